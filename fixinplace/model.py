@@ -1,0 +1,252 @@
+"""The project's words as frozen data; imports nothing of ours.
+
+Positions are code-point offsets into the decoded text of one part of a source (see `source.py`);
+every span is half-open.  Every output (text, diff, JSON, later the editor) reads these objects.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Certainty(enum.StrEnum):
+    """Why we believe that a site writes a tensor; ordered `ran` > `typed` > `guessed`."""
+
+    GUESSED = "guessed"
+    TYPED = "typed"
+    RAN = "ran"
+
+
+class Place(enum.StrEnum):
+    """What kind of expression holds the tensor that is written."""
+
+    NAME = "name"  # h
+    ATTRIBUTE = "attribute"  # self.h, a.b.c: names and attributes only
+    SUBSCRIPT = "subscript"  # h[i]: the written tensor is h, through an index
+    TEMPORARY = "temporary"  # f(x).relu_(): nothing to bind the result to
+
+
+class Usage(enum.StrEnum):
+    """What becomes of the value of an in-place call."""
+
+    STATEMENT = "statement"  # dropped: the call is a statement of its own
+    REBOUND = "rebound"  # x = x.relu_(): bound to the very name that was written, and to nothing else
+    VALUE = "value"  # anything else: r = x.relu_(), return x.relu_(), f(x.relu_())
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open range of code-point offsets in one part's text."""
+
+    start: int
+    end: int
+
+    def contains(self, other: Span) -> bool:
+        """True if `other` lies inside this span (equal spans included)."""
+        return self.start <= other.start and other.end <= self.end
+
+    def overlaps(self, other: Span) -> bool:
+        """True if the two spans share at least one code point."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text of `span` by `text`; an empty span inserts."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A second place that explains a finding: saved here, needed there, other reader."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One place where a tensor is, or may be, written in place.
+
+    `op` is the catalogue's name of the writer: `Tensor.add_`, `torch.relu_`,
+    `torch.nn.functional.relu` (with its flag), `torch.nn.ReLU`, `torch.add` (with `out=`),
+    `operator.iadd`, `Tensor.__setitem__`, `Tensor.data`.
+    `statement` is the text that a rewrite may replace: the innermost simple statement,
+    or the header expression of a compound one (`if x.relu_():`).
+    """
+
+    rule: str
+    op: str
+    target: str
+    span: Span
+    statement: Span
+    function: str
+    certainty: Certainty
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A fact that forbids the rewrite: the name of a refusal and the sentence a user reads."""
+
+    refusal: str
+    sentence: str
+    related: tuple[Related, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an in-place module (`self.relu(x)`): the caller's tensor is written there too.
+
+    `usage`, `target`, `place` and `read_later` mean what they mean in `Facts`, for the call's first argument.
+    """
+
+    span: Span
+    statement: Span
+    target: str
+    place: Place
+    usage: Usage
+    read_later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What detection knows about a site; the conditions of exactness are decided on these alone.
+
+    tracked: target or value requires grad with grad mode on; None if that cannot be told.
+    hazards: each one refuses the rewrite (somebody else looks, not assignable, ...).
+    doubts: sentences; each one forbids the verdict `safe`, none forbids a proof by running.
+    assumes: sentences; conditions that `safe` states in the finding ("assumes one dtype").
+    parameter: the parameter whose caller may see the write; the rewrite is then `hidden-caller`.
+    usage: what becomes of the call's value (methods, functions, flags); STATEMENT for the rest.
+    read_later: the target's name is read after the statement before it is bound again.
+    in_loop: the statement runs more than once per call of its function.
+    first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
+    mixed: operands may have a wider dtype than the target, so that the plain form could promote.
+    mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
+    scalar: the stored value is a Python number.
+    torch: the name under which torch itself is bound here, or None.
+    module_calls: for an in-place module or flag in a constructor, the calls that were found.
+    all_calls_seen: no other call of that module can exist.
+    """
+
+    place: Place
+    tracked: bool | None = None
+    hazards: tuple[Hazard, ...] = ()
+    doubts: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = ()
+    parameter: str | None = None
+    usage: Usage = Usage.STATEMENT
+    read_later: bool = False
+    in_loop: bool = False
+    first: bool = True
+    mixed: bool = False
+    mask: bool = False
+    scalar: bool = False
+    torch: str | None = None
+    module_calls: tuple[Call, ...] = ()
+    all_calls_seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A site with its facts: what detection hands to the rewrites."""
+
+    site: Site
+    facts: Facts
+
+
+class Verdict(enum.StrEnum):
+    """What is claimed about a fix; see section 6 of the design."""
+
+    PROVED = "proved"
+    SAFE = "safe"
+    UNPROVED = "unproved"
+    REFUTED = "refuted"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a proof rests on; every figure was computed in the run that is reported."""
+
+    probe: str
+    values: int
+    gradients: int
+    difference: float
+    checks: tuple[str, ...]
+    checks_not_run: tuple[str, ...]
+    runs: int
+    seeds: tuple[int, ...]
+    isolation: str
+    framework: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A verdict with its reason (a name of `names.py`), one sentence, and the evidence if something ran."""
+
+    verdict: Verdict
+    reason: str | None = None
+    sentence: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that must be applied together; `ruling` is None until something was decided.
+
+    `safe` is the static half of the verdict: all conditions follow from static facts.
+    """
+
+    group: int
+    rewrite: str
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool
+    doubts: tuple[str, ...] = ()
+    assumes: tuple[str, ...] = ()
+    ruling: Ruling | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No change, and why: a name of `names.py` and one sentence."""
+
+    refusal: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What every report reads: a site, a message, and exactly one outcome."""
+
+    rule: str
+    site: Site
+    message: str
+    outcome: Fix | Refused
+    related: tuple[Related, ...] = ()
+    cost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about the input that is not a site: 9xx rules and failures of ours."""
+
+    rule: str
+    path: str
+    message: str
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All findings of one source, those that were suppressed, and the problems met."""
+
+    path: str
+    findings: tuple[Finding, ...] = ()
+    suppressed: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = field(default=())

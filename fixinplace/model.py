@@ -72,8 +72,8 @@ class Site:
     """One place where a tensor is, or may be, written in place.
 
     `op` is the catalogue's name of the writer: `Tensor.add_`, `torch.relu_`,
-    `torch.nn.functional.relu` (with its flag), `torch.nn.ReLU`, `torch.add` (with `out=`),
-    `operator.iadd`, `Tensor.__setitem__`, `Tensor.data`.
+    `torch.nn.functional.relu(inplace=)`, `torch.nn.ReLU(inplace=)`, `torch.add(out=)`,
+    `Tensor.__iadd__`, `Tensor.__setitem__`, `Tensor.data`.
     `statement` is the text that a rewrite may replace: the innermost simple statement,
     or the header expression of a compound one (`if x.relu_():`).
     """
@@ -199,6 +199,7 @@ class Fix:
     """Edits that must be applied together; `ruling` is None until something was decided.
 
     `safe` is the static half of the verdict: all conditions follow from static facts.
+    `parameter` names the argument whose caller sees the write today and would not see it afterwards.
     """
 
     group: int
@@ -206,6 +207,7 @@ class Fix:
     title: str
     edits: tuple[Edit, ...]
     safe: bool
+    parameter: str | None = None
     doubts: tuple[str, ...] = ()
     assumes: tuple[str, ...] = ()
     ruling: Ruling | None = None

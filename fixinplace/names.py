@@ -45,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     Rule("FIP901", "syntax-error", "the file is not valid Python"),
     Rule("FIP902", "unreadable", "the file cannot be read"),
     Rule("FIP903", "unused-suppression", "an ignore comment that suppresses nothing"),
+    Rule("FIP904", "internal-error", "the tool failed on the file: a bug of ours, and the file stays as it is"),
 )
 
 REFUSALS: dict[str, Kind] = {
@@ -71,6 +72,7 @@ REFUSALS: dict[str, Kind] = {
     "registered-parameter": Kind.FORM,
     "evaluation-order": Kind.FORM,
     "no-safe-place": Kind.FORM,
+    "partner-ignored": Kind.FORM,
     "no-counterpart": Kind.FORM,
     "resizes": Kind.FORM,
     "overlapping-memory": Kind.FORM,

@@ -1,7 +1,7 @@
 """Cross entropy with label smoothing, as found in many translation repositories.
 
-`log_softmax` keeps its output; weighting the log-probabilities in place overwrites it, and backward raises. The smoothed
-target distribution is built in place as well, under no gradient: that part is fine.
+`log_softmax` keeps its output; weighting the log-probabilities in place overwrites it, and backward raises. The
+smoothed target distribution is built in place as well, under no gradient: that part is fine.
 """
 
 import torch

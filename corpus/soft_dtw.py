@@ -1,7 +1,7 @@
 """Soft dynamic time warping between two short series, the table filled cell by cell.
 
-Nothing is wrong with its gradients: the soft minimum works on a stacked copy of its three neighbours, so the stores into
-the table overwrite no saved value and the program finishes. The stores are tracked in-place writes nevertheless.
+Nothing is wrong with its gradients: the soft minimum works on a stacked copy of its three neighbours, so the stores
+into the table overwrite no saved value and the program finishes. The stores are tracked in-place writes nevertheless.
 """
 
 import torch

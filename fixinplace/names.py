@@ -46,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     Rule("FIP902", "unreadable", "the file cannot be read"),
     Rule("FIP903", "unused-suppression", "an ignore comment that suppresses nothing"),
     Rule("FIP904", "internal-error", "the tool failed on the file: a bug of ours, and the file stays as it is"),
+    Rule("FIP905", "unwritable", "the file cannot be written"),
 )
 
 REFUSALS: dict[str, Kind] = {

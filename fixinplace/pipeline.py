@@ -1,0 +1,259 @@
+"""From a source to findings, verdicts and the text that is written; pure, and told by the caller how to run code.
+
+Note [What is proved is what is written]
+    A verdict belongs to a text, so the text that is written is the text that was run last.  First every
+    fix that may be written is run together.  If some of them come back in a way that forbids writing them
+    (not reached, nondeterministic), the others are run again without them, until what was run is what
+    would be written.  Fixes that are never written under the policy (`hidden-caller`) are run once more on
+    top of the result, for the evidence in the report alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from fixinplace import detect, names, rewrite, suppress
+from fixinplace.model import Analysis, Edit, Finding, Fix, Problem, Refused, Ruling, Verdict
+from fixinplace.source import Source, apply
+
+
+class Mode(enum.StrEnum):
+    """`--verify`: run what can be run, insist on it, or run nothing."""
+
+    AUTO = "auto"
+    REQUIRE = "require"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be written: see Mode; `unsafe` adds what is unproved.  Never what is refuted."""
+
+    mode: Mode = Mode.AUTO
+    unsafe: bool = False
+
+    def writes(self, ruling: Ruling) -> bool:
+        """True if a fix with this ruling is written."""
+        match ruling.verdict:
+            case Verdict.PROVED:
+                return True
+            case Verdict.SAFE:
+                return self.mode is not Mode.REQUIRE
+            case Verdict.UNPROVED:
+                return self.unsafe
+            case Verdict.REFUTED:
+                return False
+
+
+class Proof(Protocol):
+    """What came of running fixes together: a ruling for each group that was run."""
+
+    @property
+    def rulings(self) -> Mapping[int, Ruling]:
+        """Group → ruling."""
+
+
+Prover = Callable[[Source, Sequence[Fix]], Proof]
+"""Runs the original and the rewritten code; raises nothing for what the code does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything that a report reads about one file; `source` is None where it could not be read."""
+
+    analysis: Analysis
+    source: Source | None = None
+    text: str = ""
+    written: frozenset[int] = frozenset()
+
+    @property
+    def changed(self) -> bool:
+        """True if the text to write differs from the text that was read."""
+        return self.source is not None and self.text != self.source.part.text
+
+    @property
+    def data(self) -> bytes:
+        """Bytes of the text to write."""
+        return self.source.encode(self.text) if self.source is not None else b""
+
+
+# --- analysis
+
+
+def analyse(source: Source, enabled: frozenset[str]) -> Analysis:
+    """All findings of a source under the rules that are on; pure, and never raises for what the source holds."""
+    try:
+        tree = _parsed(source.part.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return Analysis(source.path, problems=(_syntax_error(source, error),))
+    try:
+        return _analyse(source, tree, enabled)
+    except Exception as error:  # a bug of ours: named with how to reproduce it, and the other files go on
+        return Analysis(source.path, problems=(internal_error(source, error),))
+
+
+def _parsed(text: str) -> ast.Module:
+    with warnings.catch_warnings():  # an invalid escape sequence in the user's file is none of our business
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def _analyse(source: Source, tree: ast.Module, enabled: frozenset[str]) -> Analysis:
+    planned = rewrite.plan(source.part, detect.scan(source.part, tree))
+    wanted = tuple(finding for finding in planned if finding.rule in enabled)
+    ours = tuple(finding for finding in wanted if counts(finding))
+    kept, suppressed, problems = suppress.split(source.path, source.part, ours, enabled)
+    kept_ids = {id(finding) for finding in kept}
+    lost = groups(finding for finding in planned if id(finding) not in kept_ids)
+    kept = tuple(_without_partner(finding, lost) for finding in kept)
+    untouched = tuple(finding for finding in wanted if not counts(finding))
+    return Analysis(source.path, _ordered((*kept, *untouched)), suppressed, problems)
+
+
+def counts(finding: Finding) -> bool:
+    """True if a finding is the user's business: not one of the refusals of the kind `not ours`."""
+    return not isinstance(finding.outcome, Refused) or names.counts(finding.outcome.refusal)
+
+
+def groups(findings: Iterable[Finding]) -> frozenset[int]:
+    """Groups of the fixes among some findings."""
+    return frozenset(finding.outcome.group for finding in findings if isinstance(finding.outcome, Fix))
+
+
+def _without_partner(finding: Finding, lost: frozenset[int]) -> Finding:
+    """A fix whose group holds a site that was ignored or not selected becomes a refusal: the group is the atom."""
+    if not isinstance(finding.outcome, Fix) or finding.outcome.group not in lost:
+        return finding
+    sentence = "it would have to change together with a write that is ignored here or not selected"
+    return replace(finding, outcome=Refused("partner-ignored", sentence))
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: (finding.site.span.start, finding.site.span.end, finding.rule)))
+
+
+def _syntax_error(source: Source, error: Exception) -> Problem:
+    if not isinstance(error, SyntaxError):
+        reason = "is nested too deeply for Python's parser" if not isinstance(error, ValueError) else str(error)
+        return Problem("FIP901", source.path, f"the file {reason}")
+    line = max(error.lineno or 1, 1)
+    return Problem("FIP901", source.path, f"{error.msg}", line, max(error.offset or 1, 1))
+
+
+def internal_error(source: Source, error: Exception) -> Problem:
+    """The problem FIP904: what failed, where in our code, and the command that shows it again."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename.rpartition('fixinplace/')[2]}:{frames[-1].lineno}" if frames else "?"
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    again = f"fixinplace check --select ALL {source.path}"
+    return Problem("FIP904", source.path, f"{what} (in {where}); reproduce with `{again}`, and please report it")
+
+
+# --- verdicts
+
+
+def fixes(findings: Iterable[Finding]) -> dict[int, Fix]:
+    """Group → fix: a group that several findings share is one fix."""
+    return {finding.outcome.group: finding.outcome for finding in findings if isinstance(finding.outcome, Fix)}
+
+
+def unrun(fix: Fix, reason: str) -> Ruling:
+    """The ruling for a fix that was not run, for a reason of `names.UNPROVED`."""
+    if fix.parameter is not None:
+        return _hidden_caller(fix, Ruling(Verdict.UNPROVED, reason))
+    if fix.safe:
+        return Ruling(Verdict.SAFE)
+    sentence = {
+        "verify-off": "nothing was run: --verify off",
+        "no-probe": "nothing to run: name a probe with --probe, or give the file a `__main__` guard",
+    }[reason]
+    return Ruling(Verdict.UNPROVED, reason, sentence)
+
+
+def _judged(fix: Fix, ruling: Ruling) -> Ruling:
+    """The final ruling of a fix that was run: what running could not settle falls back to what is known without."""
+    if ruling.verdict is Verdict.REFUTED:
+        return ruling
+    if fix.parameter is not None:
+        return _hidden_caller(fix, ruling)
+    if ruling.verdict is Verdict.UNPROVED and fix.safe:
+        return Ruling(Verdict.SAFE, ruling.reason, ruling.sentence, ruling.evidence)
+    return ruling
+
+
+def _hidden_caller(fix: Fix, ruling: Ruling) -> Ruling:
+    sentence = f"`{fix.parameter}` is an argument: its caller sees the write today and would not see it afterwards"
+    return Ruling(Verdict.UNPROVED, "hidden-caller", sentence, ruling.evidence)
+
+
+def prove(source: Source, analysis: Analysis, policy: Policy, prover: Prover | None) -> Analysis:
+    """The analysis with a ruling in every fix; `prover` is None where there is nothing to run."""
+    wanted = fixes(analysis.findings)
+    if prover is None or policy.mode is Mode.OFF:
+        reason = "verify-off" if policy.mode is Mode.OFF else "no-probe"
+        rulings = {group: unrun(fix, reason) for group, fix in wanted.items()}
+    else:
+        rulings = _run(source, wanted, policy, prover)
+    return replace(analysis, findings=tuple(_ruled(finding, rulings) for finding in analysis.findings))
+
+
+def _run(source: Source, wanted: dict[int, Fix], policy: Policy, prover: Prover) -> dict[int, Ruling]:
+    """See Note [What is proved is what is written]."""
+    rulings: dict[int, Ruling] = {}
+    trying = {group: fix for group, fix in wanted.items() if fix.parameter is None or policy.unsafe}
+    while trying:
+        proof = prover(source, tuple(trying.values()))
+        rulings |= {group: _judged(fix, proof.rulings[group]) for group, fix in trying.items()}
+        kept = {group: fix for group, fix in trying.items() if policy.writes(rulings[group])}
+        refuted = [group for group in trying if rulings[group].verdict is Verdict.REFUTED]
+        settled = len(kept) + len(refuted) == len(trying)
+        trying = kept
+        if settled:
+            break
+    hidden = {group: fix for group, fix in wanted.items() if group not in rulings}
+    if hidden:
+        on_top = {group: fix for group, fix in wanted.items() if group in hidden or group in trying}
+        proof = prover(source, tuple(on_top.values()))
+        rulings |= {group: _judged(fix, proof.rulings[group]) for group, fix in hidden.items()}
+    return rulings
+
+
+def _ruled(finding: Finding, rulings: Mapping[int, Ruling]) -> Finding:
+    if not isinstance(finding.outcome, Fix):
+        return finding
+    return replace(finding, outcome=replace(finding.outcome, ruling=rulings[finding.outcome.group]))
+
+
+# --- what is written
+
+
+def choose_written(source: Source, analysis: Analysis, policy: Policy) -> Result:
+    """The result with the text that the policy lets us write."""
+    chosen = {
+        group: fix
+        for group, fix in fixes(analysis.findings).items()
+        if fix.ruling is not None and policy.writes(fix.ruling)
+    }
+    edits: list[Edit] = [edit for fix in chosen.values() for edit in fix.edits]
+    text = apply(source.part.text, edits)
+    return Result(analysis, source, text, frozenset(chosen))
+
+
+def fix(source: Source, enabled: frozenset[str], policy: Policy, prover: Prover | None) -> Result:
+    """Analyse, prove, choose: what `fix` does with one file, short of writing it."""
+    analysis = analyse(source, enabled)
+    try:
+        ruled = prove(source, analysis, policy, prover)
+        result = choose_written(source, ruled, policy)
+        if result.changed:
+            _parsed(result.text)
+        return result
+    except Exception as error:  # as in `analyse`: the file stays as it is, and the report says why
+        failed = replace(analysis, problems=(*analysis.problems, internal_error(source, error)))
+        return Result(failed, source, source.part.text)

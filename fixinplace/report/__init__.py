@@ -1,0 +1,1 @@
+"""One reader of results per output format; none of them decides anything."""

@@ -1,0 +1,166 @@
+"""`fixinplace rule`: what a rule finds, why that matters, how it is cured, when it is refused."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fixinplace import names
+from fixinplace.names import Rule
+from fixinplace.report import glossary
+
+
+class Documented(Protocol):
+    """What a rewrite says about itself; `examples` are pairs of code before and after."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def rules(self) -> Sequence[str]: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def documentation(self) -> str: ...
+    @property
+    def examples(self) -> Sequence[tuple[str, str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The hand-written part of a rule's documentation."""
+
+    finds: str
+    why: str
+
+
+_SAVED = (
+    "Autograd keeps the very tensor that an operation needs for its backward, not a copy. A write after that is "
+    'noticed at backward by the version counter: the run dies with "one of the variables needed for gradient '
+    'computation has been modified by an inplace operation".'
+)
+
+PAGES: dict[str, Page] = {
+    "FIP101": Page(
+        "`h += skip` and the other augmented assignments on a name that holds a tensor.",
+        "For a tensor `h += skip` calls `h.__iadd__`, which overwrites the memory that every other name, view and "
+        "saved copy of `h` shares; for a number the same line only rebinds the name. " + _SAVED,
+    ),
+    "FIP102": Page(
+        "`self.h *= decay`: an augmented assignment on an attribute that holds a tensor.",
+        "The tensor lives as long as the object, so the backward of an earlier step may still need it. " + _SAVED,
+    ),
+    "FIP103": Page(
+        "`h[:, 0] += bias`: an augmented assignment on elements of a tensor.",
+        "Elements are written through a view of the whole tensor, and the whole tensor's version moves. " + _SAVED,
+    ),
+    "FIP104": Page(
+        "`h.mul_(2)`, `h.relu_()`, `h.add_(x).clamp_(0)`: a method whose name ends in an underscore.",
+        _SAVED,
+    ),
+    "FIP105": Page("`torch.relu_(h)`, `F.leaky_relu_(h)`: a function whose name ends in an underscore.", _SAVED),
+    "FIP106": Page(
+        "`F.relu(h, inplace=True)`, `F.dropout(h, 0.5, True, True)`: `inplace` by name or by position.",
+        "The call gives a value and overwrites its argument as well; whoever reads the argument later reads the "
+        "result. " + _SAVED,
+    ),
+    "FIP107": Page(
+        "`nn.ReLU(inplace=True)`, `nn.Dropout(0.1, True)`, in a constructor, a `Sequential`, a table or a partial.",
+        "The module overwrites what its caller passes in: far from the line that builds it, and in a `Sequential` "
+        "it is the output of the module before. " + _SAVED,
+    ),
+    "FIP108": Page("`layer.inplace = True` after the module was built.", "As for inplace-module. " + _SAVED),
+    "FIP109": Page(
+        "`h[mask] = 0`, `out[i] = f(x)`: an assignment to elements of a tensor.",
+        "The store overwrites elements that the backward of an earlier operation may need. " + _SAVED,
+    ),
+    "FIP110": Page(
+        "`torch.add(a, b, out=h)`: a result that is written into a tensor that exists.",
+        "Autograd does not support `out=` for tensors that require grad, and the memory that is overwritten may "
+        "have been saved. " + _SAVED,
+    ),
+    "FIP111": Page(
+        "`w.data *= 2`, `w.data = v`: a write through `.data`.",
+        "`.data` shares the memory and not the version counter: a backward that needs the old value silently takes "
+        "the new one, and the gradient is wrong without an error.",
+    ),
+    "FIP112": Page(
+        "`h.t_()`, `h.squeeze_()`, `h.detach_()`: shape, strides or history of a tensor are changed in place.",
+        "Whoever else holds the tensor sees another shape, or loses its gradient.",
+    ),
+    "FIP113": Page(
+        "`h.normal_()`, `h.bernoulli_(p)`: a tensor is overwritten with random numbers.",
+        "The old value is gone and so is its gradient. " + _SAVED,
+    ),
+    "FIP114": Page(
+        "`h.zero_()`, `h.fill_(1)`, `h.copy_(x)`: a tensor is overwritten with a constant or with another tensor.",
+        _SAVED,
+    ),
+    "FIP115": Page("`torch._foreach_mul_(tensors, 2)`: many tensors are overwritten in one call.", _SAVED),
+    "FIP116": Page(
+        "`h.frobnicate_()` on a tensor: it looks like an in-place method, and the catalogue does not know it.",
+        "What it computes is not known, so nothing is guessed.",
+    ),
+    "FIP901": Page("The file does not parse as Python.", "What cannot be parsed is not judged; the other files are."),
+    "FIP902": Page(
+        "The file is missing, a folder, binary, not readable, or not in the encoding that it declares.",
+        "What cannot be read is not judged; the other files are.",
+    ),
+    "FIP903": Page(
+        "An ignore comment on a line where nothing is found, or one that names no rule.",
+        "A comment that outlives its reason hides the next finding on that line.",
+    ),
+    "FIP904": Page("fixinplace itself failed.", "The file stays as it is; the message says how to reproduce it."),
+    "FIP905": Page(
+        "The file could not be replaced, or somebody else changed it in the meantime.", "Nothing was written to it."
+    ),
+}
+
+FIX_SAFETY = (
+    "Without a run a fix is `safe` when it is exact by construction: nobody else can see the tensor, the dtype "
+    "cannot change, the name can be bound, grad mode is on, and every sub-expression is evaluated once and in order. "
+    "Otherwise it is written when it is `proved`: original and rewritten code ran, the line was reached, and values, "
+    "gradients, state, aliasing, dtypes and random state are equal. `--unsafe-fixes` also writes what is `unproved`. "
+    "What is `refuted` is never written."
+)
+
+
+def listing() -> Iterator[str]:
+    """One line per rule."""
+    for rule in names.RULES:
+        yield f"{rule.code}  {rule.name}: {rule.summary}"
+
+
+def page(rule: Rule, rewrites: Sequence[Documented]) -> Iterator[str]:
+    """The documentation of one rule."""
+    text = PAGES[rule.code]
+    yield f"# {rule.name} ({rule.code})"
+    yield from _section("What it finds", text.finds)
+    yield from _section("Why it matters", text.why)
+    takers = [rewrite for rewrite in rewrites if rule.code in rewrite.rules]
+    for rewrite in takers:
+        yield from _section(f"Rewrite: {rewrite.name}", f"{rewrite.title}.\n\n{rewrite.documentation}")
+        for before, after in rewrite.examples:
+            yield from ("", *_code(before, "- "), *_code(after, "+ "))
+    if rule.code.startswith("FIP9"):
+        return
+    if not takers:
+        yield from _section("Rewrite", "None: the finding is reported and refused with a reason.")
+    yield from _section("Fix safety", FIX_SAFETY)
+    yield from _section("Refusals", "No change is made, and the report says why, where")
+    yield ""
+    yield from (f"- {name}: {meaning}" for name, meaning in glossary.REFUSALS.items() if names.counts(name))
+
+
+def _section(title: str, body: str) -> Iterator[str]:
+    yield from ("", f"## {title}", "")
+    for index, paragraph in enumerate(textwrap.dedent(body).strip().split("\n\n")):
+        if index:
+            yield ""
+        yield from paragraph.splitlines() if "\n" in paragraph else textwrap.wrap(paragraph, 110)
+
+
+def _code(text: str, mark: str) -> Iterator[str]:
+    for line in textwrap.dedent(text).strip("\n").splitlines():
+        yield f"    {mark}{line}"

@@ -1,0 +1,189 @@
+"""The report for a person: one entry per finding, or one line (`concise`), and a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fixinplace import names
+from fixinplace.model import Evidence, Finding, Fix, Problem, Refused, Ruling, Verdict
+from fixinplace.pipeline import Result, counts
+from fixinplace.report import glossary
+from fixinplace.report.summary import Summary, standing
+
+_WIDTH = 160
+
+
+def full(results: Sequence[Result]) -> Iterator[str]:
+    """Lines of the text format: by file and line, two or more per finding."""
+    for result in results:
+        for finding in _shown(result):
+            yield f"{_place(result, finding)}  {_rule(finding.rule)}  {finding.message}"
+            yield from (f"  {line}" for line in _outcome(finding, result.written))
+        for problem in result.analysis.problems:
+            yield f"{_spot(problem)}  {_rule(problem.rule)}  {problem.message}"
+
+
+def concise(results: Sequence[Result]) -> Iterator[str]:
+    """Lines of the concise format: one per finding, as linters print them."""
+    for result in results:
+        for finding in _shown(result):
+            status = _status(finding)
+            yield f"{_place(result, finding)}: {finding.rule} [{status}] {finding.message}"
+        for problem in result.analysis.problems:
+            yield f"{_spot(problem)}: {problem.rule} {problem.message}"
+
+
+def _shown(result: Result) -> list[Finding]:
+    return [finding for finding in result.analysis.findings if counts(finding)]
+
+
+def _place(result: Result, finding: Finding) -> str:
+    assert result.source is not None
+    line, column = result.source.part.position(finding.site.span.start)
+    return f"{result.analysis.path}:{line}:{column}"
+
+
+def _spot(problem: Problem) -> str:
+    return f"{problem.path}:{problem.line}:{problem.column}"
+
+
+def _rule(code: str) -> str:
+    rule = names.rule(code)
+    return f"{code} {rule.name}" if rule is not None else code
+
+
+def _status(finding: Finding) -> str:
+    outcome = finding.outcome
+    if isinstance(outcome, Refused):
+        return f"refused: {outcome.refusal}"
+    verdict = outcome.ruling.verdict.value if outcome.ruling is not None else "fixable"
+    word = standing(outcome)
+    return word if word == verdict else f"{verdict}: {word}"
+
+
+# --- one outcome
+
+
+def _outcome(finding: Finding, written: frozenset[int]) -> Iterator[str]:
+    outcome = finding.outcome
+    if isinstance(outcome, Refused):
+        yield f"refused {outcome.refusal}: {outcome.sentence}"
+    elif outcome.ruling is None:
+        yield from _unjudged(outcome)
+    else:
+        yield from _ruling(outcome, outcome.ruling, outcome.group in written)
+    if finding.cost:
+        yield f"cost: {finding.cost}"
+
+
+def _unjudged(fix: Fix) -> Iterator[str]:
+    """What `check` says of a fix: nothing was run, so only what follows from the text."""
+    if fix.parameter is not None:
+        yield f"fix: {fix.title} (hidden-caller: a caller may see that `{fix.parameter}` is written)"
+    elif fix.safe:
+        yield f"fix: {fix.title} (safe{_assuming(fix)})"
+    else:
+        yield f"fix: {fix.title} (to be proved by running)"
+    yield from (f"doubt: {doubt}" for doubt in fix.doubts)
+
+
+def _ruling(fix: Fix, ruling: Ruling, written: bool) -> Iterator[str]:
+    match ruling.verdict:
+        case Verdict.PROVED:
+            yield f"proved: {_evidence(ruling.evidence)}"
+        case Verdict.SAFE:
+            yield f"safe: exact by construction{_assuming(fix)}; {_why_not_run(ruling)}"
+        case Verdict.UNPROVED | Verdict.REFUTED:
+            yield f"{ruling.verdict} {ruling.reason}: {ruling.sentence}"
+            if ruling.reason == "hidden-caller" and ruling.evidence:
+                yield f"otherwise: {_evidence(ruling.evidence)}"
+    if not written:
+        yield _to_do(ruling)
+    yield from (_shortened(note) for evidence in ruling.evidence[:1] for note in evidence.notes)
+
+
+def _to_do(ruling: Ruling) -> str:
+    if ruling.verdict is Verdict.REFUTED:
+        return "not written: the rewritten code does something else"
+    if ruling.verdict is Verdict.UNPROVED and ruling.reason in glossary.TO_DO:
+        return f"not written: {glossary.TO_DO[ruling.reason]}"
+    return "not written: --verify require writes only what is proved"
+
+
+def _assuming(fix: Fix) -> str:
+    return f"; assumes {', '.join(fix.assumes)}" if fix.assumes else ""
+
+
+def _why_not_run(ruling: Ruling) -> str:
+    return f"not proved ({ruling.reason}: {ruling.sentence})" if ruling.reason is not None else "not run"
+
+
+def _evidence(evidence: Sequence[Evidence]) -> str:
+    """What was compared, over all probes that came to the line."""
+    values, gradients, runs = (sum(getattr(e, key) for e in evidence) for key in ("values", "gradients", "runs"))
+    ran = sum(len(e.checks) for e in evidence)
+    planned = ran + sum(len(e.checks_not_run) for e in evidence)
+    largest = max((e.difference for e in evidence), default=0.0)
+    isolation = ", ".join(dict.fromkeys(e.isolation for e in evidence))
+    return (
+        f"{_number(values, 'value')} and {_number(gradients, 'gradient')} equal to the reference "
+        f"(largest difference {largest:.3g}); {ran} of {_number(planned, 'check')}; {_number(runs, 'run')}; "
+        f"isolation {isolation}"
+    )
+
+
+def _shortened(line: str) -> str:
+    line = " ".join(line.split())
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+# --- the summary
+
+
+def check_summary(summary: Summary) -> Iterator[str]:
+    """The closing lines of `check`."""
+    if summary.findings:
+        yield (
+            f"{_number(summary.findings, 'finding')} in {_number(summary.files, 'file')}: "
+            f"{summary.open.total()} can be fixed{_by(summary.open)}, {_refused(summary)}"
+        )
+    else:
+        yield f"no findings in {_number(summary.files, 'file')}"
+    yield from _rest(summary)
+
+
+def fix_summary(summary: Summary, *, dry: bool) -> Iterator[str]:
+    """The closing lines of `fix`."""
+    proved, safe, unproved = (summary.fixed[verdict] for verdict in ("proved", "safe", "unproved"))
+    verb = "would fix" if dry else "fixed"
+    yield (
+        f"{verb} {summary.fixed.total()} (proved {proved}, safe {safe}, unproved {unproved}) in "
+        f"{summary.changed} of {_number(summary.files, 'file')} · "
+        f"not written {summary.open.total()}{_by(summary.open)} · {_refused(summary)}"
+    )
+    yield from _rest(summary)
+
+
+def _rest(summary: Summary) -> Iterator[str]:
+    untouched = Counter({name: count for name, count in summary.untouched.items() if name != "finished"})
+    if untouched or summary.suppressed:
+        yield f"untouched {untouched.total()}{_by(untouched)} · suppressed {summary.suppressed}"
+    if summary.problems:
+        yield f"problems {summary.problems.total()}{_by(summary.problems)}"
+
+
+def _refused(summary: Summary) -> str:
+    return f"refused {summary.refused.total()}{_by(summary.refused)}"
+
+
+def _by(counter: Counter[str]) -> str:
+    """` (a 3, b 1)`: the most frequent first, names in order among equals; nothing for an empty counter."""
+    if not counter:
+        return ""
+    ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    return f" ({', '.join(f'{name} {count}' for name, count in ordered)})"

@@ -38,6 +38,11 @@ class Policy:
     mode: Mode = Mode.AUTO
     unsafe: bool = False
 
+    @property
+    def runs(self) -> bool:
+        """True if code may be run to prove a fix."""
+        return self.mode is not Mode.OFF
+
     def writes(self, ruling: Ruling) -> bool:
         """True if a fix with this ruling is written."""
         match ruling.verdict:
@@ -195,8 +200,8 @@ def _hidden_caller(fix: Fix, ruling: Ruling) -> Ruling:
 def prove(source: Source, analysis: Analysis, policy: Policy, prover: Prover | None) -> Analysis:
     """The analysis with a ruling in every fix; `prover` is None where there is nothing to run."""
     wanted = fixes(analysis.findings)
-    if prover is None or policy.mode is Mode.OFF:
-        reason = "verify-off" if policy.mode is Mode.OFF else "no-probe"
+    if prover is None or not policy.runs:
+        reason = "no-probe" if policy.runs else "verify-off"
         rulings = {group: unrun(fix, reason) for group, fix in wanted.items()}
     else:
         rulings = _run(source, wanted, policy, prover)

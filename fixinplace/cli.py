@@ -1,0 +1,139 @@
+"""The commands: read options, call, exit; no logic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from fixinplace import __version__
+from fixinplace.commands.check import check as run_check
+from fixinplace.commands.console import Console
+from fixinplace.commands.fix import Writing
+from fixinplace.commands.fix import fix as run_fix
+from fixinplace.commands.inputs import Selection
+from fixinplace.commands.proving import Proving
+from fixinplace.commands.reporting import Format, Reporting
+from fixinplace.commands.rule import rule as run_rule
+from fixinplace.config import BadConfig
+from fixinplace.pipeline import Mode, Policy
+
+app = typer.Typer(
+    help="Find in-place writes that break autograd, rewrite them, and prove the rewrite by running it.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Paths = Annotated[list[str] | None, typer.Argument(help="Files or folders; `-` for standard input. Default: here.")]
+Select = Annotated[list[str] | None, typer.Option(help="Rules to look for: codes, names, starts of codes, ALL.")]
+Ignore = Annotated[list[str] | None, typer.Option(help="Rules to leave out.")]
+Config = Annotated[str | None, typer.Option(help="A TOML file with [tool.fixinplace]; default: the nearest.")]
+StdinFilename = Annotated[str | None, typer.Option(help="The name of what comes from standard input.")]
+OutputFormat = Annotated[Format, typer.Option(help="How findings are printed.")]
+Statistics = Annotated[bool, typer.Option("--statistics", help="Count findings by rule instead of listing them.")]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 even if findings remain.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Write nothing; print a unified diff that `git apply` takes.")]
+UnsafeFixes = Annotated[
+    bool, typer.Option("--unsafe-fixes", help="Also write what is unproved; never what is refuted.")
+]
+Verify = Annotated[Mode, typer.Option(help="auto: run what can be run; require: write only proved; off: run nothing.")]
+Probe = Annotated[
+    list[str] | None,
+    typer.Option(help="What to run: SCRIPT.py, FILE.py::function, ::function of each file, a file of probe_*."),
+]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds that one run may take.")]
+AllowRun = Annotated[bool, typer.Option("--allow-run", help="Run under resource limits where no sandbox is available.")]
+
+
+@app.callback()
+def _options(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"fixinplace {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def check(
+    paths: Paths = None,
+    select: Select = None,
+    ignore: Ignore = None,
+    statistics: Statistics = False,
+    output_format: OutputFormat = Format.TEXT,
+    exit_zero: ExitZero = False,
+    config: Config = None,
+    stdin_filename: StdinFilename = None,
+) -> None:
+    """Report in-place writes on tracked tensors; runs nothing, changes nothing."""
+    selection = _selection(paths, select, ignore, config, stdin_filename)
+    _exit_with(lambda console: run_check(selection, Reporting(output_format, statistics, exit_zero), console))
+
+
+@app.command()
+def fix(
+    paths: Paths = None,
+    select: Select = None,
+    ignore: Ignore = None,
+    diff: Diff = False,
+    unsafe_fixes: UnsafeFixes = False,
+    verify: Verify = Mode.AUTO,
+    probe: Probe = None,
+    timeout: Timeout = 60.0,
+    allow_run: AllowRun = False,
+    statistics: Statistics = False,
+    output_format: OutputFormat = Format.TEXT,
+    exit_zero: ExitZero = False,
+    config: Config = None,
+    stdin_filename: StdinFilename = None,
+) -> None:
+    """Rewrite in-place writes, prove the rewrite by running it, write what is proved or safe."""
+    if unsafe_fixes and verify is Mode.REQUIRE:
+        raise typer.BadParameter("--unsafe-fixes writes what is unproved, --verify require only what is proved")
+    selection = _selection(paths, select, ignore, config, stdin_filename)
+    reporting = Reporting(output_format, statistics, exit_zero)
+    writing = Writing(Policy(verify, unsafe_fixes), diff)
+    proving = Proving(tuple(probe or ()), timeout, allow_run)
+    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console))
+
+
+@app.command()
+def rule(key: Annotated[str | None, typer.Argument(metavar="[CODE|NAME]", help="Default: a list.")] = None) -> None:
+    """Say what a rule finds, why it matters, how it is cured and when it is refused."""
+    _exit_with(lambda console: run_rule(key, console))
+
+
+def _selection(
+    paths: list[str] | None,
+    select: list[str] | None,
+    ignore: list[str] | None,
+    config: str | None,
+    stdin_filename: str | None,
+) -> Selection:
+    return Selection(tuple(paths or (".",)), _words(select), _words(ignore), config, stdin_filename)
+
+
+def _words(values: list[str] | None) -> tuple[str, ...]:
+    """`--select A,B --select C` as A, B, C."""
+    return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())
+
+
+def _exit_with(command: Callable[[Console], int]) -> None:
+    """Run a command and exit with its code; what the caller got wrong is one line and exit 2."""
+    console = Console()
+    try:
+        code = command(console)
+    except BadConfig as error:
+        console.lines([f"fixinplace: {error}"], to_error=True)
+        code = 2
+    except KeyboardInterrupt:
+        console.lines(["fixinplace: interrupted; files that were not reported are unchanged"], to_error=True)
+        code = 130
+    raise typer.Exit(code)
+
+
+def run() -> None:
+    """The command line."""
+    app(prog_name="fixinplace" if not sys.argv[0].endswith("__main__.py") else "python -m fixinplace")

@@ -1,0 +1,1 @@
+"""What the commands do, told apart from how their options are read (`cli.py`)."""

@@ -1,0 +1,36 @@
+"""Standard output and error as the commands use them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+
+class Console:
+    """Writes bytes to standard output and lines to either stream; a reader that went away is no failure of ours.
+
+    Note [A closed pipe]
+        After `fixinplace check | head` nobody reads on.  The work that is left may still change files, so it
+        goes on, silently, and the exit code is the one that the findings earn.
+    """
+
+    def data(self, data: bytes) -> None:
+        """Bytes to standard output, as they are."""
+        sys.stdout.flush()
+        self._write(sys.stdout, data)
+
+    def lines(self, lines: Iterable[str], *, to_error: bool = False) -> None:
+        """Lines of text to standard output or error; what its encoding lacks is written as an escape."""
+        stream = sys.stderr if to_error else sys.stdout
+        text = "".join(f"{line}\n" for line in lines)
+        self._write(stream, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+
+    @staticmethod
+    def _write(stream: TextIO, data: bytes) -> None:
+        try:
+            stream.buffer.write(data)
+            stream.buffer.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

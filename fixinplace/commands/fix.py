@@ -1,0 +1,63 @@
+"""`fixinplace fix`: rewrite, prove, write."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+
+from fixinplace import files, pipeline
+from fixinplace.commands.console import Console
+from fixinplace.commands.inputs import Input, Selection, inputs
+from fixinplace.commands.proving import Provers, Proving
+from fixinplace.commands.reporting import Reporter, Reporting
+from fixinplace.model import Problem
+from fixinplace.pipeline import Policy, Result
+from fixinplace.report.diff import diff
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What becomes of the rewritten text; `dry` shows a diff instead of writing."""
+
+    policy: Policy
+    dry: bool = False
+
+
+def fix(selection: Selection, reporting: Reporting, writing: Writing, proving: Proving, console: Console) -> int:
+    """Fix and report every file; the exit code.  Raises BadConfig."""
+    reporter = Reporter("fix", reporting, console, writing.dry)
+    results: list[Result] = []
+    with contextlib.closing(Provers(proving)) as provers:
+        for item in inputs(selection):
+            if isinstance(item, Result):
+                result = item
+            else:
+                prover = provers.prover(item.source, item.config) if writing.policy.runs else None
+                result = pipeline.fix(item.source, item.enabled, writing.policy, prover)
+                result = _deliver(item, result, selection, writing, reporter)
+            results.append(result)
+            reporter.one(result)
+    return reporter.close(results)
+
+
+def _deliver(item: Input, result: Result, selection: Selection, writing: Writing, reporter: Reporter) -> Result:
+    """Show, print or write the new text; the result says what could not be written."""
+    if writing.dry:
+        if not reporter.json:
+            reporter.console.data(diff(result))
+    elif selection.stdin:
+        if not reporter.json:
+            reporter.console.data(result.data)
+    elif result.changed:
+        return _written(item, result)
+    return result
+
+
+def _written(item: Input, result: Result) -> Result:
+    try:
+        files.write([files.Change(item.source.path, item.source.digest, result.data)])
+    except files.NotWritten as error:
+        problem = Problem("FIP905", item.source.path, str(error))
+        analysis = replace(result.analysis, problems=(*result.analysis.problems, problem))
+        return Result(analysis, item.source, item.source.part.text)
+    return result

@@ -1,0 +1,79 @@
+"""Which files a command works on, under which configuration and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fixinplace import config, files
+from fixinplace.config import BadConfig, Config
+from fixinplace.model import Analysis, Problem
+from fixinplace.pipeline import Result
+from fixinplace.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The options that every command shares: what to look at, and for what."""
+
+    paths: tuple[str, ...] = (".",)
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    config: str | None = None
+    stdin_filename: str | None = None
+
+    @property
+    def stdin(self) -> bool:
+        """True if the source comes from standard input."""
+        return self.paths == ("-",)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One source with what holds for it."""
+
+    source: Source
+    config: Config
+    enabled: frozenset[str]
+
+
+def inputs(selection: Selection) -> Iterator[Input | Result]:
+    """Every source in order; for a path that cannot be read, its result at once.  Raises BadConfig before the first."""
+    if "-" in selection.paths and not selection.stdin:
+        raise BadConfig("`-` (standard input) stands alone: leave out the other paths")
+    if selection.stdin_filename is not None and not selection.stdin:
+        raise BadConfig("--stdin-filename needs `-` as the path")
+    config.selected(selection.select, selection.ignore)
+    nearest = config.Nearest(selection.config)
+    if selection.stdin:
+        name = selection.stdin_filename or "-"
+        found, problems = [name], list[Problem]()
+    else:
+        found, problems = files.discover(selection.paths, nearest.excludes)
+    configs = [nearest(path) for path in found]
+    return _read(selection, found, configs, problems)
+
+
+def _read(
+    selection: Selection, found: Sequence[str], configs: Sequence[Config], problems: Sequence[Problem]
+) -> Iterator[Input | Result]:
+    for problem in problems:
+        yield failed(problem)
+    for path, nearest in zip(found, configs, strict=True):
+        source = files.read_stdin(path) if selection.stdin else files.read(path)
+        if isinstance(source, Problem):
+            yield failed(source)
+        else:
+            yield Input(source, nearest, _enabled(selection, nearest))
+
+
+def _enabled(selection: Selection, nearest: Config) -> frozenset[str]:
+    """As with Ruff, `--select` on the command line starts afresh and `--ignore` adds to what is ignored."""
+    if selection.select:
+        return config.selected(selection.select, selection.ignore)
+    return config.selected(nearest.select, (*nearest.ignore, *selection.ignore))
+
+
+def failed(problem: Problem) -> Result:
+    """The result of a file that could not be read."""
+    return Result(Analysis(problem.path, problems=(problem,)))

@@ -1,7 +1,8 @@
 """A sparse mixture of experts with top-2 routing.
 
 The balance term squares the gates, which keeps them; renormalising them in place afterwards overwrites them, and
-backward raises. Tokens are gathered per expert and summed back into a fresh buffer with `index_add_`, which is harmless.
+backward raises. Tokens are gathered per expert and summed back into a fresh buffer with `index_add_`, which does no
+harm.
 """
 
 import torch

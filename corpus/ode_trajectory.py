@@ -1,8 +1,8 @@
 """Shooting: find the initial state and the mass of an oscillator from where it ends.
 
-The recorded list holds one and the same tensor in every slot, because the state is updated in place: the trajectory that
-is returned is the last state, repeated. Nothing keeps the state, so that write breaks no backward, and rebinding it
-would change what is recorded; only the author can say which values were meant. What raises is the energy: `exp`
+The recorded list holds one and the same tensor in every slot, because the state is updated in place: the trajectory
+that is returned is the last state, repeated. Nothing keeps the state, so that write breaks no backward, and rebinding
+it would change what is recorded; only the author can say which values were meant. What raises is the energy: `exp`
 keeps its output, and `inverse_mass *= 0.5` overwrites it.
 """
 

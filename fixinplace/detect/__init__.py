@@ -1,0 +1,20 @@
+"""Where tensors are written in place: a pure function from text to sites, on `ast` alone, without torch."""
+
+from __future__ import annotations
+
+import ast
+
+from fixinplace.detect.reader import read
+from fixinplace.detect.sites import build
+from fixinplace.model import Found
+from fixinplace.source import Text
+
+__all__ = ["scan"]
+
+
+def scan(part: Text, tree: ast.Module) -> tuple[Found, ...]:
+    """All sites of a module with their facts, by position; `tree` is the parsed `part`.
+
+    A file that never mentions torch has none.
+    """
+    return build(read(part, tree)) if "torch" in part.text else ()

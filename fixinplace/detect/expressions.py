@@ -1,0 +1,351 @@
+"""Evaluates expressions to abstract values."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from fixinplace import catalogue
+from fixinplace.detect.calls import Calls
+from fixinplace.detect.index import dotted
+from fixinplace.detect.values import (
+    ARRAY,
+    NONE,
+    NOWHERE,
+    NUMBER,
+    OTHER,
+    SIZE,
+    STRING,
+    UNKNOWN,
+    Dtype,
+    Kind,
+    Memory,
+    Origin,
+    Value,
+    element,
+    join,
+    join_live,
+    memories,
+    path,
+    sequence,
+    tensor,
+)
+
+_SHAPES = ("ndim", "device", "dtype", "layout", "requires_grad", "is_cuda", "names", "is_sparse", "itemsize", "nbytes")
+_VIEWS = ("T", "mT", "H", "mH", "real", "imag", "data")
+_INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
+
+
+class Expressions(Calls):
+    """Evaluates every kind of expression but calls."""
+
+    def evaluate(self, node: ast.expr) -> Value:
+        """See `Frame.evaluate`."""
+        match node:
+            case ast.Constant(value=value):
+                return NONE if value is None else STRING if isinstance(value, (str, bytes)) else NUMBER
+            case ast.Name(id=name):
+                return self.read(self.name(name))
+            case ast.Call():
+                return self.call(node)
+            case ast.Attribute():
+                return self.attribute(node)
+            case ast.Subscript():
+                return self.subscript(node)
+            case ast.BinOp(left=left, op=op, right=right):
+                return self.binary(node, self.evaluate(left), self.evaluate(right), op)
+            case ast.UnaryOp(op=op, operand=operand):
+                return self.unary(node, self.evaluate(operand), op)
+            case ast.Compare():
+                return self.compare(node)
+            case ast.Tuple(elts=elements):
+                return sequence(tuple(self.evaluate(e) for e in elements), exact=not _starred(elements))
+            case ast.List(elts=elements) | ast.Set(elts=elements):
+                return self.display(elements)
+        return self.composed(node)
+
+    def composed(self, node: ast.expr) -> Value:
+        """Expressions made of others: branches, comprehensions, bindings, strings."""
+        match node:
+            case ast.Dict(keys=keys, values=values):
+                for key in keys:
+                    if key is not None:
+                        self.evaluate(key)
+                items = tuple(self.evaluate(v) for v in values)
+                memory, maybe = memories(items)
+                flags = frozenset[int]().union(*(i.flags for i in items))
+                return Value(Kind.DICT, items=items, memory=memory, maybe=maybe, flags=flags)
+            case ast.ListComp(elt=elt) | ast.SetComp(elt=elt) | ast.GeneratorExp(elt=elt):
+                return self.comprehension(node.generators, elt)
+            case ast.DictComp(key=key, value=value):
+                self.comprehension(node.generators, key)
+                found = self.comprehension(node.generators, value)
+                return replace(found, kind=Kind.DICT)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                self.evaluate(test)
+                return join(self.evaluate(body), self.evaluate(orelse))
+            case ast.BoolOp(values=values):
+                found = self.evaluate(values[0])
+                for value in values[1:]:
+                    found = join(found, self.evaluate(value))
+                return found
+            case ast.NamedExpr(target=target, value=value):
+                found = self.evaluate(value)
+                self.bind(target.id, found)
+                return found
+            case ast.Starred(value=value) | ast.Await(value=value):
+                return self.evaluate(value)
+            case ast.Lambda():
+                return OTHER
+            case ast.JoinedStr():
+                self.children(node)
+                return STRING
+            case ast.Slice():
+                self.children(node)
+                return OTHER
+            case ast.Yield(value=value) if value is not None:
+                self.escape(self.evaluate(value), "container-slot", "the generator's consumer holds the same tensor")
+                return UNKNOWN
+        self.children(node)
+        return UNKNOWN
+
+    def children(self, node: ast.AST) -> None:
+        """Evaluate every expression below a node for its effects."""
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.evaluate(child)
+            else:
+                self.children(child)
+
+    def name(self, name: str) -> Value:
+        """A name: a variable, an import, or what a star import may have brought."""
+        value = self.lookup(name)
+        if value.kind is Kind.UNKNOWN and name not in self.state.names:
+            for module in self.program.index.stars:
+                for full in (f"{module}.{name}", f"{module}.{name}(inplace=)"):
+                    if catalogue.result(full) or catalogue.writer(full):
+                        return path(f"{module}.{name}")
+        return value
+
+    def display(self, elements: list[ast.expr]) -> Value:
+        """A list or set display."""
+        values = tuple(self.evaluate(e) for e in elements)
+        flags = frozenset[int]().union(*(v.flags for v in values))
+        return replace(sequence(values, exact=not _starred(elements)), flags=flags)
+
+    def comprehension(self, generators: list[ast.comprehension], result: ast.expr) -> Value:
+        """Names bound inside stay inside; the elements are one value."""
+        outside = dict(self.state.names)
+        self.loops += 1
+        for generator in generators:
+            source = self.evaluate(generator.iter)
+            item = element(source)
+            self.assign(generator.target, replace(item, iterated=True) if source.tensor else item)
+            for condition in generator.ifs:
+                self.evaluate(condition)
+        value = self.evaluate(result)
+        self.loops -= 1
+        bound = {n.id for g in generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        self.state.names = {k: v for k, v in self.state.names.items() if k not in bound} | {
+            k: outside[k] for k in bound & outside.keys()
+        }
+        return replace(sequence((value,)), flags=value.flags)
+
+    def assign(self, target: ast.expr, value: Value) -> None:
+        """Bind a target; statements override this with stores."""
+        match target:
+            case ast.Name(id=name):
+                self.bind(name, value)
+            case ast.Tuple(elts=elements) | ast.List(elts=elements):
+                parts = value.items if value.exact and len(value.items) == len(elements) else ()
+                parts = () if _starred(elements) else parts
+                for i, one in enumerate(elements):
+                    self.assign(one, parts[i] if parts else self.unpacked(value))
+            case ast.Starred(value=inner):
+                self.assign(inner, sequence((value,)))
+
+    def unpacked(self, value: Value) -> Value:
+        """One of the values that `a, b = value` binds."""
+        return replace(element(value), iterated=True) if value.tensor else element(value)
+
+    def attribute(self, node: ast.Attribute) -> Value:
+        """`base.attr`."""
+        base = self.evaluate(node.value)
+        attr = node.attr
+        match base.kind:
+            case Kind.TENSOR:
+                return self.tensor_attribute(base, attr)
+            case Kind.PATH:
+                full = f"{base.name}.{attr}"
+                return NUMBER if full in _INTERNAL or (base.name in ("math", "cmath") and attr.islower() and attr in (
+                    "pi", "e", "inf", "nan", "tau")) else path(full)  # fmt: skip
+            case Kind.ARRAY:
+                return SIZE if attr == "shape" else base if attr in ("T", "real", "imag") else OTHER
+        own = self.own_attribute(node, base)
+        if own is not None:
+            return own
+        return self.guessed_attribute(node, base)
+
+    def tensor_attribute(self, base: Value, attr: str) -> Value:
+        """Attributes of a tensor."""
+        if attr == "shape":
+            return SIZE
+        if attr == "data":
+            return replace(base, live=False, leaf=False, view=True)
+        if attr in _VIEWS:
+            return replace(base, view=True)
+        if attr in ("grad", "_grad"):
+            return replace(base, live=False, leaf=False, memory=frozenset((Memory(Origin.FOREIGN, "`.grad`"),)))
+        return NUMBER if attr in _SHAPES else OTHER
+
+    def own_attribute(self, node: ast.Attribute, base: Value) -> Value | None:
+        """An attribute of an instance of this file's classes, or of self."""
+        text = dotted(node)
+        if text in self.state.attrs:
+            return self.state.attrs[text]
+        if base.name not in self.program.index.classes:
+            return None
+        self.note_use(node)
+        value = self.program.index.attribute(base.name, node.attr)
+        module = self.program.index.is_module(base.name)
+        if value is None:
+            if module and node.attr in ("weight", "bias"):
+                value = tensor(2, True)
+            elif node.attr == "training" and module:
+                return NUMBER
+            else:
+                return None
+        if value.tensor:
+            held = frozenset((Memory(Origin.ATTRIBUTE, text or node.attr),))
+            return replace(value, memory=held, maybe=NOWHERE)
+        if value.items and value.kind in (Kind.LIST, Kind.DICT):
+            held = frozenset((Memory(Origin.ATTRIBUTE, text or node.attr),))
+            return replace(value, memory=held, items=tuple(i.with_memory(held) if i.tensor else i for i in value.items))
+        return value
+
+    def note_use(self, node: ast.Attribute) -> None:
+        """Remember how an attribute is used: an in-place module that is only ever called has all its calls seen."""
+        value = self.program.index.attribute(self.evaluate(node.value).name, node.attr)
+        if value is not None and value.flags:
+            called = isinstance(self.root, ast.AST) and any(
+                isinstance(n, ast.Call) and n.func is node for n in ast.walk(self.root)
+            )
+            for flag in value.flags:
+                use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
+                self.program.flag_uses[flag].add(use)
+
+    def guessed_attribute(self, node: ast.Attribute, base: Value) -> Value:
+        """Attributes that tell what they are by their names."""
+        attr = node.attr
+        held = frozenset((Memory(Origin.ATTRIBUTE, dotted(node) or attr),))
+        if attr == "shape":
+            return SIZE
+        if attr in ("weight", "bias", "weight_v", "weight_g") and base.kind is not Kind.OTHER:
+            return replace(tensor(2, True, memory=held), leaf=True)
+        if base.kind is Kind.MODULE and attr in ("running_mean", "running_var"):
+            return tensor(3, False, memory=held)
+        if attr == "data" and base.kind in (Kind.UNKNOWN, Kind.MODULE) and isinstance(node.value, ast.Attribute):
+            return tensor(2, False, memory=held)
+        if attr == "grad":
+            return tensor(1, False, memory=held)
+        return UNKNOWN
+
+    def subscript(self, node: ast.Subscript) -> Value:
+        """`base[index]`."""
+        base = self.evaluate(node.value)
+        index = self.evaluate(node.slice)
+        match base.kind:
+            case Kind.TENSOR:
+                return self.indexed(node, base, index)
+            case Kind.LIST | Kind.DICT | Kind.MODULE:
+                return self.picked(node, base)
+            case Kind.SIZE:
+                return SIZE if isinstance(node.slice, ast.Slice) else NUMBER
+            case Kind.ARRAY | Kind.STRING:
+                return base
+        if _tensor_index(node.slice):
+            return replace(tensor(1, base.live, Dtype.ANY, base.memory), view=True)
+        return UNKNOWN.with_memory(base.memory, base.maybe)
+
+    def indexed(self, node: ast.Subscript, base: Value, index: Value) -> Value:
+        """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
+        parts = index.items if index.exact else (index,)
+        if any(p.tensor or p.kind in (Kind.LIST, Kind.ARRAY) for p in parts):
+            return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
+        plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
+        memory = base.memory if plain else base.memory | self.allocate(node)
+        return replace(base, memory=memory, view=True, leaf=False)
+
+    def picked(self, node: ast.Subscript, base: Value) -> Value:
+        """An element of a container."""
+        if isinstance(node.slice, ast.Slice):
+            return replace(base, exact=False, items=(element(base),) if base.items else ())
+        match node.slice:
+            case ast.Constant(value=int(i)) if base.exact and -len(base.items) <= i < len(base.items):
+                return base.items[i]
+        return element(base)
+
+    def binary(self, node: ast.AST, left: Value, right: Value, op: ast.operator) -> Value:
+        """`left op right`."""
+        tensors = [v for v in (left, right) if v.tensor]
+        if tensors and Kind.LIST not in (left.kind, right.kind):
+            return self.arithmetic(node, tensors, left, right, op)
+        if Kind.ARRAY in (left.kind, right.kind):
+            return ARRAY
+        if left.kind is Kind.STRING:
+            return STRING
+        if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
+            return left
+        if left.kind is Kind.LIST or right.kind is Kind.LIST:
+            items = tuple(element(v) for v in (left, right) if v.kind is Kind.LIST and v.items)
+            return sequence(items)
+        if Kind.SIZE in (left.kind, right.kind):
+            return SIZE
+        if Kind.TENSOR in (left.kind, right.kind):
+            return tensor(1, None, Dtype.ANY, self.allocate(node))
+        return UNKNOWN
+
+    def arithmetic(self, node: ast.AST, tensors: list[Value], left: Value, right: Value, op: ast.operator) -> Value:
+        """A tensor operation: always a new storage."""
+        unknown = [v for v in (left, right) if v.kind is Kind.UNKNOWN]
+        dtypes = {v.dtype for v in tensors}
+        if Dtype.FLOAT in dtypes or isinstance(op, ast.Div):
+            dtype = Dtype.FLOAT
+        else:
+            dtype = Dtype.ANY if unknown or len(dtypes) > 1 else dtypes.pop()
+        widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
+        width = widths.pop() if len(widths) == 1 else "?" if widths else ""
+        live = join_live(iter([v.live for v in tensors] + [None for _ in unknown]))
+        sure = max(v.sure for v in tensors) if not unknown else min(v.sure for v in tensors)
+        return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width)
+
+    def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:
+        """`-x` is new, `+x` is x itself."""
+        if isinstance(op, ast.Not):
+            return NUMBER
+        if value.tensor and not isinstance(op, ast.UAdd):
+            return replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
+        return value
+
+    def compare(self, node: ast.Compare) -> Value:
+        """Comparisons of tensors are boolean tensors."""
+        values = [self.evaluate(node.left), *(self.evaluate(c) for c in node.comparators)]
+        if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
+            return NUMBER
+        tensors = [v for v in values if v.tensor]
+        if tensors:
+            return tensor(min(v.sure for v in tensors), False, Dtype.BOOL, self.allocate(node))
+        if any(v.kind is Kind.ARRAY for v in values):
+            return ARRAY
+        return UNKNOWN if any(v.kind is Kind.UNKNOWN for v in values) else NUMBER
+
+
+def _starred(elements: list[ast.expr]) -> bool:
+    return any(isinstance(e, ast.Starred) for e in elements)
+
+
+def _tensor_index(node: ast.expr) -> bool:
+    """True for an index that lists and dicts do not take: a tuple with a slice or an ellipsis."""
+    if not isinstance(node, ast.Tuple):
+        return False
+    return any(isinstance(e, ast.Slice) or (isinstance(e, ast.Constant) and e.value is ...) for e in node.elts)

@@ -1,0 +1,197 @@
+"""The state of one function while it is read: names, what escaped, and where we are."""
+
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from fixinplace.detect.index import ClassInfo, Index, Summary
+from fixinplace.detect.liveness import Function, Liveness, Names, captured, declared, stores
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Origin, Value, join, rename
+from fixinplace.model import Call, Hazard, Span
+from fixinplace.source import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Escape:
+    """A storage left the function's own names: a refusal that certainly applies, or only a doubt (None)."""
+
+    refusal: str | None
+    sentence: str
+
+
+@dataclass
+class State:
+    """What holds at one program point; copied at branches and joined after them."""
+
+    names: dict[str, Value] = field(default_factory=dict)
+    attrs: dict[str, Value] = field(default_factory=dict)
+    escapes: dict[Memory, frozenset[Escape]] = field(default_factory=dict)
+    unread: Memories = NOWHERE
+
+    def copy(self) -> State:
+        """An independent copy."""
+        return State(dict(self.names), dict(self.attrs), dict(self.escapes), self.unread)
+
+    def join(self, other: State) -> State:
+        """What holds if either may hold."""
+        names = {k: join(v, other.names[k]) if k in other.names else v for k, v in self.names.items()}
+        attrs = {k: join(v, other.attrs[k]) if k in other.attrs else v for k, v in self.attrs.items()}
+        escapes = {k: v | other.escapes.get(k, frozenset()) for k, v in self.escapes.items()}
+        return State(
+            {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes}, self.unread & other.unread
+        )
+
+
+@dataclass
+class Observation:
+    """What the visits to one site saw, merged; the last word of each field is given in `sites.build`."""
+
+    node: ast.AST
+    root: ast.AST
+    rule: str
+    op: str
+    target: str
+    function: str
+    sure: int = 3
+    lives: list[bool | None] = field(default_factory=list)
+    hazards: dict[str, Hazard] = field(default_factory=dict)
+    doubts: dict[str, None] = field(default_factory=dict)
+    assumes: dict[str, None] = field(default_factory=dict)
+    calls: dict[int, Call] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+Key = tuple[str, str]
+"""Class name ("" for functions of the module) and function name."""
+
+
+@dataclass
+class Program:
+    """What all frames of one file share."""
+
+    part: Text
+    index: Index
+    whole_file_doubts: tuple[str, ...]
+    globals: dict[str, Value] = field(default_factory=dict)
+    summaries: dict[Key, Summary] = field(default_factory=dict)
+    arguments: dict[Key, dict[str, Value]] = field(default_factory=lambda: defaultdict(dict))
+    modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
+    observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
+    flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    read_by_functions: Names = frozenset()
+
+
+@dataclass
+class Place:
+    """Where a frame stands in the class and function structure."""
+
+    name: str
+    key: Key
+    cls: ClassInfo | None = None
+    first_parameter: str = ""
+    parameters: Names = frozenset()
+
+
+class Frame(ABC):
+    """One function body being read; subclasses add expressions, calls, writes and statements."""
+
+    def __init__(self, program: Program, place: Place, body: list[ast.stmt], state: State, grad: bool = True) -> None:
+        self.program = program
+        self.place = place
+        self.body = body
+        self.state = state
+        self.grad = grad
+        self.loops = 0
+        self.trying = 0
+        self.root: ast.AST = body[0] if body else ast.Pass()
+        self.later: Names = frozenset()
+        self.liveness = Liveness(body, frozenset() if place.name != "<module>" else program.read_by_functions)
+        self.captured = captured(body)
+        self.declared = declared(body)
+        self.locals = frozenset().union(place.parameters, *map(stores, body)) - self.declared
+        self.doubts = inspections(body)
+        self.returned: list[Value] = []
+        self.kept: set[str] = set()
+        self.nested: dict[str, Function] = {}
+
+    @abstractmethod
+    def evaluate(self, node: ast.expr) -> Value:
+        """The abstract value of an expression; records the writes inside it."""
+
+    def root_span(self) -> Span:
+        """Span of the statement, or of the header expression, that is being read."""
+        root = self.root
+        assert isinstance(root, (ast.expr, ast.stmt))
+        return self.program.part.span(root)
+
+    def allocate(self, node: ast.AST) -> Memories:
+        """The storage that `node` allocates; see Note [Memory] for what happens to its earlier ones."""
+        offset = self.program.part.span(node).start if isinstance(node, (ast.expr, ast.stmt)) else 0
+        memory = Memory(Origin.ALLOCATED, f"{self.place.name}@{offset}:{getattr(node, 'end_col_offset', 0)}")
+        older = Memory(Origin.EARLIER, memory.label)
+        state = self.state
+        state.names = {k: rename(v, memory, older) for k, v in state.names.items()}
+        state.attrs = {k: rename(v, memory, older) for k, v in state.attrs.items()}
+        if memory in state.escapes:
+            state.escapes[older] = state.escapes.pop(memory) | state.escapes.get(older, frozenset())
+        state.unread -= {memory}
+        return frozenset((memory,))
+
+    def escape(self, value: Value, refusal: str | None, sentence: str) -> None:
+        """Note that somebody outside the function's names may hold the value's storage from now on."""
+        mark = frozenset((Escape(refusal, sentence),))
+        for memory in value.memory | value.maybe:
+            self.state.escapes[memory] = self.state.escapes.get(memory, frozenset()) | mark
+            if memory.origin is Origin.PARAMETER:
+                self.kept.add(memory.label)
+
+    def read(self, value: Value) -> Value:
+        """Note that the value is used: its storage is no longer freshly made and unseen."""
+        self.state.unread -= value.memory
+        return value
+
+    def lookup(self, name: str) -> Value:
+        """The value of a name: local, enclosing, global, or unknown."""
+        if name in self.state.names:
+            return self.state.names[name]
+        value = self.program.globals.get(name)
+        if value is None:
+            return UNKNOWN
+        if value.tensor or value.items:
+            return value.with_memory(value.memory | {Memory(Origin.GLOBAL, name)}, value.maybe)
+        return value
+
+    def bind(self, name: str, value: Value) -> None:
+        """Bind a name."""
+        self.state.names[name] = value
+
+    def make_live(self, memory: Memories) -> None:
+        """A live value was written into these storages: whoever looks at them is live from now on."""
+        for names in (self.state.names, self.state.attrs):
+            for name, value in names.items():
+                if value.tensor and value.memory & memory:
+                    names[name] = replace(value, live=True)
+
+
+_LOOKS = ("_version", "data_ptr", "_base", "grad_fn", "untyped_storage", "storage", "is_leaf", "_is_view", "is_set_to")
+_HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", "register_multi_grad_hook")
+_CALLS = ("id", "locals", "globals", "vars", "exec", "eval")
+
+
+def inspections(body: list[ast.stmt]) -> tuple[str, ...]:
+    """Doubts for every site of a function that looks at a tensor's identity, version or history."""
+    found: dict[str, None] = {}
+    for statement in body:
+        for node in ast.walk(statement):
+            match node:
+                case ast.Attribute(attr=attr) if attr in _LOOKS or attr in _HOOKS:
+                    found[f"the function uses `.{attr}`, which can tell the tensor from its replacement"] = None
+                case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
+                    found[f"the function calls `{name}`"] = None
+                case ast.Compare(ops=ops, comparators=sides) if any(isinstance(o, (ast.Is, ast.IsNot)) for o in ops):
+                    if not all(isinstance(side, ast.Constant) for side in sides):
+                        found["the function compares identities with `is`"] = None
+    return tuple(found)

@@ -1,0 +1,161 @@
+"""What a file defines: its classes, functions and the names under which libraries are known."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join
+
+_MODULE_BASES = ("Module", "LightningModule", "PreTrainedModel", "ScriptModule")
+
+
+@dataclass
+class ClassInfo:
+    """A class of the file; `attrs` grows while its methods are read."""
+
+    name: str
+    node: ast.ClassDef
+    bases: tuple[str, ...]
+    methods: dict[str, Function]
+    attrs: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass
+class Summary:
+    """What callers may know of a function of this file.
+
+    returns: the value with parameters' memory named by parameter.
+    keeps: names of parameters that the function, or code it calls, may hold on to.
+    """
+
+    returns: Value = UNKNOWN
+    keeps: frozenset[str] = frozenset()
+
+
+@dataclass
+class Index:
+    """Classes and functions of one file, by the names that other code uses."""
+
+    classes: dict[str, ClassInfo] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
+    stars: tuple[str, ...] = ()
+
+    def lineage(self, name: str) -> Iterator[ClassInfo]:
+        """The class and its bases that stand in this file, in method resolution order, roughly."""
+        seen: set[str] = set()
+        todo = [name]
+        while todo:
+            current = todo.pop(0)
+            info = self.classes.get(current)
+            if info is None or current in seen:
+                continue
+            seen.add(current)
+            yield info
+            todo += [base.rsplit(".", 1)[-1] for base in info.bases]
+
+    def bases(self, name: str) -> Iterator[str]:
+        """Dotted names of all bases, those outside the file included."""
+        for info in self.lineage(name):
+            yield from info.bases
+
+    def is_module(self, name: str) -> bool:
+        """True if the class derives from `nn.Module` as far as can be seen."""
+        return any(
+            base.rsplit(".", 1)[-1] in _MODULE_BASES or (base.startswith("torch.nn.") and base != "torch.nn.Parameter")
+            for base in self.bases(name)
+        )
+
+    def derives(self, name: str, base: str) -> bool:
+        """True if the class derives from a library class with this last name."""
+        return any(b.rsplit(".", 1)[-1] == base for b in self.bases(name))
+
+    def method(self, name: str, method: str) -> tuple[ClassInfo, Function] | None:
+        """The definition of a method, inherited ones included."""
+        for info in self.lineage(name):
+            if method in info.methods:
+                return info, info.methods[method]
+        return None
+
+    def attribute(self, name: str, attribute: str) -> Value | None:
+        """What the class's methods and body bind the attribute to, joined."""
+        result: Value | None = None
+        for info in self.lineage(name):
+            if attribute in info.attrs:
+                value = info.attrs[attribute]
+                result = value if result is None else join(result, value)
+        return result
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` as text, or "" if the expression is no plain chain of names."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=value, attr=attr):
+            base = dotted(value)
+            return f"{base}.{attr}" if base else ""
+    return ""
+
+
+def build(tree: ast.Module) -> Index:
+    """Read the definitions of a module; names are resolved through its imports."""
+    imports = dict(_imports(tree))
+    index = Index()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name not in index.classes:
+            methods = {f.name: f for f in node.body if isinstance(f, Function)}
+            index.classes[node.name] = ClassInfo(node.name, node, tuple(_bases(node, imports)), methods)
+        elif isinstance(node, ast.ImportFrom) and node.module and any(a.name == "*" for a in node.names):
+            index.stars = (*index.stars, node.module)
+    index.functions = {f.name: f for f in tree.body if isinstance(f, Function)}
+    return index
+
+
+def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:
+    for base in node.bases:
+        name = dotted(base.value if isinstance(base, ast.Subscript) else base)
+        head, _, rest = name.partition(".")
+        yield ".".join(filter(None, (imports.get(head, head), rest)))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from imported(node)
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """Pairs (name bound here, dotted path) of an import statement; relative ones keep their dots."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            yield alias.asname or alias.name.split(".")[0], alias.name if alias.asname else alias.name.split(".")[0]
+        elif alias.name != "*":
+            module = "." * node.level + (node.module or "")
+            yield alias.asname or alias.name, canonical(f"{module}.{alias.name}")
+
+
+def canonical(path: str) -> str:
+    """One spelling for the ways that lead to the same thing in torch."""
+    if path == "torch.functional.F":
+        return "torch.nn.functional"
+    if path.startswith("torch.nn.modules."):
+        return "torch.nn." + path.rsplit(".", 1)[-1]
+    return path
+
+
+def parameter_names(function: Function | ast.Lambda) -> list[str]:
+    """Names of all parameters in call order; `*args` and `**kwargs` last."""
+    a = function.args
+    star = [v.arg for v in (a.vararg, a.kwarg) if v is not None]
+    return [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + star
+
+
+def substitute(memory: Memories, given: dict[str, Memories]) -> Memories:
+    """A callee's memory in the caller's terms: parameters become what was passed for them."""
+    result = NOWHERE
+    for item in memory:
+        result |= given.get(item.label, NOWHERE) if item.origin == "parameter" else frozenset((item,))
+    return result

@@ -1,0 +1,154 @@
+"""Which names are read later: backward liveness over structured statements.
+
+`after(stmt)` is the set of names that may be read after a statement before they are bound again, loops,
+branches and handlers included.  Names that a nested function reads count as read wherever that function is
+defined; `captured` lists them, since such a function may run at any later time.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+Names = frozenset[str]
+EMPTY: Names = frozenset()
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exits:
+    """What is live where a jump leads: `break`, `continue`, leaving the function, an exception."""
+
+    brk: Names = EMPTY
+    cont: Names = EMPTY
+    leave: Names = EMPTY
+    error: Names = EMPTY
+
+
+def loads(node: ast.AST) -> Names:
+    """Every name that is read anywhere inside a node, nested functions included."""
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+
+
+def stores(node: ast.AST) -> Names:
+    """Every name that is bound anywhere inside a node."""
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def captured(body: Iterable[ast.stmt]) -> Names:
+    """Names read by functions, lambdas, classes or generators defined inside these statements."""
+    found: set[str] = set()
+    for statement in body:
+        for node in ast.walk(statement):
+            if isinstance(node, (*_SCOPES, ast.GeneratorExp)):
+                found |= loads(node)
+    return frozenset(found)
+
+
+def declared(body: Iterable[ast.stmt]) -> Names:
+    """Names that these statements declare `global` or `nonlocal`."""
+    nodes = (n for s in body for n in ast.walk(s) if isinstance(n, (ast.Global, ast.Nonlocal)))
+    return frozenset(name for node in nodes for name in node.names)
+
+
+class Liveness:
+    """Liveness of one function body or module body."""
+
+    def __init__(self, body: Sequence[ast.stmt], at_exit: Names = EMPTY) -> None:
+        self._after: dict[int, Names] = {}
+        exits = _Exits(leave=at_exit | declared(body), error=EMPTY)
+        self._block(body, exits.leave, exits)
+
+    def after(self, statement: ast.stmt) -> Names:
+        """Names read after `statement`; for a compound one, after its header within it too."""
+        return self._after.get(id(statement), EMPTY)
+
+    def _block(self, body: Sequence[ast.stmt], out: Names, exits: _Exits) -> Names:
+        for statement in reversed(body):
+            out |= exits.error
+            self._after[id(statement)] = self._after.get(id(statement), EMPTY) | out
+            out = self._statement(statement, out, exits)
+        return out
+
+    def _statement(self, node: ast.stmt, out: Names, exits: _Exits) -> Names:
+        match node:
+            case ast.If():
+                inner = self._block(node.body, out, exits) | self._block(node.orelse, out, exits)
+                self._after[id(node)] |= inner
+                return loads(node.test) | inner
+            case ast.While():
+                return self._loop(node, loads(node.test), EMPTY, out, exits)
+            case ast.For() | ast.AsyncFor():
+                target = loads(node.target)
+                return loads(node.iter) | self._loop(node, target, _bound(node.target), out, exits)
+            case ast.With() | ast.AsyncWith():
+                inner = self._block(node.body, out, exits)
+                self._after[id(node)] |= inner
+                return inner.union(*(loads(item) for item in node.items))
+            case ast.Try() | ast.TryStar():
+                return self._try(node, out, exits)
+            case ast.Match():
+                inner = frozenset().union(*(self._block(case.body, out, exits) for case in node.cases), out)
+                self._after[id(node)] |= inner
+                return inner | loads(node.subject) | frozenset().union(*(loads(c) for c in node.cases))
+            case ast.Return():
+                return loads(node) | exits.leave
+            case ast.Raise():
+                return loads(node) | exits.error | exits.leave
+            case ast.Break():
+                return exits.brk
+            case ast.Continue():
+                return exits.cont
+        return self._simple(node, out)
+
+    def _simple(self, node: ast.stmt, out: Names) -> Names:
+        match node:
+            case ast.Assign():
+                killed = frozenset().union(*(_bound(target) for target in node.targets))
+            case ast.AnnAssign() if node.value is not None:
+                killed = _bound(node.target)
+            case ast.Delete():
+                killed = frozenset(t.id for t in node.targets if isinstance(t, ast.Name))
+            case ast.AugAssign(target=ast.Name(id=name)):
+                return out | loads(node) | {name}
+            case _:
+                killed = EMPTY
+        return (out - killed) | loads(node)
+
+    def _loop(self, node: ast.While | ast.For | ast.AsyncFor, head: Names, killed: Names, out: Names,
+              exits: _Exits) -> Names:  # fmt: skip
+        done = self._block(node.orelse, out, exits)
+        entry = head | done
+        while True:
+            inner = self._block(node.body, entry, replace(exits, brk=out, cont=entry)) - killed
+            if inner | entry == entry:
+                break
+            entry |= inner
+        self._after[id(node)] |= entry
+        return entry
+
+    def _try(self, node: ast.Try | ast.TryStar, out: Names, exits: _Exits) -> Names:
+        last = self._block(node.finalbody, out, exits)
+        final = self._block(node.finalbody, exits.leave, exits) if node.finalbody else EMPTY
+        inner = replace(exits, leave=exits.leave | final, brk=exits.brk | final, cont=exits.cont | final)
+        handlers = EMPTY.union(*(self._block(h.body, last, inner) for h in node.handlers))
+        handlers = handlers.union(*(loads(h.type) for h in node.handlers if h.type is not None))
+        body = replace(inner, error=exits.error | handlers | last)
+        orelse = self._block(node.orelse, last, inner)
+        entry = self._block(node.body, orelse, body)
+        self._after[id(node)] |= entry | handlers
+        return entry | handlers
+
+
+def _bound(target: ast.expr) -> Names:
+    """Plain names that an assignment to `target` certainly binds."""
+    match target:
+        case ast.Name(id=name):
+            return frozenset((name,))
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return EMPTY.union(*(_bound(e) for e in elements))
+        case ast.Starred(value=value):
+            return _bound(value)
+    return EMPTY

@@ -1,0 +1,92 @@
+"""Order of evaluation inside one statement: what runs before a write, and under which condition."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+_LAZY = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def parents(root: ast.AST) -> dict[int, ast.AST]:
+    """Map from the identity of every node below `root` to its parent."""
+    return {id(child): node for node in ast.walk(root) for child in ast.iter_child_nodes(node)}
+
+
+def chain(node: ast.AST, root: ast.AST, above: dict[int, ast.AST]) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Pairs (child, parent) from `node` up to `root`."""
+    while node is not root:
+        parent = above[id(node)]
+        yield node, parent
+        node = parent
+
+
+def runs_first(node: ast.expr, root: ast.AST) -> bool:
+    """True if nothing that computes or has an effect runs before `node` in `root`, and `node` always runs once.
+
+    Loads of names, attributes and constants are no computation: a tensor loaded early is the same object that
+    the write changes.  Attributes may be properties; the field's habit is that those are pure.
+    """
+    above = parents(root)
+    for child, parent in chain(node, root, above):
+        if isinstance(parent, _LAZY) or _conditional(child, parent):
+            return False
+        if not all(_is_load(earlier) for earlier in _before(child, parent)):
+            return False
+    return True
+
+
+def always_runs(node: ast.expr, root: ast.AST) -> bool:
+    """True if `node` is evaluated exactly once whenever `root` is (no lambda, comprehension or short circuit)."""
+    return not any(isinstance(p, _LAZY) or _conditional(c, p) for c, p in chain(node, root, parents(root)))
+
+
+def _conditional(child: ast.AST, parent: ast.AST) -> bool:
+    match parent:
+        case ast.BoolOp(values=values):
+            return child is not values[0]
+        case ast.IfExp(test=test):
+            return child is not test
+        case ast.Compare(left=left, comparators=comparators):
+            return child is not left and child is not comparators[0]
+        case ast.Assert(test=test):
+            return child is not test
+    return False
+
+
+def _before(child: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
+    """Children of `parent` that are evaluated before `child`."""
+    match parent:
+        case ast.Assign(targets=targets, value=value):
+            order: list[ast.AST] = [value, *targets]
+        case ast.AnnAssign(target=target, value=value):
+            order = [*([value] if value is not None else []), target]
+        case ast.Dict(keys=keys, values=values):
+            order = [n for pair in zip(keys, values, strict=True) for n in pair if n is not None]
+        case _:
+            order = list(ast.iter_child_nodes(parent))
+    for node in order:
+        if node is child:
+            return
+        yield node
+
+
+def _is_load(node: ast.AST) -> bool:
+    match node:
+        case (
+            ast.Name()
+            | ast.Constant()
+            | ast.operator()
+            | ast.unaryop()
+            | ast.boolop()
+            | ast.cmpop()
+            | ast.expr_context()
+        ):
+            return True
+        case ast.Attribute(value=value) | ast.Starred(value=value) | ast.keyword(value=value):
+            return _is_load(value)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return all(map(_is_load, elements))
+        case ast.UnaryOp(operand=ast.Constant()):
+            return True
+    return False

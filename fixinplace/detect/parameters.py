@@ -1,0 +1,231 @@
+"""What a parameter is: by its annotation, its default, its callers, its use, and the habit of `forward`."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from dataclasses import replace
+
+from fixinplace.detect.frame import Key, Program
+from fixinplace.detect.index import dotted
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.values import (
+    ARRAY,
+    NOWHERE,
+    NUMBER,
+    OTHER,
+    SIZE,
+    STRING,
+    UNKNOWN,
+    Dtype,
+    Kind,
+    Memory,
+    Origin,
+    Value,
+    sequence,
+    tensor,
+)
+
+_TENSORS = frozenset(
+    "view permute unsqueeze squeeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten"
+    " matmul bmm mm backward repeat_interleave masked_fill scatter gather index_select softmax log_softmax sigmoid"
+    " tanh exp norm"
+    " size dim numel half double type_as new_zeros new_ones new_tensor new_full clamp unfold narrow chunk topk"
+    " masked_select unbind register_hook ndimension reshape_as relu log sqrt rsqrt mul sub".split()
+)
+_USES: dict[str, tuple[Kind, float]] = {
+    **dict.fromkeys(_TENSORS, (Kind.TENSOR, 2)),
+    **dict.fromkeys(("requires_grad", "is_cuda", "device", "grad_fn"), (Kind.TENSOR, 1)),
+    "shape": (Kind.TENSOR, 1),
+    **dict.fromkeys(("append", "extend", "pop", "insert"), (Kind.LIST, 3)),
+    **dict.fromkeys(("keys", "items", "values", "get", "update"), (Kind.DICT, 3)),
+    **dict.fromkeys(("modules", "named_modules", "parameters", "children", "state_dict"), (Kind.MODULE, 3)),
+    **dict.fromkeys(("astype", "copy"), (Kind.ARRAY, 2)),
+    **dict.fromkeys(("format", "lower", "upper", "startswith", "endswith", "join"), (Kind.STRING, 2)),
+}
+_INTEGRAL = ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")
+_SEQUENCES = ("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Set", "set", "FrozenSet", "Deque")
+_MAPPINGS = ("dict", "Dict", "Mapping", "OrderedDict", "MutableMapping")
+_PLAIN = {"int": NUMBER, "float": NUMBER, "bool": NUMBER, "complex": NUMBER, "str": STRING, "bytes": STRING,
+          "ndarray": ARRAY, "Size": SIZE}  # fmt: skip
+
+
+def annotation(program: Program, node: ast.expr | None) -> Value | None:
+    """The value that an annotation promises, or None if it says nothing; strings and Optional are looked into."""
+    match node:
+        case ast.Constant(value=str(text)):
+            try:
+                return annotation(program, ast.parse(text, mode="eval").body)
+            except SyntaxError:
+                return None
+        case ast.BinOp(op=ast.BitOr(), left=left, right=right):
+            return annotation(program, left) or annotation(program, right)
+        case ast.Subscript(value=value, slice=inner):
+            return _generic(program, dotted(value).rsplit(".", 1)[-1], inner)
+        case ast.Name() | ast.Attribute():
+            return _plain(program, dotted(node).rsplit(".", 1)[-1])
+    return None
+
+
+def _generic(program: Program, name: str, inner: ast.expr) -> Value | None:
+    parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    if name in ("Optional", "Annotated", "Final"):
+        return annotation(program, parts[0])
+    if name == "Union":
+        return next((v for p in parts if (v := annotation(program, p)) is not None), None)
+    one = annotation(program, parts[-1]) or UNKNOWN
+    if name in _SEQUENCES:
+        exact = name.lower() == "tuple" and not any(isinstance(p, ast.Constant) and p.value is ... for p in parts)
+        items = (
+            tuple(annotation(program, p) or UNKNOWN for p in parts)
+            if exact
+            else (annotation(program, parts[0]) or one,)
+        )
+        return sequence(items, exact)
+    return Value(Kind.DICT, items=(one,)) if name in _MAPPINGS else None
+
+
+def _plain(program: Program, name: str) -> Value | None:
+    if name in ("Tensor", "FloatTensor", "Variable", "Parameter"):
+        return tensor(3, True, Dtype.ANY)
+    if name in _INTEGRAL:
+        return tensor(3, False, Dtype.INT)
+    if name in _SEQUENCES:
+        return sequence()
+    if name in _MAPPINGS:
+        return Value(Kind.DICT)
+    if name == "Module":
+        return Value(Kind.MODULE)
+    if name in program.index.classes:
+        return Value(Kind.MODULE if program.index.is_module(name) else Kind.OTHER, name=name)
+    return _PLAIN.get(name)
+
+
+class _Scores(ast.NodeVisitor):
+    """Counts what a function does with its parameters."""
+
+    def __init__(self) -> None:
+        self.scores: dict[str, dict[Kind, float]] = defaultdict(lambda: defaultdict(float))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.value, ast.Name) and node.attr in _USES:
+            kind, weight = _USES[node.attr]
+            self.scores[node.value.id][kind] += weight
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = dotted(node.func)
+        for position, argument in enumerate(node.args):
+            if isinstance(argument, ast.Name):
+                self._argument(name, position, self.scores[argument.id])
+        self.generic_visit(node)
+
+    def _argument(self, name: str, position: int, score: dict[Kind, float]) -> None:
+        head = name.split(".", 1)[0]
+        if name == "range" or head == "math":
+            score[Kind.NUMBER] += 3
+        elif name in ("enumerate", "len", "zip"):
+            score[Kind.LIST] += 1
+            score[Kind.TENSOR] += 0.4
+        elif head == "F" and position == 0:
+            score[Kind.TENSOR] += 2
+        elif head == "nn":
+            score[Kind.NUMBER] += 2
+        elif name in ("torch.cat", "torch.stack"):
+            score[Kind.LIST] += 1
+        elif head == "torch" and position == 0:
+            score[Kind.TENSOR] += 1.5
+        elif head == "np":
+            score[Kind.ARRAY] += 1
+        elif head == "self" and position == 0:
+            score[Kind.TENSOR] += 0.7
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if isinstance(node.value, ast.Name):
+            score = self.scores[node.value.id]
+            match node.slice:
+                case ast.Constant(value=str()):
+                    score[Kind.DICT] += 3
+                case ast.Tuple():
+                    score[Kind.TENSOR] += 1
+                    score[Kind.ARRAY] += 0.5
+                case ast.Slice():
+                    score[Kind.TENSOR] += 0.4
+                    score[Kind.LIST] += 0.4
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.MatMult):
+            for side in (node.left, node.right):
+                if isinstance(side, ast.Name):
+                    self.scores[side.id][Kind.TENSOR] += 1.5
+        self.generic_visit(node)
+
+
+def usage(function: Function) -> dict[str, Value]:
+    """What the parameters of a function must be by what is done with them; only those with enough evidence."""
+    visitor = _Scores()
+    for statement in function.body:
+        visitor.visit(statement)
+    found: dict[str, Value] = {}
+    for name, scores in visitor.scores.items():
+        kind = max(scores, key=lambda k: scores[k], default=Kind.UNKNOWN)
+        if scores and scores[kind] >= 1:
+            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, 2)
+    return found
+
+
+def initial(program: Program, function: Function, key: Key, module: bool) -> dict[str, Value]:
+    """Values of all parameters when the function starts, each in a memory of its own; `self` is left to the caller."""
+    arguments = function.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    optional = [p.arg for p in plain[len(plain) - len(arguments.defaults) :]]
+    defaults = dict(zip(optional, arguments.defaults, strict=True))
+    defaults |= {p.arg: d for p, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+    used = usage(function)
+    forward = module and function.name == "forward"
+    values: dict[str, Value] = {}
+    for parameter in (*plain, *arguments.kwonlyargs):
+        value = annotation(program, parameter.annotation)
+        value = value or _default(defaults.get(parameter.arg)) or _passed(program, key, parameter.arg)
+        value = value or used.get(parameter.arg)
+        if value is None and forward:
+            value = tensor(2, True, Dtype.ANY)
+        values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
+    if arguments.vararg:
+        item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN
+        values[arguments.vararg.arg] = _in_own_memory(sequence((item,)), arguments.vararg.arg)
+    if arguments.kwarg:
+        values[arguments.kwarg.arg] = _in_own_memory(Value(Kind.DICT), arguments.kwarg.arg)
+    return values
+
+
+def _in_own_memory(value: Value, name: str) -> Value:
+    if value.kind in (Kind.NUMBER, Kind.STRING, Kind.SIZE, Kind.NONE):
+        return value
+    memory = frozenset((Memory(Origin.PARAMETER, name),))
+    items = tuple(_in_own_memory(item, name) for item in value.items)
+    return replace(value, memory=memory, maybe=NOWHERE, items=items, leaf=False)
+
+
+def _default(node: ast.expr | None) -> Value | None:
+    match node:
+        case ast.Constant(value=bool() | int() | float()):
+            return NUMBER
+        case ast.Constant(value=str()):
+            return STRING
+        case ast.List() | ast.Tuple():
+            return sequence()
+        case ast.Dict():
+            return Value(Kind.DICT)
+    return None
+
+
+def _passed(program: Program, key: Key, name: str) -> Value | None:
+    """What the callers in this file pass; a guess at best, since there may be others."""
+    value = program.arguments[key].get(name)
+    if value is None or value.kind in (Kind.UNKNOWN, Kind.NONE, Kind.PATH):
+        return None
+    if value.tensor:
+        return replace(value, sure=min(value.sure, 2), view=False, iterated=False, leaf=False)
+    return replace(value, exact=value.exact) if value.kind is not Kind.OTHER else OTHER if not value.name else value

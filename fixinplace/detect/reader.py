@@ -1,0 +1,137 @@
+"""Reads every function of a file a few times, until what they tell each other is known."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from fixinplace.detect.frame import Key, Place, Program, State
+from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names
+from fixinplace.detect.liveness import Function, captured
+from fixinplace.detect.parameters import annotation, initial
+from fixinplace.detect.statements import Statements
+from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, tensor
+from fixinplace.source import Text
+
+_ROUNDS = 3
+_DOUBTS = {
+    "autocast": "the file uses autocast, which mixes dtypes",
+    "set_default_dtype": "the file changes the default dtype",
+    "register_forward_hook": "the file registers forward hooks, which may keep a module's output",
+    "register_module_forward_hook": "the file registers forward hooks, which may keep a module's output",
+    "register_forward_pre_hook": "the file registers forward hooks, which may keep a module's input",
+    "TorchDispatchMode": "the file intercepts torch's operations",
+    "TorchFunctionMode": "the file intercepts torch's operations",
+    "__torch_function__": "the file intercepts torch's operations",
+    "__torch_dispatch__": "the file intercepts torch's operations",
+    "saved_tensors_hooks": "the file hooks saved tensors, which switches torch's own check off",
+    "save_on_cpu": "the file hooks saved tensors, which switches torch's own check off",
+    "weakref": "the file holds weak references",
+    "setattr": "the file sets attributes by name",
+    "settrace": "the file traces its own execution",
+}
+
+
+def read(part: Text, tree: ast.Module) -> Program:
+    """Everything that was seen in the file."""
+    doubts = tuple(dict.fromkeys(sentence for word, sentence in _DOUBTS.items() if word in part.text))
+    program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
+    for _ in range(_ROUNDS):
+        program.observed.clear()
+        program.flag_uses.clear()
+        _module(program, tree)
+        for info in program.index.classes.values():
+            _class(program, info)
+        for name, function in program.index.functions.items():
+            _function(program, function, ("", name), None, name)
+    return program
+
+
+def _module(program: Program, tree: ast.Module) -> None:
+    body = [s for s in tree.body if not isinstance(s, Function)]
+    frame = Statements(program, Place("<module>", ("", "<module>")), body, State())
+    frame.run(body)
+    program.globals = dict(frame.state.names)
+    for name in program.index.functions:
+        program.globals.pop(name, None)
+    _nested(program, frame, None)
+
+
+def _class(program: Program, info: ClassInfo) -> None:
+    body: list[ast.stmt] = [s for s in info.node.body if isinstance(s, (ast.Assign, ast.AnnAssign))]
+    frame = Statements(program, Place(info.name, (info.name, "<class>"), info), body, State())
+    frame.run(body)
+    for name, value in frame.state.names.items():
+        known = info.attrs.get(name)
+        info.attrs[name] = value if known is None else join(known, value)
+    for statement in body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            promised = annotation(program, statement.annotation)
+            if promised is not None:
+                info.attrs.setdefault(statement.target.id, promised)
+    _registered(info)
+    for method in sorted(info.methods.values(), key=lambda m: m.name != "__init__"):
+        _function(program, method, (info.name, method.name), info, f"{info.name}.{method.name}")
+
+
+def _registered(info: ClassInfo) -> None:
+    """Buffers and parameters that are registered by name."""
+    for node in ast.walk(info.node):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(name)), *_]):
+                info.attrs.setdefault(name, tensor(3, False))
+            case ast.Call(func=ast.Attribute(attr="register_parameter"), args=[ast.Constant(value=str(name)), *_]):
+                info.attrs.setdefault(name, replace(tensor(3, True), leaf=True))
+
+
+def _function(program: Program, function: Function, key: Key, info: ClassInfo | None, name: str,
+              enclosing: Statements | None = None) -> None:  # fmt: skip
+    module = info is not None and program.index.is_module(info.name)
+    decorators = [dotted(d.func if isinstance(d, ast.Call) else d) for d in function.decorator_list]
+    values = initial(program, function, key, module)
+    names = parameter_names(function)
+    first = names[0] if info and names and "staticmethod" not in decorators and enclosing is None else ""
+    if first and info:
+        values[first] = Value(Kind.MODULE if module else Kind.OTHER, name=info.name)
+    place = Place(name, key, info, first or (enclosing.place.first_parameter if enclosing else ""), frozenset(names))
+    state = State({**(_outer(enclosing) if enclosing else {}), **values})
+    frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
+    frame.nested |= enclosing.nested if enclosing else {}
+    frame.run(function.body)
+    result = frame.returned[0] if frame.returned else NONE
+    for value in frame.returned[1:]:
+        result = join(result, value)
+    promised = annotation(program, function.returns)
+    if promised is not None and result.kind in (Kind.UNKNOWN, Kind.NONE):
+        result = replace(promised, memory=result.memory, maybe=result.maybe)
+    program.summaries[key] = Summary(result, frozenset(frame.kept))
+    _nested(program, frame, info)
+
+
+def _outer(enclosing: Statements) -> dict[str, Value]:
+    """Names of the enclosing function, as a nested one sees them: their memory belongs to the outside."""
+    names = {}
+    for name, value in enclosing.state.names.items():
+        held = frozenset((Memory(Origin.GLOBAL, name),))
+        names[name] = replace(value, memory=held, sure=min(value.sure, 2)) if value.tensor else value
+    return names
+
+
+def _nested(program: Program, frame: Statements, info: ClassInfo | None) -> None:
+    for name, function in frame.nested.items():
+        if any(function is statement for s in frame.body for statement in ast.walk(s)):
+            full = f"{frame.place.name}.{name}"
+            _function(program, function, ("", full), info, full, frame)
+
+
+def _mode(program: Program, function: Function, key: Key, info: ClassInfo | None, enclosing: Statements | None) -> bool:
+    """Grad mode at the function's start: decorators, the callers in this file, bodies of `autograd.Function`."""
+    static = info is not None and enclosing is None and function.name in ("forward", "backward", "setup_context")
+    if static and info and program.index.derives(info.name, "Function"):
+        return False
+    probe = Statements(program, Place("<decorators>", key), [], State())
+    grad = True
+    for decorator in function.decorator_list:
+        grad = probe.switched(decorator, grad)
+    modes = program.modes.get(key)
+    return grad and modes != {False}

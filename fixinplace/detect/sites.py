@@ -1,0 +1,82 @@
+"""From what the visits saw to sites with facts."""
+
+from __future__ import annotations
+
+import ast
+from typing import cast
+
+from fixinplace.detect.frame import Observation, Program
+from fixinplace.detect.values import join_live
+from fixinplace.model import Certainty, Facts, Found, Hazard, Place, Site, Usage
+from fixinplace.names import REFUSALS, Kind
+
+_FIRST = ("no-grad", "initialiser", "optimizer", "running-statistics", "detached", "untracked", "finished")
+"""Refusals that say that a site is not ours; they come before all others."""
+
+
+def build(program: Program) -> tuple[Found, ...]:
+    """All sites of a file by position, inner ones after the ones that contain them."""
+    found = [_found(program, seen) for seen in program.observed.values()]
+    return tuple(sorted(found, key=lambda f: (f.site.span.start, -f.site.span.end, f.site.op)))
+
+
+def _found(program: Program, seen: Observation) -> Found:
+    part = program.part
+    assert isinstance(seen.node, (ast.expr, ast.stmt)) and isinstance(seen.root, (ast.expr, ast.stmt))
+    certainty = Certainty.TYPED if seen.sure == 3 else Certainty.GUESSED
+    span, statement = part.span(seen.node), part.span(seen.root)
+    site = Site(seen.rule, seen.op, seen.target, span, statement, seen.function, certainty)
+    return Found(site, _module_facts(program, seen, span.start) if "module" in seen.facts else _facts(seen))
+
+
+def _facts(seen: Observation) -> Facts:
+    facts = seen.facts
+    tracked = join_live(iter(seen.lives))
+    if tracked is False:
+        sentence = "neither the tensor nor what is written requires grad"
+        seen.hazards.setdefault("untracked", Hazard("untracked", sentence))
+    if facts.get("finished"):
+        seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
+    return Facts(
+        place=cast(Place, facts["place"]),
+        tracked=tracked,
+        hazards=_sorted(seen.hazards),
+        doubts=tuple(seen.doubts),
+        assumes=tuple(seen.assumes),
+        parameter=cast("str | None", facts.get("parameter")),
+        usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
+        read_later=bool(facts.get("read_later")),
+        in_loop=bool(facts.get("in_loop")),
+        first=bool(facts.get("first", True)),
+        mixed=bool(facts.get("mixed")),
+        mask=bool(facts.get("mask")),
+        scalar=bool(facts.get("scalar")),
+        torch=cast("str | None", facts.get("torch")),
+    )
+
+
+def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
+    """Facts of a flag: it writes where its module is called, which may be nowhere to be seen."""
+    uses = program.flag_uses.get(offset, set())
+    doubts = dict(seen.doubts)
+    for use in sorted(uses - {"call"}):
+        doubts[use] = None
+    if "call" not in uses and not seen.calls:
+        doubts["no call of the module can be seen here"] = None
+    doubts["a forward hook, or code in another file, may keep what the module is called with"] = None
+    return Facts(
+        place=Place.TEMPORARY,
+        tracked=None,
+        hazards=_sorted(seen.hazards),
+        doubts=tuple(doubts),
+        parameter=cast("str | None", seen.facts.get("parameter")),
+        torch=cast("str | None", seen.facts.get("torch")),
+        module_calls=tuple(seen.calls[key] for key in sorted(seen.calls)),
+        all_calls_seen=not (uses - {"call"}) and bool(uses),
+    )
+
+
+def _sorted(hazards: dict[str, Hazard]) -> tuple[Hazard, ...]:
+    """Not ours first, then state, then whoever looks, then form."""
+    kinds = list(Kind)
+    return tuple(sorted(hazards.values(), key=lambda h: (h.refusal not in _FIRST, kinds.index(REFUSALS[h.refusal]))))

@@ -1,0 +1,227 @@
+"""What detection knows about a value: a small lattice over kinds, gradients, widths and memory.
+
+Note [Memory]
+    A tensor value carries the abstract objects its storage may be.  `memory` follows torch's own rules
+    (assignment, views, ops that may return their argument); `maybe` holds what code we cannot see may have
+    handed through.  Sharing in `memory` refuses a rewrite, sharing in `maybe` only forbids calling it safe.
+    An allocation is named by its position; when the same position allocates again (a loop), what older
+    values hold is renamed to `earlier`, so that `outs.append(x)` of the last round is not this round's x.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+
+class Kind(enum.StrEnum):
+    """What a value is; LIST also stands for tuples, sets and other sequences."""
+
+    TENSOR = "tensor"
+    NUMBER = "number"
+    LIST = "list"
+    DICT = "dict"
+    ARRAY = "array"
+    MODULE = "module"
+    STRING = "string"
+    SIZE = "size"
+    NONE = "none"
+    PATH = "path"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class Dtype(enum.StrEnum):
+    """Class of a tensor's dtype; INT and BOOL never require grad."""
+
+    FLOAT = "float"
+    INT = "int"
+    BOOL = "bool"
+    ANY = "any"
+
+
+class Origin(enum.StrEnum):
+    """Where a storage comes from, seen from the function at hand."""
+
+    ALLOCATED = "allocated"
+    EARLIER = "earlier"
+    PARAMETER = "parameter"
+    ATTRIBUTE = "attribute"
+    GLOBAL = "global"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One abstract storage; see Note [Memory]."""
+
+    origin: Origin
+    label: str
+
+
+Memories = frozenset[Memory]
+NOWHERE: Memories = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One abstract value.
+
+    sure: 3 from torch's own rules or an annotation, 2 from use, 1 a guess, 0 nothing known.
+    live: requires grad; None if that cannot be told.
+    width: "" for the program's default dtype, a dtype's name where the code asks for one, "?" if it may be any.
+    items: the elements of a container, one each if `exact`, else one value for all of them.
+    name: dotted path (PATH), class in this file or in torch (MODULE, OTHER), else "".
+    flags: positions of the in-place constructor calls that this module, or a part of it, came from.
+    view, iterated, leaf: made by a view op; yielded by iterating over a tensor; a leaf that requires grad.
+    """
+
+    kind: Kind
+    sure: int = 3
+    live: bool | None = None
+    dtype: Dtype = Dtype.ANY
+    memory: Memories = NOWHERE
+    maybe: Memories = NOWHERE
+    width: str = ""
+    items: tuple[Value, ...] = ()
+    exact: bool = False
+    name: str = ""
+    flags: frozenset[int] = frozenset()
+    view: bool = False
+    iterated: bool = False
+    leaf: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}{self.sure} {self.name} live={self.live} {self.dtype} {set(self.memory)}>"
+
+    @property
+    def tensor(self) -> bool:
+        """True for tensors, however unsure."""
+        return self.kind is Kind.TENSOR
+
+    def with_memory(self, memory: Memories, maybe: Memories = NOWHERE) -> Value:
+        """The same value in another storage."""
+        return replace(self, memory=memory, maybe=maybe)
+
+
+UNKNOWN = Value(Kind.UNKNOWN, 0)
+NUMBER = Value(Kind.NUMBER, live=False)
+STRING = Value(Kind.STRING, live=False)
+NONE = Value(Kind.NONE, live=False)
+OTHER = Value(Kind.OTHER, live=False)
+SIZE = Value(Kind.SIZE, live=False)
+ARRAY = Value(Kind.ARRAY, live=False)
+
+
+def tensor(sure: int = 3, live: bool | None = None, dtype: Dtype = Dtype.FLOAT, memory: Memories = NOWHERE) -> Value:
+    """A tensor value."""
+    return Value(Kind.TENSOR, sure, live, dtype, memory)
+
+
+def path(name: str) -> Value:
+    """A module, function or class of a library, by its dotted path."""
+    return Value(Kind.PATH, name=name)
+
+
+def sequence(items: tuple[Value, ...] = (), exact: bool = False) -> Value:
+    """A list or tuple; its memory is that of its elements."""
+    memory, maybe = memories(items)
+    return Value(Kind.LIST, items=items, exact=exact, memory=memory, maybe=maybe)
+
+
+def memories(values: tuple[Value, ...]) -> tuple[Memories, Memories]:
+    """The storages that a number of values may lie in: by torch's rules, and through unseen code."""
+    memory: Memories = NOWHERE
+    maybe: Memories = NOWHERE
+    for value in values:
+        memory |= value.memory
+        maybe |= value.maybe
+    return memory, maybe
+
+
+def element(value: Value) -> Value:
+    """What an index with an unknown position, or an iteration, gives."""
+    match value.kind:
+        case Kind.TENSOR:
+            return replace(value, view=True)
+        case Kind.ARRAY:
+            return value
+        case Kind.SIZE:
+            return NUMBER
+        case Kind.LIST | Kind.DICT if value.items:
+            result = value.items[0]
+            for item in value.items[1:]:
+                result = join(result, item)
+            return result
+        case Kind.LIST | Kind.DICT:
+            return UNKNOWN.with_memory(value.memory, value.maybe)
+        case Kind.MODULE:
+            return replace(value, name="", sure=2, items=())
+    return UNKNOWN
+
+
+def join_live(lives: Iterator[bool | None]) -> bool | None:
+    """True if one is live; False only if all are known not to be."""
+    seen = list(lives)
+    if True in seen:
+        return True
+    return None if None in seen else False
+
+
+def join(a: Value, b: Value) -> Value:
+    """The least value that covers both branches."""
+    if a == b:
+        return a
+    memory, maybe = a.memory | b.memory, a.maybe | b.maybe
+    flags = a.flags | b.flags
+    if a.kind is b.kind:
+        return _join_same(a, b, memory, maybe, flags)
+    kinds = {a.kind, b.kind}
+    known = a if b.kind in (Kind.NONE, Kind.UNKNOWN) else b if a.kind in (Kind.NONE, Kind.UNKNOWN) else None
+    if Kind.NONE in kinds and known is not None:
+        return replace(known, memory=memory, maybe=maybe, flags=flags)
+    if kinds == {Kind.TENSOR, Kind.NUMBER}:
+        known = a if a.tensor else b
+        return replace(known, sure=min(known.sure, 2))
+    if known is not None and known.kind in (Kind.TENSOR, Kind.LIST, Kind.DICT, Kind.ARRAY, Kind.STRING):
+        live = join_live(iter((a.live, b.live)))
+        return replace(known, sure=min(known.sure, 1), memory=memory, maybe=maybe, flags=flags, live=live)
+    return Value(Kind.UNKNOWN, 0, memory=memory, maybe=maybe, flags=flags)
+
+
+def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: frozenset[int]) -> Value:
+    if a.exact and b.exact and len(a.items) == len(b.items):
+        items, exact = tuple(map(join, a.items, b.items)), True
+    else:
+        merged = [element(v) for v in (a, b) if v.items] if a.kind in (Kind.LIST, Kind.DICT) else []
+        items, exact = ((join(*merged) if len(merged) == 2 else merged[0],) if merged else ()), False
+    return Value(
+        a.kind,
+        min(a.sure, b.sure),
+        join_live(iter((a.live, b.live))),
+        a.dtype if a.dtype is b.dtype else Dtype.ANY,
+        memory,
+        maybe,
+        a.width if a.width == b.width else "?",
+        items,
+        exact,
+        a.name if a.name == b.name else "",
+        flags,
+        a.view or b.view,
+        a.iterated or b.iterated,
+        a.leaf or b.leaf,
+    )
+
+
+def rename(value: Value, old: Memory, new: Memory) -> Value:
+    """`value` with one storage replaced, in its elements too."""
+    if old not in value.memory and old not in value.maybe:
+        return value
+    swap = {old: new}
+    return replace(
+        value,
+        memory=frozenset(swap.get(m, m) for m in value.memory),
+        maybe=frozenset(swap.get(m, m) for m in value.maybe),
+        items=tuple(rename(item, old, new) for item in value.items),
+    )

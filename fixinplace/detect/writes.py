@@ -1,0 +1,298 @@
+"""A write has been met: who else looks at the storage, is it autograd's business, can the name be bound."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from fixinplace import catalogue
+from fixinplace.detect.frame import Frame, Observation
+from fixinplace.detect.index import dotted
+from fixinplace.detect.liveness import Names
+from fixinplace.detect.order import runs_first
+from fixinplace.detect.values import Dtype, Kind, Memories, Memory, Origin, Value, join_live
+from fixinplace.model import Call, Hazard, Place, Usage
+
+_INITIALISERS = (
+    "__init__",
+    "reset_parameters",
+    "init_weights",
+    "_init_weights",
+    "weights_init",
+    "weight_init",
+    "reset",
+)
+_PREFIXES = (
+    "init_",
+    "_init",
+    "reset_param",
+    "weights_init",
+    "weight_init",
+    "initialize",
+    "_initialize",
+    "_reset_param",
+)
+_STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
+_DETACHED = ("data", "grad")
+
+
+def is_initialiser(name: str) -> bool:
+    """True for functions that set up parameters, by the names that the field gives them."""
+    last = name.rsplit(".", 1)[-1]
+    return last in _INITIALISERS or last.startswith(_PREFIXES) or last.endswith("_init")
+
+
+class Writes(Frame):
+    """Records writes with their hazards and doubts."""
+
+    def write(self, node: ast.expr | ast.stmt, op: str, rule: str, target: ast.expr, written: Value,
+              value: Value | None = None) -> Observation:  # fmt: skip
+        """Note that `node` writes the tensor that `target` evaluates to; `value` is what is written."""
+        place, owner = self.place_of(target)
+        text = self.program.part.slice(self.program.part.span(owner))
+        seen = self._observation(node, rule, op, text)
+        seen.sure = min(seen.sure, written.sure)
+        self._roles(seen, target, written, value)
+        self._others(seen, written, owner, node)
+        self._binding(seen, place, owner)
+        self._dtypes(seen, written, value)
+        self._doubts(seen, written, place)
+        later = self.reads_after(node)
+        seen.facts |= {
+            "place": place,
+            "usage": self.usage(node, owner),
+            "read_later": bool(seen.facts.get("read_later")) or (isinstance(owner, ast.Name) and owner.id in later),
+            "in_loop": self.loops > 0 or bool(seen.facts.get("in_loop")),
+            "first": not isinstance(node, ast.expr) or runs_first(node, self.root),
+            "torch": self.torch_name(),
+        }
+        if value is not None and value.live is not False:
+            self.make_live(written.memory)
+        return seen
+
+    def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
+        span = self.program.part.span(node)
+        key = (span.start, span.end, op)
+        if key not in self.program.observed:
+            self.program.observed[key] = Observation(node, self.root, rule, op, text, self.place.name)
+        return self.program.observed[key]
+
+    def place_of(self, target: ast.expr) -> tuple[Place, ast.expr]:
+        """Kind of place, and the expression that owns the storage: `x` for `x[0]` and for `x.mul_(2)`."""
+        match target:
+            case ast.Name():
+                return Place.NAME, target
+            case ast.Attribute() if dotted(target):
+                return Place.ATTRIBUTE, target
+            case ast.Subscript(value=value):
+                place, owner = self.place_of(value)
+                return (place if place is Place.TEMPORARY else Place.SUBSCRIPT), owner
+            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if catalogue.writer(f"Tensor.{attr}"):
+                return self.place_of(value)
+        return Place.TEMPORARY, target
+
+    def reads_after(self, node: ast.AST) -> Names:
+        """Names that may be read once the write has happened, in the same statement or later."""
+        if isinstance(node, ast.AugAssign) or self.root is node:
+            return self.later
+        inside = {id(n) for n in ast.walk(node)}
+        same = (n for n in ast.walk(self.root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+        if isinstance(node, ast.Subscript):
+            return self.later
+        return self.later | frozenset(n.id for n in same if id(n) not in inside)
+
+    def usage(self, node: ast.AST, owner: ast.expr) -> Usage:
+        """What becomes of the value of an in-place call; STATEMENT where there is none."""
+        root = self.root
+        if not isinstance(node, ast.Call) or (isinstance(root, ast.Expr) and root.value is node):
+            return Usage.STATEMENT
+        if isinstance(root, ast.Assign) and root.value is node and len(root.targets) == 1:
+            name = dotted(root.targets[0])
+            if name and name == dotted(owner):
+                return Usage.REBOUND
+        return Usage.VALUE
+
+    def torch_name(self) -> str | None:
+        """The name under which torch itself can be reached here."""
+        for names in (self.state.names, self.program.globals):
+            for name, value in names.items():
+                if value.kind is Kind.PATH and value.name == "torch" and self.lookup(name) == value:
+                    return name
+        return None
+
+    def _roles(self, seen: Observation, target: ast.expr, written: Value, value: Value | None) -> None:
+        """Not ours: no autograd operation, or one that is meant to be in place."""
+        lives = [written.live, value.live if value is not None else False]
+        seen.lives.append(join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False)
+        cls = self.place.cls
+        if not self.grad:
+            _add(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
+        elif is_initialiser(self.place.name):
+            _add(seen, "initialiser", "an initialiser sets up values before autograd looks at them")
+        elif cls and self.program.index.derives(cls.name, "Optimizer"):
+            _add(seen, "optimizer", "an optimizer updates its parameters in place by design")
+        elif any(part in _DETACHED for part in _attributes(target)):
+            self._detached(seen, target)
+        elif any(part.startswith(_STATISTICS) for part in _attributes(target)):
+            _add(seen, "running-statistics", "running statistics are kept in place by design")
+        elif seen.rule == "FIP112" and seen.op in ("Tensor.requires_grad_", "Tensor.share_memory_"):
+            _add(seen, "untracked", "no element of the tensor is written")
+
+    def _detached(self, seen: Observation, target: ast.expr) -> None:
+        parts = list(_attributes(target))
+        base = self.root_value(target)
+        used = base is not None and base.tensor and base.live is not False
+        module = self.place.cls is not None and self.program.index.is_module(self.place.cls.name)
+        if "grad" in parts:
+            _add(seen, "optimizer", "a gradient is written, which autograd does not record")
+        elif "data" in parts and (module or (used and base is not None and _local(base.memory))):
+            seen.rule, seen.lives[-1] = "FIP111", True
+            sentence = "a write through `.data` changes state that autograd does not see; what it means is the author's"
+            _add(seen, "state-update", f"{sentence} to say: use a new tensor, or `torch.no_grad()` outside of forward")
+        else:
+            _add(seen, "detached", "the write goes past autograd on purpose")
+
+    def root_value(self, target: ast.expr) -> Value | None:
+        """The value at the root of a chain of attributes, calls and subscripts, `self.w` for `self.w.data[0]`."""
+        match target:
+            case ast.Attribute(value=ast.Name(id=name)) if name == self.place.first_parameter:
+                return self.evaluate(target)
+            case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Call(func=value):
+                return self.root_value(value)
+            case ast.Name():
+                return self.evaluate(target)
+        return None
+
+    def _others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST) -> None:
+        """Everybody else who may look at the storage and is read later."""
+        own = dotted(owner)
+        later = self.reads_after(node)
+        for name, value in self.state.names.items():
+            if name != own and name in later | self.captured and self.is_holder(value):
+                self._shared(seen, name, value, written)
+        for name, value in self.state.attrs.items():
+            if name != own and value.memory & written.memory:
+                _add(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
+        for memory in written.memory:
+            for mark in self.state.escapes.get(memory, ()):
+                _note(seen, mark.refusal, mark.sentence)
+            self._origin(seen, memory, own)
+        for memory in written.maybe:
+            seen.doubts[f"the tensor may be the one that was passed in as {memory.label}"] = None
+
+    def is_holder(self, value: Value) -> bool:
+        """True for values through which a tensor can be seen."""
+        return value.tensor or value.kind in (Kind.LIST, Kind.DICT, Kind.UNKNOWN, Kind.OTHER, Kind.ARRAY)
+
+    def _shared(self, seen: Observation, name: str, value: Value, written: Value) -> None:
+        if value.memory & written.memory:
+            if written.iterated:
+                refusal, how = "loop-variable", "is what the loop iterates over, and the write reaches it"
+            elif not value.tensor:
+                refusal, how = "container-slot", "holds the same tensor"
+            else:
+                view = value.view or written.view
+                refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")
+            _add(seen, refusal, f"`{name}` {how} and is read later")
+        elif (value.memory | value.maybe) & (written.memory | written.maybe):
+            seen.doubts[f"`{name}` may share the memory through code that cannot be seen here"] = None
+
+    def _origin(self, seen: Observation, memory: Memory, own: str) -> None:
+        match memory.origin:
+            case Origin.PARAMETER:
+                seen.facts["parameter"] = memory.label
+            case Origin.ATTRIBUTE if memory.label != own:
+                _add(seen, "escapes-to-attribute", f"`{memory.label}` holds the same tensor")
+            case Origin.ATTRIBUTE:
+                seen.doubts[f"others may hold the tensor of `{own}`"] = None
+            case Origin.GLOBAL if memory.label != own:
+                _add(seen, "closure", f"the tensor belongs to `{memory.label}` outside this function")
+            case Origin.FOREIGN:
+                seen.doubts[f"the tensor comes from {memory.label}, which may hold on to it"] = None
+            case Origin.EARLIER:
+                seen.doubts["the tensor may be one of an earlier round of the loop"] = None
+
+    def _binding(self, seen: Observation, place: Place, owner: ast.expr) -> None:
+        if isinstance(owner, ast.Name):
+            name = owner.id
+            if name in self.captured:
+                seen.doubts[f"a nested function reads `{name}`"] = None
+            if not self.binds(name):
+                _add(seen, "closure", f"`{name}` belongs to an enclosing scope: binding it here would make it local")
+        elif place in (Place.ATTRIBUTE, Place.SUBSCRIPT):
+            value = self.evaluate(owner)
+            if value.leaf or dotted(owner).rsplit(".", 1)[-1] in ("weight", "bias"):
+                _add(
+                    seen,
+                    "registered-parameter",
+                    f"`{dotted(owner)}` is a parameter: a new tensor cannot take its place",
+                )
+
+    def binds(self, name: str) -> bool:
+        """True if an assignment to `name` in this scope reaches the variable that a read here sees."""
+        return self.place.name == "<module>" or name in self.locals or name in self.declared
+
+    def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
+        if value is None or value.kind in (Kind.NUMBER, Kind.NONE):
+            return
+        if value.kind is Kind.ARRAY:
+            seen.facts["mixed"] = True
+        elif value.width == "?" or written.width == "?":
+            seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
+        elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):
+            seen.facts["mixed"] = True
+        seen.assumes["assumes one dtype"] = None
+
+    def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
+        for sentence in (*self.doubts, *self.program.whole_file_doubts):
+            seen.doubts[sentence] = None
+        if not written.memory and place is not Place.TEMPORARY:
+            seen.doubts["where the tensor comes from is not known"] = None
+        if written.leaf:
+            seen.doubts["the tensor is a leaf that requires grad: torch raises at this write"] = None
+        if self.trying:
+            seen.doubts["an error raised by the write may be handled here"] = None
+        if written.live is None and seen.lives[-1] is None:
+            seen.doubts["whether the tensor requires grad is not known"] = None
+
+    def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value) -> None:
+        """An in-place module is called: what it does to its caller's tensor belongs to the flag's site."""
+        seen = next((s for (start, _, _), s in self.program.observed.items() if start == offset), None)
+        if seen is None or argument is None:
+            return
+        place, owner = self.place_of(argument)
+        self._others(seen, value, owner, node)
+        if place is Place.NAME:
+            self._binding(seen, place, owner)
+        part = self.program.part
+        later = self.reads_after(node)
+        read = isinstance(owner, ast.Name) and owner.id in later
+        call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read)
+        seen.calls[call.span.start] = call
+        for sentence in (*self.doubts, *self.program.whole_file_doubts):
+            seen.doubts[sentence] = None
+
+
+def _add(seen: Observation, refusal: str, sentence: str) -> None:
+    seen.hazards.setdefault(refusal, Hazard(refusal, sentence))
+
+
+def _note(seen: Observation, refusal: str | None, sentence: str) -> None:
+    if refusal is None:
+        seen.doubts[sentence] = None
+    else:
+        _add(seen, refusal, sentence)
+
+
+def _attributes(node: ast.expr) -> Iterator[str]:
+    """Names of the attributes and methods on the way from the root of an expression to its end."""
+    match node:
+        case ast.Attribute(value=value, attr=attr):
+            yield from _attributes(value)
+            yield "data" if attr == "detach" else attr
+        case ast.Subscript(value=value) | ast.Call(func=value):
+            yield from _attributes(value)
+
+
+def _local(memory: Memories) -> bool:
+    return bool(memory) and all(m.origin in (Origin.ALLOCATED, Origin.PARAMETER) for m in memory)

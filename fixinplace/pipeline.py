@@ -109,6 +109,21 @@ def _parsed(text: str) -> ast.Module:
         return ast.parse(text)
 
 
+def _compile(text: str) -> None:
+    """Raise SyntaxError for what only the compiler sees, such as a name that is bound before its `global`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(text, "<rewritten>", "exec", dont_inherit=True)
+
+
+def _compiles(text: str) -> bool:
+    try:
+        _compile(text)
+    except SyntaxError:
+        return False
+    return True
+
+
 def _analyse(source: Source, tree: ast.Module, enabled: frozenset[str]) -> Analysis:
     planned = rewrite.plan(source.part, detect.scan(source.part, tree))
     wanted = tuple(finding for finding in planned if finding.rule in enabled)
@@ -256,8 +271,8 @@ def fix(source: Source, enabled: frozenset[str], policy: Policy, prover: Prover 
     try:
         ruled = prove(source, analysis, policy, prover)
         result = choose_written(source, ruled, policy)
-        if result.changed:
-            _parsed(result.text)
+        if result.changed and _compiles(source.part.text):
+            _compile(result.text)
         return result
     except Exception as error:  # as in `analyse`: the file stays as it is, and the report says why
         failed = replace(analysis, problems=(*analysis.problems, internal_error(source, error)))

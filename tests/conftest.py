@@ -1,0 +1,33 @@
+"""What several tests share: a command line that runs in this process, and the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fixinplace.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs the command line in an empty working directory; standard output and error are kept apart."""
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+
+    def run(*words: str, stdin: bytes | None = None) -> Result:
+        result = runner.invoke(app, list(words), input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run

@@ -13,18 +13,15 @@ from fixinplace.report import glossary
 
 
 class Documented(Protocol):
-    """What a rewrite says about itself; `examples` are pairs of code before and after."""
+    """What a rewrite says about itself: the rules that it takes, and Markdown about it."""
 
     @property
-    def name(self) -> str: ...
+    def rules(self) -> Sequence[str]:
+        """Codes of the rules."""
+
     @property
-    def rules(self) -> Sequence[str]: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def documentation(self) -> str: ...
-    @property
-    def examples(self) -> Sequence[tuple[str, str]]: ...
+    def documentation(self) -> str:
+        """What it writes, why, when that is safe, examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +136,11 @@ def page(rule: Rule, rewrites: Sequence[Documented]) -> Iterator[str]:
     yield from _section("What it finds", text.finds)
     yield from _section("Why it matters", text.why)
     takers = [rewrite for rewrite in rewrites if rule.code in rewrite.rules]
-    for rewrite in takers:
-        yield from _section(f"Rewrite: {rewrite.name}", f"{rewrite.title}.\n\n{rewrite.documentation}")
-        for before, after in rewrite.examples:
-            yield from ("", *_code(before, "- "), *_code(after, "+ "))
     if rule.code.startswith("FIP9"):
         return
-    if not takers:
-        yield from _section("Rewrite", "None: the finding is reported and refused with a reason.")
+    yield from _section("Rewrites", "" if takers else "None: the finding is reported and refused with a reason.")
+    for rewrite in takers:
+        yield from ("", *rewrite.documentation.splitlines())
     yield from _section("Fix safety", FIX_SAFETY)
     yield from _section("Refusals", "No change is made, and the report says why, where")
     yield ""
@@ -154,13 +148,6 @@ def page(rule: Rule, rewrites: Sequence[Documented]) -> Iterator[str]:
 
 
 def _section(title: str, body: str) -> Iterator[str]:
-    yield from ("", f"## {title}", "")
-    for index, paragraph in enumerate(textwrap.dedent(body).strip().split("\n\n")):
-        if index:
-            yield ""
-        yield from paragraph.splitlines() if "\n" in paragraph else textwrap.wrap(paragraph, 110)
-
-
-def _code(text: str, mark: str) -> Iterator[str]:
-    for line in textwrap.dedent(text).strip("\n").splitlines():
-        yield f"    {mark}{line}"
+    yield from ("", f"## {title}")
+    if body:
+        yield from ("", *textwrap.wrap(body, 110))

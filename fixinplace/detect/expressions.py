@@ -22,6 +22,7 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
+    cut,
     element,
     join,
     join_live,
@@ -160,13 +161,15 @@ class Expressions(Calls):
                 parts = value.items if value.exact and len(value.items) == len(elements) else ()
                 parts = () if _starred(elements) else parts
                 for i, one in enumerate(elements):
-                    self.assign(one, parts[i] if parts else self.unpacked(value))
+                    self.assign(one, parts[i] if parts else self.unpacked(value, i))
             case ast.Starred(value=inner):
                 self.assign(inner, sequence((value,)))
 
-    def unpacked(self, value: Value) -> Value:
+    def unpacked(self, value: Value, index: int) -> Value:
         """One of the values that `a, b = value` binds."""
-        return replace(element(value), iterated=True) if value.tensor else element(value)
+        if value.tensor:
+            return cut(element(value), f"rows@{self.root_span().start}", index)
+        return cut(element(value), value.name, index) if value.name.startswith("pieces@") else element(value)
 
     def attribute(self, node: ast.Attribute) -> Value:
         """`base.attr`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from fixinplace.detect.index import ClassInfo, Index, Summary
 from fixinplace.detect.liveness import Function, Liveness, Names, captured, declared, stores
-from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Origin, Value, join, rename
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Origin, Value, age, join, overlap
 from fixinplace.model import Call, Hazard, Span
 from fixinplace.source import Text
 
@@ -115,6 +115,7 @@ class Frame(ABC):
         self.doubts = inspections(body)
         self.returned: list[Value] = []
         self.kept: set[str] = set()
+        self.held: Memories = NOWHERE
         self.nested: dict[str, Function] = {}
 
     @abstractmethod
@@ -127,21 +128,22 @@ class Frame(ABC):
         assert isinstance(root, (ast.expr, ast.stmt))
         return self.program.part.span(root)
 
-    def allocate(self, node: ast.AST) -> Memories:
+    def allocate(self, node: ast.AST, part: str = "") -> Memories:
         """The storage that `node` allocates; see Note [Memory] for what happens to its earlier ones."""
         offset = self.program.part.span(node).start if isinstance(node, (ast.expr, ast.stmt)) else 0
-        memory = Memory(Origin.ALLOCATED, f"{self.place.name}@{offset}:{getattr(node, 'end_col_offset', 0)}")
-        older = Memory(Origin.EARLIER, memory.label)
+        memory = Memory(Origin.ALLOCATED, f"{self.place.name}@{offset}:{getattr(node, 'end_col_offset', 0)}{part}")
         state = self.state
-        state.names = {k: rename(v, memory, older) for k, v in state.names.items()}
-        state.attrs = {k: rename(v, memory, older) for k, v in state.attrs.items()}
-        if memory in state.escapes:
-            state.escapes[older] = state.escapes.pop(memory) | state.escapes.get(older, frozenset())
+        state.names = {k: age(v, memory.label) for k, v in state.names.items()}
+        state.attrs = {k: age(v, memory.label) for k, v in state.attrs.items()}
+        for old in [m for m in state.escapes if m.origin is Origin.ALLOCATED and m.label == memory.label]:
+            older = replace(old, origin=Origin.EARLIER)
+            state.escapes[older] = state.escapes.pop(old) | state.escapes.get(older, frozenset())
         state.unread -= {memory}
         return frozenset((memory,))
 
     def escape(self, value: Value, refusal: str | None, sentence: str) -> None:
         """Note that somebody outside the function's names may hold the value's storage from now on."""
+        self.held |= value.memory | value.maybe
         mark = frozenset((Escape(refusal, sentence),))
         for memory in value.memory | value.maybe:
             self.state.escapes[memory] = self.state.escapes.get(memory, frozenset()) | mark
@@ -165,14 +167,17 @@ class Frame(ABC):
         return value
 
     def bind(self, name: str, value: Value) -> None:
-        """Bind a name."""
-        self.state.names[name] = value
+        """Bind a name; what grad mode off computes does not require grad."""
+        if name in self.declared and value.memory:
+            self.escape(value, None, f"`{name}` belongs to an enclosing scope")
+        new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
+        self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value
 
     def make_live(self, memory: Memories) -> None:
         """A live value was written into these storages: whoever looks at them is live from now on."""
         for names in (self.state.names, self.state.attrs):
             for name, value in names.items():
-                if value.tensor and value.memory & memory:
+                if value.tensor and overlap(value.memory, memory):
                     names[name] = replace(value, live=True)
 
 

@@ -69,7 +69,7 @@ def of_result(
     one = _placed(frame, call, row, operands, one)
     if row.kind is catalogue.Kind.TENSOR or (row.kind is catalogue.Kind.EITHER and not _reduces(call, operands)):
         return one
-    return _several(row, one)
+    return _several(frame, call, row, one)
 
 
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:
@@ -84,11 +84,20 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
     return replace(one, memory=shared | frame.allocate(call), maybe=maybe, view=True)
 
 
-def _several(row: catalogue.Result, one: Value) -> Value:
+_CUTS = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
+
+
+def _several(frame: Frame, call: ast.Call, row: catalogue.Result, one: Value) -> Value:
+    """A tuple of tensors: fresh ones in storages of their own, or the disjoint pieces of a cut."""
     discrete = (catalogue.Dtype.INT, catalogue.Dtype.BOOL)
+    fresh = row.memory is catalogue.Memory.FRESH
     if not row.parts:
-        return sequence((one,))
-    parts = (replace(one, dtype=Dtype(p), live=False) if p in discrete else one for p in row.parts)
+        cuts = row.name.rsplit(".", 1)[-1] in _CUTS or fresh
+        return replace(sequence((one,)), name=f"pieces@{call.lineno}:{call.col_offset}" if cuts else "")
+    parts = []
+    for index, dtype in enumerate(row.parts):
+        part = replace(one, dtype=Dtype(dtype), live=False) if dtype in discrete else one
+        parts.append(part.with_memory(frame.allocate(call, f"#{index}")) if fresh else part)
     return sequence(tuple(parts), exact=True)
 
 

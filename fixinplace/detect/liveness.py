@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 Names = frozenset[str]
 EMPTY: Names = frozenset()
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_CONSUMERS = ("sum", "any", "all", "max", "min", "tuple", "list", "set", "sorted", "dict", "frozenset")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -41,13 +43,21 @@ def captured(body: Iterable[ast.stmt]) -> Names:
     """Names read by functions, lambdas, classes or generators defined inside these statements."""
     found: set[str] = set()
     for statement in body:
+        consumed = {id(a) for n in ast.walk(statement) if _consumes(n) for a in n.args}
         for node in ast.walk(statement):
-            if isinstance(node, (*_SCOPES, ast.GeneratorExp)):
+            if isinstance(node, _SCOPES):
+                found |= loads(node) | declared([node])
+            elif isinstance(node, ast.GeneratorExp) and id(node) not in consumed:
                 found |= loads(node)
     return frozenset(found)
 
 
-def declared(body: Iterable[ast.stmt]) -> Names:
+def _consumes(node: ast.AST) -> TypeGuard[ast.Call]:
+    """True for a call that runs a generator to its end before it returns."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CONSUMERS
+
+
+def declared(body: Iterable[ast.AST]) -> Names:
     """Names that these statements declare `global` or `nonlocal`."""
     nodes = (n for s in body for n in ast.walk(s) if isinstance(n, (ast.Global, ast.Nonlocal)))
     return frozenset(name for node in nodes for name in node.names)

@@ -189,8 +189,8 @@ def initial(program: Program, function: Function, key: Key, module: bool) -> dic
         value = annotation(program, parameter.annotation)
         value = value or _default(defaults.get(parameter.arg)) or _passed(program, key, parameter.arg)
         value = value or used.get(parameter.arg)
-        if value is None and forward:
-            value = tensor(2, True, Dtype.ANY)
+        if forward and (value is None or (value.tensor and value.live is None)):
+            value = replace(value or tensor(2, True, Dtype.ANY), live=True)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN
@@ -227,5 +227,6 @@ def _passed(program: Program, key: Key, name: str) -> Value | None:
     if value is None or value.kind in (Kind.UNKNOWN, Kind.NONE, Kind.PATH):
         return None
     if value.tensor:
-        return replace(value, sure=min(value.sure, 2), view=False, iterated=False, leaf=False)
+        live = value.live or None  # other callers may pass what requires grad
+        return replace(value, sure=min(value.sure, 2), live=live, view=False, iterated=False, leaf=False)
     return replace(value, exact=value.exact) if value.kind is not Kind.OTHER else OTHER if not value.name else value

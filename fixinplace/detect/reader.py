@@ -10,10 +10,12 @@ from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.parameters import annotation, initial
 from fixinplace.detect.statements import Statements
-from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, tensor
+from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, overlap, tensor
 from fixinplace.source import Text
 
 _ROUNDS = 3
+_PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
+                     "abstractmethod")  # fmt: skip
 _DOUBTS = {
     "autocast": "the file uses autocast, which mixes dtypes",
     "set_default_dtype": "the file changes the default dtype",
@@ -104,8 +106,20 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     promised = annotation(program, function.returns)
     if promised is not None and result.kind in (Kind.UNKNOWN, Kind.NONE):
         result = replace(promised, memory=result.memory, maybe=result.maybe)
-    program.summaries[key] = Summary(result, frozenset(frame.kept))
+    own_work = all(d.rsplit(".", 1)[-1] in _PLAIN_DECORATORS for d in decorators)
+    program.summaries[key] = Summary(_shown(result, frame, name, own_work), frozenset(frame.kept))
     _nested(program, frame, info)
+
+
+def _shown(value: Value, frame: Statements, name: str, own_work: bool) -> Value:
+    """A result as callers see it: what the function, or a decorator that may cache, holds is not the caller's alone."""
+    foreign = Memory(Origin.FOREIGN, f"`{name}`")
+    held = frozenset(
+        foreign if m.origin is Origin.ALLOCATED and (not own_work or overlap(frozenset((m,)), frame.held)) else m
+        for m in value.memory
+    )
+    items = tuple(_shown(item, frame, name, own_work) for item in value.items)
+    return replace(value, memory=held, items=items)
 
 
 def _outer(enclosing: Statements) -> dict[str, Value]:

@@ -134,14 +134,15 @@ class Statements(Expressions):
 
     def within(self, node: ast.With | ast.AsyncWith) -> None:
         """A `with` block; some switch grad mode."""
-        grad = self.grad
+        grad, trying = self.grad, self.trying
         for item in node.items:
+            self.trying += _expects_errors(item.context_expr)
             value = self.header(node, item.context_expr)
             self.grad = self.switched(item.context_expr, self.grad)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, UNKNOWN.with_memory(value.memory, value.maybe))
         self.run(node.body)
-        self.grad = grad
+        self.grad, self.trying = grad, trying
 
     def attempt(self, node: ast.Try | ast.TryStar) -> None:
         """A handler may see any state of the body."""
@@ -197,7 +198,7 @@ class Statements(Expressions):
                 exact = value.exact and len(value.items) == len(elements)
                 starred = any(isinstance(e, ast.Starred) for e in elements)
                 for i, one in enumerate(elements):
-                    part = value.items[i] if exact and not starred else self.unpacked(value)
+                    part = value.items[i] if exact and not starred else self.unpacked(value, i)
                     self.store(one, part, None)
             case _:
                 self.assign(target, value)
@@ -213,10 +214,14 @@ class Statements(Expressions):
         if target.attr == "inplace" and isinstance(self.root, ast.Assign) and _is_true(self.root.value):
             self.switch_on(target)
             return
+        if base.kind is Kind.PATH and base.name.startswith("torch"):
+            sentence = f"the file replaces `{base.name}.{target.attr}`"
+            self.program.whole_file_doubts = (*self.program.whole_file_doubts, sentence)
         if base.name in self.program.index.classes:
             attrs = self.program.index.classes[base.name].attrs
             known = attrs.get(target.attr)
             attrs[target.attr] = value if known is None else join(known, value)
+        self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
             self.state.attrs[text] = value.with_memory(value.memory, value.maybe)
         elif text:
@@ -307,6 +312,12 @@ class Statements(Expressions):
             seen.hazards.setdefault("container-slot", Hazard("container-slot", sentence))
         elif value.memory and isinstance(target.value, ast.Name):
             self.escape(value, None, f"`{target.value.id}[...]` may hold the same tensor")
+
+
+def _expects_errors(node: ast.expr) -> bool:
+    """True for `pytest.raises`, `suppress` and their like: an error that no longer comes is a change."""
+    name = dotted(node.func).lower() if isinstance(node, ast.Call) else ""
+    return "raises" in name or "suppress" in name
 
 
 def _is_true(node: ast.expr) -> bool:

@@ -54,14 +54,25 @@ class Origin(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One abstract storage; see Note [Memory]."""
+    """One abstract storage, or one of the disjoint pieces that `chunk` cuts it into; see Note [Memory]."""
 
     origin: Origin
     label: str
+    piece: str = ""
+
+    def overlaps(self, other: Memory) -> bool:
+        """True unless the two are different storages or different pieces of one."""
+        same = self.origin is other.origin and self.label == other.label
+        return same and (self.piece == other.piece or not self.piece or not other.piece)
 
 
 Memories = frozenset[Memory]
 NOWHERE: Memories = frozenset()
+
+
+def overlap(a: Memories, b: Memories) -> bool:
+    """True if a value in `a` may share elements with a value in `b`."""
+    return any(m.overlaps(n) for m in a for n in b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +225,22 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
     )
 
 
-def rename(value: Value, old: Memory, new: Memory) -> Value:
-    """`value` with one storage replaced, in its elements too."""
-    if old not in value.memory and old not in value.maybe:
+def age(value: Value, label: str) -> Value:
+    """`value` with what the position `label` allocated made an earlier storage, in its elements too."""
+    if not any(m.label == label for m in value.memory | value.maybe):
         return value
-    swap = {old: new}
-    return replace(
-        value,
-        memory=frozenset(swap.get(m, m) for m in value.memory),
-        maybe=frozenset(swap.get(m, m) for m in value.maybe),
-        items=tuple(rename(item, old, new) for item in value.items),
-    )
+    items = tuple(age(item, label) for item in value.items)
+    return replace(value, memory=aged(value.memory, label), maybe=aged(value.maybe, label), items=items)
+
+
+def aged(memory: Memories, label: str) -> Memories:
+    """Storages with those that the position `label` allocated made earlier ones."""
+    old = (Origin.ALLOCATED, label)
+    return frozenset(replace(m, origin=Origin.EARLIER) if (m.origin, m.label) == old else m for m in memory)
+
+
+def cut(value: Value, source: str, index: int) -> Value:
+    """One of the disjoint pieces that a call at `source` cut a tensor into."""
+    if not value.tensor or any(m.piece for m in value.memory):
+        return value
+    return replace(value, memory=frozenset(replace(m, piece=f"{source}:{index}") for m in value.memory))

@@ -10,7 +10,7 @@ from fixinplace.detect.frame import Frame, Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.order import runs_first
-from fixinplace.detect.values import Dtype, Kind, Memories, Memory, Origin, Value, join_live
+from fixinplace.detect.values import Dtype, Kind, Memories, Memory, Origin, Value, join_live, overlap
 from fixinplace.model import Call, Hazard, Place, Usage
 
 _INITIALISERS = (
@@ -171,11 +171,12 @@ class Writes(Frame):
             if name != own and name in later | self.captured and self.is_holder(value):
                 self._shared(seen, name, value, written)
         for name, value in self.state.attrs.items():
-            if name != own and value.memory & written.memory:
+            if name != own and overlap(value.memory, written.memory):
                 _add(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
         for memory in written.memory:
-            for mark in self.state.escapes.get(memory, ()):
-                _note(seen, mark.refusal, mark.sentence)
+            for held, marks in self.state.escapes.items():
+                for mark in marks if memory.overlaps(held) else ():
+                    _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)
         for memory in written.maybe:
             seen.doubts[f"the tensor may be the one that was passed in as {memory.label}"] = None
@@ -185,7 +186,7 @@ class Writes(Frame):
         return value.tensor or value.kind in (Kind.LIST, Kind.DICT, Kind.UNKNOWN, Kind.OTHER, Kind.ARRAY)
 
     def _shared(self, seen: Observation, name: str, value: Value, written: Value) -> None:
-        if value.memory & written.memory:
+        if overlap(value.memory, written.memory):
             if written.iterated:
                 refusal, how = "loop-variable", "is what the loop iterates over, and the write reaches it"
             elif not value.tensor:
@@ -194,7 +195,7 @@ class Writes(Frame):
                 view = value.view or written.view
                 refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")
             _add(seen, refusal, f"`{name}` {how} and is read later")
-        elif (value.memory | value.maybe) & (written.memory | written.maybe):
+        elif overlap(value.memory | value.maybe, written.memory | written.maybe):
             seen.doubts[f"`{name}` may share the memory through code that cannot be seen here"] = None
 
     def _origin(self, seen: Observation, memory: Memory, own: str) -> None:

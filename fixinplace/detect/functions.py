@@ -1,0 +1,107 @@
+"""Calls of functions: those of this file by their summaries, unseen ones by what they may do."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from fixinplace.detect.frame import Key
+from fixinplace.detect.index import parameter_names, substitute
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.values import (
+    NOWHERE,
+    NUMBER,
+    UNKNOWN,
+    Dtype,
+    Kind,
+    Memories,
+    Memory,
+    Origin,
+    Value,
+    element,
+    join,
+    join_live,
+    memories,
+    tensor,
+)
+from fixinplace.detect.writes import Writes
+
+
+class Functions(Writes):
+    """Evaluates calls of functions."""
+
+    def arguments(self, node: ast.Call) -> list[Value]:
+        """Values of all arguments, in order of evaluation."""
+        values = [self.read(self.evaluate(a.value if isinstance(a, ast.Starred) else a)) for a in node.args]
+        return values + [self.read(self.evaluate(k.value)) for k in node.keywords]
+
+    def known_call(self, node: ast.Call, key: Key, function: Function, arguments: list[Value], skip: int = 0) -> Value:
+        """A call of a function of this file: its summary in the caller's terms."""
+        program = self.program
+        program.modes[key].add(self.grad)
+        names = parameter_names(function)[skip:]
+        given: dict[str, Value] = dict(zip(names, arguments, strict=False))
+        positional = len(node.args)
+        given |= {k.arg: v for k, v in zip(node.keywords, arguments[positional:], strict=False) if k.arg}
+        for name, value in given.items():
+            known = program.arguments[key].get(name)
+            passed = replace(value, memory=NOWHERE, maybe=NOWHERE)
+            program.arguments[key][name] = passed if known is None else join(known, passed)
+        summary = program.summaries.get(key)
+        if summary is None:
+            return self.unseen(node, arguments)
+        for name in summary.keeps & given.keys():
+            self.escape(given[name], None, f"`{function.name}(...)` may keep it")
+        return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
+
+    def returned_value(self, node: ast.Call, value: Value, given: dict[str, tuple[Memories, Memories]]) -> Value:
+        """A callee's result with its own allocations made here and its parameters replaced by arguments."""
+        own = [m for m in value.memory | value.maybe if m.origin in (Origin.ALLOCATED, Origin.EARLIER)]
+        rest = value.memory - frozenset(own)
+        memory = substitute(rest, {k: m for k, (m, _) in given.items()})
+        maybe = substitute(value.maybe - frozenset(own), {k: m for k, (m, _) in given.items()})
+        maybe = maybe.union(*(b for _, b in given.values())) if maybe else maybe
+        if own:
+            memory |= self.allocate(node)
+        if value.tensor and not memory and not maybe:
+            memory = self.foreign(node)
+        items = tuple(self.returned_value(node, item, given) for item in value.items)
+        return replace(value, memory=memory, maybe=maybe, items=items)
+
+    def foreign(self, node: ast.Call) -> Memories:
+        """Storage that code out of sight gave us."""
+        text = self.program.part.slice(self.program.part.span(node.func))
+        return frozenset((Memory(Origin.FOREIGN, f"`{' '.join(text.split())[:40]}(...)`"),))
+
+    def unseen(self, node: ast.Call, arguments: list[Value]) -> Value:
+        """A call that we cannot look into: it may keep, return or wrap whatever it is given."""
+        name = self.program.part.slice(self.program.part.span(node.func)).split("\n")[0][:40]
+        for value in arguments:
+            if value.memory or value.maybe:
+                self.escape(value, None, f"`{name}(...)` may keep it")
+        memory, maybe = memories(tuple(arguments))
+        tensors = [a for a in arguments if a.tensor]
+        if not tensors:
+            return UNKNOWN.with_memory(NOWHERE, memory | maybe)
+        live = join_live(iter(a.live for a in tensors))
+        return replace(tensor(1, live, Dtype.ANY, self.foreign(node)), maybe=memory | maybe, width="?" if any(
+            a.width for a in tensors) else "")  # fmt: skip
+
+    def as_tensor(self, value: Value) -> Value:
+        """The value, taken for a tensor because only tensors can be used like this."""
+        if value.tensor:
+            return value
+        guess = tensor(1, None, Dtype.ANY, value.memory)
+        return replace(guess, maybe=value.maybe, iterated=value.iterated)
+
+
+def joined(values: list[Value]) -> Value:
+    """One value for all operands of a write: the tensors joined, a number if there are none."""
+    tensors = [v for v in values if v.tensor or v.kind in (Kind.ARRAY, Kind.UNKNOWN)]
+    if not tensors:
+        lists = [element(v) for v in values if v.kind is Kind.LIST and v.items]
+        return joined(lists) if lists else NUMBER
+    result = tensors[0]
+    for value in tensors[1:]:
+        result = join(result, value)
+    return result

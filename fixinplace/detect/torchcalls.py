@@ -1,0 +1,120 @@
+"""Calls of torch's own functions and classes by their dotted paths."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from fixinplace import catalogue
+from fixinplace.detect.functions import joined
+from fixinplace.detect.library import keyword, of_result, other_library
+from fixinplace.detect.modules import Modules
+from fixinplace.detect.values import (
+    NONE,
+    UNKNOWN,
+    Kind,
+    Value,
+    element,
+    memories,
+    tensor,
+)
+
+
+class TorchCalls(Modules):
+    """Evaluates calls into libraries."""
+
+    def library_call(self, node: ast.Call, path: str) -> Value:
+        """A call of a library's function or class by its dotted path."""
+        if path.startswith("torch.nn.init."):
+            arguments = self.arguments(node)
+            return arguments[0] if arguments else UNKNOWN
+        writer = catalogue.writer(path)
+        if writer is not None and writer.target_position is not None and writer.rule is not None:
+            return self.function_write(node, writer)
+        if self.flag_on(node, f"{path}(inplace=)"):
+            return self.flagged(node, path)
+        arguments = self.arguments(node)
+        out = keyword(node, "out")
+        if out is not None and catalogue.writer(f"{path}(out=)") and not isinstance(out, ast.Constant):
+            return self.out_write(node, path, out, arguments)
+        return self.library_result(node, path, arguments)
+
+    def library_result(self, node: ast.Call, path: str, arguments: list[Value]) -> Value:
+        """What a library's function returns, or the module that its class makes."""
+        last = path.rsplit(".", 1)[-1]
+        if path in ("torch.nn.Parameter", "torch.nn.parameter.Parameter"):
+            return replace(self.parameter(node, arguments))
+        if path.startswith("torch.nn.") and path.count(".") == 2 and last[:1].isupper():
+            return self.new_module(path, arguments)
+        row = catalogue.result(path)
+        if row is not None:
+            return of_result(self, node, row, arguments)
+        known = other_library(path, arguments)
+        if known is not None:
+            if known.kind is Kind.ARRAY:
+                memory, maybe = memories(tuple(arguments))
+                return known.with_memory(memory, maybe)
+            return known
+        if path.endswith("checkpoint.checkpoint") and arguments:
+            return self.unseen(node, arguments)
+        if path in ("copy.copy", "torch.autograd.Variable") and arguments:
+            return arguments[0]
+        return self.unseen(node, arguments)
+
+    def flag_on(self, node: ast.Call, name: str) -> ast.expr | None:
+        """The literal True that switches `inplace` on, by keyword or by position."""
+        writer = catalogue.writer(name)
+        if writer is None:
+            return None
+        value = keyword(node, "inplace")
+        if value is None and writer.flag_position is not None and writer.flag_position < len(node.args):
+            before = node.args[: writer.flag_position + 1]
+            value = before[-1] if not any(isinstance(a, ast.Starred) for a in before) else None
+        return value if isinstance(value, ast.Constant) and value.value is True else None
+
+    def flagged(self, node: ast.Call, path: str) -> Value:
+        """`F.relu(x, inplace=True)`, or a module built with its flag on."""
+        name = f"{path}(inplace=)"
+        writer = catalogue.writer(name)
+        assert writer is not None and writer.rule is not None
+        arguments = self.arguments(node)
+        if writer.rule == "FIP107":
+            span = self.program.part.span(node)
+            seen = self._observation(node, writer.rule, name, path.rsplit(".", 1)[-1])
+            seen.facts.setdefault("module", True)
+            seen.facts["torch"] = self.torch_name()
+            return replace(self.new_module(path, arguments), flags=frozenset((span.start,)))
+        target = node.args[0] if node.args else keyword(node, "input")
+        if target is None:
+            return tensor(2, None)
+        written = self.as_tensor(arguments[0])
+        self.write(node, name, writer.rule, target, written)
+        return written
+
+    def function_write(self, node: ast.Call, writer: catalogue.Writer) -> Value:
+        """`torch.relu_(x)`, `F.elu_(input=x)`."""
+        position = writer.target_position or 0
+        target = node.args[position] if position < len(node.args) else keyword(node, writer.target_keyword or "input")
+        arguments = self.arguments(node)
+        if target is None or isinstance(target, ast.Starred) or writer.rule is None:
+            return UNKNOWN
+        nodes: list[ast.expr] = [*node.args, *(k.value for k in node.keywords)]
+        written = arguments[nodes.index(target)]
+        if writer.rule == "FIP115":
+            written = self.as_tensor(element(written))
+            seen = self.write(node, writer.name, writer.rule, target, written, joined(arguments[1:]))
+            seen.facts["place"] = self.place_of(target)[0]
+            return NONE
+        written = self.as_tensor(written)
+        self.write(node, writer.name, writer.rule, target, written, joined(arguments[position + 1 :]))
+        return written
+
+    def out_write(self, node: ast.Call, path: str, out: ast.expr, arguments: list[Value]) -> Value:
+        """`torch.add(a, b, out=c)`."""
+        written = arguments[[*node.args, *(k.value for k in node.keywords)].index(out)]
+        one = self.as_tensor(element(written) if written.kind is Kind.LIST else written)
+        others = [
+            a for a, v in zip(arguments, [*node.args, *(k.value for k in node.keywords)], strict=True) if v is not out
+        ]
+        self.write(node, f"{path}(out=)", "FIP110", out, one, joined(others))
+        return written

@@ -1,0 +1,164 @@
+"""How the new value of an in-place call reaches its name.
+
+Note [Value and effect]
+    `f(x.add_(1))` has a value and an effect: the call is `x`, and `x` is changed.  Out of place the value
+    stays, and the effect becomes an assignment where somebody may read `x` afterwards:
+      HERE       `return f(x.add(1))`: nobody does, or the next link of a chain takes over;
+      STATEMENT  `x.add_(1)` -> `x = x.add(1)`;
+      TARGETS    `r = x.add_(1)` -> `x = r = x.add(1)`: one object under both names, as before;
+      HOIST      `r = f(x.add_(1))` -> `x = x.add(1)` on a line before, and `x` stays where the call was.
+    Whatever else the statement reads of `x` counts as afterwards, even if it stands to the left: `f(x, x.add_(1))`
+    passes one object twice.  A hoisted write moves to the front of its statement, so nothing that computes may
+    stand before it, except what is hoisted too, and it must run exactly once whenever the statement does.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fixinplace.detect.index import dotted
+from fixinplace.detect.order import always_runs, chain, parents, runs_first
+from fixinplace.model import Refused
+from fixinplace.rewrite.reads import mentions, stores, walrus
+from fixinplace.rewrite.setting import Setting
+
+
+class Bind(enum.Enum):
+    """See Note [Value and effect]."""
+
+    HERE = "here"
+    STATEMENT = "statement"
+    TARGETS = "targets"
+    HOIST = "hoist"
+
+
+class Refusal(Exception):
+    """A statement cannot be rewritten: the name of a refusal and the sentence a user reads."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.refused = Refused(name, sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """An in-place call: its node, the expression it overwrites (None for `out=`), and the name of that."""
+
+    node: ast.Call
+    operand: ast.expr | None
+    target: str | None
+    read_later: bool
+
+
+def bind(setting: Setting, writes: Sequence[Write]) -> dict[ast.Call, Bind]:
+    """Decide for all writes of a statement, given in order of evaluation; raises Refusal."""
+    decided = {write.node: _decide(setting, write, writes) for write in writes}
+    _move_earlier_ones_too(writes, decided)
+    moved: list[ast.AST] = []
+    for write in writes:
+        if decided[write.node] is Bind.HOIST:
+            _check_hoist(setting, write, moved)
+            moved.append(write.node)
+    return decided
+
+
+def _decide(setting: Setting, write: Write, writes: Sequence[Write]) -> Bind:
+    root, target = setting.node, write.target
+    if target is None:
+        return Bind.HERE
+    bound = walrus(target, root)
+    if bound is not None:
+        return _decide_walrus(setting, write, target, bound)
+    outer = next((w for w in writes if w.operand is write.node), None)
+    if outer is not None:
+        return Bind.HOIST if mentions(target, outer.node, skip=write.node) else Bind.HERE
+    if isinstance(root, ast.Expr) and root.value is write.node:
+        return Bind.STATEMENT
+    assigned = isinstance(root, ast.Assign | ast.AnnAssign) and root.value is write.node
+    if (assigned and _rebound(root, target)) or not _needed(setting, write, target):
+        return Bind.HERE
+    return Bind.TARGETS if assigned and isinstance(root, ast.Assign) and not stores(target, root) else Bind.HOIST
+
+
+def _decide_walrus(setting: Setting, write: Write, target: str, bound: ast.NamedExpr) -> Bind:
+    if bound.value is write.node and bound.target.id == target and not mentions(target, setting.node, skip=write.node):
+        return Bind.HERE
+    raise Refusal("evaluation-order", f"the statement binds `{bound.target.id}` a second time while it is evaluated")
+
+
+def _rebound(root: ast.AST, target: str) -> bool:
+    """True if the assignment binds the target before anything can read it."""
+    targets = root.targets if isinstance(root, ast.Assign) else [root.target] if isinstance(root, ast.AnnAssign) else []
+    for one in targets:
+        if dotted(one) == target:
+            return True
+        if mentions(target, one):
+            return False
+    return False
+
+
+def _needed(setting: Setting, write: Write, target: str) -> bool:
+    """True if somebody may read the target after the write; attributes have readers that cannot be seen."""
+    if write.read_later or "." in target or setting.repeated or _runs_again(setting.node, write.node, target):
+        return True
+    return mentions(target, setting.node, skip=write.node)
+
+
+def _runs_again(root: ast.AST, node: ast.AST, target: str) -> bool:
+    """True if the write is in a lambda or comprehension that meets the same target at every call or round."""
+    for _, scope in chain(node, root, parents(root)):
+        match scope:
+            case ast.Lambda(args=args):
+                names = {a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
+                return target not in names
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                return not any(stores(target, generator.target) for generator in scope.generators)
+    return False
+
+
+def _move_earlier_ones_too(writes: Sequence[Write], decided: dict[ast.Call, Bind]) -> None:
+    """A write that runs before a hoisted one is hoisted as well, so that both keep their order."""
+    hoisted = [n for n, write in enumerate(writes) if decided[write.node] is Bind.HOIST]
+    for number in range(max(hoisted, default=0)):
+        write = writes[number]
+        later = [writes[n] for n in hoisted if n > number]
+        inside = any(write.node is part for other in later for part in ast.walk(other.node))
+        chained = any(w.operand is write.node for w in writes)
+        if decided[write.node] is Bind.HERE and write.target is not None and not inside and not chained:
+            decided[write.node] = Bind.HOIST
+
+
+def _check_hoist(setting: Setting, write: Write, moved: list[ast.AST]) -> None:
+    """Raise Refusal unless the write can move to the front of its statement."""
+    root = setting.node
+    if setting.before is None or isinstance(root, ast.Assert):
+        raise Refusal("no-safe-place", f"`{write.target}` is read later, and no assignment can stand before this line")
+    if not always_runs(write.node, root):
+        raise Refusal("no-safe-place", f"`{write.target}` is read later, and the write may run never, or several times")
+    if not _first(write.node, root, moved):
+        raise Refusal("evaluation-order", f"something is computed before `{write.target}` is written in this line")
+
+
+def _first(node: ast.Call, root: ast.AST, moved: list[ast.AST]) -> bool:
+    """True if nothing that computes runs before `node` once the moved nodes are plain names."""
+    memo: dict[int, ast.AST] = {}
+    twin = copy.deepcopy(root, memo)
+    names = {id(memo[id(m)]) for m in moved if id(m) in memo}
+    placed = _Names(names).visit(twin)
+    return runs_first(memo[id(node)], placed)  # type: ignore[arg-type]
+
+
+class _Names(ast.NodeTransformer):
+    """Puts a name where a moved call stood."""
+
+    def __init__(self, moved: set[int]) -> None:
+        self.moved = moved
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if id(node) in self.moved:
+            return ast.Name("moved", ast.Load())
+        return self.generic_visit(node)

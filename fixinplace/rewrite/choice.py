@@ -1,0 +1,101 @@
+"""Which rewrite takes which site of a statement."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fixinplace import catalogue
+from fixinplace.catalogue import Form, Writer
+from fixinplace.detect.index import dotted
+from fixinplace.model import Found, Place
+from fixinplace.rewrite.base import Case, Node, Rewrite, rewrites
+from fixinplace.rewrite.binding import Refusal
+from fixinplace.rewrite.lines import is_dotted
+from fixinplace.rewrite.statement import Statement
+
+_SWITCHED_ON = Writer("torch.nn.Module.inplace", "FIP108", Form.FLAG)
+_OF_MODULES = ("FIP107", "FIP108")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A site with the rewrite that takes it.
+
+    node: the libcst node, before anything was rewritten.  call, operand: the `ast` call, and what it overwrites.
+    """
+
+    case: Case
+    rewrite: Rewrite
+    node: Node
+    call: ast.Call | None = None
+    operand: ast.expr | None = None
+
+
+def writer_of(found: Found) -> Writer | None:
+    """The catalogue's row for a site; a flag that is set on a module is no callable and has none there."""
+    return _SWITCHED_ON if found.site.rule == "FIP108" else catalogue.writer(found.site.op)
+
+
+def steps(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Found]) -> tuple[Step, ...]:
+    """The steps of a statement in order of evaluation; `calls` by end offset in that order.  Raises Refusal."""
+    order = {end: number for number, end in enumerate(calls)}
+    in_order = sorted(
+        found, key=lambda one: order.get(one.site.span.end, len(order)) if _is_call(one, calls) else len(order)
+    )
+    taken: dict[ast.Call | None, Step] = {}
+    result: list[Step] = []
+    for one in in_order:
+        call = calls[one.site.span.end] if _is_call(one, calls) else None
+        step = _step(opened, one, call, taken)
+        taken[call] = step
+        result.append(step)
+    return tuple(result)
+
+
+def overwritten(writer: Writer, call: ast.Call) -> ast.expr | None:
+    """The expression that an in-place call overwrites; None for `out=`, which overwrites without reading."""
+    if writer.form is Form.OUT:
+        return None
+    if writer.name.startswith("Tensor."):
+        return call.func.value if isinstance(call.func, ast.Attribute) else None
+    position = writer.target_position or 0
+    if len(call.args) > position and not any(isinstance(a, ast.Starred) for a in call.args[: position + 1]):
+        return call.args[position]
+    return next((k.value for k in call.keywords if k.arg is not None and k.arg == writer.target_keyword), None)
+
+
+def _is_call(found: Found, calls: Mapping[int, ast.Call]) -> bool:
+    operator = found.site.op.startswith("Tensor.__") or found.site.op == "Tensor.data"
+    return not operator and found.site.rule != "FIP108" and found.site.span.end in calls
+
+
+def _step(opened: Statement, found: Found, call: ast.Call | None, taken: Mapping[ast.Call | None, Step]) -> Step:
+    writer = writer_of(found)
+    assert writer is not None, "sites of unknown writers are refused before"
+    operand = overwritten(writer, call) if call is not None else None
+    inner = taken.get(operand) if isinstance(operand, ast.Call) else None
+    case = Case(found, writer, inner.case.target if inner is not None else _target(found, writer, call, operand))
+    node = opened.node(found.site.span, call is not None)
+    rewrite = next((r for r in rewrites() if found.site.rule in r.rules and r.takes(case, node)), None)
+    if rewrite is None:
+        raise Refusal("no-counterpart", f"`{found.site.op}` has no out-of-place form that is exact here")
+    refused = rewrite.refusal(case, node)
+    if refused is not None:
+        raise Refusal(refused.refusal, refused.sentence)
+    return Step(case, rewrite, node, call, operand)
+
+
+def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.expr | None) -> str | None:
+    """The name to bind, None if there is none; raises Refusal where the written tensor has no plain name."""
+    place, target = found.facts.place, found.site.target
+    view_of_part = writer.form is Form.VIEW and place is Place.SUBSCRIPT
+    if found.site.rule in _OF_MODULES or place is Place.TEMPORARY or view_of_part:
+        return None
+    if not is_dotted(target):
+        raise Refusal("not-assignable", f"`{target}` is no name that could be bound to a new tensor")
+    reads_it = call is not None and writer.form is not Form.OUT and place is not Place.SUBSCRIPT
+    if reads_it and (operand is None or dotted(operand) != target):
+        raise Refusal("no-safe-place", f"how the call reaches `{target}` is not clear")
+    return target

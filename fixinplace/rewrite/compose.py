@@ -1,0 +1,167 @@
+"""All rewrites of one statement, made together: one new text, and the statements that run before it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from fixinplace.model import Call, Edit, Found, Place, Span, Usage
+from fixinplace.rewrite.base import Effect
+from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
+from fixinplace.rewrite.choice import Step, steps
+from fixinplace.rewrite.copies import owners, value_first
+from fixinplace.rewrite.lines import assigned, checked, expression
+from fixinplace.rewrite.reads import evaluated
+from fixinplace.rewrite.setting import Setting
+from fixinplace.rewrite.statement import Statement, open_statement
+from fixinplace.source import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The edits of one statement, the lines that they write, and the steps taken."""
+
+    edits: tuple[Edit, ...]
+    lines: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Sequence[Call]) -> Composed:
+    """Rewrite the sites of one statement, and bind what its calls of in-place modules wrote; raises Refusal."""
+    opened = open_statement(part, setting.span, isinstance(setting.node, ast.expr))
+    calls = {part.span(n).end: n for n in evaluated(setting.node) if isinstance(n, ast.Call)}
+    taken = steps(opened, calls, found)
+    writes = _writes(calls, taken, modules)
+    bound = bind(setting, writes)
+    copied = owners(setting, taken)
+    binds = {opened.calls[part.span(w.node).end]: (bound[w.node], w.target or "") for w in writes}
+    rewriting = _Rewriting(taken, binds)
+    visited = opened.small.visit(rewriting)
+    assert isinstance(visited, cst.BaseSmallStatement)
+    small = rewriting.statement(opened.small, visited)
+    before = [assigned(target, opened.code(value)) for target, value in rewriting.hoisted]
+    if copied:
+        first, small = value_first(opened, small, copied, part.text)
+        before += [*first, *(f"{name} = {name}.clone()" for name in copied)]
+    after = checked(opened.code(small))
+    _keep_comments(opened, [*before, after])
+    lines = (*before, after[1:-1] if opened.header else after)
+    return Composed(_edits(part, setting, lines), lines, taken)
+
+
+def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
+    """Everything whose value must reach a name, in order of evaluation."""
+    writes = {
+        step.call: Write(step.call, step.operand, step.case.target, step.case.facts.read_later)
+        for step in taken
+        if step.call is not None and step.rewrite.effect is Effect.REBIND
+    }
+    for module in modules:
+        call = calls.get(module.span.end)
+        if call is None or not call.args:
+            raise Refusal("no-safe-place", "a call of the module has a form that is not rewritten")
+        writes[call] = Write(call, call.args[0], _caller(module), module.read_later)
+    return [writes[call] for call in calls.values() if call in writes]
+
+
+def _caller(module: Call) -> str | None:
+    """The caller's name for the tensor that an in-place module wrote; raises Refusal if it has none but is seen."""
+    if module.place is Place.TEMPORARY:
+        return None
+    if module.place is Place.SUBSCRIPT:
+        if module.read_later or module.usage is Usage.STATEMENT:
+            raise Refusal("live-view", f"a part of `{module.target}` is passed to the module, which writes it there")
+        return None
+    return module.target
+
+
+class _Rewriting(cst.CSTTransformer):
+    """Rewrites the calls, innermost first; what is hoisted is collected in order of evaluation."""
+
+    def __init__(self, taken: Sequence[Step], binds: Mapping[cst.Call, tuple[Bind, str]]) -> None:
+        super().__init__()
+        self.taken = {step.node: step for step in taken if step.rewrite.effect is not Effect.COPY}
+        self.binds = binds
+        self.hoisted: list[tuple[str, cst.CSTNode]] = []
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+        """The call's new value, or the name to which that was bound on a line before."""
+        step = self.taken.get(original_node)
+        value = step.rewrite.edit(step.case, updated_node) if step is not None else updated_node
+        assert isinstance(value, cst.BaseExpression)
+        how, target = self.binds.get(original_node, (Bind.HERE, ""))
+        if how is not Bind.HOIST:
+            return value
+        self.hoisted.append((target, value))
+        around = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]} if original_node.lpar else {}
+        return expression(target).with_changes(**around)
+
+    def statement(self, original: cst.BaseSmallStatement, small: cst.BaseSmallStatement) -> cst.BaseSmallStatement:
+        """The statement with its own write rewritten, or with the value of its call bound."""
+        step = self.taken.get(original) if isinstance(original, cst.Assign | cst.AugAssign) else None
+        if step is not None:
+            assert isinstance(small, cst.Assign | cst.AugAssign)
+            edited = step.rewrite.edit(step.case, small)
+            return (
+                edited if isinstance(edited, cst.BaseSmallStatement) else _assign(small, step.case.target or "", edited)
+            )
+        if not isinstance(original, cst.Expr | cst.Assign) or not isinstance(original.value, cst.Call):
+            return small
+        how, target = self.binds.get(original.value, (Bind.HERE, ""))
+        assert isinstance(small, cst.Expr | cst.Assign)
+        if how is Bind.STATEMENT:
+            return cst.Assign([cst.AssignTarget(expression(target))], small.value)
+        if how is Bind.TARGETS and isinstance(small, cst.Assign):
+            return small.with_changes(targets=[cst.AssignTarget(expression(target)), *small.targets])
+        return small
+
+
+def _assign(small: cst.Assign | cst.AugAssign, target: str, value: cst.CSTNode) -> cst.Assign:
+    """`target = value` in the spacing of the statement that it replaces."""
+    assert isinstance(value, cst.BaseExpression)
+    if isinstance(small, cst.Assign):
+        return small.with_changes(targets=[small.targets[0].with_changes(target=expression(target))], value=value)
+    assert isinstance(small.target, cst.Name | cst.Attribute)
+    # libcst's base class of these operators declares no fields; each concrete one has both.
+    before, after = small.operator.whitespace_before, small.operator.whitespace_after  # type: ignore[attr-defined]
+    return cst.Assign([cst.AssignTarget(small.target, before, after)], value)
+
+
+class _Comments(cst.CSTVisitor):
+    """Collects the comments inside a statement."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def visit_Comment(self, node: cst.Comment) -> None:
+        """One comment."""
+        self.found.append(node.value)
+
+
+def _keep_comments(opened: Statement, lines: Sequence[str]) -> None:
+    """Raise Refusal if a comment of the statement is in none of the new lines."""
+    comments = _Comments()
+    opened.small.visit(comments)
+    text = "\n".join(lines)
+    if any(text.count(comment) < comments.found.count(comment) for comment in comments.found):
+        raise Refusal("no-safe-place", "a comment inside the statement would be lost")
+
+
+def _edits(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ...]:
+    """Insertion of all lines but the last, and replacement of the statement by the last if that differs."""
+    *before, last = lines
+    text = "".join(line + setting.joint for line in before)
+    changed = last != part.slice(setting.span)
+    if not before:
+        return (Edit(setting.span, last),) if changed else ()
+    assert setting.before is not None, "lines before a statement were allowed only where they can stand"
+    place = Span(setting.before, setting.before)
+    if not changed:
+        return (Edit(place, text),)
+    if setting.before == setting.span.start:
+        return (Edit(setting.span, text + last),)
+    return (Edit(place, text), Edit(setting.span, last))

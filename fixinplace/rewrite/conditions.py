@@ -1,0 +1,41 @@
+"""What forbids every rewrite alike: section 5 of the design, read off the facts."""
+
+from __future__ import annotations
+
+from fixinplace.catalogue import Writer
+from fixinplace.model import Certainty, Found, Refused
+
+_NO_COUNTERPART = {
+    "no-counterpart": "`{op}` has no out-of-place counterpart",
+    "resizes": "`{op}` gives the tensor another size or storage",
+    "state-update": "`{op}` changes state that outlives the call; what it should mean is the author's to say",
+    "optimizer": "`{op}` updates parameters or gradients in place by design",
+    "running-statistics": "`{op}` keeps running statistics in place by design",
+    "untracked": "`{op}` writes no element of the tensor",
+    "overlapping-memory": "`{op}` needs memory that does not overlap",
+}
+
+
+def refused(found: Found, writer: Writer | None) -> Refused | None:
+    """Why a site is not rewritten whatever the rewrite, or None."""
+    for hazard in found.facts.hazards:
+        return Refused(hazard.refusal, hazard.sentence)
+    if found.facts.tracked is False:
+        return Refused("untracked", "neither the tensor nor what is written requires grad")
+    if writer is None:
+        return Refused("unknown-op", f"unknown in-place op `{found.site.op}`: the catalogue does not have it")
+    if writer.refusal is not None:
+        sentence = _NO_COUNTERPART.get(writer.refusal, "`{op}` is never rewritten")
+        return Refused(writer.refusal, sentence.format(op=found.site.op))
+    return None
+
+
+def is_safe(found: Found, exact: bool) -> bool:
+    """True if all conditions of exactness follow from static facts, and the form is exact: it need not be run.
+
+    With mixed dtypes the values are right, but gradients pass through the wider dtype and may round otherwise.
+    """
+    facts = found.facts
+    certain = found.site.certainty is not Certainty.GUESSED and facts.tracked is True
+    module = found.site.rule in ("FIP107", "FIP108") and not facts.all_calls_seen
+    return exact and certain and not (facts.doubts or facts.parameter or facts.mixed or module)

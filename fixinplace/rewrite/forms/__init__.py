@@ -1,0 +1,1 @@
+"""One file per rewrite; each holds a `REWRITE`."""

@@ -1,0 +1,50 @@
+"""`F.relu(x, inplace=True)`: `x = F.relu(x)`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from fixinplace.model import Place, Refused
+from fixinplace.rewrite.arguments import flag, is_true, switched_off, without
+from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
+
+
+def _takes(case: Case, node: Node) -> bool:
+    return isinstance(node, cst.Call) and case.facts.place is not Place.SUBSCRIPT
+
+
+def _refusal(case: Case, node: Node) -> Refused | None:
+    assert isinstance(node, cst.Call)
+    index = flag(node, case.writer)
+    if index is None or not is_true(node.args[index].value):
+        return Refused("unknown-op", "whether the call writes in place is decided by a value that is not known here")
+    return None
+
+
+def _edit(case: Case, node: Node) -> cst.BaseExpression:
+    assert isinstance(node, cst.Call)
+    index = flag(node, case.writer)
+    assert index is not None
+    return without(node, index) or switched_off(node, index)
+
+
+REWRITE = Rewrite(
+    name="inplace-argument",
+    rules=("FIP106",),
+    what="`F.relu(x, inplace=True)` becomes `x = F.relu(x)`; `r = F.relu(x, inplace=True)` becomes `x = r = F.relu(x)` "
+    "if `x` is read later, and `r = F.relu(x)` if not.",
+    why="With `inplace` the function writes into its argument, which earlier ops may have kept for their backward.",
+    safety="Safe if nobody else looks at the tensor. Random functions draw the same numbers in both forms.",
+    examples=(
+        Example(
+            before="import torch\nimport torch.nn.functional as F\n\n"
+            "def f(x):\n    y = torch.tanh(x)\n    F.relu(y, inplace=True)\n    return y\n",
+            after="import torch\nimport torch.nn.functional as F\n\n"
+            "def f(x):\n    y = torch.tanh(x)\n    y = F.relu(y)\n    return y\n",
+        ),
+    ),
+    effect=Effect.REBIND,
+    takes=_takes,
+    edit=_edit,
+    refusal=_refusal,
+)

@@ -1,0 +1,52 @@
+"""`x.add_(e)`: `x = x.add(e)`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from fixinplace.catalogue import Form
+from fixinplace.model import Place, Refused
+from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
+from fixinplace.rewrite.values import cast, kept_dtype
+
+_FORMS = (Form.SAME, Form.CAST)
+
+
+def _takes(case: Case, node: Node) -> bool:
+    method = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+    return method and case.writer.form in _FORMS and case.facts.place is not Place.SUBSCRIPT
+
+
+def _refusal(case: Case, node: Node) -> Refused | None:
+    if case.target is None and (case.writer.form is Form.CAST or case.facts.mixed):
+        return Refused("dtype-may-change", "the result must be cast to the dtype of a tensor that has no name")
+    return None
+
+
+def _edit(case: Case, node: Node) -> cst.BaseExpression:
+    assert isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+    plain = (case.writer.counterpart or "").rpartition(".")[2]
+    value = node.with_changes(func=node.func.with_changes(attr=cst.Name(plain)))
+    return cast(case, value) if case.writer.form is Form.CAST else kept_dtype(case, value)
+
+
+REWRITE = Rewrite(
+    name="method",
+    rules=("FIP104",),
+    what="`x.add_(e)` becomes `x = x.add(e)`; `r = x.add_(e)` becomes `x = r = x.add(e)` if `x` is read later, and "
+    "`r = x.add(e)` if not; inside an expression the new value gets a line of its own before.",
+    why="A method ending in `_` writes into its tensor, which earlier ops may have kept for their backward.",
+    safety="Safe if nobody else looks at the tensor. Comparisons, logical and cumulative methods give another dtype "
+    "out of place: their result is always cast, and never called safe.",
+    examples=(
+        Example(
+            before="import torch\n\ndef f(x):\n    y = x.sigmoid()\n    y.mul_(2).add_(x)\n    return y\n",
+            after="import torch\n\ndef f(x):\n    y = x.sigmoid()\n    y = y.mul(2).add(x)\n    return y\n",
+        ),
+    ),
+    effect=Effect.REBIND,
+    takes=_takes,
+    edit=_edit,
+    refusal=_refusal,
+    exact=lambda case: case.writer.form is Form.SAME,
+)

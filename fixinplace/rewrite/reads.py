@@ -1,0 +1,83 @@
+"""Which names a piece of syntax reads and binds, and in which order it is evaluated."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+
+from fixinplace.detect.index import dotted
+
+
+def parse(text: str) -> ast.Module:
+    """`ast.parse` without its warnings about string escapes: they are the author's, who reads them elsewhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def mentions(target: str, node: ast.AST, skip: ast.AST | None = None) -> bool:
+    """True if `node`, its part `skip` apart, may read the variable `target` (`h` or `self.h`).
+
+    `self.h` may be read by whoever gets `self` or calls a method on it; `self.other` does not read it.
+    """
+    return any(_reads(target, name, called) for name, called in _read(node, skip))
+
+
+def walrus(target: str, node: ast.AST) -> ast.NamedExpr | None:
+    """An assignment expression in `node` that binds the first name of `target`."""
+    name = target.partition(".")[0]
+    return next((n for n in ast.walk(node) if isinstance(n, ast.NamedExpr) and n.target.id == name), None)
+
+
+def stores(target: str, node: ast.AST) -> bool:
+    """True if `node` binds `target` itself, or the first name of it."""
+    names = (target, target.partition(".")[0])
+    return any(
+        isinstance(n, ast.Name | ast.Attribute) and not isinstance(n.ctx, ast.Load) and dotted(n) in names
+        for n in ast.walk(node)
+    )
+
+
+def evaluated(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes in the order in which their values are there: operands first, a value before its targets."""
+    for child in _operands(node):
+        yield from evaluated(child)
+    yield node
+
+
+def _operands(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            yield from (value, *targets)
+        case ast.Dict(keys=keys, values=values):
+            yield from (n for pair in zip(keys, values, strict=True) for n in pair if n is not None)
+        case _:
+            yield from ast.iter_child_nodes(node)
+
+
+def _reads(target: str, name: str, called: bool) -> bool:
+    if name.partition(".")[0] != target.partition(".")[0]:
+        return False
+    return called or f"{name}.".startswith(f"{target}.") or f"{target}.".startswith(f"{name}.")
+
+
+def _read(node: ast.AST, skip: ast.AST | None) -> Iterator[tuple[str, bool]]:
+    """Longest dotted names that `node` reads, and whether each is a method that is called."""
+    if node is skip:
+        return
+    match node:
+        case ast.AugAssign(target=ast.Name() | ast.Attribute() as target):
+            yield dotted(target), False
+        case ast.Call(func=ast.Attribute() as func) if dotted(func):
+            yield dotted(func), True
+            rest: list[ast.AST] = [*node.args, *node.keywords]
+            yield from (found for child in rest for found in _read(child, skip))
+            return
+        case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()) if dotted(node):
+            yield dotted(node), False
+            return
+        case ast.Attribute() if dotted(node):
+            return
+    for child in ast.iter_child_nodes(node):
+        yield from _read(child, skip)

@@ -1,7 +1,7 @@
 """A low-rank adapter that runs in bfloat16 beside a float32 backbone.
 
-The sigmoid output is bfloat16 and is kept; adding the float32 offset onto it in place overwrites it, and backward raises.
-The in-place sum keeps bfloat16, where `gate + self.offset` would be float32.
+The sigmoid output is bfloat16 and is kept; adding the float32 offset onto it in place overwrites it, and backward
+raises. The in-place sum keeps bfloat16, where `gate + self.offset` would be float32.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Feature norm balancing in a two-branch network, written through `.data` so that "autograd does not complain".
 
 `tanh` keeps its output, and the rescaling changes that output without autograd noticing: the program finishes with
-wrong gradients. In the other branch the same idea, spelled as a plain in-place division, is recorded and therefore right.
+wrong gradients. In the other branch the same idea, spelled as a plain in-place division, is recorded and so is right.
 """
 
 import torch

@@ -1,7 +1,8 @@
 """Reprojection error of 3-D points under a camera whose calibration is stored in double precision.
 
 The projected coordinates are float32; multiplying them in place by the float64 focal lengths keeps float32, where the
-plain product would be float64. The perspective division keeps the depth, which is then clamped in place: backward raises.
+plain product would be float64. The perspective division keeps the depth, which is then clamped in place: backward
+raises.
 """
 
 import torch

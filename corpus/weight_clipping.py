@@ -1,8 +1,8 @@
 """A Wasserstein critic whose weights are clipped between its forward and its backward pass.
 
 The clipping goes through `.data`, so nothing raises; but the backward pass multiplies by the clipped weights of the
-second layer instead of those that the forward pass has used: the gradients of the first layer are silently wrong. The clipping
-belongs behind the optimizer step; it is a state update, and no out-of-place form of the line means the same.
+second layer instead of those that the forward pass has used: the gradients of the first layer are silently wrong. The
+clipping belongs behind the optimizer step; it is a state update, and no out-of-place form of the line means the same.
 """
 
 import torch

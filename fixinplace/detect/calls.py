@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import joined
-from fixinplace.detect.index import canonical
+from fixinplace.detect.index import canonical, dotted
 from fixinplace.detect.library import builtin, of_result
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
@@ -27,7 +27,7 @@ _TELLING = frozenset(
     "view permute unsqueeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten matmul"
     " bmm mm backward repeat_interleave masked_fill scatter gather index_select softmax log_softmax sigmoid tanh"
     " float half double long new_zeros new_ones new_tensor new_full clamp unfold narrow chunk topk masked_select"
-    " unbind reshape_as relu rsqrt pow exp sqrt abs norm".split()
+    " unbind clone reshape_as relu rsqrt pow exp sqrt abs norm".split()
 )
 """Methods that few classes other than tensors have: calling one says that the receiver is a tensor."""
 
@@ -124,8 +124,8 @@ class Calls(TorchCalls):
             grown = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
             merged = join(_joined_items(base), grown[0]) if base.items else grown[0]
             value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)
-            if isinstance(func.value, ast.Name):
-                self.bind(func.value.id, value)
+            if self.is_own(func.value, base):
+                self.bind(dotted(func.value), value)
             else:
                 self.escape(joined(arguments), "container-slot", "a container holds the same tensor")
         match func.attr:

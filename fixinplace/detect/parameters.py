@@ -73,7 +73,7 @@ def _generic(program: Program, name: str, inner: ast.expr) -> Value | None:
         return annotation(program, parts[0])
     if name == "Union":
         return next((v for p in parts if (v := annotation(program, p)) is not None), None)
-    one = annotation(program, parts[-1]) or UNKNOWN
+    one = (annotation(program, parts[-1]) if parts else None) or UNKNOWN
     if name in _SEQUENCES:
         exact = name.lower() == "tuple" and not any(isinstance(p, ast.Constant) and p.value is ... for p in parts)
         items = (

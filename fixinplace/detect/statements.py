@@ -243,17 +243,13 @@ class Statements(Expressions):
         base = self.peek(target.value)
         if base.tensor or (base.kind is Kind.UNKNOWN and value.tensor and _slices(target.slice)):
             self.store_elements(target, base if base.tensor else self.as_tensor(base), value, before)
-        elif isinstance(target.value, ast.Name):
-            name = target.value.id
+        elif base.kind in (Kind.LIST, Kind.DICT) and self.is_own(target.value, base):
             merged = join(element(base), value) if base.items else value
-            if base.kind in (Kind.LIST, Kind.DICT):
-                grown = replace(base, items=(merged,), exact=False, memory=base.memory | value.memory,
-                                maybe=base.maybe | value.maybe)  # fmt: skip
-                self.bind(name, grown)
-            elif value.memory:
-                self.escape(value, "container-slot", f"`{name}[...]` holds the same tensor")
+            memory, maybe = base.memory | value.memory, base.maybe | value.maybe
+            grown = replace(base, items=(merged,), exact=False, memory=memory, maybe=maybe)
+            self.bind(dotted(target.value), grown)
         elif value.memory:
-            self.escape(value, "container-slot", "a container holds the same tensor")
+            self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")
 
     def store_elements(self, target: ast.Subscript, base: Value, value: Value, unread: Memories) -> None:
         """A store into a tensor; harmless while nobody has read the fresh storage."""

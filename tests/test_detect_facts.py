@@ -26,6 +26,7 @@ SEEN = {
     "attribute": ("escapes-to-attribute", "y = x.exp()\n    x.kept = y\n    y += 1\n    return y"),
     "element of a list": ("container-slot", "ys = [x.exp(), x.exp()]\n    ys[0] += 1\n    return ys"),
     "rows of a tensor": ("loop-variable", "y = x.exp()\n    for row in y:\n        row.mul_(2)\n    return y"),
+    "rows still to come": ("loop-variable", "y = x.exp()\n    for row in y:\n        x.use(row)\n        y += 1\n    return x"),
     "chunk of what is read later": ("live-view", "y = x.exp()\n    a, b = y.chunk(2)\n    a += 1\n    return y"),
     "global": ("closure", "def g():\n        y.add_(1)\n    y = x.exp()\n    g()\n    return y"),
     "identity helper": ("live-alias", "y = x.exp()\n    z = ident(y)\n    z += 1\n    return y\ndef ident(t):\n    return t"),

@@ -28,6 +28,7 @@ from fixinplace.detect.values import (
     join_live,
     memories,
     path,
+    rows,
     sequence,
     tensor,
 )
@@ -137,15 +138,18 @@ class Expressions(Calls):
     def comprehension(self, generators: list[ast.comprehension], result: ast.expr) -> Value:
         """Names bound inside stay inside; the elements are one value."""
         outside = dict(self.state.names)
+        iterating = self.iterating
         self.loops += 1
         for generator in generators:
             source = self.evaluate(generator.iter)
+            self.iterating |= rows(source)
             item = element(source)
             self.assign(generator.target, replace(item, iterated=True) if source.tensor else item)
             for condition in generator.ifs:
                 self.evaluate(condition)
         value = self.evaluate(result)
         self.loops -= 1
+        self.iterating = iterating
         bound = {n.id for g in generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         self.state.names = {k: v for k, v in self.state.names.items() if k not in bound} | {
             k: outside[k] for k in bound & outside.keys()

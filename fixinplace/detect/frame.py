@@ -106,6 +106,7 @@ class Frame(ABC):
         self.grad = grad
         self.loops = 0
         self.trying = 0
+        self.iterating: Memories = NOWHERE
         self.root: ast.AST = body[0] if body else ast.Pass()
         self.later: Names = frozenset()
         self.liveness = Liveness(body, frozenset() if place.name != "<module>" else program.read_by_functions)

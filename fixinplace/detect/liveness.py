@@ -91,8 +91,8 @@ class Liveness:
             case ast.While():
                 return self._loop(node, loads(node.test), EMPTY, out, exits)
             case ast.For() | ast.AsyncFor():
-                target = loads(node.target)
-                return loads(node.iter) | self._loop(node, target, _bound(node.target), out, exits)
+                head = loads(node.target) | loads(node.iter)  # the iterator goes on reading what it was made from
+                return self._loop(node, head, _bound(node.target), out, exits)
             case ast.With() | ast.AsyncWith():
                 inner = self._block(node.body, out, exits)
                 self._after[id(node)] |= inner

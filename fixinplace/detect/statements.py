@@ -11,7 +11,7 @@ from fixinplace.detect.frame import Observation
 from fixinplace.detect.index import canonical, dotted, imported
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.parameters import annotation as annotation_of
-from fixinplace.detect.values import OTHER, UNKNOWN, Kind, Memories, Value, element, join, path
+from fixinplace.detect.values import OTHER, UNKNOWN, Kind, Memories, Value, element, join, path, rows
 from fixinplace.model import Hazard, Place
 
 OPERATORS: dict[type[ast.operator], str] = {
@@ -85,8 +85,10 @@ class Statements(Expressions):
                 self.branches([body, orelse])
             case ast.For() | ast.AsyncFor():
                 source = self.header(node, node.iter)
-                item = element(source)
+                item, outside = element(source), self.iterating
+                self.iterating |= rows(source)
                 self.loop(node.body, node.target, replace(item, iterated=True) if source.tensor else item)
+                self.iterating = outside
                 self.run(node.orelse)
             case ast.While(test=test, body=body, orelse=orelse):
                 self.header(node, test)

@@ -172,6 +172,13 @@ def element(value: Value) -> Value:
     return UNKNOWN
 
 
+def rows(value: Value) -> Memories:
+    """Storages of the tensors that an iteration over `value` hands out row by row."""
+    if value.tensor:
+        return value.memory
+    return NOWHERE.union(*(item.memory if item.iterated else rows(item) for item in value.items))
+
+
 def join_live(lives: Iterator[bool | None]) -> bool | None:
     """True if one is live; False only if all are known not to be."""
     seen = list(lives)

@@ -173,6 +173,8 @@ class Writes(Frame):
         for name, value in self.state.attrs.items():
             if name != own and overlap(value.memory, written.memory):
                 _add(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
+        if overlap(self.iterating, written.memory) and not written.iterated:
+            _add(seen, "loop-variable", "a loop is going over rows of the same tensor")
         for memory in written.memory:
             for held, marks in self.state.escapes.items():
                 for mark in marks if memory.overlaps(held) else ():

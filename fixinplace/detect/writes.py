@@ -244,7 +244,7 @@ class Writes(Frame):
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):
             seen.facts["mixed"] = True
-        seen.assumes["assumes one dtype"] = None
+        seen.assumes["one dtype"] = None
 
     def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):

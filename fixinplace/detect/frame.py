@@ -93,6 +93,7 @@ class Place:
     cls: ClassInfo | None = None
     first_parameter: str = ""
     parameters: Names = frozenset()
+    updates: bool = False
 
 
 class Frame(ABC):

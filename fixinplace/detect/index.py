@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join
 
+_UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
 _MODULE_BASES = ("Module", "LightningModule", "PreTrainedModel", "ScriptModule")
 
 
@@ -69,8 +70,28 @@ class Index:
         )
 
     def derives(self, name: str, base: str) -> bool:
-        """True if the class derives from a library class with this last name."""
-        return any(b.rsplit(".", 1)[-1] == base for b in self.bases(name))
+        """True if the class derives from a class whose last name ends like this: `Function`, `BaseOptimizer`."""
+        return any(b.rsplit(".", 1)[-1].endswith(base) for b in self.bases(name))
+
+    def runs_in_forward(self, name: str, method: str) -> bool:
+        """True for `forward` and the methods that it calls on self, directly or not."""
+        todo, seen = ["forward", "__call__"], set[str]()
+        while todo:
+            current = todo.pop()
+            found = self.method(name, current)
+            if found is None or current in seen:
+                continue
+            seen.add(current)
+            for node in ast.walk(found[1]):
+                if isinstance(node, ast.Attribute) and dotted(node.value) == "self":
+                    todo.append(node.attr)
+        return method in seen
+
+    def updates_parameters(self, function: Function) -> bool:
+        """True for a helper of an optimizer: it stands beside one and takes what optimizers pass around."""
+        if not any(base.endswith("Optimizer") for info in self.classes.values() for base in info.bases):
+            return False
+        return sum(name.startswith(_UPDATE_ARGUMENTS) for name in parameter_names(function)) >= 2
 
     def method(self, name: str, method: str) -> tuple[ClassInfo, Function] | None:
         """The definition of a method, inherited ones included."""

@@ -144,6 +144,8 @@ class _Scores(ast.NodeVisitor):
         if isinstance(node.value, ast.Name):
             score = self.scores[node.value.id]
             match node.slice:
+                case ast.Compare(left=ast.Name(id=name)) if name == node.value.id:
+                    score[Kind.TENSOR] += 1.5
                 case ast.Constant(value=str()):
                     score[Kind.DICT] += 3
                 case ast.Tuple():
@@ -191,6 +193,8 @@ def initial(program: Program, function: Function, key: Key, module: bool) -> dic
         value = value or used.get(parameter.arg)
         if forward and (value is None or (value.tensor and value.live is None)):
             value = replace(value or tensor(2, True, Dtype.ANY), live=True)
+        if value is not None and value.tensor and value.sure < 3 and _counts(parameter.arg):
+            value = replace(value, live=False, dtype=Dtype.INT)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN
@@ -198,6 +202,11 @@ def initial(program: Program, function: Function, key: Key, module: bool) -> dic
     if arguments.kwarg:
         values[arguments.kwarg.arg] = _in_own_memory(Value(Kind.DICT), arguments.kwarg.arg)
     return values
+
+
+def _counts(name: str) -> bool:
+    """True for the names that the field gives to integer tensors: indices, ids, lengths."""
+    return name in ("edge_index", "lengths", "ptr") or name.endswith(("idx", "index", "indices", "_ids", "_lengths"))
 
 
 def _in_own_memory(value: Value, name: str) -> Value:

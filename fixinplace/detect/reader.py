@@ -95,7 +95,8 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     first = names[0] if info and names and "staticmethod" not in decorators and enclosing is None else ""
     if first and info:
         values[first] = Value(Kind.MODULE if module else Kind.OTHER, name=info.name)
-    place = Place(name, key, info, first or (enclosing.place.first_parameter if enclosing else ""), frozenset(names))
+    place = Place(name, key, info, first or (enclosing.place.first_parameter if enclosing else ""), frozenset(names),
+                  info is None and program.index.updates_parameters(function))  # fmt: skip
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
     frame.nested |= enclosing.nested if enclosing else {}

@@ -129,7 +129,7 @@ class Writes(Frame):
             _add(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
         elif is_initialiser(self.place.name):
             _add(seen, "initialiser", "an initialiser sets up values before autograd looks at them")
-        elif cls and self.program.index.derives(cls.name, "Optimizer"):
+        elif self.place.updates or (cls and self.program.index.derives(cls.name, "Optimizer")):
             _add(seen, "optimizer", "an optimizer updates its parameters in place by design")
         elif any(part in _DETACHED for part in _attributes(target)):
             self._detached(seen, target)
@@ -142,9 +142,14 @@ class Writes(Frame):
         parts = list(_attributes(target))
         base = self.root_value(target)
         used = base is not None and base.tensor and base.live is not False
-        module = self.place.cls is not None and self.program.index.is_module(self.place.cls.name)
+        cls, method = self.place.cls, self.place.name.split(".")[1:2]
+        index = self.program.index
+        module = cls is not None and index.is_module(cls.name) and index.runs_in_forward(cls.name, *method)
+        random = seen.rule == "FIP113"
         if "grad" in parts:
             _add(seen, "optimizer", "a gradient is written, which autograd does not record")
+        elif random:
+            _add(seen, "initialiser", "random numbers are put in past autograd")
         elif "data" in parts and (module or (used and base is not None and _local(base.memory))):
             seen.rule, seen.lives[-1] = "FIP111", True
             sentence = "a write through `.data` changes state that autograd does not see; what it means is the author's"
@@ -298,4 +303,4 @@ def _attributes(node: ast.expr) -> Iterator[str]:
 
 
 def _local(memory: Memories) -> bool:
-    return bool(memory) and all(m.origin in (Origin.ALLOCATED, Origin.PARAMETER) for m in memory)
+    return bool(memory) and all(m.origin is Origin.ALLOCATED for m in memory)

@@ -7,19 +7,21 @@ Note [What runs without being told]
 
 from __future__ import annotations
 
-import contextlib
-import fnmatch
+import ast
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fixinplace.config import Config
+from fixinplace.config import BadConfig, Config
 from fixinplace.model import Fix
 from fixinplace.pipeline import Proof, Prover
 from fixinplace.source import Source
 
-MEMORY = 8 * 2**30
-"""Bytes of address space that one run may take."""
+if TYPE_CHECKING:
+    from fixinplace.verify.probes import Probe
+    from fixinplace.verify.runner import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +38,85 @@ class Provers:
 
     def __init__(self, proving: Proving) -> None:
         self._proving = proving
-        self._stack = contextlib.ExitStack()
-        self._runner: object | None = None
+        self._named: dict[tuple[Path, str], tuple[Probe, ...]] = {}
+        self._runner: Runner | None = None
 
     def prover(self, source: Source, config: Config) -> Prover | None:
-        """The prover for one file, or None if there is nothing to run."""
-        specs = tuple(_specs(source.path, self._proving.probes, config))
-        if not specs and not self._has_guard(source):
+        """The prover for one file, or None if there is nothing to run; raises BadConfig for a bad probe."""
+        if source.path == "-":
+            return None
+        path = Path(source.path).absolute()
+        probes = tuple(self._probes(path, source, config))
+        if not probes:
             return None
 
         def prove(source: Source, fixes: Sequence[Fix]) -> Proof:
-            raise AssertionError(specs, fixes)
+            from fixinplace.verify import search
+
+            return search.prove(source.part.text, str(path), fixes, probes, self._running())
 
         return prove
 
-    def _has_guard(self, source: Source) -> bool:
-        from fixinplace.verify import probes
-
-        return probes.has_main_guard(source.part.text)
-
     def close(self) -> None:
         """End the runner and every process of it."""
-        self._stack.close()
+        if self._runner is not None:
+            self._runner.close()
 
+    def _running(self) -> Runner:
+        from fixinplace.verify.jobs import Limits
+        from fixinplace.verify.runner import Runner
 
-def _specs(path: str, named: Sequence[str], config: Config) -> Iterator[str]:
-    """Probes for one file, with absolute paths: those of the command line, else those of the configuration."""
-    absolute = Path(path).absolute()
-    folder, words = (Path.cwd(), named) if named else (config.root, config.probes)
-    for word in words:
-        file, separator, function = word.partition("::")
+        if self._runner is None:
+            self._runner = Runner(Limits(seconds=self._proving.timeout), self._proving.allow_run)
+        return self._runner
+
+    def _probes(self, path: Path, source: Source, config: Config) -> Iterator[Probe]:
+        """Probes of the command line, else those of the configuration, else the file itself if it has a guard."""
+        from fixinplace.verify import probes
+
+        words, base = (self._proving.probes, Path.cwd()) if self._proving.probes else (config.probes, config.root)
+        named = [probe for word in words for probe in self._apply(word, base, path, source)]
+        if named:
+            yield from dict.fromkeys(named)
+        elif not self._proving.probes and _has_guard(source):
+            yield probes.script(path)
+
+    def _apply(self, word: str, base: Path, path: Path, source: Source) -> tuple[Probe, ...]:
+        """What one word means for one file; a pattern with a function means that function of each file that matches."""
+        from fixinplace.verify.probes import Probe
+
+        file, _, name = word.partition("::")
         if not file:
-            yield f"{absolute}::{function}"
-        elif not any(mark in file for mark in "*?["):
-            yield f"{folder / file}{separator}{function}"
-        elif fnmatch.fnmatchcase(str(absolute), str(folder / file)):
-            yield f"{absolute}{separator}{function}"
+            return (Probe("callable", str(path), name),) if name in _functions(source) else ()
+        found = self._parse(word, base)
+        return tuple(probe for probe in found if probe.path == str(path)) if name and glob.has_magic(file) else found
+
+    def _parse(self, word: str, base: Path) -> tuple[Probe, ...]:
+        from fixinplace.verify import probes
+
+        if (base, word) not in self._named:
+            try:
+                self._named[base, word] = probes.parse(word, base)
+            except probes.ProbeError as error:
+                raise BadConfig(str(error)) from error
+        return self._named[base, word]
+
+
+def _tree(source: Source) -> ast.Module | None:
+    try:
+        return ast.parse(source.part.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None  # reported as FIP901 by the analysis; there is nothing to run
+
+
+def _has_guard(source: Source) -> bool:
+    from fixinplace.verify.probes import has_main_guard
+
+    tree = _tree(source) if "__main__" in source.part.text else None
+    return tree is not None and has_main_guard(tree)
+
+
+def _functions(source: Source) -> frozenset[str]:
+    tree = _tree(source)
+    body = tree.body if tree is not None else []
+    return frozenset(node.name for node in body if isinstance(node, ast.FunctionDef))

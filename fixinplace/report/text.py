@@ -73,8 +73,6 @@ def _outcome(finding: Finding, written: frozenset[int]) -> Iterator[str]:
         yield from _unjudged(outcome)
     else:
         yield from _ruling(outcome, outcome.ruling, outcome.group in written)
-    if finding.cost:
-        yield f"cost: {finding.cost}"
 
 
 def _unjudged(fix: Fix) -> Iterator[str]:

@@ -1,0 +1,130 @@
+"""One run of a probe, in a process that ends with it: seeds, instruments, user code, observation, records."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import hashlib
+import os
+import random
+import sys
+import threading
+
+import torch
+
+from fixinplace.verify import load, tensors
+from fixinplace.verify.clones import Cloning
+from fixinplace.verify.failures import failure_of
+from fixinplace.verify.gradients import Recorder
+from fixinplace.verify.jobs import SEED, Failure, Job
+from fixinplace.verify.leaves import LeafNames
+from fixinplace.verify.observe import Observer, UserCode
+from fixinplace.verify.reach import Reach
+from fixinplace.verify.records import Records
+from fixinplace.verify.sandbox import Scratch
+
+BLOB_BYTES = 512 << 20
+
+_exit, _pid = os._exit, os.getpid  # bound before user code can patch them
+_torch_state, _python_state = torch.get_rng_state, random.getstate
+_grad_enabled, _default_dtype = torch.is_grad_enabled, torch.get_default_dtype
+
+
+def run(job: Job, scratch: Scratch, nonce: str) -> None:
+    """Run the job and leave its records in `scratch.out`."""
+    process = _pid()
+    user = UserCode(job.path)
+    records = Records(BLOB_BYTES)
+    recorder = Recorder(records, LeafNames(user))
+    cloning, reach = Cloning(), Reach(job.text, job.regions)
+    before = frozenset(sys.modules)
+    ballast = _prepare(job)
+    recorder.install()
+    if job.cloned:
+        cloning.install()
+    result, failure = _user_code(job, load.Patched(job.path, job.text, reach.seen), reach, user)
+    if _pid() != process:
+        _exit(0)  # a copy of this process that the program forked and let run on
+    _flush()
+    notes = [] if failure is not None else _observe(job, records, recorder, user, result, before)
+    end = {
+        "nonce": nonce,
+        "failure": None if failure is None else dataclasses.asdict(failure),
+        "failures": [dataclasses.asdict(each) for each in recorder.failures],
+        "reached": sorted(reach.reached()),
+        "no_clone_reference": cloning.blind_spot,
+        "notes": notes,
+    }
+    records.write(scratch.out, end)
+    del ballast
+
+
+def _prepare(job: Job) -> object:
+    torch.set_num_threads(1)
+    random.seed(SEED)
+    torch.manual_seed(SEED)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(SEED)
+    if job.double:
+        torch.set_default_dtype(torch.float64)
+    return [bytearray(97 * (index % 61 + 1)) for index in range(1009)] if job.perturbed else None
+
+
+def _user_code(job: Job, patched: load.Patched, reach: Reach, user: UserCode) -> tuple[object, Failure | None]:
+    """The only place where the user's code runs; whatever it raises becomes part of the record."""
+    try:
+        with reach:
+            result = load.run(job, patched)
+        _join()
+    except SystemExit as stop:
+        if job.kind == "script" and (stop.code is None or stop.code == 0):
+            return None, None
+        return None, Failure("SystemExit", str(stop.code))
+    except BaseException as error:
+        return None, failure_of(error, user)
+    return result, None
+
+
+def _join() -> None:
+    """Wait, as the interpreter does, for threads that are no daemons."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # the program closed or replaced it: nothing is left to flush
+            continue
+
+
+def _observe(
+    job: Job, records: Records, recorder: Recorder, user: UserCode, result: object, before: frozenset[str]
+) -> list[str]:
+    """Read everything, then take the gradients of what is still tracked; returns notes."""
+    gc.disable()
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
+    records.rows += [{"kind": "random", "path": name, "digest": digest} for name, digest in _random_states()]
+    setting = f"grad mode {_grad_enabled()}, default dtype {_default_dtype()}"
+    records.rows.append({"kind": "setting", "path": "torch", "text": setting})
+    observer = Observer(records, user)
+    if job.kind == "script":
+        observer.script(sys.modules["__main__"])
+    else:
+        observer.result(result, f"{job.name}()")
+    for module in user.modules(before):
+        observer.module(module)
+    return observer.notes + recorder.results(observer.tracked, observer.named)
+
+
+def _random_states() -> list[tuple[str, str]]:
+    states: list[tuple[str, bytes]] = [
+        ("torch", tensors.read(_torch_state()).data or b""),
+        ("python", repr(_python_state()).encode()),
+    ]
+    if (numpy := sys.modules.get("numpy")) is not None:
+        name, keys, *rest = numpy.random.get_state(legacy=True)
+        states.append(("numpy", keys.tobytes() + repr((name, rest)).encode()))
+    return [(name, hashlib.blake2b(state, digest_size=16).hexdigest()) for name, state in states]

@@ -1,0 +1,68 @@
+"""What an exception of the user's program means: torch's in-place errors, a lack of this machine, or its own bug."""
+
+from __future__ import annotations
+
+import re
+
+from fixinplace.verify.jobs import Failure, Run, Status
+
+_INPLACE = re.compile(
+    r"has been modified by an inplace operation"
+    r"|leaf Variable that requires grad is being used in an in-place operation"
+    r"|is a view and (?:is being|its base or another view of its base has been) modified inplace"
+    r"|[Ii]nplace update to inference tensor outside InferenceMode"
+    r"|Inference tensors cannot be saved for backward"
+    r"|more than one element of the written-to tensor refers to a single memory location"
+    r"|some elements of the input tensor and the written-to tensor refer to a single memory location"
+    r"|Can't detach views in-place"
+    r"|(?:has been|was) detached in-?place"
+    r"|functions with out=\.\.\. arguments don't support automatic differentiation"
+    r"|attempted to call in-place operation .* that would mutate a captured Tensor"
+    r"|vmap: .* is not possible because there exists a Tensor"
+)
+_GPU = re.compile(
+    r"Found no NVIDIA driver|not compiled with CUDA|No CUDA GPUs are available|CUDA driver|CUDA error"
+    r"|with the '?CUDA'? backend|not linked with support for (?:cuda|mps|xpu|hip) devices|Torch not compiled with"
+    r"|deserialize object on a CUDA device"
+)
+_MEMORY = re.compile(r"can't allocate memory|[Cc]annot allocate memory|out of memory|unable to mmap|std::bad_alloc")
+
+
+def is_inplace(failure: Failure) -> bool:
+    """True for the errors by which autograd refuses an in-place write, at the write or at the backward."""
+    return _INPLACE.search(failure.message) is not None
+
+
+def is_broken(run: Run) -> bool:
+    """True if an in-place error ended the run, or ended one of its backwards and was caught by the program."""
+    ended = () if run.failure is None else (run.failure,)
+    return any(is_inplace(each) for each in (*ended, *run.failures))
+
+
+def refuses_hooks(failure: Failure) -> bool:
+    """True for the error of torch.func under saved-tensor hooks."""
+    return "support saved tensor hooks" in failure.message
+
+
+def obstacle(run: Run) -> tuple[str, str] | None:
+    """Why a run is no evidence: a name of `names.UNPROVED` and a sentence; None if it ended or met an in-place error."""
+    if run.status is Status.TIMED_OUT:
+        return "timed-out", f"the run was {run.detail}"
+    if run.status is not Status.ENDED:
+        return "probe-failed", f"the run left no end record: {run.detail}"
+    if run.failure is None or is_inplace(run.failure):
+        return None
+    return _of_failure(run.failure)
+
+
+def _of_failure(failure: Failure) -> tuple[str, str]:
+    if failure.missing:
+        return (
+            "needs-package",
+            f"the program imports {failure.missing.partition('.')[0]}, which is not installed",
+        )
+    if _GPU.search(failure.message):
+        return "needs-gpu", f"the program needs a GPU: {failure.sentence}"
+    if failure.type in ("MemoryError", "OutOfMemoryError") or _MEMORY.search(failure.message):
+        return "over-memory", f"the program needs more memory than it may use: {failure.sentence}"
+    return "probe-failed", f"the program fails by itself: {failure.sentence}"

@@ -1,0 +1,21 @@
+"""An exception as data, with the innermost line of code that is not the interpreter's, torch's or ours."""
+
+from __future__ import annotations
+
+import traceback
+
+from fixinplace.verify.jobs import Failure
+from fixinplace.verify.observe import UserCode, without_addresses
+
+
+def failure_of(error: BaseException, user: UserCode | None = None) -> Failure:
+    """Type, message and place of an exception; `user` decides which lines count, without it no place is given."""
+    file, line = "", 0
+    if user is not None:
+        for frame in traceback.extract_tb(error.__traceback__):
+            if user.owns(frame.filename):
+                file, line = frame.filename, frame.lineno or 0
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        file, line = error.filename, error.lineno or 0
+    missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    return Failure(type(error).__name__, without_addresses(str(error)), file, line, missing)

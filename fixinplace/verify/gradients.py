@@ -1,0 +1,198 @@
+"""Every gradient of a run: at each backward, what the roots were worth and what every leaf received.
+
+Note [Contributions]
+    `.grad` at the end misses what `zero_grad` has wiped, and its sum hides what a single backward gave.  What a leaf
+    receives passes through its `AccumulateGrad` node once per engine run, after the user's own tensor hooks; a hook in
+    front of that node copies the bytes there.  Nothing is kept alive: no node, no root, no gradient.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+import torch.autograd.graph
+
+from fixinplace.verify import tensors
+from fixinplace.verify.failures import failure_of
+from fixinplace.verify.jobs import Failure, Json
+from fixinplace.verify.leaves import LeafNames, accumulators, leaf_roots
+from fixinplace.verify.records import Records
+
+HOOK = "_engine_run_backward"
+"""The private function of torch that every backward goes through, in `torch.autograd.graph` and `torch.autograd`."""
+
+MAX_RESULTS = 256
+_pid = os.getpid
+_randn, _generator = torch.randn, torch.Generator
+_no_grad: Any = torch.no_grad
+
+
+def missing_hook() -> str:
+    """A sentence if this torch has no `_engine_run_backward` where it is needed; else nothing."""
+    homes = [module.__name__ for module in (torch.autograd.graph, torch.autograd) if not hasattr(module, HOOK)]
+    if not homes:
+        return ""
+    return (
+        f"torch {torch.__version__} has no {' and '.join(homes)}.{HOOK}: gradients cannot be recorded with this version"
+    )
+
+
+class Recorder:
+    """Stands around the engine's entry point and writes one `backward` record and its gradients per call."""
+
+    def __init__(self, records: Records, names: LeafNames) -> None:
+        self._records = records
+        self._names = names
+        self._engine: Callable[..., Any] = getattr(torch.autograd.graph, HOOK)
+        self._calls: dict[str, int] = {}
+        self._process = _pid()
+        self.failures: list[Failure] = []
+
+    def install(self) -> None:
+        """From now on every backward of this process is recorded; a forked copy of it records nothing."""
+
+        def run(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+            if _pid() != self._process:
+                return self._engine(outputs, *args, **kwargs)
+            return self._recorded(outputs, args, kwargs)
+
+        setattr(torch.autograd.graph, HOOK, run)
+        setattr(torch.autograd, HOOK, run)
+
+    def _recorded(self, outputs: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        event = self._begin()
+        self._roots(event, outputs, args[0] if args else ())
+        inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
+        accumulate = bool(kwargs.get("accumulate_grad", False))
+        received: dict[int, list[tensors.Reading | None]] = {}
+        leaves = accumulators(outputs) if accumulate and not inputs else []
+        order = self._describe(event, [node.variable for node in leaves])
+        hooks = [node.register_prehook(partial(_receive, received, index)) for index, node in enumerate(leaves)]
+        try:
+            result = self._engine(outputs, *args, **kwargs)
+        except Exception as error:
+            self.failures.append(failure_of(error))
+            raise
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for index, row in enumerate(order):
+            self._leaf(row, received.get(index, []))
+        if inputs and not accumulate:
+            self._returned(event, inputs, result)
+        else:
+            self._accumulated(event, inputs or leaf_roots(outputs))
+        return result
+
+    def _begin(self) -> str:
+        thread = threading.current_thread().name
+        number = self._calls[thread] = self._calls.get(thread, 0) + 1
+        event = f"backward {number}" if thread == "MainThread" else f"backward {number} of {thread}"
+        self._records.rows.append({"kind": "backward", "path": event})
+        return event
+
+    def _roots(self, event: str, outputs: Sequence[Any], cotangents: Sequence[Any]) -> None:
+        for word, values in (("root", outputs), ("cotangent", cotangents)):
+            for index, value in enumerate(values):
+                if tensors.is_tensor(value):
+                    reading = tensors.read(value, dense=True)
+                    path = f"{event}: {word} {index}"
+                    self._records.rows.append(
+                        {"kind": "tensor", "path": path, "role": "value", **self._records.stored(reading)}
+                    )
+
+    def _describe(self, event: str, leaves: list[torch.Tensor]) -> list[Json]:
+        """One row per leaf, made before the engine runs: afterwards an optimizer may have changed its value."""
+        names = self._names.of(leaves)
+        rows = []
+        for leaf, name in zip(leaves, names, strict=True):
+            reading = tensors.read(leaf, dense=True)
+            facts = {
+                "shape": reading.facts["shape"],
+                "dtype": reading.facts["dtype"],
+                "value": reading.digest,
+                "received": [],
+            }
+            rows.append({"kind": "gradient", "path": event, "leaf": name, **facts})
+        self._records.rows += rows
+        return rows
+
+    def _leaf(self, row: Json, readings: list[tensors.Reading | None]) -> None:
+        row["received"] = [None if each is None else self._records.stored(each) for each in readings]
+
+    def _returned(self, event: str, inputs: Sequence[Any], gradients: Sequence[Any]) -> None:
+        """Gradients that `autograd.grad` gave back, in the order of its inputs."""
+        for index, (_, gradient) in enumerate(zip(inputs, gradients, strict=True)):
+            received = [] if gradient is None else [self._records.stored(tensors.read(gradient, dense=True))]
+            row = {"kind": "gradient", "path": event, "leaf": f"input {index}", "received": received}
+            self._records.rows.append(row)
+
+    def _accumulated(self, event: str, inputs: Sequence[Any]) -> None:
+        """`.grad` of the tensors that a backward was asked to fill, and of roots that are leaves themselves."""
+        for index, tensor in enumerate(inputs):
+            if not tensors.is_tensor(tensor):
+                continue
+            gradient = tensors.gradient_of(tensor)
+            received = [] if gradient is None else [self._records.stored(tensors.read(gradient, dense=True))]
+            row = {"kind": "gradient", "path": event, "leaf": f"accumulated {index}", "received": received}
+            self._records.rows.append(row)
+
+    def results(self, tracked: list[tuple[str, torch.Tensor]], named: dict[int, str]) -> list[str]:
+        """Back-propagate one fixed random cotangent from each tracked tensor; returns notes.
+
+        tracked: path and tensor of every observed result of a recorded operation; runs after everything else was read.
+        """
+        for path, tensor in tracked[:MAX_RESULTS]:
+            self._result(path, tensor, named)
+        if len(tracked) > MAX_RESULTS:
+            return [f"gradients of the first {MAX_RESULTS} of {len(tracked)} tracked results are compared"]
+        return []
+
+    def _result(self, path: str, tensor: torch.Tensor, named: dict[int, str]) -> None:
+        event = f"gradient of {path}"
+        leaves = [node.variable for node in accumulators([tensor])]
+        row: Json = {"kind": "backward", "path": event}
+        self._records.rows.append(row)
+        if not leaves:
+            return
+        rows = self._describe(event, leaves)
+        for each, leaf in zip(rows, leaves, strict=True):
+            each["leaf"] = each["leaf"] or named.get(id(leaf))
+        try:
+            gradients = self._engine(
+                (tensor,), (_cotangent(path, tensor),), True, False, tuple(leaves), True, accumulate_grad=False
+            )
+        except Exception as error:
+            failure = failure_of(error)
+            row["failed"] = failure.sentence
+            if not is_freed(failure):
+                self.failures.append(failure)
+            return
+        for each, gradient in zip(rows, gradients, strict=True):
+            self._leaf(each, [] if gradient is None else [tensors.read(gradient, dense=True)])
+
+
+def is_freed(failure: Failure) -> bool:
+    """The program has already back-propagated through this graph: no statement about it, and none is needed."""
+    return "backward through the graph a second time" in failure.message
+
+
+def _receive(
+    received: dict[int, list[tensors.Reading | None]], index: int, gradients: tuple[torch.Tensor | None, ...]
+) -> None:
+    gradient = gradients[0]
+    received.setdefault(index, []).append(None if gradient is None else tensors.read(gradient, dense=True))
+
+
+def _cotangent(path: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Normal numbers that depend on the path and the shape alone; leaves every random state as it is."""
+    seed = zlib.crc32(path.encode())
+    with _no_grad():
+        values = _randn(tuple(tensor.shape), generator=_generator().manual_seed(seed), dtype=torch.float64)
+        return tensors.same_dtype_as(values, tensor)

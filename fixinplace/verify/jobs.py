@@ -1,0 +1,167 @@
+"""What is asked of the server and what comes back: plain data, JSON on the way, known to both sides, without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+SEED = 0
+"""The one seed of `random`, numpy and torch in every run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use: seconds of wall-clock time, bytes of memory, bytes per file, number of processes."""
+
+    seconds: float = 60.0
+    memory: int = 4 << 30
+    file_size: int = 1 << 30
+    processes: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of one probe on one version of one file.
+
+    kind, probe_path, name: the probe, see `probes.Probe`.
+    path, text: the edited file and the text that stands in for what the disk says.
+    cloned: every tensor is cloned when autograd saves it.
+    double: the default dtype is float64.
+    perturbed: memory is laid out differently, so that what depends on addresses shows.
+    regions: per asked region, half-open offsets into `text` whose code must be seen running; None: nothing is traced.
+    import_paths: entries of `PYTHONPATH` of the user's own shell.
+    """
+
+    kind: str
+    probe_path: str
+    name: str | None
+    path: str
+    text: str
+    cloned: bool = False
+    double: bool = False
+    perturbed: bool = False
+    regions: tuple[tuple[int, int], ...] | None = None
+    import_paths: tuple[str, ...] = ()
+
+
+class Status(enum.StrEnum):
+    """How a run ended, as its parent saw it."""
+
+    ENDED = "ended"  # an end record was written; the program may still have raised
+    TIMED_OUT = "timed-out"
+    TOO_MANY_PROCESSES = "too-many-processes"
+    DIED = "died"  # no end record: crash, os._exit, killed
+    NO_SERVER = "no-server"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exception that ended a run: its type, message, and the innermost line of user code.
+
+    missing: the module that could not be imported, for a ModuleNotFoundError.
+    """
+
+    type: str
+    message: str
+    file: str = ""
+    line: int = 0
+    missing: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Type, first line of the message, and where."""
+        first = self.message.strip().partition("\n")[0]
+        where = f" ({Path(self.file).name}:{self.line})" if self.file else ""
+        return f"{self.type}: {first}{where}" if first else f"{self.type}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is known of a run without looking at its tensors.
+
+    folder: where its manifest and its bytes lie.
+    failures: errors raised inside a backward, whether or not the program caught them.
+    reached: indices into `Job.regions` whose code ran.
+    """
+
+    status: Status
+    folder: str = ""
+    detail: str = ""
+    failure: Failure | None = None
+    failures: tuple[Failure, ...] = ()
+    reached: frozenset[int] = frozenset()
+    no_clone_reference: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """The program came to its end without an exception."""
+        return self.status is Status.ENDED and self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One observable that is not the same: a reason of `names.REFUTED`, its path, a sentence with the figures."""
+
+    reason: str
+    path: str
+    sentence: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the comparing process found between a reference and a candidate run."""
+
+    differences: tuple[Difference, ...]
+    values: int
+    gradients: int
+    largest: float
+    follows_default: bool
+    notes: tuple[str, ...] = ()
+
+
+def dump(job: Job) -> Json:
+    """A job as JSON-able data."""
+    return dataclasses.asdict(job)
+
+
+def load(data: Json) -> Job:
+    """The job that `dump` gave."""
+    regions = data["regions"]
+    spans = None if regions is None else tuple((int(start), int(end)) for start, end in regions)
+    return Job(**{**data, "regions": spans, "import_paths": tuple(data["import_paths"])})
+
+
+def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
+    """The run whose end record lies in `folder`; without a valid one it has died, whatever the server says."""
+    if status != Status.ENDED:
+        return Run(Status(status), str(folder), detail)
+    try:
+        end = json.loads((folder / "end.json").read_text())
+    except (OSError, ValueError) as error:
+        return Run(Status.DIED, str(folder), f"no end record: {error}")
+    if end.get("nonce") != nonce:
+        return Run(Status.DIED, str(folder), "the end record is not this run's")
+    return Run(
+        Status.ENDED,
+        str(folder),
+        detail,
+        failure=None if end["failure"] is None else Failure(**end["failure"]),
+        failures=tuple(Failure(**each) for each in end["failures"]),
+        reached=frozenset(end["reached"]),
+        no_clone_reference=end["no_clone_reference"],
+        notes=tuple(end["notes"]),
+    )
+
+
+def read_comparison(data: Json) -> Comparison:
+    """The comparison that the server's child printed."""
+    differences = tuple(Difference(**each) for each in data["differences"])
+    return Comparison(**{**data, "differences": differences, "notes": tuple(data["notes"])})

@@ -1,0 +1,200 @@
+"""Which regions of the edited text have run, to the instruction.
+
+Note [Instructions, not lines]
+    `if c: x += 1` on one line reaches the line whenever the test is made; a conditional expression or a lambda hides
+    its parts likewise.  Python 3.11 knows the span of every instruction, so a region counts as reached when every
+    instruction that lies inside it has run, or, where it is too small to hold one (a flag taken out of a call), the
+    smallest instruction of its statement around it.  Code objects are told by identity: another copy of the file,
+    read from the disk, does not count.
+
+Note [Built is not called]
+    An in-place module writes where it is called, not where it is built.  A region inside the expression that built one
+    is reached when a module built there has been called.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+from fixinplace.model import Span
+from fixinplace.source import Text
+
+Region = tuple[int, int]
+
+
+def code_objects(code: CodeType) -> Iterator[CodeType]:
+    """The code object and all that are nested in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from code_objects(constant)
+
+
+def spans(code: CodeType, text: Text) -> list[Span | None]:
+    """Span in the text of every instruction of one code object, by index; None where it has no columns or no width."""
+    found: list[Span | None] = []
+    for line, end_line, column, end_column in code.co_positions():
+        known = line and end_line and column is not None and end_column is not None
+        if not known or (line, column) == (end_line, end_column):
+            found.append(None)
+        else:
+            assert line and end_line and column is not None and end_column is not None
+            found.append(Span(text.offset(line, column), text.offset(end_line, end_column)))
+    return found
+
+
+def needed(region: Region, statements: list[Span], known: Iterable[Span]) -> frozenset[Span]:
+    """Spans of the instructions that must run for the region to count as reached; empty if it holds no code.
+
+    statements: see `statement_spans`. known: spans of all instructions of the text.
+    """
+    place = Span(*region)
+    known = list(known)
+    inside = frozenset(span for span in known if place.contains(span))
+    if inside:
+        return inside
+    home = min((span for span in statements if span.contains(place)), key=_width, default=None)
+    around = [span for span in known if span.contains(place) and home is not None and home.contains(span)]
+    return frozenset([min(around, key=_width)] if around else [])
+
+
+def _width(span: Span) -> int:
+    return span.end - span.start
+
+
+def statement_spans(tree: ast.Module, text: Text) -> list[Span]:
+    """Spans of all statements; of a compound one, of its header."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt):
+            span, body = text.span(node), getattr(node, "body", None)
+            inner = text.span(body[0]).start if isinstance(body, list) and body else span.end
+            found.append(Span(span.start, max(span.start, inner)))
+    return found
+
+
+def holding_code(text: str, regions: Iterable[Region]) -> frozenset[Region]:
+    """Those regions in which something can run at all (a `global` declaration cannot); raises SyntaxError."""
+    table = Text(text)
+    statements = statement_spans(ast.parse(text), table)
+    code = compile(text, "<text>", "exec", dont_inherit=True)
+    known = {span for each in code_objects(code) for span in spans(each, table) if span is not None}
+    return frozenset(region for region in regions if needed(region, statements, known))
+
+
+class Reach:
+    """Traces the code objects that hold a wanted region; a context manager around the user's code.
+
+    regions: None traces nothing.
+    """
+
+    def __init__(self, text: str, regions: tuple[Region, ...] | None) -> None:
+        self._regions = regions or ()
+        self._text = Text(text)
+        self._statements = statement_spans(ast.parse(text), self._text) if regions else []
+        self._needed: dict[Region, frozenset[Span]] = {}
+        self._spans: dict[int, list[Span | None]] = {}
+        self._codes: list[CodeType] = []
+        self._wanted: set[int] = set()
+        self._done: set[Span] = set()
+        self.modules = Modules(self)
+
+    def seen(self, code: CodeType) -> None:
+        """Told by the loader: this code came from the edited text."""
+        if not self._regions:
+            return
+        self._codes.append(code)  # its id must stay its own
+        table = {each: spans(each, self._text) for each in code_objects(code)}
+        known = {span for row in table.values() for span in row if span is not None}
+        self._needed |= {region: needed(region, self._statements, known) for region in self._regions}
+        wanted = frozenset().union(*self._needed.values())
+        for each in code_objects(code):
+            self._spans[id(each)] = spans(each, self._text)
+            if not wanted.isdisjoint(self._spans[id(each)]):
+                self._wanted.add(id(each))
+
+    def reached(self) -> frozenset[int]:
+        """Indices of the regions all of whose code has run."""
+        full = (i for i, region in enumerate(self._regions) if self._ran(self._needed.get(region, frozenset())))
+        return frozenset(i for i in full if self.modules.called_from(Span(*self._regions[i])))
+
+    def _ran(self, spans_needed: frozenset[Span]) -> bool:
+        return bool(spans_needed) and spans_needed <= self._done
+
+    def caller(self, frame: FrameType | None) -> tuple[int, int, Span] | None:
+        """Code, instruction and span of the innermost frame that runs the edited text."""
+        while frame is not None:
+            row = self._spans.get(id(frame.f_code))
+            if row is not None:
+                span = row[frame.f_lasti // 2]
+                return None if span is None else (id(frame.f_code), frame.f_lasti, span)
+            frame = frame.f_back
+        return None
+
+    def __enter__(self) -> None:
+        if self._regions:
+            self.modules.install()
+            threading.settrace(self._call)
+            sys.settrace(self._call)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._regions:
+            sys.settrace(None)
+
+    def _call(self, frame: FrameType, event: str, argument: object) -> Any:
+        if id(frame.f_code) not in self._wanted:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self._instruction
+
+    def _instruction(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event == "opcode":
+            span = self._spans[id(frame.f_code)][frame.f_lasti // 2]
+            if span is not None:
+                self._done.add(span)
+        return self._instruction
+
+
+class Modules:
+    """Where the program built its modules with an `inplace` switch, and which of them it called."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._built: dict[int, tuple[object, tuple[int, int, Span]]] = {}
+        self._called: set[tuple[int, int, Span]] = set()
+
+    def install(self) -> None:
+        """Watch construction and calls of modules from now on."""
+        import torch
+
+        module: Any = torch.nn.Module
+        original = module.__init__
+
+        def init(this: Any, *args: Any, **kwargs: Any) -> None:
+            original(this, *args, **kwargs)
+            code = getattr(type(this).__init__, "__code__", None)
+            if code is not None and "inplace" in code.co_varnames:
+                site = self._reach.caller(sys._getframe(1))
+                if site is not None:
+                    self._built[id(this)] = (this, site)
+
+        module.__init__ = init
+        torch.nn.modules.module.register_module_forward_pre_hook(self._call)
+
+    def _call(self, module: object, arguments: object) -> None:
+        if (built := self._built.get(id(module))) is not None:
+            self._called.add(built[1])
+
+    def called_from(self, place: Span) -> bool:
+        """True if every expression around or inside `place` that built such a module saw one of its modules called."""
+        sites = {site for _, site in self._built.values()}
+        concerned = {site for site in sites if site[2].contains(place) or place.contains(site[2])}
+        return concerned <= self._called

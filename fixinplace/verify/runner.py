@@ -1,0 +1,235 @@
+"""The caller's end of the fork server: starts it when it is first needed, keeps runs, ends it for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from fixinplace.model import Ruling, Verdict
+from fixinplace.verify import judge
+from fixinplace.verify.jobs import (
+    Comparison,
+    Job,
+    Json,
+    Limits,
+    Run,
+    Status,
+    dump,
+    read_comparison,
+    read_run,
+)
+from fixinplace.verify.judge import Case, Judgement, Mark
+from fixinplace.verify.probes import Probe
+
+_KEPT_RUNS = 32
+_START_SECONDS = 120
+
+
+class Runner:
+    """Judges rewritten files by running them; a context manager, usable from one thread at a time.
+
+    allow_run: run even where the kernel cannot confine writes (isolation `limits`).
+    framework, isolation: known after the first run; `unknown` until then.
+    """
+
+    def __init__(self, limits: Limits | None = None, allow_run: bool = False) -> None:
+        self.limits = limits or Limits()
+        self.isolation = "unknown"
+        self.framework = "unknown"
+        self._allow_run = allow_run
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._server: _Server | None = None
+        self._problem: tuple[str, str] | None = None
+        self._runs: dict[Job, Run] = {}
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the server and remove everything that runs have left."""
+        if self._server is not None:
+            self._server.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._server = self._folder = None
+        self._runs.clear()
+
+    def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
+        """Rule on `rewritten` as the text of the file `path` (absolute), by running `probe` on both texts."""
+        if (problem := self._ready()) is not None:
+            return Judgement(Ruling(Verdict.UNPROVED, *problem))
+        return judge.judge(self, Case(probe, path, original, rewritten), marks)
+
+    def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
+        """Refute `rewritten` while other culprits may remain in it; never a proof."""
+        if (problem := self._ready()) is not None:
+            return Ruling(Verdict.UNPROVED, *problem)
+        return judge.alone(self, Case(probe, path, original, rewritten))
+
+    def run(self, job: Job) -> Run:
+        """The run of this job, from memory if it has been run before."""
+        job = dataclasses.replace(job, import_paths=_import_paths())
+        if job in self._runs:
+            self._runs[job] = self._runs.pop(job)  # the youngest is last
+            return self._runs[job]
+        run = self._runs[job] = self._run(job)
+        while len(self._runs) > _KEPT_RUNS:
+            oldest = next(iter(self._runs))
+            _discard(Path(self._runs.pop(oldest).folder))
+        return run
+
+    def compare(self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool) -> Comparison | str:
+        """Compare two runs in a process of their own."""
+        request = {
+            "do": "compare",
+            "reference": reference.folder,
+            "candidate": candidate.folder,
+            "excluded": sorted(excluded),
+            "exact": exact,
+            "limits": dataclasses.asdict(self.limits),
+        }
+        answer = self._ask(request)
+        if "comparison" in answer:
+            return read_comparison(answer["comparison"])
+        return str(answer["failed"])
+
+    def _run(self, job: Job) -> Run:
+        self._number += 1
+        assert self._folder is not None
+        folder = Path(self._folder.name) / f"run-{self._number}"
+        request = {
+            "do": "run",
+            "job": dump(job),
+            "limits": dataclasses.asdict(self.limits),
+            "landlock": self._abi,
+            "folder": str(folder),
+        }
+        answer = self._ask(request)
+        if "failed" in answer:
+            return Run(Status.NO_SERVER, detail=str(answer["failed"]))
+        return read_run(answer["status"], folder, answer["detail"], answer["nonce"])
+
+    def _ask(self, request: Json) -> Json:
+        assert self._server is not None
+        try:
+            return self._server.ask(request)
+        except (OSError, EOFError, ValueError) as error:
+            detail = f"the server ended: {error}"
+            self._server.close()
+            self._server = None
+            self._start()
+            return {"failed": detail}
+
+    def _ready(self) -> tuple[str, str] | None:
+        """Start the server if there is none; returns why nothing can be run."""
+        if self._server is None and self._problem is None:
+            self._start()
+        return self._problem
+
+    def _start(self) -> None:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="fixinplace-", ignore_cleanup_errors=True)
+        self._server = _Server(Path(self._folder.name))
+        try:
+            hello = self._server.hello()
+        except (OSError, EOFError, ValueError) as error:
+            self._problem = ("probe-failed", f"the verification server does not start: {error}")
+            return
+        self.framework = hello["framework"]
+        self._abi = int(hello["landlock"])
+        self.isolation = "landlock" if self._abi else "limits"
+        if hello["missing"]:
+            self._problem = ("probe-failed", hello["missing"])
+        elif not self._abi and not self._allow_run:
+            self._problem = (
+                "no-sandbox",
+                "this system has no landlock to confine what a program writes: --allow-run is needed to run it all the same",
+            )
+
+
+class _Server:
+    """The server process and the two pipes to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "server.log"
+        requests, ours = os.pipe()
+        theirs, replies = os.pipe()
+        command = [sys.executable, "-P", "-m", "fixinplace.verify.server", str(folder), str(requests), str(replies)]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env=_environment(),
+                pass_fds=(requests, replies),
+                start_new_session=True,
+            )
+        os.close(requests)
+        os.close(replies)
+        self._requests: IO[str] = os.fdopen(ours, "w")
+        self._replies: IO[str] = os.fdopen(theirs, "r")
+
+    def hello(self) -> Json:
+        """The first line of the server: what it can do."""
+        return self._read()
+
+    def ask(self, request: Json) -> Json:
+        """Send one request and wait for its answer; raises OSError, EOFError or ValueError if the server is gone."""
+        self._requests.write(json.dumps(request) + "\n")
+        self._requests.flush()
+        return self._read()
+
+    def _read(self) -> Json:
+        line = self._replies.readline()
+        if not line:
+            log = self._log.read_text(errors="backslashreplace").strip().splitlines() if self._log.exists() else []
+            raise EOFError(log[-1] if log else "no reply")
+        answer: Json = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """Close the pipe, which ends the server and whatever it runs."""
+        with contextlib.suppress(OSError):  # a request that can no longer be delivered
+            self._requests.close()
+        self._replies.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+    package = str(Path(__file__).parents[2])
+    if package not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        kept["PYTHONPATH"] = package
+    return {**kept, **threads, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"}
+
+
+def _import_paths() -> tuple[str, ...]:
+    """What the user's own shell adds to the import path."""
+    return tuple(entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry)
+
+
+def _discard(folder: Path) -> None:
+    for name in ("blob", "manifest.jsonl", "end.json", "stdout", "stderr"):
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,149 @@
+"""What a child may do: limits, an empty environment, no foreign descriptors, no network, writes to the scratch only.
+
+Every function here changes the calling process for good; they are called in a freshly forked child, in the order of
+`enter`, before any of the user's code is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import math
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixinplace.verify import landlock
+from fixinplace.verify.jobs import Limits
+from fixinplace.verify.processes import die_with_parent
+
+_CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x40000000
+_MS_NOSUID_NODEV, _MS_REC_PRIVATE = 0x2 | 0x4, 0x4000 | 0x40000
+_HEADROOM = 512 << 20  # what our own records may take on top of the user's memory
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The folders of one run: `work` is the current directory, `home` HOME and TMPDIR, `out` takes the records."""
+
+    root: Path
+
+    @property
+    def work(self) -> Path:
+        """Current directory of the run."""
+        return self.root / "work"
+
+    @property
+    def home(self) -> Path:
+        """HOME and TMPDIR of the run."""
+        return self.root / "home"
+
+    @property
+    def out(self) -> Path:
+        """Where the run leaves its records."""
+        return self.root / "out"
+
+    def create(self, beside: Path) -> None:
+        """Make the folders; link every entry of the folder `beside` into `work`, so that relative reads work."""
+        for folder in (self.work, self.home, self.out):
+            folder.mkdir(parents=True)
+        for entry in beside.iterdir():
+            if entry.name != "__pycache__":
+                (self.work / entry.name).symlink_to(entry)
+
+
+def enter(scratch: Scratch, limits: Limits, abi: int) -> None:
+    """Turn this forked child into one that can run user code; `abi` 0 leaves landlock out."""
+    os.setsid()
+    die_with_parent(signal.SIGKILL)
+    os.nice(5)  # the server must win the processor when it ends a tree that keeps forking
+    _streams(scratch.out)
+    _environment(scratch.home)
+    os.chdir(scratch.work)
+    memory_devices = _namespaces(limits.memory) if abi else ()
+    _limits(limits)
+    if abi:
+        landlock.restrict(abi, (scratch.root, *memory_devices))
+
+
+def _streams(out: Path) -> None:
+    """stdin from nowhere, stdout and stderr into files, every other descriptor closed."""
+    sources = (Path(os.devnull), out / "stdout", out / "stderr")
+    flags = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_APPEND, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number, (source, flag) in enumerate(zip(sources, flags, strict=True)):
+        descriptor = os.open(source, flag, 0o600)
+        os.dup2(descriptor, number)
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.FileIO(0, "r", closefd=False), encoding="utf-8")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _writer(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _writer(2)  # type: ignore[misc]
+
+
+def _writer(number: int) -> io.TextIOWrapper:
+    raw = io.FileIO(number, "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def _environment(home: Path) -> None:
+    path = os.environ.get("PATH", os.defpath)
+    os.environ.clear()
+    os.environ.update(
+        PATH=path,
+        HOME=str(home),
+        TMPDIR=str(home),
+        LANG="C.UTF-8",
+        OMP_NUM_THREADS="1",
+        PYTHONHASHSEED="0",
+        PYTHONDONTWRITEBYTECODE="1",
+    )
+
+
+def _limits(limits: Limits) -> None:
+    """Address space counts only where torch is not built for CUDA, whose driver reserves more than any machine has."""
+    seconds = math.ceil(limits.seconds) + 1
+    _lower(resource.RLIMIT_CPU, seconds)
+    _lower(resource.RLIMIT_FSIZE, limits.file_size)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_NOFILE, 1024)
+    _lower(resource.RLIMIT_DATA, _used("VmData") + limits.memory + _HEADROOM)
+    if "torch" in sys.modules and sys.modules["torch"].version.cuda is None:
+        _lower(resource.RLIMIT_AS, _used("VmSize") + limits.memory + _HEADROOM)
+
+
+def _lower(which: int, value: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (bound, bound))
+
+
+def _used(field: str) -> int:
+    """Bytes of this process by the name of a line in /proc/self/status; 0 where there is no such file."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return 0
+    rows = (line.split() for line in status.read_text().splitlines())
+    return next((int(row[1]) * 1024 for row in rows if row and row[0] == f"{field}:"), 0)
+
+
+def _namespaces(memory: int) -> tuple[Path, ...]:
+    """A network without any interface and a private /dev/shm, where the system lets users make namespaces.
+
+    Landlock alone refuses TCP only; without an interface UDP is refused as well.  Returns the folders that became
+    private and may therefore be written.
+    """
+    user, group = os.getuid(), os.getgid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWNS) != 0:
+        return ()
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None) != 0:
+        return ()
+    options = f"size={memory}".encode()
+    mounted = libc.mount(b"tmpfs", str(shared).encode(), b"tmpfs", _MS_NOSUID_NODEV, options) == 0
+    return (shared,) if mounted else ()

@@ -1,0 +1,260 @@
+"""Which of a file's fixes may be claimed: all together first, apart where that fails, and always for the final text.
+
+Note [The verdict belongs to the text]
+    A proof holds for the text that ran.  Whenever a fix leaves the text (not reached, refuted, hidden from its
+    callers), what remains is run again before anything is said about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fixinplace.model import Edit, Evidence, Fix, Ruling, Span, Verdict
+from fixinplace.source import apply
+from fixinplace.verify.judge import Judgement, Mark
+from fixinplace.verify.probes import Probe
+from fixinplace.verify.reach import Region, holding_code
+
+MAX_JUDGEMENTS = 64
+
+
+class Judge(Protocol):
+    """What the search needs of a runner."""
+
+    def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
+        """Rule on a rewritten text."""
+        ...
+
+    def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
+        """Refute a rewritten text in which other culprits may remain; never a proof."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A ruling for every group; `text` has the edits of the groups `written`: those proved and those safe."""
+
+    rulings: Mapping[int, Ruling]
+    text: str
+    written: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What all probes together say about one text.
+
+    refuted: the refutation, if any probe refutes. reached: groups that a proving probe has reached.
+    other: the ruling to quote where nothing was proved.
+    """
+
+    refuted: Ruling | None
+    reached: frozenset[int]
+    other: Ruling
+    evidence: tuple[Evidence, ...]
+
+
+def prove(part_text: str, path: str, fixes: Sequence[Fix], probes: Sequence[Probe], runner: Judge) -> Proof:
+    """Rule on every fix of one file by running the probes on the text with the fixes made.
+
+    Fixes that touch the same text are never made together: the later ones are left unproved.
+    """
+    search = _Search(part_text, str(Path(path).absolute()), tuple(probes), runner)
+    chosen, overlapping = _disjoint(fixes)
+    for fix in overlapping:
+        search.settle(fix, Verdict.UNPROVED, "not-reached", "its text overlaps another fix; run again after that one")
+    search.rule(chosen)
+    kept = frozenset(group for group, ruling in search.rulings.items() if ruling.verdict in _WRITTEN)
+    return Proof(search.rulings, rewrite(part_text, [fix for fix in chosen if fix.group in kept])[0], kept)
+
+
+_WRITTEN = (Verdict.PROVED, Verdict.SAFE)
+
+
+@dataclass
+class _Search:
+    original: str
+    path: str
+    probes: tuple[Probe, ...]
+    runner: Judge
+    rulings: dict[int, Ruling] = field(default_factory=dict)
+    judgements: int = 0
+
+    def settle(
+        self, fix: Fix, verdict: Verdict, reason: str | None, sentence: str, evidence: tuple[Evidence, ...] = ()
+    ) -> None:
+        """Give a fix its ruling; what was only not proved falls back to the static verdict."""
+        if verdict is Verdict.UNPROVED and fix.safe and fix.parameter is None:
+            verdict = Verdict.SAFE
+        self.rulings[fix.group] = Ruling(verdict, reason, sentence, evidence)
+
+    def rule(self, fixes: list[Fix]) -> None:
+        """Judge the fixes together, drop what may not stay, and go on until the text that ran is the final one."""
+        if not self.probes:
+            self._unproved(fixes, Ruling(Verdict.UNPROVED, "no-probe", "there is nothing to run"))
+            return
+        while fixes:
+            outcome = self._judge(fixes)
+            if outcome.refuted is not None:
+                staying = self._refuted(fixes, outcome.refuted)
+            elif not outcome.reached:
+                self._unproved(fixes, outcome.other)
+                return
+            else:
+                staying = self._proved(fixes, outcome)
+            if len(staying) == len(fixes):
+                return
+            fixes = staying
+
+    def _unproved(self, fixes: list[Fix], ruling: Ruling) -> None:
+        for fix in fixes:
+            self._settle_like(fix, ruling)
+
+    def _settle_like(self, fix: Fix, ruling: Ruling) -> None:
+        if fix.parameter is not None and ruling.verdict is not Verdict.REFUTED:
+            sentence = f"`{fix.parameter}` is an argument, and not every caller that may look at it can be seen"
+            self.settle(fix, Verdict.UNPROVED, "hidden-caller", sentence, ruling.evidence)
+        else:
+            self.settle(fix, ruling.verdict, ruling.reason, ruling.sentence, ruling.evidence)
+
+    def _proved(self, fixes: list[Fix], outcome: _Outcome) -> list[Fix]:
+        """Rule after a proof of the whole; returns the fixes that stay in the text."""
+        staying = []
+        for fix in fixes:
+            if fix.group in outcome.reached:
+                self._settle_like(fix, Ruling(Verdict.PROVED, None, outcome.other.sentence, outcome.evidence))
+            else:
+                sentence = "no probe runs the edited code"
+                self._settle_like(fix, Ruling(Verdict.UNPROVED, "not-reached", sentence, outcome.evidence))
+            if self.rulings[fix.group].verdict in _WRITTEN:
+                staying.append(fix)
+        return staying
+
+    def _refuted(self, fixes: list[Fix], ruling: Ruling) -> list[Fix]:
+        """Find the fixes that are to blame; returns the others, or all of them when every one has its ruling."""
+        blamed = self._blamed(fixes)
+        if blamed:
+            for fix in fixes:
+                if fix.group in blamed:
+                    self._settle_like(fix, blamed[fix.group])
+            return [fix for fix in fixes if fix.group not in blamed]
+        for fix in fixes:
+            if fix.safe and fix.parameter is None and ruling.reason == "still-raises":
+                # Exact by construction and equal under clones: what still raises is another write.
+                sentence = f"alone it changes nothing else, but the program goes on failing: {ruling.sentence}"
+                self.settle(fix, Verdict.SAFE, ruling.reason, sentence, ruling.evidence)
+            else:
+                self._settle_like(fix, ruling)
+        return fixes
+
+    def _blamed(self, fixes: list[Fix]) -> dict[int, Ruling]:
+        """Refutations by group, found by halving; a set refuted only as a whole is blamed as a whole."""
+        ruling = self._alone(fixes)
+        if ruling is None:
+            return {}
+        if len(fixes) > 1 and self.judgements < MAX_JUDGEMENTS:
+            middle = len(fixes) // 2
+            parts = self._blamed(fixes[:middle]) | self._blamed(fixes[middle:])
+            if parts:
+                return parts
+        return {fix.group: ruling for fix in fixes}
+
+    def _judge(self, fixes: list[Fix]) -> _Outcome:
+        self.judgements += 1
+        try:
+            text, marks = rewrite(self.original, fixes)
+        except SyntaxError as error:
+            ruling = Ruling(Verdict.REFUTED, "new-error", f"the rewritten text is not Python: {error}")
+            return _Outcome(ruling, frozenset(), ruling, ())
+        found = [self.runner.judge(probe, self.path, self.original, text, marks) for probe in self.probes]
+        return _combined(found)
+
+    def _alone(self, fixes: list[Fix]) -> Ruling | None:
+        """The refutation of some fixes on their own, by the first probe that gives one."""
+        self.judgements += 1
+        try:
+            text, marks = rewrite(self.original, fixes)
+        except SyntaxError as error:
+            return Ruling(Verdict.REFUTED, "new-error", f"the rewritten text is not Python: {error}")
+        for probe in self.probes:
+            ruling = self.runner.alone(probe, self.path, self.original, text)
+            if ruling.reason == "no-forward-reference":  # cloning does not work here; the plain runs may
+                ruling = self.runner.judge(probe, self.path, self.original, text, marks).ruling
+            if ruling.verdict is Verdict.REFUTED:
+                return ruling
+        return None
+
+
+def _combined(found: list[Judgement]) -> _Outcome:
+    refuted = next((each.ruling for each in found if each.ruling.verdict is Verdict.REFUTED), None)
+    proved = [each for each in found if each.ruling.verdict is Verdict.PROVED]
+    reached = frozenset().union(*(each.reached for each in proved))
+    told = [each.ruling for each in found if each.ruling.reason != "not-reached"]
+    other = proved[0].ruling if proved else (told or [found[0].ruling])[0]
+    evidence = tuple(item for each in proved or found for item in each.ruling.evidence)
+    return _Outcome(refuted, reached, other, evidence)
+
+
+def _disjoint(fixes: Sequence[Fix]) -> tuple[list[Fix], list[Fix]]:
+    """The fixes in order, and those that overlap an earlier one."""
+    chosen: list[Fix] = []
+    overlapping: list[Fix] = []
+    for fix in fixes:
+        taken = [edit.span for other in chosen for edit in other.edits]
+        clash = any(_clash(edit.span, span) for edit in fix.edits for span in taken)
+        (overlapping if clash else chosen).append(fix)
+    return chosen, overlapping
+
+
+def _clash(one: Span, two: Span) -> bool:
+    """True if two edits cannot both be made; insertions at the edge of a replaced text can."""
+    if one.start == one.end or two.start == two.end:
+        return one.start < two.end and two.start < one.end
+    return one.overlaps(two)
+
+
+def rewrite(text: str, fixes: Iterable[Fix]) -> tuple[str, tuple[Mark, ...]]:
+    """The text with the fixes made, and where each of them is in both texts; raises SyntaxError if it is not Python."""
+    fixes = tuple(fixes)
+    rewritten = apply(text, [edit for fix in fixes for edit in fix.edits])
+    places = {fix.group: _regions(text, fixes, fix) for fix in fixes}
+    ours = holding_code(text, {old for pairs in places.values() for old, _ in pairs if old is not None})
+    theirs = holding_code(rewritten, {new for pairs in places.values() for _, new in pairs})
+    marks = []
+    for group, pairs in places.items():
+        old = tuple(sorted({region for region, _ in pairs if region in ours and region is not None}))
+        new = tuple(sorted({region for _, region in pairs if region in theirs}))
+        marks.append(Mark(group, old, new))
+    return rewritten, tuple(marks)
+
+
+def _regions(text: str, fixes: tuple[Fix, ...], wanted: Fix) -> list[tuple[Region | None, Region]]:
+    """For each edit of one fix, the part that changes: in the original (None for an insertion) and in the new text."""
+    owned = [(edit, fix is wanted) for fix in fixes for edit in fix.edits]
+    shift = 0
+    found = []
+    for edit, ours in sorted(owned, key=lambda pair: (pair[0].span.start, pair[0].span.end)):
+        if ours:
+            found.append(_changed(text, edit, shift))
+        shift += len(edit.text) - (edit.span.end - edit.span.start)
+    return found
+
+
+def _changed(text: str, edit: Edit, shift: int) -> tuple[Region | None, Region]:
+    """What is left of an edit without the text that both sides begin and end with."""
+    old, new = text[edit.span.start : edit.span.end], edit.text
+    head = _common(old, new)
+    tail = _common(old[head:][::-1], new[head:][::-1])
+    start, end = edit.span.start + head, edit.span.end - tail
+    region = (start + shift, edit.span.start + shift + len(new) - tail)
+    return ((start, end) if old else None), region
+
+
+def _common(one: str, two: str) -> int:
+    """Length of the common beginning."""
+    for index, (a, b) in enumerate(zip(one, two, strict=False)):
+        if a != b:
+            return index
+    return min(len(one), len(two))

@@ -1,0 +1,187 @@
+"""The fork server: torch imported and never used, one request at a time, every run and every comparison in a child.
+
+Note [Why nothing is computed here]
+    A process that has run a backward on several threads cannot be forked safely, and state that one run leaves would
+    reach the next.  The server only reads a line, forks, waits, cleans up and answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, TextIO
+
+import torch
+
+from fixinplace.verify import child, compare, gradients, landlock
+from fixinplace.verify.jobs import Job, Json, Limits, Status, load
+from fixinplace.verify.processes import adopt_orphans, descendants, die_with_parent, end_all
+from fixinplace.verify.sandbox import Scratch, enter
+
+_POLL_SECONDS = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """The server's side of the pipe; `root` holds the scratch folder and what runs leave."""
+
+    root: Path
+    requests: TextIO
+    replies: TextIO
+
+    def greet(self) -> None:
+        """Say what this system and this torch offer."""
+        hello = {
+            "framework": f"torch {torch.__version__}",
+            "landlock": landlock.abi(),
+            "missing": gradients.missing_hook(),
+        }
+        self._reply(hello)
+
+    def serve(self) -> None:
+        """Answer requests until the other end is closed."""
+        while line := self.requests.readline():
+            request = json.loads(line)
+            self._reply(self.run(request) if request["do"] == "run" else self.compare(request))
+
+    def _reply(self, answer: Json) -> None:
+        self.replies.write(json.dumps(answer) + "\n")
+        self.replies.flush()
+
+    def run(self, request: Json) -> Json:
+        """One run of a job in a sandboxed child; its records are moved to `request["folder"]`."""
+        job, limits, nonce = load(request["job"]), Limits(**request["limits"]), secrets.token_hex(8)
+        scratch = Scratch(self.root / "scratch")
+        _remove(scratch.root)
+        scratch.create(Path(job.path).parent)
+        pid = os.fork()
+        if pid == 0:
+            _child(lambda: _run_job(job, scratch, limits, request["landlock"], nonce))
+        status, detail = self._wait(pid, limits)
+        end_all(os.getpid())
+        folder = Path(request["folder"])
+        scratch.out.rename(folder)
+        _remove(scratch.root)
+        if status is Status.ENDED and not (folder / "end.json").exists():
+            status, detail = Status.DIED, detail or _tail(folder / "stderr")
+        return {"status": status, "detail": detail, "nonce": nonce}
+
+    def compare(self, request: Json) -> Json:
+        """Compare two runs in a child that has run nothing else."""
+        target = self.root / "comparison.json"
+        target.unlink(missing_ok=True)
+        pid = os.fork()
+        if pid == 0:
+            _child(lambda: _compare(request, target))
+        status, detail = self._wait(pid, Limits(**request["limits"]))
+        end_all(os.getpid())
+        if not target.exists():
+            return {"failed": detail or str(status)}
+        return {"comparison": json.loads(target.read_text())}
+
+    def _wait(self, pid: int, limits: Limits) -> tuple[Status, str]:
+        """Wait for a child until its deadline; ends the server if the other end of the pipe has gone."""
+        deadline = time.monotonic() + limits.seconds
+        pidfd = os.pidfd_open(pid)
+        try:
+            while True:
+                watched: list[int | TextIO] = [pidfd, self.requests]
+                ready, _, _ = select.select(watched, [], [], _POLL_SECONDS)
+                if pidfd in ready:
+                    return _ended(os.waitpid(pid, 0)[1])
+                if self.requests in ready:
+                    end_all(os.getpid())
+                    sys.exit(0)
+                if time.monotonic() > deadline:
+                    return Status.TIMED_OUT, f"stopped after {limits.seconds:g} s"
+                if len(descendants(os.getpid())) > limits.processes:
+                    return Status.TOO_MANY_PROCESSES, f"more than {limits.processes} processes at once"
+        finally:
+            os.close(pidfd)
+
+
+def _ended(status: int) -> tuple[Status, str]:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number == signal.SIGXCPU:
+            return Status.TIMED_OUT, "the processor time was used up"
+        return Status.DIED, f"killed by {signal.Signals(number).name}"
+    code = os.waitstatus_to_exitcode(status)
+    return (Status.ENDED, "") if code == 0 else (Status.DIED, f"ended with exit code {code}")
+
+
+def _child(work: object) -> NoReturn:
+    """Run `work` in a freshly forked child and end it without the parent's exit handlers."""
+    code = 0
+    try:
+        assert callable(work)
+        work()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        code = 70
+    finally:
+        os._exit(code)
+
+
+def _run_job(job: Job, scratch: Scratch, limits: Limits, abi: int, nonce: str) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    enter(scratch, limits, abi)
+    child.run(job, scratch, nonce)
+
+
+def _compare(request: Json, target: Path) -> None:
+    die_with_parent(signal.SIGKILL)
+    torch.set_num_threads(1)
+    paths = Path(request["reference"]), Path(request["candidate"])
+    result = compare.compare(*paths, frozenset(request["excluded"]), request["exact"])
+    target.write_text(json.dumps(dataclasses.asdict(result)))
+
+
+def _tail(path: Path) -> str:
+    """The last line that the child wrote to its stderr."""
+    lines = path.read_text(errors="backslashreplace").strip().splitlines() if path.exists() else []
+    return lines[-1] if lines else ""
+
+
+def _remove(folder: Path) -> None:
+    """Remove a tree in which a program may have taken its own rights away."""
+
+    def retry(function: object, path: str, error: object) -> None:
+        os.chmod(Path(path).parent, 0o700)  # noqa: PTH101
+        os.chmod(path, 0o700)  # noqa: PTH101
+        shutil.rmtree(path) if Path(path).is_dir() else os.unlink(path)  # noqa: PTH108
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=retry)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    end_all(os.getpid())
+    os._exit(0)
+
+
+def main() -> None:
+    """`python -m fixinplace.verify.server ROOT REQUESTS REPLIES`: the folder and the two descriptors to talk over."""
+    root, requests, replies = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
+    die_with_parent(signal.SIGTERM)
+    adopt_orphans()
+    server = Server(root, os.fdopen(requests, "r"), os.fdopen(replies, "w"))
+    server.greet()
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()

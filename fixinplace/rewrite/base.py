@@ -5,9 +5,11 @@ Adding a rewrite adds a file there and touches nothing else; `rewrites()` finds 
 
 from __future__ import annotations
 
+import difflib
 import enum
 import functools
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,6 +58,11 @@ class Example:
     after: str
 
 
+def example(before: str, after: str) -> Example:
+    """An example from indented text."""
+    return Example(inspect.cleandoc(before) + "\n", inspect.cleandoc(after) + "\n")
+
+
 Node = cst.Call | cst.AugAssign | cst.Assign
 """What a site is for a rewrite: a call, or else the small statement that writes."""
 
@@ -65,7 +72,7 @@ def never(case: Case, node: Node) -> Refused | None:
     return None
 
 
-def always(case: Case) -> bool:
+def always(case: Case, node: Node) -> bool:
     """The exactness of a rewrite that computes the very same values, dtypes and gradients."""
     return True
 
@@ -77,7 +84,7 @@ class Rewrite:
     takes: whether this is the rewrite for the site; decided on the original node.
     edit: gets the node with everything inside it already rewritten; see Effect for what it returns.
     refusal: conditions of its own, besides those of `conditions.py`; decided on the original node.
-    exact: False forbids the verdict `safe`; `safety` says why.
+    exact: False forbids the verdict `safe`; `safety` says why; decided on the original node.
     cost: a sentence with `{target}` in it.
     """
 
@@ -91,7 +98,7 @@ class Rewrite:
     takes: Callable[[Case, Node], bool]
     edit: Callable[[Case, Node], cst.CSTNode]
     refusal: Callable[[Case, Node], Refused | None] = never
-    exact: Callable[[Case], bool] = always
+    exact: Callable[[Case, Node], bool] = always
     cost: str = "one more tensor of `{target}`'s size is alive"
 
     @property
@@ -114,7 +121,5 @@ def rewrites() -> tuple[Rewrite, ...]:
 
 def _difference(example: Example) -> str:
     before, after = example.before.strip().splitlines(), example.after.strip().splitlines()
-    import difflib
-
     lines = difflib.ndiff(before, after)
     return "\n".join(line[0] + line[2:] for line in lines if not line.startswith("?"))

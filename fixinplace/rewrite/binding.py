@@ -103,7 +103,8 @@ def _rebound(root: ast.AST, target: str) -> bool:
 
 def _needed(setting: Setting, write: Write, target: str) -> bool:
     """True if somebody may read the target after the write; attributes have readers that cannot be seen."""
-    if write.read_later or "." in target or setting.repeated or _runs_again(setting.node, write.node, target):
+    hidden = "." in target or "," in target
+    if write.read_later or hidden or setting.repeated or _runs_again(setting.node, write.node, target):
         return True
     return mentions(target, setting.node, skip=write.node)
 

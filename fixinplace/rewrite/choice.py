@@ -6,17 +6,21 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import libcst as cst
+
 from fixinplace import catalogue
-from fixinplace.catalogue import Form, Writer
+from fixinplace.catalogue import Form, Memory, Writer
 from fixinplace.detect.index import dotted
 from fixinplace.model import Found, Place
-from fixinplace.rewrite.base import Case, Node, Rewrite, rewrites
+from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, rewrites
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.lines import is_dotted
 from fixinplace.rewrite.statement import Statement
 
 _SWITCHED_ON = Writer("torch.nn.Module.inplace", "FIP108", Form.FLAG)
 _OF_MODULES = ("FIP107", "FIP108")
+_PROPERTIES = ("T", "mT", "H", "mH", "real", "imag", "data", "grad")
+"""Attributes of a tensor that are computed views of it, or no operand of autograd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class Step:
     node: Node
     call: ast.Call | None = None
     operand: ast.expr | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the form computes the very same values, dtypes and gradients."""
+        return self.rewrite.exact(self.case, self.node)
 
 
 def writer_of(found: Found) -> Writer | None:
@@ -49,6 +58,8 @@ def steps(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Foun
     for one in in_order:
         call = calls[one.site.span.end] if _is_call(one, calls) else None
         step = _step(opened, one, call, taken)
+        if _is_dropped(opened, step):
+            raise Refusal("not-assignable", "the written tensor has no name that could be bound to the new one")
         taken[call] = step
         result.append(step)
     return tuple(result)
@@ -90,12 +101,39 @@ def _step(opened: Statement, found: Found, call: ast.Call | None, taken: Mapping
 def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.expr | None) -> str | None:
     """The name to bind, None if there is none; raises Refusal where the written tensor has no plain name."""
     place, target = found.facts.place, found.site.target
+    if writer.form is Form.OUT and call is not None:
+        return _out(call)
     view_of_part = writer.form is Form.VIEW and place is Place.SUBSCRIPT
     if found.site.rule in _OF_MODULES or place is Place.TEMPORARY or view_of_part:
         return None
     if not is_dotted(target):
         raise Refusal("not-assignable", f"`{target}` is no name that could be bound to a new tensor")
-    reads_it = call is not None and writer.form is not Form.OUT and place is not Place.SUBSCRIPT
-    if reads_it and (operand is None or dotted(operand) != target):
+    if target.rpartition(".")[2] in _PROPERTIES and "." in target:
+        raise Refusal("live-view", f"`{target}` is computed from its tensor, and cannot be bound to a new one")
+    if call is not None and place is not Place.SUBSCRIPT and (operand is None or dotted(operand) != target):
         raise Refusal("no-safe-place", f"how the call reaches `{target}` is not clear")
     return target
+
+
+def _out(call: ast.Call) -> str:
+    """The name, or the names, that `out=` is given; raises Refusal for anything else."""
+    given = next((k.value for k in call.keywords if k.arg == "out"), None)
+    several = given.elts if isinstance(given, ast.Tuple | ast.List) else [given]
+    parts = [dotted(one) if one is not None else "" for one in several]
+    if not all(parts) or not parts or len(set(parts)) < len(parts):
+        raise Refusal("not-assignable", "`out=` is given something that is no name to bind the result to")
+    return ", ".join(parts)
+
+
+def _is_dropped(opened: Statement, step: Step) -> bool:
+    """True for a statement that writes a tensor without a name which others may hold: `x.view(-1).relu_()`.
+
+    What an out-of-place method of torch has just made is nobody else's: `x.exp().relu_()` is only useless.
+    """
+    if step.call is None or step.case.target is not None or step.rewrite.effect is not Effect.REBIND:
+        return False
+    if not isinstance(opened.small, cst.Expr) or opened.small.value is not step.node:
+        return False
+    made = step.operand.func if isinstance(step.operand, ast.Call) else None
+    row = catalogue.result(f"Tensor.{made.attr}") if isinstance(made, ast.Attribute) else None
+    return row is None or row.memory is not Memory.FRESH

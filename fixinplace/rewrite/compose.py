@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -13,7 +13,7 @@ from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, steps
 from fixinplace.rewrite.copies import owners, value_first
-from fixinplace.rewrite.lines import assigned, checked, expression
+from fixinplace.rewrite.lines import assigned, binding, checked, expression
 from fixinplace.rewrite.reads import evaluated
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement, open_statement
@@ -53,8 +53,8 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
 
 
 def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
-    """Everything whose value must reach a name, in order of evaluation."""
-    writes = {
+    """Everything whose value must reach a name, in order of evaluation; a link of a chain writes what it is given."""
+    plain = {
         step.call: Write(step.call, step.operand, step.case.target, step.case.facts.read_later)
         for step in taken
         if step.call is not None and step.rewrite.effect is Effect.REBIND
@@ -63,8 +63,15 @@ def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Seque
         call = calls.get(module.span.end)
         if call is None or not call.args:
             raise Refusal("no-safe-place", "a call of the module has a form that is not rewritten")
-        writes[call] = Write(call, call.args[0], _caller(module), module.read_later)
-    return [writes[call] for call in calls.values() if call in writes]
+        plain[call] = Write(call, call.args[0], _caller(module), module.read_later)
+    writes: dict[ast.expr, Write] = {}
+    for call in (call for call in calls.values() if call in plain):
+        write = plain[call]
+        inner = writes.get(write.operand) if write.operand is not None else None
+        if inner is not None:
+            write = replace(write, target=inner.target, read_later=write.read_later or inner.read_later)
+        writes[call] = write
+    return list(writes.values())
 
 
 def _caller(module: Call) -> str | None:
@@ -95,6 +102,8 @@ class _Rewriting(cst.CSTTransformer):
         how, target = self.binds.get(original_node, (Bind.HERE, ""))
         if how is not Bind.HOIST:
             return value
+        if "," in target:
+            raise Refusal("no-safe-place", "several results are written, and their tuple is used in an expression")
         self.hoisted.append((target, value))
         around = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]} if original_node.lpar else {}
         return expression(target).with_changes(**around)
@@ -113,9 +122,9 @@ class _Rewriting(cst.CSTTransformer):
         how, target = self.binds.get(original.value, (Bind.HERE, ""))
         assert isinstance(small, cst.Expr | cst.Assign)
         if how is Bind.STATEMENT:
-            return cst.Assign([cst.AssignTarget(expression(target))], small.value)
+            return cst.Assign([cst.AssignTarget(binding(target))], small.value)
         if how is Bind.TARGETS and isinstance(small, cst.Assign):
-            return small.with_changes(targets=[cst.AssignTarget(expression(target)), *small.targets])
+            return small.with_changes(targets=[cst.AssignTarget(binding(target)), *small.targets])
         return small
 
 

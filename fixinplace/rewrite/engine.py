@@ -109,7 +109,7 @@ def _rewritten(part: Text, table: Mapping[Span, Setting], number: int, group: _G
     lines = [line for one in composed for line in one.lines if one.edits]
     taken = {step.case.found: step for one in composed for step in one.steps}
     facts = [one.facts for one in open_ones]
-    safe = all(is_safe(one, taken[one].rewrite.exact(taken[one].case)) for one in open_ones)
+    safe = all(is_safe(one, taken[one].exact) for one in open_ones)
     shared = Fix(
         group=number,
         rewrite="",

@@ -18,6 +18,13 @@ def is_dotted(target: str) -> bool:
     return _DOTTED.fullmatch(target) is not None
 
 
+def binding(target: str) -> cst.Name | cst.Attribute | cst.Tuple:
+    """A target as the left side of an assignment: a dotted name, or several (`v, i`)."""
+    if "," not in target:
+        return expression(target)
+    return cst.Tuple([cst.Element(expression(one)) for one in target.split(", ")], lpar=[], rpar=[])
+
+
 def expression(target: str) -> cst.Name | cst.Attribute:
     """A dotted name as an expression."""
     head, *rest = target.split(".")

@@ -20,19 +20,20 @@ def mentions(target: str, node: ast.AST, skip: ast.AST | None = None) -> bool:
     """True if `node`, its part `skip` apart, may read the variable `target` (`h` or `self.h`).
 
     `self.h` may be read by whoever gets `self` or calls a method on it; `self.other` does not read it.
+    A target may be several, `v, i`.
     """
-    return any(_reads(target, name, called) for name, called in _read(node, skip))
+    return any(_reads(one, name, called) for name, called in _read(node, skip) for one in target.split(", "))
 
 
 def walrus(target: str, node: ast.AST) -> ast.NamedExpr | None:
     """An assignment expression in `node` that binds the first name of `target`."""
-    name = target.partition(".")[0]
-    return next((n for n in ast.walk(node) if isinstance(n, ast.NamedExpr) and n.target.id == name), None)
+    names = [one.partition(".")[0] for one in target.split(", ")]
+    return next((n for n in ast.walk(node) if isinstance(n, ast.NamedExpr) and n.target.id in names), None)
 
 
 def stores(target: str, node: ast.AST) -> bool:
     """True if `node` binds `target` itself, or the first name of it."""
-    names = (target, target.partition(".")[0])
+    names = [name for one in target.split(", ") for name in (one, one.partition(".")[0])]
     return any(
         isinstance(n, ast.Name | ast.Attribute) and not isinstance(n.ctx, ast.Load) and dotted(n) in names
         for n in ast.walk(node)

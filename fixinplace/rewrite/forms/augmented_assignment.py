@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from fixinplace.model import Place
-from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
+from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.lines import expression
 from fixinplace.rewrite.precedence import right_operand
 from fixinplace.rewrite.values import kept_dtype
@@ -48,9 +48,25 @@ REWRITE = Rewrite(
     safety="Safe if nobody else looks at the tensor. Where operands may have a wider dtype, the result is cast to "
     "`x.dtype`, as the in-place form does; its gradient is then rounded elsewhere, so that this is not called safe.",
     examples=(
-        Example(
-            before="import torch\n\ndef f(x):\n    y = torch.exp(x)\n    y /= y.sum() + 1\n    return y\n",
-            after="import torch\n\ndef f(x):\n    y = torch.exp(x)\n    y = y / (y.sum() + 1)\n    return y\n",
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                y = torch.exp(x)
+                y /= y.sum() + 1
+                return y
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                y = torch.exp(x)
+                y = y / (y.sum() + 1)
+                return y
+            """,
         ),
     ),
     effect=Effect.REBIND,

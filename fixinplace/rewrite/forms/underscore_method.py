@@ -6,8 +6,8 @@ import libcst as cst
 
 from fixinplace.catalogue import Form
 from fixinplace.model import Place, Refused
-from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
-from fixinplace.rewrite.values import cast, kept_dtype
+from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.values import cast, kept_dtype, no_name_to_cast
 
 _FORMS = (Form.SAME, Form.CAST)
 
@@ -18,9 +18,7 @@ def _takes(case: Case, node: Node) -> bool:
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:
-    if case.target is None and (case.writer.form is Form.CAST or case.facts.mixed):
-        return Refused("dtype-may-change", "the result must be cast to the dtype of a tensor that has no name")
-    return None
+    return no_name_to_cast(case) if case.writer.form is Form.CAST or case.facts.mixed else None
 
 
 def _edit(case: Case, node: Node) -> cst.BaseExpression:
@@ -39,14 +37,30 @@ REWRITE = Rewrite(
     safety="Safe if nobody else looks at the tensor. Comparisons, logical and cumulative methods give another dtype "
     "out of place: their result is always cast, and never called safe.",
     examples=(
-        Example(
-            before="import torch\n\ndef f(x):\n    y = x.sigmoid()\n    y.mul_(2).add_(x)\n    return y\n",
-            after="import torch\n\ndef f(x):\n    y = x.sigmoid()\n    y = y.mul(2).add(x)\n    return y\n",
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                y = x.sigmoid()
+                y.mul_(2).add_(x)
+                return y
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                y = x.sigmoid()
+                y = y.mul(2).add(x)
+                return y
+            """,
         ),
     ),
     effect=Effect.REBIND,
     takes=_takes,
     edit=_edit,
     refusal=_refusal,
-    exact=lambda case: case.writer.form is Form.SAME,
+    exact=lambda case, node: case.writer.form is Form.SAME,
 )

@@ -1,0 +1,88 @@
+"""`x[i] = v`: `x = x.clone()` on a line before, and the store as it was."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from fixinplace.catalogue import Form
+from fixinplace.model import Place
+from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.forms import masked_fill, masked_where
+
+_CALLS = (Form.SAME, Form.CAST, Form.CALL, Form.RANDOM, Form.FLAG)
+
+
+def _takes(case: Case, node: Node) -> bool:
+    if case.facts.place is not Place.SUBSCRIPT or case.target is None:
+        return False
+    if isinstance(node, cst.Call):
+        return case.writer.form in _CALLS
+    better = (masked_fill.REWRITE, masked_where.REWRITE)
+    return not any(case.site.rule in rewrite.rules and rewrite.takes(case, node) for rewrite in better)
+
+
+def _edit(case: Case, node: Node) -> Node:
+    return node
+
+
+REWRITE = Rewrite(
+    name="clone-first",
+    rules=("FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),
+    what="`x[i] = v`, `x[i] += v` and `x[i].add_(v)` get `x = x.clone()` on a line before and stay as they are. A "
+    "value that reads `x` is evaluated first, on a line of its own.",
+    why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "
+    "kind of index; `x[i] = x[i] * v` would not be, since it keeps a part of `x` and then overwrites it.",
+    safety="Safe if nobody else looks at the tensor. Refused in loops, where a clone in each round would make the cost "
+    "quadratic.",
+    examples=(
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                z = y * y
+                y[0] *= 2
+                return z + y
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                z = y * y
+                y = y.clone()
+                y[0] *= 2
+                return z + y
+            """,
+        ),
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                y[0] = y[1] * y[2]
+                return y
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                value = y[1] * y[2]
+                y = y.clone()
+                y[0] = value
+                return y
+            """,
+        ),
+    ),
+    effect=Effect.COPY,
+    takes=_takes,
+    edit=_edit,
+    cost="one copy of `{target}`",
+)

@@ -1,0 +1,76 @@
+"""`x.copy_(y)`: `x = y.to(x).expand_as(x).clone()`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from fixinplace.model import Place, Refused
+from fixinplace.rewrite.arguments import keyword
+from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.lines import expression
+from fixinplace.rewrite.values import method, operand
+
+
+def _takes(case: Case, node: Node) -> bool:
+    known = isinstance(node, cst.Call) and case.writer.name == "Tensor.copy_"
+    return known and case.facts.place is not Place.SUBSCRIPT
+
+
+def _refusal(case: Case, node: Node) -> Refused | None:
+    assert isinstance(node, cst.Call)
+    if case.target is None or not isinstance(operand(case, node), cst.Name | cst.Attribute):
+        return Refused("not-assignable", "the copy needs the dtype and shape of a tensor that has no name")
+    if not 1 <= len(node.args) <= 2 or any(arg.star for arg in node.args) or keyword(node, "other") is not None:
+        return Refused("no-counterpart", "the call has arguments that its out-of-place counterpart does not take")
+    return None
+
+
+def _edit(case: Case, node: Node) -> cst.BaseExpression:
+    assert isinstance(node, cst.Call) and case.target is not None
+    source, *flags = node.args
+    moved = method(source.value, "to", expression(case.target))
+    named = [flag.with_changes(keyword=cst.Name("non_blocking"), equal=_NO_SPACES, comma=_NO_COMMA) for flag in flags]
+    moved = moved.with_changes(args=[*moved.args, *named])
+    return method(method(moved, "expand_as", expression(case.target)), "clone")
+
+
+_NO_SPACES = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+_NO_COMMA = cst.MaybeSentinel.DEFAULT
+
+REWRITE = Rewrite(
+    name="copy",
+    rules=("FIP114",),
+    what="`x.copy_(y)` becomes `x = y.to(x).expand_as(x).clone()`: cast, moved and broadcast like `copy_` does.",
+    why="A copy overwrites a tensor that earlier ops may have kept for their backward.",
+    safety="Never called safe: if only the old tensor required grad, the result of the copy still does, with a "
+    "gradient of zeros, and the new tensor does not.",
+    examples=(
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                z = y * y
+                y.copy_(x[0])
+                return z + y
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                z = y * y
+                y = x[0].to(y).expand_as(y).clone()
+                return z + y
+            """,
+        ),
+    ),
+    effect=Effect.REBIND,
+    takes=_takes,
+    edit=_edit,
+    refusal=_refusal,
+    exact=lambda case, node: False,
+)

@@ -1,0 +1,69 @@
+"""`nn.ReLU(inplace=True)`: `nn.ReLU()`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from fixinplace.model import Refused
+from fixinplace.rewrite.arguments import flag, is_true, switched_off, without
+from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
+
+
+def _takes(case: Case, node: Node) -> bool:
+    return isinstance(node, cst.Call)
+
+
+def _refusal(case: Case, node: Node) -> Refused | None:
+    assert isinstance(node, cst.Call)
+    index = flag(node, case.writer)
+    if index is None or not is_true(node.args[index].value):
+        return Refused("unknown-op", "whether the module writes in place is decided by a value that is not known here")
+    return None
+
+
+def _edit(case: Case, node: Node) -> cst.BaseExpression:
+    assert isinstance(node, cst.Call)
+    index = flag(node, case.writer)
+    assert index is not None
+    return without(node, index) or switched_off(node, index)
+
+
+_BEFORE = """\
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        y = torch.tanh(x)
+        z = self.relu(y)
+        return z + y
+
+def f(x):
+    return Net()(x)
+"""
+
+REWRITE = Rewrite(
+    name="inplace-module",
+    rules=("FIP107",),
+    what="`nn.ReLU(inplace=True)` becomes `nn.ReLU()`. A call of the module whose caller reads the tensor afterwards "
+    "binds it: `z = self.relu(y)` becomes `y = z = self.relu(y)`, and `self.relu(y)` alone `y = self.relu(y)`.",
+    why="A module with its flag on writes into what it is called with: the result of the module before it, or, for "
+    "the first one of a `Sequential`, a tensor of the caller's.",
+    safety="Never called safe: a forward hook, or code in another file, may hold what the module is called with.",
+    examples=(
+        Example(
+            before=_BEFORE,
+            after=_BEFORE.replace("nn.ReLU(inplace=True)", "nn.ReLU()").replace("z = self", "y = z = self"),
+        ),
+    ),
+    effect=Effect.REPLACE,
+    takes=_takes,
+    edit=_edit,
+    refusal=_refusal,
+    cost="one more activation is alive at each call",
+    exact=lambda case, node: not case.writer.random,
+)

@@ -1,0 +1,88 @@
+"""`torch.relu_(x)`: `x = torch.relu(x)`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from fixinplace.catalogue import Form
+from fixinplace.model import Place, Refused
+from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.values import cast, kept_dtype, no_name_to_cast, renamed
+
+_FORMS = (Form.SAME, Form.CAST)
+
+
+def _takes(case: Case, node: Node) -> bool:
+    return isinstance(node, cst.Call) and case.writer.form in _FORMS and case.facts.place is not Place.SUBSCRIPT
+
+
+def _refusal(case: Case, node: Node) -> Refused | None:
+    if renamed(case, node) is None:
+        return Refused("no-counterpart", f"`{case.writer.counterpart}` has no name here, and no import is added")
+    return no_name_to_cast(case) if case.writer.form is Form.CAST or case.facts.mixed else None
+
+
+def _edit(case: Case, node: Node) -> cst.BaseExpression:
+    value = renamed(case, node)
+    assert value is not None
+    return cast(case, value) if case.writer.form is Form.CAST else kept_dtype(case, value)
+
+
+REWRITE = Rewrite(
+    name="function",
+    rules=("FIP105",),
+    what="`torch.relu_(x)` becomes `x = torch.relu(x)`, and its value is used as that of a method is. Where the "
+    "function was imported by name, the method `x.relu()` says it, or else the full path from `torch`.",
+    why="A function ending in `_` writes into its argument, which earlier ops may have kept for their backward.",
+    safety="Safe if nobody else looks at the tensor. Functions that draw random numbers are never called safe: on "
+    "some devices the two forms draw them from different kernels.",
+    examples=(
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                z = torch.sigmoid_(y)
+                return z + y
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                y = z = torch.sigmoid(y)
+                return z + y
+            """,
+        ),
+        example(
+            """
+            import torch
+            from torch import relu_
+
+
+            def f(x):
+                y = torch.tanh(x)
+                relu_(y)
+                return y
+            """,
+            """
+            import torch
+            from torch import relu_
+
+
+            def f(x):
+                y = torch.tanh(x)
+                y = y.relu()
+                return y
+            """,
+        ),
+    ),
+    effect=Effect.REBIND,
+    takes=_takes,
+    edit=_edit,
+    refusal=_refusal,
+    exact=lambda case, node: case.writer.form is Form.SAME and not case.writer.random,
+)

@@ -1,12 +1,4 @@
-"""From a source to findings, verdicts and the text that is written; pure, and told by the caller how to run code.
-
-Note [What is proved is what is written]
-    A verdict belongs to a text, so the text that is written is the text that was run last.  First every
-    fix that may be written is run together.  If some of them come back in a way that forbids writing them
-    (not reached, nondeterministic), the others are run again without them, until what was run is what
-    would be written.  Fixes that are never written under the policy (`hidden-caller`) are run once more on
-    top of the result, for the evidence in the report alone.
-"""
+"""From a source to findings, verdicts and the text that is written; pure, and told by the caller how to run code."""
 
 from __future__ import annotations
 
@@ -57,11 +49,15 @@ class Policy:
 
 
 class Proof(Protocol):
-    """What came of running fixes together: a ruling for each group that was run."""
+    """What came of running fixes: a ruling for every group, and the groups in the text that was run last."""
 
     @property
     def rulings(self) -> Mapping[int, Ruling]:
         """Group → ruling."""
+
+    @property
+    def written(self) -> frozenset[int]:
+        """Groups that are proved, or safe and part of the text that was proved."""
 
 
 Prover = Callable[[Source, Sequence[Fix]], Proof]
@@ -186,7 +182,8 @@ def fixes(findings: Iterable[Finding]) -> dict[int, Fix]:
 def unrun(fix: Fix, reason: str) -> Ruling:
     """The ruling for a fix that was not run, for a reason of `names.UNPROVED`."""
     if fix.parameter is not None:
-        return _hidden_caller(fix, Ruling(Verdict.UNPROVED, reason))
+        sentence = f"`{fix.parameter}` is an argument, and not every caller that may look at it can be seen"
+        return Ruling(Verdict.UNPROVED, "hidden-caller", sentence)
     if fix.safe:
         return Ruling(Verdict.SAFE)
     sentence = {
@@ -194,22 +191,6 @@ def unrun(fix: Fix, reason: str) -> Ruling:
         "no-probe": "nothing to run: name a probe with --probe, or give the file a `__main__` guard",
     }[reason]
     return Ruling(Verdict.UNPROVED, reason, sentence)
-
-
-def _judged(fix: Fix, ruling: Ruling) -> Ruling:
-    """The final ruling of a fix that was run: what running could not settle falls back to what is known without."""
-    if ruling.verdict is Verdict.REFUTED:
-        return ruling
-    if fix.parameter is not None:
-        return _hidden_caller(fix, ruling)
-    if ruling.verdict is Verdict.UNPROVED and fix.safe:
-        return Ruling(Verdict.SAFE, ruling.reason, ruling.sentence, ruling.evidence)
-    return ruling
-
-
-def _hidden_caller(fix: Fix, ruling: Ruling) -> Ruling:
-    sentence = f"`{fix.parameter}` is an argument: its caller sees the write today and would not see it afterwards"
-    return Ruling(Verdict.UNPROVED, "hidden-caller", sentence, ruling.evidence)
 
 
 def prove(source: Source, analysis: Analysis, policy: Policy, prover: Prover | None) -> Analysis:
@@ -224,23 +205,16 @@ def prove(source: Source, analysis: Analysis, policy: Policy, prover: Prover | N
 
 
 def _run(source: Source, wanted: dict[int, Fix], policy: Policy, prover: Prover) -> dict[int, Ruling]:
-    """See Note [What is proved is what is written]."""
+    """Rulings of the prover; where the policy writes less than was run together, what it writes is run again."""
     rulings: dict[int, Ruling] = {}
-    trying = {group: fix for group, fix in wanted.items() if fix.parameter is None or policy.unsafe}
+    trying = wanted
     while trying:
         proof = prover(source, tuple(trying.values()))
-        rulings |= {group: _judged(fix, proof.rulings[group]) for group, fix in trying.items()}
+        rulings |= {group: proof.rulings[group] for group in trying}
         kept = {group: fix for group, fix in trying.items() if policy.writes(rulings[group])}
-        refuted = [group for group in trying if rulings[group].verdict is Verdict.REFUTED]
-        settled = len(kept) + len(refuted) == len(trying)
-        trying = kept
-        if settled:
+        if proof.written <= kept.keys():
             break
-    hidden = {group: fix for group, fix in wanted.items() if group not in rulings}
-    if hidden:
-        on_top = {group: fix for group, fix in wanted.items() if group in hidden or group in trying}
-        proof = prover(source, tuple(on_top.values()))
-        rulings |= {group: _judged(fix, proof.rulings[group]) for group, fix in hidden.items()}
+        trying = kept
     return rulings
 
 

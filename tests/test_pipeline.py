@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import pytest
-from findings import EVIDENCE, PROGRAM, PROVED, SAFE, fixed, refused, refuted, source_of, unproved
+from findings import PROGRAM, PROVED, SAFE, fixed, refused, refuted, source_of, unproved
 
 from fixinplace import config, detect, pipeline, rewrite
 from fixinplace.model import Analysis, Edit, Finding, Fix, Refused, Ruling, Span, Verdict
@@ -22,8 +22,8 @@ def plan(monkeypatch: pytest.MonkeyPatch):
     """Lets a test say what detection and rewrites find."""
 
     def say(*findings: Finding) -> None:
-        monkeypatch.setattr(detect, "scan", lambda part, tree: (), raising=False)
-        monkeypatch.setattr(rewrite, "plan", lambda part, found: findings, raising=False)
+        monkeypatch.setattr(detect, "scan", lambda part, tree: ())
+        monkeypatch.setattr(rewrite, "plan", lambda part, found: findings)
 
     return say
 
@@ -31,6 +31,7 @@ def plan(monkeypatch: pytest.MonkeyPatch):
 @dataclass(frozen=True)
 class Proof:
     rulings: Mapping[int, Ruling]
+    written: frozenset[int]
 
 
 class Prover:
@@ -42,7 +43,8 @@ class Prover:
     def __call__(self, source: object, fixes: Iterable[Fix]) -> Proof:
         groups = tuple(fix.group for fix in fixes)
         self.asked.append(groups)
-        return Proof({group: self.rulings[group] for group in groups})
+        rulings = {group: self.rulings[group] for group in groups}
+        return Proof(rulings, frozenset(g for g in groups if rulings[g].verdict in (Verdict.PROVED, Verdict.SAFE)))
 
 
 def safe(finding: Finding) -> Finding:
@@ -137,7 +139,7 @@ def test_a_crash_is_reported_with_how_to_reproduce_it(monkeypatch: pytest.Monkey
     def crash(part: object, tree: object) -> None:
         raise KeyError("no such\nnode")
 
-    monkeypatch.setattr(detect, "scan", crash, raising=False)
+    monkeypatch.setattr(detect, "scan", crash)
     analysis = pipeline.analyse(source_of(), ALL)
 
     (problem,) = analysis.problems
@@ -171,49 +173,33 @@ def test_all_fixes_are_run_together_once_when_all_are_proved():
     assert prover.asked == [(1, 2)]
 
 
-def test_what_was_not_reached_is_left_out_and_the_rest_is_run_again():
-    prover = Prover({1: PROVED, 2: unproved("not-reached")})
+@pytest.mark.parametrize("ruling", [unproved("not-reached"), refuted("forward-differs")])
+def test_what_the_prover_left_out_itself_is_not_run_again(ruling: Ruling):
+    prover = Prover({1: PROVED, 2: ruling})
 
-    assert verdicts(proved([SUM, PRODUCT], prover, Policy())) == [("proved", None), ("unproved", "not-reached")]
-    assert prover.asked == [(1, 2), (1,)]
-
-
-def test_what_was_not_reached_and_is_safe_stays_safe_and_is_part_of_what_ran():
-    prover = Prover({1: PROVED, 2: unproved("not-reached")})
-
-    assert verdicts(proved([SUM, safe(PRODUCT)], prover, Policy())) == [("proved", None), ("safe", "not-reached")]
+    assert verdicts(proved([SUM, PRODUCT], prover, Policy())) == [
+        ("proved", None), (ruling.verdict.value, ruling.reason)
+    ]  # fmt: skip
     assert prover.asked == [(1, 2)]
 
 
-def test_what_is_refuted_is_refuted_even_if_it_seemed_safe():
-    prover = Prover({1: refuted("forward-differs"), 2: PROVED})
+def test_what_is_only_safe_is_run_as_part_of_what_is_written():
+    prover = Prover({1: PROVED, 2: SAFE})
 
-    assert verdicts(proved([safe(SUM), PRODUCT], prover, Policy())) == [
-        ("refuted", "forward-differs"),
-        ("proved", None),
-    ]
-    assert prover.asked == [(1, 2)]  # the prover itself dropped the refuted group and ran the rest
+    assert verdicts(proved([SUM, PRODUCT], prover, Policy())) == [("proved", None), ("safe", None)]
+    assert prover.asked == [(1, 2)]
 
 
-def test_an_argument_whose_caller_is_hidden_is_run_on_top_of_what_is_written():
-    prover = Prover({1: PROVED, 2: PROVED})
-    analysis = proved([hidden(SUM), PRODUCT], prover, Policy())
+def test_where_only_what_is_proved_is_written_it_is_proved_without_the_rest():
+    prover = Prover({1: PROVED, 2: SAFE})
 
-    assert verdicts(analysis) == [("unproved", "hidden-caller"), ("proved", None)]
-    assert prover.asked == [(2,), (1, 2)]
-    assert analysis.findings[0].outcome.ruling.evidence == (EVIDENCE,)
+    assert verdicts(proved([SUM, PRODUCT], prover, Policy(Mode.REQUIRE))) == [("proved", None), ("safe", None)]
+    assert prover.asked == [(1, 2), (1,)]
 
 
-def test_an_argument_whose_caller_is_hidden_can_be_refuted():
-    analysis = proved([hidden(safe(SUM))], Prover({1: refuted("state-differs")}), Policy())
-
-    assert verdicts(analysis) == [("refuted", "state-differs")]
-
-
-@pytest.mark.parametrize("prover", [None, Prover({1: unproved("not-reached")})])
-def test_a_hidden_caller_is_never_safe(prover: Prover | None):
-    assert verdicts(proved([hidden(safe(SUM))], prover, Policy())) == [("unproved", "hidden-caller")]
-    assert verdicts(proved([hidden(safe(SUM))], prover, Policy(Mode.OFF))) == [("unproved", "hidden-caller")]
+@pytest.mark.parametrize("mode", Mode)
+def test_a_hidden_caller_is_never_safe_without_a_run(mode: Mode):
+    assert verdicts(proved([hidden(safe(SUM))], None, Policy(mode))) == [("unproved", "hidden-caller")]
 
 
 # --- what is written

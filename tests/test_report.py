@@ -46,12 +46,12 @@ def test_a_proof_says_what_it_rests_on():
 
 
 def test_notes_of_the_evidence_are_shortened_to_one_line():
-    note = "original: RuntimeError: one of the variables needed\nfor gradient " + "x" * 200
+    note = "original: RuntimeError: one of the variables needed\nfor gradient " + "x" * 200 + " (model.py:5)"
     evidence = replace(PROVED.evidence[0], notes=(note,))
     lines = entry(ruled(replace(PROVED, evidence=(evidence,))), written=WRITTEN)
 
     assert lines[-1].startswith("  original: RuntimeError: one of the variables needed for gradient xxx")
-    assert len(lines[-1]) == 162 and lines[-1].endswith("…")
+    assert len(lines[-1]) == 162 and lines[-1].endswith("x… (model.py:5)")
 
 
 def test_a_refusal_says_its_name_and_its_sentence():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -132,8 +133,12 @@ def _evidence(evidence: Sequence[Evidence]) -> str:
 
 
 def _shortened(line: str) -> str:
+    """One line of bounded length; a place at its end, `(train.py:31)`, stays."""
     line = " ".join(line.split())
-    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+    place = re.search(r" \([^()\s]+:\d+\)$", line)
+    tail = place[0] if place is not None else ""
+    head = line.removesuffix(tail)
+    return line if len(line) <= _WIDTH else head[: _WIDTH - len(tail) - 1] + "…" + tail
 
 
 def _number(count: int, word: str) -> str:

@@ -12,7 +12,7 @@ import enum
 import functools
 import json
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 
@@ -35,9 +35,9 @@ class Kind(enum.StrEnum):
     """What a call returns."""
 
     TENSOR = "tensor"
-    TENSORS = "tensors"  # tuple or list of tensors
+    TENSORS = "tensors"  # tuple or list of tensors, also nested (LSTM) or with None in it (MultiheadAttention)
     EITHER = "either"  # TENSOR or TENSORS, by the arguments: `x.max()`, `x.max(1)`
-    NUMBER = "number"  # int, float, bool, complex, also those with units: anything immutable and numeric
+    NUMBER = "number"  # int, float, bool, complex
     OTHER = "other"
 
 
@@ -50,12 +50,12 @@ class Memory(enum.StrEnum):
 
 
 class Dtype(enum.StrEnum):
-    """Dtype of a result whose real tensor operands all have one dtype."""
+    """Dtype of a result, called without `dtype=`, whose real floating operands (tensors) all have one dtype."""
 
-    SAME = "same"  # of the first tensor operand if that is floating; integral operands give integers, perhaps wider
+    SAME = "same"  # that dtype; without a floating operand an integer (perhaps wider) or bool
+    FLOAT = "float"  # that dtype; without a floating operand perhaps the default dtype
     BOOL = "bool"
     INT = "int"
-    FLOAT = "float"  # floating: as SAME for floating operands, the default dtype for integral ones
     ANY = "any"
 
 
@@ -92,7 +92,7 @@ class Result:
 
     A callable with `inplace` or `out=` is described as called without them.
     dtype: of the result, of the first one of several.
-    parts: dtype of each of several results where their number is fixed (`x.topk(k)`: same, int), else empty.
+    parts: dtypes of several results where their number is fixed (`x.topk(k)`, `x.max(1)`: same, int), else empty.
     tracked: False if no result ever requires grad unless `requires_grad=` asks for it.
     """
 
@@ -106,7 +106,7 @@ class Result:
 
 @functools.cache
 def _table(file: str) -> dict[str, dict[str, Any]]:
-    text = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
     rows: dict[str, dict[str, Any]] = json.loads(text)["rows"]
     return rows
 

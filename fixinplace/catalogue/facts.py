@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import FunctionSchema
 
 NAMESPACES: tuple[tuple[str, Any, str], ...] = (
     ("Tensor", torch.Tensor, ""),
@@ -30,7 +31,7 @@ class Operator:
     composite: some overload is made of other operators in C++, so that its schema promises nothing about memory.
     """
 
-    schemas: tuple[Any, ...]
+    schemas: tuple[FunctionSchema, ...]
     has_out: bool
     composite: bool
 
@@ -53,25 +54,26 @@ class Operator:
 
 @functools.cache
 def operators() -> dict[str, Operator]:
-    """The `aten` operators on tensors by name; TorchScript's operators on lists and dicts are left out."""
-    grouped: dict[str, list[Any]] = defaultdict(list)
+    """The `aten` operators by name, as the dispatcher knows them: what exists in TorchScript alone is left out."""
+    grouped: dict[str, list[FunctionSchema]] = defaultdict(list)
     for schema in torch._C._jit_get_all_schemas():
-        if schema.name.startswith("aten::") and "Tensor" in str(schema):
+        if schema.name.startswith("aten::") and torch._C._dispatch_has_kernel(_qualified(schema)):
             grouped[schema.name.removeprefix("aten::")].append(schema)
     return {name: _operator(found) for name, found in grouped.items()}
 
 
-def _operator(found: list[Any]) -> Operator:
+def _operator(found: list[FunctionSchema]) -> Operator:
     plain = tuple(s for s in found if not any(a.is_out for a in s.arguments))
     return Operator(plain, len(plain) < len(found), any(_composite(s) for s in plain))
 
 
-def _composite(schema: Any) -> bool:
-    qualified = f"{schema.name}.{schema.overload_name}" if schema.overload_name else schema.name
-    try:
-        return bool(torch._C._dispatch_has_kernel_for_dispatch_key(qualified, "CompositeImplicitAutograd"))
-    except RuntimeError:  # an operator of TorchScript alone, unknown to the dispatcher
-        return True
+def _qualified(schema: FunctionSchema) -> str:
+    return f"{schema.name}.{schema.overload_name}" if schema.overload_name else schema.name
+
+
+def _composite(schema: FunctionSchema) -> bool:
+    key = "CompositeImplicitAutograd"
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(_qualified(schema), key))
 
 
 def operator(namespace: str, name: str) -> Operator | None:
@@ -82,7 +84,7 @@ def operator(namespace: str, name: str) -> Operator | None:
     return operators().get(prefix + name)
 
 
-def callables(owner: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+def callables(owner: object) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Functions and methods of a namespace with their names, classes and modules left out, sorted."""
     for name in dir(owner):
         found = getattr(owner, name)

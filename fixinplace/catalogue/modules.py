@@ -30,8 +30,9 @@ FUNCTIONALS = {
     "CTCLoss": "ctc_loss",
     "ChannelShuffle": "channel_shuffle",
     **dict.fromkeys(
-        "CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d ReflectionPad1d ReflectionPad2d "
-        "ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d".split(),
+        "CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d "
+        "ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d "
+        "ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d".split(),
         "pad",
     ),
     **{f"{lazy}Conv{n}d": f"conv{n}d" for lazy in ("", "Lazy") for n in (1, 2, 3)},
@@ -136,9 +137,9 @@ ROWS = {
     "Sequential": "either maybe any",
     "Transformer": "tensor maybe same",
     "TransformerDecoder": "tensor maybe same",
-    "TransformerDecoderLayer": "tensor maybe same",
+    "TransformerDecoderLayer": "tensor fresh same",
     "TransformerEncoder": "tensor maybe same",
-    "TransformerEncoderLayer": "tensor maybe same",
+    "TransformerEncoderLayer": "tensor fresh same",
     "Unflatten": "tensor view same",
 }
 """Modules of their own: kind, memory, dtype of the first result."""

@@ -32,10 +32,10 @@ RANDOM_FILLS = frozenset("bernoulli_ cauchy_ exponential_ geometric_ log_normal_
 
 RANDOM = frozenset(
     "alpha_dropout dropout dropout1d dropout2d dropout3d feature_alpha_dropout feature_dropout rrelu "
-    "AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout RReLU "
-    "bernoulli multinomial normal poisson binomial rand randn randint randperm _fill_mem_eff_dropout_mask "
-    "_philox_normal _philox_uniform _no_grad_normal _no_grad_uniform _no_grad_trunc_normal "
-    "kaiming_normal kaiming_uniform orthogonal sparse trunc_normal uniform xavier_normal xavier_uniform".split(),
+    "AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout RReLU bernoulli multinomial "
+    "normal poisson binomial rand randn randint randperm _fill_mem_eff_dropout_mask _philox_normal "
+    "_philox_uniform _no_grad_normal _no_grad_uniform _no_grad_trunc_normal kaiming_normal "
+    "kaiming_uniform orthogonal sparse trunc_normal uniform xavier_normal xavier_uniform".split(),
 )
 """Draw numbers, at least for some arguments; names without a trailing underscore, besides RANDOM_FILLS."""
 
@@ -45,14 +45,15 @@ REFUSED = {
         "resizes",
     ),
     **dict.fromkeys(
-        "_coalesced_ _fill_mem_eff_dropout_mask_ _index_put_impl_ _philox_normal_ _philox_uniform_ apply_ map_ map2_ "
-        "share_memory_ _sobol_engine_ff_ _sobol_engine_initialize_state_ _sobol_engine_scramble_".split(),
+        "_coalesced_ _fill_mem_eff_dropout_mask_ _index_put_impl_ _philox_normal_ _philox_uniform_ apply_ "
+        "map_ map2_ share_memory_ _sobol_engine_ff_ _sobol_engine_initialize_state_ "
+        "_sobol_engine_scramble_".split(),
         "no-counterpart",
     ),
     **dict.fromkeys("embedding_renorm_ _no_grad_embedding_renorm_".split(), "state-update"),
     **dict.fromkeys(
-        "_amp_foreach_non_finite_check_and_unscale_ _amp_update_scale_ "
-        "_fused_adagrad_ _fused_adam_ _fused_adamw_ _fused_sgd_".split(),
+        "_amp_foreach_non_finite_check_and_unscale_ _amp_update_scale_ _fused_adagrad_ _fused_adam_ "
+        "_fused_adamw_ _fused_sgd_".split(),
         "optimizer",
     ),
     "requires_grad_": "untracked",
@@ -60,9 +61,9 @@ REFUSED = {
 """Methods and functions ending in an underscore that are never rewritten, with the name of the refusal."""
 
 METADATA = frozenset(
-    "_coalesced_ _resize_output_ resize_ resize_as_ resize_as_sparse_ sparse_resize_ sparse_resize_and_clear_ set_ "
-    "share_memory_ requires_grad_ resize resize_as retain_grad backward register_hook "
-    "data grad requires_grad increment_version".split(),
+    "_coalesced_ _resize_output_ resize_ resize_as_ resize_as_sparse_ sparse_resize_ "
+    "sparse_resize_and_clear_ set_ share_memory_ requires_grad_ resize resize_as retain_grad backward "
+    "register_hook data grad requires_grad increment_version".split(),
 )
 """Write sizes, strides, storage or autograd state, no element; besides VIEWS."""
 

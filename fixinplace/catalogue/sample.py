@@ -7,13 +7,37 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._pytree import tree_leaves
+
+
+class Case(Protocol):
+    """The arguments of one call, as torch's test database gives them."""
+
+    input: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Operator(Protocol):
+    """The part of the database's `OpInfo` that is used here."""
+
+    name: str
+    aliases: tuple[Any, ...]
+    variant_test_name: str
+    dtypes: set[torch.dtype]
+    supports_autograd: bool
+    op: Callable[..., Any]
+    inplace_variant: Callable[..., Any] | None
+
+    def sample_inputs(self, device: str, dtype: torch.dtype, requires_grad: bool = False) -> Iterator[Case]:
+        """Calls that torch tests, the plain ones first."""
+
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.int32, torch.bool)
 SAMPLES = 24
@@ -60,18 +84,23 @@ def sample() -> Sampled:
             for dtype in DTYPES:
                 for case in _cases(op, dtype):
                     _observe(op, case, seen[op.name])
-                    if op.inplace_variant is not None and _promotes(op, case):
+                    if _promotes(op, case):
                         promoting.update(names)
-            seen.update({name: seen[op.name] for name in names})
+            seen.update(dict.fromkeys(names, seen[op.name]))
     return Sampled(dict(seen), frozenset(promoting))
 
 
-def operators() -> list[Any]:
-    """The database without what only runs on a GPU."""
-    return [op for op in op_db if not op.name.startswith("jiterator")]
+def operators() -> list[Operator]:
+    """The database without what only runs on a GPU and without the random fills, whose `op` writes in place."""
+    database = cast(list[Operator], op_db)
+    return [op for op in database if not op.name.startswith("jiterator") and not _fills(op)]
 
 
-def _cases(op: Any, dtype: torch.dtype) -> Iterator[Any]:
+def _fills(op: Operator) -> bool:
+    return op.variant_test_name == "in_place" or (hasattr(torch.Tensor, f"{op.name}_") and not hasattr(torch, op.name))
+
+
+def _cases(op: Operator, dtype: torch.dtype) -> Iterator[Case]:
     if dtype not in op.dtypes:
         return
     tracked = dtype.is_floating_point and op.supports_autograd
@@ -82,7 +111,7 @@ def _cases(op: Any, dtype: torch.dtype) -> Iterator[Any]:
             yield case
 
 
-def _observe(op: Any, case: Any, seen: Seen) -> None:
+def _observe(op: Operator, case: Case, seen: Seen) -> None:
     operands = _tensors((case.input, case.args, case.kwargs))
     floating = {t.dtype for t in operands if t.dtype.is_floating_point or t.dtype.is_complex}
     shared = next(iter(floating)) if len(floating) == 1 else None
@@ -99,8 +128,10 @@ def _observe(op: Any, case: Any, seen: Seen) -> None:
     seen.asked |= any(t.requires_grad for t in operands)
 
 
-def _promotes(op: Any, case: Any) -> bool:
+def _promotes(op: Operator, case: Case) -> bool:
     """True if the in-place form runs and the out-of-place form of the same arguments gives another dtype."""
+    if op.inplace_variant is None:
+        return False
     target = case.input.detach().clone()
     plain = op.op(case.input, *case.args, **case.kwargs)
     try:
@@ -110,10 +141,10 @@ def _promotes(op: Any, case: Any) -> bool:
     return bool(plain.dtype != target.dtype)
 
 
-def _tensors(tree: Any) -> list[torch.Tensor]:
+def _tensors(tree: object) -> list[torch.Tensor]:
     return [t for t in tree_leaves(tree) if isinstance(t, torch.Tensor) and t.layout is torch.strided]
 
 
 def storage(tensor: torch.Tensor) -> int:
     """Identity of the storage behind a strided tensor, the same for all its views."""
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ def _functionals() -> Iterator[tuple[str, Row]]:
             yield f"torch.nn.functional.{name}", row | _common_arguments(name)
 
 
-def _decide(namespace: str, owner: Any, name: str, rule: str, promoting: frozenset[str]) -> Row:
+def _decide(namespace: str, owner: object, name: str, rule: str, promoting: frozenset[str]) -> Row:
     """The decision for a name ending in an underscore; raises if no class takes it and no twin exists."""
     twin = name[:-1]
     metadata = {"metadata": True} if name in overlay.METADATA | overlay.VIEWS else {}
@@ -136,7 +136,7 @@ def _outs() -> Iterator[tuple[str, Row]]:
                 yield f"{namespace}.{name}(out=)", _out(f"{namespace}.{name}", prefix + name)
 
 
-def _takes_out(function: Any, operator: str) -> bool:
+def _takes_out(function: Callable[..., Any], operator: str) -> bool:
     names = facts.parameters(function)
     if names:
         return "out" in names
@@ -145,7 +145,7 @@ def _takes_out(function: Any, operator: str) -> bool:
 
 def _out(counterpart: str, operator: str) -> Row:
     """A factory takes its dtype from `out`, so that dropping it changes the result."""
-    name = operator.split(".")[-1]
+    name = operator.rsplit(".", maxsplit=1)[-1]
     random = {"random": True} if name in overlay.RANDOM else {}
     known = facts.operators().get(operator)
     if known is not None and not known.takes_tensor():

@@ -54,6 +54,7 @@ def run(job: Job, scratch: Scratch, nonce: str) -> None:
         "reached": sorted(reach.reached()),
         "no_clone_reference": cloning.blind_spot,
         "notes": notes,
+        "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),
     }
     records.write(scratch.out, end)
     del ballast

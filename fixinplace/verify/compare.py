@@ -17,7 +17,7 @@ import torch
 
 from fixinplace.verify.aliasing import memory, sharing
 from fixinplace.verify.jobs import Comparison, Difference, Json
-from fixinplace.verify.observe import without_addresses
+from fixinplace.verify.observe import neutral
 
 _ROLE = {"value": "forward-differs", "state": "state-differs", "gradient": "gradient-differs"}
 
@@ -85,7 +85,7 @@ def read(folder: Path) -> Side:
             else:
                 values[row["path"]] = row
     stdout = (folder / "stdout").read_bytes().decode("utf-8", "backslashreplace")
-    return Side(values, others, backwards, gradients, (folder / "blob").read_bytes(), without_addresses(stdout))
+    return Side(values, others, backwards, gradients, (folder / "blob").read_bytes(), neutral(stdout))
 
 
 def _values(finder: Finder) -> None:
@@ -230,7 +230,7 @@ def _backwards(finder: Finder) -> None:
             continue
         ours, theirs = reference.backwards[path].get("failed"), candidate.backwards[path].get("failed")
         if ours:
-            finder.notes.append(f"{path} cannot be taken: {ours}")
+            finder.notes.append(f"{path} is not compared: {ours}")
         elif theirs:
             _report(finder, "gradient-missing", path, f"{path} cannot be taken in the rewritten version: {theirs}")
         else:

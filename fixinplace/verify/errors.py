@@ -45,7 +45,7 @@ def refuses_hooks(failure: Failure) -> bool:
 
 
 def obstacle(run: Run) -> tuple[str, str] | None:
-    """Why a run is no evidence: a name of `names.UNPROVED` and a sentence; None if it ended or met an in-place error."""
+    """Why a run is no evidence, a name of `names.UNPROVED` and a sentence; an in-place error is no obstacle."""
     if run.status is Status.TIMED_OUT:
         return "timed-out", f"the run was {run.detail}"
     if run.status is not Status.ENDED:

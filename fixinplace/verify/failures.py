@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from fixinplace.verify.jobs import Failure
-from fixinplace.verify.observe import UserCode, without_addresses
+from fixinplace.verify.observe import UserCode, neutral
 
 
 def failure_of(error: BaseException, user: UserCode | None = None) -> Failure:
@@ -18,4 +18,4 @@ def failure_of(error: BaseException, user: UserCode | None = None) -> Failure:
     if isinstance(error, SyntaxError) and error.filename is not None:
         file, line = error.filename, error.lineno or 0
     missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
-    return Failure(type(error).__name__, without_addresses(str(error)), file, line, missing)
+    return Failure(type(error).__name__, neutral(str(error)), file, line, missing)

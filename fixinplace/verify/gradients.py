@@ -101,7 +101,7 @@ class Recorder:
         for word, values in (("root", outputs), ("cotangent", cotangents)):
             for index, value in enumerate(values):
                 if tensors.is_tensor(value):
-                    reading = tensors.read(value, dense=True)
+                    reading = tensors.read(value, dense=True).passing
                     path = f"{event}: {word} {index}"
                     self._records.rows.append(
                         {"kind": "tensor", "path": path, "role": "value", **self._records.stored(reading)}
@@ -170,17 +170,13 @@ class Recorder:
             )
         except Exception as error:
             failure = failure_of(error)
-            row["failed"] = failure.sentence
-            if not is_freed(failure):
+            freed = "backward through the graph a second time" in failure.message
+            row["failed"] = "the program has back-propagated through it already" if freed else failure.sentence
+            if not freed:
                 self.failures.append(failure)
             return
         for each, gradient in zip(rows, gradients, strict=True):
             self._leaf(each, [] if gradient is None else [tensors.read(gradient, dense=True)])
-
-
-def is_freed(failure: Failure) -> bool:
-    """The program has already back-propagated through this graph: no statement about it, and none is needed."""
-    return "backward through the graph a second time" in failure.message
 
 
 def _receive(

@@ -76,7 +76,7 @@ class Failure:
     @property
     def sentence(self) -> str:
         """Type, first line of the message, and where."""
-        first = self.message.strip().partition("\n")[0]
+        first = self.message.strip().partition("\n")[0].partition(" Hint: ")[0]
         where = f" ({Path(self.file).name}:{self.line})" if self.file else ""
         return f"{self.type}: {first}{where}" if first else f"{self.type}{where}"
 

@@ -28,16 +28,17 @@ MAX_OBJECTS = 50_000
 MAX_DEPTH = 40
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+_INPLACE = re.compile(r"(?:, )?\binplace=(?:True|False)")
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, enum.Enum, torch.dtype, torch.device)
 _PLAIN_TORCH = (torch.layout, torch.memory_format, torch.Size)
-_MODULE_OWN = frozenset(vars(torch.nn.Module())) - {"training"}
+_MODULE_OWN = frozenset(vars(torch.nn.Module())) - {"training"} | {"inplace"}
 _OPEN_STDLIB = frozenset({"collections", "types", "argparse", "dataclasses"})
 _OPTIMIZER_SKIPPED = frozenset({"defaults", "state", "param_groups", "step"})
 
 
-def without_addresses(text: str) -> str:
-    """`text` with memory addresses blanked: they differ between versions and mean nothing."""
-    return _ADDRESS.sub("0x", text)
+def neutral(text: str) -> str:
+    """`text` without memory addresses, and without the `inplace` flags of printed modules, which are what is edited."""
+    return _INPLACE.sub("", _ADDRESS.sub("0x", text))
 
 
 class UserCode:
@@ -128,7 +129,7 @@ class Observer:
         self._row("tensor", path, role, self._records.stored(tensors.read_array(array)))
 
     def _plain(self, value: object, path: str, role: str) -> None:
-        text = without_addresses(repr(value))
+        text = neutral(repr(value))
         number = isinstance(value, (float, complex))
         self._row("plain", path, role, {"type": type(value).__qualname__, "text": text, "number": number})
 
@@ -225,11 +226,11 @@ def _slots(cls: type) -> Iterator[Any]:
 def _of_dict(value: dict[Any, Any]) -> Iterator[tuple[str, object]]:
     for index, (key, item) in enumerate(list(dict.items(value))):
         named = isinstance(key, (*_PLAIN, tuple)) and not isinstance(key, float)
-        yield (f"[{without_addresses(repr(key))}]" if named else f"[key {index}]"), item
+        yield (f"[{neutral(repr(key))}]" if named else f"[key {index}]"), item
 
 
 def _of_set(value: set[Any] | frozenset[Any]) -> Iterator[tuple[str, object]]:
-    plain = sorted(without_addresses(repr(item)) for item in value if isinstance(item, _PLAIN))
+    plain = sorted(neutral(repr(item)) for item in value if isinstance(item, _PLAIN))
     yield ".members", tuple(plain)
     yield ".others", len(value) - len(plain)
 

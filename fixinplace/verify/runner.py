@@ -158,7 +158,7 @@ class Runner:
         elif not self._abi and not self._allow_run:
             self._problem = (
                 "no-sandbox",
-                "this system has no landlock to confine what a program writes: --allow-run is needed to run it all the same",
+                "this system has no landlock to confine what a program writes: --allow-run is needed to run it anyway",
             )
 
 

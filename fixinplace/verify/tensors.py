@@ -55,6 +55,11 @@ class Reading:
     data: bytes | None
 
     @property
+    def passing(self) -> Reading:
+        """Without the place in memory, for a tensor that will not live until the end of the run."""
+        return Reading({key: value for key, value in self.facts.items() if key != "memory"}, self.data)
+
+    @property
     def digest(self) -> str:
         """Digest of facts that matter to values and of the elements' bytes."""
         head = repr([self.facts.get(key) for key in ("dtype", "shape", "stride", "conj", "neg")])

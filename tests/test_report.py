@@ -9,7 +9,7 @@ import pytest
 from findings import PROGRAM, PROVED, SAFE, fixed, refused, refuted, source_of, unproved
 
 from fixinplace import names
-from fixinplace.model import Analysis, Finding, Fix, Problem, Ruling
+from fixinplace.model import Analysis, Finding, Fix, Problem, Ruling, Verdict
 from fixinplace.pipeline import Result
 from fixinplace.report import document, glossary, rules, statistics, text
 from fixinplace.report.diff import diff
@@ -84,7 +84,12 @@ def test_a_safe_fix_says_what_it_assumes():
     finding = ruled(SAFE)
     assumed = replace(finding, outcome=replace(finding.outcome, assumes=("one dtype",)))
 
+    tried = Ruling(Verdict.SAFE, "timed-out", "the run took 60 s")
+
     assert entry(assumed, written=WRITTEN)[1:] == ["  safe: exact by construction; assumes one dtype; not run"]
+    assert entry(ruled(tried), written=WRITTEN)[1:] == [
+        "  safe: exact by construction", "  not proved, timed-out: the run took 60 s"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,11 @@ def _ruling(fix: Fix, ruling: Ruling, written: bool) -> Iterator[str]:
         case Verdict.PROVED:
             yield f"proved: {_evidence(ruling.evidence)}"
         case Verdict.SAFE:
-            yield f"safe: exact by construction{_assuming(fix)}; {_why_not_run(ruling)}"
+            yield f"safe: exact by construction{_assuming(fix)}{'' if ruling.reason else '; not run'}"
+            if ruling.reason is not None:
+                yield _shortened(f"not proved, {ruling.reason}: {ruling.sentence}")
         case Verdict.UNPROVED | Verdict.REFUTED:
-            yield f"{ruling.verdict} {ruling.reason}: {ruling.sentence}"
+            yield _shortened(f"{ruling.verdict} {ruling.reason}: {ruling.sentence}")
             if ruling.reason == "hidden-caller" and ruling.evidence:
                 yield f"otherwise: {_evidence(ruling.evidence)}"
     if not written:
@@ -112,10 +114,6 @@ def _to_do(ruling: Ruling) -> str:
 
 def _assuming(fix: Fix) -> str:
     return f"; assumes {', '.join(fix.assumes)}" if fix.assumes else ""
-
-
-def _why_not_run(ruling: Ruling) -> str:
-    return f"not proved ({ruling.reason}: {ruling.sentence})" if ruling.reason is not None else "not run"
 
 
 def _evidence(evidence: Sequence[Evidence]) -> str:

@@ -1,0 +1,97 @@
+"""What the repository says about itself must be so."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from fixinplace import detect, names, rewrite
+from fixinplace.cli import app
+from fixinplace.model import Fix
+from fixinplace.report import rules
+from fixinplace.source import parse
+
+
+def options(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+
+
+def test_options_in_the_readme_exist(root: Path, command):
+    documented = options((root / "README.md").read_text()) - {"--git-dir"}
+    existing = options("".join(command(*words, "--help").stdout for words in ([], ["check"], ["fix"], ["rule"])))
+
+    assert documented <= existing
+    assert existing - documented == {"--help", "--version", "--ignore", "--config"} - documented
+
+
+def test_commands_in_the_readme_exist(root: Path):
+    documented = set(re.findall(r"`fixinplace ([a-z]+)", (root / "README.md").read_text()))
+
+    assert documented == {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+
+def test_every_reason_in_the_readme_is_a_reason(root: Path):
+    known = {*names.REFUSALS, *names.UNPROVED, *names.REFUTED, *(rule.name for rule in names.RULES)}
+    section = (root / "README.md").read_text().partition("A refusal is not a failure")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"`([a-z]+-[a-z-]+)`", section)) <= known
+
+
+def test_the_changelog_names_every_rewrite(root: Path):
+    changelog = (root / "CHANGELOG.md").read_text()
+
+    assert [each.name for each in rewrite.rewrites() if f"`{each.name}`" not in changelog] == []
+
+
+def test_every_rewrite_is_documented_on_the_page_of_a_rule():
+    pages = "\n".join(line for rule in names.RULES for line in rules.page(rule, rewrite.rewrites()))
+
+    assert [each.name for each in rewrite.rewrites() if each.documentation not in pages] == []
+
+
+def test_every_rewrite_has_a_program_in_the_corpus(root: Path):
+    used: set[str] = set()
+    for path in sorted((root / "corpus").glob("*.py")):
+        source = parse(str(path), path.read_bytes())
+        findings = rewrite.plan(source.part, detect.scan(source.part, ast.parse(source.part.text)))
+        used |= {finding.outcome.rewrite for finding in findings if isinstance(finding.outcome, Fix)}
+
+    assert {each.name for each in rewrite.rewrites()} - used == set()
+
+
+def test_the_corpus_is_as_large_as_promised(root: Path):
+    programs, untouched = (sorted((root / folder).glob("*.py")) for folder in ("corpus", "corpus/untouched"))
+
+    assert len(programs) >= 40
+    assert len(untouched) >= len(programs)
+
+
+MODULES = sorted(Path(__file__).resolve().parent.parent.glob("fixinplace/**/*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(MODULES[0].parent.parent).as_posix())
+def test_modules_and_functions_are_small(path: Path):
+    tree = ast.parse(path.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+    assert len(path.read_text().splitlines()) <= 400
+    assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 60] == []
+
+
+STATIC = ("detect", "rewrite", "report", "commands", "model", "pipeline", "config", "cli", "files", "names", "source")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(MODULES[0].parent.parent).as_posix())
+def test_only_the_code_that_runs_things_imports_torch(path: Path):
+    part = path.relative_to(MODULES[0].parent).parts[0].removesuffix(".py")
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module.partition(".")[0])
+
+    assert part not in STATIC or "torch" not in imported

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fixinplace import files
 from fixinplace.config import BadConfig, Config
 from fixinplace.model import Fix
 from fixinplace.pipeline import Proof, Prover
@@ -43,10 +44,8 @@ class Provers:
 
     def prover(self, source: Source, config: Config) -> Prover | None:
         """The prover for one file, or None if there is nothing to run; raises BadConfig for a bad probe."""
-        if source.path == "-":
-            return None
         path = Path(source.path).absolute()
-        probes = tuple(self._probes(path, source, config))
+        probes = self.probes(source, config)
         if not probes:
             return None
 
@@ -70,16 +69,21 @@ class Provers:
             self._runner = Runner(Limits(seconds=self._proving.timeout), self._proving.allow_run)
         return self._runner
 
-    def _probes(self, path: Path, source: Source, config: Config) -> Iterator[Probe]:
-        """Probes of the command line, else those of the configuration, else the file itself if it has a guard."""
+    def probes(self, source: Source, config: Config) -> tuple[Probe, ...]:
+        """Probes of the command line, else those of the configuration, else the file itself if it has a guard.
+
+        None for a source without a name; raises BadConfig for a probe that does not exist.
+        """
         from fixinplace.verify import probes
 
+        if source.path == "-":
+            return ()
+        path = Path(source.path).absolute()
         words, base = (self._proving.probes, Path.cwd()) if self._proving.probes else (config.probes, config.root)
         named = [probe for word in words for probe in self._apply(word, base, path, source)]
-        if named:
-            yield from dict.fromkeys(named)
-        elif not self._proving.probes and _has_guard(source):
-            yield probes.script(path)
+        if not named and not self._proving.probes and _has_guard(source):
+            return (probes.script(path),)
+        return tuple(dict.fromkeys(named))
 
     def _apply(self, word: str, base: Path, path: Path, source: Source) -> tuple[Probe, ...]:
         """What one word means for one file; a pattern with a function means that function of each file that matches."""
@@ -95,10 +99,14 @@ class Provers:
         from fixinplace.verify import probes
 
         if (base, word) not in self._named:
+            script = (base / word).absolute()
             try:
                 self._named[base, word] = probes.parse(word, base)
             except probes.ProbeError as error:
-                raise BadConfig(str(error)) from error
+                source = files.read(str(script)) if "::" not in word else None
+                if not isinstance(source, Source) or not _has_guard(source):
+                    raise BadConfig(str(error)) from error
+                self._named[base, word] = (probes.script(script),)
         return self._named[base, word]
 
 

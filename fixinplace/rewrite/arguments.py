@@ -33,7 +33,8 @@ def without(call: cst.Call, index: int) -> cst.Call | None:
     """The call without one argument; None if a comment belongs to it, or if a positional argument follows it."""
     args = list(call.args)
     removed = args[index]
-    if removed.keyword is None and any(arg.keyword is None for arg in args[index + 1 :]):
+    positional = removed.keyword is None and any(arg.keyword is None for arg in args[index + 1 :])
+    if positional or _comments(removed):
         return None
     before, after = args[:index], args[index + 1 :]
     if not after and before:
@@ -51,5 +52,6 @@ def switched_off(call: cst.Call, index: int) -> cst.Call:
     return call.with_changes(args=[*args[:index], changed, *args[index + 1 :]])
 
 
-def _comments(call: cst.Call) -> int:
-    return sum(line.strip().startswith("#") or "#" in line for line in cst.Module([]).code_for_node(call).splitlines())
+def _comments(node: cst.CSTNode) -> int:
+    """Number of comments inside a node."""
+    return isinstance(node, cst.Comment) + sum(map(_comments, node.children))

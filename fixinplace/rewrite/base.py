@@ -85,7 +85,7 @@ class Rewrite:
     edit: gets the node with everything inside it already rewritten; see Effect for what it returns.
     refusal: conditions of its own, besides those of `conditions.py`; decided on the original node.
     exact: False forbids the verdict `safe`; `safety` says why; decided on the original node.
-    cost: a sentence with `{target}` in it.
+    cost: a sentence with {target} in it.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Rewrite:
     edit: Callable[[Case, Node], cst.CSTNode]
     refusal: Callable[[Case, Node], Refused | None] = never
     exact: Callable[[Case, Node], bool] = always
-    cost: str = "one more tensor of `{target}`'s size is alive"
+    cost: str = "one more tensor of {target}'s size is alive"
 
     @property
     def documentation(self) -> str:

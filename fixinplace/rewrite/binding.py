@@ -54,9 +54,14 @@ class Write:
     read_later: bool
 
 
-def bind(setting: Setting, writes: Sequence[Write]) -> dict[ast.Call, Bind]:
-    """Decide for all writes of a statement, given in order of evaluation; raises Refusal."""
+def bind(setting: Setting, writes: Sequence[Write], alone: bool = False) -> dict[ast.Call, Bind]:
+    """Decide for all writes of a statement, given in order of evaluation; raises Refusal.
+
+    alone: a value must not be bound by the statement itself, where a clone must come between the two.
+    """
     decided = {write.node: _decide(setting, write, writes) for write in writes}
+    if alone:
+        decided = {node: Bind.HOIST if how is Bind.TARGETS else how for node, how in decided.items()}
     _move_earlier_ones_too(writes, decided)
     moved: list[ast.AST] = []
     for write in writes:

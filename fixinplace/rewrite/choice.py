@@ -50,17 +50,14 @@ def writer_of(found: Found) -> Writer | None:
 def steps(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Found]) -> tuple[Step, ...]:
     """The steps of a statement in order of evaluation; `calls` by end offset in that order.  Raises Refusal."""
     order = {end: number for number, end in enumerate(calls)}
-    in_order = sorted(
-        found, key=lambda one: order.get(one.site.span.end, len(order)) if _is_call(one, calls) else len(order)
-    )
-    taken: dict[ast.Call | None, Step] = {}
+    taken: dict[ast.Call, Step] = {}
     result: list[Step] = []
-    for one in in_order:
-        call = calls[one.site.span.end] if _is_call(one, calls) else None
-        step = _step(opened, one, call, taken)
+    for one in sorted(found, key=lambda one: order.get(one.site.span.end, -1) if _is_call(one) else len(order)):
+        step = _step(opened, one, _call(calls, one), taken)
         if _is_dropped(opened, step):
             raise Refusal("not-assignable", "the written tensor has no name that could be bound to the new one")
-        taken[call] = step
+        if step.call is not None:
+            taken[step.call] = step
         result.append(step)
     return tuple(result)
 
@@ -77,12 +74,21 @@ def overwritten(writer: Writer, call: ast.Call) -> ast.expr | None:
     return next((k.value for k in call.keywords if k.arg is not None and k.arg == writer.target_keyword), None)
 
 
-def _is_call(found: Found, calls: Mapping[int, ast.Call]) -> bool:
-    operator = found.site.op.startswith("Tensor.__") or found.site.op == "Tensor.data"
-    return not operator and found.site.rule != "FIP108" and found.site.span.end in calls
+def _is_call(found: Found) -> bool:
+    """False for operators, stores and attributes, which are statements of their own."""
+    return not found.site.op.startswith("Tensor.__") and found.site.rule not in ("FIP108", "FIP111")
 
 
-def _step(opened: Statement, found: Found, call: ast.Call | None, taken: Mapping[ast.Call | None, Step]) -> Step:
+def _call(calls: Mapping[int, ast.Call], found: Found) -> ast.Call | None:
+    """The `ast` node of a call; raises Refusal for one inside an f-string, whose positions Python 3.11 gets wrong."""
+    if not _is_call(found):
+        return None
+    if found.site.span.end not in calls:
+        raise Refusal("no-safe-place", "the call stands where it cannot be edited")
+    return calls[found.site.span.end]
+
+
+def _step(opened: Statement, found: Found, call: ast.Call | None, taken: Mapping[ast.Call, Step]) -> Step:
     writer = writer_of(found)
     assert writer is not None, "sites of unknown writers are refused before"
     operand = overwritten(writer, call) if call is not None else None

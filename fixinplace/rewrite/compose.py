@@ -12,7 +12,7 @@ from fixinplace.model import Call, Edit, Found, Place, Span, Usage
 from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, steps
-from fixinplace.rewrite.copies import owners, value_first
+from fixinplace.rewrite.copies import cloned, copies
 from fixinplace.rewrite.lines import assigned, binding, checked, expression
 from fixinplace.rewrite.reads import evaluated
 from fixinplace.rewrite.setting import Setting
@@ -35,17 +35,17 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     calls = {part.span(n).end: n for n in evaluated(setting.node) if isinstance(n, ast.Call)}
     taken = steps(opened, calls, found)
     writes = _writes(calls, taken, modules)
-    bound = bind(setting, writes)
-    copied = owners(setting, taken)
+    needed = copies(setting, taken)
+    bound = bind(setting, writes, alone=bool(needed))
     binds = {opened.calls[part.span(w.node).end]: (bound[w.node], w.target or "") for w in writes}
     rewriting = _Rewriting(taken, binds)
     visited = opened.small.visit(rewriting)
     assert isinstance(visited, cst.BaseSmallStatement)
     small = rewriting.statement(opened.small, visited)
-    before = [assigned(target, opened.code(value)) for target, value in rewriting.hoisted]
-    if copied:
-        first, small = value_first(opened, small, copied, part.text)
-        before += [*first, *(f"{name} = {name}.clone()" for name in copied)]
+    before = [assigned(target, opened.code(_bare(opened, value))) for target, value in rewriting.hoisted]
+    if needed:
+        first, small = cloned(opened, small, needed, taken, part.text)
+        before += first
     after = checked(opened.code(small))
     _keep_comments(opened, [*before, after])
     lines = (*before, after[1:-1] if opened.header else after)
@@ -85,6 +85,12 @@ def _caller(module: Call) -> str | None:
     return module.target
 
 
+def _bare(opened: Statement, value: cst.BaseExpression) -> cst.BaseExpression:
+    """A hoisted value without the parentheses that it needed where it stood, unless they hold lines together."""
+    one_line = len(opened.code(value).splitlines()) == 1
+    return value.with_changes(lpar=[], rpar=[]) if one_line else value
+
+
 class _Rewriting(cst.CSTTransformer):
     """Rewrites the calls, innermost first; what is hoisted is collected in order of evaluation."""
 
@@ -92,7 +98,7 @@ class _Rewriting(cst.CSTTransformer):
         super().__init__()
         self.taken = {step.node: step for step in taken if step.rewrite.effect is not Effect.COPY}
         self.binds = binds
-        self.hoisted: list[tuple[str, cst.CSTNode]] = []
+        self.hoisted: list[tuple[str, cst.BaseExpression]] = []
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         """The call's new value, or the name to which that was bound on a line before."""

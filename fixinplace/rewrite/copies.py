@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -23,16 +24,30 @@ from fixinplace.rewrite.lines import assigned, fresh_name
 from fixinplace.rewrite.reads import mentions, parse, stores, walrus
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement
+from fixinplace.rewrite.values import operand, rest
 
 _ACTS = ast.Call | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr
 
 
-def owners(setting: Setting, steps: Sequence[Step]) -> tuple[str, ...]:
-    """Names to clone before the statement, each once; raises Refusal."""
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Names to clone before a statement: those that its calls write a part of, and those that it stores into."""
+
+    called: tuple[str, ...]
+    stored: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.called or self.stored)
+
+
+def copies(setting: Setting, steps: Sequence[Step]) -> Copies:
+    """The clones that a statement needs, each once; raises Refusal."""
     copied = [step for step in steps if step.rewrite.effect is Effect.COPY]
     for step in copied:
         _check(setting, step, steps)
-    return tuple(dict.fromkeys(step.case.target for step in copied if step.case.target is not None))
+    called = [step.case.target for step in copied if step.call is not None and step.case.target]
+    stored = [step.case.target for step in copied if step.call is None and step.case.target]
+    return Copies(tuple(dict.fromkeys(called)), tuple(dict.fromkeys(stored)))
 
 
 def _check(setting: Setting, step: Step, steps: Sequence[Step]) -> None:
@@ -55,36 +70,48 @@ def _is_statement(setting: Setting, call: ast.Call) -> bool:
     return isinstance(setting.node, ast.Expr) and setting.node.value is call
 
 
-def value_first(opened: Statement, small: cst.BaseSmallStatement, names: Sequence[str], text: str
-                ) -> tuple[list[str], cst.BaseSmallStatement]:  # fmt: skip
-    """See Note [Value before clone]: lines that evaluate the value, and the statement that stores it."""
+def cloned(opened: Statement, small: cst.BaseSmallStatement, needed: Copies, steps: Sequence[Step], text: str
+           ) -> tuple[list[str], cst.BaseSmallStatement]:  # fmt: skip
+    """The lines that clone, and the statement that follows them; see Note [Value before clone]."""
+    first: list[str] = []
     match small:
-        case cst.Assign(value=value) if _read(opened, value, names):
-            _only_stores(opened, small, names)
-            name = fresh_name(text)
-            return [assigned(name, opened.code(value))], small.with_changes(value=cst.Name(name))
-        case cst.AugAssign(value=value) if _read(opened, value, names):
+        case cst.Assign(value=value) if _read(opened, value, needed.stored):
+            _only_stores(opened, small, needed.stored)
+            first, small = _value_first(opened, small, small, text)
+        case cst.AugAssign(value=value) if _read(opened, value, needed.stored):
             _computes_nothing(opened, small.target)
-            name = fresh_name(text)
-            return [assigned(name, opened.code(value))], small.with_changes(value=cst.Name(name))
-        case cst.Expr(value=cst.Call() as call):
-            return _argument_first(opened, small, call, names, text)
-    return [], small
+            first, small = _value_first(opened, small, small, text)
+        case cst.Expr(value=cst.Call() as call) if needed.called:
+            argument = _reading_argument(opened, call, steps, needed.called)
+            first, small = _value_first(opened, small, argument, text) if argument is not None else ([], small)
+            return [*first, *map(_clone, needed.called)], small
+    return [*map(_clone, needed.called), *first, *map(_clone, needed.stored)], small
 
 
-def _argument_first(opened: Statement, small: cst.Expr, call: cst.Call, names: Sequence[str], text: str
-                    ) -> tuple[list[str], cst.BaseSmallStatement]:  # fmt: skip
-    """`x[0].mul_(x[1])`: the one argument that reads `x` comes first."""
-    reading = [arg for arg in call.args if _read(opened, arg.value, names)]
-    target = call.func.value if isinstance(call.func, cst.Attribute) else call.func
-    if not reading:
-        return [], small
-    if len(reading) > 1 or len(call.args) > 1 or reading[0].star:
-        raise Refusal("evaluation-order", f"the arguments read `{names[0]}`, which must be cloned before the call only")
-    _computes_nothing(opened, target)
+def _clone(name: str) -> str:
+    return f"{name} = {name}.clone()"
+
+
+def _value_first(opened: Statement, small: cst.BaseSmallStatement, holder: cst.Assign | cst.AugAssign | cst.Arg,
+                 text: str) -> tuple[list[str], cst.BaseSmallStatement]:  # fmt: skip
+    """A line that evaluates the holder's value, and the statement with the name of that in its place."""
     name = fresh_name(text)
-    changed = call.with_changes(args=[reading[0].with_changes(value=cst.Name(name))])
-    return [assigned(name, opened.code(reading[0].value))], small.with_changes(value=changed)
+    changed = small.deep_replace(holder, holder.with_changes(value=cst.Name(name)))
+    assert isinstance(changed, cst.BaseSmallStatement)
+    return [assigned(name, opened.code(holder.value))], changed
+
+
+def _reading_argument(opened: Statement, call: cst.Call, steps: Sequence[Step], names: Sequence[str]) -> cst.Arg | None:
+    """The argument of `x[0].mul_(x[1])` that reads `x` besides the written part; raises Refusal if one is too few."""
+    step = next(step for step in steps if step.rewrite.effect is Effect.COPY)
+    others = rest(step.case, call)
+    reading = [arg for arg in others if _read(opened, arg.value, names)]
+    if not reading:
+        return None
+    if len(others) > 1 or reading[0].star:
+        raise Refusal("evaluation-order", f"the arguments read `{names[0]}`, which must be cloned before the call only")
+    _computes_nothing(opened, operand(step.case, call))
+    return reading[0]
 
 
 def _read(opened: Statement, value: cst.BaseExpression, names: Sequence[str]) -> bool:

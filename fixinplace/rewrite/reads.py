@@ -41,7 +41,12 @@ def stores(target: str, node: ast.AST) -> bool:
 
 
 def evaluated(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes in the order in which their values are there: operands first, a value before its targets."""
+    """All nodes in the order in which their values are there: operands first, a value before its targets.
+
+    Not those inside f-strings: Python 3.11 gives them wrong positions.
+    """
+    if isinstance(node, ast.JoinedStr):
+        return
     for child in _operands(node):
         yield from evaluated(child)
     yield node

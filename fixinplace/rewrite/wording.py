@@ -46,7 +46,7 @@ def title(lines: Sequence[str]) -> str:
 
 def cost(rewrite: Rewrite, target: str | None) -> str:
     """What the rewrite costs at run time."""
-    return rewrite.cost.format(target=target or "the result")
+    return rewrite.cost.format(target="the result" if target is None else code(target))
 
 
 def neighbour(part: Text, span: Span, sentence: str) -> str:

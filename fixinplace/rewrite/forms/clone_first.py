@@ -84,5 +84,5 @@ REWRITE = Rewrite(
     effect=Effect.COPY,
     takes=_takes,
     edit=_edit,
-    cost="one copy of `{target}`",
+    cost="one copy of {target}",
 )

@@ -22,6 +22,8 @@ def _refusal(case: Case, node: Node) -> Refused | None:
         return Refused("not-assignable", "the copy needs the dtype and shape of a tensor that has no name")
     if not 1 <= len(node.args) <= 2 or any(arg.star for arg in node.args) or keyword(node, "other") is not None:
         return Refused("no-counterpart", "the call has arguments that its out-of-place counterpart does not take")
+    if isinstance(node.args[0].value, cst.BaseNumber | cst.UnaryOperation):
+        return Refused("no-counterpart", "a number is copied, which has no dtype and shape to convert")
     return None
 
 

@@ -61,5 +61,5 @@ REWRITE = Rewrite(
     takes=_takes,
     edit=_edit,
     refusal=_refusal,
-    cost="none: the new `{target}` is a view",
+    cost="none: the new {target} is a view",
 )

@@ -76,5 +76,5 @@ REWRITE = Rewrite(
     edit=_edit,
     refusal=_refusal,
     exact=lambda case, node: not _casts(case) and not case.writer.random,
-    cost="the old tensor of `{target}` was allocated for nothing",
+    cost="the old tensor of {target} was allocated for nothing",
 )

@@ -1,0 +1,99 @@
+"""Only what changes changes: indentation, line ends, comments, neighbours on the line, headers."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from rewriting import at, fixed, plan, refusals, rewritten
+
+from fixinplace.model import Place, Usage
+
+ADD = at("x.add_(1)", "Tensor.add_", usage=Usage.VALUE, read_later=True)
+PLUS = at("x += 1", "Tensor.__iadd__")
+STORE = at("x[0]", "Tensor.__setitem__", place=Place.SUBSCRIPT)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "site"),
+    [
+        pytest.param("if c: x += 1\n", "if c: x = x + 1\n", PLUS, id="one-line-suite"),
+        pytest.param("a = 1; x += 1; b = 2\n", "a = 1; x = x + 1; b = 2\n", PLUS, id="semicolons"),
+        pytest.param("if c: x[0] = 1\n", "if c: x = x.clone(); x[0] = 1\n", STORE, id="clone-in-a-one-line-suite"),
+        pytest.param("if c: \\\n  x[0] = 1\n", "if c: \\\n  x = x.clone(); x[0] = 1\n", STORE,
+                     id="suite-after-a-backslash"),
+        pytest.param("a = 1; x[0] = 1\n", "a = 1; x = x.clone(); x[0] = 1\n", STORE, id="clone-after-a-semicolon"),
+        pytest.param("x[0] = 1; a = 1\n", "x = x.clone()\nx[0] = 1; a = 1\n", STORE, id="clone-before-a-semicolon"),
+        pytest.param("if c:\n\tx[0] = 1\n", "if c:\n\tx = x.clone()\n\tx[0] = 1\n", STORE, id="tabs"),
+        pytest.param("if c:\n    x[0] = 1  # one\n", "if c:\n    x = x.clone()\n    x[0] = 1  # one\n", STORE,
+                     id="comment"),
+        pytest.param("if c:\r\n  x[0] = 1\r\n", "if c:\r\n  x = x.clone()\r\n  x[0] = 1\r\n", STORE, id="crlf"),
+        pytest.param("if c:\r  x[0] = 1\r", "if c:\r  x = x.clone()\r  x[0] = 1\r", STORE, id="cr"),
+        pytest.param("x[0] = 1", "x = x.clone()\nx[0] = 1", STORE, id="no-final-newline"),
+        pytest.param("é = 'é'; x[0] = 'é'\n", "é = 'é'; x = x.clone(); x[0] = 'é'\n", STORE, id="wide-characters"),
+        pytest.param("é = '😀'; r = f(é, x.add_(1))\n", "é = '😀'; x = x.add(1); r = f(é, x)\n", ADD,
+                     id="wide-characters-inside-the-statement"),
+        pytest.param("# a\n\n\nx += 1  # b\n\n# c\n", "# a\n\n\nx = x + 1  # b\n\n# c\n", PLUS, id="blank-lines"),
+        pytest.param("if f(x.add_(1)):\n    y = 1\n", "x = x.add(1)\nif f(x):\n    y = 1\n", ADD, id="if"),
+        pytest.param("def g():\n    if f(x.add_(1)):\n        y = 1\n",
+                     "def g():\n    x = x.add(1)\n    if f(x):\n        y = 1\n",
+                     ADD, id="indented-if"),
+        pytest.param("if (f(\n    x.add_(1))):\n    y = 1\n", "x = x.add(1)\nif (f(\n    x)):\n    y = 1\n", ADD,
+                     id="if-in-parentheses"),
+        pytest.param("for i in x.add_(1):\n    y = 1\n", "x = x.add(1)\nfor i in x:\n    y = 1\n", ADD, id="for"),
+        pytest.param("with f(x.add_(1)) as g, h:\n    y = 1\n",
+                     "x = x.add(1)\nwith f(x) as g, h:\n    y = 1\n", ADD, id="with"),
+        pytest.param("match x.add_(1):\n    case _:\n        y = 1\n",
+                     "x = x.add(1)\nmatch x:\n    case _:\n        y = 1\n", ADD,
+                     id="match"),
+        pytest.param("r = f(x.add_(\n        1), \"\"\"\n  text\n\"\"\")\n",
+                     "x = x.add(\n        1)\nr = f(x, \"\"\"\n  text\n\"\"\")\n",
+                     at("x.add_(\n        1)", "Tensor.add_", usage=Usage.VALUE, read_later=True), id="lines-inside"),
+        pytest.param("r = x.add_(1) \\\n    .sum()\n", "x = x.add(1)\nr = x \\\n    .sum()\n", ADD, id="backslash"),
+        pytest.param("r = (  # why\n    x.add_(1).sum()\n)\n", "x = x.add(1)\nr = (  # why\n    x.sum()\n)\n", ADD,
+                     id="comment-in-parentheses"),
+    ],
+)  # fmt: skip
+def test_layout(before, after, site):
+    result = rewritten(before, site)
+
+    assert result == after
+    ast.parse(result)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("if x.relu_().sum() > 0:\n    y = 1\n", "if x.relu().sum() > 0:\n    y = 1\n", id="if"),
+        pytest.param("if a:\n    y = 1\nelif x.relu_().sum() > 0:\n    y = 1\n",
+                     "if a:\n    y = 1\nelif x.relu().sum() > 0:\n    y = 1\n", id="elif"),
+        pytest.param("assert x.relu_().sum() > 0\n", "assert x.relu().sum() > 0\n", id="assert"),
+    ],
+)  # fmt: skip
+def test_a_header_whose_tensor_nobody_reads_later_is_edited_in_place(before, after):
+    assert rewritten(before, at("x.relu_()", "Tensor.relu_", usage=Usage.VALUE)) == after
+
+
+def test_a_while_header_reads_its_own_tensor_again():
+    text = "while x.relu_().sum() > 0:\n    y = 1\n"
+
+    assert refusals(text, at("x.relu_()", "Tensor.relu_", usage=Usage.VALUE)) == ["no-safe-place"]
+
+
+def test_the_edit_covers_the_statement_and_nothing_else():
+    text = "before = 1\nif c:\n    x[0] = f(  1  )  # after\nlast = 1\n"
+
+    (finding,) = plan(text, STORE)
+
+    (edit,) = finding.outcome.edits
+    assert text[edit.span.start :].startswith("x[0]")
+    assert edit.span.start == edit.span.end
+    assert edit.text == "x = x.clone()\n    "
+
+
+def test_a_comment_that_would_be_lost_refuses():
+    text = "x[0].add_(  # why\n    x[1])\n"
+
+    (finding,) = plan(text, at(text.strip(), "Tensor.add_", place=Place.SUBSCRIPT))
+
+    assert fixed(text, (finding,)).count("# why") == 1

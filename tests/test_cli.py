@@ -354,3 +354,42 @@ def test_the_module_and_the_script_are_the_same(tmp_path: Path):
     run = subprocess.run([script, "rule"], capture_output=True, text=True, check=True)
 
     assert run.stdout == python("-m", "fixinplace", "rule").stdout
+
+
+# --- with the real runner
+
+
+def test_fix_proves_by_running_the_file_and_says_so(command):
+    path = put(SIGMOID)
+
+    result = command("fix", "--verify", "require")
+
+    assert path.read_text() == FIXED
+    assert result.exit_code == 0
+    assert re.search(
+        r"\n  proved: \d+ values? and [1-9]\d* gradients? equal to the reference \(largest difference 0\); "
+        r"\d+ of \d+ checks; \d+ runs; isolation landlock\n"
+        r"  the original fails: RuntimeError: one of the variables needed for gradient computation has been modified",
+        result.stderr,
+    )
+    assert "fixed 1 (proved 1, safe 0, unproved 0) in 1 of 1 file" in result.stderr
+
+
+def test_what_cannot_be_run_is_not_written_where_a_proof_is_required(command):
+    path = put(SIGMOID.partition("\n\nif __name__")[0])
+
+    result = command("fix", "--verify", "require")
+
+    assert result.exit_code == 1
+    assert path.read_text() == SIGMOID.partition("\n\nif __name__")[0]
+    assert "not written 1" in result.stderr
+
+
+def test_what_the_program_prints_and_writes_stays_in_its_run(command):
+    put(SIGMOID + '    open("left.txt", "w").close()\n    print("noise", flush=True)\n')
+
+    result = command("fix", "--diff")
+
+    assert "noise" not in result.output
+    assert not Path("left.txt").exists()
+    assert "proved 1" in result.stderr

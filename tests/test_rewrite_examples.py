@@ -1,0 +1,98 @@
+"""Every rewrite's own examples: found by detection, written as promised, finished afterwards, and right when run."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from rewriting import fixed
+
+from fixinplace import detect, names, rewrite, source
+from fixinplace.model import Finding, Fix
+from fixinplace.rewrite import forms
+
+EXAMPLES = [
+    pytest.param(one, example, id=f"{one.name}-{number}")
+    for one in rewrite.rewrites()
+    for number, example in enumerate(one.examples)
+]
+
+
+def findings(text: str) -> tuple[Finding, ...]:
+    """What is planned for a text as detection sees it."""
+    part = source.Text(text)
+    return rewrite.plan(part, detect.scan(part, ast.parse(text)))
+
+
+@pytest.mark.parametrize(("one", "example"), EXAMPLES)
+def test_the_example_is_what_is_written(one, example):
+    planned = findings(example.before)
+
+    assert fixed(example.before, planned) == example.after
+    assert one.name in {f.outcome.rewrite for f in planned if isinstance(f.outcome, Fix)}
+
+
+@pytest.mark.parametrize(("one", "example"), EXAMPLES)
+def test_what_was_written_is_finished(one, example):
+    assert fixed(example.after, findings(example.after)) == example.after
+
+
+@pytest.mark.parametrize(("one", "example"), EXAMPLES)
+def test_the_example_computes_the_same(one, example):
+    reference = _run(example.before, cloned=True)
+    if reference is None:
+        assert one.name == "out-argument", "only `out=` cannot run as it was: torch has no autograd for it"
+    result = _run(example.after, cloned=False)
+
+    assert result is not None
+    for before, after in zip(reference or result, result, strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
+def _run(text: str, cloned: bool) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Value of `f` and gradient of its argument; None if the program raises what torch raises for `out=`."""
+    namespace: dict[str, object] = {}
+    exec(compile(text, "example", "exec"), namespace)
+    torch.manual_seed(0)
+    x = torch.rand(3, 3, requires_grad=True)
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t)
+    with hooks if cloned else contextlib.nullcontext():
+        try:
+            value = namespace["f"](x)
+        except RuntimeError as error:
+            assert "don't support automatic differentiation" in str(error)
+            return None
+        (gradient,) = torch.autograd.grad(value.square().sum(), x)
+    return value.detach(), gradient
+
+
+def test_each_file_is_one_rewrite_and_all_are_found():
+    files = [module.name for module in pkgutil.iter_modules(forms.__path__)]
+
+    assert len(rewrite.rewrites()) == len(files)
+    assert len({one.name for one in rewrite.rewrites()}) == len(files)
+
+
+@pytest.mark.parametrize("one", rewrite.rewrites(), ids=lambda one: one.name)
+def test_a_rewrite_explains_itself(one):
+    assert one.examples
+    assert all(names.rule(code) is not None for code in one.rules)
+    for part in (one.what, one.why, one.safety, "**Fix safety.**", "```diff"):
+        assert part in one.documentation
+
+
+def test_an_f_string_stays():
+    text = 'import torch\n\n\ndef f(a):\n    x = torch.exp(a)\n    return f"{x.add_(1)} {x}"\n'
+
+    assert fixed(text, findings(text)) == text
+
+
+def test_nothing_here_imports_torch():
+    code = "import sys, fixinplace.rewrite as r; r.rewrites(); sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

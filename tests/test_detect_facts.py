@@ -18,7 +18,10 @@ SEEN = {
     "view read later": ("live-view", "y = x.exp()\n    v = y.view(-1)\n    y += 1\n    return v.sum() + y"),
     "base read later": ("live-view", "y = x.exp()\n    v = y[0]\n    v += 1\n    return y + v"),
     "reshape may be a view": ("live-view", "y = x.exp()\n    v = y.reshape(-1)\n    v += 1\n    return y.sum()"),
-    "dropout in eval is its input": ("live-view", "y = x.exp()\n    v = F.dropout(y, 0.5, False)\n    v += 1\n    return y"),
+    "dropout in eval is its input": (
+        "live-view",
+        "y = x.exp()\n    v = F.dropout(y, 0.5, False)\n    v += 1\n    return y",
+    ),
     "list": ("container-slot", "outs = []\n    y = x.exp()\n    outs.append(y)\n    y += 1\n    return outs"),
     "dict": ("container-slot", "y = x.exp()\n    d = {'y': y}\n    y += 1\n    return d"),
     "tuple": ("container-slot", "y = x.exp()\n    t = (y, 1)\n    y += 1\n    return t"),
@@ -26,10 +29,16 @@ SEEN = {
     "attribute": ("escapes-to-attribute", "y = x.exp()\n    x.kept = y\n    y += 1\n    return y"),
     "element of a list": ("container-slot", "ys = [x.exp(), x.exp()]\n    ys[0] += 1\n    return ys"),
     "rows of a tensor": ("loop-variable", "y = x.exp()\n    for row in y:\n        row.mul_(2)\n    return y"),
-    "rows still to come": ("loop-variable", "y = x.exp()\n    for row in y:\n        x.use(row)\n        y += 1\n    return x"),
+    "rows still to come": (
+        "loop-variable",
+        "y = x.exp()\n    for row in y:\n        x.use(row)\n        y += 1\n    return x",
+    ),
     "chunk of what is read later": ("live-view", "y = x.exp()\n    a, b = y.chunk(2)\n    a += 1\n    return y"),
     "global": ("closure", "def g():\n        y.add_(1)\n    y = x.exp()\n    g()\n    return y"),
-    "identity helper": ("live-alias", "y = x.exp()\n    z = ident(y)\n    z += 1\n    return y\ndef ident(t):\n    return t"),
+    "identity helper": (
+        "live-alias",
+        "y = x.exp()\n    z = ident(y)\n    z += 1\n    return y\ndef ident(t):\n    return t",
+    ),
     "parameter": ("registered-parameter", "m = nn.Linear(2, 2)\n    m.weight *= 2\n    return m(x)"),
 }
 
@@ -44,7 +53,7 @@ ALONE = {
     "fresh": "y = x.exp()\n    y += 1\n    return y",
     "old name bound anew": "y = x.exp()\n    z = y\n    z = z * 2\n    y += 1\n    return z + y",
     "alias not read again": "y = x.exp()\n    z = y\n    y += 1\n    return y",
-    "copy by index tensor": "y = x.exp()\n    z = y[x > 0]\n    z += 1\n    return y.sum() + z.sum()",
+    "copy by index tensor": "y = x.exp()\n    z = y[y > 1]\n    z += 1\n    return y.sum() + z.sum()",
     "this round's tensor": "outs = []\n    for i in range(3):\n        y = x.exp()\n        y += i\n        outs.append(y)\n    return outs",
     "helper that makes its own": "y = make(x)\n    y += 1\n    return y\ndef make(t):\n    return torch.exp(t)",
     "pieces do not overlap": "y = x.exp()\n    a, b = y.chunk(2)\n    a += 1\n    return a + b",

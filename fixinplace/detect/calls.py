@@ -8,7 +8,7 @@ from dataclasses import replace
 from fixinplace import catalogue
 from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, dotted
-from fixinplace.detect.library import builtin, of_result
+from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NUMBER,
@@ -59,7 +59,7 @@ class Calls(TorchCalls):
             return self.known_call(node, ("", f"{self.place.name}.{name}"), self.nested[name], arguments)
         if name == "super":
             return Value(Kind.OTHER, name="super")
-        if name in self.locals:
+        if name in self.locals or name in index.rebound:
             return self.unseen(node, arguments)
         if name in index.functions:
             return self.known_call(node, ("", name), index.functions[name], arguments)
@@ -68,7 +68,11 @@ class Calls(TorchCalls):
                 self.escape(value, None, f"`{name}(...)` may keep it")
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
         known = builtin(name, arguments)
-        return known if known is not None else self.unseen(node, arguments)
+        if known is None:
+            return self.unseen(node, arguments)
+        for value in arguments if name not in READERS else ():
+            self.escape(value, None, f"`{name}(...)` holds it")
+        return known
 
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """`base.name(...)`."""
@@ -120,6 +124,8 @@ class Calls(TorchCalls):
     def container_method(self, node: ast.Call, func: ast.Attribute, base: Value, arguments: list[Value]) -> Value:
         """Methods of lists and dicts: what is put in is held by the container's name."""
         memory, maybe = memories(tuple(arguments))
+        for value in arguments:
+            self.escape(value, None, "a container holds it")
         if memory | maybe and func.attr in ("append", "add", "insert", "extend", "update", "setdefault", "appendleft"):
             grown = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
             merged = join(_joined_items(base), grown[0]) if base.items else grown[0]

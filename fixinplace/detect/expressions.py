@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.calls import Calls
+from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.index import dotted
 from fixinplace.detect.values import (
     ARRAY,
@@ -27,6 +28,7 @@ from fixinplace.detect.values import (
     join,
     join_live,
     memories,
+    moved,
     path,
     rows,
     sequence,
@@ -47,11 +49,11 @@ class Expressions(Calls):
             case ast.Constant(value=value):
                 return NONE if value is None else STRING if isinstance(value, (str, bytes)) else NUMBER
             case ast.Name(id=name):
-                return self.read(self.name(name))
+                return self.read(self.watched(node, self.name(name)))
             case ast.Call():
                 return self.call(node)
             case ast.Attribute():
-                return self.attribute(node)
+                return self.watched(node, self.attribute(node))
             case ast.Subscript():
                 return self.subscript(node)
             case ast.BinOp(left=left, op=op, right=right):
@@ -61,9 +63,9 @@ class Expressions(Calls):
             case ast.Compare():
                 return self.compare(node)
             case ast.Tuple(elts=elements):
-                return sequence(tuple(self.evaluate(e) for e in elements), exact=not _starred(elements))
+                return self.collected(node, sequence(tuple(map(self.evaluate, elements)), exact=not _starred(elements)))
             case ast.List(elts=elements) | ast.Set(elts=elements):
-                return self.display(elements)
+                return self.collected(node, self.display(elements))
         return self.composed(node)
 
     def composed(self, node: ast.expr) -> Value:
@@ -76,9 +78,9 @@ class Expressions(Calls):
                 items = tuple(self.evaluate(v) for v in values)
                 memory, maybe = memories(items)
                 flags = frozenset[int]().union(*(i.flags for i in items))
-                return Value(Kind.DICT, items=items, memory=memory, maybe=maybe, flags=flags)
+                return self.collected(node, Value(Kind.DICT, items=items, memory=memory, maybe=maybe, flags=flags))
             case ast.ListComp(elt=elt) | ast.SetComp(elt=elt) | ast.GeneratorExp(elt=elt):
-                return self.comprehension(node.generators, elt)
+                return self.collected(node, self.comprehension(node.generators, elt))
             case ast.DictComp(key=key, value=value):
                 self.comprehension(node.generators, key)
                 found = self.comprehension(node.generators, value)
@@ -110,6 +112,18 @@ class Expressions(Calls):
                 return UNKNOWN
         self.children(node)
         return UNKNOWN
+
+    def watched(self, node: ast.Name | ast.Attribute, value: Value) -> Value:
+        """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""
+        if (value.tensor or value.items) and not is_plain_use(node, self.above.get(id(node)), self.above):
+            self.escape(value, None, "it is used in a way that may hold on to it")
+        return value
+
+    def collected(self, node: ast.expr, value: Value) -> Value:
+        """Note that a container holds tensors, unless it is taken apart or handed to torch at once."""
+        if (value.memory or value.maybe) and not is_passing(node, self.above.get(id(node)), self.above):
+            self.escape(value, None, "a container holds it")
+        return value
 
     def children(self, node: ast.AST) -> None:
         """Evaluate every expression below a node for its effects."""
@@ -222,12 +236,8 @@ class Expressions(Calls):
                 return NUMBER
             else:
                 return None
-        if value.tensor:
-            held = frozenset((Memory(Origin.ATTRIBUTE, text or node.attr),))
-            return replace(value, memory=held, maybe=NOWHERE)
-        if value.items and value.kind in (Kind.LIST, Kind.DICT):
-            held = frozenset((Memory(Origin.ATTRIBUTE, text or node.attr),))
-            return replace(value, memory=held, items=tuple(i.with_memory(held) if i.tensor else i for i in value.items))
+        if value.tensor or value.kind in (Kind.LIST, Kind.DICT):
+            return moved(value, Memory(Origin.ATTRIBUTE, text or node.attr))
         return value
 
     def note_use(self, node: ast.Attribute) -> None:
@@ -277,7 +287,7 @@ class Expressions(Calls):
     def indexed(self, node: ast.Subscript, base: Value, index: Value) -> Value:
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
         parts = index.items if index.exact else (index,)
-        if any(p.tensor or p.kind in (Kind.LIST, Kind.ARRAY) for p in parts):
+        if any(p.tensor and p.dtype is Dtype.BOOL for p in parts) or isinstance(node.slice, ast.List):
             return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
         plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
         memory = base.memory if plain else base.memory | self.allocate(node)
@@ -295,8 +305,10 @@ class Expressions(Calls):
     def binary(self, node: ast.AST, left: Value, right: Value, op: ast.operator) -> Value:
         """`left op right`."""
         tensors = [v for v in (left, right) if v.tensor]
-        if tensors and Kind.LIST not in (left.kind, right.kind):
+        if tensors and {left.kind, right.kind} <= {Kind.TENSOR, Kind.NUMBER, Kind.UNKNOWN, Kind.SIZE, Kind.ARRAY}:
             return self.arithmetic(node, tensors, left, right, op)
+        for value in tensors:
+            self.escape(value, None, "another class's operator may keep it")
         if Kind.ARRAY in (left.kind, right.kind):
             return ARRAY
         if left.kind is Kind.STRING:
@@ -323,7 +335,9 @@ class Expressions(Calls):
         widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
         width = widths.pop() if len(widths) == 1 else "?" if widths else ""
         live = join_live(iter([v.live for v in tensors] + [None for _ in unknown]))
-        sure = max(v.sure for v in tensors) if not unknown else min(v.sure for v in tensors)
+        sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))
+        for value in tensors if unknown else ():
+            self.escape(value, None, "another class's operator may keep it")
         return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width)
 
     def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from fixinplace.detect.index import ClassInfo, Index, Summary
 from fixinplace.detect.liveness import Function, Liveness, Names, captured, declared, stores
-from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Origin, Value, age, join, overlap
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Origin, Value, age, join, moved, overlap
 from fixinplace.model import Call, Hazard, Span
 from fixinplace.source import Text
 
@@ -83,6 +83,11 @@ class Program:
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     read_by_functions: Names = frozenset()
 
+    def doubt(self, sentence: str) -> None:
+        """Add a reason why nothing in this file may be called safe."""
+        if sentence not in self.whole_file_doubts:
+            self.whole_file_doubts = (*self.whole_file_doubts, sentence)
+
 
 @dataclass
 class Place:
@@ -107,6 +112,10 @@ class Frame(ABC):
         self.grad = grad
         self.loops = 0
         self.trying = 0
+        self.unknown_contexts = 0
+        self.unsettled = False
+        self.interleaved: Memories = NOWHERE
+        self.jumps: list[State] = []
         self.iterating: Memories = NOWHERE
         self.root: ast.AST = body[0] if body else ast.Pass()
         self.later: Names = frozenset()
@@ -119,10 +128,18 @@ class Frame(ABC):
         self.kept: set[str] = set()
         self.held: Memories = NOWHERE
         self.nested: dict[str, Function] = {}
+        self.above = {id(child): node for s in body for node in ast.walk(s) for child in ast.iter_child_nodes(node)}
 
     @abstractmethod
     def evaluate(self, node: ast.expr) -> Value:
         """The abstract value of an expression; records the writes inside it."""
+
+    def peek(self, node: ast.expr) -> Value:
+        """Evaluate what is going to be written: that is no read."""
+        unread = self.state.unread
+        value = self.evaluate(node)
+        self.state.unread = unread
+        return value
 
     def root_span(self) -> Span:
         """Span of the statement, or of the header expression, that is being read."""
@@ -164,9 +181,7 @@ class Frame(ABC):
         value = self.program.globals.get(name)
         if value is None:
             return UNKNOWN
-        if value.tensor or value.items:
-            return value.with_memory(value.memory | {Memory(Origin.GLOBAL, name)}, value.maybe)
-        return value
+        return moved(value, Memory(Origin.GLOBAL, name)) if value.tensor or value.items else value
 
     def bind(self, name: str, value: Value) -> None:
         """Bind a name; what grad mode off computes does not require grad."""

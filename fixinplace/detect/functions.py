@@ -50,8 +50,12 @@ class Functions(Writes):
         summary = program.summaries.get(key)
         if summary is None:
             return self.unseen(node, arguments)
-        for name in summary.keeps & given.keys():
-            self.escape(given[name], None, f"`{function.name}(...)` may keep it")
+        starred = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
+        for name, value in given.items():
+            if name in summary.keeps or starred:
+                self.escape(value, None, f"`{function.name}(...)` may keep it")
+        for value in arguments if starred or len(arguments) > len(given) else ():
+            self.escape(value, None, f"`{function.name}(...)` may keep it")
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
 
     def returned_value(self, node: ast.Call, value: Value, given: dict[str, tuple[Memories, Memories]]) -> Value:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import get_args
 
-from fixinplace.detect.liveness import Function
+from fixinplace.detect.liveness import Function, declared, stores
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
@@ -43,6 +44,7 @@ class Index:
     classes: dict[str, ClassInfo] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     stars: tuple[str, ...] = ()
+    rebound: frozenset[str] = frozenset()
 
     def lineage(self, name: str) -> Iterator[ClassInfo]:
         """The class and its bases that stand in this file, in method resolution order, roughly."""
@@ -103,7 +105,9 @@ class Index:
     def attribute(self, name: str, attribute: str) -> Value | None:
         """What the class's methods and body bind the attribute to, joined."""
         result: Value | None = None
-        for info in self.lineage(name):
+        others = (info for info in self.classes.values() if info.name != name)
+        derived = [info for info in others if any(base.name == name for base in self.lineage(info.name))]
+        for info in (*self.lineage(name), *derived):
             if attribute in info.attrs:
                 value = info.attrs[attribute]
                 result = value if result is None else join(result, value)
@@ -132,7 +136,17 @@ def build(tree: ast.Module) -> Index:
         elif isinstance(node, ast.ImportFrom) and node.module and any(a.name == "*" for a in node.names):
             index.stars = (*index.stars, node.module)
     index.functions = {f.name: f for f in tree.body if isinstance(f, Function)}
+    index.rebound = _rebound(tree)
     return index
+
+
+def _rebound(tree: ast.Module) -> frozenset[str]:
+    """Names of functions and classes that something else is, or may be, bound to as well."""
+    definitions = (*get_args(Function), ast.ClassDef)
+    bound = [n.name for n in tree.body if isinstance(n, definitions)]
+    twice = {name for name in bound if bound.count(name) > 1}
+    assigned = frozenset().union(*(stores(n) for n in tree.body if not isinstance(n, definitions)))
+    return frozenset(twice) | assigned | declared(tree.body)
 
 
 def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:

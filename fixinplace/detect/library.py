@@ -36,6 +36,9 @@ _FIRST = ("clone", "zeros", "ones", "empty", "full", "rand", "randn", "new_zeros
 """Calls whose result nothing has saved yet: a store into it is harmless until somebody reads it."""
 
 
+_PLAIN_READS = ("size", "tolist", "item", "dim", "shape", "type", "__len__", "backward", "names", "element_size")
+
+
 def flatten(values: list[Value]) -> list[Value]:
     """Tensors among the values, those inside containers included."""
     found: list[Value] = []
@@ -59,6 +62,9 @@ def of_result(
     found = flatten(operands)
     tensors = [v for v in found if v.tensor]
     if row.kind in (catalogue.Kind.NUMBER, catalogue.Kind.OTHER):
+        if row.kind is catalogue.Kind.OTHER and row.name.rsplit(".", 1)[-1] not in _PLAIN_READS:
+            for value in operands:
+                frame.escape(value, None, f"`{row.name}` may share its memory")
         return NUMBER if row.kind is catalogue.Kind.NUMBER else OTHER
     leaf = _asks_for_grad(call)
     lives = [True] if module or leaf else [v.live for v in found] or [False]
@@ -172,7 +178,10 @@ _BUILTINS = {
     "str": STRING, "repr": STRING, "format": STRING, "chr": STRING, "input": STRING, "type": OTHER, "print": OTHER,
     "open": OTHER, "object": OTHER, "bytearray": OTHER, "bytes": STRING, "slice": OTHER, "complex": NUMBER,
 }  # fmt: skip
-_NUMBER_MODULES = ("math", "cmath", "random", "time", "operator.index", "statistics")
+_NUMBER_MODULES = ("math", "cmath", "time", "random.random", "random.randint", "random.uniform", "random.gauss")
+READERS = ("len", "int", "float", "bool", "round", "isinstance", "print", "str", "repr", "range", "type", "sum", "max",
+           "min", "abs", "pow", "hasattr", "getattr")  # fmt: skip
+"""Builtins that do not hold on to their arguments once they have returned, or whose result is followed."""
 _PASSING = ("copy.copy", "copy.deepcopy", "torch.jit.script", "torch.compile", "torch.autograd.Variable")
 
 

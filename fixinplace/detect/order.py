@@ -21,17 +21,18 @@ def chain(node: ast.AST, root: ast.AST, above: dict[int, ast.AST]) -> Iterator[t
         node = parent
 
 
-def runs_first(node: ast.expr, root: ast.AST) -> bool:
+def runs_first(node: ast.expr, root: ast.AST, target: str) -> bool:
     """True if nothing that computes or has an effect runs before `node` in `root`, and `node` always runs once.
 
     Loads of names, attributes and constants are no computation: a tensor loaded early is the same object that
-    the write changes.  Attributes may be properties; the field's habit is that those are pure.
+    the write changes.  Attributes may be properties; the field's habit is that those are pure.  Attributes of the
+    target itself (`x.requires_grad`) are read before the write for a reason.
     """
     above = parents(root)
     for child, parent in chain(node, root, above):
         if isinstance(parent, _LAZY) or _conditional(child, parent):
             return False
-        if not all(_is_load(earlier) for earlier in _before(child, parent)):
+        if not all(_is_load(earlier, target) for earlier in _before(child, parent)):
             return False
     return True
 
@@ -71,7 +72,7 @@ def _before(child: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
         yield node
 
 
-def _is_load(node: ast.AST) -> bool:
+def _is_load(node: ast.AST, target: str) -> bool:
     match node:
         case (
             ast.Name()
@@ -83,10 +84,12 @@ def _is_load(node: ast.AST) -> bool:
             | ast.expr_context()
         ):
             return True
+        case ast.Attribute(value=ast.Name(id=name)) if name == target:
+            return False
         case ast.Attribute(value=value) | ast.Starred(value=value) | ast.keyword(value=value):
-            return _is_load(value)
+            return _is_load(value, target)
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return all(map(_is_load, elements))
+            return all(_is_load(element, target) for element in elements)
         case ast.UnaryOp(operand=ast.Constant()):
             return True
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.detect.frame import Key, Place, Program, State
@@ -10,10 +11,11 @@ from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.parameters import annotation, initial
 from fixinplace.detect.statements import Statements
-from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, overlap, tensor
+from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.source import Text
 
 _ROUNDS = 3
+_CHANGES_MODE = ("no_grad", "inference_mode", "set_grad_enabled", "enable_grad", "_set_grad_enabled")
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
                      "abstractmethod")  # fmt: skip
 _DOUBTS = {
@@ -28,6 +30,15 @@ _DOUBTS = {
     "__torch_dispatch__": "the file intercepts torch's operations",
     "saved_tensors_hooks": "the file hooks saved tensors, which switches torch's own check off",
     "save_on_cpu": "the file hooks saved tensors, which switches torch's own check off",
+    "checkpoint": "the file uses checkpointing, which switches torch's own check off",
+    "_modules": "the file replaces parts of modules by name",
+    "add_module": "the file replaces parts of modules by name",
+    "register_module": "the file replaces parts of modules by name",
+    "set_submodule": "the file replaces parts of modules by name",
+    "data_ptr": "the file looks at memory addresses",
+    "_version": "the file looks at version counters",
+    "stride": "the file looks at memory layouts",
+    "storage": "the file looks at storages",
     "weakref": "the file holds weak references",
     "setattr": "the file sets attributes by name",
     "settrace": "the file traces its own execution",
@@ -38,6 +49,8 @@ def read(part: Text, tree: ast.Module) -> Program:
     """Everything that was seen in the file."""
     doubts = tuple(dict.fromkeys(sentence for word, sentence in _DOUBTS.items() if word in part.text))
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
+    for sentence in _whole_file(tree):
+        program.doubt(sentence)
     for _ in range(_ROUNDS):
         program.observed.clear()
         program.flag_uses.clear()
@@ -47,6 +60,41 @@ def read(part: Text, tree: ast.Module) -> Program:
         for name, function in program.index.functions.items():
             _function(program, function, ("", name), None, name)
     return program
+
+
+def is_suspended(function: Function) -> bool:
+    """True for generators and coroutines: their bodies run later than the call, and may run under another grad mode."""
+    nodes = (n for s in function.body for n in ast.walk(s))
+    return isinstance(function, ast.AsyncFunctionDef) or any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes)
+
+
+def _whole_file(tree: ast.Module) -> Iterator[str]:
+    """Reasons why nothing in the file may be called safe that the syntax tree shows."""
+    plain: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
+        elif isinstance(node, Function):
+            plain |= {id(_callee(d)) for d in node.decorator_list if _is_literal(d)}
+        elif isinstance(node, ast.Try) and node.handlers and "backward" in {a.attr for a in _attributes(node)}:
+            yield "an error of a backward may be handled"
+    for node in ast.walk(tree):
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if name in _CHANGES_MODE and id(node) not in plain:
+            yield "the file switches grad mode in a way that cannot be followed"
+
+
+def _attributes(node: ast.AST) -> Iterator[ast.Attribute]:
+    return (n for n in ast.walk(node) if isinstance(n, ast.Attribute))
+
+
+def _callee(node: ast.expr) -> ast.expr:
+    return node.func if isinstance(node, ast.Call) else node
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """True for `torch.no_grad()` and `torch.set_grad_enabled(False)`: what they do is plain to see."""
+    return not isinstance(node, ast.Call) or (not node.keywords and all(isinstance(a, ast.Constant) for a in node.args))
 
 
 def _module(program: Program, tree: ast.Module) -> None:
@@ -100,6 +148,8 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
     frame.nested |= enclosing.nested if enclosing else {}
+    if is_suspended(function):
+        frame.doubts = (*frame.doubts, "the function is suspended while others run")
     frame.run(function.body)
     result = frame.returned[0] if frame.returned else NONE
     for value in frame.returned[1:]:
@@ -108,7 +158,8 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     if promised is not None and result.kind in (Kind.UNKNOWN, Kind.NONE):
         result = replace(promised, memory=result.memory, maybe=result.maybe)
     own_work = all(d.rsplit(".", 1)[-1] in _PLAIN_DECORATORS for d in decorators)
-    program.summaries[key] = Summary(_shown(result, frame, name, own_work), frozenset(frame.kept))
+    kept = frozenset(names) if frame.doubts or not own_work or is_suspended(function) else frozenset(frame.kept)
+    program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept)
     _nested(program, frame, info)
 
 
@@ -127,8 +178,8 @@ def _outer(enclosing: Statements) -> dict[str, Value]:
     """Names of the enclosing function, as a nested one sees them: their memory belongs to the outside."""
     names = {}
     for name, value in enclosing.state.names.items():
-        held = frozenset((Memory(Origin.GLOBAL, name),))
-        names[name] = replace(value, memory=held, sure=min(value.sure, 2)) if value.tensor else value
+        outside = moved(value, Memory(Origin.GLOBAL, name)) if value.kind is not Kind.MODULE else value
+        names[name] = replace(outside, sure=min(value.sure, 2)) if value.tensor else outside
     return names
 
 

@@ -7,11 +7,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fixinplace.detect.expressions import Expressions
-from fixinplace.detect.frame import Observation
+from fixinplace.detect.frame import Observation, State
 from fixinplace.detect.index import canonical, dotted, imported
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.parameters import annotation as annotation_of
-from fixinplace.detect.values import OTHER, UNKNOWN, Kind, Memories, Value, element, join, path, rows
+from fixinplace.detect.values import (
+    NOWHERE,
+    OTHER,
+    UNKNOWN,
+    Kind,
+    Memories,
+    Origin,
+    Value,
+    element,
+    join,
+    overlap,
+    path,
+    rows,
+)
 from fixinplace.model import Hazard, Place
 
 OPERATORS: dict[type[ast.operator], str] = {
@@ -24,7 +37,8 @@ _OFF = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torc
         "torch.autograd.grad_mode.no_grad", "torch.autograd.grad_mode.inference_mode")  # fmt: skip
 _ON = ("torch.enable_grad", "torch.autograd.enable_grad")
 _SET = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled", "torch._C._set_grad_enabled")
-_ROUNDS = 4
+_QUIET = ("torch.profiler.", "torch.autograd.profiler.", "warnings.", "torch.cuda.amp.", "torch.autocast", "torch.amp.")
+_ROUNDS = 6
 
 
 class Statements(Expressions):
@@ -57,7 +71,8 @@ class Statements(Expressions):
                 known = annotation_of(self.program, hint)
                 found = self.evaluate(value) if value is not None else UNKNOWN
                 if value is not None:
-                    self.store(target, found if known is None or found.tensor else known, value)
+                    told = known if known is not None and found.kind is Kind.UNKNOWN else found
+                    self.store(target, told.with_memory(found.memory, found.maybe), value)
             case ast.AugAssign():
                 self.augmented(node)
             case ast.Return(value=value) if value is not None:
@@ -66,6 +81,8 @@ class Statements(Expressions):
                 for target in targets:
                     if isinstance(target, ast.Name):
                         self.state.names.pop(target.id, None)
+                    elif isinstance(target, ast.Subscript) and self.evaluate(target.value).kind is Kind.MODULE:
+                        self.program.doubt("the file removes parts of modules")
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)
@@ -99,8 +116,12 @@ class Statements(Expressions):
             case ast.Try() | ast.TryStar():
                 self.attempt(node)
             case ast.Match(subject=subject, cases=cases):
-                self.header(node, subject)
+                self.escape(self.header(node, subject), None, "a pattern may bind it to another name")
+                for name in (n for case in cases for n in pattern_names(case.pattern)):
+                    self.bind(name, UNKNOWN)
                 self.branches([case.body for case in cases] + [[]])
+            case ast.Break() | ast.Continue():
+                self.jumps.append(self.state.copy())
             case ast.Assert() | ast.Raise():
                 self.children(node)
 
@@ -113,15 +134,13 @@ class Statements(Expressions):
             if not (body and isinstance(body[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))):
                 ends.append(self.state)
         self.grad = grad
-        result = ends[0] if ends else entry
-        for state in ends[1:]:
-            result = result.join(state)
-        self.state = result
+        self.state = _joined_states(ends) if ends else entry
 
     def loop(self, body: list[ast.stmt], target: ast.expr | None, item: Value, test: ast.expr | None = None,
              node: ast.stmt | None = None) -> None:  # fmt: skip
-        """Run a body until the state no longer changes, at most `_ROUNDS` times."""
+        """Run a body until the state no longer changes, at most `_ROUNDS` times; jumps lead to its head or end."""
         self.loops += 1
+        outside, self.jumps = self.jumps, []
         for _ in range(_ROUNDS):
             entry = self.state.copy()
             if target is not None:
@@ -129,30 +148,36 @@ class Statements(Expressions):
             self.run(body)
             if test is not None and node is not None:
                 self.header(node, test)
-            self.state = entry.join(self.state)
+            self.state = _joined_states([entry, self.state, *self.jumps])
             if self.state == entry:
                 break
+        else:
+            self.unsettled = True
+        self.jumps = outside
         self.loops -= 1
 
     def within(self, node: ast.With | ast.AsyncWith) -> None:
         """A `with` block; some switch grad mode."""
-        grad, trying = self.grad, self.trying
+        grad, trying, unknown = self.grad, self.trying, self.unknown_contexts
         for item in node.items:
             self.trying += _expects_errors(item.context_expr)
             value = self.header(node, item.context_expr)
             self.grad = self.switched(item.context_expr, self.grad)
+            self.unknown_contexts += not self.is_known_context(item.context_expr)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, UNKNOWN.with_memory(value.memory, value.maybe))
         self.run(node.body)
-        self.grad, self.trying = grad, trying
+        self.grad, self.trying, self.unknown_contexts = grad, trying, unknown
 
     def attempt(self, node: ast.Try | ast.TryStar) -> None:
         """A handler may see any state of the body."""
-        entry = self.state.copy()
+        states = [self.state.copy()]
         self.trying += bool(node.handlers)
-        self.run(node.body)
+        for statement in node.body:
+            self.run([statement])
+            states.append(self.state.copy())
         self.trying -= bool(node.handlers)
-        thrown = entry.join(self.state)
+        thrown = _joined_states(states)
         self.run(node.orelse)
         ends = [self.state]
         for handler in node.handlers:
@@ -161,10 +186,15 @@ class Statements(Expressions):
                 self.bind(handler.name, OTHER)
             self.run(handler.body)
             ends.append(self.state)
-        self.state = ends[0]
-        for state in ends[1:]:
-            self.state = self.state.join(state)
+        self.state = _joined_states(ends)
         self.run(node.finalbody)
+
+    def is_known_context(self, node: ast.expr) -> bool:
+        """True for contexts that cannot change grad mode without our seeing it."""
+        name = dotted(node.func) if isinstance(node, ast.Call) else ""
+        value = self.evaluate(node.func) if isinstance(node, ast.Call) and name else UNKNOWN
+        known = (*_OFF, *_ON, *_SET, "torch.autograd.set_detect_anomaly", "torch.autograd.detect_anomaly")
+        return name == "open" or (value.kind is Kind.PATH and (value.name in known or value.name.startswith(_QUIET)))
 
     def switched(self, node: ast.expr, grad: bool) -> bool:
         """Grad mode after entering or calling `node`."""
@@ -182,13 +212,6 @@ class Statements(Expressions):
             return bool(flag.value)
         return grad
 
-    def peek(self, node: ast.expr) -> Value:
-        """Evaluate the base of a store: it is written, not read."""
-        unread = self.state.unread
-        value = self.evaluate(node)
-        self.state.unread = unread
-        return value
-
     def store(self, target: ast.expr, value: Value, source: ast.expr | None) -> None:
         """Assign to any kind of target; `source` is the expression if `value` is its value as a whole."""
         match target:
@@ -199,9 +222,11 @@ class Statements(Expressions):
             case ast.Tuple(elts=elements) | ast.List(elts=elements) if not isinstance(target, ast.Name):
                 exact = value.exact and len(value.items) == len(elements)
                 starred = any(isinstance(e, ast.Starred) for e in elements)
+                self.interleaved = NOWHERE.union(value.memory, value.maybe)
                 for i, one in enumerate(elements):
                     part = value.items[i] if exact and not starred else self.unpacked(value, i)
                     self.store(one, part, None)
+                self.interleaved = NOWHERE
             case _:
                 self.assign(target, value)
 
@@ -218,11 +243,11 @@ class Statements(Expressions):
             return
         if base.kind is Kind.PATH and base.name.startswith("torch"):
             sentence = f"the file replaces `{base.name}.{target.attr}`"
-            self.program.whole_file_doubts = (*self.program.whole_file_doubts, sentence)
-        if base.name in self.program.index.classes:
-            attrs = self.program.index.classes[base.name].attrs
-            known = attrs.get(target.attr)
-            attrs[target.attr] = value if known is None else join(known, value)
+            self.program.doubt(sentence)
+        if base.tensor:
+            self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
+        self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
+        self.set_attribute(base.name, target.attr, value)
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
             self.state.attrs[text] = value.with_memory(value.memory, value.maybe)
@@ -230,6 +255,14 @@ class Statements(Expressions):
             self.state.attrs.pop(text, None)
         elif value.memory:
             self.escape(value, "escapes-to-attribute", f"an attribute `{target.attr}` holds the same tensor")
+
+    def set_attribute(self, owner: str, attr: str, value: Value) -> None:
+        """Remember what an attribute may hold: of the class, or of every class that has it if the owner is unknown."""
+        classes = self.program.index.classes
+        for info in [classes[owner]] if owner in classes else classes.values():
+            known = info.attrs.get(attr)
+            if known is not None or owner in classes:
+                info.attrs[attr] = value if known is None else join(known, value)
 
     def switch_on(self, target: ast.Attribute) -> None:
         """`m.inplace = True`."""
@@ -243,6 +276,8 @@ class Statements(Expressions):
         self.evaluate(target.slice)
         before = self.state.unread
         base = self.peek(target.value)
+        if base.kind is Kind.MODULE:
+            self.program.doubt("the file replaces parts of modules by index")
         if base.tensor or (base.kind is Kind.UNKNOWN and value.tensor and _slices(target.slice)):
             self.store_elements(target, base if base.tensor else self.as_tensor(base), value, before)
         elif base.kind in (Kind.LIST, Kind.DICT) and self.is_own(target.value, base):
@@ -258,6 +293,9 @@ class Statements(Expressions):
         seen = self.write(target, "Tensor.__setitem__", "FIP109", target, base, value)
         seen.facts["mask"] = same_shape(self, target)
         seen.facts["scalar"] = value.kind is Kind.NUMBER
+        if overlap(self.interleaved, base.memory):
+            sentence = "the values of the assignment are views of the tensor, and its stores come one after the other"
+            seen.hazards.setdefault("evaluation-order", Hazard("evaluation-order", sentence))
         self.finish(seen, base, unread)
 
     def finish(self, seen: Observation, base: Value, unread: Memories) -> None:
@@ -312,6 +350,13 @@ class Statements(Expressions):
             self.escape(value, None, f"`{target.value.id}[...]` may hold the same tensor")
 
 
+def _joined_states(states: list[State]) -> State:
+    result = states[0]
+    for state in states[1:]:
+        result = result.join(state)
+    return result
+
+
 def _expects_errors(node: ast.expr) -> bool:
     """True for `pytest.raises`, `suppress` and their like: an error that no longer comes is a change."""
     name = dotted(node.func).lower() if isinstance(node, ast.Call) else ""
@@ -326,3 +371,10 @@ def _slices(node: ast.expr) -> bool:
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     ranges = (isinstance(p, ast.Slice) or (isinstance(p, ast.Constant) and p.value is ...) for p in parts)
     return len(parts) > 1 and any(ranges)
+
+
+def pattern_names(pattern: ast.pattern) -> list[str]:
+    """Names that a pattern binds."""
+    nodes = ast.walk(pattern)
+    found = [n.name for n in nodes if isinstance(n, (ast.MatchAs, ast.MatchStar)) and n.name is not None]
+    return found + [n.rest for n in ast.walk(pattern) if isinstance(n, ast.MatchMapping) and n.rest is not None]

@@ -51,6 +51,8 @@ class TorchCalls(Modules):
             return of_result(self, node, row, arguments)
         known = other_library(path, arguments)
         if known is not None:
+            for value in arguments if not path.startswith("math.") else ():
+                self.escape(value, None, f"`{path}(...)` may keep it")
             if known.kind is Kind.ARRAY:
                 memory, maybe = memories(tuple(arguments))
                 return known.with_memory(memory, maybe)

@@ -246,6 +246,14 @@ def aged(memory: Memories, label: str) -> Memories:
     return frozenset(replace(m, origin=Origin.EARLIER) if (m.origin, m.label) == old else m for m in memory)
 
 
+def moved(value: Value, memory: Memory) -> Value:
+    """`value` as something that lies elsewhere, elements included."""
+    items = tuple(moved(item, memory) for item in value.items)
+    if not (value.tensor or items or value.memory or value.maybe):
+        return value
+    return replace(value, memory=frozenset((memory,)), maybe=NOWHERE, items=items)
+
+
 def cut(value: Value, source: str, index: int) -> Value:
     """One of the disjoint pieces that a call at `source` cut a tensor into."""
     if not value.tensor or any(m.piece for m in value.memory):

@@ -63,7 +63,7 @@ class Writes(Frame):
             "usage": self.usage(node, owner),
             "read_later": bool(seen.facts.get("read_later")) or (isinstance(owner, ast.Name) and owner.id in later),
             "in_loop": self.loops > 0 or bool(seen.facts.get("in_loop")),
-            "first": not isinstance(node, ast.expr) or runs_first(node, self.root),
+            "first": not isinstance(node, ast.expr) or runs_first(node, self.root, text),
             "torch": self.torch_name(),
         }
         if value is not None and value.live is not False:
@@ -86,7 +86,8 @@ class Writes(Frame):
                 return Place.ATTRIBUTE, target
             case ast.Subscript(value=value):
                 place, owner = self.place_of(value)
-                return (place if place is Place.TEMPORARY else Place.SUBSCRIPT), owner
+                tensor = place is not Place.TEMPORARY and self.peek(value).kind not in (Kind.LIST, Kind.DICT)
+                return (Place.SUBSCRIPT, owner) if tensor else (Place.TEMPORARY, target)
             case ast.Call(func=ast.Attribute(value=value, attr=attr)) if catalogue.writer(f"Tensor.{attr}"):
                 return self.place_of(value)
         return Place.TEMPORARY, target
@@ -215,6 +216,8 @@ class Writes(Frame):
                 seen.doubts[f"others may hold the tensor of `{own}`"] = None
             case Origin.GLOBAL if memory.label != own:
                 _add(seen, "closure", f"the tensor belongs to `{memory.label}` outside this function")
+            case Origin.GLOBAL:
+                seen.doubts[f"other functions may hold the tensor of `{own}`"] = None
             case Origin.FOREIGN:
                 seen.doubts[f"the tensor comes from {memory.label}, which may hold on to it"] = None
             case Origin.EARLIER:
@@ -258,6 +261,10 @@ class Writes(Frame):
             seen.doubts["where the tensor comes from is not known"] = None
         if written.leaf:
             seen.doubts["the tensor is a leaf that requires grad: torch raises at this write"] = None
+        if self.unknown_contexts:
+            seen.doubts["a context that cannot be seen into may change grad mode"] = None
+        if self.unsettled:
+            seen.doubts["the loop has too many states to follow"] = None
         if self.trying:
             seen.doubts["an error raised by the write may be handled here"] = None
         if written.live is None and seen.lives[-1] is None:

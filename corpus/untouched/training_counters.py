@@ -13,7 +13,8 @@ def main():
     seen = 0
     best = float("inf")
     patience = 3
-    for epoch in range(3):
+    epochs = 0
+    for _ in range(3):
         x = torch.randn(8, 4)
         labels = torch.randint(0, 2, (8,))
         optimizer.zero_grad()
@@ -22,6 +23,7 @@ def main():
         loss.backward()
         optimizer.step()
 
+        epochs += 1
         running_loss += loss.item() * len(x)
         correct += (logits.argmax(1) == labels).sum().item()
         seen += x.size(0)
@@ -32,7 +34,7 @@ def main():
     running_loss /= seen
     accuracy = 100.0
     accuracy *= correct / seen
-    return {"loss": running_loss, "accuracy": accuracy, "patience": patience, "epoch": epoch}
+    return {"loss": running_loss, "accuracy": accuracy, "patience": patience, "epochs": epochs}
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ class Memory(enum.StrEnum):
 class Dtype(enum.StrEnum):
     """Dtype of a result, called without `dtype=`, whose real floating operands (tensors) all have one dtype."""
 
-    SAME = "same"  # that dtype; without a floating operand an integer (perhaps wider) or bool
-    FLOAT = "float"  # that dtype; without a floating operand perhaps the default dtype
+    SAME = "same"  # that dtype; if the operands are integers or bools: one of those (perhaps wider)
+    FLOAT = "float"  # that dtype; without a floating operand the default dtype is possible
     BOOL = "bool"
     INT = "int"
     ANY = "any"

@@ -130,7 +130,7 @@ DTYPES = {
     ),
     **dict.fromkeys(
         "add sub subtract mul multiply rsub pow remainder fmod floor_divide clamp clip clamp_min "
-        "clamp_max where".split(),
+        "clamp_max where embedding embedding_bag".split(),
         "float",
     ),
     **dict.fromkeys(
@@ -138,7 +138,8 @@ DTYPES = {
     ),
 }
 """Dtypes by operator name that the samples miss or show too narrowly: with a Python float as the other operand,
-arithmetic on integers gives the default dtype.  As everywhere in the tables: without a `dtype=` argument."""
+arithmetic on integers gives the default dtype; an embedding gives its weight's, whatever its indices are.
+As everywhere in the tables: without a `dtype=` argument."""
 
 ROWS = {
     "Tensor.T": "tensor view same",

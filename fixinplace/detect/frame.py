@@ -82,6 +82,8 @@ class Program:
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     read_by_functions: Names = frozenset()
+    dtype_word: str | None = None
+    sees_layouts: bool = False
 
     def doubt(self, sentence: str) -> None:
         """Add a reason why nothing in this file may be called safe."""

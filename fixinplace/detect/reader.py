@@ -9,6 +9,7 @@ from dataclasses import replace
 from fixinplace.detect.frame import Key, Place, Program, State
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names
 from fixinplace.detect.liveness import Function, captured
+from fixinplace.detect.mixing import dtype_word, sees_layouts
 from fixinplace.detect.parameters import annotation, initial
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
@@ -49,6 +50,7 @@ def read(part: Text, tree: ast.Module) -> Program:
     """Everything that was seen in the file."""
     doubts = tuple(dict.fromkeys(sentence for word, sentence in _DOUBTS.items() if word in part.text))
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
+    program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     for sentence in _whole_file(tree):
         program.doubt(sentence)
     for _ in range(_ROUNDS):

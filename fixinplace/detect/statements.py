@@ -166,18 +166,25 @@ class Statements(Expressions):
             self.unknown_contexts += not self.is_known_context(item.context_expr)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, UNKNOWN.with_memory(value.memory, value.maybe))
-        self.run(node.body)
+        if self.unknown_contexts > unknown:
+            self.state = _joined_states(self.every_state(node.body))
+        else:
+            self.run(node.body)
         self.grad, self.trying, self.unknown_contexts = grad, trying, unknown
+
+    def every_state(self, body: list[ast.stmt]) -> list[State]:
+        """Run a body that an error may leave anywhere; the states before and after each of its statements."""
+        states = [self.state.copy()]
+        for statement in body:
+            self.run([statement])
+            states.append(self.state.copy())
+        return states
 
     def attempt(self, node: ast.Try | ast.TryStar) -> None:
         """A handler may see any state of the body."""
-        states = [self.state.copy()]
         self.trying += bool(node.handlers)
-        for statement in node.body:
-            self.run([statement])
-            states.append(self.state.copy())
+        thrown = _joined_states(self.every_state(node.body))
         self.trying -= bool(node.handlers)
-        thrown = _joined_states(states)
         self.run(node.orelse)
         ends = [self.state]
         for handler in node.handlers:
@@ -273,8 +280,8 @@ class Statements(Expressions):
 
     def store_item(self, target: ast.Subscript, value: Value) -> None:
         """`base[index] = value`."""
-        self.evaluate(target.slice)
         before = self.state.unread
+        self.peek(target.slice)  # what an index is computed from is never saved for backward
         base = self.peek(target.value)
         if base.kind is Kind.MODULE:
             self.program.doubt("the file replaces parts of modules by index")
@@ -308,7 +315,7 @@ class Statements(Expressions):
         before = self.state.unread
         if isinstance(node.target, ast.Subscript):
             base = self.peek(node.target.value)
-            self.evaluate(node.target.slice)
+            self.peek(node.target.slice)
             value = self.evaluate(node.value)
             self.augmented_item(node, node.target, base, value, before & self.state.unread)
             return

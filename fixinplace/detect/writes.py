@@ -9,6 +9,7 @@ from fixinplace import catalogue
 from fixinplace.detect.frame import Frame, Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names
+from fixinplace.detect.mixing import keeps_layout
 from fixinplace.detect.order import runs_first
 from fixinplace.detect.values import Dtype, Kind, Memories, Memory, Origin, Value, join_live, overlap
 from fixinplace.model import Call, Hazard, Place, Usage
@@ -252,11 +253,15 @@ class Writes(Frame):
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):
             seen.facts["mixed"] = True
+        if self.program.dtype_word is not None and not (value.sure == 3 and value.dtype in (Dtype.INT, Dtype.BOOL)):
+            seen.doubts[f"the file uses `{self.program.dtype_word}`: the plain form may promote"] = None
         seen.assumes["one dtype"] = None
 
     def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
+        if self.program.sees_layouts and not keeps_layout(seen.op):
+            seen.doubts["the out-of-place form may have other strides, and the file uses what depends on them"] = None
         if not written.memory and place is not Place.TEMPORARY:
             seen.doubts["where the tensor comes from is not known"] = None
         if written.leaf:

@@ -1,0 +1,47 @@
+"""What makes the out-of-place form differ although values agree: wider dtypes and other memory layouts.
+
+Note [Dtypes and layouts]
+    In place, the result has the target's dtype and strides; out of place, operands decide.  Mixed dtypes need a
+    source that asks for a dtype by name (or numpy, whose floats are 64 bits wide): where a file has none, one dtype
+    is assumed and said.  Pointwise operations keep the layout of a dense tensor out of place as well; scatters,
+    masked fills and triangles do not always, which `.view` and `.stride()` can see.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DTYPES = re.compile(
+    r"\b(double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf"
+    r"|(?:Double|Half|BFloat16)Tensor|(?:Double|Half|BFloat16)Storage|set_default_\w+|autocast|numpy|promote_types)\b"
+)
+_LAYOUTS = re.compile(
+    r"\b(view|reshape|reshape_as|view_as|flatten|ravel|contiguous|is_contiguous|stride|as_strided|channels_last"
+    r"|memory_format|unflatten|numpy|set_|t|mT|T|transpose|permute|movedim|swapaxes)\b"
+)
+_POINTWISE = frozenset(
+    "abs absolute acos acosh add addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh ceil celu clamp"
+    " clamp_max clamp_min clip copysign cos cosh deg2rad digamma div divide dropout elu erf erfc erfinv exp exp2 expm1"
+    " fix floor floor_divide fmod frac gelu hardsigmoid hardswish hardtanh hypot iadd ifloordiv imod imul ipow isub"
+    " itruediv leaky_relu lerp lgamma log log10 log1p log2 logit mish mul multiply nan_to_num neg negative pow rad2deg"
+    " reciprocal relu relu6 remainder round rsqrt selu sgn sigmoid sign silu sin sinc sinh sqrt square sub subtract tan"
+    " tanh threshold true_divide trunc xlogy".split()
+)
+"""Elementwise operations, by their names without underscores."""
+
+
+def dtype_word(text: str) -> str | None:
+    """The first word of a file that asks for a dtype other than the default one, or None."""
+    found = _DTYPES.search(text)
+    return found.group(0) if found else None
+
+
+def sees_layouts(text: str) -> bool:
+    """True if a file uses what depends on strides."""
+    return _LAYOUTS.search(text) is not None
+
+
+def keeps_layout(op: str) -> bool:
+    """True for writers whose out-of-place form has the strides of a dense target."""
+    name = op.partition("(")[0].rsplit(".", 1)[-1].strip("_")
+    return name in _POINTWISE

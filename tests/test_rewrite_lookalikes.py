@@ -77,6 +77,7 @@ def test_no_assignment_can_stand_before(text, code):
         pytest.param("r = f(y * 2, x.sub_(1))\n", "x.sub_(1)", id="earlier-argument"),
         pytest.param("y[0] += x.sub_(1)\n", "x.sub_(1)", id="a-part-is-read-first"),
         pytest.param("r = f((x := y), x.sub_(1))\n", "x.sub_(1)", id="bound-while-evaluated"),
+        pytest.param("r = f(x.shape, x.sub_(1))\n", "x.sub_(1)", id="the-old-tensor-is-inspected"),
         pytest.param("x.sub_(x := y)\n", "x.sub_(x := y)", id="bound-in-the-argument"),
         pytest.param("r = x.mul_(2) if c else x.sub_(1)\n", "x.sub_(1)", id="not-chosen-yet"),
     ],
@@ -124,6 +125,11 @@ def test_a_second_look_in_the_same_statement_counts_as_later(text):
                      "evaluation-order", id="read-in-a-second-place"),
         pytest.param("r = c and x[0].add_(1)\n", at("x[0].add_(1)", "Tensor.add_", place=Place.SUBSCRIPT),
                      "no-safe-place", id="may-run-never"),
+        *(
+            pytest.param(f"x[{index}].add_(1)\n", at(f"x[{index}].add_(1)", "Tensor.add_", place=Place.SUBSCRIPT),
+                         "live-view", id=f"may-write-a-copy-{index}")
+            for index in ("[0, 2]", "x > 0", "i", "f()", "0, i", "True")
+        ),
         pytest.param("x[0]: int = v\n", at("x[0]", "Tensor.__setitem__", place=Place.SUBSCRIPT),
                      "no-safe-place", id="annotated"),
         pytest.param("f()[0] = v\n", at("f()[0]", "Tensor.__setitem__", "f()", place=Place.TEMPORARY),

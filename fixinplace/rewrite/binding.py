@@ -145,21 +145,23 @@ def _check_hoist(setting: Setting, write: Write, moved: list[ast.AST]) -> None:
         raise Refusal("no-safe-place", f"`{write.target}` is read later, and no assignment can stand before this line")
     if not always_runs(write.node, root):
         raise Refusal("no-safe-place", f"`{write.target}` is read later, and the write may run never, or several times")
-    if not _first(write.node, root, moved):
+    if not _first(write, root, moved):
         raise Refusal("evaluation-order", f"something is computed before `{write.target}` is written in this line")
 
 
-def _first(node: ast.Call, root: ast.AST, moved: list[ast.AST]) -> bool:
-    """True if nothing that computes runs before `node` once the moved nodes are plain names."""
+def _first(write: Write, root: ast.AST, moved: list[ast.AST]) -> bool:
+    """True if nothing that computes runs before the write once the moved nodes are plain names."""
     memo: dict[int, ast.AST] = {}
     twin = copy.deepcopy(root, memo)
     names = {id(memo[id(m)]) for m in moved if id(m) in memo}
-    placed = _Names(names).visit(twin)
-    return runs_first(memo[id(node)], placed)  # type: ignore[arg-type]
+    node = memo[id(write.node)]
+    assert isinstance(node, ast.Call)
+    return runs_first(node, _Names(names).visit(twin), write.target or "")
 
 
 class _Names(ast.NodeTransformer):
-    """Puts a name where a moved call stood."""
+    """Puts a name where a moved call stood, and takes a method that is called for its object: to look it up is no look
+    at the tensor, and the call itself comes after its arguments."""
 
     def __init__(self, moved: set[int]) -> None:
         self.moved = moved
@@ -167,4 +169,7 @@ class _Names(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> ast.AST:
         if id(node) in self.moved:
             return ast.Name("moved", ast.Load())
-        return self.generic_visit(node)
+        visited: ast.AST = self.generic_visit(node)
+        if isinstance(visited, ast.Call) and isinstance(visited.func, ast.Attribute):
+            visited.func = visited.func.value
+        return visited

@@ -5,9 +5,10 @@ from __future__ import annotations
 import libcst as cst
 
 from fixinplace.catalogue import Form
-from fixinplace.model import Place
+from fixinplace.model import Place, Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.forms import masked_fill, masked_where
+from fixinplace.rewrite.values import operand
 
 _CALLS = (Form.SAME, Form.CAST, Form.CALL, Form.RANDOM, Form.FLAG)
 
@@ -19,6 +20,32 @@ def _takes(case: Case, node: Node) -> bool:
         return case.writer.form in _CALLS
     better = (masked_fill.REWRITE, masked_where.REWRITE)
     return not any(case.site.rule in rewrite.rules and rewrite.takes(case, node) for rewrite in better)
+
+
+def _refusal(case: Case, node: Node) -> Refused | None:
+    if not isinstance(node, cst.Call) or _is_view(operand(case, node)):
+        return None
+    return Refused("live-view", f"the index may pick a copy: then the write does not reach `{case.target}` at all")
+
+
+def _is_view(part: cst.BaseExpression) -> bool:
+    """True if the indices of `x[i][j]` are numbers, slices, `...` and `None`, which certainly give a view.
+
+    `x[[0, 2]].add_(1)` and `x[mask].zero_()` write into a copy that is dropped.  A clone of `x` would change nothing
+    but who shares its memory, and detection has looked for sharers of the copy only.
+    """
+    if not isinstance(part, cst.Subscript):
+        return True
+    return all(_is_basic(element.slice) for element in part.slice) and _is_view(part.value)
+
+
+def _is_basic(index: cst.BaseSlice) -> bool:
+    if isinstance(index, cst.Slice):
+        return True
+    value = index.value if isinstance(index, cst.Index) else None
+    while isinstance(value, cst.UnaryOperation) and isinstance(value.operator, cst.Minus):
+        value = value.expression
+    return isinstance(value, cst.Integer | cst.Ellipsis) or (isinstance(value, cst.Name) and value.value == "None")
 
 
 def _edit(case: Case, node: Node) -> Node:
@@ -84,5 +111,6 @@ REWRITE = Rewrite(
     effect=Effect.COPY,
     takes=_takes,
     edit=_edit,
+    refusal=_refusal,
     cost="one copy of {target}",
 )

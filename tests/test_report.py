@@ -48,10 +48,13 @@ def test_a_proof_says_what_it_rests_on():
 def test_notes_of_the_evidence_are_shortened_to_one_line():
     note = "original: RuntimeError: one of the variables needed\nfor gradient " + "x" * 200 + " (model.py:5)"
     evidence = replace(PROVED.evidence[0], notes=(note,))
-    lines = entry(ruled(replace(PROVED, evidence=(evidence,))), written=WRITTEN)
+    finding = ruled(replace(PROVED, evidence=(evidence,)))
+    lines = entry(finding, written=WRITTEN)
+    twice = list(text.full([result(finding, finding)]))
 
     assert lines[-1].startswith("  original: RuntimeError: one of the variables needed for gradient xxx")
     assert len(lines[-1]) == 162 and lines[-1].endswith("x… (model.py:5)")
+    assert [line.startswith("  original") for line in twice] == [False, False, False, True, False, False, False]
 
 
 def test_a_refusal_says_its_name_and_its_sentence():

@@ -18,9 +18,13 @@ _WIDTH = 160
 def full(results: Sequence[Result]) -> Iterator[str]:
     """Lines of the text format: by file and line, two or more per finding."""
     for result in results:
+        said: set[str] = set()
         for finding in _shown(result):
             yield f"{_place(result, finding)}  {_rule(finding.rule)}  {finding.message}"
             yield from (f"  {line}" for line in _outcome(finding, result.written))
+            notes = [note for note in _notes(finding) if note not in said]
+            yield from (f"  {_shortened(note)}" for note in notes)
+            said.update(notes)
         for problem in result.analysis.problems:
             yield f"{_spot(problem)}  {_rule(problem.rule)}  {problem.message}"
 
@@ -76,6 +80,12 @@ def _outcome(finding: Finding, written: frozenset[int]) -> Iterator[str]:
         yield from _ruling(outcome, outcome.ruling, outcome.group in written)
 
 
+def _notes(finding: Finding) -> Iterator[str]:
+    """What the runs showed besides; said once per file, since all fixes of a file are run together."""
+    if isinstance(finding.outcome, Fix) and finding.outcome.ruling is not None:
+        yield from dict.fromkeys(note for evidence in finding.outcome.ruling.evidence for note in evidence.notes)
+
+
 def _unjudged(fix: Fix) -> Iterator[str]:
     """What `check` says of a fix: nothing was run, so only what follows from the text."""
     if fix.parameter is not None:
@@ -101,7 +111,6 @@ def _ruling(fix: Fix, ruling: Ruling, written: bool) -> Iterator[str]:
                 yield f"otherwise: {_evidence(ruling.evidence)}"
     if not written:
         yield _to_do(ruling)
-    yield from (_shortened(note) for evidence in ruling.evidence[:1] for note in evidence.notes)
 
 
 def _to_do(ruling: Ruling) -> str:

@@ -72,10 +72,19 @@ def test_what_is_no_tensor_has_no_site(code: str) -> None:
 
 
 NOT_OURS = {
-    "no_grad block": ("no-grad", "def f(x):\n    y = torch.exp(x)\n    with torch.no_grad():\n        y += 1\n    return y"),
+    "no_grad block": (
+        "no-grad",
+        "def f(x):\n    y = torch.exp(x)\n    with torch.no_grad():\n        y += 1\n    return y",
+    ),
     "no_grad decorator": ("no-grad", "@torch.no_grad()\ndef f(x):\n    y = torch.exp(x)\n    y += 1\n    return y"),
-    "inference mode": ("no-grad", "@torch.inference_mode()\ndef f(x):\n    y = torch.exp(x)\n    y.add_(1)\n    return y"),
-    "set_grad_enabled": ("no-grad", "def f(x):\n    torch.set_grad_enabled(False)\n    y = x.exp()\n    y += 1\n    return y"),
+    "inference mode": (
+        "no-grad",
+        "@torch.inference_mode()\ndef f(x):\n    y = torch.exp(x)\n    y.add_(1)\n    return y",
+    ),
+    "set_grad_enabled": (
+        "no-grad",
+        "def f(x):\n    torch.set_grad_enabled(False)\n    y = x.exp()\n    y += 1\n    return y",
+    ),
     "called under no_grad only": (
         "no-grad",
         "def g(x):\n    y = torch.exp(x)\n    y += 1\n    return y\ndef f(x):\n    with torch.no_grad():\n        return g(x)",
@@ -155,7 +164,11 @@ SITES = {
     "random": ("FIP113", "h", "def f(x):\n    h = torch.exp(x)\n    h.normal_()\n    return h"),
     "fill": ("FIP114", "h", "def f(x):\n    h = torch.exp(x)\n    h.zero_()\n    return h"),
     "unknown": ("FIP116", "h", "def f(x):\n    h = torch.exp(x)\n    h.frobnicate_(1)\n    return h"),
-    "imported as another name": ("FIP101", "h", "import torch as t\ndef f(x):\n    h = t.exp(x)\n    h -= 1\n    return h"),
+    "imported as another name": (
+        "FIP101",
+        "h",
+        "import torch as t\ndef f(x):\n    h = t.exp(x)\n    h -= 1\n    return h",
+    ),
     "parameter by its use": ("FIP101", "q", "def f(q):\n    q = q.view(3, -1)\n    q *= 2\n    return q"),
     "layer from the constructor": (
         "FIP101",

@@ -16,6 +16,7 @@ from fixinplace.detect.values import (
     SIZE,
     STRING,
     Kind,
+    Memories,
     Value,
     element,
     join,
@@ -38,7 +39,11 @@ class Calls(TorchCalls):
     def call(self, node: ast.Call) -> Value:
         """The value of a call; records in-place methods, functions, flags and `out=`."""
         if isinstance(node.func, ast.Attribute):
-            base = self.evaluate(node.func.value)
+            stores = isinstance(node.func.value, ast.Subscript) and catalogue.writer(f"Tensor.{node.func.attr}")
+            before = self.state.unread
+            base = self.peek(node.func.value) if stores else self.evaluate(node.func.value)
+            if stores and base.tensor:
+                return self.store_by_method(node, node.func, base, before)
             if base.kind is Kind.PATH:
                 return self.library_call(node, canonical(f"{base.name}.{node.func.attr}"))
             return self.method_call(node, node.func, base)
@@ -120,6 +125,15 @@ class Calls(TorchCalls):
             return self.unseen(node, [base, *arguments])
         result = of_result(self, node, row, [base, *arguments])
         return replace(result, sure=min(result.sure, base.sure)) if result.tensor else result
+
+    def store_by_method(self, node: ast.Call, func: ast.Attribute, base: Value, before: Memories) -> Value:
+        """`x[i].add_(v)`: like a store, harmless while nobody has read the fresh storage."""
+        result = self.tensor_method(node, func, base)
+        span = self.program.part.span(node)
+        seen = self.program.observed.get((span.start, span.end, f"Tensor.{func.attr}"))
+        if seen is not None:
+            self.finish(seen, base, before)
+        return result
 
     def container_method(self, node: ast.Call, func: ast.Attribute, base: Value, arguments: list[Value]) -> Value:
         """Methods of lists and dicts: what is put in is held by the container's name."""

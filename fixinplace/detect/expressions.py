@@ -290,7 +290,9 @@ class Expressions(Calls):
         if any(p.tensor and p.dtype is Dtype.BOOL for p in parts) or isinstance(node.slice, ast.List):
             return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
         plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
-        memory = base.memory if plain else base.memory | self.allocate(node)
+        fresh = NOWHERE if plain else self.allocate(node)
+        self.state.unread |= fresh
+        memory = base.memory | fresh
         return replace(base, memory=memory, view=True, leaf=False)
 
     def picked(self, node: ast.Subscript, base: Value) -> Value:

@@ -140,7 +140,7 @@ class Frame(ABC):
         """Evaluate what is going to be written: that is no read."""
         unread = self.state.unread
         value = self.evaluate(node)
-        self.state.unread = unread
+        self.state.unread |= unread
         return value
 
     def root_span(self) -> Span:

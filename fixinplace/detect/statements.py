@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fixinplace.detect.expressions import Expressions
-from fixinplace.detect.frame import Observation, State
+from fixinplace.detect.frame import State
 from fixinplace.detect.index import canonical, dotted, imported
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.parameters import annotation as annotation_of
@@ -304,11 +304,6 @@ class Statements(Expressions):
             sentence = "the values of the assignment are views of the tensor, and its stores come one after the other"
             seen.hazards.setdefault("evaluation-order", Hazard("evaluation-order", sentence))
         self.finish(seen, base, unread)
-
-    def finish(self, seen: Observation, base: Value, unread: Memories) -> None:
-        """Mark a store into storage that is fresh and unread as finished, unless an earlier visit says otherwise."""
-        fresh = bool(base.memory) and base.memory <= unread
-        seen.facts["finished"] = fresh and bool(seen.facts.get("finished", True))
 
     def augmented(self, node: ast.AugAssign) -> None:
         """`target op= value`."""

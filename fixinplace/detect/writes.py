@@ -275,6 +275,11 @@ class Writes(Frame):
         if written.live is None and seen.lives[-1] is None:
             seen.doubts["whether the tensor requires grad is not known"] = None
 
+    def finish(self, seen: Observation, base: Value, unread: Memories) -> None:
+        """Mark a store into storage that is fresh and unread as finished, unless an earlier visit says otherwise."""
+        fresh = bool(base.memory) and base.memory <= unread
+        seen.facts["finished"] = fresh and bool(seen.facts.get("finished", True))
+
     def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value) -> None:
         """An in-place module is called: what it does to its caller's tensor belongs to the flag's site."""
         seen = next((s for (start, _, _), s in self.program.observed.items() if start == offset), None)

@@ -1,0 +1,171 @@
+"""Programs in which a write looks exact and is not: none of their rewrites may be called safe.
+
+Each one computes something else after the rewrite, through something that is easy to overlook.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+import pytest
+
+from fixinplace import detect, rewrite
+from fixinplace.model import Fix
+from fixinplace.source import Text
+
+MAIN = "w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    "
+
+INSIDE = {
+    "bound method": "total = h.sum\n    h += 1\n    return total()",
+    "attribute set on the tensor": "h.tag = 'a'\n    h += 1\n    return h.tag",
+    "tensor as a key": "names = {h: 1}\n    h += 1\n    return h in names",
+    "numpy view": "a = h.detach().numpy()\n    h += 1\n    return a",
+    "annotated list": "kept: list = [h]\n    h += 1\n    return kept[0]",
+    "dict by keywords": "d = dict(h=h)\n    h += 1\n    return d",
+    "deque": "import collections\n    q = collections.deque([h])\n    h += 1\n    return q",
+    "random choice": "import random\n    k = random.choice([h])\n    h += 1\n    return k",
+    "list under two names": "outs = []\n    sink = outs\n    sink.append(h)\n    h += 1\n    return outs",
+    "list in a list": "grid = [[]]\n    row = grid[0]\n    row.append(h)\n    h += 1\n    return grid",
+    "alias before break": "k = w\n    for i in range(3):\n        if i:\n            k = h\n            break\n    h += 1\n    return k",
+    "alias before continue": "k = w\n    for i in range(3):\n        if i < 2:\n            k = h\n            continue\n"
+    "        h += 1\n    return k",
+    "alias in a try": "k = w\n    try:\n        k = h\n        int('x')\n        k = w\n    except ValueError:\n        pass\n"
+    "    h += 1\n    return k",
+    "pattern": "t = w * 3\n    match h:\n        case t:\n            t += 1\n    return h",
+    "index of no dimension": "i = h.argmax()\n    v = h[i]\n    v += 1\n    return h",
+    "index from a tuple": "at = [slice(None)]\n    v = h[tuple(at)]\n    v += 1\n    return h",
+    "unknown context": "with frozen():\n        h *= 3\n    return h",
+    "context held in a name": "quiet = torch.no_grad()\n    with quiet:\n        h *= 3\n    return h",
+    "grad mode by keyword": "with torch.set_grad_enabled(mode=False):\n        h *= 3\n    return h",
+    "grad mode by a call": "torch.set_grad_enabled(False)\n    h *= 3\n    torch.set_grad_enabled(True)\n    return h",
+    "grad mode by a helper": "freeze()\n    h *= 3\n    return h\ndef freeze():\n    torch.set_grad_enabled(False)",
+    "own class": "b = Bag()\n    b += h\n    b += 1\n    return b\nclass Bag:\n    def __iadd__(self, o):\n        return self",
+    "lazy generator": "it = scaled(h)\n    h += 1\n    return list(it)\ndef scaled(t):\n    yield t * 2",
+    "attribute of an argument": "box = Box()\n    put(box, h)\n    h += 1\n    return box.v\nclass Box: pass\n"
+    "def put(box, t):\n    box.v = t",
+    "setter": "k = Keeper()\n    k.set(h)\n    h += 1\n    return k.t\nclass Keeper:\n    def set(self, t):\n        self.t = t",
+    "pointer in a helper": "a = at(h)\n    h += 1\n    return a == at(h)\ndef at(t):\n    return t.data_ptr()",
+    "cached function": "t = make(3)\n    t += h\n    return make(3)\ndef make(n):\n    return torch.ones(n)\n"
+    "make = functools.lru_cache(None)(make)",
+    "item of a module's dict": "a = push(w)\n    return a\nSTATE = {'h': torch.zeros(3)}\ndef push(x):\n    h = STATE['h']\n"
+    "    h += x\n    return h",
+    "global": "return push(w)\nT = torch.zeros(3)\ndef push(x):\n    global T\n    T += x\n    return T",
+    "closure's container": "box = {'h': h}\n    def bump():\n        t = box['h']\n        t += 1\n        return t\n    return bump()",
+    "swap of slots": "h[0], h[1] = h[1], h[0]\n    return h",
+    "expected error": "h += 1\n    try:\n        h.sum().backward()\n    except RuntimeError:\n        pass\n    return h",
+    "replaced layer": "net = nn.Sequential(nn.Linear(3, 3))\n    net[0] = nn.Identity()\n    y = net(h)\n    y += 1\n    return h",
+    "double": "h += torch.ones(3).double()\n    return h",
+    "dtype by position": "h += w.softmax(0, torch.float64)\n    return h",
+    "dtype by options": "h += torch.ones(3, **{'dtype': torch.float64})\n    return h",
+    "array": "import numpy as np\n    h += torch.from_numpy(np.ones(3))\n    return h",
+    "layout": "t = h.reshape(1, 3).t()\n    t.masked_fill_(t > 1, 0.5)\n    return t.t().view(-1)",
+    "metadata read before": "return h.requires_grad, h.add_(1), h.requires_grad",
+}
+
+CLASSES = {
+    "layer replaced by a subclass": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.norm = nn.Linear(3, 3), nn.LayerNorm(3)
+            def forward(self, x):
+                y = self.a(x)
+                h = self.norm(y)
+                h += 1
+                return h + y
+        class Plain(Net):
+            def __init__(self):
+                super().__init__()
+                self.norm = nn.Identity()
+    """,
+    "layer replaced by a helper": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a = nn.Linear(3, 3)
+                self.norm = nn.LayerNorm(3)
+            def forward(self, x):
+                y = self.a(x)
+                h = self.norm(y)
+                h += 1
+                return h + y
+        def strip(model):
+            model.norm = nn.Identity()
+    """,
+    "module that keeps its input": """
+        class Keeps(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a = nn.Linear(3, 3)
+            def forward(self, x):
+                self.seen = x
+                return self.a(x)
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = Keeps()
+            def forward(self, x):
+                h = torch.exp(x)
+                y = self.inner(h)
+                h *= 2
+                return y
+    """,
+    "hook": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a = nn.Linear(3, 3)
+                self.a.register_forward_hook(keep)
+            def forward(self, x):
+                h = self.a(x)
+                h += 1
+                return h
+    """,
+    "checkpoint": """
+        from torch.utils.checkpoint import checkpoint
+        class Net(nn.Module):
+            def inner(self, x):
+                h = torch.sigmoid(x)
+                h *= 2
+                return h
+            def forward(self, x):
+                return checkpoint(self.inner, x)
+    """,
+}
+
+
+def fixes(code: str) -> list[Fix]:
+    text = "import torch\nimport functools\nfrom torch import nn\n" + code
+    part = Text(text)
+    findings = rewrite.plan(part, detect.scan(part, ast.parse(text)))
+    return [f.outcome for f in findings if isinstance(f.outcome, Fix)]
+
+
+@pytest.mark.parametrize("body", INSIDE.values(), ids=INSIDE.keys())
+def test_nothing_here_is_safe(body: str) -> None:
+    assert not any(fix.safe for fix in fixes(f"def main():\n    {MAIN}{body}\n"))
+
+
+@pytest.mark.parametrize("code", CLASSES.values(), ids=CLASSES.keys())
+def test_no_forward_here_is_safe(code: str) -> None:
+    assert not any(fix.safe for fix in fixes(textwrap.dedent(code)))
+
+
+PLAIN = {
+    "residual": "y = torch.sigmoid(h)\n    skip = h * 3\n    y += skip\n    return y",
+    "scale": "h /= h.norm()\n    return h",
+    "loop": "for i in range(3):\n        h *= i\n    return h",
+    "loss": "loss = h.sum()\n    loss += w.abs().sum()\n    return loss",
+    "branch": "if h.sum() > 0:\n        h = torch.relu(h)\n    h -= h.mean()\n    return h",
+    "chain": "h.mul_(2).add_(1)\n    return h",
+    "returned tuple": "y = h * 2\n    h += 1\n    return h, y",
+    "pieces": "a, b = h.chunk(2)\n    a *= b\n    return a + b",
+    "cat": "h += 1\n    return torch.cat([h, w])",
+}
+
+
+@pytest.mark.parametrize("body", PLAIN.values(), ids=PLAIN.keys())
+def test_plain_code_is_safe(body: str) -> None:
+    found = fixes(f"def main():\n    {MAIN}{body}\n")
+    assert found and all(fix.safe for fix in found)

@@ -18,17 +18,8 @@ LIARS = frozenset(
 )
 """Operators without annotation whose result may share storage all the same."""
 
-INTERNAL = (
-    "cudnn_",
-    "miopen_",
-    "mkldnn_",
-    "quantized_",
-    "quantize_",
-    "q_per_",
-    "fbgemm_",
-    "batch_norm_",
-    "sym_",
-    "choose_",
+INTERNAL = tuple(
+    "batch_norm_ choose_ cudnn_ empty_quantized fbgemm_ miopen_ mkldnn_ q_per_ quantize_ quantized_ sym_".split()
 )
 """Prefixes of what `torch` exports for its own use: no promise, no row."""
 
@@ -47,7 +38,7 @@ FRESH = frozenset(
     "max_pool1d_with_indices max_pool2d max_pool3d norm_except_dim nuclear_norm pairwise_distance pdist "
     "poisson_nll_loss rms_norm rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell row_stack rrelu selu "
     "std_mean trapezoid trapz triplet_margin_loss vander var_mean vstack block_diag cdist norm stft istft "
-    "tensordot unique unique_consecutive one_hot scaled_dot_product_attention linear"
+    "tensordot unique unique_consecutive one_hot scaled_dot_product_attention linear "
     # torch.linalg, torch.special, torch.fft
     "linalg_cholesky linalg_cond linalg_det linalg_eigh linalg_eigvals linalg_eigvalsh linalg_inv "
     "linalg_ldl_factor linalg_lu_factor linalg_matmul linalg_matrix_norm linalg_matrix_power "

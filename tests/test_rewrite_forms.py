@@ -363,7 +363,7 @@ def test_fills_copies_and_views(before, after, site):
                      id="operand-reads-it"),
         pytest.param("x[x > 0] = f(x)", "value = f(x)\nx = x.clone()\nx[x > 0] = value", [at("x[x > 0]", SET, **PART)],
                      id="index-and-value-read-it"),
-        pytest.param("x[0], x[1] = x[3], x[2]", "value = x[3], x[2]\nx = x.clone()\nx[0], x[1] = value",
+        pytest.param("x[0], x[1] = x[3] * 2, -x[2]", "value = x[3] * 2, -x[2]\nx = x.clone()\nx[0], x[1] = value",
                      [at("x[0]", SET, **PART), at("x[1]", SET, **PART)], id="several-values"),
         pytest.param("x[0] = yield x", "value = yield x\nx = x.clone()\nx[0] = value", [at("x[0]", SET, **PART)],
                      id="yield"),

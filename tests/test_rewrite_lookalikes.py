@@ -116,6 +116,8 @@ def test_a_second_look_in_the_same_statement_counts_as_later(text):
                      "evaluation-order", id="walrus"),
         pytest.param("y = x[0] = x[1]\n", at("x[0]", "Tensor.__setitem__", place=Place.SUBSCRIPT),
                      "evaluation-order", id="a-view-of-the-old-tensor-would-stay"),
+        pytest.param("x[0], y[1] = y[0], x[1]\n", at("x[0]", "Tensor.__setitem__", place=Place.SUBSCRIPT),
+                     "evaluation-order", id="swap-sees-its-own-store"),
         pytest.param("x[f()] += x[1]\n", at("x[f()] += x[1]", "Tensor.__iadd__", place=Place.SUBSCRIPT),
                      "evaluation-order", id="index-before-value"),
         pytest.param("x[0].lerp_(x[1], x[2])\n",

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import libcst as cst
 
 from fixinplace import catalogue
-from fixinplace.catalogue import Form, Memory, Writer
+from fixinplace.catalogue import Form, Writer
 from fixinplace.detect.index import dotted
 from fixinplace.model import Found, Place
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, rewrites
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.lines import is_dotted
+from fixinplace.rewrite.reads import is_fresh
 from fixinplace.rewrite.statement import Statement
 
 _SWITCHED_ON = Writer("torch.nn.Module.inplace", "FIP108", Form.FLAG)
@@ -140,6 +141,4 @@ def _is_dropped(opened: Statement, step: Step) -> bool:
         return False
     if not isinstance(opened.small, cst.Expr) or opened.small.value is not step.node:
         return False
-    made = step.operand.func if isinstance(step.operand, ast.Call) else None
-    row = catalogue.result(f"Tensor.{made.attr}") if isinstance(made, ast.Attribute) else None
-    return row is None or row.memory is not Memory.FRESH
+    return not (isinstance(step.operand, ast.Call) and is_fresh(step.operand))

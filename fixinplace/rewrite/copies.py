@@ -5,6 +5,12 @@ Note [Value before clone]
     overwrite what the square has kept: the defect again.  Where the stored value reads the target, it gets a
     line and a name of its own, then comes the clone, then the store.  Python evaluates a value before its
     targets, so nothing changes places; for `x[i] += value` the index is read first, and must compute nothing.
+
+Note [Views of the old tensor]
+    `x[0], x[1] = x[1], x[0]` stores the old `x[1]` twice: the second value is a view that sees the first store.
+    Evaluated before the clone it would see nothing, so several values must be new tensors.  A single value that is
+    a view is read by the one store alone; only where the two overlap (`x[1:] = x[:-1]`, which torch leaves
+    undefined) can the results differ, so that such a form is not called exact.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step
 from fixinplace.rewrite.lines import assigned, fresh_name
-from fixinplace.rewrite.reads import mentions, parse, stores, walrus
+from fixinplace.rewrite.reads import is_fresh, mentions, parse, stores, walrus
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement
 from fixinplace.rewrite.values import operand, rest
@@ -125,6 +131,10 @@ def _only_stores(opened: Statement, small: cst.Assign, names: Sequence[str]) -> 
     assert isinstance(tree, ast.Assign)
     if len(tree.targets) > 1 or not all(_base(leaf) in names for leaf in _leaves(tree.targets[0])):
         raise Refusal("evaluation-order", f"the value reads `{names[0]}` and is bound elsewhere too")
+    values = tree.value.elts if isinstance(tree.value, ast.Tuple | ast.List) else [tree.value]
+    several = not isinstance(tree.targets[0], ast.Subscript)
+    if several and any(mentions(name, one) and not is_fresh(one) for one in values for name in names):
+        raise Refusal("evaluation-order", f"a later value may be a view of `{names[0]}` that sees the stores before it")
 
 
 def _leaves(target: ast.expr) -> list[ast.expr]:

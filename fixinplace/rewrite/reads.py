@@ -6,6 +6,7 @@ import ast
 import warnings
 from collections.abc import Iterator
 
+from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
 
 
@@ -50,6 +51,21 @@ def evaluated(node: ast.AST) -> Iterator[ast.AST]:
     for child in _operands(node):
         yield from evaluated(child)
     yield node
+
+
+def is_fresh(node: ast.expr) -> bool:
+    """True if the value certainly shares memory with nothing: operators, literals, and calls that torch says so of."""
+    match node:
+        case ast.BinOp() | ast.Compare() | ast.Constant():
+            return True
+        case ast.UnaryOp(op=operator):
+            return not isinstance(operator, ast.UAdd)
+        case ast.IfExp(body=body, orelse=orelse):
+            return is_fresh(body) and is_fresh(orelse)
+        case ast.Call(func=ast.Attribute(attr=attr)):
+            row = result(f"Tensor.{attr}")
+            return row is not None and row.memory is Memory.FRESH
+    return False
 
 
 def _operands(node: ast.AST) -> Iterator[ast.AST]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+
 import libcst as cst
 
 from fixinplace.catalogue import Form
 from fixinplace.model import Place, Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.forms import masked_fill, masked_where
-from fixinplace.rewrite.values import operand
+from fixinplace.rewrite.lines import assigned
+from fixinplace.rewrite.reads import is_fresh, mentions, parse
+from fixinplace.rewrite.values import operand, rest
 
 _CALLS = (Form.SAME, Form.CAST, Form.CALL, Form.RANDOM, Form.FLAG)
 
@@ -52,6 +56,18 @@ def _edit(case: Case, node: Node) -> Node:
     return node
 
 
+def _is_exact(case: Case, node: Node) -> bool:
+    """False where a value may be a view of the target: see Note [Views of the old tensor]."""
+    values = [arg.value for arg in rest(case, node)] if isinstance(node, cst.Call) else [node.value]
+    trees = (parse(assigned("_", cst.Module([]).code_for_node(value))).body[0] for value in values)
+    given = [one for tree in trees if isinstance(tree, ast.Assign) for one in _elements(tree.value)]
+    return not any(mentions(case.target or "", one) and not is_fresh(one) for one in given)
+
+
+def _elements(value: ast.expr) -> list[ast.expr]:
+    return value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
+
+
 REWRITE = Rewrite(
     name="clone-first",
     rules=("FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),
@@ -59,8 +75,8 @@ REWRITE = Rewrite(
     "value that reads `x` is evaluated first, on a line of its own.",
     why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "
     "kind of index; `x[i] = x[i] * v` would not be, since it keeps a part of `x` and then overwrites it.",
-    safety="Safe if nobody else looks at the tensor. Refused in loops, where a clone in each round would make the cost "
-    "quadratic.",
+    safety="Safe if nobody else looks at the tensor and the value is no view of it. Refused in loops, where a "
+    "clone in each round would make the cost quadratic.",
     examples=(
         example(
             """
@@ -112,5 +128,6 @@ REWRITE = Rewrite(
     takes=_takes,
     edit=_edit,
     refusal=_refusal,
+    exact=_is_exact,
     cost="one copy of {target}",
 )

@@ -226,7 +226,7 @@ class Expressions(Calls):
             return self.state.attrs[text]
         if base.name not in self.program.index.classes:
             return None
-        self.note_use(node)
+        self.note_use(node, base)
         value = self.program.index.attribute(base.name, node.attr)
         module = self.program.index.is_module(base.name)
         if value is None:
@@ -240,9 +240,9 @@ class Expressions(Calls):
             return moved(value, Memory(Origin.ATTRIBUTE, text or node.attr))
         return value
 
-    def note_use(self, node: ast.Attribute) -> None:
+    def note_use(self, node: ast.Attribute, base: Value) -> None:
         """Remember how an attribute is used: an in-place module that is only ever called has all its calls seen."""
-        value = self.program.index.attribute(self.evaluate(node.value).name, node.attr)
+        value = self.program.index.attribute(base.name, node.attr)
         if value is not None and value.flags:
             called = isinstance(self.root, ast.AST) and any(
                 isinstance(n, ast.Call) and n.func is node for n in ast.walk(self.root)

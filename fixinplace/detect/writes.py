@@ -249,7 +249,7 @@ class Writes(Frame):
             return
         if value.kind is Kind.ARRAY:
             seen.facts["mixed"] = True
-        elif value.width == "?" or written.width == "?":
+        elif "?" in (value.width, written.width) or {value.width, written.width} == {"", "float32"}:
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):
             seen.facts["mixed"] = True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from fixinplace.cli import app
+from fixinplace.verify.jobs import Limits
+from fixinplace.verify.runner import Runner
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,3 +33,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Runner]:
+    """One fork server for all tests that run programs."""
+    with Runner(Limits(seconds=60)) as runner:
+        yield runner

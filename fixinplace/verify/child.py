@@ -68,7 +68,16 @@ def _prepare(job: Job) -> object:
         numpy.random.seed(SEED)
     if job.double:
         torch.set_default_dtype(torch.float64)
-    return [bytearray(97 * (index % 61 + 1)) for index in range(1009)] if job.perturbed else None
+    return _ballast() if job.perturbed else None
+
+
+def _ballast() -> object:
+    """Objects that use up free places of every size that the allocators tell apart.
+
+    Most of what comes later then lies elsewhere than in the first run, and what a program derives from addresses shows.
+    """
+    small = [bytes(size) for size in range(1, 480, 16) for _ in range(500)]
+    return small, [bytes(size) for size in range(512, 1 << 14, 64) for _ in range(5)]
 
 
 def _user_code(job: Job, patched: load.Patched, reach: Reach, user: UserCode) -> tuple[object, Failure | None]:
@@ -109,7 +118,7 @@ def _observe(
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
     records.rows += [{"kind": "random", "path": name, "digest": digest} for name, digest in _random_states()]
     setting = f"grad mode {_grad_enabled()}, default dtype {_default_dtype()}"
-    records.rows.append({"kind": "setting", "path": "torch", "text": setting})
+    records.rows.append({"kind": "setting", "path": "torch settings", "text": setting})
     observer = Observer(records, user)
     if job.kind == "script":
         observer.script(sys.modules["__main__"])

@@ -31,6 +31,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _INPLACE = re.compile(r"(?:, )?\binplace=(?:True|False)")
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, enum.Enum, torch.dtype, torch.device)
 _PLAIN_TORCH = (torch.layout, torch.memory_format, torch.Size)
+_PARAMETER = torch.nn.Parameter
 _MODULE_OWN = frozenset(vars(torch.nn.Module())) - {"training"} | {"inplace"}
 _OPEN_STDLIB = frozenset({"collections", "types", "argparse", "dataclasses"})
 _OPTIMIZER_SKIPPED = frozenset({"defaults", "state", "param_groups", "step"})
@@ -114,6 +115,7 @@ class Observer:
 
     def _tensor(self, tensor: torch.Tensor, path: str, role: str) -> None:
         self.named.setdefault(id(tensor), path)
+        role = "state" if isinstance(tensor, _PARAMETER) else role
         self._row("tensor", path, role, self._records.stored(tensors.read(tensor)))
         for name, part in tensors.parts(tensor):
             self._row("tensor", f"{path}.{name}", role, self._records.stored(tensors.read(part)))

@@ -1,0 +1,73 @@
+"""The recorded backwards of two runs side by side, leaf by leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixinplace.verify.finder import Finder
+from fixinplace.verify.jobs import Json
+
+
+def compare_backwards(finder: Finder) -> None:
+    """Report every backward and every leaf whose gradient is missing, new or different."""
+    reference, candidate = finder.reference, finder.candidate
+    for path, row in reference.backwards.items():
+        if finder.skips(path):
+            continue
+        if path not in candidate.backwards:
+            finder.report("gradient-missing", path, f"{path} does not happen in the rewritten version")
+        elif "failed" in row:
+            finder.notes.append(f"{path} is not compared: {row['failed']}")
+        elif "failed" in candidate.backwards[path]:
+            why = candidate.backwards[path]["failed"]
+            finder.report("gradient-missing", path, f"{path} cannot be taken in the rewritten version: {why}")
+        else:
+            _leaves(finder, path)
+    for path in candidate.backwards:
+        if path not in reference.backwards and not finder.skips(path):
+            finder.report("gradient-differs", path, f"{path} happens only in the rewritten version")
+
+
+def _leaves(finder: Finder, event: str) -> None:
+    ours, theirs = (side.gradients.get(event, []) for side in (finder.reference, finder.candidate))
+    for number, (row, other) in enumerate(matched(ours, theirs), start=1):
+        name = (row or other or {}).get("leaf") or f"leaf {number}"
+        path = f"{event}: {name}"
+        if not finder.skips(path):
+            _leaf(finder, path, _received(row), _received(other))
+
+
+def _leaf(finder: Finder, path: str, ours: list[Json], theirs: list[Json]) -> None:
+    """A missing gradient is not a zero gradient: optimizers pass over the one and step with the other."""
+    if len(ours) > len(theirs):
+        finder.report("gradient-missing", path, f"{path} receives no gradient in the rewritten version")
+    elif len(ours) < len(theirs):
+        finder.report("gradient-differs", path, f"{path} receives a gradient only in the rewritten version")
+    for mine, its in zip(ours, theirs, strict=False):
+        finder.tensor(path, "gradient-differs", {"role": "gradient", **mine}, {"role": "gradient", **its})
+
+
+def _received(row: Json | None) -> list[Json]:
+    return [] if row is None else [each for each in row["received"] if each is not None]
+
+
+def matched(ours: list[Json], theirs: list[Json]) -> Iterator[tuple[Json | None, Json | None]]:
+    """Leaves of one backward in pairs: by name, else by shape, dtype and value, then in order."""
+    left, rest = list(theirs), []
+    for row in ours:
+        other = next((each for each in left if row["leaf"] and each["leaf"] == row["leaf"]), None)
+        if other is None:
+            rest.append(row)
+        else:
+            left.remove(other)
+            yield row, other
+    for row in rest:
+        other = next((each for each in left if _alike(row, each)), None)
+        if other is not None:
+            left.remove(other)
+        yield row, other
+    yield from ((None, other) for other in left)
+
+
+def _alike(row: Json, other: Json) -> bool:
+    return all(row.get(key) == other.get(key) for key in ("shape", "dtype", "value"))

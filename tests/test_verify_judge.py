@@ -1,0 +1,267 @@
+"""Right rewrites are proved, wrong ones are refuted for the right reason, and what cannot be told is left unproved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from programs import program
+
+from fixinplace.model import Verdict
+from fixinplace.verify.runner import Runner
+
+HEAD = """
+import torch
+x = torch.randn(4, 4, requires_grad=True)
+"""
+
+MAIN = "import torch\ndef main():\n"
+
+REFUTED = {
+    "alias in a list": (
+        HEAD + "y = x * 1\nkept = [y]\nz = y.pow(2)\ny *= 3\n(z.sum() + kept[0].sum()).backward()\n",
+        ("y *= 3", "y = y * 3"),
+        "forward-differs",
+    ),
+    "view": (
+        HEAD + "y = x * 1\nz = y.exp()\nv = z[0]\nv *= 3\nz.sum().backward()\n",
+        ("v *= 3", "v = v * 3"),
+        "forward-differs",
+    ),
+    "stray detach": (
+        HEAD + "y = x * 1\nz = y.pow(2)\ny *= 3\n(z.sum() + y.sum()).backward()\n",
+        ("y *= 3", "y = y.detach() * 3"),
+        "gradient-missing",
+    ),
+    "wider dtype": (
+        "import torch\nx = torch.randn(4, requires_grad=True, dtype=torch.float16)\n"
+        "y = x * 1\nz = y.pow(2)\ny *= torch.ones(4)\n(z.sum() + y.sum()).backward()\n",
+        ("y *= torch.ones(4)", "y = y * torch.ones(4)"),
+        "dtype-differs",
+    ),
+    "parameter that its optimizer no longer knows": (
+        HEAD + "p = torch.nn.Parameter(torch.ones(4))\no = torch.optim.SGD([p], lr=0.1)\n"
+        "with torch.no_grad():\n    p *= 2\n(x * p).sum().backward()\no.step()\n",
+        ("p *= 2", "p = torch.nn.Parameter(p * 2)"),
+        "gradient-missing",
+    ),
+    "random numbers drawn twice": (
+        HEAD + "F = torch.nn.functional\ny = x.tanh()\ny = F.dropout(y, 0.5, True, True)\ny.pow(2).sum().backward()\n",
+        ("F.dropout(y, 0.5, True, True)", "F.dropout(y, 0.5, True) + 0 * torch.rand(1)"),
+        "random-state-differs",
+    ),
+    "dropped gradient": (
+        MAIN + "    x = torch.ones(3, requires_grad=True)\n    w = torch.ones(3, requires_grad=True)\n"
+        "    y = x * 2\n    y *= w\n    y.sum().backward()\n    return y.detach()\n",
+        ("y *= w", "y = y * w.detach()"),
+        "gradient-missing",
+    ),
+    "zero instead of none": (
+        MAIN + "    x = torch.ones(3, requires_grad=True)\n    w = torch.ones(3, requires_grad=True)\n"
+        "    y = x * 2\n    y += 1\n    y.sum().backward()\n    return y.detach()\n",
+        ("y += 1", "y = y + 1 + 0 * w"),
+        "gradient-differs",
+    ),
+    "other output": (
+        HEAD + "y = x * 1\ny += 1\nprint('done')\ny.sum().backward()\n",
+        ("y += 1", "y = y + 1; print('again')"),
+        "output-differs",
+    ),
+    "no longer shared at the end": (
+        HEAD + "y = x * 1\nkept = y\ny *= 1\ny.sum().backward()\n",
+        ("y *= 1", "y = y * 1"),
+        "aliasing-differs",
+    ),
+    "shared only now": (
+        HEAD + "y = x * 1\nz = y.clone()\nz += 0\n(y + z).sum().backward()\n",
+        ("z += 0", "z = y"),
+        "aliasing-differs",
+    ),
+    "new error": (
+        HEAD + "y = x * 1\ny += 1\ny.sum().backward()\n",
+        ("y += 1", "y = y + missing"),
+        "new-error",
+    ),
+    "error of autograd stays": (
+        HEAD + "y = x * 1\nz = y.pow(2)\ny *= 3\n(z.sum() + y.sum()).backward()\n",
+        ("y *= 3", "y += y * 2"),
+        "still-raises",
+    ),
+    "error of autograd stays, and is caught": (
+        HEAD + "y = x * 1\nz = y.pow(2)\ny *= 3\ntry:\n    z.sum().backward()\nexcept RuntimeError:\n    print('no')\n",
+        ("y *= 3", "y.mul_(3)"),
+        "still-raises",
+    ),
+    "one gradient of many backwards": (
+        HEAD + "for i in range(3):\n    x.grad = None\n    y = x * 1\n    z = y.pow(2)\n    y *= 3\n"
+        "    (z.sum() + y.sum()).backward()\nx.grad = None\ndel y, z\n",
+        ("y *= 3", "y = y * 3 if i else y.detach() * 3 + y - y.detach()"),
+        "gradient-differs",
+    ),
+    "leading bit of a large sum": (
+        HEAD + "y = x * 1\ny += 1e-3\ny.sum().backward()\n",
+        ("1e-3", "1.001e-3"),
+        "forward-differs",
+    ),
+    "member of an object": (
+        HEAD + "class Box:\n    pass\nbox = Box()\ny = x * 1\nbox.kept = [(y,)]\ny += 1\ny.sum().backward()\n",
+        ("y += 1", "y = y + 1"),
+        "forward-differs",
+    ),
+    "buffer of a module": (
+        HEAD
+        + "m = torch.nn.Module()\nm.register_buffer('b', torch.zeros(4))\nb = m.b\nb += 1\n(x * b).sum().backward()\n",
+        ("b += 1", "b = b + 1"),
+        "state-differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUTED)
+def test_wrong_rewrites_are_refuted(name: str, lab: Runner, tmp_path: Path):
+    text, (old, new), reason = REFUTED[name]
+    ruling = program(tmp_path, text).judge(lab, old, new).ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, reason), ruling.sentence
+
+
+PROVED = {
+    "out-of-place after a square": (
+        HEAD + "y = x * 1\nz = y ** 2\ny *= 3\n(z.sum() + y.sum()).backward()\n",
+        ("y *= 3", "y = y * 3"),
+    ),
+    "callable whose result is not back-propagated": (
+        MAIN + "    x = torch.ones(3, requires_grad=True)\n    y = x.exp()\n    y += 1\n    return {'y': [y]}\n",
+        ("y += 1", "y = y + 1"),
+    ),
+    "works today": (
+        HEAD + "y = x * 1\ny += 1\ny.sum().backward()\nprint(y.shape)\n",
+        ("y += 1", "y = y + 1"),
+    ),
+    "gradient asked for": (
+        HEAD + "y = x * 1\nz = y.exp()\ny *= 2\n(g,) = torch.autograd.grad((z * y).sum(), [x])\n",
+        ("y *= 2", "y = y * 2"),
+    ),
+    "in-place module that prints itself": (
+        HEAD + "net = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.ReLU(inplace=True))\n"
+        "net(x).sum().backward()\nprint(net)\n",
+        ("torch.nn.ReLU(inplace=True)", "torch.nn.ReLU()"),
+    ),
+    "optimizer steps": (
+        "import torch\ndef main():\n    net = torch.nn.Linear(3, 2)\n    o = torch.optim.Adam(net.parameters())\n"
+        "    for _ in range(3):\n        o.zero_grad()\n        y = net(torch.ones(5, 3)).exp()\n        y *= 2\n"
+        "        y.sum().backward()\n        o.step()\n    return net, o\n",
+        ("y *= 2", "y = y * 2"),
+    ),
+    "only where it is rounded otherwise": (
+        HEAD + "y = x * 1\ny /= 3\ny.sum().backward()\n",
+        ("y /= 3", "y = y * (1 / 3)"),
+    ),
+    "time stamp in the output": (
+        HEAD + "import time\ny = x * 1\ny += 1\ny.sum().backward()\nprint(time.time_ns())\nstamp = time.time_ns()\n",
+        ("y += 1", "y = y + 1"),
+    ),
+    "time stamp as a key": (
+        HEAD + "import time\ny = x * 1\ny += 1\ny.sum().backward()\nat = {time.time_ns(): [y]}\nprint(object())\n",
+        ("y += 1", "y = y + 1"),
+    ),
+    "end by sys.exit": (
+        HEAD + "import sys\ny = x * 1\ny += 1\ny.sum().backward()\nsys.exit(0)\n",
+        ("y += 1", "y = y + 1"),
+    ),
+    "backward in a thread": (
+        HEAD + "import threading\ny = x * 1\nz = y ** 2\ny *= 3\n"
+        "t = threading.Thread(target=(z.sum() + y.sum()).backward)\nt.start()\nt.join()\nprint(x.grad)\n",
+        ("y *= 3", "y = y * 3"),
+    ),
+    "checkpointed region": (
+        HEAD + "from torch.utils.checkpoint import checkpoint\ndef f(a):\n    b = a * 1\n    c = b.exp()\n"
+        "    b += 1\n    return c * b\n"
+        "checkpoint(f, x, use_reentrant=False).sum().backward()\n",
+        ("b += 1", "b = b + 1"),
+    ),
+    "sparse gradient": (
+        "import torch\ne = torch.nn.Embedding(9, 3, sparse=True)\n"
+        "y = e(torch.tensor([1, 2, 1]))\ny += 1\ny.sum().backward()\n",
+        ("y += 1", "y = y + 1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROVED)
+def test_right_rewrites_are_proved(name: str, lab: Runner, tmp_path: Path):
+    text, (old, new) = PROVED[name]
+    judgement = program(tmp_path, text).judge(lab, old, new)
+    assert judgement.ruling.verdict is Verdict.PROVED, judgement.ruling
+    assert judgement.reached == {0}
+    (evidence,) = judgement.ruling.evidence
+    assert evidence.gradients > 0
+    assert evidence.isolation == "landlock"
+    assert evidence.framework.startswith("torch 2.")
+
+
+UNPROVED = {
+    "leaf": (HEAD + "x *= 2\nx.sum().backward()\n", ("x *= 2", "x = x * 2"), "no-forward-reference"),
+    "view of several": (
+        HEAD + "a, b = (x * 1).unbind(0)[:2]\na += 1\na.sum().backward()\n",
+        ("a += 1", "a = a + 1"),
+        "no-forward-reference",
+    ),
+    "result argument": (
+        HEAD + "y = x * 1\ntorch.add(y, 1, out=y)\ny.sum().backward()\n",
+        ("torch.add(y, 1, out=y)", "y = torch.add(y, 1)"),
+        "no-forward-reference",
+    ),
+    "random relu": (
+        HEAD
+        + "y = torch.nn.functional.rrelu(x * 1, training=True)\nz = y ** 2\ny *= 3\n(z.sum() + y.sum()).backward()\n",
+        ("y *= 3", "y = y * 3"),
+        "no-forward-reference",
+    ),
+    "function transform": (
+        HEAD + "def f(a):\n    b = a * 1\n    c = b ** 2\n    b *= 3\n    return (c + b).sum()\n"
+        "print(torch.func.grad(f)(x))\n",
+        ("b *= 3", "b = b * 3"),
+        "no-forward-reference",
+    ),
+    "gradients that change from run to run": (
+        HEAD + "import os\ny = x * int.from_bytes(os.urandom(4), 'big')\ny += 1\ny.sum().backward()\n",
+        ("y += 1", "y = y + 1"),
+        "nondeterministic",
+    ),
+    "missing package": ("import torch, no_such_package\ny = 0\ny += 1\n", ("y += 1", "y = y + 1"), "needs-package"),
+    "graphics card": (
+        "import torch\nx = torch.ones(2, device='cuda', requires_grad=True)\ny = x * 1\ny += 1\n",
+        ("y += 1", "y = y + 1"),
+        "needs-gpu",
+    ),
+    "bug of its own": (HEAD + "y = x * 1\ny += 1\nraise KeyError('k')\n", ("y += 1", "y = y + 1"), "probe-failed"),
+    "failing exit": (HEAD + "y = x * 1\ny += 1\nraise SystemExit(3)\n", ("y += 1", "y = y + 1"), "probe-failed"),
+    "branch not taken": (
+        HEAD + "y = x * 1\nif x.shape[0] > 9: y += 1\ny.sum().backward()\n",
+        ("y += 1", "y = y + 1"),
+        "not-reached",
+    ),
+    "module that is built and not called": (
+        HEAD + "act = torch.nn.ReLU(inplace=True)\ny = x * 1\ny.sum().backward()\n",
+        ("torch.nn.ReLU(inplace=True)", "torch.nn.ReLU()"),
+        "not-reached",
+    ),
+    "lambda that is not called": (
+        HEAD + "f = lambda t: t.relu_()\ny = x * 1\ny.sum().backward()\n",
+        ("t.relu_()", "t.relu()"),
+        "not-reached",
+    ),
+    "nothing is differentiated": (
+        "import torch\ny = torch.ones(3)\ny += 1\nprint(y)\n",
+        ("y += 1", "y = y + 1"),
+        "not-reached",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNPROVED)
+def test_what_cannot_be_told_stays_unproved(name: str, lab: Runner, tmp_path: Path):
+    text, (old, new), reason = UNPROVED[name]
+    ruling = program(tmp_path, text).judge(lab, old, new).ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, reason), ruling.sentence
+    assert ruling.sentence

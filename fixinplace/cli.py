@@ -129,7 +129,7 @@ def _exit_with(command: Callable[[Console], int]) -> None:
         console.lines([f"fixinplace: {error}"], to_error=True)
         code = 2
     except KeyboardInterrupt:
-        console.lines(["fixinplace: interrupted; files that were not reported are unchanged"], to_error=True)
+        console.lines(["fixinplace: interrupted; every file is as it was or wholly fixed"], to_error=True)
         code = 130
     raise typer.Exit(code)
 

@@ -210,7 +210,7 @@ def test_an_interrupt_is_one_line(command, monkeypatch: pytest.MonkeyPatch):
     result = command("fix")
 
     assert result.exit_code == 130
-    assert result.stderr.splitlines() == ["fixinplace: interrupted; files that were not reported are unchanged"]
+    assert result.stderr.splitlines() == ["fixinplace: interrupted; every file is as it was or wholly fixed"]
 
 
 def test_a_crash_in_one_file_takes_no_other_file_with_it(command, monkeypatch: pytest.MonkeyPatch):

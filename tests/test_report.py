@@ -117,12 +117,12 @@ def test_what_is_not_ours_is_not_printed():
 
 def test_concise_is_one_line_per_finding():
     findings = (ruled(PROVED), refused(PROGRAM, "h.mul_(2)", rule="FIP104"))
-    problem = Problem("FIP901", "model.py", "invalid syntax", 3, 9)
+    problem = Problem("FIP903", "model.py", "unused", 3, 9)
 
     assert list(text.concise([result(*findings, problems=(problem,))])) == [
+        "model.py:3:9: FIP903 unused",
         "model.py:5:5: FIP101 [proved] `h += skip` overwrites h",
         "model.py:6:5: FIP104 [refused: live-alias] `h.mul_(2)` overwrites h",
-        "model.py:3:9: FIP901 invalid syntax",
     ]
     (line,) = text.concise([result(ruled(unproved("not-reached")))])
     assert line == "model.py:5:5: FIP101 [unproved: not-reached] `h += skip` overwrites h"

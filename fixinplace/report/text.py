@@ -19,38 +19,32 @@ def full(results: Sequence[Result]) -> Iterator[str]:
     """Lines of the text format: by file and line, two or more per finding."""
     for result in results:
         said: set[str] = set()
-        for finding in _shown(result):
-            yield f"{_place(result, finding)}  {_rule(finding.rule)}  {finding.message}"
-            yield from (f"  {line}" for line in _outcome(finding, result.written))
-            notes = [note for note in _notes(finding) if note not in said]
-            yield from (f"  {_shortened(note)}" for note in notes)
-            said.update(notes)
-        for problem in result.analysis.problems:
-            yield f"{_spot(problem)}  {_rule(problem.rule)}  {problem.message}"
+        for place, one in _entries(result):
+            yield f"{place}  {_rule(one.rule)}  {one.message}"
+            if isinstance(one, Finding):
+                yield from (f"  {line}" for line in _outcome(one, result.written))
+                notes = [note for note in _notes(one) if note not in said]
+                yield from (f"  {_shortened(note)}" for note in notes)
+                said.update(notes)
 
 
 def concise(results: Sequence[Result]) -> Iterator[str]:
     """Lines of the concise format: one per finding, as linters print them."""
     for result in results:
-        for finding in _shown(result):
-            status = _status(finding)
-            yield f"{_place(result, finding)}: {finding.rule} [{status}] {finding.message}"
-        for problem in result.analysis.problems:
-            yield f"{_spot(problem)}: {problem.rule} {problem.message}"
+        for place, one in _entries(result):
+            status = f"[{_status(one)}] " if isinstance(one, Finding) else ""
+            yield f"{place}: {one.rule} {status}{one.message}"
 
 
-def _shown(result: Result) -> list[Finding]:
-    return [finding for finding in result.analysis.findings if counts(finding)]
-
-
-def _place(result: Result, finding: Finding) -> str:
-    assert result.source is not None
-    line, column = result.source.part.position(finding.site.span.start)
-    return f"{result.analysis.path}:{line}:{column}"
-
-
-def _spot(problem: Problem) -> str:
-    return f"{problem.path}:{problem.line}:{problem.column}"
+def _entries(result: Result) -> list[tuple[str, Finding | Problem]]:
+    """What is printed about one file, with its place, in the order of the text."""
+    entries: list[tuple[int, int, Finding | Problem]] = [(p.line, p.column, p) for p in result.analysis.problems]
+    for finding in result.analysis.findings:
+        if counts(finding):
+            assert result.source is not None
+            entries.append((*result.source.part.position(finding.site.span.start), finding))
+    entries.sort(key=lambda entry: entry[:2])
+    return [(f"{result.analysis.path}:{line}:{column}", one) for line, column, one in entries]
 
 
 def _rule(code: str) -> str:

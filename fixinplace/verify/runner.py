@@ -71,13 +71,13 @@ class Runner:
 
     def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
         """Rule on `rewritten` as the text of the file `path` (absolute), by running `probe` on both texts."""
-        if (problem := self._ready()) is not None:
+        if (problem := self.problem) is not None:
             return Judgement(Ruling(Verdict.UNPROVED, *problem))
         return judge.judge(self, Case(probe, path, original, rewritten), marks)
 
     def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
         """Refute `rewritten` while other culprits may remain in it; never a proof."""
-        if (problem := self._ready()) is not None:
+        if (problem := self.problem) is not None:
             return Ruling(Verdict.UNPROVED, *problem)
         return judge.alone(self, Case(probe, path, original, rewritten))
 
@@ -135,8 +135,14 @@ class Runner:
             self._start()
             return {"failed": detail}
 
-    def _ready(self) -> tuple[str, str] | None:
-        """Start the server if there is none; returns why nothing can be run."""
+    @property
+    def folder(self) -> Path | None:
+        """Where the server and its runs keep their files; None before the first run."""
+        return None if self._folder is None else Path(self._folder.name)
+
+    @property
+    def problem(self) -> tuple[str, str] | None:
+        """Why nothing can be run, a name of `names.UNPROVED` and a sentence; starts the server if there is none."""
         if self._server is None and self._problem is None:
             self._start()
         return self._problem

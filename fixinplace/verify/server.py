@@ -31,6 +31,7 @@ from fixinplace.verify.processes import adopt_orphans, descendants, die_with_par
 from fixinplace.verify.sandbox import Scratch, enter
 
 _POLL_SECONDS = 0.02
+_exit = os._exit  # user code may patch it in the child
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _child(work: object) -> NoReturn:
         sys.stderr.flush()
         code = 70
     finally:
-        os._exit(code)
+        _exit(code)
 
 
 def _run_job(job: Job, scratch: Scratch, limits: Limits, abi: int, nonce: str) -> None:

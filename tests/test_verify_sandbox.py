@@ -1,0 +1,245 @@
+"""What a program may not do while it is being run, and that nothing of it is left afterwards."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from programs import program
+
+from fixinplace.model import Ruling, Verdict
+from fixinplace.verify import landlock
+from fixinplace.verify import runner as runner_module
+from fixinplace.verify.jobs import Job, Limits, Run, Status
+from fixinplace.verify.runner import Runner
+
+WORK = """
+import torch
+x = torch.ones(3, requires_grad=True)
+y = x * 1
+y += 1
+y.sum().backward()
+"""
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Runner]:
+    """A runner with little time and memory."""
+    with Runner(Limits(seconds=4, memory=512 << 20, file_size=1 << 20, processes=16)) as runner:
+        yield runner
+
+
+def ruled(runner: Runner, folder: Path, text: str) -> Ruling:
+    return program(folder, text).judge(runner, "y += 1", "y = y + 1").ruling
+
+
+def ran(runner: Runner, folder: Path, text: str) -> tuple[Run, str]:
+    """One plain run of a script, and what it printed."""
+    made = program(folder, text)
+    assert runner.problem is None
+    run = runner.run(Job("script", str(made.path), None, str(made.path), made.text))
+    return run, Path(run.folder, "stdout").read_text()
+
+
+def processes_with(word: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if word.encode() in command:
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_write_outside_the_scratch_folder_is_refused(lab: Runner, tmp_path: Path):
+    victim = tmp_path / "precious.txt"
+    victim.write_text("kept")
+    ruling = ruled(lab, tmp_path, WORK + f"open({str(victim)!r}, 'w').write('gone')\n")
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "probe-failed")
+    assert "PermissionError" in ruling.sentence
+    assert victim.read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "os.remove('precious.txt'); os.remove({victim!r})",
+        "os.rename({victim!r}, {victim!r} + '.moved')",
+        "os.truncate({victim!r}, 0)",
+        "os.mkdir({victim!r} + '.folder')",
+        "os.symlink('/etc', {victim!r} + '.link')",
+        "os.link({victim!r}, 'hard'); open('hard', 'w').write('gone')",
+        "open('precious.txt', 'a').write('more')",
+    ],
+)
+def test_other_changes_outside_are_refused(call: str, lab: Runner, tmp_path: Path):
+    victim = tmp_path / "precious.txt"
+    victim.write_text("kept")
+    run, _ = ran(lab, tmp_path, "import os\n" + call.format(victim=str(victim)) + "\n")
+    assert run.failure is not None
+    assert run.failure.type in ("PermissionError", "OSError")
+    assert victim.read_text() == "kept"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["precious.txt", "program.py"]
+
+
+def test_reads_beside_the_file_and_writes_in_the_current_folder_work(lab: Runner, tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "n.txt").write_text("7")
+    text = "open('log.txt', 'w').write('x')\nimport tempfile\ntempfile.mkstemp()\nprint(open('data/n.txt').read())\n"
+    run, output = ran(lab, tmp_path, text)
+    assert run.finished, run
+    assert output == "7\n"
+    assert not (tmp_path / "log.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["STREAM", "DGRAM"])
+def test_the_network_is_refused(kind: str, lab: Runner, tmp_path: Path):
+    with socket.socket(socket.AF_INET, getattr(socket, f"SOCK_{kind}")) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.2)
+        if kind == "STREAM":
+            server.listen()
+        text = f"""
+            import socket
+            s = socket.socket(socket.AF_INET, socket.SOCK_{kind})
+            s.connect(("127.0.0.1", {server.getsockname()[1]}))
+            s.send(b"secret")
+        """
+        run, _ = ran(lab, tmp_path, text)
+        assert run.failure is not None
+        assert run.failure.type in ("PermissionError", "OSError")
+        with pytest.raises(TimeoutError):
+            server.accept() if kind == "STREAM" else server.recv(10)
+
+
+def test_the_environment_is_empty(lab: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SECRET_TOKEN", "s3cret")
+    run, output = ran(lab, tmp_path, "import os\nprint(sorted(os.environ))\nprint(os.getcwd() != os.environ['HOME'])\n")
+    assert run.finished
+    assert "SECRET" not in output
+    assert "'HOME', 'LANG', 'OMP_NUM_THREADS', 'PATH'" in output
+
+
+def test_a_run_that_takes_too_long_is_ended(strict: Runner, tmp_path: Path):
+    ruling = ruled(strict, tmp_path, WORK + "while True: pass\n")
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "timed-out")
+
+
+def test_a_rewrite_that_takes_too_long_is_not_proved(strict: Runner, tmp_path: Path):
+    made = program(tmp_path, WORK)
+    ruling = made.judge(strict, "y += 1", "y = y + 1\nwhile True: pass").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "timed-out")
+
+
+def test_memory_is_bounded(strict: Runner, tmp_path: Path):
+    for line in ("torch.ones(1 << 30)", "bytearray(4 << 30)"):
+        ruling = ruled(strict, tmp_path, WORK + f"kept = {line}\n")
+        assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "over-memory"), ruling.sentence
+
+
+def test_file_size_is_bounded(strict: Runner, tmp_path: Path):
+    run, _ = ran(strict, tmp_path, "open('big', 'wb').write(bytes(8 << 20))\n")
+    assert run.failure is not None
+    assert run.failure.type == "OSError"
+
+
+def test_grandchildren_in_sessions_of_their_own_are_ended(lab: Runner, tmp_path: Path):
+    mark = "sleeper-" + tmp_path.name
+    text = f"""
+        import os, sys, time
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}])
+            os._exit(0)
+        time.sleep(0.5)
+        print("parent")
+    """
+    run, output = ran(lab, tmp_path, text)
+    assert run.finished, run
+    assert output == "parent\n"
+    assert processes_with(mark) == []
+
+
+def test_a_process_that_keeps_forking_is_ended(strict: Runner, tmp_path: Path):
+    started = time.monotonic()
+    run, _ = ran(strict, tmp_path, "import os\nwhile True:\n    os.fork()\n")
+    assert run.status is Status.TOO_MANY_PROCESSES
+    assert time.monotonic() - started < 30
+    after, output = ran(strict, tmp_path, "print('alive')\n")
+    assert (after.finished, output) == (True, "alive\n")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "import os; os._exit(0)",
+        "import os; os.kill(os.getpid(), 9)",
+        "import os; os.kill(os.getpid(), 11)",
+        "import ctypes; ctypes.string_at(0)",
+    ],
+)
+def test_a_run_without_an_end_record_proves_nothing(end: str, lab: Runner, tmp_path: Path):
+    ruling = ruled(lab, tmp_path, WORK + end + "\n")
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "probe-failed")
+
+
+def test_the_server_cannot_be_ended_from_inside(lab: Runner, tmp_path: Path):
+    if landlock.abi() < 6:
+        pytest.fail("this test needs a kernel that scopes signals (landlock ABI 6)")
+    run, _ = ran(lab, tmp_path, "import os\nos.kill(os.getppid(), 9)\n")
+    assert run.failure is not None
+    assert run.failure.type in ("PermissionError", "ProcessLookupError")
+
+
+TRICKS = {
+    "prints into every descriptor": "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'{\"status\": 1}\\n')\n"
+    "    except OSError: pass\n",
+    "closes descriptors": "import os\nos.closerange(0, 10)\n",
+    "closes its streams": "import sys\nsys.stdout.close(); sys.stderr.close(); sys.stdin.close()\n",
+    "lets a copy of itself run on": "import os\nos.fork()\n",
+    "patches torch": "torch.Tensor.backward = torch.equal = torch.Tensor.clone = torch.Tensor.__eq__ = None\n"
+    "torch.Tensor.grad = torch.Tensor.requires_grad = torch.Tensor.shape = None\n",
+    "patches the library": "import json, os, builtins, io\njson.dumps = open = builtins.open = os.replace = os._exit = None\n",
+    "leaves a hook behind": "import sys\nsys.setrecursionlimit(60)\n",
+    "changes grad mode": "torch.set_grad_enabled(False)\n",
+}
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_simple_tricks_change_no_verdict(name: str, lab: Runner, tmp_path: Path):
+    made = program(tmp_path, WORK + TRICKS[name])
+    assert made.judge(lab, "y += 1", "y = y + 1").ruling.verdict is Verdict.PROVED
+    assert made.judge(lab, "y += 1", "y = y + 2").ruling.verdict is Verdict.REFUTED
+
+
+def test_without_landlock_nothing_runs_unless_it_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    hello = runner_module._Server.hello
+    monkeypatch.setattr(runner_module._Server, "hello", lambda server: hello(server) | {"landlock": 0})
+    with Runner(Limits(seconds=20)) as runner:
+        ruling = ruled(runner, tmp_path, WORK + f"open({str(tmp_path / 'ran')!r}, 'w').write('x')\n")
+        assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "no-sandbox")
+        assert "--allow-run" in ruling.sentence
+        assert not (tmp_path / "ran").exists()
+    with Runner(Limits(seconds=20), allow_run=True) as runner:
+        ruling = ruled(runner, tmp_path, WORK)
+        assert ruling.verdict is Verdict.PROVED
+        assert ruling.evidence[0].isolation == "limits"
+
+
+def test_the_runner_leaves_nothing_behind(tmp_path: Path):
+    runner = Runner(Limits(seconds=20))
+    ruled(runner, tmp_path, WORK)
+    assert runner.folder is not None
+    folder = runner.folder
+    assert folder.is_dir()
+    assert processes_with(str(folder))
+    runner.close()
+    assert not folder.exists()
+    assert processes_with(str(folder)) == []

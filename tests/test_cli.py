@@ -232,8 +232,9 @@ def test_a_crash_in_one_file_takes_no_other_file_with_it(command, monkeypatch: p
     assert Path("b.py").read_text() == FIXED
 
 
-def test_a_closed_pipe_is_no_failure(tmp_path: Path):
-    (tmp_path / "m.py").write_text(SIGMOID)
+def test_a_closed_pipe_is_no_failure_and_the_work_goes_on(tmp_path: Path):
+    (tmp_path / "a.py").write_text(SIGMOID)
+    (tmp_path / "b.py").write_text("def f(:\n")
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as stdout:
@@ -242,7 +243,7 @@ def test_a_closed_pipe_is_no_failure(tmp_path: Path):
             cwd=tmp_path, stdout=stdout, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
 
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr == b""
 
 

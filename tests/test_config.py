@@ -86,6 +86,7 @@ def test_codes_names_and_starts_of_codes_select():
 
 def test_the_more_specific_selector_wins():
     assert config.selected(["FIP101"], ["FIP1"]) == {"FIP101"}
+    assert config.selected(["FIP101", "FIP104"], ["augmented-name"]) == {"FIP104"}
 
 
 @pytest.mark.parametrize("word", ["FIP777", "FI", "F", "", "augmented"])

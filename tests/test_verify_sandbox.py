@@ -206,7 +206,7 @@ TRICKS = {
     "lets a copy of itself run on": "import os\nos.fork()\n",
     "patches torch": "torch.Tensor.backward = torch.equal = torch.Tensor.clone = torch.Tensor.__eq__ = None\n"
     "torch.Tensor.grad = torch.Tensor.requires_grad = torch.Tensor.shape = None\n",
-    "patches the library": "import json, os, builtins, io\njson.dumps = open = builtins.open = os.replace = os._exit = None\n",
+    "patches the library": "import json, os, builtins\njson.dumps = builtins.open = os.replace = os._exit = None\n",
     "leaves a hook behind": "import sys\nsys.setrecursionlimit(60)\n",
     "changes grad mode": "torch.set_grad_enabled(False)\n",
 }

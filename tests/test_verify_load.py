@@ -1,0 +1,124 @@
+"""Whoever imports the edited file gets the edited text, as if it stood on the disk."""
+
+from __future__ import annotations
+
+import compileall
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from fixinplace.model import Verdict
+from fixinplace.verify.jobs import Job, Run
+from fixinplace.verify.probes import parse
+from fixinplace.verify.runner import Runner
+from fixinplace.verify.search import prove, rewrite
+
+from programs import fix, program  # isort: skip
+
+LAYER = """
+import torch
+
+def layer(x):
+    y = x * 2
+    z = y ** 2
+    y *= 3
+    return z + y
+"""
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"))
+
+
+def output(lab: Runner, kind: str, probe: Path, edited: Path, text: str, name: str | None = None) -> tuple[Run, str]:
+    assert lab.problem is None
+    run = lab.run(Job(kind, str(probe), name, str(edited), text))
+    return run, Path(run.folder, "stdout").read_text()
+
+
+IMPORTS = {
+    "import": "import model; print(model.WORD)",
+    "from import": "from model import WORD; print(WORD)",
+    "by location": "import importlib.util as u; from pathlib import Path\n"
+    "s = u.spec_from_file_location('other', Path(__file__).with_name('model.py'))\n"
+    "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.WORD)",
+    "through a link": "import linked; print(linked.WORD)",
+    "reloaded": "import model, importlib; importlib.reload(model); print(model.WORD)",
+    "source": "import model, inspect; print(inspect.getsource(model).split(chr(39))[1])",
+}
+
+
+@pytest.mark.parametrize("way", IMPORTS)
+def test_every_import_gets_the_edited_text(way: str, lab: Runner, tmp_path: Path):
+    write(tmp_path, {"model.py": "WORD = 'old'\n", "user.py": IMPORTS[way]})
+    (tmp_path / "linked.py").symlink_to(tmp_path / "model.py")
+    compileall.compile_dir(tmp_path, quiet=2)
+    run, text = output(lab, "script", tmp_path / "user.py", tmp_path / "model.py", "WORD = 'new'\n")
+    assert run.finished, run
+    assert text == "new\n"
+
+
+def test_a_script_sees_itself_as_python_would_show_it(lab: Runner, tmp_path: Path):
+    shown = "import sys\nprint(__name__, __file__, sys.argv, sys.path[0], __package__, __spec__)\n"
+    made = program(tmp_path, shown)
+    run, text = output(lab, "script", made.path, made.path, "'edited'\n" + shown)
+    assert run.finished, run
+    assert text == f"__main__ {made.path} ['{made.path}'] {tmp_path} None None\n"
+
+
+def test_a_traceback_shows_the_edited_line(lab: Runner, tmp_path: Path):
+    made = program(tmp_path, "x = 1\n")
+    run, _ = output(lab, "script", made.path, made.path, "x = 1\nraise ValueError('b' + 'oom')\n")
+    assert run.failure is not None
+    assert (run.failure.file, run.failure.line) == (str(made.path), 2)
+
+
+def test_a_module_of_a_package_may_import_its_neighbours(lab: Runner, tmp_path: Path):
+    runs = """
+        import torch
+        from .layers import layer
+        from ..names import SCALE
+
+        def probe_layer():
+            x = torch.ones(3, requires_grad=True)
+            return layer(x) * SCALE
+    """
+    files = {
+        "__init__.py": "",
+        "sub/__init__.py": "",
+        "names.py": "SCALE = 2\n",
+        "sub/layers.py": LAYER,
+        "sub/run.py": runs,
+    }
+    write(tmp_path / "pkg", files)
+    edited = tmp_path / "pkg" / "sub" / "layers.py"
+    text = edited.read_text()
+    probes = parse("pkg/sub/run.py", tmp_path)
+    proof = prove(text, str(edited), [fix(text, "y *= 3", "y = y * 3")], probes, lab)
+    assert proof.rulings[0].verdict is Verdict.PROVED, proof.rulings[0]
+
+
+def test_a_probe_in_another_file_proves_and_refutes(lab: Runner, tmp_path: Path):
+    probing = """
+        import torch, model
+
+        def probe_layer():
+            return model.layer(torch.ones(3, requires_grad=True))
+    """
+    write(tmp_path, {"model.py": LAYER, "probe_model.py": probing})
+    text = (tmp_path / "model.py").read_text()
+    (probe,) = parse("probe_model.py", tmp_path)
+    for new, verdict in (("y = y * 3", Verdict.PROVED), ("y = y * 4", Verdict.REFUTED)):
+        rewritten, marks = rewrite(text, [fix(text, "y *= 3", new)])
+        ruling = lab.judge(probe, str(tmp_path / "model.py"), text, rewritten, marks).ruling
+        assert ruling.verdict is verdict, ruling
+        assert ruling.evidence[0].probe == "probe_model.py::probe_layer"
+
+
+def test_a_file_named_like_a_module_of_the_library(lab: Runner, tmp_path: Path):
+    made = program(tmp_path, LAYER + "def main():\n    return layer(torch.ones(2, requires_grad=True))\n", "random.py")
+    assert made.judge(lab, "y *= 3", "y = y * 3").ruling.verdict is Verdict.PROVED

@@ -110,8 +110,9 @@ class Calls(TorchCalls):
         if writer is not None and writer.rule is not None:
             if name == "requires_grad_":
                 off = [a for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
+                self.make_live(base.memory, not (off and off[0].value is False), leaf=base.live is False)
                 return replace(base, live=not (off and off[0].value is False), leaf=not (off and off[0].value is False))
-            self.write(node, writer.name, writer.rule, func.value, base, joined(arguments))
+            self.write(node, writer.name, writer.rule, func.value, base, joined(arguments[_skipped(name) :]))
             return base
         if catalogue.is_unknown_in_place(name):
             if base.sure == 3:
@@ -192,3 +193,10 @@ def _joined_items(base: Value) -> Value:
     for item in base.items[1:]:
         result = join(result, item)
     return result
+
+
+def _skipped(method: str) -> int:
+    """Number of leading arguments that only say where to write: `scatter_(dim, index, src)`."""
+    if method.startswith(("scatter", "index_")) and method != "index_put_":
+        return 2
+    return 1 if method.startswith("masked_") or method == "index_put_" else 0

@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
+from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import ClassInfo, Index, Summary
-from fixinplace.detect.liveness import Function, Liveness, Names, captured, declared, stores
+from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Origin, Value, age, join, moved, overlap
 from fixinplace.model import Call, Hazard, Span
 from fixinplace.source import Text
@@ -84,6 +85,15 @@ class Program:
     read_by_functions: Names = frozenset()
     dtype_word: str | None = None
     sees_layouts: bool = False
+    anatomies: dict[int, Anatomy] = field(default_factory=dict)
+
+    def anatomy(self, body: list[ast.stmt], module: bool) -> Anatomy:
+        """Facts of a body, worked out at its first visit; functions may read the names of a module at any time."""
+        if not body:
+            return anatomy(body, frozenset())
+        if id(body[0]) not in self.anatomies:
+            self.anatomies[id(body[0])] = anatomy(body, self.read_by_functions if module else frozenset())
+        return self.anatomies[id(body[0])]
 
     def doubt(self, sentence: str) -> None:
         """Add a reason why nothing in this file may be called safe."""
@@ -121,16 +131,14 @@ class Frame(ABC):
         self.iterating: Memories = NOWHERE
         self.root: ast.AST = body[0] if body else ast.Pass()
         self.later: Names = frozenset()
-        self.liveness = Liveness(body, frozenset() if place.name != "<module>" else program.read_by_functions)
-        self.captured = captured(body)
-        self.declared = declared(body)
-        self.locals = frozenset().union(place.parameters, *map(stores, body)) - self.declared
-        self.doubts = inspections(body)
+        self.shape = shape = program.anatomy(body, place.name == "<module>")
+        self.liveness, self.above = shape.liveness, shape.above
+        self.captured, self.declared, self.doubts = shape.captured, shape.declared, shape.doubts
+        self.locals = (place.parameters | shape.stored) - shape.declared
         self.returned: list[Value] = []
         self.kept: set[str] = set()
         self.held: Memories = NOWHERE
         self.nested: dict[str, Function] = {}
-        self.above = {id(child): node for s in body for node in ast.walk(s) for child in ast.iter_child_nodes(node)}
 
     @abstractmethod
     def evaluate(self, node: ast.expr) -> Value:
@@ -192,30 +200,9 @@ class Frame(ABC):
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
         self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value
 
-    def make_live(self, memory: Memories) -> None:
-        """A live value was written into these storages: whoever looks at them is live from now on."""
+    def make_live(self, memory: Memories, live: bool | None, leaf: bool = False) -> None:
+        """What was written into these storages requires grad, or may: so does whoever looks at them from now on."""
         for names in (self.state.names, self.state.attrs):
             for name, value in names.items():
                 if value.tensor and overlap(value.memory, memory):
-                    names[name] = replace(value, live=True)
-
-
-_LOOKS = ("_version", "data_ptr", "_base", "grad_fn", "untyped_storage", "storage", "is_leaf", "_is_view", "is_set_to")
-_HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", "register_multi_grad_hook")
-_CALLS = ("id", "locals", "globals", "vars", "exec", "eval")
-
-
-def inspections(body: list[ast.stmt]) -> tuple[str, ...]:
-    """Doubts for every site of a function that looks at a tensor's identity, version or history."""
-    found: dict[str, None] = {}
-    for statement in body:
-        for node in ast.walk(statement):
-            match node:
-                case ast.Attribute(attr=attr) if attr in _LOOKS or attr in _HOOKS:
-                    found[f"the function uses `.{attr}`, which can tell the tensor from its replacement"] = None
-                case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
-                    found[f"the function calls `{name}`"] = None
-                case ast.Compare(ops=ops, comparators=sides) if any(isinstance(o, (ast.Is, ast.IsNot)) for o in ops):
-                    if not all(isinstance(side, ast.Constant) for side in sides):
-                        found["the function compares identities with `is`"] = None
-    return tuple(found)
+                    names[name] = replace(value, live=live or value.live, leaf=leaf or value.leaf)

@@ -80,7 +80,8 @@ def of_result(
 
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:
     shared, maybe = memories(tuple(operands))
-    if row.memory is catalogue.Memory.FRESH:
+    product = row.name == "torch.einsum" and len(call.args) > 2  # of one operand it may be a view, of two never
+    if row.memory is catalogue.Memory.FRESH or product:
         memory = frame.allocate(call)
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory

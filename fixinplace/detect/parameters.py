@@ -43,6 +43,8 @@ _USES: dict[str, tuple[Kind, float]] = {
     **dict.fromkeys(("astype", "copy"), (Kind.ARRAY, 2)),
     **dict.fromkeys(("format", "lower", "upper", "startswith", "endswith", "join"), (Kind.STRING, 2)),
 }
+_SIZED = tuple(f"torch.{name}" for name in "zeros ones empty rand randn full arange linspace eye randperm".split())
+"""Factories: what they are given is a size."""
 _INTEGRAL = ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")
 _SEQUENCES = ("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Set", "set", "FrozenSet", "Deque")
 _MAPPINGS = ("dict", "Dict", "Mapping", "OrderedDict", "MutableMapping")
@@ -122,7 +124,7 @@ class _Scores(ast.NodeVisitor):
 
     def _argument(self, name: str, position: int, score: dict[Kind, float]) -> None:
         head = name.split(".", 1)[0]
-        if name == "range" or head == "math":
+        if name == "range" or head == "math" or name in _SIZED:
             score[Kind.NUMBER] += 3
         elif name in ("enumerate", "len", "zip"):
             score[Kind.LIST] += 1

@@ -64,12 +64,6 @@ def read(part: Text, tree: ast.Module) -> Program:
     return program
 
 
-def is_suspended(function: Function) -> bool:
-    """True for generators and coroutines: their bodies run later than the call, and may run under another grad mode."""
-    nodes = (n for s in function.body for n in ast.walk(s))
-    return isinstance(function, ast.AsyncFunctionDef) or any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in nodes)
-
-
 def _whole_file(tree: ast.Module) -> Iterator[str]:
     """Reasons why nothing in the file may be called safe that the syntax tree shows."""
     plain: set[int] = set()
@@ -149,8 +143,9 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
                   info is None and program.index.updates_parameters(function))  # fmt: skip
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
+    suspended = isinstance(function, ast.AsyncFunctionDef) or frame.shape.suspended
     frame.nested |= enclosing.nested if enclosing else {}
-    if is_suspended(function):
+    if suspended:
         frame.doubts = (*frame.doubts, "the function is suspended while others run")
     frame.run(function.body)
     result = frame.returned[0] if frame.returned else NONE
@@ -160,7 +155,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     if promised is not None and result.kind in (Kind.UNKNOWN, Kind.NONE):
         result = replace(promised, memory=result.memory, maybe=result.maybe)
     own_work = all(d.rsplit(".", 1)[-1] in _PLAIN_DECORATORS for d in decorators)
-    kept = frozenset(names) if frame.doubts or not own_work or is_suspended(function) else frozenset(frame.kept)
+    kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept)
     program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept)
     _nested(program, frame, info)
 

@@ -64,7 +64,7 @@ class Statements(Expressions):
                 self.evaluate(value)
                 self.grad = self.switched(value, self.grad)
             case ast.Assign(targets=targets, value=value):
-                found = self.evaluate(value)
+                found = self.peek(value) if _is_view_chain(value) else self.evaluate(value)
                 for target in targets:
                     self.store(target, found, value)
             case ast.AnnAssign(target=target, annotation=hint, value=value):
@@ -357,6 +357,11 @@ def _joined_states(states: list[State]) -> State:
     for state in states[1:]:
         result = result.join(state)
     return result
+
+
+def _is_view_chain(node: ast.expr) -> bool:
+    """True for `x[1]`, `x[:, 0]`: copying elements saves nothing for backward."""
+    return isinstance(node, ast.Subscript) and (isinstance(node.value, ast.Name) or _is_view_chain(node.value))
 
 
 def _expects_errors(node: ast.expr) -> bool:

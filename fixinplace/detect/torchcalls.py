@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import joined
+from fixinplace.detect.index import canonical
 from fixinplace.detect.library import keyword, of_result, other_library
 from fixinplace.detect.modules import Modules
 from fixinplace.detect.values import (
@@ -18,6 +19,7 @@ from fixinplace.detect.values import (
     memories,
     tensor,
 )
+from fixinplace.model import Place, Usage
 
 
 class TorchCalls(Modules):
@@ -33,6 +35,8 @@ class TorchCalls(Modules):
             return self.function_write(node, writer)
         if self.flag_on(node, f"{path}(inplace=)"):
             return self.flagged(node, path)
+        if path == "functools.partial" and node.args:
+            return self.partial(node)
         arguments = self.arguments(node)
         out = keyword(node, "out")
         if out is not None and catalogue.writer(f"{path}(out=)") and not isinstance(out, ast.Constant):
@@ -92,6 +96,22 @@ class TorchCalls(Modules):
         written = self.as_tensor(arguments[0])
         self.write(node, name, writer.rule, target, written)
         return written
+
+    def partial(self, node: ast.Call) -> Value:
+        """`partial(nn.ELU, inplace=True)`: each call makes a module with its flag on."""
+        made = self.evaluate(node.args[0])
+        arguments = self.arguments(node)
+        row = catalogue.writer(f"{canonical(made.name)}(inplace=)") if made.kind is Kind.PATH else None
+        value = keyword(node, "inplace")
+        on = isinstance(value, ast.Constant) and value.value is True
+        if row is None or row.rule is None or not on:
+            return self.unseen(node, arguments)
+        seen = self._observation(node, row.rule, row.name, row.name.rsplit(".", 1)[-1].partition("(")[0])
+        seen.lives.append(None)
+        seen.facts |= {"place": Place.TEMPORARY, "usage": Usage.VALUE, "torch": self.torch_name()}
+        seen.facts |= {"module": True} if row.rule == "FIP107" else {}
+        seen.doubts["which calls the partial serves is not known"] = None
+        return UNKNOWN
 
     def function_write(self, node: ast.Call, writer: catalogue.Writer) -> Value:
         """`torch.relu_(x)`, `F.elu_(input=x)`."""

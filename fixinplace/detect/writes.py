@@ -68,7 +68,7 @@ class Writes(Frame):
             "torch": self.torch_name(),
         }
         if value is not None and value.live is not False:
-            self.make_live(written.memory)
+            self.make_live(written.memory, value.live)
         return seen
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
@@ -124,7 +124,8 @@ class Writes(Frame):
 
     def _roles(self, seen: Observation, target: ast.expr, written: Value, value: Value | None) -> None:
         """Not ours: no autograd operation, or one that is meant to be in place."""
-        lives = [written.live, value.live if value is not None else False]
+        guess = value is not None and value.kind is Kind.UNKNOWN and written.live is False  # mostly a number
+        lives = [written.live, value.live if value is not None and not guess else False]
         seen.lives.append(join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False)
         cls = self.place.cls
         if not self.grad:

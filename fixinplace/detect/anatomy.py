@@ -1,0 +1,61 @@
+"""What the syntax of one function body says; the same in every round, so it is worked out once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fixinplace.detect.liveness import Liveness, Names, captured
+
+_LOOKS = ("_version", "data_ptr", "_base", "grad_fn", "untyped_storage", "storage", "is_leaf", "_is_view", "is_set_to")
+_HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", "register_multi_grad_hook")
+_CALLS = ("id", "locals", "globals", "vars", "exec", "eval")
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Facts of a body that need no values.
+
+    above: parent of every node, by identity. doubts: it looks at identities, versions or history of tensors.
+    suspended: a generator or coroutine, which runs later than its call, perhaps under another grad mode.
+    captured, declared, stored: names that nested functions read, that are global or nonlocal, that are bound.
+    """
+
+    liveness: Liveness
+    above: Mapping[int, ast.AST]
+    captured: Names
+    declared: Names
+    stored: Names
+    doubts: tuple[str, ...]
+    suspended: bool
+
+
+def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
+    """Facts of a body; `at_exit` are names that others may read once it has run."""
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    scopes = (n for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)))
+    return Anatomy(
+        Liveness(body, at_exit),
+        {id(child): node for node in nodes for child in ast.iter_child_nodes(node)},
+        captured(body),
+        frozenset(name for node in scopes for name in node.names),
+        frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)),
+        inspections(nodes),
+        any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in nodes),
+    )
+
+
+def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
+    """Doubts for every site of a function that looks at a tensor's identity, version or history."""
+    found: dict[str, None] = {}
+    for node in nodes:
+        match node:
+            case ast.Attribute(attr=attr) if attr in _LOOKS or attr in _HOOKS:
+                found[f"the function uses `.{attr}`, which can tell the tensor from its replacement"] = None
+            case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
+                found[f"the function calls `{name}`"] = None
+            case ast.Compare(ops=ops, comparators=sides) if any(isinstance(o, (ast.Is, ast.IsNot)) for o in ops):
+                if not all(isinstance(side, ast.Constant) for side in sides):
+                    found["the function compares identities with `is`"] = None
+    return tuple(found)

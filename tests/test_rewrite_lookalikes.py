@@ -163,9 +163,16 @@ def test_stores_that_a_clone_before_does_not_make_right(text, site, refusal):
             pytest.param("r = f(x).copy_(y)\n", at("f(x).copy_(y)", "Tensor.copy_", "f(x)", place=Place.TEMPORARY),
                      "not-assignable", id="copy-into-a-temporary"),
         pytest.param("x.copy_(0.5)\n", at("x.copy_(0.5)", "Tensor.copy_"), "no-counterpart", id="copy-of-a-number"),
-        pytest.param("x.clone().fill_diagonal_(1)\n",
-                     at("x.clone().fill_diagonal_(1)", "Tensor.fill_diagonal_", "x.clone()", place=Place.TEMPORARY),
-                     "finished", id="written-into-a-clone-already"),
+        *(
+            pytest.param(f"r = {code}\n", at(code, f"Tensor.{op}", "?", place=Place.TEMPORARY), "finished", id=code)
+            for code, op in (
+                ("x.clone().fill_diagonal_(1)", "fill_diagonal_"),
+                ("torch.empty(3).fill_(v)", "fill_"),
+                ("torch.empty_like(x).normal_()", "normal_"),
+                ("x.new_zeros(3).add_(y)", "add_"),
+                ("x.clone().mul_(2)", "mul_"),
+            )
+        ),
     ],
 )  # fmt: skip
 def test_methods_that_stay(text, site, refusal):
@@ -239,6 +246,17 @@ def test_a_neighbour_that_is_not_ours_stops_the_write_of_the_same_tensor():
     assert [f.outcome.refusal for f in findings if isinstance(f.outcome, Refused)] == ["untracked", "no-safe-place"]
 
 
+def test_finished_code_inside_a_statement_stays_and_stops_nobody():
+    text = "y.add_(x.clone().mul_(2).exp_())\n"
+    clone = at("x.clone().mul_(2)", "Tensor.mul_", "x.clone()", Place.TEMPORARY, usage=Usage.VALUE)
+    chain = at("x.clone().mul_(2).exp_()", "Tensor.exp_", "x.clone()", Place.TEMPORARY, usage=Usage.VALUE)
+
+    findings = plan(text, at("y.add_(x.clone().mul_(2).exp_())", "Tensor.add_", "y"), clone, chain)
+
+    assert fixed(text, findings) == "y = y.add(x.clone().mul_(2).exp_())\n"
+    assert [f.outcome.refusal for f in findings if isinstance(f.outcome, Refused)] == ["finished", "finished"]
+
+
 def test_a_module_call_that_writes_a_part_of_a_tensor_refuses_the_flag():
     text = "m = nn.ReLU(inplace=True)\ny = m(x[0])\n"
     call = text.index("m(x[0])")
@@ -248,7 +266,11 @@ def test_a_module_call_that_writes_a_part_of_a_tensor_refuses_the_flag():
 
     site = at("nn.ReLU(inplace=True)", "torch.nn.ReLU(inplace=)", "m", place=Place.TEMPORARY, module_calls=(seen,))
 
-    assert refusals(text, site) == ["live-view"]
+    (finding,) = plan(text, site)
+
+    assert isinstance(finding.outcome, Refused)
+    assert finding.outcome.refusal == "live-view"
+    assert "`y = m(x[0])` (line 2)" in finding.outcome.sentence
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -11,11 +11,11 @@ import libcst as cst
 from fixinplace import catalogue
 from fixinplace.catalogue import Form, Writer
 from fixinplace.detect.index import dotted
-from fixinplace.model import Found, Place
+from fixinplace.model import Found, Place, Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, rewrites
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.lines import is_dotted
-from fixinplace.rewrite.reads import is_fresh
+from fixinplace.rewrite.reads import is_fresh, is_new
 from fixinplace.rewrite.statement import Statement
 
 _SWITCHED_ON = Writer("torch.nn.Module.inplace", "FIP108", Form.FLAG)
@@ -48,19 +48,37 @@ def writer_of(found: Found) -> Writer | None:
     return _SWITCHED_ON if found.site.rule == "FIP108" else catalogue.writer(found.site.op)
 
 
-def steps(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Found]) -> tuple[Step, ...]:
-    """The steps of a statement in order of evaluation; `calls` by end offset in that order.  Raises Refusal."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The steps of a statement in order of evaluation, and the sites that are finished code and stay."""
+
+    steps: tuple[Step, ...]
+    finished: Mapping[Found, Refused]
+
+
+def choose(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Found]) -> Chosen:
+    """Find the rewrite for each site; `calls` by end offset in order of evaluation.  Raises Refusal."""
     order = {end: number for number, end in enumerate(calls)}
-    taken: dict[ast.Call, Step] = {}
-    result: list[Step] = []
+    taken: dict[ast.Call | None, Step] = {}
+    steps: list[Step] = []
+    finished: dict[Found, Refused] = {}
+    new: set[ast.expr] = set()
     for one in sorted(found, key=lambda one: order.get(one.site.span.end, -1) if _is_call(one) else len(order)):
-        step = _step(opened, one, _call(calls, one), taken)
-        if _is_dropped(opened, step):
-            raise Refusal("not-assignable", "the written tensor has no name that could be bound to the new one")
-        if step.call is not None:
-            taken[step.call] = step
-        result.append(step)
-    return tuple(result)
+        call = _call(calls, one)
+        operand = overwritten(_writer(one), call) if call is not None else None
+        if call is not None and one.facts.place is Place.TEMPORARY and (is_new(operand) or operand in new):
+            new.add(call)
+            finished[one] = Refused("finished", "the tensor is new, and nothing has kept it yet")
+            continue
+        taken[call] = _step(opened, one, call, operand, taken)
+        steps.append(taken[call])
+    return Chosen(tuple(steps), finished)
+
+
+def _writer(found: Found) -> Writer:
+    writer = writer_of(found)
+    assert writer is not None, "sites of unknown writers are refused before"
+    return writer
 
 
 def overwritten(writer: Writer, call: ast.Call) -> ast.expr | None:
@@ -89,10 +107,9 @@ def _call(calls: Mapping[int, ast.Call], found: Found) -> ast.Call | None:
     return calls[found.site.span.end]
 
 
-def _step(opened: Statement, found: Found, call: ast.Call | None, taken: Mapping[ast.Call, Step]) -> Step:
-    writer = writer_of(found)
-    assert writer is not None, "sites of unknown writers are refused before"
-    operand = overwritten(writer, call) if call is not None else None
+def _step(opened: Statement, found: Found, call: ast.Call | None, operand: ast.expr | None,
+          taken: Mapping[ast.Call | None, Step]) -> Step:  # fmt: skip
+    writer = _writer(found)
     inner = taken.get(operand) if isinstance(operand, ast.Call) else None
     case = Case(found, writer, inner.case.target if inner is not None else _target(found, writer, call, operand))
     node = opened.node(found.site.span, call is not None)
@@ -102,7 +119,10 @@ def _step(opened: Statement, found: Found, call: ast.Call | None, taken: Mapping
     refused = rewrite.refusal(case, node)
     if refused is not None:
         raise Refusal(refused.refusal, refused.sentence)
-    return Step(case, rewrite, node, call, operand)
+    step = Step(case, rewrite, node, call, operand)
+    if _is_dropped(opened, step):
+        raise Refusal("not-assignable", "the written tensor has no name that could be bound to the new one")
+    return step
 
 
 def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.expr | None) -> str | None:

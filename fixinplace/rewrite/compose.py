@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from fixinplace.model import Call, Edit, Found, Place, Span, Usage
+from fixinplace.model import Call, Edit, Found, Place, Refused, Span, Usage
 from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
-from fixinplace.rewrite.choice import Step, steps
+from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
 from fixinplace.rewrite.lines import assigned, binding, checked, expression
 from fixinplace.rewrite.reads import evaluated
@@ -22,18 +22,20 @@ from fixinplace.source import Text
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The edits of one statement, the lines that they write, and the steps taken."""
+    """The edits of one statement, the lines that they write, the steps taken, and the sites that stay finished."""
 
     edits: tuple[Edit, ...]
     lines: tuple[str, ...]
     steps: tuple[Step, ...]
+    finished: Mapping[Found, Refused]
 
 
 def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Sequence[Call]) -> Composed:
     """Rewrite the sites of one statement, and bind what its calls of in-place modules wrote; raises Refusal."""
     opened = open_statement(part, setting.span, isinstance(setting.node, ast.expr))
     calls = {part.span(n).end: n for n in evaluated(setting.node) if isinstance(n, ast.Call)}
-    taken = steps(opened, calls, found)
+    chosen = choose(opened, calls, found)
+    taken = chosen.steps
     writes = _writes(calls, taken, modules)
     needed = copies(setting, taken)
     bound = bind(setting, writes, alone=bool(needed))
@@ -49,7 +51,7 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     after = checked(opened.code(small))
     _keep_comments(opened, [*before, after])
     lines = (*before, after[1:-1] if opened.header else after)
-    return Composed(_edits(part, setting, lines), lines, taken)
+    return Composed(_edits(part, setting, lines), lines, taken, chosen.finished)
 
 
 def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:

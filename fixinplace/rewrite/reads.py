@@ -68,6 +68,17 @@ def is_fresh(node: ast.expr) -> bool:
     return False
 
 
+def is_new(node: ast.expr | None) -> bool:
+    """True for a call that makes a tensor without history (`torch.empty(3)`) or a clone: nothing has kept it yet."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="clone")):
+            return True
+        case ast.Call(func=ast.Attribute(attr=attr)):
+            rows = [row for row in (result(f"Tensor.{attr}"), result(f"torch.{attr}")) if row is not None]
+            return bool(rows) and all(row.memory is Memory.FRESH and not row.tracked for row in rows)
+    return False
+
+
 def _operands(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Assign(targets=targets, value=value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from fixinplace.model import Place, Refused
+from fixinplace.model import Place
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.values import method, operand
 
@@ -12,13 +12,6 @@ from fixinplace.rewrite.values import method, operand
 def _takes(case: Case, node: Node) -> bool:
     known = isinstance(node, cst.Call) and case.writer.name == "Tensor.fill_diagonal_"
     return known and case.facts.place is not Place.SUBSCRIPT
-
-
-def _refusal(case: Case, node: Node) -> Refused | None:
-    made = operand(case, node)
-    if isinstance(made, cst.Call) and isinstance(made.func, cst.Attribute) and made.func.attr.value == "clone":
-        return Refused("finished", "the tensor is a clone that nothing has read yet")
-    return None
 
 
 def _edit(case: Case, node: Node) -> cst.BaseExpression:
@@ -59,5 +52,4 @@ REWRITE = Rewrite(
     effect=Effect.REBIND,
     takes=_takes,
     edit=_edit,
-    refusal=_refusal,
 )

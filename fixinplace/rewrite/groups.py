@@ -1,0 +1,68 @@
+"""Which statements change together.
+
+Note [Groups]
+    The atom is the statement: its sites are rewritten together or not at all, since one text replaces them all.
+    A flag of a module reaches further: it writes what the module is called with, so that the statements of its
+    calls belong to its group.  A site that is not ours (`no-grad`, `untracked`, ...) stays as it is and does not
+    stop its neighbours, unless it writes the very tensor that they write.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from fixinplace.model import Call, Found, Span
+
+
+@dataclass
+class Group:
+    """Statements that change together, with their sites and the calls of in-place modules in them."""
+
+    found: dict[Span, list[Found]] = field(default_factory=lambda: defaultdict(list))
+    modules: dict[Span, list[Call]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def statements(self) -> list[Span]:
+        """The statements by position."""
+        return sorted({*self.found, *self.modules}, key=lambda span: span.start)
+
+    def sites(self) -> Iterator[Found]:
+        """All sites, statement by statement."""
+        for statement in self.statements:
+            yield from self.found.get(statement, ())
+
+    def add(self, found: Found) -> None:
+        """Take in a site, and the calls of the module that it is a flag of."""
+        self.found[found.site.statement].append(found)
+        for call in found.facts.module_calls:
+            if call not in self.modules[call.statement]:
+                self.modules[call.statement].append(call)
+
+
+def groups(found: Sequence[Found]) -> list[Group]:
+    """The sites in groups, in the order of the first site of each; see Note [Groups]."""
+    joined = _Joined()
+    for one in found:
+        for call in one.facts.module_calls:
+            joined.join(call.statement, one.site.statement)
+    result: dict[Span, Group] = defaultdict(Group)
+    for one in found:
+        result[joined.find(one.site.statement)].add(one)
+    return list(result.values())
+
+
+class _Joined:
+    """Sets of statements, each known by one of them."""
+
+    def __init__(self) -> None:
+        self.parent: dict[Span, Span] = {}
+
+    def find(self, span: Span) -> Span:
+        while (parent := self.parent.setdefault(span, span)) != span:
+            span = parent
+        return span
+
+    def join(self, one: Span, other: Span) -> None:
+        self.parent[self.find(one)] = self.find(other)

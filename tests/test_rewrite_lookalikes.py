@@ -247,14 +247,14 @@ def test_a_neighbour_that_is_not_ours_stops_the_write_of_the_same_tensor():
 
 
 def test_finished_code_inside_a_statement_stays_and_stops_nobody():
-    text = "y.add_(x.clone().mul_(2).exp_())\n"
-    clone = at("x.clone().mul_(2)", "Tensor.mul_", "x.clone()", Place.TEMPORARY, usage=Usage.VALUE)
-    chain = at("x.clone().mul_(2).exp_()", "Tensor.exp_", "x.clone()", Place.TEMPORARY, usage=Usage.VALUE)
+    text = "y.add_(x.clone().exp_().mul_(2))\n"
+    clone = at("x.clone().exp_()", "Tensor.exp_", "x.clone()", Place.TEMPORARY, usage=Usage.VALUE)
+    kept = at("x.clone().exp_().mul_(2)", "Tensor.mul_", "x.clone()", Place.TEMPORARY, usage=Usage.VALUE)
 
-    findings = plan(text, at("y.add_(x.clone().mul_(2).exp_())", "Tensor.add_", "y"), clone, chain)
+    first, second, third = plan(text, at(text.strip(), "Tensor.add_", "y"), clone, kept)
 
-    assert fixed(text, findings) == "y = y.add(x.clone().mul_(2).exp_())\n"
-    assert [f.outcome.refusal for f in findings if isinstance(f.outcome, Refused)] == ["finished", "finished"]
+    assert fixed(text, (first, second, third)) == "y = y.add(x.clone().exp_().mul(2))\n"
+    assert second.outcome == Refused("finished", "the tensor is new, and nothing has kept it yet")
 
 
 def test_a_module_call_that_writes_a_part_of_a_tensor_refuses_the_flag():

@@ -62,12 +62,10 @@ def choose(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Fou
     taken: dict[ast.Call | None, Step] = {}
     steps: list[Step] = []
     finished: dict[Found, Refused] = {}
-    new: set[ast.expr] = set()
     for one in sorted(found, key=lambda one: order.get(one.site.span.end, -1) if _is_call(one) else len(order)):
         call = _call(calls, one)
         operand = overwritten(_writer(one), call) if call is not None else None
-        if call is not None and one.facts.place is Place.TEMPORARY and (is_new(operand) or operand in new):
-            new.add(call)
+        if call is not None and one.facts.place is Place.TEMPORARY and is_new(operand):
             finished[one] = Refused("finished", "the tensor is new, and nothing has kept it yet")
             continue
         taken[call] = _step(opened, one, call, operand, taken)

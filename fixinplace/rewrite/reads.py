@@ -69,7 +69,11 @@ def is_fresh(node: ast.expr) -> bool:
 
 
 def is_new(node: ast.expr | None) -> bool:
-    """True for a call that makes a tensor without history (`torch.empty(3)`) or a clone: nothing has kept it yet."""
+    """True for a call that makes a tensor without history (`torch.empty(3)`) or a clone: nothing has kept it yet.
+
+    What is then written into it may be kept: in `x.clone().exp_().mul_(2)` the first write is harmless, and keeps its
+    result, which the second one overwrites.
+    """
     match node:
         case ast.Call(func=ast.Attribute(attr="clone")):
             return True

@@ -229,6 +229,16 @@ def test_a_refused_site_refuses_its_statement_and_says_whose_fault_it_is():
     assert "`y.mul_(2)` (line 1)" in first.outcome.sentence
 
 
+def test_a_chain_on_a_part_would_keep_and_overwrite_within_one_statement():
+    text = "x[0].exp_().mul_(2)\n"
+    sites = [
+        at("x[0].exp_()", "Tensor.exp_", place=Place.SUBSCRIPT),
+        at(text.strip(), "Tensor.mul_", place=Place.SUBSCRIPT),
+    ]
+
+    assert refusals(text, *sites) == ["no-counterpart", "no-counterpart"]
+
+
 def test_a_neighbour_that_is_not_ours_stays_and_stops_nobody():
     text = "r = x.add_(1) + y.mul_(2)\n"
 

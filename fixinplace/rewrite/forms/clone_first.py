@@ -27,7 +27,12 @@ def _takes(case: Case, node: Node) -> bool:
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:
-    if not isinstance(node, cst.Call) or _is_view(operand(case, node)):
+    if not isinstance(node, cst.Call):
+        return None
+    part = operand(case, node)
+    if isinstance(part, cst.Call):
+        return Refused("no-counterpart", "each link of the chain writes what the one before it may have kept")
+    if _is_view(part):
         return None
     return Refused("live-view", f"the index may pick a copy: then the write does not reach `{case.target}` at all")
 

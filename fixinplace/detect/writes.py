@@ -35,6 +35,9 @@ _PREFIXES = (
 )
 _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
 _DETACHED = ("data", "grad")
+_ARITHMETIC = tuple(
+    f"Tensor.{n}_" for n in ("add", "sub", "mul", "div", "pow", "_iadd_", "_isub_", "_imul_", "_itruediv_")
+)
 
 
 def is_initialiser(name: str) -> bool:
@@ -124,7 +127,8 @@ class Writes(Frame):
 
     def _roles(self, seen: Observation, target: ast.expr, written: Value, value: Value | None) -> None:
         """Not ours: no autograd operation, or one that is meant to be in place."""
-        guess = value is not None and value.kind is Kind.UNKNOWN and written.live is False  # mostly a number
+        plain = value is not None and value.kind is Kind.UNKNOWN and seen.op in _ARITHMETIC
+        guess = plain and written.live is False  # an operand of which nothing is known is mostly a number
         lives = [written.live, value.live if value is not None and not guess else False]
         seen.lives.append(join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False)
         cls = self.place.cls

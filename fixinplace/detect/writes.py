@@ -37,8 +37,6 @@ _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
 _DETACHED = ("data", "grad")
 _ARITHMETIC = ("Tensor.add_", "Tensor.sub_", "Tensor.mul_", "Tensor.div_", "Tensor.pow_",
                "Tensor.__iadd__", "Tensor.__isub__", "Tensor.__imul__", "Tensor.__itruediv__")  # fmt: skip
-    f"Tensor.{n}_" for n in ("add", "sub", "mul", "div", "pow", "_iadd_", "_isub_", "_imul_", "_itruediv_")
-)
 
 
 def is_initialiser(name: str) -> bool:

@@ -94,7 +94,7 @@ def test_a_module_of_a_package_may_import_its_neighbours(lab: Runner, tmp_path: 
         "sub/layers.py": LAYER,
         "sub/run.py": runs,
     }
-    write(tmp_path / "pkg", files)
+    write(tmp_path / "pkg", files | {"sub/run.py": runs})
     edited = tmp_path / "pkg" / "sub" / "layers.py"
     text = edited.read_text()
     probes = parse("pkg/sub/run.py", tmp_path)

@@ -6,26 +6,33 @@ from collections.abc import Iterator
 
 from fixinplace.verify.finder import Finder
 from fixinplace.verify.jobs import Json
+from fixinplace.verify.sides import Side
 
 
 def compare_backwards(finder: Finder) -> None:
     """Report every backward and every leaf whose gradient is missing, new or different."""
     reference, candidate = finder.reference, finder.candidate
     for path, row in reference.backwards.items():
-        if finder.skips(path):
+        if _skipped(finder, path, row, candidate):
             continue
         if path not in candidate.backwards:
             finder.report("gradient-missing", path, f"{path} does not happen in the rewritten version")
         elif "failed" in row:
-            finder.notes.append(f"{path} is not compared: {row['failed']}")
+            finder.notes += [] if row["freed"] else [f"{path} is not compared: {row['failed']}"]
         elif "failed" in candidate.backwards[path]:
             why = candidate.backwards[path]["failed"]
             finder.report("gradient-missing", path, f"{path} cannot be taken in the rewritten version: {why}")
         else:
             _leaves(finder, path)
-    for path in candidate.backwards:
-        if path not in reference.backwards and not finder.skips(path):
+    for path, row in candidate.backwards.items():
+        if path not in reference.backwards and not _skipped(finder, path, row, reference):
             finder.report("gradient-differs", path, f"{path} happens only in the rewritten version")
+
+
+def _skipped(finder: Finder, event: str, row: Json, other: Side) -> bool:
+    """True for what is excluded, and for the gradient of a tensor whose path itself comes and goes between two runs."""
+    of = row.get("of", event)
+    return finder.skips(event) or finder.skips(of) or (finder.exact and "of" in row and of not in other.values)
 
 
 def _leaves(finder: Finder, event: str) -> None:

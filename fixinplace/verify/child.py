@@ -19,6 +19,7 @@ from fixinplace.verify.gradients import Recorder
 from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
 from fixinplace.verify.observe import Observer, UserCode
+from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.records import Records
 from fixinplace.verify.sandbox import Scratch
@@ -30,15 +31,17 @@ _torch_state, _python_state = torch.get_rng_state, random.getstate
 _grad_enabled, _default_dtype = torch.is_grad_enabled, torch.get_default_dtype
 
 
-def run(job: Job, scratch: Scratch, nonce: str) -> None:
-    """Run the job and leave its records in `scratch.out`."""
+def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
+    """Run the job and leave its records in `scratch.out`, in files of at most `file_size` bytes."""
     process = _pid()
     user = UserCode(job.path)
-    records = Records(BLOB_BYTES)
+    records = Records(min(BLOB_BYTES, file_size // 2))
     recorder = Recorder(records, LeafNames(user))
     cloning, reach = Cloning(), Reach(job.text, job.regions)
     before = frozenset(sys.modules)
     ballast = _prepare(job)
+    outside = Outside()
+    outside.install()
     recorder.install()
     if job.cloned:
         cloning.install()
@@ -53,7 +56,8 @@ def run(job: Job, scratch: Scratch, nonce: str) -> None:
         "failures": [dataclasses.asdict(each) for each in recorder.failures],
         "reached": sorted(reach.reached()),
         "no_clone_reference": cloning.blind_spot,
-        "notes": notes,
+        "interpreter": outside.interpreter,
+        "notes": notes + outside.notes,
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),
     }
     records.write(scratch.out, end)

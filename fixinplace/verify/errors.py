@@ -50,6 +50,8 @@ def obstacle(run: Run) -> tuple[str, str] | None:
         return "timed-out", f"the run was {run.detail}"
     if run.status is not Status.ENDED:
         return "probe-failed", f"the run left no end record: {run.detail}"
+    if run.interpreter:
+        return "probe-failed", run.interpreter
     if run.failure is None or is_inplace(run.failure):
         return None
     return _of_failure(run.failure)

@@ -157,7 +157,7 @@ class Recorder:
     def _result(self, path: str, tensor: torch.Tensor, named: dict[int, str]) -> None:
         event = f"gradient of {path}"
         leaves = [node.variable for node in accumulators([tensor])]
-        row: Json = {"kind": "backward", "path": event}
+        row: Json = {"kind": "backward", "path": event, "of": path}
         self._records.rows.append(row)
         if not leaves:
             return
@@ -171,8 +171,8 @@ class Recorder:
         except Exception as error:
             failure = failure_of(error)
             freed = "backward through the graph a second time" in failure.message
-            row["failed"] = "the program has back-propagated through it already" if freed else failure.sentence
-            if not freed:
+            row |= {"failed": failure.sentence, "freed": freed}
+            if not freed:  # freed: the program has back-propagated through it, and that was recorded
                 self.failures.append(failure)
             return
         for each, gradient in zip(rows, gradients, strict=True):

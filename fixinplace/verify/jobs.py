@@ -11,6 +11,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
+TRACING_FACTOR = 4
+"""How much longer a run may take in which every instruction of the edited code is watched."""
+
 SEED = 0
 """The one seed of `random`, numpy and torch in every run."""
 
@@ -88,6 +91,8 @@ class Run:
     folder: where its manifest and its bytes lie.
     failures: errors raised inside a backward, whether or not the program caught them.
     reached: indices into `Job.regions` whose code ran.
+    no_clone_reference: why its gradients are no reference although saved tensors were cloned.
+    interpreter: the other Python that the program started.
     """
 
     status: Status
@@ -97,6 +102,7 @@ class Run:
     failures: tuple[Failure, ...] = ()
     reached: frozenset[int] = frozenset()
     no_clone_reference: str = ""
+    interpreter: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -157,6 +163,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         failures=tuple(Failure(**each) for each in end["failures"]),
         reached=frozenset(end["reached"]),
         no_clone_reference=end["no_clone_reference"],
+        interpreter=end["interpreter"],
         notes=tuple(end["notes"]),
     )
 

@@ -136,11 +136,11 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
     """Checks 0-4 of the design on two versions of a file, with reachability."""
     bench = _Bench(lab, case)
     try:
-        reference = _reference(bench)
+        reference = _reference(bench, marks)
         comparison, refuted = _candidate(bench, reference)
-        reached = _reached(bench, reference, marks)
         if refuted is not None:
-            return Judgement(refuted, reached)
+            return Judgement(refuted)
+        reached = _reached(bench, reference, marks)
         return Judgement(_accept(bench, comparison, reached), reached)
     except Unproved as stop:
         return Judgement(bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))
@@ -164,23 +164,25 @@ def alone(lab: Laboratory, case: Case) -> Ruling:
     return bench.ruling(Verdict.UNPROVED, "not-reached", "agrees while saved tensors are cloned", comparison)
 
 
-def _reference(bench: _Bench) -> _Reference:
+def _reference(bench: _Bench, marks: tuple[Mark, ...]) -> _Reference:
     plain = bench.run(bench.case.original)
     if (why := obstacle(plain)) is not None:
         raise Unproved(*why)
     if is_broken(plain):
-        return _cloned_reference(bench, plain)
+        return _cloned_reference(bench, plain, marks)
+    _reached_at_all(bench, False, marks)
     excluded = _noise(bench, plain, bench.run(bench.case.original, perturbed=True))
     bench.checks.append("original twice")
     _look_for_silent_error(bench, plain, excluded)
     return _Reference(plain, False, excluded)
 
 
-def _cloned_reference(bench: _Bench, plain: Run) -> _Reference:
+def _cloned_reference(bench: _Bench, plain: Run, marks: tuple[Mark, ...]) -> _Reference:
     errors = [each for each in (plain.failure, *plain.failures) if each is not None and is_inplace(each)]
     bench.notes.append(f"the original fails: {errors[0].sentence}")
     run = bench.run(bench.case.original, cloned=True)
     _usable(run)
+    _reached_at_all(bench, True, marks)
     excluded = _noise(bench, run, bench.run(bench.case.original, cloned=True, perturbed=True))
     bench.checks += ["original with saved tensors cloned, twice"]
     return _Reference(run, True, excluded)
@@ -281,14 +283,18 @@ def _worst(differences: tuple[Difference, ...]) -> Difference:
     return min(differences, key=lambda each: _ORDER.index(each.reason) if each.reason in _ORDER else len(_ORDER))
 
 
+def _reached_at_all(bench: _Bench, cloned: bool, marks: tuple[Mark, ...]) -> None:
+    """Raises Unproved if the original runs none of the code in question: no other run would tell anything."""
+    traced = _traced(bench, bench.case.original, {region for mark in marks for region in mark.original}, cloned)
+    if not any(traced.issuperset(mark.original) for mark in marks):
+        raise Unproved("not-reached", "the probe does not run the code in question")
+
+
 def _reached(bench: _Bench, reference: _Reference, marks: tuple[Mark, ...]) -> frozenset[int]:
     """Groups all of whose edits ran in both versions, each traced in a run of its own."""
-    ours = tuple(sorted({region for mark in marks for region in mark.original}))
-    theirs = tuple(sorted({region for mark in marks for region in mark.rewritten}))
-    if not theirs:
-        return frozenset()
-    original = _traced(bench.run(bench.case.original, cloned=reference.cloned, regions=ours), ours)
-    rewritten = _traced(bench.run(bench.case.rewritten, regions=theirs), theirs)
+    ours, theirs = ({each for mark in marks for each in side(mark)} for side in (_original, _rewritten))
+    original = _traced(bench, bench.case.original, ours, reference.cloned)
+    rewritten = _traced(bench, bench.case.rewritten, theirs, False)
     bench.checks.append("reached in both versions")
     return frozenset(
         mark.group
@@ -297,8 +303,23 @@ def _reached(bench: _Bench, reference: _Reference, marks: tuple[Mark, ...]) -> f
     )
 
 
-def _traced(run: Run, regions: tuple[Region, ...]) -> frozenset[Region]:
+def _traced(bench: _Bench, text: str, wanted: set[Region], cloned: bool) -> frozenset[Region]:
+    """Those of the wanted regions of one version whose code runs."""
+    if not wanted:
+        return frozenset()
+    regions = tuple(sorted(wanted))
+    run = bench.run(text, cloned=cloned, regions=regions)
+    if (why := obstacle(run)) is not None:
+        raise Unproved(why[0], f"while looking for the code that runs: {why[1]}")
     return frozenset(regions[index] for index in run.reached)
+
+
+def _original(mark: Mark) -> tuple[Region, ...]:
+    return mark.original
+
+
+def _rewritten(mark: Mark) -> tuple[Region, ...]:
+    return mark.rewritten
 
 
 def _accept(bench: _Bench, comparison: Comparison, reached: frozenset[int]) -> Ruling:

@@ -114,12 +114,12 @@ class Observer:
         self._records.rows.append({"kind": kind, "path": path, "role": role, **fields})
 
     def _tensor(self, tensor: torch.Tensor, path: str, role: str) -> None:
-        first = self.named.setdefault(id(tensor), path) == path
+        self.named.setdefault(id(tensor), path)
         role = "state" if isinstance(tensor, _PARAMETER) else role
         self._row("tensor", path, role, self._records.stored(tensors.read(tensor)))
         for name, part in tensors.parts(tensor):
             self._row("tensor", f"{path}.{name}", role, self._records.stored(tensors.read(part)))
-        if first and tensors.is_differentiable(tensor):
+        if tensors.is_differentiable(tensor):
             self.tracked.append((path, tensor))
         if (gradient := tensors.gradient_of(tensor)) is not None:
             self._row("tensor", f"{path}.grad", "gradient", self._records.stored(tensors.read(gradient, dense=True)))

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import select
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +18,7 @@ from typing import IO, Self
 from fixinplace.model import Ruling, Verdict
 from fixinplace.verify import judge
 from fixinplace.verify.jobs import (
+    TRACING_FACTOR,
     Comparison,
     Job,
     Json,
@@ -31,7 +33,9 @@ from fixinplace.verify.judge import Case, Judgement, Mark
 from fixinplace.verify.probes import Probe
 
 _KEPT_RUNS = 32
-_START_SECONDS = 120
+_KEPT_BYTES = 2 << 30
+_PATIENCE = 60.0
+"""Seconds that the server may take to start, and to answer after a run's own deadline."""
 
 
 class Runner:
@@ -73,13 +77,19 @@ class Runner:
         """Rule on `rewritten` as the text of the file `path` (absolute), by running `probe` on both texts."""
         if (problem := self.problem) is not None:
             return Judgement(Ruling(Verdict.UNPROVED, *problem))
-        return judge.judge(self, Case(probe, path, original, rewritten), marks)
+        try:
+            return judge.judge(self, Case(probe, path, original, rewritten), marks)
+        finally:
+            self._forget()
 
     def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
         """Refute `rewritten` while other culprits may remain in it; never a proof."""
         if (problem := self.problem) is not None:
             return Ruling(Verdict.UNPROVED, *problem)
-        return judge.alone(self, Case(probe, path, original, rewritten))
+        try:
+            return judge.alone(self, Case(probe, path, original, rewritten))
+        finally:
+            self._forget()
 
     def run(self, job: Job) -> Run:
         """The run of this job, from memory if it has been run before."""
@@ -88,10 +98,16 @@ class Runner:
             self._runs[job] = self._runs.pop(job)  # the youngest is last
             return self._runs[job]
         run = self._runs[job] = self._run(job)
-        while len(self._runs) > _KEPT_RUNS:
-            oldest = next(iter(self._runs))
-            _discard(Path(self._runs.pop(oldest).folder))
         return run
+
+    def _forget(self) -> None:
+        """Drop the oldest runs beyond what is kept; between judgements, so that no run in use goes."""
+        kept = 0
+        for count, (job, run) in enumerate(reversed(list(self._runs.items())), start=1):
+            kept += sum(each.stat().st_size for each in Path(run.folder).glob("*"))
+            if count > _KEPT_RUNS or kept > _KEPT_BYTES:
+                del self._runs[job]
+                _discard(Path(run.folder))
 
     def compare(self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool) -> Comparison | str:
         """Compare two runs in a process of their own."""
@@ -127,7 +143,7 @@ class Runner:
     def _ask(self, request: Json) -> Json:
         assert self._server is not None
         try:
-            return self._server.ask(request)
+            return self._server.ask(request, self.limits.seconds * TRACING_FACTOR + _PATIENCE)
         except (OSError, EOFError, ValueError) as error:
             detail = f"the server ended: {error}"
             self._server.close()
@@ -194,15 +210,19 @@ class _Server:
 
     def hello(self) -> Json:
         """The first line of the server: what it can do."""
-        return self._read()
+        return self._read(_PATIENCE)
 
-    def ask(self, request: Json) -> Json:
+    def ask(self, request: Json, seconds: float) -> Json:
         """Send one request and wait for its answer; raises OSError, EOFError or ValueError if the server is gone."""
         self._requests.write(json.dumps(request) + "\n")
         self._requests.flush()
-        return self._read()
+        return self._read(seconds)
 
-    def _read(self) -> Json:
+    def _read(self, seconds: float) -> Json:
+        ready, _, _ = select.select([self._replies], [], [], seconds)
+        if not ready:
+            self._process.kill()
+            raise EOFError(f"no answer for {seconds:g} s")
         line = self._replies.readline()
         if not line:
             log = self._log.read_text(errors="backslashreplace").strip().splitlines() if self._log.exists() else []
@@ -224,6 +244,7 @@ class _Server:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    kept["TORCHDYNAMO_DISABLE"] = "1"  # what is proved is the program as written, not as compiled
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
     package = str(Path(__file__).parents[2])
     if package not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):

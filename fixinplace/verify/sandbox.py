@@ -63,10 +63,10 @@ def enter(scratch: Scratch, limits: Limits, abi: int) -> None:
     _streams(scratch.out)
     _environment(scratch.home)
     os.chdir(scratch.work)
-    memory_devices = _namespaces(limits.memory) if abi else ()
+    private = _namespaces(limits.memory)
     _limits(limits)
     if abi:
-        landlock.restrict(abi, (scratch.root, *memory_devices))
+        landlock.restrict(abi, (scratch.root, *private))
 
 
 def _streams(out: Path) -> None:
@@ -134,6 +134,8 @@ def _namespaces(memory: int) -> tuple[Path, ...]:
     Landlock alone refuses TCP only; without an interface UDP is refused as well.  Returns the folders that became
     private and may therefore be written.
     """
+    if sys.platform != "linux":
+        return ()
     user, group = os.getuid(), os.getgid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWNS) != 0:

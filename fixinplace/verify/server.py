@@ -7,6 +7,7 @@ Note [Why nothing is computed here]
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import importlib
@@ -19,6 +20,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
@@ -26,7 +28,7 @@ from typing import NoReturn, TextIO
 import torch
 
 from fixinplace.verify import child, compare, gradients, landlock
-from fixinplace.verify.jobs import Job, Json, Limits, Status, load
+from fixinplace.verify.jobs import TRACING_FACTOR, Job, Json, Limits, Status, load
 from fixinplace.verify.processes import adopt_orphans, descendants, die_with_parent, end_all
 from fixinplace.verify.sandbox import Scratch, enter
 
@@ -65,6 +67,8 @@ class Server:
     def run(self, request: Json) -> Json:
         """One run of a job in a sandboxed child; its records are moved to `request["folder"]`."""
         job, limits, nonce = load(request["job"]), Limits(**request["limits"]), secrets.token_hex(8)
+        if job.regions is not None:
+            limits = dataclasses.replace(limits, seconds=limits.seconds * TRACING_FACTOR)
         scratch = Scratch(self.root / "scratch")
         _remove(scratch.root)
         scratch.create(Path(job.path).parent)
@@ -99,13 +103,13 @@ class Server:
     def _wait(self, pid: int, limits: Limits) -> tuple[Status, str]:
         """Wait for a child until its deadline; ends the server if the other end of the pipe has gone."""
         deadline = time.monotonic() + limits.seconds
-        pidfd = os.pidfd_open(pid)
-        try:
+        with _ending(pid) as ending:
             while True:
-                watched: list[int | TextIO] = [pidfd, self.requests]
+                watched: list[int | TextIO] = [self.requests, *ending]
                 ready, _, _ = select.select(watched, [], [], _POLL_SECONDS)
-                if pidfd in ready:
-                    return _ended(os.waitpid(pid, 0)[1])
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    return _ended(status)
                 if self.requests in ready:
                     end_all(os.getpid())
                     sys.exit(0)
@@ -113,8 +117,17 @@ class Server:
                     return Status.TIMED_OUT, f"stopped after {limits.seconds:g} s"
                 if len(descendants(os.getpid())) > limits.processes:
                     return Status.TOO_MANY_PROCESSES, f"more than {limits.processes} processes at once"
-        finally:
-            os.close(pidfd)
+
+
+@contextlib.contextmanager
+def _ending(pid: int) -> Iterator[list[int]]:
+    """A descriptor that becomes readable when the child ends; none where the system has no such thing."""
+    found = [os.pidfd_open(pid)] if hasattr(os, "pidfd_open") else []
+    try:
+        yield found
+    finally:
+        for descriptor in found:
+            os.close(descriptor)
 
 
 def _ended(status: int) -> tuple[Status, str]:
@@ -144,7 +157,7 @@ def _child(work: object) -> NoReturn:
 def _run_job(job: Job, scratch: Scratch, limits: Limits, abi: int, nonce: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     enter(scratch, limits, abi)
-    child.run(job, scratch, nonce)
+    child.run(job, scratch, limits.file_size, nonce)
 
 
 def _learn(end: Path) -> None:

@@ -95,6 +95,8 @@ def read_array(array: Any) -> Reading:
         "shape": list(array.shape),
         "device": "cpu",
         "layout": "strided",
+        "requires_grad": False,
+        "leaf": True,
     }
     memory = {"address": interface["data"][0], "item": array.itemsize, "steps": None}
     if array.itemsize and all(step >= 0 and step % array.itemsize == 0 for step in array.strides):

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def _environment(home: Path) -> None:
         PYTHONHASHSEED="0",
         PYTHONDONTWRITEBYTECODE="1",
     )
+    tempfile.tempdir = None  # the server may have looked it up in its own environment
 
 
 def _limits(limits: Limits) -> None:

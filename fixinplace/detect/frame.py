@@ -10,7 +10,19 @@ from dataclasses import dataclass, field, replace
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import ClassInfo, Index, Summary
 from fixinplace.detect.liveness import Function, Names
-from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Origin, Value, age, join, moved, overlap
+from fixinplace.detect.values import (
+    NOWHERE,
+    UNKNOWN,
+    Memories,
+    Memory,
+    Origin,
+    Value,
+    age,
+    join,
+    limited,
+    moved,
+    overlap,
+)
 from fixinplace.model import Call, Hazard, Span
 from fixinplace.source import Text
 
@@ -197,6 +209,7 @@ class Frame(ABC):
         """Bind a name; what grad mode off computes does not require grad."""
         if name in self.declared and value.memory:
             self.escape(value, None, f"`{name}` belongs to an enclosing scope")
+        value = limited(value)
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
         self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value
 

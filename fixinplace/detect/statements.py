@@ -21,6 +21,7 @@ from fixinplace.detect.values import (
     Value,
     element,
     join,
+    limited,
     overlap,
     path,
     rows,
@@ -269,7 +270,7 @@ class Statements(Expressions):
         for info in [classes[owner]] if owner in classes else classes.values():
             known = info.attrs.get(attr)
             if known is not None or owner in classes:
-                info.attrs[attr] = value if known is None else join(known, value)
+                info.attrs[attr] = limited(value if known is None else join(known, value))
 
     def switch_on(self, target: ast.Attribute) -> None:
         """`m.inplace = True`."""

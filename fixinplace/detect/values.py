@@ -68,6 +68,7 @@ class Memory:
 
 Memories = frozenset[Memory]
 NOWHERE: Memories = frozenset()
+_WIDEST = 64
 
 
 def overlap(a: Memories, b: Memories) -> bool:
@@ -139,6 +140,15 @@ def sequence(items: tuple[Value, ...] = (), exact: bool = False) -> Value:
     """A list or tuple; its memory is that of its elements."""
     memory, maybe = memories(items)
     return Value(Kind.LIST, items=items, exact=exact, memory=memory, maybe=maybe)
+
+
+def limited(value: Value, depth: int = 3) -> Value:
+    """`value` with at most so many levels of elements and few elements each: containers that hold themselves end."""
+    if not value.items:
+        return value
+    if depth == 0 or len(value.items) > _WIDEST:
+        return replace(value, items=(), exact=False)
+    return replace(value, items=tuple(limited(item, depth - 1) for item in value.items))
 
 
 def memories(values: tuple[Value, ...]) -> tuple[Memories, Memories]:

@@ -162,6 +162,8 @@ def test_stores_that_a_clone_before_does_not_make_right(text, site, refusal):
                      id="unbound-method"),
             pytest.param("r = f(x).copy_(y)\n", at("f(x).copy_(y)", "Tensor.copy_", "f(x)", place=Place.TEMPORARY),
                      "not-assignable", id="copy-into-a-temporary"),
+        pytest.param("x.logical_not_()\n", at("x.logical_not_()", "Tensor.logical_not_"), "no-counterpart",
+                     id="not-recorded-by-autograd"),
         pytest.param("x.copy_(0.5)\n", at("x.copy_(0.5)", "Tensor.copy_"), "no-counterpart", id="copy-of-a-number"),
         *(
             pytest.param(f"r = {code}\n", at(code, f"Tensor.{op}", "?", place=Place.TEMPORARY), "finished", id=code)

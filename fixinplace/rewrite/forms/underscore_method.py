@@ -10,6 +10,8 @@ from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.values import cast, kept_dtype, no_name_to_cast
 
 _FORMS = (Form.SAME, Form.CAST)
+_WITHOUT_DERIVATIVE = "Tensor.logical_"
+"""Autograd does not record `x.logical_and_(y)`: the gradient of the result goes to the old `x` as if it were that."""
 
 
 def _takes(case: Case, node: Node) -> bool:
@@ -18,6 +20,8 @@ def _takes(case: Case, node: Node) -> bool:
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:
+    if case.writer.name.startswith(_WITHOUT_DERIVATIVE):
+        return Refused("no-counterpart", "torch lets the gradient pass the write unchanged: there is no right gradient")
     return no_name_to_cast(case) if case.writer.form is Form.CAST or case.facts.mixed else None
 
 
@@ -35,7 +39,8 @@ REWRITE = Rewrite(
     "`r = x.add(e)` if not; inside an expression the new value gets a line of its own before.",
     why="A method ending in `_` writes into its tensor, which earlier ops may have kept for their backward.",
     safety="Safe if nobody else looks at the tensor. Comparisons, logical and cumulative methods give another dtype "
-    "out of place: their result is always cast, and never called safe.",
+    "out of place: their result is always cast, and never called safe. In-place logical methods on a tensor that "
+    "requires grad are refused: autograd does not record them, so that no gradient is right.",
     examples=(
         example(
             """

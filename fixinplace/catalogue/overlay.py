@@ -15,7 +15,7 @@ Note [Foreach]
 from __future__ import annotations
 
 VIEWS = frozenset(
-    "as_strided_ detach_ rename_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_".split(),
+    "as_strided_ detach_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_".split(),
 )
 """Data unchanged; the counterpart of the same name without the underscore is a view."""
 

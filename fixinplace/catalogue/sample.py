@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -34,9 +34,7 @@ class Operator(Protocol):
     supports_autograd: bool
     op: Callable[..., Any]
     inplace_variant: Callable[..., Any] | None
-
-    def sample_inputs(self, device: str, dtype: torch.dtype, requires_grad: bool = False) -> Iterator[Case]:
-        """Calls that torch tests, the plain ones first."""
+    sample_inputs_func: Callable[[Operator, str, torch.dtype, bool], Iterable[Case]]
 
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.int32, torch.bool)
@@ -105,7 +103,7 @@ def _cases(op: Operator, dtype: torch.dtype) -> Iterator[Case]:
     if dtype not in op.dtypes:
         return
     tracked = dtype.is_floating_point and op.supports_autograd
-    for number, case in enumerate(op.sample_inputs("cpu", dtype, requires_grad=tracked)):
+    for number, case in enumerate(op.sample_inputs_func(op, "cpu", dtype, tracked)):
         if number == SAMPLES:
             return
         if case.kwargs.get("dtype") is None:

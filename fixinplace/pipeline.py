@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from fixinplace import detect, names, rewrite, suppress
-from fixinplace.model import Analysis, Edit, Finding, Fix, Problem, Refused, Ruling, Verdict
-from fixinplace.source import Source, apply
+from fixinplace import detect, names, rewrite, rounds, suppress
+from fixinplace.model import Analysis, Edit, Finding, Fix, Problem, Refused, Ruling, Span, Verdict
+from fixinplace.source import Source, Text, apply
 
 
 class Mode(enum.StrEnum):
@@ -127,9 +127,9 @@ def _analyse(source: Source, tree: ast.Module, enabled: frozenset[str]) -> Analy
     kept, suppressed, problems = suppress.split(source.path, source.part, ours, enabled)
     kept_ids = {id(finding) for finding in kept}
     lost = groups(finding for finding in planned if id(finding) not in kept_ids)
-    kept = tuple(_without_partner(finding, lost) for finding in kept)
+    kept = _disjoint(tuple(_without_partner(finding, lost) for finding in kept))
     untouched = tuple(finding for finding in wanted if not counts(finding))
-    return Analysis(source.path, _ordered((*kept, *untouched)), suppressed, problems)
+    return Analysis(source.path, rounds.ordered((*kept, *untouched)), suppressed, problems)
 
 
 def counts(finding: Finding) -> bool:
@@ -150,8 +150,23 @@ def _without_partner(finding: Finding, lost: frozenset[int]) -> Finding:
     return replace(finding, outcome=Refused("partner-ignored", sentence))
 
 
-def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: (finding.site.span.start, finding.site.span.end, finding.rule)))
+def _disjoint(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Fixes that would edit the same text cannot be made together: the first stays, the others become refusals."""
+    taken: list[Span] = []
+    clashing: set[int] = set()
+    for group, fix in fixes(findings).items():
+        spans = [edit.span for edit in fix.edits]
+        if any(span.overlaps(other) for span in spans for other in taken):
+            clashing.add(group)
+        else:
+            taken += spans
+    refusal = Refused("no-safe-place", "its text overlaps that of another fix")
+    return tuple(
+        replace(finding, outcome=refusal)
+        if isinstance(finding.outcome, Fix) and finding.outcome.group in clashing
+        else finding
+        for finding in findings
+    )
 
 
 def _syntax_error(source: Source, error: Exception) -> Problem:
@@ -162,12 +177,12 @@ def _syntax_error(source: Source, error: Exception) -> Problem:
     return Problem("FIP901", source.path, f"{error.msg}", line, max(error.offset or 1, 1))
 
 
-def internal_error(source: Source, error: Exception) -> Problem:
+def internal_error(source: Source, error: Exception, command: str = "check --select ALL") -> Problem:
     """The problem FIP904: what failed, where in our code, and the command that shows it again."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename.rpartition('fixinplace/')[2]}:{frames[-1].lineno}" if frames else "?"
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    again = f"fixinplace check --select ALL {source.path}"
+    again = f"fixinplace {command} {source.path}"
     return Problem("FIP904", source.path, f"{what} (in {where}); reproduce with `{again}`, and please report it")
 
 
@@ -212,7 +227,7 @@ def _run(source: Source, wanted: dict[int, Fix], policy: Policy, prover: Prover)
         proof = prover(source, tuple(trying.values()))
         rulings |= {group: proof.rulings[group] for group in trying}
         kept = {group: fix for group, fix in trying.items() if policy.writes(rulings[group])}
-        if proof.written <= kept.keys():
+        if proof.written <= kept.keys() or kept == trying:
             break
         trying = kept
     return rulings
@@ -240,14 +255,36 @@ def choose_written(source: Source, analysis: Analysis, policy: Policy) -> Result
 
 
 def fix(source: Source, enabled: frozenset[str], policy: Policy, prover: Prover | None) -> Result:
-    """Analyse, prove, choose: what `fix` does with one file, short of writing it."""
+    """Analyse, prove, choose: what `fix` does with one file, short of writing it.  See Note [Rounds] in `rounds.py`."""
     analysis = analyse(source, enabled)
     try:
-        ruled = prove(source, analysis, policy, prover)
-        result = choose_written(source, ruled, policy)
-        if result.changed and _compiles(source.part.text):
-            _compile(result.text)
+        result = _settled(source, analysis, policy, prover)
+        for _ in range(_ROUNDS):
+            more = _revealed(result, enabled) if result.changed else ()
+            if not more:
+                break
+            grown = _settled(source, rounds.merged(analysis, more), policy, prover)
+            if not result.written < grown.written:
+                break  # what was revealed is not written, or costs what it rests on
+            analysis, result = rounds.merged(analysis, more), grown
         return result
     except Exception as error:  # as in `analyse`: the file stays as it is, and the report says why
-        failed = replace(analysis, problems=(*analysis.problems, internal_error(source, error)))
+        failed = replace(analysis, problems=(*analysis.problems, internal_error(source, error, "fix --diff")))
         return Result(failed, source, source.part.text)
+
+
+_ROUNDS = 8
+
+
+def _settled(source: Source, analysis: Analysis, policy: Policy, prover: Prover | None) -> Result:
+    result = choose_written(source, prove(source, analysis, policy, prover), policy)
+    if result.changed and _compiles(source.part.text):
+        _compile(result.text)
+    return result
+
+
+def _revealed(result: Result, enabled: frozenset[str]) -> tuple[Finding, ...]:
+    assert result.source is not None
+    fixed = replace(result.source, data=result.data, part=Text(result.text))
+    made = [fix for group, fix in fixes(result.analysis.findings).items() if group in result.written]
+    return rounds.revealed(result.analysis, [edit for fix in made for edit in fix.edits], analyse(fixed, enabled))

@@ -81,7 +81,21 @@ def test_modules_and_functions_are_small(path: Path):
     assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 60] == []
 
 
-STATIC = ("detect", "rewrite", "report", "commands", "model", "pipeline", "config", "cli", "files", "names", "source")
+STATIC = (
+    "detect",
+    "rewrite",
+    "report",
+    "commands",
+    "model",
+    "pipeline",
+    "rounds",
+    "suppress",
+    "config",
+    "cli",
+    "files",
+    "names",
+    "source",
+)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(MODULES[0].parent.parent).as_posix())

@@ -6,6 +6,9 @@ import sys
 
 from fixinplace import __version__
 
+_DEEPEST = 10_000
+"""Levels of calls for generated code: a chain of a thousand method calls nests a thousand expressions."""
+
 
 def main() -> None:
     """Run the command line; the version is told before anything else is imported."""
@@ -14,6 +17,7 @@ def main() -> None:
         return
     from fixinplace import cli
 
+    sys.setrecursionlimit(max(_DEEPEST, sys.getrecursionlimit()))
     cli.run()
 
 

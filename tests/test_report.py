@@ -72,7 +72,10 @@ def test_what_is_unproved_says_why_and_what_to_do():
 def test_a_hidden_caller_shows_all_other_checks():
     lines = entry(ruled(unproved("hidden-caller", PROVED.evidence)))
 
+    nothing = replace(PROVED.evidence[0], values=0, gradients=0)
+
     assert lines[2].startswith("  otherwise: 3 values and 14 gradients equal")
+    assert len(entry(ruled(unproved("hidden-caller", (nothing,))))) == 3
 
 
 def test_what_is_refuted_says_where_and_how_far():

@@ -101,7 +101,7 @@ def _ruling(fix: Fix, ruling: Ruling, written: bool) -> Iterator[str]:
                 yield _shortened(f"not proved, {ruling.reason}: {ruling.sentence}")
         case Verdict.UNPROVED | Verdict.REFUTED:
             yield _shortened(f"{ruling.verdict} {ruling.reason}: {ruling.sentence}")
-            if ruling.reason == "hidden-caller" and ruling.evidence:
+            if ruling.reason == "hidden-caller" and any(e.values or e.gradients for e in ruling.evidence):
                 yield f"otherwise: {_evidence(ruling.evidence)}"
     if not written:
         yield _to_do(ruling)

@@ -242,6 +242,7 @@ def _candidate(bench: _Bench, reference: _Reference, cloned: bool = False) -> tu
         return _NOTHING, bench.ruling(Verdict.REFUTED, "new-error", f"only the rewritten version fails: {why[1]}")
     comparison = bench.compare(reference.run, run, reference.excluded)
     bench.checks += _COMPARED
+    bench.notes += [*reference.run.notes, *run.notes]
     if comparison.differences and all(each.numeric for each in comparison.differences):
         comparison = _once_more_in_double(bench, reference, comparison, cloned)
     return comparison, _refutation(bench, reference, run, comparison)

@@ -31,8 +31,9 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _INPLACE = re.compile(r"(?:, )?\binplace=(?:True|False)")
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice, enum.Enum, torch.dtype, torch.device)
 _PLAIN_TORCH = (torch.layout, torch.memory_format, torch.Size)
+_FLAG = (".inplace", "['inplace']")
 _PARAMETER = torch.nn.Parameter
-_MODULE_OWN = frozenset(vars(torch.nn.Module())) - {"training"} | {"inplace"}
+_MODULE_OWN = frozenset(vars(torch.nn.Module())) - {"training"}
 _OPEN_STDLIB = frozenset({"collections", "types", "argparse", "dataclasses"})
 _OPTIMIZER_SKIPPED = frozenset({"defaults", "state", "param_groups", "step"})
 
@@ -116,8 +117,10 @@ class Observer:
     def _tensor(self, tensor: torch.Tensor, path: str, role: str) -> None:
         self.named.setdefault(id(tensor), path)
         role = "state" if isinstance(tensor, _PARAMETER) else role
-        self._row("tensor", path, role, self._records.stored(tensors.read(tensor)))
-        for name, part in tensors.parts(tensor):
+        fields = self._records.stored(tensors.read(tensor))
+        parts = tensors.parts(tensor)
+        self._row("tensor", path, role, {key: fields[key] for key in fields if key != "unread"} if parts else fields)
+        for name, part in parts:
             self._row("tensor", f"{path}.{name}", role, self._records.stored(tensors.read(part)))
         if tensors.is_differentiable(tensor):
             self.tracked.append((path, tensor))
@@ -150,6 +153,8 @@ class Observer:
         if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
             self._row(kind, path, role, {"type": type(value).__qualname__, "length": length})
         for step, item in items:
+            if step in _FLAG and isinstance(item, bool):
+                continue  # the flag is what is edited; whether it matters shows in the values
             self._visit(item, path + step, role, depth + 1)
 
     def _items(self, value: object, path: str) -> Iterator[tuple[str, object]]:

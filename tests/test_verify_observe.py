@@ -32,7 +32,7 @@ PLACES = {
     "m._cache": "m = torch.nn.Linear(2, 2)\nm._cache = torch.ones(2) * F",
     "o.param_groups[0]['lr']": "o = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=F)",
     "o.state[0]['momentum_buffer']": "p = torch.nn.Parameter(torch.ones(2))\n"
-    "o = torch.optim.SGD([p], lr=1.0, momentum=0.9)\np.grad = torch.ones(2) * F\no.step()\np.grad = None",
+    "o = torch.optim.SGD([p], lr=0.0, momentum=0.9)\np.grad = torch.ones(2) * F\no.step()\np.grad = None",
     "f.<held>": "def make():\n    held = torch.ones(2) * F\n    return lambda: held\nf = make()",
     "g.<default 0>": "def g(a=F):\n    return a",
     "K.table": "class K:\n    table = {}\nK.table = F",

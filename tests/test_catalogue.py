@@ -17,8 +17,8 @@ ROWS = {row.name: row for row in writers()}
 IMPLICIT = (
     "torch.nn.functional.embedding(max_norm=)",
     "torch.nn.functional.embedding_bag(max_norm=)",
-    "torch.nn.functional.batch_norm(training=)",
-    "torch.nn.functional.instance_norm(use_input_stats=)",
+    "torch.nn.functional.batch_norm(training=True)",
+    "torch.nn.functional.instance_norm(use_input_stats=True)",
     "torch.optim.Optimizer.step",
     "torch.nn.Module.load_state_dict",
     "torch.nn.utils.vector_to_parameters",
@@ -253,6 +253,12 @@ def test_views_keep_the_storage():
             assert storage(view) == storage(x), row
             assert row.metadata
             assert result(row.counterpart).memory is Memory.VIEW
+
+
+def test_no_view_is_taken_for_a_new_value():
+    for row in ROWS.values():
+        if row.form in (Form.SAME, Form.CAST) and (found := result(row.counterpart)) is not None:
+            assert found.memory is not Memory.VIEW, row
 
 
 def test_random_rows_draw_numbers():

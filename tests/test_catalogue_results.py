@@ -189,6 +189,8 @@ NOTHING_TO_DO = [
     ("torch.nn.functional.poisson_nll_loss", (X, torch.zeros(3, 4)), {"reduction": "none"}),
     ("torch.nn.functional.soft_margin_loss", (POINT, POINT), {}),
     ("torch.nn.functional.multilabel_soft_margin_loss", (X, torch.ones(3, 4)), {"reduction": "none"}),
+    ("torch.nn.utils.rnn.pad_sequence", ([X],), {}),
+    ("torch.nn.functional.max_pool2d_with_indices", (IMAGE, 1), {}),
     ("torch.nn.functional.grid_sample", (IMAGE, torch.zeros(1, 4, 4, 2)), {"align_corners": False}),
     ("torch.nn.functional.affine_grid", (torch.eye(2, 3)[None], [1, 1, 1, 1]), {"align_corners": False}),
     ("torch.nn.functional.local_response_norm", (IMAGE, 1), {}),

@@ -87,12 +87,9 @@ ALWAYS_MAYBE = frozenset(
     "coalesce contiguous flatten pin_memory ravel reshape reshape_as resolve_conj resolve_neg".split()
 )
 
-EITHER = frozenset(
-    "max min median nanmedian unique unique_consecutive where nonzero max_pool1d max_pool2d max_pool3d "
-    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d "
-    "fractional_max_pool3d".split(),
-)
-"""One tensor or several, by the arguments."""
+EITHER = frozenset("max min median nanmedian unique unique_consecutive nonzero".split())
+"""One tensor or several, by the arguments.  Pools and `where` are tensors: they return several for `return_indices`
+and for a condition alone, which is rare."""
 
 LIKE = frozenset(
     "zeros_like ones_like empty_like rand_like randn_like full_like randint_like new_zeros new_ones "
@@ -161,6 +158,7 @@ ROWS = {
     "Tensor.item": "number fresh",
     "Tensor.tolist": "other fresh",
     "Tensor.numpy": "other view",
+    "Tensor.element_size": "number fresh",
     "Tensor.numel": "number fresh",
     "Tensor.nelement": "number fresh",
     "Tensor.ndimension": "number fresh",
@@ -225,9 +223,25 @@ ROWS = {
     "torch.initial_seed": "number fresh",
     "torch.seed": "number fresh",
     "torch.unravel_index": "tensors fresh int",
+    "torch.Tensor": "tensor maybe any untracked",
+    **dict.fromkeys(
+        "torch.FloatTensor torch.DoubleTensor torch.HalfTensor torch.BFloat16Tensor torch.cuda.FloatTensor "
+        "torch.cuda.DoubleTensor torch.cuda.HalfTensor torch.cuda.BFloat16Tensor".split(),
+        "tensor maybe any untracked",
+    ),
+    **dict.fromkeys(
+        "torch.LongTensor torch.IntTensor torch.ShortTensor torch.CharTensor torch.ByteTensor torch.cuda.LongTensor "
+        "torch.cuda.IntTensor torch.cuda.ShortTensor torch.cuda.CharTensor torch.cuda.ByteTensor".split(),
+        "tensor maybe int untracked",
+    ),
+    "torch.BoolTensor": "tensor maybe bool untracked",
+    "torch.cuda.BoolTensor": "tensor maybe bool untracked",
+    "torch.autograd.Variable": "tensor view any",
     "torch.autograd.grad": "tensors maybe any",
     "torch.nn.Parameter": "tensor view any",
+    "torch.nn.Buffer": "tensor view any",
     "torch.nn.utils.rnn.pad_sequence": "tensor fresh same",
+    "torch.nn.utils.rnn.unpad_sequence": "tensors maybe same",
     "torch.nn.utils.rnn.pad_packed_sequence": "tensors maybe any",
     "torch.nn.utils.rnn.pack_padded_sequence": "other maybe",
     "torch.nn.utils.parameters_to_vector": "tensor maybe same",
@@ -240,6 +254,9 @@ ROWS = {
     "torch.nn.functional.alpha_dropout": "tensor maybe same",
     "torch.nn.functional.feature_alpha_dropout": "tensor maybe same",
     "torch.nn.functional.local_response_norm": "tensor maybe same",
+    **{f"torch.nn.functional.adaptive_max_pool{n}d_with_indices": "tensors fresh same" for n in (1, 2, 3)},
+    **{f"torch.nn.functional.fractional_max_pool{n}d_with_indices": "tensors fresh same" for n in (2, 3)},
+    **{f"torch.nn.functional.max_pool{n}d_with_indices": "tensors fresh same" for n in (1, 2, 3)},
     "torch.nn.functional.multi_head_attention_forward": "tensors fresh same",
     "torch.nn.functional.linear_cross_entropy": "tensor maybe any",
 }

@@ -47,8 +47,7 @@ def _callables(namespace: str, owner: object, prefix: str, sampled: Sampled) -> 
         if operator is not None and not operator.writes():
             yield spelled, _of_operator(prefix + name, operator, _seen(spelled, sampled))
         elif namespace == "torch.nn.functional" and name in promises.FRESH_FUNCTIONALS:
-            kind = "either" if name in promises.EITHER else "tensor"
-            yield spelled, {"kind": kind, "memory": "fresh"} | _dtype_row(name, _seen(spelled, sampled))
+            yield spelled, {"kind": "tensor", "memory": "fresh"} | _dtype_row(name, _seen(spelled, sampled))
         elif namespace == "Tensor" and name in promises.CONVERSIONS:
             yield spelled, {"kind": "tensor", "memory": "maybe"}
 
@@ -67,7 +66,7 @@ def _kind(name: str, operator: facts.Operator) -> str:
     if name in promises.EITHER:
         return "either"
     kinds = {_kind_of(returned) for returned in operator.returns()}
-    return kinds.pop() if len(kinds) == 1 else "either" if kinds == {"tensor", "tensors"} else "other"
+    return kinds.pop() if len(kinds) == 1 else "tensor" if kinds == {"tensor", "tensors"} else "other"
 
 
 def _kind_of(returned: str) -> str:

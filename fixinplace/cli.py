@@ -101,7 +101,7 @@ def fix(
 
 @app.command()
 def rule(key: Annotated[str | None, typer.Argument(metavar="[CODE|NAME]", help="Default: a list.")] = None) -> None:
-    """Say what a rule finds, why it matters, how it is cured and when it is refused."""
+    """Say what a rule finds, why it matters, how it is cured and when it is refused; or what a reason means."""
     _exit_with(lambda console: run_rule(key, console))
 
 

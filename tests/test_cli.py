@@ -329,6 +329,15 @@ def test_rule_documents_each_rule_by_code_and_name(command, rule: names.Rule):
     assert command("rule", rule.name).stdout == command("rule", rule.code.lower()).stdout == page.stdout
 
 
+@pytest.mark.parametrize("name", [*names.REFUSALS, *names.UNPROVED, *names.REFUTED])
+def test_rule_explains_the_reasons_of_a_report(command, name: str):
+    result = command("rule", name)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{name} (")
+    assert ("what to do: " in result.stdout) == (name in names.UNPROVED)
+
+
 # --- start
 
 

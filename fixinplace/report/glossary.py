@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from fixinplace import names
+
 REFUSALS: dict[str, str] = {
     "no-grad": "it runs with grad mode off, where autograd records nothing",
     "initialiser": "it initialises a parameter or buffer",
@@ -75,3 +79,13 @@ REFUTED: dict[str, str] = {
     "new-error": "the rewritten code raises an error of its own",
     "still-raises": "the rewritten code raises the same autograd error",
 }
+
+MEANINGS = REFUSALS | UNPROVED | REFUTED
+
+
+def entry(name: str) -> Iterator[str]:
+    """What a refusal or a reason means, for somebody who met it in a report."""
+    kind = f"refusal, {names.REFUSALS[name]}" if name in REFUSALS else "unproved" if name in UNPROVED else "refuted"
+    yield f"{name} ({kind}): {MEANINGS[name]}"
+    if name in TO_DO:
+        yield f"what to do: {TO_DO[name]}"

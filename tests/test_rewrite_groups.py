@@ -86,6 +86,54 @@ def test_a_flag_set_later():
     assert not finding.outcome.safe
 
 
+PART = {"place": Place.SUBSCRIPT}
+FIRST = at("x[0]", "Tensor.__setitem__", **PART)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "second"),
+    [
+        pytest.param("x[0] = a\nx[1] = b", "x = x.clone()\nx[0] = a\nx[1] = b", at("x[1]", "Tensor.__setitem__",
+                     **PART), id="stores"),
+        pytest.param("x[0] = a\nx[1] *= b", "x = x.clone()\nx[0] = a\nx[1] *= b", at("x[1] *= b", "Tensor.__imul__",
+                     **PART),
+                     id="operator"),
+        pytest.param("x[0] = a\nb = f(a)\nx[1] = b", "x = x.clone()\nx[0] = a\nb = f(a)\nx[1] = b",
+                     at("x[1]", "Tensor.__setitem__", **PART), id="something-else-between"),
+        pytest.param("x[0] = x[2] * a\nx[1] = b", "value = x[2] * a\nx = x.clone()\nx[0] = value\nx[1] = b",
+                     at("x[1]", "Tensor.__setitem__", **PART), id="after-a-value"),
+        pytest.param("x[0] = a\nx[1] **= b", "x = x.clone()\nx[0] = a\nx = x.clone()\nx[1] **= b",
+                     at("x[1] **= b", "Tensor.__ipow__", **PART), id="operator-that-keeps-its-result"),
+        pytest.param("x[0] = a\ny = x * a\nx[1] = b", "x = x.clone()\nx[0] = a\ny = x * a\nx = x.clone()\nx[1] = b",
+                     at("x[1]", "Tensor.__setitem__", **PART), id="read-between"),
+        pytest.param("x[0] = a\nif c: pass\nx[1] = b", "x = x.clone()\nx[0] = a\nif c: pass\nx = x.clone()\nx[1] = b",
+                     at("x[1]", "Tensor.__setitem__", **PART), id="branch-between"),
+        pytest.param("x[0] = a\nx[f(x)] = b", "x = x.clone()\nx[0] = a\nx = x.clone()\nx[f(x)] = b",
+                     at("x[f(x)]", "Tensor.__setitem__", **PART), id="index-reads-it"),
+        pytest.param("x[0] = a\nx[1] = x[2] * b",
+                     "x = x.clone()\nx[0] = a\nvalue = x[2] * b\nx = x.clone()\nx[1] = value",
+                     at("x[1]", "Tensor.__setitem__", **PART), id="value-reads-it"),
+        pytest.param("x[0] = a\nif c:\n    x[1] = b", "x = x.clone()\nx[0] = a\nif c:\n    x = x.clone()\n    x[1] = b",
+                     at("x[1]", "Tensor.__setitem__", **PART), id="other-block"),
+        pytest.param("x[0] = a\nx[1] = b", "x = x.clone()\nx[0] = a\nx = x.clone()\nx[1] = b",
+                     at("x[1]", "Tensor.__setitem__", doubts=("who knows",), **PART), id="claims-less"),
+    ],
+)  # fmt: skip
+def test_stores_share_a_clone_if_nothing_can_have_kept_it(before, after, second):
+    assert rewritten(before, FIRST, second) == after
+
+
+def test_stores_that_share_a_clone_are_one_group():
+    text = "x[0] = a\nx[1] = b\nx[2] = c\n"
+    sites = [at(f"x[{n}]", "Tensor.__setitem__", assumes=(str(n),), **PART) for n in range(3)]
+
+    outcomes = [finding.outcome for finding in plan(text, *sites)]
+
+    assert len({(one.group, one.edits, one.assumes) for one in outcomes}) == 1
+    assert outcomes[0].assumes == ("0", "1", "2")
+    assert outcomes[0].safe
+
+
 def test_groups_are_numbered_apart_and_findings_keep_the_order_of_the_sites():
     text = "x += 1\ny.add_(2)\nx += 3\n"
     sites = (at("x += 3", "Tensor.__iadd__"), at("y.add_(2)", "Tensor.add_", "y"), at("x += 1", "Tensor.__iadd__"))

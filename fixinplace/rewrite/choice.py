@@ -112,6 +112,8 @@ def _step(opened: Statement, found: Found, call: ast.Call | None, operand: ast.e
     case = Case(found, writer, inner.case.target if inner is not None else _target(found, writer, call, operand))
     node = opened.node(found.site.span, call is not None)
     rewrite = next((r for r in rewrites() if found.site.rule in r.rules and r.takes(case, node)), None)
+    if rewrite is None and case.target is None:
+        raise Refusal("not-assignable", "the written tensor has no name that could be bound to a new one")
     if rewrite is None:
         raise Refusal("no-counterpart", f"`{found.site.op}` has no out-of-place form that is exact here")
     refused = rewrite.refusal(case, node)

@@ -22,10 +22,15 @@ from fixinplace.source import Text
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The edits of one statement, the lines that they write, the steps taken, and the sites that stay finished."""
+    """One statement, rewritten.
+
+    lines: the new statements.  clones: names that they clone before storing into them.
+    steps: the sites with their rewrites.  finished: sites that stay as they are, and why.
+    """
 
     edits: tuple[Edit, ...]
     lines: tuple[str, ...]
+    clones: tuple[str, ...]
     steps: tuple[Step, ...]
     finished: Mapping[Found, Refused]
 
@@ -51,7 +56,7 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     after = checked(opened.code(small))
     _keep_comments(opened, [*before, after])
     lines = (*before, after[1:-1] if opened.header else after)
-    return Composed(_edits(part, setting, lines), lines, taken, chosen.finished)
+    return Composed(_edits(part, setting, lines), lines, needed.stored, taken, chosen.finished)
 
 
 def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:

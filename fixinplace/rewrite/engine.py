@@ -14,6 +14,7 @@ from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import is_safe, refused
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.reads import parse
+from fixinplace.rewrite.runs import shared
 from fixinplace.rewrite.setting import Setting, settings
 from fixinplace.source import Text
 
@@ -21,17 +22,18 @@ from fixinplace.source import Text
 def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
     """One finding for each site, in their order; see Note [Groups]."""
     outcomes: dict[Found, Finding] = {}
-    table: Mapping[Span, Setting] | None = None
-    for number, group in enumerate(groups(found)):
+    opened: list[tuple[Group, list[Found]]] = []
+    for group in groups(found):
         no = {one: why for one in group.sites() if (why := refused(one, writer_of(one))) is not None}
-        outcomes |= {one: _finding(part, one, why) for one, why in no.items()}
         left = [one for one in group.sites() if one not in no]
         blocked = _blocked(part, no, left)
         if blocked is not None:
-            outcomes |= {one: _finding(part, one, blocked) for one in left}
+            no |= dict.fromkeys(left, blocked)
         elif left:
-            table = settings(part, parse(part.text), _spans(found)) if table is None else table
-            outcomes |= _rewritten(part, table, number, group, left)
+            opened.append((group, left))
+        outcomes |= {one: _finding(part, one, why) for one, why in no.items()}
+    if opened:
+        outcomes |= _rewritten(part, settings(part, parse(part.text), _spans(found)), opened)
     return tuple(outcomes[one] for one in found)
 
 
@@ -52,28 +54,67 @@ def _blocked(part: Text, no: Mapping[Found, Refused], left: Sequence[Found]) -> 
     return None
 
 
-def _rewritten(part: Text, table: Mapping[Span, Setting], number: int, group: Group, left: Sequence[Found]
+def _rewritten(part: Text, table: Mapping[Span, Setting], opened: Sequence[tuple[Group, list[Found]]]
                ) -> dict[Found, Finding]:  # fmt: skip
-    """Findings for the sites of a group that nothing refuses beforehand."""
-    composed: list[Composed] = []
-    for span in group.statements:
+    """Findings for the sites that nothing refuses beforehand."""
+    outcomes: dict[Found, Finding] = {}
+    composed: list[dict[Span, Composed]] = []
+    for group, left in opened:
         try:
-            composed.append(_composed(part, table, group, span, left))
+            composed.append(_composed(part, table, group, left))
+        except _Stopped as stopped:
+            outcomes |= {one: _finding(part, one, _passed_on(part, stopped.span, one, stopped.why)) for one in left}
+    for number, statements in enumerate(_sharing(part, table, composed)):
+        steps = [step for each in statements for step in each.steps]
+        fix = _fix(number, statements, steps)
+        outcomes |= {step.case.found: _fixed(part, fix, step) for step in steps}
+        outcomes |= {one: _finding(part, one, why) for each in statements for one, why in each.finished.items()}
+    return outcomes
+
+
+class _Stopped(Exception):
+    """One statement of a group cannot be rewritten."""
+
+    def __init__(self, span: Span, why: Refused) -> None:
+        super().__init__(why.sentence)
+        self.span = span
+        self.why = why
+
+
+def _sharing(part: Text, table: Mapping[Span, Setting], groups: Sequence[Mapping[Span, Composed]]
+             ) -> Iterator[list[Composed]]:  # fmt: skip
+    """The groups, those joined whose stores share a clone and may claim the same."""
+    every = {span: composed for group in groups for span, composed in group.items()}
+    alone = {span for group in groups if len(group) == 1 for span in group}
+    served = {
+        span: by
+        for span, by in shared(part, table, every).items()
+        if span in alone and _claim(every[span]) == _claim(every[by])
+    }
+    for group in groups:
+        if not group.keys() <= served.keys():
+            more = (replace(every[one], edits=()) for one, by in served.items() if by in group)
+            yield [*group.values(), *more]
+
+
+def _claim(composed: Composed) -> tuple[bool, str | None]:
+    """What a fix of this statement alone would claim."""
+    fix = _fix(0, [composed], composed.steps)
+    return fix.safe, fix.parameter
+
+
+def _composed(part: Text, table: Mapping[Span, Setting], group: Group, left: Sequence[Found]) -> dict[Span, Composed]:
+    """The statements of a group, rewritten; raises _Stopped."""
+    result: dict[Span, Composed] = {}
+    for span in group.statements:
+        if span not in table:
+            raise _Stopped(span, Refused("no-safe-place", "the statement stands where it cannot be edited"))
+        found = [one for one in group.found.get(span, ()) if one in left]
+        try:
+            result[span] = compose(part, table[span], found, group.modules.get(span, ()))
         except Refusal as refusal:
-            return {one: _finding(part, one, _passed_on(part, span, one, refusal.refused)) for one in left}
-    finished = {one: why for each in composed for one, why in each.finished.items()}
-    steps = [step for each in composed for step in each.steps]
-    fix = _fix(number, composed, steps)
-    fixed = {step.case.found: _fixed(part, fix, step) for step in steps}
-    return fixed | {one: _finding(part, one, why) for one, why in finished.items()}
-
-
-def _composed(part: Text, table: Mapping[Span, Setting], group: Group, span: Span, left: Sequence[Found]) -> Composed:
-    """One statement of a group; raises Refusal."""
-    if span not in table:
-        raise Refusal("no-safe-place", "the statement stands where it cannot be edited")
-    found = [one for one in group.found.get(span, ()) if one in left]
-    return compose(part, table[span], found, group.modules.get(span, ()))
+            raise _Stopped(span, refusal.refused) from refusal
+    return result
 
 
 def _passed_on(part: Text, span: Span, found: Found, why: Refused) -> Refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fixinplace.model import Span
@@ -24,6 +24,7 @@ class Setting:
     before: offset where a statement that runs right before may be inserted, None if there is no such place.
     joint: what stands between an inserted statement and what follows it: newline and indentation, or `; `.
     repeated: a header that is evaluated once a round (`while`).
+    block, index: the statements among which a simple statement stands, and its place there; empty for a header.
     """
 
     node: ast.stmt | ast.expr
@@ -31,6 +32,8 @@ class Setting:
     before: int | None
     joint: str
     repeated: bool = False
+    block: Sequence[ast.stmt] = ()
+    index: int = 0
 
 
 def settings(part: Text, tree: ast.Module, wanted: Iterable[Span]) -> dict[Span, Setting]:
@@ -42,9 +45,20 @@ def settings(part: Text, tree: ast.Module, wanted: Iterable[Span]) -> dict[Span,
         if isinstance(node, Compound):
             candidates = ((e, node) for e in _headers(node) if e.lineno in lines)
             found |= {part.span(e): _header(part, e, owner) for e, owner in candidates if part.span(e) in spans}
-        elif isinstance(node, ast.stmt) and node.lineno in lines and (span := part.span(node)) in spans:
-            found[span] = Setting(node, span, span.start, _joint(part, span.start))
+        for block in _blocks(node):
+            for index, one in enumerate(block):
+                span = part.span(one) if one.lineno in lines and not isinstance(one, Compound) else None
+                if span in spans:
+                    found[span] = Setting(one, span, span.start, _joint(part, span.start), block=block, index=index)
     return found
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The lists of statements of a module or compound statement."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            yield block
 
 
 def _headers(node: Compound) -> Iterator[ast.expr]:

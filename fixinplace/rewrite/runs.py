@@ -1,0 +1,59 @@
+"""Stores that follow one another share a clone.
+
+Note [One clone for several stores]
+    `x[0] = a` and `x[1] = b` each need a clone of `x` before them, unless nothing can have kept `x` since the clone
+    before the first: then the second store is finished code as soon as the first is.  That is so if both stand in
+    one block, what stands between does not mention `x`, and the stores themselves compute nothing with it.
+    A store keeps nothing; of the operators, `x[0] += a`, `-=`, `*=` and `/=` keep at most a copy.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from fixinplace.model import Span
+from fixinplace.rewrite.compose import Composed
+from fixinplace.rewrite.reads import mentions, stores
+from fixinplace.rewrite.setting import Compound, Setting
+from fixinplace.source import Text
+
+_KEEP_NOTHING = ast.Add | ast.Sub | ast.Mult | ast.Div
+
+
+def shared(part: Text, table: Mapping[Span, Setting], composed: Mapping[Span, Composed]) -> dict[Span, Span]:
+    """For statements whose clone is not needed, the earlier statement whose clone serves them too."""
+    result: dict[Span, Span] = {}
+    for span in sorted(composed, key=lambda span: span.start):
+        names = composed[span].clones
+        if len(names) == 1 and len(composed[span].lines) == 2 and _only_stores(table[span].node, names[0]):
+            earlier = _earlier(part, table[span], names[0], composed)
+            if earlier is not None:
+                result[span] = result.get(earlier, earlier)
+    return result
+
+
+def _earlier(part: Text, setting: Setting, name: str, composed: Mapping[Span, Composed]) -> Span | None:
+    """The nearest statement before that clones `name`, if nothing in between, nor itself, can have kept the clone."""
+    for node in reversed(setting.block[: setting.index]):
+        span = part.span(node)
+        if span in composed and name in composed[span].clones:
+            return span if _only_stores(node, name) else None
+        if isinstance(node, Compound) or mentions(name, node) or stores(name, node):
+            return None
+    return None
+
+
+def _only_stores(node: ast.AST, name: str) -> bool:
+    """True if the statement stores into `name` through indices that do not read it, and keeps nothing of it."""
+    match node:
+        case ast.Assign(targets=[ast.Subscript() as target]):
+            return not any(mentions(name, index) for index in _indices(target))
+        case ast.AugAssign(target=ast.Subscript() as target, op=operator):
+            plain = not any(mentions(name, index) for index in _indices(target))
+            return plain and isinstance(operator, _KEEP_NOTHING)
+    return False
+
+
+def _indices(target: ast.expr) -> list[ast.expr]:
+    return [target.slice, *_indices(target.value)] if isinstance(target, ast.Subscript) else []

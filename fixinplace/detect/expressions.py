@@ -186,7 +186,8 @@ class Expressions(Calls):
     def unpacked(self, value: Value, index: int) -> Value:
         """One of the values that `a, b = value` binds."""
         if value.tensor:
-            return cut(element(value), f"rows@{self.root_span().start}", index)
+            whole = not value.view and self.is_made_here([value])
+            return cut(element(value), f"rows@{self.root_span().start}", index) if whole else element(value)
         return cut(element(value), value.name, index) if value.name.startswith("pieces@") else element(value)
 
     def attribute(self, node: ast.Attribute) -> Value:
@@ -271,6 +272,8 @@ class Expressions(Calls):
         """`base[index]`."""
         base = self.evaluate(node.value)
         index = self.evaluate(node.slice)
+        if base.kind not in (Kind.TENSOR, Kind.ARRAY, Kind.MODULE):
+            self.escape(index, None, "it is a key")
         match base.kind:
             case Kind.TENSOR:
                 return self.indexed(node, base, index)
@@ -356,6 +359,8 @@ class Expressions(Calls):
         if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
             return NUMBER
         tensors = [v for v in values if v.tensor]
+        for value in tensors if len(tensors) < sum(v.kind is not Kind.NUMBER for v in values) else ():
+            self.escape(value, None, "another class's operator may keep it")
         if tensors:
             return tensor(min(v.sure for v in tensors), False, Dtype.BOOL, self.allocate(node))
         if any(v.kind is Kind.ARRAY for v in values):

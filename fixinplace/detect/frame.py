@@ -135,6 +135,7 @@ class Frame(ABC):
         self.state = state
         self.grad = grad
         self.loops = 0
+        self.loop_start = 0
         self.trying = 0
         self.unknown_contexts = 0
         self.unsettled = False
@@ -168,6 +169,14 @@ class Frame(ABC):
         root = self.root
         assert isinstance(root, (ast.expr, ast.stmt))
         return self.program.part.span(root)
+
+    def is_made_here(self, values: list[Value]) -> bool:
+        """True if the values' storages are made anew whenever this place is reached: what is cut apart is cut once."""
+        if not self.loops:
+            return True
+        starts = (int(m.label.partition("@")[2].partition(":")[0] or 0) for v in values for m in v.memory)
+        made = all(m.origin is Origin.ALLOCATED for v in values for m in v.memory)
+        return made and all(start >= self.loop_start for start in starts)
 
     def allocate(self, node: ast.AST, part: str = "") -> Memories:
         """The storage that `node` allocates; see Note [Memory] for what happens to its earlier ones."""

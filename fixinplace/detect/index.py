@@ -69,7 +69,14 @@ class Index:
         return any(
             base.rsplit(".", 1)[-1] in _MODULE_BASES or (base.startswith("torch.nn.") and base != "torch.nn.Parameter")
             for base in self.bases(name)
-        )
+        ) or self._looks_like_module(name)
+
+    def _looks_like_module(self, name: str) -> bool:
+        """True for a class with a base from another file that has what modules have: parameters, or a `forward`."""
+        known = ("object", "torch.autograd.Function", "Enum", "Protocol", "ABC", "NamedTuple", "Dataset")
+        foreign = any(b.rsplit(".", 1)[-1] not in (*self.classes, *known) and b not in known for b in self.bases(name))
+        methods = {method for info in self.lineage(name) for method in info.methods}
+        return foreign and any(m.startswith("forward") for m in methods) and not self.derives(name, "Function")
 
     def derives(self, name: str, base: str) -> bool:
         """True if the class derives from a class whose last name ends like this: `Function`, `BaseOptimizer`."""

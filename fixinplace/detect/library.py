@@ -75,7 +75,7 @@ def of_result(
     one = _placed(frame, call, row, operands, one)
     if row.kind is catalogue.Kind.TENSOR or (row.kind is catalogue.Kind.EITHER and not _reduces(call, operands)):
         return one
-    return _several(frame, call, row, one)
+    return _several(frame, call, row, one, tensors)
 
 
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:
@@ -94,12 +94,13 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
 _CUTS = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 
 
-def _several(frame: Frame, call: ast.Call, row: catalogue.Result, one: Value) -> Value:
+def _several(frame: Frame, call: ast.Call, row: catalogue.Result, one: Value, operands: list[Value]) -> Value:
     """A tuple of tensors: fresh ones in storages of their own, or the disjoint pieces of a cut."""
     discrete = (catalogue.Dtype.INT, catalogue.Dtype.BOOL)
     fresh = row.memory is catalogue.Memory.FRESH
     if not row.parts:
-        cuts = row.name.rsplit(".", 1)[-1] in _CUTS or fresh
+        whole = not any(v.view for v in operands)  # windows of an unfolded tensor overlap, and so do their pieces
+        cuts = fresh or (row.name.rsplit(".", 1)[-1] in _CUTS and whole and frame.is_made_here(operands))
         return replace(sequence((one,)), name=f"pieces@{call.lineno}:{call.col_offset}" if cuts else "")
     parts = []
     for index, dtype in enumerate(row.parts):
@@ -121,6 +122,8 @@ def _asks_for_grad(call: ast.Call) -> bool:
 def _dtype(dtype: catalogue.Dtype, call: ast.Call, tensors: list[Value]) -> Dtype:
     asked = keyword(call, "dtype")
     name = asked.attr if isinstance(asked, ast.Attribute) else ""
+    if asked is not None and name not in (*_INTEGERS, *WIDTHS):
+        return Dtype.ANY
     if name in _INTEGERS:
         return Dtype.BOOL if name == "bool" else Dtype.INT
     if name in WIDTHS:
@@ -146,6 +149,8 @@ def _width(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[Va
     for node in asked:
         if node is not None:
             return _named_width(frame, node)
+    if row.dtype is catalogue.Dtype.ANY or name in ("float_power", "bincount"):
+        return "?"
     widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
     return widths.pop() if len(widths) == 1 else "" if not widths else "?"
 

@@ -17,7 +17,8 @@ _DTYPES = re.compile(
 )
 _LAYOUTS = re.compile(
     r"\b(view|reshape|reshape_as|view_as|flatten|ravel|contiguous|is_contiguous|stride|as_strided|channels_last"
-    r"|memory_format|unflatten|numpy|set_|t|mT|T|transpose|permute|movedim|swapaxes)\b"
+    r"|memory_format|unflatten|numpy|set_|t|mT|T|transpose|permute|movedim|swapaxes|einsum|linalg|qr|svd|eigh|cholesky"
+    r"|lstsq|solve|\w*[dD]ropout\w*|rand\w*|bernoulli\w*|multinomial|normal_?|uniform_)\b"
 )
 _POINTWISE = frozenset(
     "abs absolute acos acosh add addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh ceil celu clamp"

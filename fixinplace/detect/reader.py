@@ -17,6 +17,8 @@ from fixinplace.source import Text
 
 _ROUNDS = 3
 _CHANGES_MODE = ("no_grad", "inference_mode", "set_grad_enabled", "enable_grad", "_set_grad_enabled")
+_OTHER_ERRORS = ("ImportError", "ModuleNotFoundError", "KeyError", "FileNotFoundError", "OSError", "IOError",
+                 "AttributeError", "StopIteration", "KeyboardInterrupt", "JSONDecodeError")  # fmt: skip
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
                      "abstractmethod")  # fmt: skip
 _DOUBTS = {
@@ -40,6 +42,11 @@ _DOUBTS = {
     "_version": "the file looks at version counters",
     "stride": "the file looks at memory layouts",
     "storage": "the file looks at storages",
+    "as_subclass": "the file makes tensors of other classes",
+    "_hooks": "the file reaches into hooks",
+    "pytest.raises": "the file expects errors",
+    "assertRaises": "the file expects errors",
+    "suppress": "the file suppresses errors",
     "weakref": "the file holds weak references",
     "setattr": "the file sets attributes by name",
     "settrace": "the file traces its own execution",
@@ -72,16 +79,20 @@ def _whole_file(tree: ast.Module) -> Iterator[str]:
             plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
         elif isinstance(node, Function):
             plain |= {id(_callee(d)) for d in node.decorator_list if _is_literal(d)}
-        elif isinstance(node, ast.Try) and node.handlers and "backward" in {a.attr for a in _attributes(node)}:
-            yield "an error of a backward may be handled"
+        elif isinstance(node, ast.ExceptHandler) and _catches_torch(node.type):
+            yield "the file handles errors that torch may raise"
+        elif isinstance(node, ast.ClassDef) and any(dotted(base).endswith("Tensor") for base in node.bases):
+            yield "the file defines a class of tensors"
     for node in ast.walk(tree):
         name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
         if name in _CHANGES_MODE and id(node) not in plain:
             yield "the file switches grad mode in a way that cannot be followed"
 
 
-def _attributes(node: ast.AST) -> Iterator[ast.Attribute]:
-    return (n for n in ast.walk(node) if isinstance(n, ast.Attribute))
+def _catches_torch(node: ast.expr | None) -> bool:
+    """True unless the handler is for errors that no tensor operation raises."""
+    types = node.elts if isinstance(node, ast.Tuple) else [node]
+    return any(one is None or dotted(one).rsplit(".", 1)[-1] not in _OTHER_ERRORS for one in types)
 
 
 def _callee(node: ast.expr) -> ast.expr:
@@ -155,7 +166,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     if promised is not None and result.kind in (Kind.UNKNOWN, Kind.NONE):
         result = replace(promised, memory=result.memory, maybe=result.maybe)
     own_work = all(d.rsplit(".", 1)[-1] in _PLAIN_DECORATORS for d in decorators)
-    kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept)
+    kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept) | _captured(frame)
     program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept)
     _nested(program, frame, info)
 
@@ -169,6 +180,13 @@ def _shown(value: Value, frame: Statements, name: str, own_work: bool) -> Value:
     )
     items = tuple(_shown(item, frame, name, own_work) for item in value.items)
     return replace(value, memory=held, items=items)
+
+
+def _captured(frame: Statements) -> frozenset[str]:
+    """Parameters that a nested function, class or generator can reach when the function has returned."""
+    held = [frame.state.names[name] for name in frame.captured if name in frame.state.names]
+    reached = {m.label for value in held for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
+    return frozenset(reached) | (frame.captured & frame.place.parameters)
 
 
 def _outer(enclosing: Statements) -> dict[str, Value]:

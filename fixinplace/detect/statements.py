@@ -141,6 +141,7 @@ class Statements(Expressions):
              node: ast.stmt | None = None) -> None:  # fmt: skip
         """Run a body until the state no longer changes, at most `_ROUNDS` times; jumps lead to its head or end."""
         self.loops += 1
+        start, self.loop_start = self.loop_start, self.program.part.span(body[0]).start
         outside, self.jumps = self.jumps, []
         for _ in range(_ROUNDS):
             entry = self.state.copy()
@@ -155,6 +156,7 @@ class Statements(Expressions):
         else:
             self.unsettled = True
         self.jumps = outside
+        self.loop_start = start
         self.loops -= 1
 
     def within(self, node: ast.With | ast.AsyncWith) -> None:
@@ -256,6 +258,9 @@ class Statements(Expressions):
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
         self.set_attribute(base.name, target.attr, value)
+        self.escape(value, None, f"`.{target.attr}` holds it")
+        if target.attr == "forward" or any(target.attr in info.methods for info in self.program.index.classes.values()):
+            self.program.doubt(f"the file replaces the method `{target.attr}`")
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
             self.state.attrs[text] = value.with_memory(value.memory, value.maybe)
@@ -282,10 +287,13 @@ class Statements(Expressions):
     def store_item(self, target: ast.Subscript, value: Value) -> None:
         """`base[index] = value`."""
         before = self.state.unread
-        self.peek(target.slice)  # what an index is computed from is never saved for backward
+        index = self.peek(target.slice)  # what an index is computed from is never saved for backward
         base = self.peek(target.value)
         if base.kind is Kind.MODULE:
             self.program.doubt("the file replaces parts of modules by index")
+        if not base.tensor:
+            self.escape(value, None, "a container holds it")
+            self.escape(index, None, "it is a key")
         if base.tensor or (base.kind is Kind.UNKNOWN and value.tensor and _slices(target.slice)):
             self.store_elements(target, base if base.tensor else self.as_tensor(base), value, before)
         elif base.kind in (Kind.LIST, Kind.DICT) and self.is_own(target.value, base):

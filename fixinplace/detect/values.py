@@ -54,16 +54,17 @@ class Origin(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One abstract storage, or one of the disjoint pieces that `chunk` cuts it into; see Note [Memory]."""
+    """One abstract storage, or piece `index` of those that a call at `cut` takes it apart into; see Note [Memory]."""
 
     origin: Origin
     label: str
-    piece: str = ""
+    cut: str = ""
+    index: int = 0
 
     def overlaps(self, other: Memory) -> bool:
-        """True unless the two are different storages or different pieces of one."""
+        """True unless the two are different storages or different pieces of one cut."""
         same = self.origin is other.origin and self.label == other.label
-        return same and (self.piece == other.piece or not self.piece or not other.piece)
+        return same and not (self.cut and self.cut == other.cut and self.index != other.index)
 
 
 Memories = frozenset[Memory]
@@ -266,6 +267,6 @@ def moved(value: Value, memory: Memory) -> Value:
 
 def cut(value: Value, source: str, index: int) -> Value:
     """One of the disjoint pieces that a call at `source` cut a tensor into."""
-    if not value.tensor or any(m.piece for m in value.memory):
+    if not value.tensor or any(m.cut for m in value.memory):
         return value
-    return replace(value, memory=frozenset(replace(m, piece=f"{source}:{index}") for m in value.memory))
+    return replace(value, memory=frozenset(replace(m, cut=source, index=index) for m in value.memory))

@@ -135,7 +135,7 @@ def test_a_second_look_in_the_same_statement_counts_as_later(text):
         pytest.param("x[0]: int = v\n", at("x[0]", "Tensor.__setitem__", place=Place.SUBSCRIPT),
                      "no-safe-place", id="annotated"),
         pytest.param("f()[0] = v\n", at("f()[0]", "Tensor.__setitem__", "f()", place=Place.TEMPORARY),
-                     "no-counterpart", id="temporary"),
+                     "not-assignable", id="temporary"),
         pytest.param("d['k'][0] = v\n", at("d['k'][0]", "Tensor.__setitem__", "d['k']", place=Place.SUBSCRIPT),
                      "not-assignable", id="no-name"),
     ],

@@ -19,7 +19,18 @@ def _takes(case: Case, node: Node) -> bool:
 def _refusal(case: Case, node: Node) -> Refused | None:
     if renamed(case, node) is None:
         return Refused("no-counterpart", f"`{case.writer.counterpart}` has no name here, and no import is added")
+    if _passes_more(node, case.writer.shared):
+        return Refused("no-counterpart", f"`{case.writer.counterpart}` does not take all of these arguments")
     return no_name_to_cast(case) if case.writer.form is Form.CAST or case.facts.mixed else None
+
+
+def _passes_more(node: Node, shared: tuple[str, ...]) -> bool:
+    """True if the call has, or may have, arguments that mean something else to the counterpart."""
+    if not shared or not isinstance(node, cst.Call):
+        return False
+    positional = [arg for arg in node.args if arg.keyword is None]
+    named = {arg.keyword.value for arg in node.args if arg.keyword is not None}
+    return len(positional) > len(shared) or not named <= {*shared} or any(arg.star for arg in node.args)
 
 
 def _edit(case: Case, node: Node) -> cst.BaseExpression:

@@ -265,3 +265,39 @@ def test_what_cannot_be_told_stays_unproved(name: str, lab: Runner, tmp_path: Pa
     ruling = program(tmp_path, text).judge(lab, old, new).ruling
     assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, reason), ruling.sentence
     assert ruling.sentence
+
+
+RETURNED = """
+import torch
+
+def integrate(y, steps):
+    kept = []
+    for _ in range(steps):
+        y += 1
+        kept.append(y)
+    return y, kept
+
+def clock():
+    import time
+    return time.time_ns()
+
+if __name__ == "__main__":
+    clock()
+    x = torch.ones(3, requires_grad=True)
+    total = integrate(x * 1, 3)[0].sum()
+    total.backward()
+    print(total.item())
+"""
+
+
+def test_what_a_function_returns_and_nobody_keeps_is_compared(lab: Runner, tmp_path: Path):
+    ruling = program(tmp_path, RETURNED).judge(lab, "y += 1", "y = y + 1").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, "forward-differs")
+    assert "integrate() returned 1[1][0]" in ruling.sentence
+
+
+def test_a_function_that_returns_the_time_is_no_difference(lab: Runner, tmp_path: Path):
+    text = RETURNED.replace("kept.append(y)", "kept.append(y * 1)")
+    ruling = program(tmp_path, text).judge(lab, "y += 1", "y = y + 1").ruling
+    assert ruling.verdict is Verdict.PROVED, ruling
+    assert any("clock() returned 1" in note for note in ruling.evidence[0].notes)

@@ -22,6 +22,7 @@ from fixinplace.verify.observe import Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.records import Records
+from fixinplace.verify.returns import Returns
 from fixinplace.verify.sandbox import Scratch
 
 BLOB_BYTES = 512 << 20
@@ -37,7 +38,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     user = UserCode(job.path)
     records = Records(min(BLOB_BYTES, file_size // 2))
     recorder = Recorder(records, LeafNames(user))
-    cloning, reach = Cloning(), Reach(job.text, job.regions)
+    cloning, reach = Cloning(), Reach(job.text, job.regions, Returns(records, user))
     before = frozenset(sys.modules)
     ballast = _prepare(job)
     outside = Outside()

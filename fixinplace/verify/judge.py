@@ -5,12 +5,13 @@ Nothing here runs or imports torch; a `Laboratory` does the running, so that eve
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
 from fixinplace.verify.errors import is_broken, is_inplace, obstacle, refuses_hooks
-from fixinplace.verify.jobs import SEED, Comparison, Difference, Job, Run
+from fixinplace.verify.jobs import SEED, Comparison, Difference, Job, Json, Run
 from fixinplace.verify.probes import Probe
 from fixinplace.verify.reach import Region
 
@@ -140,8 +141,8 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
         comparison, refuted = _candidate(bench, reference)
         if refuted is not None:
             return Judgement(refuted)
-        reached = _reached(bench, reference, marks)
-        return Judgement(_accept(bench, comparison, reached), reached)
+        reached, refuted = _reached(bench, reference, marks)
+        return Judgement(refuted or _accept(bench, comparison, reached), reached)
     except Unproved as stop:
         return Judgement(bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))
 
@@ -243,21 +244,27 @@ def _candidate(bench: _Bench, reference: _Reference, cloned: bool = False) -> tu
     comparison = bench.compare(reference.run, run, reference.excluded)
     bench.checks += _COMPARED
     bench.notes += [*reference.run.notes, *run.notes]
-    if comparison.differences and all(each.numeric for each in comparison.differences):
-        comparison = _once_more_in_double(bench, reference, comparison, cloned)
+    comparison = _once_more_in_double(bench, reference, comparison, {"cloned": reference.cloned}, {"cloned": cloned})
     return comparison, _refutation(bench, reference, run, comparison)
 
 
 _NOTHING = Comparison((), 0, 0, 0.0, False)
 
 
-def _once_more_in_double(bench: _Bench, reference: _Reference, first: Comparison, cloned: bool) -> Comparison:
-    """The comparison in float64 where the program follows the default dtype and both versions run; else the first."""
-    ours = bench.run(bench.case.original, cloned=reference.cloned, double=True)
-    theirs = bench.run(bench.case.rewritten, cloned=cloned, double=True)
-    if not (ours.finished and theirs.finished):
+def _once_more_in_double(
+    bench: _Bench, reference: _Reference, first: Comparison, ours: Json, theirs: Json
+) -> Comparison:
+    """The comparison in float64 where that may help, the program follows the default dtype and both versions run.
+
+    ours, theirs: how the two versions were run the first time.
+    """
+    if not first.differences or not all(each.numeric for each in first.differences):
         return first
-    second = bench.compare(ours, theirs, reference.excluded)
+    run = bench.run(bench.case.original, **ours, double=True)
+    other = bench.run(bench.case.rewritten, **theirs, double=True)
+    if not (run.finished and other.finished):
+        return first
+    second = bench.compare(run, other, reference.excluded)
     if second.differences or not second.follows_default:
         return first
     bench.checks.append("once more in float64")
@@ -286,41 +293,48 @@ def _worst(differences: tuple[Difference, ...]) -> Difference:
 
 def _reached_at_all(bench: _Bench, cloned: bool, marks: tuple[Mark, ...]) -> None:
     """Raises Unproved if the original runs none of the code in question: no other run would tell anything."""
-    traced = _traced(bench, bench.case.original, {region for mark in marks for region in mark.original}, cloned)
-    if not any(traced.issuperset(mark.original) for mark in marks):
+    regions = _regions(mark.original for mark in marks)
+    traced = _traced(bench, bench.case.original, cloned=cloned, regions=regions)
+    reached = frozenset(regions[index] for index in traced.reached)
+    if not any(reached.issuperset(mark.original) for mark in marks):
         raise Unproved("not-reached", "the probe does not run the code in question")
 
 
-def _reached(bench: _Bench, reference: _Reference, marks: tuple[Mark, ...]) -> frozenset[int]:
-    """Groups all of whose edits ran in both versions, each traced in a run of its own."""
-    ours, theirs = ({each for mark in marks for each in side(mark)} for side in (_original, _rewritten))
-    original = _traced(bench, bench.case.original, ours, reference.cloned)
-    rewritten = _traced(bench, bench.case.rewritten, theirs, False)
-    bench.checks.append("reached in both versions")
-    return frozenset(
+def _reached(bench: _Bench, reference: _Reference, marks: tuple[Mark, ...]) -> tuple[frozenset[int], Ruling | None]:
+    """Groups all of whose edits ran in both versions, traced in runs of their own, and what those runs refute.
+
+    The traced runs also tell what the file's functions return.
+    """
+    regions, others = _regions(mark.original for mark in marks), _regions(mark.rewritten for mark in marks)
+    ours, theirs = {"cloned": reference.cloned, "regions": regions}, {"regions": others}
+    original = _traced(bench, bench.case.original, **ours)
+    rewritten = _traced(bench, bench.case.rewritten, **theirs)
+    bench.checks += ["reached in both versions", "values returned by the file's functions"]
+    comparison = bench.compare(original, rewritten, reference.excluded)
+    if comparison.differences:
+        again = bench.run(bench.case.original, **ours, perturbed=True)
+        reference = replace(reference, excluded=reference.excluded | _noise(bench, original, again))
+        comparison = bench.compare(original, rewritten, reference.excluded)
+    comparison = _once_more_in_double(bench, reference, comparison, ours, theirs)
+    ran = {regions[index] for index in original.reached}, {others[index] for index in rewritten.reached}
+    reached = (
         mark.group
         for mark in marks
-        if mark.rewritten and original.issuperset(mark.original) and rewritten.issuperset(mark.rewritten)
+        if mark.rewritten and ran[0].issuperset(mark.original) and ran[1].issuperset(mark.rewritten)
     )
+    return frozenset(reached), _refutation(bench, reference, rewritten, comparison)
 
 
-def _traced(bench: _Bench, text: str, wanted: set[Region], cloned: bool) -> frozenset[Region]:
-    """Those of the wanted regions of one version whose code runs."""
-    if not wanted:
-        return frozenset()
-    regions = tuple(sorted(wanted))
-    run = bench.run(text, cloned=cloned, regions=regions)
+def _regions(sides: Iterable[tuple[Region, ...]]) -> tuple[Region, ...]:
+    return tuple(sorted({region for side in sides for region in side}))
+
+
+def _traced(bench: _Bench, text: str, **mode: object) -> Run:
+    """A run whose instructions are watched; raises Unproved if it does not get to its end."""
+    run = bench.run(text, **mode)
     if (why := obstacle(run)) is not None:
         raise Unproved(why[0], f"while looking for the code that runs: {why[1]}")
-    return frozenset(regions[index] for index in run.reached)
-
-
-def _original(mark: Mark) -> tuple[Region, ...]:
-    return mark.original
-
-
-def _rewritten(mark: Mark) -> tuple[Region, ...]:
-    return mark.rewritten
+    return run
 
 
 def _accept(bench: _Bench, comparison: Comparison, reached: frozenset[int]) -> Ruling:

@@ -64,10 +64,16 @@ class UserCode:
 
 
 class Observer:
-    """Walks objects by path and writes one record each; a second way to the same object is recorded as a reference."""
+    """Walks objects by path and writes one record each; a second way to the same object is recorded as a reference.
 
-    def __init__(self, records: Records, user: UserCode) -> None:
+    limit: number of objects that are looked at. passing: the objects will not live until the end of the run, so that
+    where they lie in memory says nothing.
+    """
+
+    def __init__(self, records: Records, user: UserCode, limit: int = MAX_OBJECTS, passing: bool = False) -> None:
         self._records = records
+        self._limit = limit
+        self._passing = passing
         self._user = user
         self._seen: dict[int, tuple[str, object]] = {}
         self._count = 0
@@ -96,7 +102,7 @@ class Observer:
         if isinstance(value, types.ModuleType):
             return
         self._count += 1
-        if self._count > MAX_OBJECTS or depth > MAX_DEPTH:
+        if self._count > self._limit or depth > MAX_DEPTH:
             self._bounded(path)
         elif tensors.is_tensor(value):
             self._tensor(value, path, role)
@@ -109,7 +115,7 @@ class Observer:
 
     def _bounded(self, path: str) -> None:
         if not any(note.startswith("only the first") for note in self.notes):
-            self.notes.append(f"only the first {MAX_OBJECTS} objects to depth {MAX_DEPTH} are compared, up to {path}")
+            self.notes.append(f"only the first {self._limit} objects to depth {MAX_DEPTH} are compared, up to {path}")
 
     def _row(self, kind: str, path: str, role: str, fields: Json) -> None:
         self._records.rows.append({"kind": kind, "path": path, "role": role, **fields})
@@ -117,7 +123,8 @@ class Observer:
     def _tensor(self, tensor: torch.Tensor, path: str, role: str) -> None:
         self.named.setdefault(id(tensor), path)
         role = "state" if isinstance(tensor, _PARAMETER) else role
-        fields = self._records.stored(tensors.read(tensor))
+        reading = tensors.read(tensor)
+        fields = self._records.stored(reading.passing if self._passing else reading)
         parts = tensors.parts(tensor)
         self._row("tensor", path, role, {key: fields[key] for key in fields if key != "unread"} if parts else fields)
         for name, part in parts:
@@ -131,7 +138,8 @@ class Observer:
         if array.dtype.hasobject:
             self._compound(array.tolist(), path, role, 0)
             return
-        self._row("tensor", path, role, self._records.stored(tensors.read_array(array)))
+        reading = tensors.read_array(array)
+        self._row("tensor", path, role, self._records.stored(reading.passing if self._passing else reading))
 
     def _plain(self, value: object, path: str, role: str) -> None:
         text = neutral(repr(value))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -91,12 +91,17 @@ class Reach:
     """Traces the code objects that hold a wanted region; a context manager around the user's code.
 
     regions: None traces nothing.
+    returned: told every value that a function of the text returns.
     """
 
-    def __init__(self, text: str, regions: tuple[Region, ...] | None) -> None:
+    def __init__(
+        self, text: str, regions: tuple[Region, ...] | None, returned: Callable[[CodeType, object], None] | None = None
+    ) -> None:
+        self._returned = returned
+        self._active = regions is not None
         self._regions = regions or ()
         self._text = Text(text)
-        self._statements = statement_spans(ast.parse(text), self._text) if regions else []
+        self._statements = statement_spans(ast.parse(text), self._text) if self._active else []
         self._needed: dict[Region, frozenset[Span]] = {}
         self._spans: dict[int, list[Span | None]] = {}
         self._codes: list[CodeType] = []
@@ -106,15 +111,15 @@ class Reach:
 
     def seen(self, code: CodeType) -> None:
         """Told by the loader: this code came from the edited text."""
-        if not self._regions:
+        if not self._active:
             return
         self._codes.append(code)  # its id must stay its own
-        table = {each: spans(each, self._text) for each in code_objects(code)}
-        known = {span for row in table.values() for span in row if span is not None}
+        rows = {id(each): spans(each, self._text) for each in code_objects(code)}
+        self._spans |= rows
+        known = {span for row in rows.values() for span in row if span is not None}
         self._needed |= {region: needed(region, self._statements, known) for region in self._regions}
         wanted = frozenset().union(*self._needed.values())
         for each in code_objects(code):
-            self._spans[id(each)] = spans(each, self._text)
             if not wanted.isdisjoint(self._spans[id(each)]):
                 self._wanted.add(id(each))
 
@@ -137,7 +142,7 @@ class Reach:
         return None
 
     def __enter__(self) -> None:
-        if self._regions:
+        if self._active:
             self.modules.install()
             threading.settrace(self._call)
             sys.settrace(self._call)
@@ -145,22 +150,24 @@ class Reach:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._regions:
+        if self._active:
             sys.settrace(None)
 
     def _call(self, frame: FrameType, event: str, argument: object) -> Any:
-        if id(frame.f_code) not in self._wanted:
+        if id(frame.f_code) not in self._spans:
             return None
-        frame.f_trace_opcodes = True
+        frame.f_trace_opcodes = id(frame.f_code) in self._wanted
         frame.f_trace_lines = False
-        return self._instruction
+        return self._step
 
-    def _instruction(self, frame: FrameType, event: str, argument: object) -> Any:
+    def _step(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == "opcode":
             span = self._spans[id(frame.f_code)][frame.f_lasti // 2]
             if span is not None:
                 self._done.add(span)
-        return self._instruction
+        elif event == "return" and self._returned is not None:
+            self._returned(frame.f_code, argument)
+        return self._step
 
 
 class Modules:

@@ -60,6 +60,26 @@ INSIDE = {
     "dtype by options": "h += torch.ones(3, **{'dtype': torch.float64})\n    return h",
     "array": "import numpy as np\n    h += torch.from_numpy(np.ones(3))\n    return h",
     "layout": "t = h.reshape(1, 3).t()\n    t.masked_fill_(t > 1, 0.5)\n    return t.t().view(-1)",
+    "two cuts": "a, b = h.tensor_split(2)\n    c, d, e = h.tensor_split(3)\n    a += 1\n    return c",
+    "pieces of windows": "a, b = h.unfold(0, 2, 1).unbind(0)\n    a += 1\n    return b",
+    "pieces of earlier rounds": "p = w\n    for d in (0, 1):\n        a, b = h.chunk(2, d)\n        b += 1\n        q, p = p, a\n"
+    "    return q",
+    "function that closes over its argument": "f = make(h)\n    h += 1\n    return f()\ndef make(t):\n    def g():\n"
+    "        return t * 2\n    return g",
+    "generator expression of an argument": "f = make(h)\n    h += 1\n    return list(f)\ndef make(t):\n    return (t * k for k in (1, 2))",
+    "dict under two names": "table = {}\n    other = table\n    other['h'] = h\n    h += 1\n    return table",
+    "attribute of a node that is replaced": "node = Node()\n    node.t = h\n    first = node\n    node = Node()\n    node.t = w\n"
+    "    h += 1\n    return first.t\nclass Node: pass",
+    "key of a store": "names = {}\n    names[h] = 7\n    h += 1\n    return names",
+    "own __getitem__": "p = Probe()\n    p[h]\n    h += 1\n    return p.seen\nclass Probe:\n    def __getitem__(self, t):\n"
+    "        self.seen = t",
+    "own __eq__": "p = Probe()\n    p == h\n    h += 1\n    return p.seen\nclass Probe:\n    def __eq__(self, t):\n"
+    "        self.seen = t",
+    "forward replaced": "m = nn.Linear(3, 3)\n    m.forward = lambda t: t\n    y = m(h)\n    y += 1\n    return h",
+    "float_power": "h += w.float_power(2)\n    return h",
+    "order of random numbers": "t = torch.einsum('i,j->ij', h, w)\n    t.tril_()\n    return nn.functional.dropout(t, 0.5)",
+    "error handled by the caller": "h += w\n    return h\ndef run():\n    try:\n        return main()\n    except RuntimeError:\n"
+    "        return None",
     "metadata read before": "return h.requires_grad, h.add_(1), h.requires_grad",
 }
 
@@ -159,6 +179,8 @@ PLAIN = {
     "loss": "loss = h.sum()\n    loss += w.abs().sum()\n    return loss",
     "branch": "if h.sum() > 0:\n        h = torch.relu(h)\n    h -= h.mean()\n    return h",
     "chain": "h.mul_(2).add_(1)\n    return h",
+    "gates": "for t in range(3):\n        i, f = (h * t).chunk(2)\n        i *= f\n        h = torch.cat([i, f])\n    return h",
+    "import guard": "try:\n        import apex\n    except ImportError:\n        apex = None\n    h += 1\n    return h",
     "returned tuple": "y = h * 2\n    h += 1\n    return h, y",
     "pieces": "a, b = h.chunk(2)\n    a *= b\n    return a + b",
     "cat": "h += 1\n    return torch.cat([h, w])",

@@ -66,6 +66,8 @@ class Statements(Expressions):
                 self.grad = self.switched(value, self.grad)
             case ast.Assign(targets=targets, value=value):
                 found = self.peek(value) if _is_view_chain(value) else self.evaluate(value)
+                if not self.grad and _makes_new(value):
+                    found = _without_grad(found)
                 for target in targets:
                     self.store(target, found, value)
             case ast.AnnAssign(target=target, annotation=hint, value=value):
@@ -366,6 +368,18 @@ def _joined_states(states: list[State]) -> State:
     for state in states[1:]:
         result = result.join(state)
     return result
+
+
+def _makes_new(node: ast.expr) -> bool:
+    """True for a call that is no in-place method: under `no_grad` its results do not require grad."""
+    if not isinstance(node, ast.Call):
+        return False
+    return not (isinstance(node.func, ast.Attribute) and node.func.attr.endswith("_"))
+
+
+def _without_grad(value: Value) -> Value:
+    items = tuple(map(_without_grad, value.items))
+    return replace(value, live=False if value.tensor and not value.leaf else value.live, items=items)
 
 
 def _is_view_chain(node: ast.expr) -> bool:

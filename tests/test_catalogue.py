@@ -172,9 +172,9 @@ def test_twins_take_the_same_arguments():
 
 def test_arguments_that_mean_something_else_to_the_counterpart():
     """`F.elu_(x, alpha, scale)` against `F.elu(x, alpha, inplace)`."""
-    assert ROWS["torch.nn.functional.elu_"].arguments == 2
-    assert ROWS["torch.nn.functional.rrelu_"].arguments == 4
-    assert ROWS["torch.nn.functional.hardtanh_"].arguments is None
+    assert ROWS["torch.nn.functional.elu_"].shared == ("input", "alpha")
+    assert ROWS["torch.nn.functional.rrelu_"].shared == ("input", "lower", "upper", "training")
+    assert ROWS["torch.nn.functional.hardtanh_"].shared == ()
     x = torch.randn(3)
     assert not torch.equal(F.elu_(x.clone(), 1.0, 2.0), F.elu(x.clone(), 1.0, 2.0))
 

@@ -68,7 +68,7 @@ class Writer:
     refusal: name of the refusal (`names.py`) if this is never rewritten; exactly the rows of form NONE have one.
     flag_position: 0-based position of `inplace` in a call of the functional or constructor, None if keyword only.
     target_position, target_keyword: the written argument of a function form (`torch.relu_(x)`, `relu_(input=x)`).
-    arguments: how many leading arguments mean the same to the counterpart; None: all of them.
+    shared: names of the arguments that mean the same to the counterpart, in order; empty: all of them do.
     metadata: only sizes, strides, storage or autograd state are written, no element.
     random: numbers are drawn, at least for some arguments.
     """
@@ -79,7 +79,7 @@ class Writer:
     counterpart: str | None = None
     refusal: str | None = None
     flag_position: int | None = None
-    arguments: int | None = None
+    shared: tuple[str, ...] = ()
     target_position: int | None = None
     target_keyword: str | None = None
     metadata: bool = False
@@ -115,7 +115,10 @@ def _table(file: str) -> dict[str, dict[str, Any]]:
 def writer(name: str) -> Writer | None:
     """The row of this writer; None if the catalogue does not know it (see `is_unknown_in_place`)."""
     row = _table("writers.json").get(name)
-    return None if row is None else Writer(name, row["rule"], Form(row["form"]), **_rest(row, "rule", "form"))
+    if row is None:
+        return None
+    form, shared = Form(row["form"]), tuple(row.get("shared", ()))
+    return Writer(name, row["rule"], form, shared=shared, **_rest(row, "rule", "form", "shared"))
 
 
 @functools.cache

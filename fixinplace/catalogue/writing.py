@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,7 +48,7 @@ def _functionals() -> Iterator[tuple[str, Row]]:
     for name, _ in facts.callables(owner):
         if in_place(name):
             row = _decide("torch.nn.functional", owner, name, FUNCTION, frozenset()) | _argument(name)
-            yield f"torch.nn.functional.{name}", row | _common_arguments(name)
+            yield f"torch.nn.functional.{name}", row | _shared_arguments(name)
 
 
 def _decide(namespace: str, owner: object, name: str, rule: str, promoting: frozenset[str]) -> Row:
@@ -77,16 +78,15 @@ def _argument(name: str) -> Row:
     return {"target_position": 0, "target_keyword": "self" if name.startswith("_") else overlay.SELF_KEYWORD}
 
 
-def _common_arguments(name: str) -> Row:
-    """How many leading arguments mean the same to `F.elu_(x, alpha, scale)` and `F.elu(x, alpha, inplace)`."""
-    twin = getattr(torch.nn.functional, name[:-1], None)
-    known = facts.operators().get(name)
+def _shared_arguments(name: str) -> Row:
+    """The arguments that `F.elu_(x, alpha, scale)` has in common with `F.elu(x, alpha, inplace)`, if not all."""
+    twin, known = getattr(torch.nn.functional, name[:-1], None), facts.operators().get(name)
     if twin is None or known is None:
         return {}
-    written = [argument.name for argument in known.schemas[0].arguments][1:]
-    plain = list(facts.parameters(twin))[1:]
-    same = next((i for i, pair in enumerate(zip(written, plain, strict=False)) if pair[0] != pair[1]), len(written))
-    return {} if same == len(written) else {"arguments": same + 1}
+    written = [overlay.SELF_KEYWORD, *(argument.name for argument in known.schemas[0].arguments[1:])]
+    pairs = zip(written, facts.parameters(twin), strict=False)
+    same = [mine for mine, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    return {} if same == written else {"shared": same}
 
 
 def _foreach(name: str) -> Row:

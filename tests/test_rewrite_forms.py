@@ -372,6 +372,8 @@ def test_fills_copies_and_views(before, after, site):
                      id="a-clone-on-each-side-of-the-value"),
         pytest.param("x[0].add_(v)", "x = x.clone()\nx[0].add_(v)", [at("x[0].add_(v)", "Tensor.add_", **PART)],
                      id="method"),
+        pytest.param("f(x[0].add_(1))", "x = x.clone()\nf(x[0].add_(1))",
+                     [at("x[0].add_(1)", "Tensor.add_", **PART, **VALUE)], id="method-inside-a-call"),
         pytest.param("x[0].add_(x[1])", "value = x[1]\nx = x.clone()\nx[0].add_(value)",
                      [at("x[0].add_(x[1])", "Tensor.add_", **PART)], id="method-argument-reads-it"),
         pytest.param("r = x[0].zero_()", "x = x.clone()\nr = x[0].zero_()", [at("x[0].zero_()", "Tensor.zero_",

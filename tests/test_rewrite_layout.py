@@ -74,6 +74,28 @@ def test_a_header_whose_tensor_nobody_reads_later_is_edited_in_place(before, aft
     assert rewritten(before, at("x.relu_()", "Tensor.relu_", usage=Usage.VALUE)) == after
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "site"),
+    [
+        pytest.param("if x.eq_(y):\n    z = 1\n", "if x.eq(y).to(x.dtype):\n    z = 1\n",
+                     at("x.eq_(y)", "Tensor.eq_", usage=Usage.VALUE), id="cast"),
+        pytest.param("if x.zero_():\n    z = 1\n", "if torch.zeros_like(x):\n    z = 1\n",
+                     at("x.zero_()", "Tensor.zero_", usage=Usage.VALUE), id="fill"),
+        pytest.param("if f(x).relu_():\n    z = 1\n", "if f(x).relu():\n    z = 1\n",
+                     at("f(x).relu_()", "Tensor.relu_", "f(x)", Place.TEMPORARY, usage=Usage.VALUE), id="temporary"),
+        pytest.param("if (x.relu_()):\n    z = 1\n", "if (x.relu()):\n    z = 1\n",
+                     at("x.relu_()", "Tensor.relu_", usage=Usage.VALUE), id="parentheses"),
+        pytest.param("if x.add_(1):\n    z = 1\n", "x = x.add(1)\nif x:\n    z = 1\n", ADD, id="hoisted"),
+        pytest.param("if x[0].add_(1):\n    z = 1\n", "x = x.clone()\nif x[0].add_(1):\n    z = 1\n",
+                     at("x[0].add_(1)", "Tensor.add_", place=Place.SUBSCRIPT, usage=Usage.VALUE), id="part"),
+        pytest.param("for i in y, x.relu_():\n    z = 1\n", "for i in y, x.relu():\n    z = 1\n",
+                     at("x.relu_()", "Tensor.relu_", usage=Usage.VALUE), id="tuple"),
+    ],
+)  # fmt: skip
+def test_the_whole_header_is_written(before, after, site):
+    assert rewritten(before, site) == after
+
+
 def test_a_while_header_reads_its_own_tensor_again():
     text = "while x.relu_().sum() > 0:\n    y = 1\n"
 

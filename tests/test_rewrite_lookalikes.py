@@ -202,6 +202,9 @@ def test_methods_that_stay(text, site, refusal):
         pytest.param("torch.add(a, b, out=x[0])\n",
                      at("torch.add(a, b, out=x[0])", "torch.add(out=)", place=Place.SUBSCRIPT), "not-assignable",
                      id="out-part"),
+        pytest.param("torch.add(a, b, out=x.data)\n",
+                     at("torch.add(a, b, out=x.data)", "torch.add(out=)", "x.data", place=Place.ATTRIBUTE), "live-view",
+                     id="out-data"),
         pytest.param("torch.add(a, b, out=f())\n",
                      at("torch.add(a, b, out=f())", "torch.add(out=)", "f()", place=Place.TEMPORARY), "not-assignable",
                      id="out-temporary"),
@@ -256,6 +259,15 @@ def test_a_neighbour_that_is_not_ours_stops_the_write_of_the_same_tensor():
     findings = plan(text, at("x.requires_grad_()", "Tensor.requires_grad_"), at(text[:-1], "Tensor.add_"))
 
     assert [f.outcome.refusal for f in findings if isinstance(f.outcome, Refused)] == ["untracked", "no-safe-place"]
+
+
+def test_a_module_call_that_unpacks_its_argument_refuses_the_flag():
+    text = "m = nn.ReLU(inplace=True)\ny = m(*x)\n"
+    start = text.index("m(*x)")
+    seen = Call(Span(start, start + 5), Span(start - 4, start + 5), "x", Place.NAME, Usage.VALUE, True)
+    site = at("nn.ReLU(inplace=True)", "torch.nn.ReLU(inplace=)", "m", place=Place.TEMPORARY, module_calls=(seen,))
+
+    assert refusals(text, site) == ["no-safe-place"]
 
 
 def test_finished_code_inside_a_statement_stays_and_stops_nobody():

@@ -64,7 +64,7 @@ def choose(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Fou
     finished: dict[Found, Refused] = {}
     for one in sorted(found, key=lambda one: order.get(one.site.span.end, -1) if _is_call(one) else len(order)):
         call = _call(calls, one)
-        operand = overwritten(_writer(one), call) if call is not None else None
+        operand = overwritten(_writer(one), call) if call is not None and one.site.rule not in _OF_MODULES else None
         if call is not None and one.facts.place is Place.TEMPORARY and is_new(operand):
             finished[one] = Refused("finished", "the tensor is new, and nothing has kept it yet")
             continue
@@ -135,8 +135,7 @@ def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.ex
         return None
     if not is_dotted(target):
         raise Refusal("not-assignable", f"`{target}` is no name that could be bound to a new tensor")
-    if target.rpartition(".")[2] in _PROPERTIES and "." in target:
-        raise Refusal("live-view", f"`{target}` is computed from its tensor, and cannot be bound to a new one")
+    _no_property(target)
     if call is not None and place is not Place.SUBSCRIPT and (operand is None or dotted(operand) != target):
         raise Refusal("no-safe-place", f"how the call reaches `{target}` is not clear")
     return target
@@ -149,7 +148,16 @@ def _out(call: ast.Call) -> str:
     parts = [dotted(one) if one is not None else "" for one in several]
     if not all(parts) or not parts or len(set(parts)) < len(parts):
         raise Refusal("not-assignable", "`out=` is given something that is no name to bind the result to")
+    for part in parts:
+        _no_property(part)
     return ", ".join(parts)
+
+
+def _no_property(target: str) -> None:
+    """Raise Refusal for `x.T` and its like."""
+    base, _, last = target.rpartition(".")
+    if base and last in _PROPERTIES:
+        raise Refusal("live-view", f"`{target}` is computed from its tensor, and cannot be bound to a new one")
 
 
 def _is_dropped(opened: Statement, step: Step) -> bool:
@@ -157,7 +165,7 @@ def _is_dropped(opened: Statement, step: Step) -> bool:
 
     What an out-of-place method of torch has just made is nobody else's: `x.exp().relu_()` is only useless.
     """
-    if step.call is None or step.case.target is not None or step.rewrite.effect is not Effect.REBIND:
+    if opened.header or step.case.target is not None or step.rewrite.effect is not Effect.REBIND:
         return False
     if not isinstance(opened.small, cst.Expr) or opened.small.value is not step.node:
         return False

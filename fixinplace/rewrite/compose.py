@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
+from fixinplace.detect.index import dotted
 from fixinplace.model import Call, Edit, Found, Place, Refused, Span, Usage
 from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
-from fixinplace.rewrite.lines import assigned, binding, checked, expression
+from fixinplace.rewrite.lines import assigned, binding, expression
+from fixinplace.rewrite.precedence import parenthesised
 from fixinplace.rewrite.reads import evaluated
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement, open_statement
@@ -44,8 +46,8 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     writes = _writes(calls, taken, modules)
     needed = copies(setting, taken)
     bound = bind(setting, writes, alone=bool(needed))
-    binds = {opened.calls[part.span(w.node).end]: (bound[w.node], w.target or "") for w in writes}
-    rewriting = _Rewriting(taken, binds)
+    binds = {opened.call(part.span(w.node).end): (bound[w.node], w.target or "") for w in writes}
+    rewriting = _Rewriting(opened, taken, binds)
     visited = opened.small.visit(rewriting)
     assert isinstance(visited, cst.BaseSmallStatement)
     small = rewriting.statement(opened.small, visited)
@@ -53,9 +55,8 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     if needed:
         first, small = cloned(opened, small, needed, taken, part.text)
         before += first
-    after = checked(opened.code(small))
-    _keep_comments(opened, [*before, after])
-    lines = (*before, after[1:-1] if opened.header else after)
+    lines = (*before, opened.text(small))
+    _keep_comments(opened, lines)
     return Composed(_edits(part, setting, lines), lines, needed.stored, taken, chosen.finished)
 
 
@@ -68,9 +69,11 @@ def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Seque
     }
     for module in modules:
         call = calls.get(module.span.end)
-        if call is None or not call.args:
+        target = _caller(module)
+        given = call.args[0] if call is not None and call.args else None
+        if call is None or given is None or (target and not isinstance(given, ast.Call) and dotted(given) != target):
             raise Refusal("no-safe-place", "a call of the module has a form that is not rewritten")
-        plain[call] = Write(call, call.args[0], _caller(module), module.read_later)
+        plain[call] = Write(call, given, target, module.read_later)
     writes: dict[ast.expr, Write] = {}
     for call in (call for call in calls.values() if call in plain):
         write = plain[call]
@@ -101,17 +104,16 @@ def _bare(opened: Statement, value: cst.BaseExpression) -> cst.BaseExpression:
 class _Rewriting(cst.CSTTransformer):
     """Rewrites the calls, innermost first; what is hoisted is collected in order of evaluation."""
 
-    def __init__(self, taken: Sequence[Step], binds: Mapping[cst.Call, tuple[Bind, str]]) -> None:
+    def __init__(self, opened: Statement, taken: Sequence[Step], binds: Mapping[cst.Call, tuple[Bind, str]]) -> None:
         super().__init__()
+        self.header = opened.small.value if opened.header and isinstance(opened.small, cst.Expr) else None
         self.taken = {step.node: step for step in taken if step.rewrite.effect is not Effect.COPY}
         self.binds = binds
         self.hoisted: list[tuple[str, cst.BaseExpression]] = []
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
         """The call's new value, or the name to which that was bound on a line before."""
-        step = self.taken.get(original_node)
-        value = step.rewrite.edit(step.case, updated_node) if step is not None else updated_node
-        assert isinstance(value, cst.BaseExpression)
+        value = self._value(original_node, updated_node)
         how, target = self.binds.get(original_node, (Bind.HERE, ""))
         if how is not Bind.HOIST:
             return value
@@ -120,6 +122,17 @@ class _Rewriting(cst.CSTTransformer):
         self.hoisted.append((target, value))
         around = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]} if original_node.lpar else {}
         return expression(target).with_changes(**around)
+
+    def _value(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
+        """The call's new value; parentheses that were only added around a header are around all of it."""
+        step = self.taken.get(original)
+        if step is None:
+            return call
+        added = original is self.header
+        bare = call.with_changes(lpar=call.lpar[1:], rpar=call.rpar[:-1]) if added else call
+        value = step.rewrite.edit(step.case, bare)
+        assert isinstance(value, cst.BaseExpression)
+        return parenthesised(value) if added else value
 
     def statement(self, original: cst.BaseSmallStatement, small: cst.BaseSmallStatement) -> cst.BaseSmallStatement:
         """The statement with its own write rewritten, or with the value of its call bound."""

@@ -87,8 +87,8 @@ def cloned(opened: Statement, small: cst.BaseSmallStatement, needed: Copies, ste
         case cst.AugAssign(value=value) if _read(opened, value, needed.stored):
             _computes_nothing(opened, small.target)
             first, small = _value_first(opened, small, small, text)
-        case cst.Expr(value=cst.Call() as call) if needed.called:
-            argument = _reading_argument(opened, call, steps, needed.called)
+        case cst.Expr(value=cst.Call() as call) if (step := _whole(opened, steps)) is not None:
+            argument = _reading_argument(opened, call, step)
             first, small = _value_first(opened, small, argument, text) if argument is not None else ([], small)
             return [*first, *map(_clone, needed.called)], small
     return [*map(_clone, needed.called), *first, *map(_clone, needed.stored)], small
@@ -107,15 +107,21 @@ def _value_first(opened: Statement, small: cst.BaseSmallStatement, holder: cst.A
     return [assigned(name, opened.code(holder.value))], changed
 
 
-def _reading_argument(opened: Statement, call: cst.Call, steps: Sequence[Step], names: Sequence[str]) -> cst.Arg | None:
-    """The argument of `x[0].mul_(x[1])` that reads `x` besides the written part; raises Refusal if one is too few."""
-    step = next(step for step in steps if step.rewrite.effect is Effect.COPY)
+def _whole(opened: Statement, steps: Sequence[Step]) -> Step | None:
+    """The step whose call is the statement, if it writes a part of something."""
+    node = opened.small.value if isinstance(opened.small, cst.Expr) and not opened.header else None
+    return next((step for step in steps if step.node is node and step.rewrite.effect is Effect.COPY), None)
+
+
+def _reading_argument(opened: Statement, call: cst.Call, step: Step) -> cst.Arg | None:
+    """The argument of `x[0].mul_(x[1])` that reads `x` besides the written part; raises Refusal for several."""
+    name = step.case.target or ""
     others = rest(step.case, call)
-    reading = [arg for arg in others if _read(opened, arg.value, names)]
+    reading = [arg for arg in others if _read(opened, arg.value, [name])]
     if not reading:
         return None
     if len(others) > 1 or reading[0].star:
-        raise Refusal("evaluation-order", f"the arguments read `{names[0]}`, which must be cloned before the call only")
+        raise Refusal("evaluation-order", f"the arguments read `{name}`, which must be cloned before the call only")
     _computes_nothing(opened, operand(step.case, call))
     return reading[0]
 

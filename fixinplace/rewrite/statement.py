@@ -10,6 +10,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from fixinplace.model import Span
 from fixinplace.rewrite.base import Node
 from fixinplace.rewrite.binding import Refusal
+from fixinplace.rewrite.lines import checked
 from fixinplace.source import Text
 
 
@@ -27,10 +28,26 @@ class Statement:
 
     def node(self, span: Span, is_call: bool) -> Node:
         """The call that ends where `span` ends, or else the statement itself; raises Refusal."""
-        found = self.calls.get(span.end) if is_call else self.small
+        found = self.call(span.end) if is_call else self.small
         if not isinstance(found, cst.Call | cst.AugAssign | cst.Assign):
             raise Refusal("no-safe-place", "the statement has a form that is not rewritten")
         return found
+
+    def call(self, end: int) -> cst.Call:
+        """The call that ends at an offset; raises Refusal."""
+        if end not in self.calls:
+            raise Refusal("no-safe-place", "the call stands where it cannot be edited")
+        return self.calls[end]
+
+    def text(self, small: cst.BaseSmallStatement) -> str:
+        """The text of this statement's successor: of a header, the expression without the parentheses added here."""
+        if not self.header:
+            return checked(self.code(small))
+        assert isinstance(small, cst.Expr)
+        root = small.value
+        bare = root.with_changes(lpar=root.lpar[1:], rpar=root.rpar[:-1]) if root.lpar else root
+        checked(f"({self.code(bare)})")
+        return self.code(bare)
 
     def code(self, node: cst.CSTNode) -> str:
         """The text of a node, with the line endings of this statement."""

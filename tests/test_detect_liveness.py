@@ -38,7 +38,9 @@ CASES = {
 def after(code: str) -> set[str]:
     tree = ast.parse(textwrap.dedent(code))
     (here,) = (n for n in ast.walk(tree) if isinstance(n, ast.Expr) and ast.unparse(n) == "HERE")
-    return {n for n in Liveness(tree.body).after(here) if n not in ("f", "HERE") and not (n == "g" and "g()" not in code)}
+    return {
+        n for n in Liveness(tree.body).after(here) if n not in ("f", "HERE") and not (n == "g" and "g()" not in code)
+    }
 
 
 @pytest.mark.parametrize(("code", "expected"), CASES.values(), ids=CASES.keys())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixinplace.model import Edit, Fix, Span
-from fixinplace.verify.judge import Judgement
+from fixinplace.verify.bench import Judgement
 from fixinplace.verify.probes import Probe, parse, script
 from fixinplace.verify.runner import Runner
 from fixinplace.verify.search import rewrite

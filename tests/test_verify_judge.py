@@ -270,8 +270,8 @@ def test_what_cannot_be_told_stays_unproved(name: str, lab: Runner, tmp_path: Pa
 RETURNED = """
 import torch
 
-def integrate(y, steps):
-    kept = []
+def integrate(start, steps):
+    y, kept = start * 1, []
     for _ in range(steps):
         y += 1
         kept.append(y)
@@ -301,3 +301,30 @@ def test_a_function_that_returns_the_time_is_no_difference(lab: Runner, tmp_path
     ruling = program(tmp_path, text).judge(lab, "y += 1", "y = y + 1").ruling
     assert ruling.verdict is Verdict.PROVED, ruling
     assert any("clock() returned 1" in note for note in ruling.evidence[0].notes)
+
+
+ARGUMENT = """
+import torch
+
+def scale(v):
+    w = v.view(-1)
+    w *= 2
+    return w * 1
+
+def main():
+    x = torch.ones(3, requires_grad=True)
+    return scale(x * 1)
+"""
+
+
+def test_an_argument_that_is_no_longer_written_waits_for_its_callers(lab: Runner, tmp_path: Path):
+    ruling = program(tmp_path, ARGUMENT).judge(lab, "w *= 2", "w = w * 2").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "hidden-caller")
+    assert "scale() argument v after call 1" in ruling.sentence
+    assert ruling.evidence[0].gradients > 0
+
+
+def test_an_argument_that_is_no_longer_written_and_is_read_is_refuted(lab: Runner, tmp_path: Path):
+    text = ARGUMENT.replace("return scale(x * 1)", "y = x * 1\n    scale(y)\n    return y")
+    ruling = program(tmp_path, text).judge(lab, "w *= 2", "w = w * 2").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, "forward-differs")

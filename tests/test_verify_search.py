@@ -9,7 +9,7 @@ import pytest
 from programs import fix, program
 
 from fixinplace.model import Edit, Fix, Ruling, Span, Verdict
-from fixinplace.verify.judge import Judgement, Mark
+from fixinplace.verify.bench import Judgement, Mark
 from fixinplace.verify.probes import Probe
 from fixinplace.verify.runner import Runner
 from fixinplace.verify.search import MAX_JUDGEMENTS, prove, rewrite
@@ -23,6 +23,7 @@ SAFE, PROVED, UNPROVED, REFUTED = Verdict.SAFE, Verdict.PROVED, Verdict.UNPROVED
 class Fake:
     """A judge by rule: texts with a line of `bad` are refuted; groups of `unreached` are not reached.
 
+    hiding: lines after which an argument is no longer written.
     raises: lines without which the program still raises. together: two lines that are bad only together.
     """
 
@@ -30,6 +31,7 @@ class Fake:
     unreached: frozenset[int] = frozenset()
     raises: frozenset[str] = frozenset()
     together: frozenset[str] = frozenset()
+    hiding: frozenset[str] = frozenset()
     ruling: Ruling | None = None
     judged: list[str] = field(default_factory=list)
 
@@ -41,12 +43,17 @@ class Fake:
             return Judgement(Ruling(REFUTED, "forward-differs", "wrong"))
         if self.raises - set(rewritten.splitlines()):
             return Judgement(Ruling(REFUTED, "still-raises", "raises"))
+        if self.hiding & set(rewritten.splitlines()):
+            return Judgement(Ruling(UNPROVED, "hidden-caller", "argument"))
         reached = frozenset(mark.group for mark in marks if mark.rewritten) - self.unreached
         return Judgement(Ruling(PROVED) if reached else Ruling(UNPROVED, "not-reached"), reached)
 
     def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
         self.judged.append(rewritten)
-        return Ruling(REFUTED, "forward-differs", "wrong") if self._wrong(rewritten) else Ruling(UNPROVED)
+        if self._wrong(rewritten):
+            return Ruling(REFUTED, "forward-differs", "wrong")
+        hidden = self.hiding & set(rewritten.splitlines())
+        return Ruling(UNPROVED, "hidden-caller", "argument") if hidden else Ruling(UNPROVED, "not-reached")
 
     def _wrong(self, rewritten: str) -> bool:
         lines = frozenset(rewritten.splitlines())
@@ -104,6 +111,19 @@ def test_a_hidden_caller_is_never_proved_and_leaves_the_text():
     fake = Fake()
     assert verdicts(fake, fixes(parameter="b"))[1] == (UNPROVED, "hidden-caller")
     assert "b += 1" in fake.judged[-1]
+
+
+def test_an_argument_found_by_running_is_no_safe_fix_either():
+    fake = Fake(hiding=frozenset({"c = c + 1"}))
+    hidden = (UNPROVED, "hidden-caller")
+    assert verdicts(fake, fixes(safe="c")) == [(PROVED, None), (PROVED, None), hidden, (PROVED, None)]
+
+
+def test_a_known_parameter_is_dropped_without_a_search():
+    fake = Fake(hiding=frozenset({"b = b + 1"}))
+    hidden = (UNPROVED, "hidden-caller")
+    assert verdicts(fake, fixes(parameter="b")) == [(PROVED, None), hidden, (PROVED, None), (PROVED, None)]
+    assert len(fake.judged) == 2
 
 
 def test_a_refuted_parameter_is_refuted():

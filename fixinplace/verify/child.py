@@ -13,6 +13,7 @@ import threading
 import torch
 
 from fixinplace.verify import load, tensors
+from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.gradients import Recorder
@@ -22,7 +23,6 @@ from fixinplace.verify.observe import Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.records import Records
-from fixinplace.verify.returns import Returns
 from fixinplace.verify.sandbox import Scratch
 
 BLOB_BYTES = 512 << 20
@@ -38,7 +38,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     user = UserCode(job.path)
     records = Records(min(BLOB_BYTES, file_size // 2))
     recorder = Recorder(records, LeafNames(user))
-    cloning, reach = Cloning(), Reach(job.text, job.regions, Returns(records, user))
+    cloning, reach = Cloning(), Reach(job.text, job.regions, FunctionCalls(records, user))
     before = frozenset(sys.modules)
     ballast = _prepare(job)
     outside = Outside()

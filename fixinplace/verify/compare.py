@@ -7,11 +7,13 @@ from pathlib import Path
 
 from fixinplace.verify.aliasing import Memory, memory, sharing
 from fixinplace.verify.backwards import compare_backwards
-from fixinplace.verify.finder import BELOW, REASON, Finder, short
+from fixinplace.verify.finder import BELOW, Finder, short
 from fixinplace.verify.jobs import Comparison, Json
 from fixinplace.verify.sides import Side, read
 
 _SHOWN_PAIRS = 5
+_MISSING = {"state": "state-differs", "gradient": "gradient-missing"}
+_EXTRA = {"state": "state-differs", "gradient": "gradient-differs"}
 _LAST_STEP = re.compile(r"(?:\[[^\]]*\]|\.[^.\[\]]*)$")
 
 
@@ -41,7 +43,7 @@ def _values(finder: Finder) -> None:
         if path in theirs:
             finder.pair(path, row, theirs[path])
         else:
-            reason = "gradient-missing" if row["role"] == "gradient" else REASON[row["role"]]
+            reason = _MISSING.get(row["role"], "forward-differs")
             finder.report(reason, _home(finder, path), f"`{path}` does not exist in the rewritten version")
     for path, row in theirs.items():
         if path not in ours and not finder.skips(path):
@@ -55,7 +57,7 @@ def _extra(finder: Finder, path: str, row: Json) -> None:
         finder.notes.append(f"the rewritten version has a new global `{name}`")
     else:
         sentence = f"`{path}` exists only in the rewritten version"
-        finder.report(REASON[row["role"]], _home(finder, path), sentence)
+        finder.report(_EXTRA.get(row["role"], "forward-differs"), _home(finder, path), sentence)
 
 
 def _home(finder: Finder, path: str) -> str:

@@ -35,8 +35,13 @@ def is_inplace(failure: Failure) -> bool:
 
 def is_broken(run: Run) -> bool:
     """True if an in-place error ended the run, or ended one of its backwards and was caught by the program."""
+    return bool(inplace_failures(run))
+
+
+def inplace_failures(run: Run) -> list[Failure]:
+    """The in-place errors of a run, the one that ended it first."""
     ended = () if run.failure is None else (run.failure,)
-    return any(is_inplace(each) for each in (*ended, *run.failures))
+    return [each for each in (*ended, *run.failures) if is_inplace(each)]
 
 
 def refuses_hooks(failure: Failure) -> bool:

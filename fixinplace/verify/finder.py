@@ -13,7 +13,12 @@ from fixinplace.verify.tolerance import distance, is_numeric, same_bits
 BELOW = "[*]"
 """Ends an excluded path that stands for everything below it."""
 
-REASON = {"value": "forward-differs", "state": "state-differs", "gradient": "gradient-differs"}
+REASON = {
+    "value": "forward-differs",
+    "state": "state-differs",
+    "gradient": "gradient-differs",
+    "argument": "hidden-caller",
+}
 _NARROW = ("float32", "complex64", "bfloat16", "float16")
 
 
@@ -69,7 +74,7 @@ class Finder:
             self.follows_default = False
         facts = [key for key in ("dtype", "shape", "device", "layout") if row[key] != other[key]]
         for key in facts:
-            name = "dtype-differs" if key == "dtype" else reason
+            name = "dtype-differs" if key == "dtype" and row["role"] != "argument" else reason
             self.report(name, path, f"`{path}` has {key} {other[key]} in the rewritten version, not {row[key]}")
         if row["role"] != "gradient":
             self._autograd_facts(path, row, other)
@@ -81,6 +86,7 @@ class Finder:
             lost = row["requires_grad"]
             words = "no longer requires grad" if lost else "requires grad only"
             name = "gradient-missing" if lost else "state-differs"
+            name = REASON["argument"] if row["role"] == "argument" else name
             self.report(name, path, f"`{path}` {words} in the rewritten version")
         if row["leaf"] != other["leaf"]:
             self.notes.append(f"`{path}` is {'' if other['leaf'] else 'no longer '}a leaf in the rewritten version")

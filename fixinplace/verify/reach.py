@@ -17,9 +17,9 @@ from __future__ import annotations
 import ast
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from fixinplace.model import Span
 from fixinplace.source import Text
@@ -87,17 +87,27 @@ def holding_code(text: str, regions: Iterable[Region]) -> frozenset[Region]:
     return frozenset(region for region in regions if needed(region, statements, known))
 
 
+class Calls(Protocol):
+    """Somebody who wants to know about the calls of the edited file's functions."""
+
+    def begin(self, frame: FrameType) -> None:
+        """A frame starts, or a generator goes on."""
+        ...
+
+    def end(self, frame: FrameType, value: object) -> None:
+        """The frame returns or yields `value`."""
+        ...
+
+
 class Reach:
     """Traces the code objects that hold a wanted region; a context manager around the user's code.
 
     regions: None traces nothing.
-    returned: told every value that a function of the text returns.
+    calls: told when a function of the text begins and ends.
     """
 
-    def __init__(
-        self, text: str, regions: tuple[Region, ...] | None, returned: Callable[[CodeType, object], None] | None = None
-    ) -> None:
-        self._returned = returned
+    def __init__(self, text: str, regions: tuple[Region, ...] | None, calls: Calls | None = None) -> None:
+        self._calls = calls
         self._active = regions is not None
         self._regions = regions or ()
         self._text = Text(text)
@@ -158,6 +168,8 @@ class Reach:
             return None
         frame.f_trace_opcodes = id(frame.f_code) in self._wanted
         frame.f_trace_lines = False
+        if self._calls is not None:
+            self._calls.begin(frame)
         return self._step
 
     def _step(self, frame: FrameType, event: str, argument: object) -> Any:
@@ -165,8 +177,8 @@ class Reach:
             span = self._spans[id(frame.f_code)][frame.f_lasti // 2]
             if span is not None:
                 self._done.add(span)
-        elif event == "return" and self._returned is not None:
-            self._returned(frame.f_code, argument)
+        elif event == "return" and self._calls is not None:
+            self._calls.end(frame, argument)
         return self._step
 
 

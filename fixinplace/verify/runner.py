@@ -17,6 +17,7 @@ from typing import IO, Self
 
 from fixinplace.model import Ruling, Verdict
 from fixinplace.verify import judge
+from fixinplace.verify.bench import Case, Judgement, Mark
 from fixinplace.verify.jobs import (
     TRACING_FACTOR,
     Comparison,
@@ -29,7 +30,6 @@ from fixinplace.verify.jobs import (
     read_comparison,
     read_run,
 )
-from fixinplace.verify.judge import Case, Judgement, Mark
 from fixinplace.verify.probes import Probe
 
 _KEPT_RUNS = 32

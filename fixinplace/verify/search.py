@@ -14,7 +14,7 @@ from typing import Protocol
 
 from fixinplace.model import Edit, Evidence, Fix, Ruling, Span, Verdict
 from fixinplace.source import apply
-from fixinplace.verify.judge import Judgement, Mark
+from fixinplace.verify.bench import Judgement, Mark
 from fixinplace.verify.probes import Probe
 from fixinplace.verify.reach import Region, holding_code
 
@@ -46,11 +46,11 @@ class Proof:
 class _Outcome:
     """What all probes together say about one text.
 
-    refuted: the refutation, if any probe refutes. reached: groups that a proving probe has reached.
-    other: the ruling to quote where nothing was proved.
+    against: the refutation, if any probe refutes; else the ruling of a probe that sees an argument no longer written.
+    reached: groups that a proving probe has reached. other: the ruling to quote where nothing was proved.
     """
 
-    refuted: Ruling | None
+    against: Ruling | None
     reached: frozenset[int]
     other: Ruling
     evidence: tuple[Evidence, ...]
@@ -70,6 +70,7 @@ def prove(part_text: str, path: str, fixes: Sequence[Fix], probes: Sequence[Prob
     return Proof(search.rulings, rewrite(part_text, [fix for fix in chosen if fix.group in kept])[0], kept)
 
 
+_HIDDEN = "hidden-caller"
 _WRITTEN = (Verdict.PROVED, Verdict.SAFE)
 
 
@@ -86,7 +87,7 @@ class _Search:
         self, fix: Fix, verdict: Verdict, reason: str | None, sentence: str, evidence: tuple[Evidence, ...] = ()
     ) -> None:
         """Give a fix its ruling; what was only not proved falls back to the static verdict."""
-        if verdict is Verdict.UNPROVED and fix.safe and fix.parameter is None:
+        if verdict is Verdict.UNPROVED and fix.safe and fix.parameter is None and reason != _HIDDEN:
             verdict = Verdict.SAFE
         self.rulings[fix.group] = Ruling(verdict, reason, sentence, evidence)
 
@@ -97,8 +98,8 @@ class _Search:
             return
         while fixes:
             outcome = self._judge(fixes)
-            if outcome.refuted is not None:
-                staying = self._refuted(fixes, outcome.refuted)
+            if outcome.against is not None:
+                staying = self._apart(fixes, outcome.against)
             elif not outcome.reached:
                 self._unproved(fixes, outcome.other)
                 return
@@ -115,7 +116,7 @@ class _Search:
     def _settle_like(self, fix: Fix, ruling: Ruling) -> None:
         if fix.parameter is not None and ruling.verdict is not Verdict.REFUTED:
             sentence = f"`{fix.parameter}` is an argument, and not every caller that may look at it can be seen"
-            self.settle(fix, Verdict.UNPROVED, "hidden-caller", sentence, ruling.evidence)
+            self.settle(fix, Verdict.UNPROVED, _HIDDEN, sentence, ruling.evidence)
         else:
             self.settle(fix, ruling.verdict, ruling.reason, ruling.sentence, ruling.evidence)
 
@@ -132,9 +133,10 @@ class _Search:
                 staying.append(fix)
         return staying
 
-    def _refuted(self, fixes: list[Fix], ruling: Ruling) -> list[Fix]:
+    def _apart(self, fixes: list[Fix], ruling: Ruling) -> list[Fix]:
         """Find the fixes that are to blame; returns the others, or all of them when every one has its ruling."""
-        blamed = self._blamed(fixes)
+        known = [fix for fix in fixes if fix.parameter is not None] if ruling.reason == _HIDDEN else []
+        blamed = {fix.group: ruling for fix in known} or self._blamed(fixes)
         if blamed:
             for fix in fixes:
                 if fix.group in blamed:
@@ -150,7 +152,7 @@ class _Search:
         return fixes
 
     def _blamed(self, fixes: list[Fix]) -> dict[int, Ruling]:
-        """Refutations by group, found by halving; a set refuted only as a whole is blamed as a whole."""
+        """What tells against each group, found by halving; a set that is wrong only as a whole is blamed as a whole."""
         ruling = self._alone(fixes)
         if ruling is None:
             return {}
@@ -172,7 +174,7 @@ class _Search:
         return _combined(found)
 
     def _alone(self, fixes: list[Fix]) -> Ruling | None:
-        """The refutation of some fixes on their own, by the first probe that gives one."""
+        """What tells against some fixes on their own, by the first probe that tells it."""
         self.judgements += 1
         try:
             text, marks = rewrite(self.original, fixes)
@@ -182,19 +184,24 @@ class _Search:
             ruling = self.runner.alone(probe, self.path, self.original, text)
             if ruling.reason == "no-forward-reference":  # cloning does not work here; the plain runs may
                 ruling = self.runner.judge(probe, self.path, self.original, text, marks).ruling
-            if ruling.verdict is Verdict.REFUTED:
+            if _against(ruling):
                 return ruling
         return None
 
 
+def _against(ruling: Ruling) -> bool:
+    return ruling.verdict is Verdict.REFUTED or ruling.reason == _HIDDEN
+
+
 def _combined(found: list[Judgement]) -> _Outcome:
-    refuted = next((each.ruling for each in found if each.ruling.verdict is Verdict.REFUTED), None)
+    against = [each.ruling for each in found if _against(each.ruling)]
+    against.sort(key=lambda ruling: ruling.verdict is not Verdict.REFUTED)
     proved = [each for each in found if each.ruling.verdict is Verdict.PROVED]
     reached = frozenset().union(*(each.reached for each in proved))
     told = [each.ruling for each in found if each.ruling.reason != "not-reached"]
     other = proved[0].ruling if proved else (told or [found[0].ruling])[0]
     evidence = tuple(item for each in proved or found for item in each.ruling.evidence)
-    return _Outcome(refuted, reached, other, evidence)
+    return _Outcome(against[0] if against else None, reached, other, evidence)
 
 
 def _disjoint(fixes: Sequence[Fix]) -> tuple[list[Fix], list[Fix]]:

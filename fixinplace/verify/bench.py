@@ -1,0 +1,119 @@
+"""One judgement in progress: what is judged, who runs it, and what the evidence will say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from fixinplace.model import Evidence, Ruling, Verdict
+from fixinplace.verify.jobs import SEED, Comparison, Job, Run
+from fixinplace.verify.probes import Probe
+from fixinplace.verify.reach import Region
+
+_ELSEWHERE = ("forward-mode derivative", "rewritten code under the tracer")
+
+NOTHING = Comparison((), 0, 0, 0.0, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a group's edits are: regions (half-open offsets) in the original's and in the rewritten text."""
+
+    group: int
+    original: tuple[Region, ...]
+    rewritten: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The ruling on one rewritten text, and the groups whose edits ran in both versions."""
+
+    ruling: Ruling
+    reached: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Two versions of one file and the probe that runs them; `original` and `rewritten` are whole texts."""
+
+    probe: Probe
+    path: str
+    original: str
+    rewritten: str
+
+
+class Laboratory(Protocol):
+    """Runs jobs and compares their runs; knows what it does on this system."""
+
+    isolation: str
+    framework: str
+
+    def run(self, job: Job) -> Run:
+        """The run of this job; the same job gives the same run."""
+        ...
+
+    def compare(self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool) -> Comparison | str:
+        """The comparison, or a sentence why there is none."""
+        ...
+
+
+class Unproved(Exception):
+    """Ends a judgement: a name of `names.UNPROVED` and a sentence."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclass
+class Bench:
+    """Runs and compares for one judgement, and keeps the books for its evidence."""
+
+    lab: Laboratory
+    case: Case
+    runs: int = 0
+    checks: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def original(self, **mode: object) -> Run:
+        """A run of the original; `mode` sets fields of the job."""
+        return self._run(self.case.original, mode)
+
+    def rewritten(self, **mode: object) -> Run:
+        """A run of the rewritten text."""
+        return self._run(self.case.rewritten, mode)
+
+    def _run(self, text: str, mode: dict[str, object]) -> Run:
+        self.runs += 1
+        probe = self.case.probe
+        job = Job(probe.kind, probe.path, probe.name, self.case.path, text)
+        return self.lab.run(replace(job, **mode))  # type: ignore[arg-type]
+
+    def compare(
+        self, reference: Run, candidate: Run, excluded: frozenset[str] = frozenset(), exact: bool = False
+    ) -> Comparison:
+        """The comparison of two runs; raises Unproved if there is none."""
+        result = self.lab.compare(reference, candidate, excluded, exact)
+        if isinstance(result, str):
+            raise Unproved("probe-failed", f"the runs could not be compared: {result}")
+        return result
+
+    def ruling(self, verdict: Verdict, reason: str | None, sentence: str, shown: Comparison = NOTHING) -> Ruling:
+        """A ruling with all the evidence so far; `shown` gives its figures."""
+        return Ruling(verdict, reason, sentence, (self._evidence(shown),))
+
+    def _evidence(self, shown: Comparison) -> Evidence:
+        return Evidence(
+            probe=self.case.probe.label,
+            values=shown.values,
+            gradients=shown.gradients,
+            difference=shown.largest,
+            checks=tuple(dict.fromkeys(self.checks)),
+            checks_not_run=(*self.missing, *_ELSEWHERE),
+            runs=self.runs,
+            seeds=(SEED,),
+            isolation=self.lab.isolation,
+            framework=self.lab.framework,
+            notes=tuple(dict.fromkeys([*self.notes, *shown.notes])),
+        )

@@ -1,0 +1,110 @@
+"""What the rewritten version must equal: the original as it is, or, where that dies, the original with cloned saves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixinplace.verify.bench import Bench, Mark, Unproved
+from fixinplace.verify.errors import inplace_failures, is_broken, is_inplace, obstacle, refuses_hooks
+from fixinplace.verify.jobs import Run
+from fixinplace.verify.reach import Region
+
+GRADIENT_REASONS = ("gradient-missing", "gradient-differs")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A run of the original; `cloned` if it is not the plain one; `excluded` are paths that change from run to run."""
+
+    run: Run
+    cloned: bool
+    excluded: frozenset[str]
+
+
+def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
+    """The reference for a proof; raises Unproved if there is none or if it does not reach any mark."""
+    plain = bench.original()
+    if (why := obstacle(plain)) is not None:
+        raise Unproved(*why)
+    if is_broken(plain):
+        return _cloned(bench, plain, marks)
+    _reaches(bench, False, marks)
+    excluded = noise(bench, plain, bench.original(perturbed=True))
+    bench.checks.append("original twice")
+    _look_for_silent_error(bench, plain, excluded)
+    return Reference(plain, False, excluded)
+
+
+def _cloned(bench: Bench, plain: Run, marks: tuple[Mark, ...]) -> Reference:
+    bench.notes.append(f"the original fails: {inplace_failures(plain)[0].sentence}")
+    run = bench.original(cloned=True)
+    check_clones(run)
+    _reaches(bench, True, marks)
+    excluded = noise(bench, run, bench.original(cloned=True, perturbed=True))
+    bench.checks.append("original with saved tensors cloned, twice")
+    return Reference(run, True, excluded)
+
+
+def check_clones(run: Run) -> None:
+    """Raises Unproved if a run of the original with cloned saves is no reference."""
+    if run.failure is not None and (is_inplace(run.failure) or refuses_hooks(run.failure)):
+        sentence = f"the original does not get through even with saved tensors cloned: {run.failure.sentence}"
+        raise Unproved("no-forward-reference", sentence)
+    if (why := obstacle(run)) is not None:
+        raise Unproved(*why)
+    if is_broken(run):
+        raise Unproved("no-forward-reference", f"a backward of the original fails: {run.failures[0].sentence}")
+    if run.no_clone_reference:
+        raise Unproved("no-forward-reference", run.no_clone_reference)
+
+
+def noise(bench: Bench, one: Run, two: Run) -> frozenset[str]:
+    """Paths that differ between two runs of the same version, which says nothing about the edit.
+
+    Raises Unproved if the second run ends otherwise, or if gradients differ.
+    """
+    if (why := obstacle(two)) is not None or not two.finished:
+        raise Unproved("nondeterministic", f"a second run of the original ends differently: {why[1] if why else ''}")
+    differences = bench.compare(one, two, exact=True).differences
+    for each in differences:
+        if each.reason in GRADIENT_REASONS:
+            raise Unproved("nondeterministic", f"two runs of the original give different gradients: {each.sentence}")
+    if differences:
+        named = ", ".join(sorted({each.path for each in differences})[:5])
+        bench.notes.append(f"not compared, since two runs of the original differ there: {named}")
+    return frozenset(each.path for each in differences)
+
+
+def _reaches(bench: Bench, cloned: bool, marks: tuple[Mark, ...]) -> None:
+    """Raises Unproved if the original runs none of the code in question: no other run would tell anything."""
+    regions = regions_of([mark.original for mark in marks])
+    run = traced(bench.original(cloned=cloned, regions=regions))
+    reached = frozenset(regions[index] for index in run.reached)
+    if not any(reached.issuperset(mark.original) for mark in marks):
+        raise Unproved("not-reached", "the probe does not run the code in question")
+
+
+def regions_of(sides: list[tuple[Region, ...]]) -> tuple[Region, ...]:
+    """All regions of some marks, in order."""
+    return tuple(sorted({region for side in sides for region in side}))
+
+
+def traced(run: Run) -> Run:
+    """A traced run itself; raises Unproved if it did not get to its end."""
+    if (why := obstacle(run)) is not None:
+        raise Unproved(why[0], f"while looking for the code that runs: {why[1]}")
+    return run
+
+
+def _look_for_silent_error(bench: Bench, plain: Run, excluded: frozenset[str]) -> None:
+    """A program that finishes may still have back-propagated through overwritten values: a note of its own."""
+    cloned = bench.original(cloned=True)
+    if not cloned.finished or cloned.no_clone_reference:
+        bench.missing.append("original with saved tensors cloned")
+        return
+    bench.checks.append("original with saved tensors cloned")
+    differences = bench.compare(plain, cloned, excluded).differences
+    wrong = [each for each in differences if each.reason in GRADIENT_REASONS]
+    if wrong:
+        words = "the original finishes with silently wrong gradients, saved values were overwritten"
+        bench.notes.append(f"{words}: {wrong[0].sentence}")

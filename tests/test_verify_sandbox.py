@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -243,3 +245,37 @@ def test_the_runner_leaves_nothing_behind(tmp_path: Path):
     runner.close()
     assert not folder.exists()
     assert processes_with(str(folder)) == []
+
+
+KILLED = """
+import sys, time
+from fixinplace.verify.jobs import Job
+from fixinplace.verify.runner import Runner
+
+runner = Runner()
+assert runner.problem is None
+print(runner.folder, flush=True)
+path = sys.argv[1]
+runner.run(Job("script", path, None, path, open(path).read()))
+"""
+
+
+def test_nothing_outlives_a_caller_that_is_killed(tmp_path: Path):
+    mark = "orphan-" + tmp_path.name
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)", mark]
+    text = f"import os\nif os.fork() == 0:\n    os.setsid()\n    os.execv({sys.executable!r}, {sleeper!r})\n"
+    made = program(tmp_path, text + "import time\ntime.sleep(600)\n")
+    caller = subprocess.Popen([sys.executable, "-c", KILLED, str(made.path)], stdout=subprocess.PIPE, text=True)
+    assert caller.stdout is not None
+    folder = caller.stdout.readline().strip()
+    wait_for(lambda: processes_with(mark) != [])
+    caller.kill()
+    caller.communicate()
+    wait_for(lambda: processes_with(mark) == [] and processes_with(folder) == [] and not Path(folder).exists())
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

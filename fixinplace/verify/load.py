@@ -9,6 +9,7 @@ Note [No stale text]
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import importlib.machinery
 import importlib.util
@@ -60,6 +61,7 @@ def run(job: Job, patched: Patched) -> object:
     sys.dont_write_bytecode = True
     sys.path[:0] = [*job.import_paths]
     patched.install()
+    _fresh_main(job.probe_path if job.kind == "script" else None)
     if job.kind == "script":
         _run_script(job.probe_path, patched)
         return None
@@ -68,17 +70,23 @@ def run(job: Job, patched: Patched) -> object:
     return getattr(module, job.name)()
 
 
+def _fresh_main(path: str | None) -> None:
+    """A `__main__` as Python makes it for a script; without `path` an empty one, instead of the server's."""
+    module = ModuleType("__main__")
+    vars(module).update(__builtins__=builtins, __package__=None, __spec__=None)
+    if path is not None:
+        loader = importlib.machinery.SourceFileLoader("__main__", path)
+        vars(module).update(__file__=path, __loader__=loader, __cached__=None)
+    sys.modules["__main__"] = module
+
+
 def _run_script(path: str, patched: Patched) -> None:
     sys.argv[:] = [path]
     sys.path.insert(0, str(Path(path).parent))
-    module = ModuleType("__main__")
-    loader = importlib.machinery.SourceFileLoader("__main__", path)
-    vars(module).update(__file__=path, __loader__=loader, __package__=None, __spec__=None, __cached__=None)
-    vars(module)["__builtins__"] = __builtins__
-    sys.modules["__main__"] = module
+    main = sys.modules["__main__"]
+    loader = vars(main)["__loader__"]
     code = patched.code(path) if patched.stands_for(path) else loader.get_code("__main__")
-    assert code is not None
-    exec(code, vars(module))
+    exec(code, vars(main))
 
 
 def _import(path: Path) -> ModuleType:

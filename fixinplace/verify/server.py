@@ -20,9 +20,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn, TextIO
 
 import torch
@@ -59,6 +58,7 @@ class Server:
         while line := self.requests.readline():
             request = json.loads(line)
             self._reply(self.run(request) if request["do"] == "run" else self.compare(request))
+        self.leave()
 
     def _reply(self, answer: Json) -> None:
         self.replies.write(json.dumps(answer) + "\n")
@@ -100,6 +100,12 @@ class Server:
             return {"failed": detail or str(status)}
         return {"comparison": json.loads(target.read_text())}
 
+    def leave(self) -> NoReturn:
+        """End everything below this process, remove what is left of the runs, and go: nobody is there to ask again."""
+        end_all(os.getpid())
+        _remove(self.root)
+        _exit(0)
+
     def _wait(self, pid: int, limits: Limits) -> tuple[Status, str]:
         """Wait for a child until its deadline; ends the server if the other end of the pipe has gone."""
         deadline = time.monotonic() + limits.seconds
@@ -111,8 +117,7 @@ class Server:
                 if ended:
                     return _ended(status)
                 if self.requests in ready:
-                    end_all(os.getpid())
-                    sys.exit(0)
+                    self.leave()
                 if time.monotonic() > deadline:
                     return Status.TIMED_OUT, f"stopped after {limits.seconds:g} s"
                 if len(descendants(os.getpid())) > limits.processes:
@@ -140,11 +145,12 @@ def _ended(status: int) -> tuple[Status, str]:
     return (Status.ENDED, "") if code == 0 else (Status.DIED, f"ended with exit code {code}")
 
 
-def _child(work: object) -> NoReturn:
+def _child(work: Callable[[], None]) -> NoReturn:
     """Run `work` in a freshly forked child and end it without the parent's exit handlers."""
     code = 0
     try:
-        assert callable(work)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         work()
     except BaseException:
         traceback.print_exc()
@@ -155,7 +161,6 @@ def _child(work: object) -> NoReturn:
 
 
 def _run_job(job: Job, scratch: Scratch, limits: Limits, abi: int, nonce: str) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     enter(scratch, limits, abi)
     child.run(job, scratch, limits.file_size, nonce)
 
@@ -203,19 +208,14 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, onerror=retry)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    end_all(os.getpid())
-    os._exit(0)
-
-
 def main() -> None:
     """`python -m fixinplace.verify.server ROOT REQUESTS REPLIES`: the folder and the two descriptors to talk over."""
     root, requests, replies = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    signal.signal(signal.SIGTERM, _terminated)
+    server = Server(root, os.fdopen(requests, "r"), os.fdopen(replies, "w"))
+    signal.signal(signal.SIGTERM, lambda number, frame: server.leave())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
     die_with_parent(signal.SIGTERM)
     adopt_orphans()
-    server = Server(root, os.fdopen(requests, "r"), os.fdopen(replies, "w"))
     server.greet()
     server.serve()
 

@@ -123,6 +123,33 @@ def test_stores_share_a_clone_if_nothing_can_have_kept_it(before, after, second)
     assert rewritten(before, FIRST, second) == after
 
 
+def test_a_store_whose_index_may_keep_the_clone_shares_it_with_nobody():
+    text = "x[f(x)] = a\nx[1] = b\n"
+    sites = [at(f"x[{index}]", "Tensor.__setitem__", **PART) for index in ("f(x)", "1")]
+
+    assert rewritten(text, *sites) == "x = x.clone()\nx[f(x)] = a\nx = x.clone()\nx[1] = b\n"
+
+
+def test_a_store_that_belongs_to_a_module_keeps_its_own_clone():
+    text = "m = nn.ReLU(inplace=True)\nx[0] = a\nx[1] = m(y)\n"
+    call = called(text, "m(y)", target="y", read_later=True)
+    flag = at("nn.ReLU(inplace=True)", "torch.nn.ReLU(inplace=)", "m", Place.TEMPORARY, module_calls=(call,))
+    findings = plan(text, flag, FIRST, at("x[1]", "Tensor.__setitem__", **PART))
+
+    assert fixed(text, findings) == "m = nn.ReLU()\nx = x.clone()\nx[0] = a\ny = m(y)\nx = x.clone()\nx[1] = y\n"
+    assert findings[0].outcome.group == findings[2].outcome.group != findings[1].outcome.group
+
+
+def test_a_site_in_a_call_of_a_module_belongs_to_the_flag():
+    text = MODULE.replace("CALL", "y = self.act(x.mul_(2))")
+    call = called(text, "self.act(x.mul_(2))", read_later=True)
+
+    findings = plan(text, flag(call), at("x.mul_(2)", "Tensor.mul_", usage=Usage.VALUE, read_later=True))
+
+    assert "x = y = self.act(x.mul(2))\n" in fixed(text, findings)
+    assert findings[0].outcome.group == findings[1].outcome.group
+
+
 def test_stores_that_share_a_clone_are_one_group():
     text = "x[0] = a\nx[1] = b\nx[2] = c\n"
     sites = [at(f"x[{n}]", "Tensor.__setitem__", assumes=(str(n),), **PART) for n in range(3)]

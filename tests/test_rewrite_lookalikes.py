@@ -71,6 +71,19 @@ def test_no_assignment_can_stand_before(text, code):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("r = lambda: x.sub_(1)\n", id="lambda"),
+        pytest.param("r = lambda y: x.sub_(1)\n", id="another-parameter"),
+        pytest.param("r = [x.sub_(1) for y in z]\n", id="another-variable"),
+        pytest.param("r = {x.sub_(1): 0 for y in z}\n", id="dict-comprehension"),
+    ],
+)
+def test_what_runs_again_reads_its_own_result(text):
+    assert refusals(text, at("x.sub_(1)", "Tensor.sub_", usage=Usage.VALUE, read_later=False)) == ["no-safe-place"]
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         pytest.param("r = y.sum() + x.sub_(1)\n", "x.sub_(1)", id="computed-to-the-left"),
@@ -234,6 +247,16 @@ def test_a_refused_site_refuses_its_statement_and_says_whose_fault_it_is():
     assert "`y.mul_(2)` (line 1)" in first.outcome.sentence
 
 
+def test_a_swap_sees_its_own_store():
+    text = "x[0], y[1] = y[0], x[2]\n"
+    sites = [
+        at("x[0]", "Tensor.__setitem__", place=Place.SUBSCRIPT),
+        at("y[1]", "Tensor.__setitem__", "y", place=Place.SUBSCRIPT),
+    ]
+
+    assert refusals(text, *sites) == ["evaluation-order", "evaluation-order"]
+
+
 def test_a_chain_on_a_part_would_keep_and_overwrite_within_one_statement():
     text = "x[0].exp_().mul_(2)\n"
     sites = [
@@ -251,6 +274,16 @@ def test_a_neighbour_that_is_not_ours_stays_and_stops_nobody():
 
     assert fixed(text, findings) == "r = x.add(1) + y.mul_(2)\n"
     assert isinstance(findings[1].outcome, Refused)
+
+
+def test_a_neighbour_that_is_not_ours_and_writes_the_same_tensor_keeps_its_place():
+    text = "r = x.add_(1) + x.mul_(2)\n"
+
+    first, _ = plan(text, at("x.add_(1)", "Tensor.add_"), at("x.mul_(2)", "Tensor.mul_", tracked=False))
+
+    assert isinstance(first.outcome, Refused)
+    assert first.outcome.refusal == "no-safe-place"
+    assert "`x.mul_(2)` (line 1)" in first.outcome.sentence
 
 
 def test_a_neighbour_that_is_not_ours_stops_the_write_of_the_same_tensor():

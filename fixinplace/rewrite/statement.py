@@ -45,7 +45,7 @@ class Statement:
             return checked(self.code(small))
         assert isinstance(small, cst.Expr)
         root = small.value
-        bare = root.with_changes(lpar=root.lpar[1:], rpar=root.rpar[:-1]) if root.lpar else root
+        bare = root.with_changes(lpar=root.lpar[1:], rpar=root.rpar[:-1])
         checked(f"({self.code(bare)})")
         return self.code(bare)
 

@@ -149,8 +149,8 @@ def _width(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[Va
     for node in asked:
         if node is not None:
             return _named_width(frame, node)
-    if row.dtype is catalogue.Dtype.ANY or name in ("float_power", "bincount"):
-        return "?"
+    if name in ("float_power", "bincount"):  # float64 whatever they are given
+        return "float64"
     widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
     return widths.pop() if len(widths) == 1 else "" if not widths else "?"
 

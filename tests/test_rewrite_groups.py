@@ -132,11 +132,13 @@ def test_a_store_whose_index_may_keep_the_clone_shares_it_with_nobody():
 
 def test_a_store_that_belongs_to_a_module_keeps_its_own_clone():
     text = "m = nn.ReLU(inplace=True)\nx[0] = a\nx[1] = m(y)\n"
-    call = called(text, "m(y)", target="y", read_later=True)
-    flag = at("nn.ReLU(inplace=True)", "torch.nn.ReLU(inplace=)", "m", Place.TEMPORARY, module_calls=(call,))
-    findings = plan(text, flag, FIRST, at("x[1]", "Tensor.__setitem__", **PART))
+    calls = (called(text, "m(y)", target="y"),)
+    flag = at("nn.ReLU(inplace=True)", "torch.nn.ReLU(inplace=)", "m", Place.TEMPORARY, module_calls=calls)
+    first, second = (at(f"x[{n}]", "Tensor.__setitem__", doubts=("who knows",), **PART) for n in (0, 1))
 
-    assert fixed(text, findings) == "m = nn.ReLU()\nx = x.clone()\nx[0] = a\ny = m(y)\nx = x.clone()\nx[1] = y\n"
+    findings = plan(text, flag, first, second)
+
+    assert fixed(text, findings) == "m = nn.ReLU()\nx = x.clone()\nx[0] = a\nx = x.clone()\nx[1] = m(y)\n"
     assert findings[0].outcome.group == findings[2].outcome.group != findings[1].outcome.group
 
 

@@ -173,3 +173,11 @@ def test_counts():
 
     assert (len(OPS), len({op.name for op in OPS})) == (163, 140)
     assert (len(OPS) - len(refused) - len(raising), len(refused), len(raising)) == (150, 6, 7)
+
+
+@pytest.mark.parametrize("call", ["F.elu_(y, 1.0, 2.0)", "F.elu_(y, scale=2.0)", "F.rrelu_(y, 0.1, 0.2, False, None)"])
+def test_a_call_that_the_twin_reads_otherwise_is_refused(call):
+    """The third argument of `F.elu_` is a scale, that of `F.elu` is `inplace`."""
+    text, (finding,) = fixed(PROGRAM.format(parameters="x: torch.Tensor", write=call, result="kept, y"))
+    assert call in text
+    assert finding.outcome.refusal == "no-counterpart"

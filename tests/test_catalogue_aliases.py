@@ -139,3 +139,16 @@ def test_modules():
 def test_modules_that_may_hand_their_argument_through(made):
     check(f"m = torch.nn.{made}\n    m.eval()", "m(y)", {"x": torch.randn(2, 4, 3, 3)})
     check(f"m = torch.nn.{made}\n    m.eval()", "m(y).view(-1)", {"x": torch.randn(2, 4, 3, 3)})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["mask * 0.5", "0.5 * mask", "indices * 0.5", "indices / 2", "torch.where(mask, indices, 0.5)", "indices.add(0.5)",
+     "torch.sigmoid(indices)", "indices.clamp(0.5)", "y.argsort() ** 0.5", "torch.nn.Embedding(4, 1)(indices)[:, 0]"],
+)  # fmt: skip
+def test_the_default_dtype_of_integers_met_by_floats_is_not_forgotten(value):
+    """The write keeps float16; the plain out-of-place form would give float32, so that it is not called safe."""
+    lines = ["y = (x * 1).half()", "mask = y > 0", "indices = torch.arange(4)", f"y += {value}", "return y"]
+    text = "import torch\n\n\ndef program(x: torch.Tensor):\n" + "".join(f"    {line}\n" for line in lines)
+    (before,), (after,) = (run(t, {"x": torch.rand(4)}) for t in (text, fixed(text)))
+    assert before.dtype is after.dtype is torch.float16

@@ -336,7 +336,7 @@ class Expressions(Calls):
         if Dtype.FLOAT in dtypes or isinstance(op, ast.Div):
             dtype = Dtype.FLOAT
         else:
-            dtype = Dtype.ANY if unknown or len(dtypes) > 1 else dtypes.pop()
+            dtype = Dtype.ANY if unknown or len(dtypes) > 1 or _meets_a_float(node, left, right) else dtypes.pop()
         widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
         width = widths.pop() if len(widths) == 1 else "?" if widths else ""
         live = join_live(iter([v.live for v in tensors] + [None for _ in unknown]))
@@ -366,6 +366,13 @@ class Expressions(Calls):
         if any(v.kind is Kind.ARRAY for v in values):
             return ARRAY
         return UNKNOWN if any(v.kind is Kind.UNKNOWN for v in values) else NUMBER
+
+
+def _meets_a_float(node: ast.AST, left: Value, right: Value) -> bool:
+    """True if a number that is no integer literal takes part: `mask * 0.5` has the default dtype."""
+    operands = [node.left, node.right] if isinstance(node, ast.BinOp) else [None, None]
+    numbers = [n for n, v in zip(operands, (left, right), strict=True) if v.kind is Kind.NUMBER]
+    return any(not (isinstance(n, ast.Constant) and isinstance(n.value, int)) for n in numbers)
 
 
 def _starred(elements: list[ast.expr]) -> bool:

@@ -30,7 +30,7 @@ def program({parameters}):
     return y, z
 """
 WRITES = ("y.mul_(2)", "z += 1")
-SAMPLES = 3
+SAMPLES = 2
 UNDEFINED = ("empty", "new_empty")
 """Beginnings of names whose results are uninitialised memory."""
 
@@ -121,7 +121,7 @@ def check(module: str, call: str, given: dict[str, object]) -> int:
 @pytest.mark.filterwarnings("ignore")
 def test_operators():
     chosen = [op for op in operators() if torch.float64 in op.dtypes and not op.name.startswith(UNDEFINED)]
-    assert sum(check("pass", call, given) for op in chosen for call, given in operator_programs(op)) > 3000
+    assert sum(check("pass", call, given) for op in chosen for call, given in operator_programs(op)) > 2000
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -122,3 +122,46 @@ def test_a_probe_in_another_file_proves_and_refutes(lab: Runner, tmp_path: Path)
 def test_a_file_named_like_a_module_of_the_library(lab: Runner, tmp_path: Path):
     made = program(tmp_path, LAYER + "def main():\n    return layer(torch.ones(2, requires_grad=True))\n", "random.py")
     assert made.judge(lab, "y *= 3", "y = y * 3").ruling.verdict is Verdict.PROVED
+
+
+OTHERS = {
+    "subprocess": "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'pass'])\n",
+    "shell": "import os\nos.system('python3 -c pass')\n",
+    "spawned worker": "import multiprocessing as mp\nmp.get_context('spawn').Process(target=print).start()\n",
+    "caught": "import subprocess\ntry:\n    subprocess.run(['python3', '-c', 'pass'])\nexcept OSError:\n    pass\n",
+}
+
+SCRIPT = """
+import torch
+if __name__ == "__main__":
+    x = torch.ones(3, requires_grad=True)
+    y = x.exp()
+    y += 1
+    y.sum().backward()
+"""
+
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_another_interpreter_would_run_the_old_text(way: str, lab: Runner, tmp_path: Path):
+    made = program(tmp_path, SCRIPT + textwrap.indent(OTHERS[way], "    "))
+    ruling = made.judge(lab, "y += 1", "y = y + 1").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "probe-failed")
+    assert "python" in ruling.sentence
+
+
+def test_forked_workers_run_the_edited_text(lab: Runner, tmp_path: Path):
+    forks = "import multiprocessing as mp\nq = mp.get_context('fork').Queue()\n"
+    forks += (
+        "p = mp.get_context('fork').Process(target=lambda: q.put(y.tolist()))\np.start()\nprint(q.get())\np.join()\n"
+    )
+    made = program(tmp_path, SCRIPT + textwrap.indent(forks, "    "))
+    assert made.judge(lab, "y += 1", "y = y + 1").ruling.verdict is Verdict.PROVED
+    ruling = made.judge(lab, "y += 1", "y = y + 2").ruling
+    assert ruling.verdict is Verdict.REFUTED
+
+
+def test_compiled_programs_run_as_they_are_written(lab: Runner, tmp_path: Path):
+    made = program(tmp_path, SCRIPT.replace("y = x.exp()", "y = torch.compile(torch.exp)(x)"))
+    ruling = made.judge(lab, "y += 1", "y = y + 1").ruling
+    assert ruling.verdict is Verdict.PROVED, ruling
+    assert any("torch.compile" in note for note in ruling.evidence[0].notes)

@@ -9,7 +9,7 @@ from fixinplace.verify.jobs import Failure, Run, Status
 _INPLACE = re.compile(
     r"has been modified by an inplace operation"
     r"|leaf Variable that requires grad is being used in an in-place operation"
-    r"|is a view and (?:is being|its base or another view of its base has been) modified inplace"
+    r"|\bmodified inplace\b"
     r"|[Ii]nplace update to inference tensor outside InferenceMode"
     r"|Inference tensors cannot be saved for backward"
     r"|more than one element of the written-to tensor refers to a single memory location"

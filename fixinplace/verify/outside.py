@@ -2,7 +2,8 @@
 
 Note [Other interpreters]
     A second Python that the program starts reads the edited file from the disk, as it was before the edit, and its
-    gradients are not recorded.  What it computes would be the original's in both runs, so such a program is not proved.
+    gradients are not recorded.  What it computes would be the original's in both runs, so it is refused, and a program
+    that asks for one is not proved, whatever it does about the refusal.
     A forked copy is no second interpreter: it has the edited text.
 """
 
@@ -52,6 +53,7 @@ class Outside:
         for word in _words(arguments):
             if os.path.basename(word).startswith("python") or word == sys.executable:  # noqa: PTH119 - any string
                 self.interpreter = f"the program starts {word}, which would run the file as it is on the disk"
+                raise PermissionError(self.interpreter)
 
 
 def _words(value: Any) -> list[str]:

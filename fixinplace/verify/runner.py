@@ -244,7 +244,7 @@ class _Server:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-    kept["TORCHDYNAMO_DISABLE"] = "1"  # what is proved is the program as written, not as compiled
+    kept["TORCHDYNAMO_DISABLE"] = "1"  # read when torch._dynamo is imported, here or in a child
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
     package = str(Path(__file__).parents[2])
     if package not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):

@@ -99,6 +99,7 @@ def _environment(home: Path) -> None:
         OMP_NUM_THREADS="1",
         PYTHONHASHSEED="0",
         PYTHONDONTWRITEBYTECODE="1",
+        TORCHDYNAMO_DISABLE="1",  # what is proved is the program as written, not as compiled
     )
     tempfile.tempdir = None  # the server may have looked it up in its own environment
 

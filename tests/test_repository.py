@@ -40,6 +40,19 @@ def test_every_reason_in_the_readme_is_a_reason(root: Path):
     assert set(re.findall(r"`([a-z]+-[a-z-]+)`", section)) <= known
 
 
+def test_the_readme_shows_what_the_command_prints(root: Path, command):
+    readme = (root / "README.md").read_text()
+    program, transcript = (re.search(rf"```{start}(.*?)```", readme, re.DOTALL) for start in ("python\n", r"\n\$ "))
+    assert program is not None and transcript is not None
+    Path("train.py").write_text(program[1])
+    typed, _, printed = transcript[1].partition("\n")
+
+    result = command(*typed.split()[1:])
+
+    assert result.stderr == printed
+    assert Path("train.py").read_text() == program[1].replace("h += x", "h = h + x")
+
+
 def test_the_changelog_names_every_rewrite(root: Path):
     changelog = (root / "CHANGELOG.md").read_text()
 

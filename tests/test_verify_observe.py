@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 from programs import program
 
 from fixinplace.model import Verdict
+from fixinplace.verify.observe import UserCode
 from fixinplace.verify.runner import Runner
 
 FRAME = """
@@ -153,3 +157,51 @@ def test_every_gradient_is_compared_although_nothing_is_left_of_it(name: str, la
     other = made.judge(lab, "F = 1.0", "F = 2.0").ruling
     assert other.verdict is Verdict.REFUTED, other
     assert "backward" in other.sentence
+
+
+def test_an_environment_inside_the_project_is_not_the_users_code():
+    user = UserCode("/home/me/proj/train.py")
+    assert user.owns("/home/me/proj/model.py")
+    assert user.owns("/home/me/lib/shared.py")
+    assert not user.owns("/home/me/proj/.venv/lib/python3.11/site-packages/torch/optim/sgd.py")
+    assert not user.owns(os.__file__)
+    assert not user.owns(torch.__file__)
+    assert not user.owns("<string>")
+
+
+def test_an_installed_package_that_is_edited_is_the_users_code():
+    folder = Path(torch.__file__).parents[1] / "some_package"
+    user = UserCode(str(folder / "layers.py"))
+    assert user.owns(str(folder / "blocks.py"))
+    assert not user.owns(torch.__file__)
+
+
+def test_subclasses_of_plain_types_are_read_without_asking_them(lab: Runner, tmp_path: Path):
+    text = """
+        class Loud(str):
+            def __repr__(self):
+                raise RuntimeError("asked")
+        class Colour(enum.Enum):
+            RED = 1
+            def __repr__(self):
+                raise RuntimeError("asked")
+        kept = [Loud("a"), Colour.RED, {Colour.RED: 1, (1, Loud("b")): F}]
+        F = 0
+    """
+    made = program(tmp_path, FRAME + textwrap.dedent(text))
+    assert made.judge(lab, "F = 1.0", "F = 2.0 - 1.0").ruling.verdict is Verdict.PROVED
+    assert made.judge(lab, "F = 1.0", "F = 2.0").ruling.verdict is Verdict.REFUTED
+
+
+def test_tensors_without_memory_disturb_nobody(lab: Runner, tmp_path: Path):
+    text = """
+        from torch._subclasses.fake_tensor import FakeTensorMode
+        with FakeTensorMode():
+            fake = torch.ones(3, requires_grad=True) * F
+            fake.sum().backward()
+        meta = torch.ones(3, device="meta")
+        F = 0
+    """
+    made = program(tmp_path, FRAME + textwrap.dedent(text))
+    ruling = made.judge(lab, "F = 1.0", "F = 2.0 - 1.0").ruling
+    assert ruling.verdict is Verdict.PROVED, ruling

@@ -17,12 +17,16 @@ from fixinplace.verify.observe import Observer, UserCode
 from fixinplace.verify.records import Records
 
 MAX_CALLS = 32
+MAX_ROWS = 50_000
 _MAX_OBJECTS = 1_000
 _FLAGS = (inspect.CO_VARARGS, inspect.CO_VARKEYWORDS)
 
 
 class FunctionCalls:
-    """Records the first `MAX_CALLS` calls of each function: `f() returned 1`, `f() argument x after call 1`."""
+    """Records the first `MAX_CALLS` calls of each function: `f() returned 1`, `f() argument x after call 1`.
+
+    No call is recorded once all together have filled `MAX_ROWS` rows.
+    """
 
     def __init__(self, records: Records, user: UserCode) -> None:
         self._records = records
@@ -30,6 +34,7 @@ class FunctionCalls:
         self._names: dict[str, list[CodeType]] = {}
         self._count: dict[int, int] = {}
         self._given: dict[int, list[tuple[str, torch.Tensor]]] = {}
+        self._rows = 0
 
     def begin(self, frame: FrameType) -> None:
         """Keep hold of the tensors that the function is given."""
@@ -39,8 +44,9 @@ class FunctionCalls:
     def end(self, frame: FrameType, value: object) -> None:
         """Record what is returned, and what the arguments have become."""
         given = self._given.pop(id(frame), None)
-        if given is None:
+        if given is None or self._rows > MAX_ROWS:
             return
+        before = len(self._records.rows)
         code = frame.f_code
         number = self._count[id(code)] = self._count.get(id(code), 0) + 1
         observer = Observer(self._records, self._user, limit=_MAX_OBJECTS, passing=True)
@@ -49,6 +55,7 @@ class FunctionCalls:
             fields = self._records.stored(tensors.read(tensor).passing)
             where = f"{self._name(code)}() argument {path} after call {number}"
             self._records.rows.append({"kind": "tensor", "path": where, "role": "argument", **fields})
+        self._rows += len(self._records.rows) - before
 
     def _name(self, code: CodeType) -> str:
         """The qualified name, with a number where a file defines it more than once."""

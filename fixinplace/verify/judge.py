@@ -35,6 +35,7 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
         if refuted is not None:
             return Judgement(refuted)
         reached, ruling = _traced(bench, reference, marks)
+        _handled(bench, reference, marks)
         return Judgement(ruling or _accept(bench, comparison, reached), reached)
     except Unproved as stop:
         return Judgement(bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))
@@ -129,6 +130,23 @@ def _hidden(bench: Bench, difference: Difference, comparison: Comparison) -> Rul
 
 def _worst(differences: tuple[Difference, ...]) -> Difference:
     return min(differences, key=lambda each: _ORDER.index(each.reason) if each.reason in _ORDER else len(_ORDER))
+
+
+def _handled(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> None:
+    """Raises Unproved if the program catches its in-place error, goes on, and shows that it did.
+
+    What it computes after such an error is what the author wrote for that case; without the error it computes
+    something else, and whether that is right no run of the original can tell.
+    """
+    if not reference.cloned or not bench.original().finished:
+        return
+    ours = bench.original(regions=references.regions_of([mark.original for mark in marks]))
+    theirs = bench.rewritten(regions=references.regions_of([mark.rewritten for mark in marks]))
+    differences = bench.compare(ours, theirs, reference.excluded).differences
+    shown = [each for each in differences if each.reason not in (*GRADIENT_REASONS, _HIDDEN)]
+    if shown:
+        sentence = f"the program handles its in-place error and goes on, and that shows: {shown[0].sentence}"
+        raise Unproved("no-forward-reference", sentence)
 
 
 def _traced(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> tuple[frozenset[int], Ruling | None]:

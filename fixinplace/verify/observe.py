@@ -50,11 +50,15 @@ class UserCode:
         names = ("stdlib", "platstdlib", "purelib", "platlib")
         own = str(Path(__file__).parents[1])
         self._foreign = tuple({f"{sysconfig.get_path(name)}/" for name in names} | {own + "/", "<"})
-        self._home = str(Path(edited).parent) + "/"
+        self._home = f"{Path(edited).parent}/" if self._is_foreign(edited) else None
 
     def owns(self, path: str) -> bool:
         """True if code in this file is the user's."""
-        return path.startswith(self._home) or not path.startswith(self._foreign)
+        return not self._is_foreign(path) or (self._home is not None and path.startswith(self._home))
+
+    def _is_foreign(self, path: str) -> bool:
+        """True inside an environment, also one that lies in the user's own project."""
+        return path.startswith(self._foreign) or "/site-packages/" in path or "/dist-packages/" in path
 
     def modules(self, before: frozenset[str]) -> list[types.ModuleType]:
         """The user's modules that were imported since the names `before` were all there was."""
@@ -142,7 +146,7 @@ class Observer:
         self._row("tensor", path, role, self._records.stored(reading.passing if self._passing else reading))
 
     def _plain(self, value: object, path: str, role: str) -> None:
-        text = neutral(repr(value))
+        text = neutral(_text(value))
         number = isinstance(value, (float, complex))
         self._row("plain", path, role, {"type": type(value).__qualname__, "text": text, "number": number})
 
@@ -229,6 +233,14 @@ class Observer:
                 continue
 
 
+def _text(value: object) -> str:
+    """`repr` as the built-in type itself writes it, not as a subclass does."""
+    if isinstance(value, enum.Enum):
+        return str(vars(value).get("_name_"))
+    base = next((base for base in (bool, int, float, complex, str, bytes) if isinstance(value, base)), None)
+    return repr(value) if base is None else base.__repr__(value)
+
+
 def _is_scalar(value: object) -> bool:
     return any(base.__name__ == "generic" for base in type(value).__mro__)
 
@@ -240,12 +252,14 @@ def _slots(cls: type) -> Iterator[Any]:
 
 def _of_dict(value: dict[Any, Any]) -> Iterator[tuple[str, object]]:
     for index, (key, item) in enumerate(list(dict.items(value))):
-        named = isinstance(key, (*_PLAIN, tuple)) and not isinstance(key, float)
-        yield (f"[{neutral(repr(key))}]" if named else f"[key {index}]"), item
+        parts = key if type(key) is tuple else (key,)
+        named = all(isinstance(part, _PLAIN) for part in parts)
+        text = ", ".join(_text(part) for part in parts) if named else ""
+        yield (f"[{neutral(text)}]" if named else f"[key {index}]"), item
 
 
 def _of_set(value: set[Any] | frozenset[Any]) -> Iterator[tuple[str, object]]:
-    plain = sorted(neutral(repr(item)) for item in value if isinstance(item, _PLAIN))
+    plain = sorted(neutral(_text(item)) for item in value if isinstance(item, _PLAIN))
     yield ".members", tuple(plain)
     yield ".others", len(value) - len(plain)
 

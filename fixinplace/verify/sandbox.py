@@ -51,7 +51,7 @@ class Scratch:
         """Make the folders; link every entry of the folder `beside` into `work`, so that relative reads work."""
         for folder in (self.work, self.home, self.out):
             folder.mkdir(parents=True)
-        for entry in beside.iterdir():
+        for entry in beside.iterdir() if beside.is_dir() else ():
             if entry.name != "__pycache__":
                 (self.work / entry.name).symlink_to(entry)
 

@@ -78,7 +78,10 @@ class Server:
         status, detail = self._wait(pid, limits)
         end_all(os.getpid())
         folder = Path(request["folder"])
-        scratch.out.rename(folder)
+        if scratch.out.is_dir():  # the program may have removed it
+            scratch.out.rename(folder)
+        else:
+            folder.mkdir()
         _remove(scratch.root)
         if not (folder / "end.json").exists():
             status = Status.DIED if status is Status.ENDED else status

@@ -141,9 +141,9 @@ def read(tensor: torch.Tensor, dense: bool = False) -> Reading:
         try:
             storage = _storage_of(tensor)
             on_cpu = storage if _device(tensor).type == "cpu" else _to_cpu(storage)
-        except (NotImplementedError, RuntimeError) as error:
+            return _elements(tensor, facts, on_cpu)
+        except (NotImplementedError, RuntimeError) as error:  # a tensor without memory of its own: fake, lazy, wrapped
             return Reading(facts | {"unread": str(error).partition("\n")[0]}, None)
-        return _elements(tensor, facts, on_cpu)
 
 
 def _elements(tensor: torch.Tensor, facts: Json, storage: Any) -> Reading:

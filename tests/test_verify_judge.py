@@ -170,7 +170,7 @@ PROVED = {
     ),
     "backward in a thread": (
         HEAD + "import threading\ny = x * 1\nz = y ** 2\ny *= 3\n"
-        "t = threading.Thread(target=(z.sum() + y.sum()).backward)\nt.start()\nt.join()\nprint(x.grad)\n",
+        "t = threading.Thread(target=(z.sum() + y.sum()).backward)\nt.start()\nt.join()\n",
         ("y *= 3", "y = y * 3"),
     ),
     "checkpointed region": (
@@ -215,6 +215,12 @@ UNPROVED = {
         HEAD
         + "y = torch.nn.functional.rrelu(x * 1, training=True)\nz = y ** 2\ny *= 3\n(z.sum() + y.sum()).backward()\n",
         ("y *= 3", "y = y * 3"),
+        "no-forward-reference",
+    ),
+    "error that the program handles": (
+        HEAD
+        + "y = x.exp()\ny += 1\nfailed = False\ntry:\n    y.sum().backward()\nexcept RuntimeError:\n    failed = True\n",
+        ("y += 1", "y = y + 1"),
         "no-forward-reference",
     ),
     "function transform": (

@@ -219,7 +219,7 @@ UNPROVED = {
     ),
     "error that the program handles": (
         HEAD
-        + "y = x.exp()\ny += 1\nfailed = False\ntry:\n    y.sum().backward()\nexcept RuntimeError:\n    failed = True\n",
+        + "y = x.exp()\ny += 1\nbad = False\ntry:\n    y.sum().backward()\nexcept RuntimeError:\n    bad = True\n",
         ("y += 1", "y = y + 1"),
         "no-forward-reference",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from fixinplace.verify import landlock
 from fixinplace.verify import runner as runner_module
 from fixinplace.verify.jobs import Job, Limits, Run, Status
 from fixinplace.verify.runner import Runner
+
+SLEEP = shutil.which("sleep") or "/bin/sleep"
 
 WORK = """
 import torch
@@ -154,18 +157,19 @@ def test_file_size_is_bounded(strict: Runner, tmp_path: Path):
 def test_grandchildren_in_sessions_of_their_own_are_ended(lab: Runner, tmp_path: Path):
     mark = "sleeper-" + tmp_path.name
     text = f"""
-        import os, sys, time
+        import os, time
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
-                os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}])
+                os.execv({SLEEP!r}, [{mark!r}, "600"])
             os._exit(0)
-        time.sleep(0.5)
-        print("parent")
+        time.sleep(1)
+        commands = [open(f"/proc/{{p}}/cmdline").read() for p in os.listdir("/proc") if p.isdigit()]
+        print("sleeping", sum({mark!r} in command for command in commands))
     """
     run, output = ran(lab, tmp_path, text)
     assert run.finished, run
-    assert output == "parent\n"
+    assert output == "sleeping 1\n"
     assert processes_with(mark) == []
 
 
@@ -262,8 +266,7 @@ runner.run(Job("script", path, None, path, open(path).read()))
 
 def test_nothing_outlives_a_caller_that_is_killed(tmp_path: Path):
     mark = "orphan-" + tmp_path.name
-    sleeper = [sys.executable, "-c", "import time; time.sleep(600)", mark]
-    text = f"import os\nif os.fork() == 0:\n    os.setsid()\n    os.execv({sys.executable!r}, {sleeper!r})\n"
+    text = f"import os\nif os.fork() == 0:\n    os.setsid()\n    os.execv({SLEEP!r}, [{mark!r}, '600'])\n"
     made = program(tmp_path, text + "import time\ntime.sleep(600)\n")
     caller = subprocess.Popen([sys.executable, "-c", KILLED, str(made.path)], stdout=subprocess.PIPE, text=True)
     assert caller.stdout is not None

@@ -218,8 +218,7 @@ UNPROVED = {
         "no-forward-reference",
     ),
     "error that the program handles": (
-        HEAD
-        + "y = x.exp()\ny += 1\nbad = False\ntry:\n    y.sum().backward()\nexcept RuntimeError:\n    bad = True\n",
+        HEAD + "y = x.exp()\ny += 1\nbad = False\ntry:\n    y.sum().backward()\nexcept RuntimeError:\n    bad = True\n",
         ("y += 1", "y = y + 1"),
         "no-forward-reference",
     ),

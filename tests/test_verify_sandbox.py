@@ -271,9 +271,11 @@ def test_nothing_outlives_a_caller_that_is_killed(tmp_path: Path):
     caller = subprocess.Popen([sys.executable, "-c", KILLED, str(made.path)], stdout=subprocess.PIPE, text=True)
     assert caller.stdout is not None
     folder = caller.stdout.readline().strip()
-    wait_for(lambda: processes_with(mark) != [])
-    caller.kill()
-    caller.communicate()
+    try:
+        wait_for(lambda: processes_with(mark) != [])
+    finally:
+        caller.kill()
+        caller.communicate()
     wait_for(lambda: processes_with(mark) == [] and processes_with(folder) == [] and not Path(folder).exists())
 
 

@@ -90,6 +90,17 @@ def test_one_bad_fix_does_not_take_the_others_with_it():
     assert verdicts(fake, fixes(safe="c")) == [(PROVED, None), (PROVED, None), bad, (PROVED, None)]
 
 
+def test_what_only_the_plain_runs_show_is_found_too():
+    class Silent(Fake):
+        def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
+            if "c = c + 1" in rewritten:
+                return Judgement(Ruling(REFUTED, "gradient-differs"))
+            return super().judge(probe, path, original, rewritten, marks)
+
+    bad = (REFUTED, "gradient-differs")
+    assert verdicts(Silent(), fixes(safe="ac")) == [(PROVED, None), (PROVED, None), bad, (PROVED, None)]
+
+
 def test_fixes_that_are_wrong_only_together_are_both_refuted():
     fake = Fake(together=frozenset({"a = a + 1", "d = d + 1"}))
     found = verdicts(fake, fixes())

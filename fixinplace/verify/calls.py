@@ -36,15 +36,19 @@ class FunctionCalls:
         self._given: dict[int, list[tuple[str, torch.Tensor]]] = {}
         self._rows = 0
 
+    def wants(self, code: CodeType) -> bool:
+        """True while calls of this function are recorded."""
+        return self._count.get(id(code), 0) < MAX_CALLS and self._rows <= MAX_ROWS and not _hands_on(code)
+
     def begin(self, frame: FrameType) -> None:
         """Keep hold of the tensors that the function is given."""
-        if self._count.get(id(frame.f_code), 0) < MAX_CALLS and not _hands_on(frame.f_code):
+        if self.wants(frame.f_code):
             self._given[id(frame)] = list(_tensors(frame))
 
     def end(self, frame: FrameType, value: object) -> None:
         """Record what is returned, and what the arguments have become."""
         given = self._given.pop(id(frame), None)
-        if given is None or self._rows > MAX_ROWS:
+        if given is None:
             return
         before = len(self._records.rows)
         code = frame.f_code

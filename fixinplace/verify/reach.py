@@ -90,6 +90,10 @@ def holding_code(text: str, regions: Iterable[Region]) -> frozenset[Region]:
 class Calls(Protocol):
     """Somebody who wants to know about the calls of the edited file's functions."""
 
+    def wants(self, code: CodeType) -> bool:
+        """False once enough calls of this function are known."""
+        ...
+
     def begin(self, frame: FrameType) -> None:
         """A frame starts, or a generator goes on."""
         ...
@@ -115,7 +119,7 @@ class Reach:
         self._needed: dict[Region, frozenset[Span]] = {}
         self._spans: dict[int, list[Span | None]] = {}
         self._codes: list[CodeType] = []
-        self._wanted: set[int] = set()
+        self._open: dict[int, set[Span | None]] = {}  # by code object: what has not run yet
         self._done: set[Span] = set()
         self.modules = Modules(self)
 
@@ -129,17 +133,16 @@ class Reach:
         known = {span for row in rows.values() for span in row if span is not None}
         self._needed |= {region: needed(region, self._statements, known) for region in self._regions}
         wanted = frozenset().union(*self._needed.values())
-        for each in code_objects(code):
-            if not wanted.isdisjoint(self._spans[id(each)]):
-                self._wanted.add(id(each))
+        self._open |= {key: {span for span in row if span in wanted} for key, row in rows.items()}
 
     def reached(self) -> frozenset[int]:
         """Indices of the regions all of whose code has run."""
-        full = (i for i, region in enumerate(self._regions) if self._ran(self._needed.get(region, frozenset())))
-        return frozenset(i for i in full if self.modules.called_from(Span(*self._regions[i])))
-
-    def _ran(self, spans_needed: frozenset[Span]) -> bool:
-        return bool(spans_needed) and spans_needed <= self._done
+        found = set()
+        for index, region in enumerate(self._regions):
+            wanted = self._needed.get(region, frozenset())
+            if wanted and wanted <= self._done and self.modules.called_from(Span(*region)):
+                found.add(index)
+        return frozenset(found)
 
     def caller(self, frame: FrameType | None) -> tuple[int, int, Span] | None:
         """Code, instruction and span of the innermost frame that runs the edited text."""
@@ -164,19 +167,26 @@ class Reach:
             sys.settrace(None)
 
     def _call(self, frame: FrameType, event: str, argument: object) -> Any:
-        if id(frame.f_code) not in self._spans:
+        left = self._open.get(id(frame.f_code))
+        if left is None or not (left or self._records(frame.f_code)):
             return None
-        frame.f_trace_opcodes = id(frame.f_code) in self._wanted
+        frame.f_trace_opcodes = bool(left)
         frame.f_trace_lines = False
         if self._calls is not None:
             self._calls.begin(frame)
         return self._step
 
+    def _records(self, code: CodeType) -> bool:
+        return self._calls is not None and self._calls.wants(code)
+
     def _step(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == "opcode":
+            left = self._open[id(frame.f_code)]
             span = self._spans[id(frame.f_code)][frame.f_lasti // 2]
-            if span is not None:
+            if span is not None and span in left:
                 self._done.add(span)
+                left.remove(span)
+                frame.f_trace_opcodes = bool(left)  # a loop goes on at its own speed once everything has been seen
         elif event == "return" and self._calls is not None:
             self._calls.end(frame, argument)
         return self._step

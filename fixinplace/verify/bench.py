@@ -71,7 +71,7 @@ class Bench:
 
     lab: Laboratory
     case: Case
-    runs: int = 0
+    jobs: set[Job] = field(default_factory=set)
     checks: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -85,10 +85,11 @@ class Bench:
         return self._run(self.case.rewritten, mode)
 
     def _run(self, text: str, mode: dict[str, object]) -> Run:
-        self.runs += 1
         probe = self.case.probe
         job = Job(probe.kind, probe.path, probe.name, self.case.path, text)
-        return self.lab.run(replace(job, **mode))  # type: ignore[arg-type]
+        job = replace(job, **mode)  # type: ignore[arg-type]
+        self.jobs.add(job)
+        return self.lab.run(job)
 
     def compare(
         self, reference: Run, candidate: Run, excluded: frozenset[str] = frozenset(), exact: bool = False
@@ -111,7 +112,7 @@ class Bench:
             difference=shown.largest,
             checks=tuple(dict.fromkeys(self.checks)),
             checks_not_run=(*self.missing, *_ELSEWHERE),
-            runs=self.runs,
+            runs=len(self.jobs),
             seeds=(SEED,),
             isolation=self.lab.isolation,
             framework=self.lab.framework,

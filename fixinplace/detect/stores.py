@@ -97,9 +97,9 @@ class Stores(Expressions):
 
     def store_item(self, target: ast.Subscript, value: Value) -> None:
         """`base[index] = value`."""
-        before = self.state.unread
         index = self.peek(target.slice)  # what an index is computed from is never saved for backward
         base = self.peek(target.value)
+        before = self.state.unread
         if base.kind is Kind.MODULE:
             self.program.doubt("the file replaces parts of modules by index")
         if not base.tensor:
@@ -127,10 +127,10 @@ class Stores(Expressions):
 
     def augmented(self, node: ast.AugAssign) -> None:
         """`target op= value`."""
-        before = self.state.unread
         if isinstance(node.target, ast.Subscript):
             base = self.peek(node.target.value)
             self.peek(node.target.slice)
+            before = self.state.unread
             value = self.evaluate(node.value)
             self.augmented_item(node, node.target, base, value, before & self.state.unread)
             return

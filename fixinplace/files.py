@@ -65,7 +65,7 @@ def discover(
     found: dict[str, str] = {}
     problems: list[Problem] = []
     for path in paths:
-        entries = _walk(Path(path), excluded, problems) if Path(path).is_dir() else iter((Path(path),))
+        entries = _walk(Path(path), excluded, problems) if os.path.isdir(path) else iter((Path(path),))  # noqa: PTH112
         for entry in entries:
             found.setdefault(os.path.realpath(entry), shown(entry))
     return sorted(found.values(), key=lambda name: Path(name).parts), problems
@@ -120,7 +120,7 @@ def _ignores_above(root: Path) -> tuple[Ignore, ...]:
     """Ignore files of the folders above `root`, outermost first, from the root of its git repository."""
     above = list(root.resolve().parents)
     resolved = (root.resolve(), *above)
-    top = next((index for index, folder in enumerate(resolved) if (folder / ".git").exists()), 0)
+    top = next((index for index, folder in enumerate(resolved) if os.path.exists(folder / ".git")), 0)  # noqa: PTH110
     return tuple(ignore for folder in reversed(above[:top]) for ignore in _ignore_file(folder))
 
 

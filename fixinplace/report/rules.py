@@ -158,7 +158,8 @@ PAGES: dict[str, Page] = {
     ),
     "FIP212": Page(
         "Two forwards through DistributedDataParallel before the backward, with BatchNorm or other buffers inside.",
-        "Every forward first copies the buffers of rank 0 over those that the forward before saved.",
+        "Every forward first copies the buffers of rank 0 over those that the forward before saved. Since the version "
+        "counters are put back afterwards, there is no error: on every other rank the gradient is silently wrong.",
         "`broadcast_buffers=False`, SyncBatchNorm, or one forward over the concatenated input.",
     ),
     "FIP213": Page(

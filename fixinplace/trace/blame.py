@@ -16,6 +16,7 @@ from fixinplace.trace.ledger import Ledger, Written
 
 _OPTIMIZER = ("torch/optim/optimizer.py", "wrapper")
 _PARALLEL = "torch/nn/parallel/distributed.py"
+_BROADCAST = "DistributedDataParallel copied the buffers of rank 0 over it at a later forward"
 _WHOLE = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 
 
@@ -109,7 +110,7 @@ class Blame:
         ):
             return "FIP207", "the graph belongs to an earlier iteration: the saving line has run again since the write"
         if self.in_broadcast(first):
-            return "FIP212", "DistributedDataParallel copied the buffers of rank 0 over it at a later forward"
+            return "FIP212", _BROADCAST
         if self.in_optimizer(first):
             return "FIP201", note
         if first.buffer or first.kind == "statistics":
@@ -132,7 +133,9 @@ class Blame:
         """
         assert facts.saved is not None
         first = facts.writes[0] if facts.writes else None
-        if first is None:
+        if first is not None and self.in_broadcast(first):
+            facts.rule, facts.note = "FIP212", _BROADCAST
+        elif first is None:
             facts.rule, facts.complete = "FIP302", False
             facts.note = (
                 "no torch operation wrote this memory: a numpy or dlpack view did, or a kernel outside of torch"

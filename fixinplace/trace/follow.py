@@ -45,6 +45,8 @@ class Follower:
         self._last: dict[FrameType, int] = {}
         self._steps: dict[CodeType, dict[int, str]] = {}
         self._found: Written | None = None
+        self._before: Any = None
+        self._active = False
 
     def packed(self, save: Save) -> None:
         """Told of every save."""
@@ -56,6 +58,7 @@ class Follower:
             if self._frames.owns(frame.f_code.co_filename):
                 self._follow(frame)
                 self._last[frame] = frame.f_lasti
+        self._before, self._active = sys.gettrace(), True
         sys.settrace(self._call)
 
     def found(self, save: Save) -> Written | None:
@@ -64,8 +67,9 @@ class Follower:
 
     def stop(self) -> None:
         """The run is over."""
-        if self._copy is not None:
-            sys.settrace(None)
+        if self._active:
+            sys.settrace(self._before)
+            self._active = False
         for frame in self._last:
             frame.f_trace = None
         self._last.clear()

@@ -7,7 +7,7 @@ Note [Raw stacks]
 
 Note [Reading locals]
     Before Python 3.13 `frame.f_locals` leaves a copy of the locals in the frame, which would keep a tensor alive after
-    `del`.  The copy is emptied after reading, except where the function itself asks for `locals()`.
+    `del`.  The copy is emptied after reading, unless the program holds it too, because it asked for `locals()`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _OURS = f"{Path(__file__).parent}/"
 _SNAPSHOT = sys.version_info < (3, 13)
 _FUNCTION = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS
 _DEPTH = 64
+_ALONE = 3
+"""References to a copy of locals that only its frame, a variable and the call that counts them hold."""
 
 
 class Frames:
@@ -128,8 +130,7 @@ def read_locals(frame: FrameType) -> dict[str, object]:
     """The names of a frame and their values; see Note [Reading locals]."""
     found = frame.f_locals
     copy = dict(found)
-    code = frame.f_code
-    if _SNAPSHOT and code.co_flags & _FUNCTION == _FUNCTION and not {"locals", "vars", "eval"} & set(code.co_names):
+    if _SNAPSHOT and frame.f_code.co_flags & _FUNCTION == _FUNCTION and sys.getrefcount(found) == _ALONE:
         found.clear()
     return copy
 

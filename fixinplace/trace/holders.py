@@ -13,7 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -24,7 +24,9 @@ from fixinplace.trace.frames import Frames, Stack
 
 EVENTS, OBJECTS, DEPTH, FRAMES, STACK = 3, 400, 3, 12, 64
 _MODULE = torch.nn.Module
-_CLOSED = (str, bytes, int, float, complex, type, type(None), range, slice)
+_PLAIN = (str, bytes, int, float, complex, type(None), range, slice)
+_CODE = (ModuleType, FunctionType, BuiltinFunctionType, MethodType, CodeType, FrameType, type)
+_CLOSED = (*_PLAIN, *_CODE, torch.Generator, torch.dtype, torch.device, torch.Size)
 _FUNCTION_END = "torch/autograd/function.py"
 
 
@@ -149,7 +151,7 @@ def _opens(value: object) -> bool:
 
 def _items(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
-        yield from ((f"[{key!r}]" if isinstance(key, _CLOSED) else "[…]", item) for key, item in _pairs(value))
+        yield from ((f"[{key!r}]" if isinstance(key, _PLAIN) else "[…]", item) for key, item in _pairs(value))
     elif isinstance(value, list | tuple):
         yield from ((f"[{index}]", item) for index, item in enumerate(list(value)))
     elif isinstance(value, _MODULE):

@@ -35,7 +35,7 @@ class Written:
     op: str
     stack: Stack
     version: int
-    kind: str = ""  # "fused", "statistics", "engine", "swapped", "dirty", "detached": no plain operator
+    kind: str = ""  # "fused", "statistics", "collective", "engine", "swapped", "dirty", "detached": no plain operator
     storage: int = 0
     tensor: int = 0
     shape: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ class Written:
     @property
     def moves(self) -> bool:
         """True if the write moves the version counter of what it writes."""
-        return self.kind not in ("fused", "statistics", "swapped", "detached")
+        return self.kind not in ("fused", "statistics", "collective", "swapped", "detached")
 
 
 class Save:

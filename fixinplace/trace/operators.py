@@ -3,8 +3,9 @@
 Note [Schemas that lie]
     Batch norm in training mode writes its running statistics, and its schema says nothing; no version moves.
     Training-mode rrelu saves its noise before it draws it: that write is part of the save.  Fused optimizer kernels
-    write parameters and move no version on the CPU.  `_foreach_` kernels move versions, but on the CPU not under a
-    dispatch mode, where the loop over single operators that would do it is hidden: the tracer moves them itself.
+    write parameters and move no version on the CPU.  Collectives write their first argument, unannotated.  `_foreach_`
+    kernels move versions, but on the CPU not under a dispatch mode, where the loop over single operators that would do
+    it is hidden: the tracer moves them itself.
 """
 
 from __future__ import annotations
@@ -53,11 +54,16 @@ class Operator:
         found: list[torch.Tensor] = []
         for position, name, only_by_name in self.arguments:
             value = kwargs.get(name) if only_by_name or position >= len(args) else args[position]
-            if isinstance(value, torch.Tensor):
-                found.append(value)
-            elif isinstance(value, list | tuple):
-                found += (each for each in value if isinstance(each, torch.Tensor))
+            found += _flat(value)
         return found
+
+
+def _flat(value: object) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _flat(each)
 
 
 def _running(name: str, args: Sequence[Any]) -> list[torch.Tensor]:
@@ -92,6 +98,8 @@ def _describe(function: Any) -> Operator | None:
     if name in _NOISE:
         written = tuple(each for each in written if each[1] != "noise")
         return Operator(name, written, refreshes=True)
+    if schema.name.startswith("c10d::") and name.endswith("_"):
+        return Operator(name, ((0, schema.arguments[0].name, False),), "collective")
     if name in _STATISTICS and not written:
         return Operator(name, (), "statistics", statistics=True)
     if not written and schema.arguments and schema.arguments[0].alias_info is not None:

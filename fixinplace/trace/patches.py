@@ -52,6 +52,9 @@ class Watcher(Protocol):
     def built(self, module: torch.nn.Module) -> None:
         """A module was constructed."""
 
+    def note(self, sentence: str) -> None:
+        """Something that the trace must say about itself."""
+
 
 class Patches:
     """Replaces attributes in order and puts them back in reverse order."""
@@ -111,6 +114,7 @@ class Patches:
                 with disable(message):  # hooks of the user's own are refused, as without us
                     yield
                 return
+            watcher.note("what torch.func transforms saved inside was not looked at: they allow no saved-tensor hooks")
             with self._without(), disable(message):
                 yield
 

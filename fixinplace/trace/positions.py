@@ -3,7 +3,7 @@
 Note [Columns]
     Python keeps for every instruction the lines and UTF-8 byte columns of its expression.  An augmented assignment
     gives its whole statement and a store the target, but a method call that spans lines starts at the name of the
-    method; its end is right, so a call takes its start from the syntax tree's call that ends there.  The text of
+    method; its end is right, so such a call takes its start from the syntax tree's call that ends there.  The text of
     rewritten code comes from memory, never from the disk: columns must fit what ran.
 """
 
@@ -54,10 +54,16 @@ class Page:
         known = self._text is not None and end_line <= len(self._text.starts)
         if not known:
             return Place(code.co_filename, line, column + 1, end_line, end_column + 1, code.co_qualname)
-        call = self._calls.get((end_line, end_column)) if _is_call(code, instruction) else None
-        if call is not None:
-            line, column = call.lineno, call.col_offset
+        if self._is_name_of_method(line, column) and _is_call(code, instruction):
+            call = self._calls.get((end_line, end_column))
+            if call is not None:
+                line, column = call.lineno, call.col_offset
         return self._exact(code, (line, column), (end_line, end_column))
+
+    def _is_name_of_method(self, line: int, column: int) -> bool:
+        assert self._text is not None
+        start = self._text.offset(line, column)
+        return self._text.text[max(0, start - 500) : start].rstrip().endswith(".")
 
     def _exact(self, code: CodeType, start: tuple[int, int], end: tuple[int, int]) -> Place:
         assert self._text is not None

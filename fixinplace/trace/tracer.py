@@ -152,6 +152,11 @@ class Tracer:
         """A module's constructor ran."""
         self._scenes.built.add(module, self._frames.construction(sys._getframe(1), module))
 
+    def note(self, sentence: str) -> None:
+        """Something that the trace must say about itself, once."""
+        if sentence not in self._notes:
+            self._notes.append(sentence)
+
     def _native(self, message: str) -> RuntimeError:
         error = RuntimeError(message)
         self._raised.append(error)
@@ -233,8 +238,8 @@ class Tracer:
     def _add(self, facts: Facts) -> None:
         if len(self._facts) < MAX_OFFENCES:
             self._facts.setdefault(facts.identity, facts)
-        elif len(self._notes) == 0:
-            self._notes.append(f"only the first {MAX_OFFENCES} offences are told")
+        else:
+            self.note(f"only the first {MAX_OFFENCES} offences are told")
 
 
 def _saved(save: Save) -> Saved:

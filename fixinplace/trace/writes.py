@@ -48,7 +48,7 @@ class WriteLog:
             return function(*args, **kwargs)
         targets = what.targets(args, kwargs)
         if not targets:
-            return function(*args, **kwargs)
+            return self._run(what, function, args, kwargs, targets)
         frame = sys._getframe(2)
         in_backward = _task() != -1
         by_engine = in_backward and is_engine(frame)

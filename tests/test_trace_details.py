@@ -1,0 +1,664 @@
+"""What the tracer tells beside the three lines, what it keeps, and that it leaves no trace of itself."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from situations import DIES, REFUSED
+from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from tracing import PATH, code, traced
+
+from fixinplace.trace import events
+from fixinplace.trace.events import Standing
+from fixinplace.trace.tracer import Options, Tracer
+
+CONTENT = Options(content=True)
+BOTH = pytest.mark.parametrize("options", [Options(), CONTENT], ids=["versions", "content"])
+
+
+# --- what is told
+
+
+def test_everything_that_holds_the_storage_is_named():
+    run = traced(
+        """
+        class Cell(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.state, self.cache = None, []
+
+            def forward(self, y):
+                self.state = y
+                self.cache.append(y)
+                kept = {"q": y[0]}
+                out = y.exp() * y
+                y += 1
+                return out.sum() + 0 * kept["q"].detach().sum()
+
+        Cell()(torch.randn(2, 2, requires_grad=True) * 1).backward()
+        """
+    )
+    (write,) = run.trace.offences[0].writes
+
+    assert set(write.names) == {"y", "self.state", "self.cache[0]", "kept['q'] (view)"}
+    assert write.names_complete
+    assert (write.shape, write.dtype) == ((2, 2), "float32")
+    assert (write.requires_grad, write.leaf, write.view, write.grad_mode) == (True, False, False, True)
+    assert write.stack[0].function == "Cell.forward"
+
+
+def test_a_search_that_is_cut_short_says_so():
+    run = traced(
+        """
+        crowd = {number: [object()] for number in range(3000)}
+        h = torch.randn(3, requires_grad=True).exp()
+        h += 1
+        h.sum().backward()
+        """
+    )
+    (write,) = run.offence.writes
+
+    assert not write.names_complete
+
+
+def test_an_in_place_module_is_told_with_its_path_and_where_it_was_built():
+    run = traced(
+        """
+        def act():
+            return nn.ReLU(inplace=True)  # built
+
+        class Block(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = nn.ModuleDict({"gate": nn.Sequential(nn.Sigmoid(), act())})
+
+            def forward(self, x):
+                return self.layers["gate"](x)
+
+        Block()(torch.randn(3, requires_grad=True)).sum().backward()
+        """
+    )
+    (write,) = run.offence.writes
+    assert write.built is not None
+
+    assert (write.module, write.op) == ("ReLU layers.gate.1", "relu_")
+    assert (write.built.line, write.built.text) == (min(run.lines("built")), "nn.ReLU(inplace=True)")
+
+
+def test_a_module_of_the_users_own_is_built_where_it_is_called_for():
+    run = traced(
+        """
+        class Shift(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.by = 1
+
+            def forward(self, x):
+                return x.add_(self.by)
+
+        class Shifts(Shift):
+            def __init__(self):
+                super().__init__()
+
+        model = nn.Sequential(nn.Sigmoid(), Shifts())  # built
+        model(torch.randn(3, requires_grad=True)).sum().backward()
+        """
+    )
+    (write,) = run.offence.writes
+    assert write.built is not None
+
+    assert (write.module, write.built.line, write.built.text) == ("Shifts 1", min(run.lines("built")), "Shifts()")
+
+
+@pytest.mark.parametrize(
+    ("write", "by"),
+    [
+        ("torch.optim.SGD([w], lr=1.0).step()", "optimizer"),
+        ("nn.init.zeros_(w)", "initialiser"),
+        ("w.detach().add_(1)", "operator"),
+    ],
+)
+def test_who_wrote(write: str, by: str):
+    run = traced(
+        f"""
+        w = torch.randn(3, requires_grad=True)
+        out = w.exp() * w
+        w.grad = torch.ones(3)
+        {write}
+        out.sum().backward()
+        """
+    )
+
+    assert [each.by for each in run.offence.writes] == [by]
+
+
+def test_a_parameter_is_named_where_a_leaf_is_refused():
+    run = traced(
+        """
+        model = nn.Sequential(nn.Linear(3, 2))
+        for parameter in model.parameters():
+            parameter.mul_(0.5)
+        """
+    )
+
+    assert run.offence.note == "it is the parameter `model.0.weight`"
+    assert (run.offence.writes[0].op, run.offence.writes[0].shape) == ("mul_", (2, 3))
+
+
+def test_all_offences_of_a_backward_are_told_and_then_it_raises():
+    body = """
+        a, b = (torch.randn(3, requires_grad=True).exp() for _ in range(2))
+        a += 1
+        b *= 2
+        loss = a.sum() + b.sum()
+        loss.backward()
+        """
+    run = traced(body)
+    quiet = traced(body, Options(raise_native=False))
+
+    assert {each.writes[0].names for each in run.trace.offences} == {("a",), ("b",)}
+    assert isinstance(run.error, RuntimeError) and quiet.error is None
+    assert len(quiet.trace.offences) == 2
+
+
+def test_a_chain_holds_every_write_in_order():
+    run = traced(
+        """
+        h = torch.randn(3, requires_grad=True).exp()
+        h += 1
+        for _ in range(2):
+            h.mul_(2)
+        h.zero_()
+        h.sum().backward()
+        """
+    )
+    offence = run.offence
+
+    assert [write.op for write in offence.writes] == ["add_", "mul_", "mul_", "zero_"]
+    assert [write.version for write in offence.writes] == [0, 1, 2, 3]
+    assert (offence.saved_version, offence.found_version, offence.complete) == (0, 4, True)
+
+
+def test_a_writer_that_was_not_seen_is_said_to_be_missing():
+    run = traced(
+        """
+        h = torch.randn(3, requires_grad=True).exp()
+        h += 1
+        torch._C._increment_version([h])
+        h.sum().backward()
+        """
+    )
+
+    assert not run.offence.complete
+    assert "moved 2 times and 1 writes were seen" in run.offence.note
+
+
+def test_saved_elements_that_kept_their_values_are_disjoint():
+    run = traced(
+        """
+        y = torch.randn(4, 2, requires_grad=True) * 1
+        out = y[0].square()
+        y[1] = 0
+        out.sum().backward()
+        """
+    )
+
+    assert run.offence.disjoint
+
+
+def test_each_write_has_its_standing():
+    run = traced(
+        """
+        x = torch.randn(3, 3, requires_grad=True)
+        h = x @ x.detach()
+        h += 1  # harmless
+        used = h.exp()
+        used.mul_(2)  # culprit
+        unused = (x * 1).exp()
+        unused.neg_()  # pending
+        scratch = torch.zeros(3)
+        for i in range(3):
+            scratch[i] = i  # harmless
+        (used.sum() + h.sum()).backward()
+        """
+    )
+    spots = {spot.place.line: spot for spot in run.trace.spots}
+
+    for standing in Standing:
+        assert {line for line, spot in spots.items() if spot.standing is standing} == run.lines(standing.value)
+    (store,) = (spot for spot in run.trace.spots if spot.count == 3)
+    assert not store.tracked and all(spot.tracked for spot in run.trace.spots if spot is not store)
+
+
+def test_rewritten_code_is_read_from_memory():
+    text = code("h = torch.randn(3, requires_grad=True).exp()\nif True: h += 1\nh.sum().backward()\n")
+    path = __file__  # what is on the disk there is something else
+    tracer = Tracer(Options(own=lambda file: file == path, texts={path: text}))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"), tracer:
+        exec(compile(text, path, "exec"), {})
+    place = tracer.trace().offences[0].writes[0].place
+    assert place is not None
+
+    assert (place.file, place.column, place.end_column, place.text) == (path, 10, 16, "h += 1")
+
+
+@pytest.mark.parametrize("situation", [*DIES[:3], *REFUSED[:2]], ids=lambda each: each.name)
+def test_a_trace_is_data(situation):
+    trace = traced(situation.text).trace
+
+    assert events.load(events.dump(trace)) == trace
+
+
+def test_without_debug_ranges_there_are_lines():
+    text = code("h = torch.randn(3, requires_grad=True).exp()\nh += 1\nh.sum().backward()\n")
+    compiled = compile(text, PATH, "exec")
+    bare = compiled.replace(co_linetable=_lines_only(compiled))
+    tracer = Tracer(Options(own=lambda file: file == PATH, texts={PATH: text}))
+    with pytest.raises(RuntimeError), tracer:
+        exec(bare, {})
+    place = tracer.trace().offences[0].writes[0].place
+    assert place is not None
+
+    assert (place.line, place.column, place.text) == (7, 0, "")
+
+
+def _lines_only(compiled) -> bytes:
+    """A line table that says the line of every instruction and no column: entries of kind 13 of PEP 626's format."""
+    table, line = bytearray(), compiled.co_firstlineno
+    for at, (now, *_) in enumerate(compiled.co_positions()):
+        delta = (now or line) - line
+        number = (-delta << 1 | 1) if delta < 0 else delta << 1
+        table.append(0x80 | 13 << 3)
+        while number >= 64:
+            table.append(0x40 | number & 63)
+            number >>= 6
+        table.append(number)
+        line = now or line
+        assert at >= 0
+    return bytes(table)
+
+
+# --- silent changes without an operator
+
+
+NUMPY = """
+    h = torch.randn(3, requires_grad=True) * 1
+    out = h.square()
+    array = h.detach().numpy()  # view
+    array += 1; array *= 2  # write
+    out.sum().backward()
+    """
+BUFFER = """
+    import numpy as np
+
+    buffer = np.ones(3, dtype=np.float32)
+
+    def refill(value):
+        buffer[:] = value  # write
+
+    x = torch.randn(3, requires_grad=True)
+    out = x * torch.from_numpy(buffer)  # view
+    refill(5.0)
+    out.sum().backward()
+    """
+
+
+@pytest.mark.parametrize("body", [NUMPY, BUFFER], ids=["numpy view", "work buffer"])
+def test_a_numpy_write_is_found_by_content_and_located_by_a_second_run(body: str):
+    first = traced(body, CONTENT)
+    assert first.offence.save is not None
+    second = traced(body, Options(content=True, watch=first.offence.save.number))
+    (view,) = first.lines("view")
+    (write,) = second.offence.writes
+    assert write.place is not None
+
+    assert (first.offence.rule, first.offence.silent, first.offence.complete) == ("FIP302", True, False)
+    assert first.offence.writes == () and f"{PATH}:{view}:" in first.offence.note
+    assert traced(body).trace.offences == ()
+    assert (second.offence.rule, {write.place.line}) == ("FIP302", second.lines("write"))
+    assert write.place.text in ("array += 1", "buffer[:]")
+
+
+def test_following_leaves_no_tracing_behind():
+    before = sys.gettrace()
+    traced(NUMPY, Options(content=True, watch=1))
+
+    assert sys.gettrace() is before
+
+
+def test_hooks_that_copy_protect_what_is_saved():
+    run = traced(
+        """
+        h = torch.randn(3, requires_grad=True) * 1
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t.clone(), lambda t: t):
+            out = h.square()
+        h += 1
+        out.sum().backward()
+        """,
+        CONTENT,
+    )
+
+    assert run.trace.offences == () and run.error is None
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("store", "wrong"),
+    [
+        ("x[torch.tensor([0, 2, 0])] = v", True),
+        ("x[torch.tensor([0, -4, 1])] = v", True),
+        ("x[torch.tensor([0, 1, 2])] = v", False),
+        ("x[torch.tensor([True, True, True, False])] = v", False),
+        ("x.index_put_((torch.tensor([0, 0, 1]),), v, accumulate=True)", False),
+        ("x[torch.tensor([0, 0, 1])] = v.detach()", False),
+        ("x[torch.tensor([1, 1])] = 0.0", False),
+        ("x.scatter_(0, torch.tensor([1, 1, 2]), v)", True),
+        ("x.scatter_(0, torch.tensor([1, 3, 2]), v)", False),
+        ("x.scatter_add_(0, torch.tensor([1, 1, 2]), v)", False),
+        ("x.index_copy_(0, torch.tensor([1, 1, 2]), v)", True),
+        ("x.index_copy_(0, torch.tensor([1, 3, 2]), v)", False),
+        ("x.index_add_(0, torch.tensor([1, 1, 2]), v)", False),
+    ],
+)
+def test_a_store_that_names_an_element_twice(options: Options, store: str, wrong: bool):
+    run = traced(
+        f"""
+        v = torch.randn(3, requires_grad=True)
+        x = torch.zeros(4)
+        {store}
+        x.sum().backward() if x.requires_grad else None
+        """,
+        options,
+    )
+
+    assert [(each.rule, each.silent) for each in run.trace.offences] == [("FIP304", True)] * wrong
+
+
+def test_two_dimensional_indices_are_told_apart():
+    store = "x[torch.tensor([0, 0, {}]), torch.tensor([1, 2, 1])] = v"
+    body = "v, x = torch.randn(3, requires_grad=True), torch.zeros(4, 4)\n" + store
+
+    assert traced(body.format(1)).trace.offences == ()
+    assert traced(body.format(0)).offence.rule == "FIP304"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "body",
+    [
+        "F.rrelu(x, training=True).sum().backward()",
+        "F.rrelu(x * 1, training=True, inplace=True).sum().backward()",
+        "nn.BatchNorm1d(3)(x).sum().backward()",
+        "m = nn.BatchNorm1d(3)\n(m(x).square().sum() + m(x + 1).sum()).backward()",
+        "((x @ x.t()).relu_().sum() + F.dropout(x * 2, inplace=True).sum()).backward()",
+        "y = x @ x.t()\ny += 1\ny.relu_()\ny.sum().backward()",
+        "p = torch.nn.Linear(3, 3)\no = torch.optim.Adam(p.parameters())\n"
+        "for _ in range(3):\n    o.zero_grad()\n    p(x).square().sum().backward()\n    o.step()",
+        "h = torch.zeros(3)\nfor row in range(3):\n    h = torch.tanh(x[row] + h)\nh.sum().backward()",
+        "x.to_sparse().sum().backward()",
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_right_is_not_blamed(options: Options, body: str):
+    run = traced(f"x = torch.randn(3, 3, requires_grad=True)\n{body}", options)
+
+    assert (run.trace.offences, run.error) == ((), None)
+
+
+# --- the distributed case
+
+
+RANK = """
+import json
+import sys
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from fixinplace.trace import events
+from fixinplace.trace.tracer import Options, Tracer
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3))
+        self.register_buffer("scale", torch.ones(3))
+
+    def forward(self, x):
+        return x * self.weight * self.scale  # save
+
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+model = nn.parallel.DistributedDataParallel(Scaled())
+model.module.scale.mul_(1 + rank)
+with Tracer(Options(own=lambda file: file == __file__)) as tracer:
+    real = model.module(torch.ones(2, 3))
+    fake = model(torch.ones(2, 3))  # write
+    (real.sum() + fake.sum()).backward()
+with open(f"{folder}/{rank}.json", "w") as file:
+    json.dump(events.dump(tracer.trace()), file)
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_buffers_that_data_parallel_broadcasts(tmp_path: Path):
+    """torch puts the versions back, so that there is no error; on every rank but the first the gradient is wrong."""
+    if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
+        pytest.skip("this torch has no gloo")
+    script = tmp_path / "rank.py"
+    script.write_text(RANK)
+    ranks = [subprocess.Popen([sys.executable, str(script), str(rank), str(tmp_path)]) for rank in range(2)]
+    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
+    zero, one = (events.load(json.loads((tmp_path / f"{rank}.json").read_text())) for rank in range(2))
+    (offence,) = one.offences
+    assert offence.writes[0].place is not None and offence.save is not None and offence.save.place is not None
+
+    assert zero.offences == ()
+    assert (offence.rule, offence.silent, offence.writes[0].by) == ("FIP212", True, "buffer")
+    assert "# write" in RANK.splitlines()[offence.writes[0].place.line - 1]
+    assert "# save" in RANK.splitlines()[offence.save.place.line - 1]
+
+
+# --- what is kept
+
+
+@BOTH
+def test_a_freed_address_tells_no_story(options: Options):
+    """The classic false alarm: a saved tensor is freed, and what is written later lies where it lay."""
+    with Tracer(options) as tracer:
+        reused = 0
+        for _ in range(50):
+            x = torch.ones(1000, requires_grad=True)
+            saved = x * 2
+            out = saved.square().sum()
+            address = saved.data_ptr()
+            del saved
+            out.backward()
+            del out
+            others = [torch.zeros(1000) for _ in range(4)]
+            reused += any(other.data_ptr() == address for other in others)
+            for other in others:
+                other.add_(1)
+    trace = tracer.trace()
+
+    assert reused
+    assert trace.offences == ()
+    assert {spot.standing for spot in trace.spots} <= {Standing.HARMLESS}
+
+
+def test_what_the_program_lets_go_is_gone():
+    with Tracer():
+        x = torch.randn(100, requires_grad=True)
+        hidden = x * 1
+        out = hidden.exp()
+        storage, result = StorageWeakRef(hidden.untyped_storage()), weakref.ref(out)
+        hidden += 1
+        out += 1
+        loss = out.sum()
+        del hidden, out
+        assert storage.expired()
+        del loss
+
+        assert result() is None
+
+
+@BOTH
+def test_what_is_saved_lives_as_long_as_its_graph(options: Options):
+    with Tracer(options):
+        x = torch.randn(100, requires_grad=True)
+        hidden = x * 1
+        loss = hidden.square().sum()
+        storage = StorageWeakRef(hidden.untyped_storage())
+        del hidden
+        assert not storage.expired()
+        loss.backward()
+
+        assert storage.expired()
+
+
+def test_an_output_does_not_keep_itself():
+    gc.disable()
+    try:
+        with Tracer():
+            out = torch.randn(100, requires_grad=True).exp()
+            gone = weakref.ref(out)
+            del out
+
+            assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_hooks_that_free_memory_still_free_it():
+    with Tracer():
+        x = torch.randn(100, requires_grad=True)
+        hidden = x * 1
+        storage = StorageWeakRef(hidden.untyped_storage())
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t.shape, torch.zeros):
+            loss = hidden.square().sum()
+        del hidden
+
+        assert storage.expired()
+        loss.backward()
+
+
+def test_the_log_of_a_long_run_stays_small():
+    layer, other = nn.Linear(3, 3), torch.randn(2, 3)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    with Tracer() as tracer:
+        forgotten = layer(other.requires_grad_()).square().sum()  # a graph that nobody uses keeps the weight's entry
+        for _ in range(3000):
+            optimizer.zero_grad()
+            layer(other).sum().backward()
+            optimizer.step()
+        entries = list(tracer._ledger._entries.values())
+    del forgotten
+
+    assert entries and all(len(each.writes) <= 1024 and len(each.saves) < 200 for each in entries)
+
+
+# --- what is left behind
+
+
+def test_everything_is_put_back():
+    def state() -> list[object]:
+        tensor, graph = vars(torch.Tensor), torch.autograd.graph
+        return [
+            graph._engine_run_backward, torch.autograd._engine_run_backward, graph.disable_saved_tensors_hooks,
+            graph.increment_version, graph.saved_tensors_hooks.__enter__, graph.saved_tensors_hooks.__exit__,
+            torch.autograd.function.FunctionCtx.mark_dirty, threading.Thread._bootstrap_inner, threading.Thread.run,
+            nn.Module.__init__, torch.from_numpy, torch.from_dlpack,
+            *(tensor.get(name) for name in ("data", "detach_", "numpy", "__array__", "__dlpack__")),
+        ]  # fmt: skip
+
+    before = state()
+    with pytest.raises(ZeroDivisionError), Tracer():
+        assert state() != before
+        raise ZeroDivisionError
+
+    assert state() == before
+    x = torch.randn(3, requires_grad=True) * 1
+    out = x.square()
+    x += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+
+
+def test_a_tracer_inside_another():
+    with Tracer() as outer:
+        with Tracer() as inner:
+            x = torch.randn(3, requires_grad=True).exp()
+            x += 1
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                x.sum().backward()
+        y = torch.randn(3, requires_grad=True).exp()
+        y *= 1
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+
+    assert [each.writes[0].op for each in inner.trace().offences] == ["add_"]
+    assert [each.writes[0].op for each in outer.trace().offences] == ["mul_"]
+
+
+@BOTH
+def test_another_error_stays_what_it_is(options: Options):
+    run = traced("raise KeyError('mine')", options)
+
+    assert isinstance(run.error, KeyError) and run.trace.offences == ()
+
+
+def test_a_handled_error_is_told_when_it_is_passed_on():
+    tracer = Tracer(Options(own=lambda file: file == __file__))
+    with tracer:
+        leaf = torch.ones(2, requires_grad=True)
+        try:
+            leaf.add_(1)
+        except RuntimeError as error:
+            tracer.failed(error)
+            tracer.failed(error)
+
+    assert [each.rule for each in tracer.trace().offences] == ["FIP202"]
+
+
+def test_an_error_raised_from_an_in_place_error_is_told():
+    run = traced(
+        """
+        x = torch.ones(2, requires_grad=True)
+        try:
+            x += 1
+        except RuntimeError as error:
+            raise ValueError("no step") from error
+        """
+    )
+
+    assert isinstance(run.error, ValueError) and run.offence.rule == "FIP202"
+
+
+def test_torch_func_is_said_to_be_out_of_sight():
+    run = traced("torch.func.grad(lambda x: (x ** 2).sum())(torch.ones(3))")
+
+    assert len(run.trace.notes) == 1 and "torch.func" in run.trace.notes[0]
+
+
+def test_user_hooks_under_torch_func_are_refused_as_without_us():
+    run = traced(
+        """
+        with torch.autograd.graph.save_on_cpu():
+            torch.func.grad(lambda x: (x ** 2).sum())(torch.ones(3))
+        """
+    )
+
+    assert isinstance(run.error, RuntimeError) and "saved tensor hooks" in str(run.error)

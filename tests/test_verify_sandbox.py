@@ -16,7 +16,7 @@ from programs import program
 from fixinplace.model import Ruling, Verdict
 from fixinplace.verify import landlock
 from fixinplace.verify import runner as runner_module
-from fixinplace.verify.jobs import Job, Limits, Run, Status
+from fixinplace.verify.jobs import Job, Limits, Patch, Run, Status
 from fixinplace.verify.runner import Runner
 
 SLEEP = shutil.which("sleep") or "/bin/sleep"
@@ -45,7 +45,7 @@ def ran(runner: Runner, folder: Path, text: str) -> tuple[Run, str]:
     """One plain run of a script, and what it printed."""
     made = program(folder, text)
     assert runner.problem is None
-    run = runner.run(Job("script", str(made.path), None, str(made.path), made.text))
+    run = runner.run(Job("script", str(made.path), None, (Patch(str(made.path), made.text),)))
     return run, Path(run.folder, "stdout").read_text()
 
 
@@ -253,14 +253,14 @@ def test_the_runner_leaves_nothing_behind(tmp_path: Path):
 
 KILLED = """
 import sys, time
-from fixinplace.verify.jobs import Job
+from fixinplace.verify.jobs import Job, Patch
 from fixinplace.verify.runner import Runner
 
 runner = Runner()
 assert runner.problem is None
 print(runner.folder, flush=True)
 path = sys.argv[1]
-runner.run(Job("script", path, None, path, open(path).read()))
+runner.run(Job("script", path, None, (Patch(path, open(path).read()),)))
 """
 
 

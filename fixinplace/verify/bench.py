@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
-from fixinplace.verify.jobs import SEED, Comparison, Job, Run
+from fixinplace.verify.jobs import SEED, Comparison, Job, Patch, Region, Run
 from fixinplace.verify.probes import Probe
-from fixinplace.verify.reach import Region
 
 _ELSEWHERE = ("forward-mode derivative", "rewritten code under the tracer")
 
@@ -17,7 +16,7 @@ NOTHING = Comparison((), 0, 0, 0.0, False)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a group's edits are: regions (half-open offsets) in the original's and in the rewritten text."""
+    """Where a group's edits are: regions in the original's and in the rewritten texts."""
 
     group: int
     original: tuple[Region, ...]
@@ -32,14 +31,16 @@ class Judgement:
     reached: frozenset[int] = frozenset()
 
 
+Texts = tuple[Patch, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Two versions of one file and the probe that runs them; `original` and `rewritten` are whole texts."""
+    """Two versions of the same files, in the same order, and the probe that runs them."""
 
     probe: Probe
-    path: str
-    original: str
-    rewritten: str
+    original: Texts
+    rewritten: Texts
 
 
 class Laboratory(Protocol):
@@ -84,9 +85,9 @@ class Bench:
         """A run of the rewritten text."""
         return self._run(self.case.rewritten, mode)
 
-    def _run(self, text: str, mode: dict[str, object]) -> Run:
+    def _run(self, texts: Texts, mode: dict[str, object]) -> Run:
         probe = self.case.probe
-        job = Job(probe.kind, probe.path, probe.name, self.case.path, text)
+        job = Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder)
         job = replace(job, **mode)  # type: ignore[arg-type]
         self.jobs.add(job)
         return self.lab.run(job)

@@ -35,10 +35,10 @@ _grad_enabled, _default_dtype = torch.is_grad_enabled, torch.get_default_dtype
 def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     """Run the job and leave its records in `scratch.out`, in files of at most `file_size` bytes."""
     process = _pid()
-    user = UserCode(job.path)
+    user = UserCode(*(patch.path for patch in job.texts))
     records = Records(min(BLOB_BYTES, file_size // 2))
     recorder = Recorder(records, LeafNames(user))
-    cloning, reach = Cloning(), Reach(job.text, job.regions, FunctionCalls(records, user))
+    cloning, reach = Cloning(), Reach([patch.text for patch in job.texts], job.regions, FunctionCalls(records, user))
     before = frozenset(sys.modules)
     ballast = _prepare(job)
     outside = Outside()
@@ -46,7 +46,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     recorder.install()
     if job.cloned:
         cloning.install()
-    result, failure = _user_code(job, load.Patched(job.path, job.text, reach.seen), reach, user)
+    result, failure = _user_code(job, load.Patched(job.texts, reach.seen), reach, user)
     if _pid() != process:
         _exit(0)  # a copy of this process that the program forked and let run on
     _flush()
@@ -92,7 +92,7 @@ def _user_code(job: Job, patched: load.Patched, reach: Reach, user: UserCode) ->
             result = load.run(job, patched)
         _join()
     except SystemExit as stop:
-        if job.kind == "script" and (stop.code is None or stop.code == 0):
+        if job.kind in ("script", "module") and (stop.code is None or stop.code == 0):
             return None, None
         return None, Failure("SystemExit", str(stop.code))
     except BaseException as error:
@@ -125,7 +125,7 @@ def _observe(
     setting = f"grad mode {_grad_enabled()}, default dtype {_default_dtype()}"
     records.rows.append({"kind": "setting", "path": "torch settings", "text": setting})
     observer = Observer(records, user)
-    if job.kind == "script":
+    if job.kind in ("script", "module"):
         observer.script(sys.modules["__main__"])
     else:
         observer.result(result, f"{job.name}()")

@@ -7,7 +7,7 @@ import enum
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
@@ -28,28 +28,44 @@ class Limits:
     processes: int = 64
 
 
+class Patch(NamedTuple):
+    """A file (absolute path) and the text that stands in for what the disk says."""
+
+    path: str
+    text: str
+
+
+class Region(NamedTuple):
+    """Half-open offsets into one of the texts of a job; `file` is its place among them."""
+
+    start: int
+    end: int
+    file: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of one probe on one version of one file.
+    """One run of one probe on one version of some files.
 
-    kind, probe_path, name: the probe, see `probes.Probe`.
-    path, text: the edited file and the text that stands in for what the disk says.
+    kind, probe_path, name, arguments: the probe, see `probes.Probe`.
+    texts: the edited files; the folder of the first is the current one unless `folder` names another.
     cloned: every tensor is cloned when autograd saves it.
     double: the default dtype is float64.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
-    regions: per asked region, half-open offsets into `text` whose code must be seen running; None: nothing is traced.
+    regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     """
 
     kind: str
     probe_path: str
     name: str | None
-    path: str
-    text: str
+    texts: tuple[Patch, ...]
+    arguments: tuple[str, ...] = ()
+    folder: str = ""
     cloned: bool = False
     double: bool = False
     perturbed: bool = False
-    regions: tuple[tuple[int, int], ...] | None = None
+    regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
 
 
@@ -141,8 +157,13 @@ def dump(job: Job) -> Json:
 def load(data: Json) -> Job:
     """The job that `dump` gave."""
     regions = data["regions"]
-    spans = None if regions is None else tuple((int(start), int(end)) for start, end in regions)
-    return Job(**{**data, "regions": spans, "import_paths": tuple(data["import_paths"])})
+    plain = {
+        "texts": tuple(Patch(*each) for each in data["texts"]),
+        "arguments": tuple(data["arguments"]),
+        "regions": None if regions is None else tuple(Region(*each) for each in regions),
+        "import_paths": tuple(data["import_paths"]),
+    }
+    return Job(**{**data, **plain})
 
 
 def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:

@@ -46,15 +46,15 @@ def neutral(text: str) -> str:
 class UserCode:
     """Tells the user's files from the interpreter's and from installed packages."""
 
-    def __init__(self, edited: str) -> None:
+    def __init__(self, *edited: str) -> None:
         names = ("stdlib", "platstdlib", "purelib", "platlib")
         own = str(Path(__file__).parents[1])
         self._foreign = tuple({f"{sysconfig.get_path(name)}/" for name in names} | {own + "/", "<"})
-        self._home = f"{Path(edited).parent}/" if self._is_foreign(edited) else None
+        self._homes = tuple(f"{Path(path).parent}/" for path in edited if self._is_foreign(path))
 
     def owns(self, path: str) -> bool:
         """True if code in this file is the user's."""
-        return not self._is_foreign(path) or (self._home is not None and path.startswith(self._home))
+        return not self._is_foreign(path) or path.startswith(self._homes)
 
     def _is_foreign(self, path: str) -> bool:
         """True inside an environment, also one that lies in the user's own project."""

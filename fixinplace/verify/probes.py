@@ -20,16 +20,22 @@ class ProbeError(ValueError):
 class Probe:
     """Something to run.
 
-    path: absolute path of the file. name: the function to call, None for a script.
+    path: absolute path of the file. name: the function to call, the module to run, None for a script.
+    arguments: what a script or a module finds behind its name in `sys.argv`.
+    folder: the current folder of the run, absolute; "" for that of the edited file.
     """
 
-    kind: Literal["script", "callable", "file"]
+    kind: Literal["script", "callable", "file", "module"]
     path: str
     name: str | None
+    arguments: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def label(self) -> str:
         """How reports name it."""
+        if self.kind == "module":
+            return " ".join(("-m", self.name or "", *self.arguments))
         return Path(self.path).name if self.name is None else f"{Path(self.path).name}::{self.name}"
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from fixinplace.verify.bench import Bench, Mark, Unproved
 from fixinplace.verify.errors import inplace_failures, is_broken, is_inplace, obstacle, refuses_hooks
-from fixinplace.verify.jobs import Run
-from fixinplace.verify.reach import Region
+from fixinplace.verify.jobs import Region, Run
 
 GRADIENT_REASONS = ("gradient-missing", "gradient-differs")
 

@@ -30,7 +30,6 @@ from fixinplace.verify.jobs import (
     read_comparison,
     read_run,
 )
-from fixinplace.verify.probes import Probe
 
 _KEPT_RUNS = 32
 _KEPT_BYTES = 2 << 30
@@ -73,21 +72,21 @@ class Runner:
         self._server = self._folder = None
         self._runs.clear()
 
-    def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
-        """Rule on `rewritten` as the text of the file `path` (absolute), by running `probe` on both texts."""
+    def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+        """Rule on the rewritten texts by running the probe on both versions."""
         if (problem := self.problem) is not None:
             return Judgement(Ruling(Verdict.UNPROVED, *problem))
         try:
-            return judge.judge(self, Case(probe, path, original, rewritten), marks)
+            return judge.judge(self, case, marks)
         finally:
             self._forget()
 
-    def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
-        """Refute `rewritten` while other culprits may remain in it; never a proof."""
+    def alone(self, case: Case) -> Ruling:
+        """Refute the rewritten texts while other culprits may remain in them; never a proof."""
         if (problem := self.problem) is not None:
             return Ruling(Verdict.UNPROVED, *problem)
         try:
-            return judge.alone(self, Case(probe, path, original, rewritten))
+            return judge.alone(self, case)
         finally:
             self._forget()
 

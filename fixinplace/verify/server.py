@@ -71,7 +71,7 @@ class Server:
             limits = dataclasses.replace(limits, seconds=limits.seconds * TRACING_FACTOR)
         scratch = Scratch(self.root / "scratch")
         _remove(scratch.root)
-        scratch.create(Path(job.path).parent)
+        scratch.create(Path(job.folder or Path(job.texts[0].path).parent))
         pid = os.fork()
         if pid == 0:
             _child(lambda: _run_job(job, scratch, limits, request["landlock"], nonce))

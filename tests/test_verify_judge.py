@@ -259,7 +259,7 @@ UNPROVED = {
     "nothing is differentiated": (
         "import torch\ny = torch.ones(3)\ny += 1\nprint(y)\n",
         ("y += 1", "y = y + 1"),
-        "not-reached",
+        "no-gradient",
     ),
 }
 
@@ -270,6 +270,21 @@ def test_what_cannot_be_told_stays_unproved(name: str, lab: Runner, tmp_path: Pa
     ruling = program(tmp_path, text).judge(lab, old, new).ruling
     assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, reason), ruling.sentence
     assert ruling.sentence
+
+
+CONFINED = {
+    "a write outside the scratch folder": "open('/usr/new', 'w')",
+    "a connection": "import socket\nsocket.create_connection(('192.0.2.1', 80), 1)",
+    "a look-up": "import urllib.request\nurllib.request.urlopen('http://example.invalid/')",
+}
+
+
+@pytest.mark.parametrize("what", CONFINED)
+def test_what_the_sandbox_stops_is_not_called_the_programs_own_failure(what: str, lab: Runner, tmp_path: Path):
+    text = HEAD + f"y = x.exp()\ny += 1\n{CONFINED[what]}\ny.sum().backward()\n"
+    ruling = program(tmp_path, text).judge(lab, "y += 1", "y = y + 1").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "probe-failed")
+    assert "stopped by the sandbox" in ruling.sentence
 
 
 RETURNED = """

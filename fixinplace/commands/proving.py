@@ -125,6 +125,9 @@ def _has_guard(source: Source) -> bool:
 
 
 def _functions(source: Source) -> frozenset[str]:
+    """Functions of the file that can be called without arguments."""
+    from fixinplace.verify.probes import needs_arguments
+
     tree = _tree(source)
     body = tree.body if tree is not None else []
-    return frozenset(node.name for node in body if isinstance(node, ast.FunctionDef))
+    return frozenset(node.name for node in body if isinstance(node, ast.FunctionDef) and not needs_arguments(node))

@@ -56,7 +56,10 @@ class Reporter:
     def close(self, results: Sequence[Result]) -> int:
         """Print what is said about all results together; the exit code."""
         if self.json:
-            self.console.lines([document.document(self.command, results)])
+            whole = (
+                statistics.document(results) if self.options.statistics else document.document(self.command, results)
+            )
+            self.console.lines([whole])
         else:
             if self.options.statistics:
                 self._print(statistics.lines(results))

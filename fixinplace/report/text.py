@@ -108,10 +108,12 @@ def _ruling(fix: Fix, ruling: Ruling, written: bool) -> Iterator[str]:
 
 
 def _to_do(ruling: Ruling) -> str:
+    if ruling.verdict is Verdict.PROVED:
+        return "not written: the file could not be replaced"
+    if ruling.verdict is not Verdict.SAFE and ruling.reason in glossary.TO_DO:
+        return f"not written: {glossary.TO_DO[ruling.reason]}"
     if ruling.verdict is Verdict.REFUTED:
         return "not written: the rewritten code does something else"
-    if ruling.verdict is Verdict.UNPROVED and ruling.reason in glossary.TO_DO:
-        return f"not written: {glossary.TO_DO[ruling.reason]}"
     return "not written: --verify require writes only what is proved"
 
 

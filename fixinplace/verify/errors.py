@@ -25,6 +25,10 @@ _GPU = re.compile(
     r"|with the '?CUDA'? backend|not linked with support for (?:cuda|mps|xpu|hip) devices|Torch not compiled with"
     r"|deserialize object on a CUDA device"
 )
+_CONFINED = re.compile(
+    r"\[Errno (?:13|30|97|101)\]|Network is unreachable|Temporary failure in name resolution|Name or service not known"
+)
+"""What landlock and a network without interfaces answer: EACCES, EROFS, EAFNOSUPPORT, ENETUNREACH."""
 _MEMORY = re.compile(r"can't allocate memory|[Cc]annot allocate memory|out of memory|unable to mmap|std::bad_alloc")
 
 
@@ -72,4 +76,7 @@ def _of_failure(failure: Failure) -> tuple[str, str]:
         return "needs-gpu", f"the program needs a GPU: {failure.sentence}"
     if failure.type in ("MemoryError", "OutOfMemoryError") or _MEMORY.search(failure.message):
         return "over-memory", f"the program needs more memory than it may use: {failure.sentence}"
+    if _CONFINED.search(failure.message):
+        allowed = "the sandbox, which lets it write to a scratch folder only and reach no network"
+        return "probe-failed", f"the program is stopped by {allowed}: {failure.sentence}"
     return "probe-failed", f"the program fails by itself: {failure.sentence}"

@@ -174,7 +174,7 @@ def _traced(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> tupl
 def _accept(bench: Bench, comparison: Comparison, reached: frozenset[int]) -> Ruling:
     if comparison.gradients == 0:
         sentence = "no gradient was compared: the probe runs no backward and returns nothing that is tracked"
-        return bench.ruling(Verdict.UNPROVED, "not-reached", sentence, comparison)
+        return bench.ruling(Verdict.UNPROVED, "no-gradient", sentence, comparison)
     if not reached:
         return bench.ruling(Verdict.UNPROVED, "not-reached", "the edited code did not run", comparison)
     sentence = f"{comparison.values} values and {comparison.gradients} gradients agree"

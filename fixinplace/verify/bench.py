@@ -36,11 +36,17 @@ Texts = tuple[Patch, ...]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Two versions of the same files, in the same order, and the probe that runs them."""
+    """Two versions of the same files, in the same order, and the probe that runs them.
+
+    whole: the probe is the user's whole command.  Then the reference is always the original with its saved tensors
+    cloned, since what the plain one computes may be what is wrong; and an argument that is no longer written is a note:
+    every value that the command computes has been compared, and nothing of it came to depend on the argument.
+    """
 
     probe: Probe
     original: Texts
     rewritten: Texts
+    whole: bool = False
 
 
 class Laboratory(Protocol):

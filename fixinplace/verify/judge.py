@@ -111,6 +111,9 @@ def _difference(bench: Bench, reference: Reference, run: Run, comparison: Compar
     wrong = tuple(each for each in comparison.differences if each.reason != _HIDDEN)
     if not wrong:
         hidden = comparison.differences[:1]
+        if hidden and bench.case.whole:
+            bench.notes.append(f"nothing that was run looks at it, but an argument changed: {hidden[0].sentence}")
+            return None
         return _hidden(bench, hidden[0], comparison) if hidden else None
     worst = _worst(wrong)
     if worst.reason == "over-memory":
@@ -138,7 +141,8 @@ def _handled(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> Non
     What it computes after such an error is what the author wrote for that case; without the error it computes
     something else, and whether that is right no run of the original can tell.
     """
-    if not reference.cloned or not bench.original().finished:
+    plain = bench.original()
+    if not reference.cloned or not plain.finished or not is_broken(plain):
         return
     ours = bench.original(regions=references.regions_of([mark.original for mark in marks]))
     theirs = bench.rewritten(regions=references.regions_of([mark.rewritten for mark in marks]))

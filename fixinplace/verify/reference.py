@@ -25,7 +25,7 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
     plain = bench.original()
     if (why := obstacle(plain)) is not None:
         raise Unproved(*why)
-    if is_broken(plain):
+    if is_broken(plain) or bench.case.whole:
         return _cloned(bench, plain, marks)
     _reaches(bench, False, marks)
     excluded = noise(bench, plain, bench.original(perturbed=True))
@@ -35,7 +35,8 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
 
 
 def _cloned(bench: Bench, plain: Run, marks: tuple[Mark, ...]) -> Reference:
-    bench.notes.append(f"the original fails: {inplace_failures(plain)[0].sentence}")
+    if is_broken(plain):
+        bench.notes.append(f"the original fails: {inplace_failures(plain)[0].sentence}")
     run = bench.original(cloned=True)
     check_clones(run)
     _reaches(bench, True, marks)

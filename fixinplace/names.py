@@ -42,6 +42,46 @@ RULES: tuple[Rule, ...] = (
     Rule("FIP114", "fill-or-copy", "a tensor is overwritten with a constant or with another tensor"),
     Rule("FIP115", "foreach-write", "a list of tensors is overwritten in one call"),
     Rule("FIP116", "unknown-in-place-op", "a method ending in `_` that the catalogue does not know"),
+    Rule("FIP201", "step-before-backward", "an optimizer step wrote a parameter that a later backward needs"),
+    Rule("FIP202", "leaf-write", "a leaf that requires grad was written in place"),
+    Rule("FIP203", "leaf-view-write", "a view of a leaf that requires grad was written in place"),
+    Rule("FIP204", "multi-view-write", "one of the views that unbind, split or chunk gave was written in place"),
+    Rule(
+        "FIP205", "inference-tensor", "a tensor made in inference mode was written, or saved for backward, outside it"
+    ),
+    Rule("FIP206", "no-grad-view", "a view made without grad mode was written with grad mode on"),
+    Rule(
+        "FIP207",
+        "carried-graph",
+        "a backward went into the graph of an earlier iteration, whose tensors were overwritten",
+    ),
+    Rule("FIP208", "buffer-overwritten", "a forward overwrote a module's buffer that an earlier forward saved"),
+    Rule("FIP209", "hook-wrapped-output", "the output of a module with a full backward hook was written in place"),
+    Rule("FIP210", "missing-mark-dirty", "a custom Function wrote its input and did not call mark_dirty"),
+    Rule("FIP211", "vmap-write", "under vmap a batched value was written into a tensor without that batch dimension"),
+    Rule("FIP212", "broadcast-buffers", "DistributedDataParallel overwrote a buffer that an earlier forward saved"),
+    Rule("FIP213", "index-overwritten", "an integer or boolean index was written after it had been used as an index"),
+    Rule("FIP301", "data-after-save", "a write through an alias without version counter changed a saved tensor"),
+    Rule("FIP302", "foreign-view-write", "a write through a numpy or dlpack view changed a saved tensor"),
+    Rule("FIP303", "storage-swapped", "a saved tensor was given another storage"),
+    Rule(
+        "FIP304",
+        "duplicate-index",
+        "a store names one element twice, and the overwritten value gets a gradient as well",
+    ),
+    Rule(
+        "FIP305", "running-stats", "a batch norm in training mode changed the statistics that an earlier forward saved"
+    ),
+    Rule(
+        "FIP306",
+        "unversioned-optimizer",
+        "a fused optimizer step changed saved parameters without moving their versions",
+    ),
+    Rule(
+        "FIP307",
+        "check-disabled-by-hooks",
+        "saved-tensor hooks switched torch's check off over a saved tensor that changed",
+    ),
     Rule("FIP901", "syntax-error", "the file is not valid Python"),
     Rule("FIP902", "unreadable", "the file cannot be read"),
     Rule("FIP903", "unused-suppression", "an ignore comment that suppresses nothing"),

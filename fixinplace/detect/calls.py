@@ -9,6 +9,7 @@ from fixinplace import catalogue
 from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
+from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NUMBER,
@@ -53,6 +54,8 @@ class Calls(TorchCalls):
         if function.kind is Kind.MODULE:
             return self.module_call(node, function, self.arguments(node))
         arguments = self.arguments(node)
+        if function.kind is Kind.UNKNOWN and function.name:
+            return self.instance_call(node, arguments)
         if isinstance(node.func, ast.Name):
             return self.named_call(node, node.func.id, arguments)
         return self.unseen(node, arguments)
@@ -74,7 +77,7 @@ class Calls(TorchCalls):
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
         known = builtin(name, arguments)
         if known is None:
-            return self.unseen(node, arguments)
+            return self.unseen(node, arguments, name if is_class_name(name) else "")
         for value in arguments if name not in READERS else ():
             self.escape(value, None, f"`{name}(...)` holds it")
         return known
@@ -185,6 +188,8 @@ class Calls(TorchCalls):
             return self.module_call(node, value, arguments)
         if value.kind is Kind.PATH:
             return self.library_result(node, value.name, arguments)
+        if value.kind is Kind.UNKNOWN and value.name:
+            return self.instance_call(node, arguments)
         return self.module_method(node, func.attr, base, arguments)
 
 

@@ -7,8 +7,11 @@ from dataclasses import replace
 
 from fixinplace.detect.frame import Key
 from fixinplace.detect.index import parameter_names, substitute
+from fixinplace.detect.library import flatten
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd
 from fixinplace.detect.values import (
+    ARRAY,
     NOWHERE,
     NUMBER,
     UNKNOWN,
@@ -82,19 +85,36 @@ class Functions(Writes):
         text = self.program.part.slice(self.program.part.span(node.func))
         return frozenset((Memory(Origin.FOREIGN, f"`{' '.join(text.split())[:40]}(...)`"),))
 
-    def unseen(self, node: ast.Call, arguments: list[Value]) -> Value:
-        """A call that we cannot look into: it may keep, return or wrap whatever it is given."""
+    def unseen(self, node: ast.Call, arguments: list[Value], path: str = "") -> Value:
+        """A call that we cannot look into: it may keep, return or wrap whatever it is given.
+
+        path: of the callee, if it is a library's; see Note [Out of sight].
+        """
         name = self.program.part.slice(self.program.part.span(node.func)).split("\n")[0][:40]
         for value in arguments:
             if value.memory or value.maybe:
                 self.escape(value, None, f"`{name}(...)` may keep it")
         memory, maybe = memories(tuple(arguments))
-        tensors = [a for a in arguments if a.tensor]
+        if is_unseen_class(path):
+            return replace(UNKNOWN, name=path, maybe=memory | maybe)
+        tensors = [a for a in flatten(arguments) if a.tensor]
         if not tensors:
             return UNKNOWN.with_memory(NOWHERE, memory | maybe)
+        if gives_arrays(path):
+            return ARRAY.with_memory(NOWHERE, memory | maybe)
         live = join_live(iter(a.live for a in tensors))
+        live = None if live is False and not is_without_autograd(path) else live
         return replace(tensor(1, live, Dtype.ANY, self.foreign(node)), maybe=memory | maybe, width="?" if any(
             a.width for a in tensors) else "")  # fmt: skip
+
+    def instance_call(self, node: ast.Call, arguments: list[Value]) -> Value:
+        """Calling an instance of a class of another file: mostly a module; see Note [Out of sight]."""
+        result = self.unseen(node, arguments)
+        if result.tensor:
+            return replace(result, sure=2, live=True)
+        if not any(a.kind is Kind.UNKNOWN for a in arguments):
+            return result
+        return replace(tensor(1, True, Dtype.ANY, self.foreign(node)), maybe=result.maybe)
 
     def as_tensor(self, value: Value) -> Value:
         """The value, taken for a tensor because only tensors can be used like this."""

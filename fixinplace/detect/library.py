@@ -67,7 +67,9 @@ def of_result(
                 frame.escape(value, None, f"`{row.name}` may share its memory")
         return NUMBER if row.kind is catalogue.Kind.NUMBER else OTHER
     leaf = _asks_for_grad(call)
-    lives = [True] if module or leaf else [v.live for v in found] or [False]
+    lives: list[bool | None] = [True] if module or leaf else [v.live for v in found] or [False]
+    if not row.name.startswith("Tensor.") and _may_hold_tensors(operands[:1]):
+        lives.append(None)
     live = join_live(iter(lives)) if row.tracked or leaf else False
     one = Value(
         Kind.TENSOR, 3, live, _dtype(row.dtype, call, tensors), width=_width(frame, call, row, tensors), leaf=leaf
@@ -76,6 +78,12 @@ def of_result(
     if row.kind is catalogue.Kind.TENSOR or (row.kind is catalogue.Kind.EITHER and not _reduces(call, operands)):
         return one
     return _several(frame, call, row, one, tensors)
+
+
+def _may_hold_tensors(operands: list[Value]) -> bool:
+    """True for what may hold, or be, tensors that were not seen: a list from elsewhere, an object of a class."""
+    unseen = (v for v in operands if v.kind in (Kind.LIST, Kind.DICT) and not v.items and not v.exact)
+    return any(unseen) or any(v.kind in (Kind.OTHER, Kind.MODULE) for v in operands)
 
 
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:

@@ -87,8 +87,9 @@ class Modules(Functions):
         if row is not None and module.name not in CONTAINERS and module.name != "torch.nn.Sequential":
             return of_result(self, node, row, arguments, module=True)
         result = self.unseen(node, arguments)
-        return result if result.kind is not Kind.UNKNOWN else replace(tensor(2, True), maybe=result.maybe,
-                                                                       memory=self.foreign(node))  # fmt: skip
+        if result.tensor:
+            return replace(result, live=True)
+        return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
 
     def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""

@@ -188,7 +188,7 @@ class Writes(Frame):
             _add(seen, "loop-variable", "a loop is going over rows of the same tensor")
         for memory in written.memory:
             for held, marks in self.state.escapes.items():
-                for mark in marks if memory.overlaps(held) else ():
+                for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
                     _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)
         for memory in written.maybe:

@@ -30,6 +30,7 @@ class Page:
 
     finds: str
     why: str
+    cure: str = ""  # what helps, for rules that a run tells and no rewrite takes
 
 
 _SAVED = (
@@ -99,6 +100,108 @@ PAGES: dict[str, Page] = {
         "`h.frobnicate_()` on a tensor: it looks like an in-place method, and the catalogue does not know it.",
         "What it computes is not known, so nothing is guessed.",
     ),
+    "FIP201": Page(
+        "`optimizer_d.step()` between the forward and the backward of the generator's loss.",
+        "The forward saved the weights, and the step wrote them in place. " + _SAVED,
+        "Three repairs with three meanings: take every backward before the first step; compute the second loss again "
+        "after the step; detach what the second loss must not teach. Which one is right only the algorithm says.",
+    ),
+    "FIP202": Page(
+        "`model.bias += 1` or `weight[0] = 0` where grad mode is on.",
+        "A leaf is where gradients end; a recorded write would make it the result of an operation, and torch refuses.",
+        "`with torch.no_grad():` around the edit of a parameter; out of place for an input that requires grad.",
+    ),
+    "FIP203": Page(
+        "`b = conv.bias.view(3, -1); b[:, 4] += c`.",
+        "The view shares the leaf's memory, so that writing it writes the leaf.",
+        "`with torch.no_grad():` around the edit; the view may stay.",
+    ),
+    "FIP204": Page(
+        "`mean, scale = h.chunk(2, -1); scale.clamp_(-5, 5)`, and the loop variable of `for row in h`.",
+        "Several views came out of one call, and autograd cannot say what a write to one of them does to the others.",
+        "Write out of place; where the write was meant to reach the base, index the base, or collect and stack.",
+    ),
+    "FIP205": Page(
+        "A feature computed under `torch.inference_mode()` that reaches the training graph, or is updated there.",
+        "An inference tensor has no version counter: autograd can neither record a write nor guard what it saves.",
+        "`torch.no_grad()` instead of inference mode, or a clone outside of it.",
+    ),
+    "FIP206": Page(
+        "`with torch.no_grad(): v = x[0]`, then `v += y` outside.",
+        "The view was made where nothing is recorded, so that autograd has no way from the view to its base.",
+        "Make the view where it is written, or clone it.",
+    ),
+    "FIP207": Page(
+        "`h = cell(x, h); loss.backward(retain_graph=True); optimizer.step()` in a loop that never detaches `h`.",
+        "The second backward goes through the first iteration as well, whose saved weights the step has overwritten.",
+        "Detach the state at the end of an iteration (gradients then stop there), or run the whole chain first.",
+    ),
+    "FIP208": Page(
+        "`self.u.copy_(u)` in every forward, and two forwards before the backward.",
+        "The first forward saved the buffer, the second one wrote it. " + _SAVED,
+        "Clone the buffer where it is read; the write stays as it is.",
+    ),
+    "FIP209": Page(
+        "`layer.register_full_backward_hook(f)`, and the next layer is `nn.ReLU(inplace=True)`.",
+        "The hook wraps the output in a view that a custom Function made, and such a view may not be written.",
+        "Switch the next layer's flag off, or hook the tensor in a forward hook instead.",
+    ),
+    "FIP210": Page(
+        "`forward` of a custom Function that writes its input and returns it.",
+        "Without `ctx.mark_dirty(x)` autograd does not know that the input now has another history.",
+        "Call `ctx.mark_dirty` on every input that is written, or write a clone.",
+    ),
+    "FIP211": Page(
+        "`err = torch.zeros(n); err[i] = f(x)` inside a function that vmap maps.",
+        "Every element of the batch would have to write its own value into the one tensor.",
+        "Build the tensor from its parts (`torch.stack`), or like a batched one (`torch.zeros_like`).",
+    ),
+    "FIP212": Page(
+        "Two forwards through DistributedDataParallel before the backward, with BatchNorm or other buffers inside.",
+        "Every forward first copies the buffers of rank 0 over those that the forward before saved.",
+        "`broadcast_buffers=False`, SyncBatchNorm, or one forward over the concatenated input.",
+    ),
+    "FIP213": Page(
+        "`adjacency[edge_index]`, then `edge_index[1] += offset`.",
+        "The backward of indexing needs the index it was called with; an index has no gradient and is still saved.",
+        "Compute the new index out of place.",
+    ),
+    "FIP301": Page(
+        "`w.data.mul_(2)` after a forward that saved `w`.",
+        "What `.data` gives shares the memory and not the version counter, so that the check sees nothing.",
+        "Out of place if the write is part of the model; after the backward if it is an update.",
+    ),
+    "FIP302": Page(
+        "`a = h.detach().numpy(); a /= a.max()`.",
+        "numpy and dlpack write the same memory and know no version counter.",
+        "`.numpy().copy()`, or clone the tensor first.",
+    ),
+    "FIP303": Page(
+        "`w.data = v` or `w.set_(v)` after a forward that saved `w`.",
+        "The saved tensor keeps the old memory while everybody else reads the new one, and no version tells.",
+        "Assign after the backward.",
+    ),
+    "FIP304": Page(
+        "`x[index] = v` where `index` names an element twice and `v` requires grad.",
+        "Only one of the two values stays, and torch's own backward gives a gradient to both.",
+        "`index_add` or `scatter_reduce`, which say what becomes of duplicates; or make the index unique.",
+    ),
+    "FIP305": Page(
+        "A forward in evaluation mode, a forward in training mode, then the backward of the first.",
+        "Batch norm saved its running statistics, and the second forward updated them without moving the version.",
+        "Take the backward before the next forward, or clone the statistics.",
+    ),
+    "FIP306": Page(
+        "`Adam(..., fused=True).step()` on the CPU between a forward and its backward.",
+        "The fused kernel does not move the versions of the parameters it writes: the error of step-before-backward "
+        "does not come, and the gradient mixes old and new weights.",
+        "As for step-before-backward.",
+    ),
+    "FIP307": Page(
+        "`save_on_cpu()` or other saved-tensor hooks around a forward whose saved tensor is written later.",
+        "Under hooks the engine compares no versions, and a hook that keeps the tensor gives back its new value.",
+        "Keep a copy in the pack hook, or write out of place.",
+    ),
     "FIP901": Page("The file does not parse as Python.", "What cannot be parsed is not judged; the other files are."),
     "FIP902": Page(
         "The file is missing, a folder, binary, not readable, or not in the encoding that it declares.",
@@ -136,7 +239,9 @@ def page(rule: Rule, rewrites: Sequence[Documented]) -> Iterator[str]:
     yield from _section("What it finds", text.finds)
     yield from _section("Why it matters", text.why)
     takers = [rewrite for rewrite in rewrites if rule.code in rewrite.rules]
-    if rule.code.startswith("FIP9"):
+    if text.cure:
+        yield from _section("What helps", text.cure)
+    if text.cure or rule.code.startswith("FIP9"):
         return
     yield from _section("Rewrites", "" if takers else "None: the finding is reported and refused with a reason.")
     for rewrite in takers:

@@ -20,6 +20,13 @@ class Format(enum.StrEnum):
     JSON = "json"
 
 
+class RepairFormat(enum.StrEnum):
+    """`--output-format` of `repair`."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 @dataclass(frozen=True, slots=True)
 class Reporting:
     """The options that say what is printed, and which exit code findings give."""

@@ -12,7 +12,7 @@ from fixinplace.model import Edit, Fix, Span
 from fixinplace.repair.base import Proposal, Wrap
 from fixinplace.repair.code import Code
 from fixinplace.source import Text
-from fixinplace.trace.events import Offence, Place, Write
+from fixinplace.trace.events import Offence, Place, moved
 from fixinplace.verify import search
 from fixinplace.verify.bench import Mark, Texts
 from fixinplace.verify.jobs import Patch
@@ -127,22 +127,11 @@ def _joined(marks: Iterator[Mark]) -> tuple[Mark, ...]:
 
 def back(offence: Offence, attempt: Attempt) -> Offence:
     """An offence of the rewritten texts in the coordinates of the texts on the disk."""
-    tables = {new.path: (Text(old.text), Text(new.text), attempt.edits[new.path])
-              for old, new in zip(attempt.original, attempt.rewritten, strict=True)}  # fmt: skip
-
-    def place(one: Place | None) -> Place | None:
-        return _back(one, *tables[one.file]) if one is not None and one.file in tables else one
-
-    def places(some: tuple[Place, ...]) -> tuple[Place, ...]:
-        return tuple(moved for one in some if (moved := place(one)) is not None)
-
-    def write(one: Write) -> Write:
-        return replace(one, place=place(one.place), built=place(one.built), stack=places(one.stack))
-
-    save = offence.save and replace(offence.save, place=place(offence.save.place), stack=places(offence.save.stack))
-    writes = tuple(write(one) for one in offence.writes)
-    return replace(offence, save=save, writes=writes, needed=place(offence.needed),
-                   needed_stack=places(offence.needed_stack))  # fmt: skip
+    tables = {
+        new.path: (Text(old.text), Text(new.text), attempt.edits[new.path])
+        for old, new in zip(attempt.original, attempt.rewritten, strict=True)
+    }
+    return moved(offence, lambda place: _back(place, *tables[place.file]) if place.file in tables else place)
 
 
 def _back(place: Place, old: Text, new: Text, edits: tuple[Edit, ...]) -> Place:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
+from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
 from fixinplace.repair.patching import Attempt, Clash, back, compose
 from fixinplace.trace.events import Offence, Place, Trace
@@ -37,14 +38,6 @@ class Lab(Protocol):
 
     def trace(self, probe: Probe, texts: Texts) -> Trace | str:
         """The offences of a version; a sentence where it could not be traced."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How many judgements and how many seconds a search may take."""
-
-    judgements: int = 60
-    seconds: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ class Found:
 def key(offence: Offence) -> tuple[object, ...]:
     """The place that is to blame: where the first write is edited, or the save where no write was seen."""
     first = offence.writes[0] if offence.writes else None
-    place = (first.built or first.place) if first is not None else None
+    place = first.origin if first is not None else None
     place = place or (offence.save.place if offence.save is not None else None) or offence.needed
     return (offence.rule, None) if place is None else (place.file, place.line, place.column, place.end_column)
 

@@ -21,7 +21,7 @@ def rule_of(offence: Offence, files: Files) -> str:
     if offence.rule or not offence.writes:
         return offence.rule or "FIP116"
     first = offence.writes[0]
-    if first.built is not None:
+    if first.origin != first.place:
         return "FIP107"
     spot = Scene(offence, files).node(first.place)
     if spot is None:
@@ -43,11 +43,11 @@ def headline(offence: Offence, files: Files) -> str:
             offence.message.partition("\n")[0]
             or "a tensor that a backward needed was overwritten, by whom was not seen"
         )
-    place = first.built or first.place
+    place = first.origin
     text = place.text if place is not None and place.text else first.op
     name = next((name for name in first.names if " " not in name), None) or (first.names[0] if first.names else None)
     what = f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}".replace("a  ", "a ")
-    if first.built is not None:
+    if first.origin != first.place:
         return f"`{text}` builds a module that overwrites {what}"
     verb = "may not overwrite" if offence.save is None and offence.message else "overwrites"
     return f"`{text}` {verb} {what}"

@@ -90,7 +90,7 @@ def _details(offence: Offence) -> Iterator[str]:
     for write in offence.writes[1 : 1 + _SHOWN]:
         yield f"then       {_where(write.place)}  {_text(write.place)}"
     first = offence.writes[0] if offence.writes else None
-    if first is not None and first.built is not None:
+    if first is not None and first.origin != first.place:
         yield f"written in {_where(first.place)}  {_text(first.place)}"
     if first is not None and len(first.names) > 1:
         held = ", ".join(f"`{name}`" for name in first.names[:6])
@@ -187,7 +187,7 @@ def _first(offence: Offence) -> Place | None:
     first = offence.writes[0] if offence.writes else None
     if first is None:
         return offence.save.place if offence.save is not None else offence.needed
-    return first.built or first.place
+    return first.origin
 
 
 # --- JSON

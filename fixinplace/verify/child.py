@@ -12,7 +12,7 @@ import threading
 
 import torch
 
-from fixinplace.verify import load, tensors
+from fixinplace.verify import load, tensors, traced
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
 from fixinplace.verify.failures import failure_of
@@ -34,6 +34,10 @@ _grad_enabled, _default_dtype = torch.is_grad_enabled, torch.get_default_dtype
 
 def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     """Run the job and leave its records in `scratch.out`, in files of at most `file_size` bytes."""
+    if job.traced:
+        _prepare(job)
+        traced.leave(traced.run(job), scratch.out, nonce)
+        return
     process = _pid()
     user = UserCode(*(patch.path for patch in job.texts))
     records = Records(min(BLOB_BYTES, file_size // 2))

@@ -14,6 +14,9 @@ Json = dict[str, Any]
 TRACING_FACTOR = 4
 """How much longer a run may take in which every instruction of the edited code is watched."""
 
+TRACE_FILE = "trace.json"
+"""Where a traced run in the sandbox leaves its trace, beside the end record."""
+
 SEED = 0
 """The one seed of `random`, numpy and torch in every run."""
 
@@ -52,6 +55,7 @@ class Job:
     cloned: every tensor is cloned when autograd saves it.
     double: the default dtype is float64.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
+    traced: the run is traced, and nothing else is recorded.
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     """
@@ -65,6 +69,7 @@ class Job:
     cloned: bool = False
     double: bool = False
     perturbed: bool = False
+    traced: bool = False
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
 

@@ -12,7 +12,6 @@ import functools
 import random
 import re
 import sys
-import sysconfig
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 
 from fixinplace.verify import tensors
 from fixinplace.verify.jobs import Json
+from fixinplace.verify.ownership import is_foreign
 from fixinplace.verify.records import Records
 
 MAX_OBJECTS = 50_000
@@ -47,18 +47,11 @@ class UserCode:
     """Tells the user's files from the interpreter's and from installed packages."""
 
     def __init__(self, *edited: str) -> None:
-        names = ("stdlib", "platstdlib", "purelib", "platlib")
-        own = str(Path(__file__).parents[1])
-        self._foreign = tuple({f"{sysconfig.get_path(name)}/" for name in names} | {own + "/", "<"})
-        self._homes = tuple(f"{Path(path).parent}/" for path in edited if self._is_foreign(path))
+        self._homes = tuple(f"{Path(path).parent}/" for path in edited if is_foreign(path))
 
     def owns(self, path: str) -> bool:
         """True if code in this file is the user's."""
-        return not self._is_foreign(path) or path.startswith(self._homes)
-
-    def _is_foreign(self, path: str) -> bool:
-        """True inside an environment, also one that lies in the user's own project."""
-        return path.startswith(self._foreign) or "/site-packages/" in path or "/dist-packages/" in path
+        return not is_foreign(path) or path.startswith(self._homes)
 
     def modules(self, before: frozenset[str]) -> list[types.ModuleType]:
         """The user's modules that were imported since the names `before` were all there was."""

@@ -16,20 +16,25 @@ from types import TracebackType
 from typing import IO, Self
 
 from fixinplace.model import Ruling, Verdict
+from fixinplace.trace import events
+from fixinplace.trace.events import Trace
 from fixinplace.verify import judge
 from fixinplace.verify.bench import Case, Judgement, Mark
 from fixinplace.verify.jobs import (
+    TRACE_FILE,
     TRACING_FACTOR,
     Comparison,
     Job,
     Json,
     Limits,
+    Patch,
     Run,
     Status,
     dump,
     read_comparison,
     read_run,
 )
+from fixinplace.verify.probes import Probe
 
 _KEPT_RUNS = 32
 _KEPT_BYTES = 2 << 30
@@ -89,6 +94,16 @@ class Runner:
             return judge.alone(self, case)
         finally:
             self._forget()
+
+    def trace(self, probe: Probe, texts: tuple[Patch, ...]) -> Trace | str:
+        """What the tracer tells of a version; a sentence where there is no trace."""
+        if (problem := self.problem) is not None:
+            return problem[1]
+        run = self.run(Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, traced=True))
+        file = Path(run.folder) / TRACE_FILE
+        if run.status is not Status.ENDED or not file.exists():
+            return run.detail or f"the traced run {run.status}"
+        return events.load(json.loads(file.read_text(encoding="utf-8")))
 
     def run(self, job: Job) -> Run:
         """The run of this job, from memory if it has been run before."""
@@ -257,5 +272,5 @@ def _import_paths() -> tuple[str, ...]:
 
 
 def _discard(folder: Path) -> None:
-    for name in ("blob", "manifest.jsonl", "end.json", "stdout", "stderr"):
+    for name in ("blob", "manifest.jsonl", "end.json", TRACE_FILE, "stdout", "stderr"):
         (folder / name).unlink(missing_ok=True)

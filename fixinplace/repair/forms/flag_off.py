@@ -14,12 +14,12 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     """The flag in the call that wrote or in the call that built the module; else where `.inplace` is set."""
     offence = scene.offence
     for write in offence.writes[:1]:
-        places = [place for place in (write.built, write.place) if place is not None]
+        places = [place for place in dict.fromkeys((write.origin, write.place)) if place is not None]
         spots = [spot for place in places if (spot := scene.node(place)) is not None]
         for code, node in spots:
             if isinstance(node, ast.Call):
                 yield from _in_call(code, node)
-        if write.module or write.built is not None:
+        if write.origin != write.place:
             yield from _set_later(scene, write)
 
 

@@ -9,7 +9,7 @@ from fixinplace.model import Fix
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
-from fixinplace.trace.events import Place, Write
+from fixinplace.trace.events import Write
 
 _NOT_OURS = ("FIP201", "FIP207", "FIP208", "FIP210", "FIP211", "FIP212", "FIP304", "FIP305", "FIP306", "FIP307")
 """Rules whose write is right as it is: an optimizer's step, a buffer's update."""
@@ -44,9 +44,7 @@ def _proposal(made: list[tuple[str, Fix]], later: int = 0) -> Proposal:
 
 def _places(scene: Scene, write: Write) -> Iterator[tuple[Code, ast.expr | ast.stmt]]:
     """Where the write can be edited: where its module was built, else the innermost line of the user's own."""
-    places: list[Place | None] = [write.built] if write.built is not None else []
-    places += [write.place]
-    for place in places:
+    for place in dict.fromkeys((write.origin, write.place)):
         if (spot := scene.node(place)) is not None:
             yield spot
 

@@ -1,0 +1,130 @@
+"""Writes that torch refuses at once: the error's words name the rule, its traceback the place.
+
+Note [Whose tensor]
+    The error comes before any operator runs, so no log has the tensor.  The target is read from the source of the
+    failing piece (`scale.clamp_(…)`, `w[0] += 1`) and looked up in the frame's own names; nothing is evaluated beyond
+    names, attributes in `__dict__` and constant subscripts of built-in containers, and what cannot be looked up so
+    stays unknown.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+
+from fixinplace.trace import frames as stacks
+from fixinplace.trace.blame import Facts
+from fixinplace.trace.frames import Frames, Stack
+from fixinplace.trace.ledger import Written
+from fixinplace.trace.lookup import named, parameter_name, target_of
+from fixinplace.trace.positions import Places
+from fixinplace.trace.views import Views
+from fixinplace.verify import errors
+from fixinplace.verify.jobs import Failure
+
+_RULES: tuple[tuple[str, str, str], ...] = (
+    (r"a view of a leaf Variable that requires grad", "FIP203", ""),
+    (r"a leaf Variable that requires grad", "FIP202", ""),
+    (r"BackwardHookFunction\w* is a view and is being modified inplace", "FIP209",
+     "a full backward hook of the module that made it wraps its output"),
+    (r"is a view and is being modified inplace.*created inside a custom Function", "",
+     "a custom Function gave back a view or its input as it was; torch's words name the remedy: clone its output"),
+    (r"is a view and is being modified inplace", "FIP204", "its views came out of one call together"),
+    (r"view was created in (?:no_grad|inference) mode", "FIP206", ""),
+    (r"Inplace update to inference tensor", "FIP205", ""),
+    (r"Inference tensors cannot be saved", "FIP205", "nothing is written here: autograd would have to keep the tensor"),
+    (r"Can't detach views in-place", "", "`detach_` on a view: `x = x.detach()` instead"),
+    (r"functions with out=", "", "autograd cannot record `out=`: bind the result to a name instead"),
+    (r"refers? to a single memory location", "", "elements of the tensor share memory: clone it before it is written"),
+    (r"attempted to call in-place operation", "",
+     "torch.func transforms must get every tensor that they write as an argument"),
+    (r"vmap: ", "FIP211", ""),
+    (r"has been modified by an inplace operation", "",
+     "torch's own check found it on a tensor that no saved-tensor hook was told of; the writer was not seen"),
+    (r"detached in-?place", "", ""),
+)  # fmt: skip
+_BACKWARD = re.compile(r"has been modified by an inplace operation|saved tensor that has been detached")
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it was raised from or while handling."""
+    seen: list[BaseException] = []
+    waiting: BaseException | None = error
+    while waiting is not None and waiting not in seen:
+        seen.append(waiting)
+        yield waiting
+        waiting = waiting.__cause__ or waiting.__context__
+
+
+def facts(error: BaseException, frames: Frames, places: Places, views: Views) -> Facts | None:
+    """The offence that an exception tells; None if it is no in-place error."""
+    message = str(error)
+    if not isinstance(error, RuntimeError) or not errors.is_inplace(Failure(type(error).__name__, message)):
+        return None
+    rule, note = next((rule, note) for words, rule, note in _RULES if re.search(words, message, re.DOTALL))
+    stack, frame = _stack(error, frames)
+    if _BACKWARD.search(message):
+        return Facts([], rule=rule, needed=stack, complete=False, message=message, note=note)
+    place = places.innermost(stack)
+    node = _parsed("" if place is None else place.text)
+    target = named(target_of(node), frame) if frame is not None and node is not None else None
+    write = Written(0, _op(node), stack, 0)
+    if isinstance(target, torch.Tensor):
+        _describe(write, target)
+        note = " ".join(filter(None, (note, _origin(rule, target, frame, places, views))))
+    return Facts([write], rule=rule, message=message, note=note)
+
+
+def _stack(error: BaseException, frames: Frames) -> tuple[Stack, FrameType | None]:
+    """The stack at the raise, innermost first, and the innermost frame of the user's own code."""
+    trace: TracebackType | None = error.__traceback__
+    entries: list[TracebackType] = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    outer = frames.stack(entries[0].tb_frame.f_back) if entries else ()
+    inner: list[int] = []
+    for each in reversed(entries):
+        inner += frames.entry(each.tb_frame.f_code, each.tb_lasti)
+    own = (each.tb_frame for each in reversed(entries) if frames.owns(each.tb_frame.f_code.co_filename))
+    return (*inner, *outer), next(own, None)
+
+
+def _parsed(text: str) -> ast.AST | None:
+    try:
+        return ast.parse(text).body[0]
+    except (SyntaxError, IndexError, ValueError):
+        return None
+
+
+def _op(node: ast.AST | None) -> str:
+    if isinstance(node, ast.AugAssign):
+        return f"{type(node.op).__name__.lower()}_"
+    value: Any = node.value if isinstance(node, ast.Expr) else node
+    if isinstance(value, ast.Call):
+        function = value.func
+        return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return "copy_" if isinstance(value, ast.Subscript) else ""
+
+
+def _describe(write: Written, target: torch.Tensor) -> None:
+    write.shape = tuple(target.shape)
+    write.dtype = str(target.dtype).removeprefix("torch.")
+    write.requires_grad, write.leaf, write.view = target.requires_grad, target.is_leaf, target._is_view()
+
+
+def _origin(rule: str, target: torch.Tensor, frame: FrameType | None, places: Places, views: Views) -> str:
+    """Whose parameter it is, or where the view was made."""
+    if rule in ("FIP202", "FIP203"):
+        names = {} if frame is None else stacks.read_locals(frame)
+        base = target._base if target._is_view() and target._base is not None else target
+        name = parameter_name(base, names)
+        return f"it is the parameter {name}" if name else ""
+    what = {"FIP204": "multiple", "FIP206": "no-grad"}.get(rule)
+    place = places.of(views.of(what, target)) if what else None
+    return "" if place is None else f"the view was made at {place.file}:{place.line}:{place.column}"

@@ -1,0 +1,178 @@
+"""The save log: what autograd keeps for backward, and whether it is still the same when a backward asks for it.
+
+Note [Hooks switch the check off]
+    Under saved-tensor hooks the engine compares no versions: code that must fail runs through with wrong gradients.
+    So the versions are compared here, and a user's own hooks are composed with ours, since only the innermost pair
+    works.  Of what the user's hooks keep nothing is kept here: they may be there to save memory.
+
+Note [Output or original]
+    Natively autograd keeps the tensor object itself, unless it is the output of the operation that saves it; so
+    `w.data = v` changes what the backward reads for an input, and does not for an output.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fixinplace.trace import memory
+from fixinplace.trace.frames import Frames
+from fixinplace.trace.holders import Scenes
+from fixinplace.trace.ledger import Ledger, Save
+
+_node: Callable[[], Any] = torch._C._current_autograd_node
+_detach: Any = torch._C.TensorBase.detach
+VERSION, CONTENT, SWAPPED, HOOKED, DETACHED = "version", "content", "swapped", "hooked", "detached"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A saved tensor that is not what it was.
+
+    kind: VERSION, CONTENT (no version moved), SWAPPED (the tensor has another storage), HOOKED (the user's own hooks
+    gave the changed memory back), DETACHED (`detach_`). found: version now. disjoint: the values are the old ones.
+    """
+
+    save: Save
+    node: Any
+    kind: str
+    found: int
+    disjoint: bool = False
+
+
+class SaveLog:
+    """The pair of hooks.
+
+    differs: told of every difference; it may raise. packed: told of every save, for those who follow one.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        frames: Frames,
+        scenes: Scenes,
+        content: bool,
+        differs: Callable[[Difference], None],
+        packed: Callable[[Save], None] | None,
+    ) -> None:
+        self._ledger = ledger
+        self._frames = frames
+        self._scenes = scenes
+        self._content = content
+        self._differs = differs
+        self._packed = packed
+
+    def pack(self, tensor: torch.Tensor) -> Save:
+        """What is kept instead of the tensor."""
+        with memory.Aside(not memory.is_plain(tensor)):
+            save = self._note(tensor, sys._getframe(1))
+            save.kept = _detach(tensor)
+            if self._content and memory.is_readable(tensor):
+                save.copy = memory.copied(tensor)
+        self._ledger.saved(save)
+        if self._packed is not None:
+            self._packed(save)
+        return save
+
+    def _note(self, tensor: torch.Tensor, frame: Any) -> Save:
+        save = Save()
+        save.number = self._ledger.number()
+        save.key = memory.key(tensor)
+        save.storage = memory.object_of(tensor)
+        save.version = memory.version(tensor)
+        save.stack = self._frames.stack(frame)
+        save.names = self._scenes.names(frame, save.stack, save.key, "save")[0]
+        save.object = weakref.ref(tensor)
+        save.tensor = int(tensor._cdata)
+        save.producer = producer(tensor)
+        save.copy = save.held = save.kept = save.geometry = None
+        return save
+
+    def unpack(self, save: Save) -> torch.Tensor:
+        """What the backward gets: natively, whatever the memory holds now."""
+        kept = save.kept
+        assert kept is not None
+        node = _node()
+        with memory.Aside(not memory.is_plain(kept)):
+            difference, given = _compare(save, kept, node)
+        if difference is not None:
+            self._differs(difference)
+        return given
+
+    def composed(
+        self, pack: Callable[[torch.Tensor], Any], unpack: Callable[[Any], torch.Tensor]
+    ) -> tuple[Callable[[torch.Tensor], Any], Callable[[Any], torch.Tensor]]:
+        """The user's own pair of hooks, watched."""
+
+        def packed(tensor: torch.Tensor) -> tuple[Any, Save | None]:
+            return pack(tensor), self._watched(tensor, sys._getframe(1))
+
+        def unpacked(pair: tuple[Any, Save | None]) -> torch.Tensor:
+            result = unpack(pair[0])
+            if pair[1] is not None and isinstance(result, torch.Tensor):
+                self._check_given(pair[1], result)
+            return result
+
+        return packed, unpacked
+
+    def _watched(self, tensor: torch.Tensor, frame: Any) -> Save | None:
+        if not memory.is_plain(tensor) or not memory.object_of(tensor):
+            return None
+        with memory.Aside():
+            save = self._note(tensor, frame)
+            save.held = memory.Held(tensor)
+            save.geometry = memory.geometry(tensor)
+            if self._content and memory.is_readable(tensor):
+                save.copy = memory.copied(tensor)
+        self._ledger.saved(save)
+        return save
+
+    def _check_given(self, save: Save, result: torch.Tensor) -> None:
+        """Compare where the hooks gave back the memory that was saved; a copy of theirs is their own affair."""
+        difference = None
+        with memory.Aside(not memory.is_plain(result)):
+            ours = save.held is not None and save.held.is_of(result) and memory.geometry(result) == save.geometry
+            if ours and save.copy is not None and not memory.same(save.copy, result):
+                difference = Difference(save, _node(), HOOKED, memory.version(result))
+        if difference is not None and not _is_own_statistics(save, difference.node):
+            self._differs(difference)
+
+
+def _compare(save: Save, kept: torch.Tensor, node: Any) -> tuple[Difference | None, torch.Tensor]:
+    found = memory.version(kept)
+    if found != save.version:
+        disjoint = save.copy is not None and memory.same(save.copy, kept)
+        return Difference(save, node, VERSION, found, disjoint), kept
+    if save.copy is not None and not memory.same(save.copy, kept) and not _is_own_statistics(save, node):
+        return Difference(save, node, CONTENT, found), kept
+    if _is_output(save, node):
+        return None, kept
+    if any(write.kind == DETACHED and write.tensor == save.tensor for write in save.later_writes()):
+        return Difference(save, node, DETACHED, found), kept
+    now = None if save.object is None else save.object()
+    if now is not None and memory.key(now) != save.key:
+        return Difference(save, node, SWAPPED, found), _detach(now)
+    return None, kept
+
+
+def producer(tensor: torch.Tensor) -> int:
+    """Number of the node that made this tensor; -1 for leaves and for what is not recorded."""
+    node = tensor.grad_fn
+    return -1 if node is None else int(node._sequence_nr())
+
+
+def _is_output(save: Save, node: Any) -> bool:
+    """True if the node saved its own result; see Note [Output or original]."""
+    return node is not None and save.producer != -1 and save.producer == node._sequence_nr()
+
+
+def _is_own_statistics(save: Save, node: Any) -> bool:
+    """True for statistics of a batch norm in training mode: it updates what it saved, and never reads it again."""
+    if node is None or "BatchNorm" not in node.name() or not getattr(node, "_saved_training", True):
+        return False
+    return any("batch_norm" in write.op for write in save.later_writes())

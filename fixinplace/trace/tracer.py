@@ -1,0 +1,248 @@
+"""The tracer: run any code inside, and learn who saved, who wrote, and which backward needed it.
+
+Note [As native as possible]
+    Hooks switch torch's own check off, so the tracer makes it.  What dies natively must die under the tracer: the first
+    offence is raised with torch's own words, but only when the backward has ended, so that all offences of that
+    backward are known.  Gradients of a backward that is going to raise are wrong, as they would be partial natively.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from fixinplace.trace import refused, results, wording
+from fixinplace.trace.blame import Blame, Facts, Saved, is_complete
+from fixinplace.trace.events import Trace
+from fixinplace.trace.follow import Follower
+from fixinplace.trace.frames import Frames, Stack
+from fixinplace.trace.holders import Scenes
+from fixinplace.trace.ledger import Ledger, Save, Written
+from fixinplace.trace.patches import Patches
+from fixinplace.trace.positions import Places
+from fixinplace.trace.saves import CONTENT, DETACHED, HOOKED, SWAPPED, VERSION, Difference, SaveLog
+from fixinplace.trace.views import Views
+from fixinplace.trace.writes import WriteLog, WriteMode
+from fixinplace.verify.observe import UserCode
+
+MAX_OFFENCES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to trace.
+
+    content: copy what is saved and compare it at the backward; finds what no version and no operator tells (numpy), at
+    the price of a second copy of all saved tensors. own: tells the user's file names from others. texts: what was run
+    instead of the file on the disk, by path. raise_native: what dies without the tracer dies under it. watch: number of
+    a save (`events.Save.number` of an earlier run) whose tensor is compared after every step of the user's code.
+    """
+
+    content: bool = False
+    own: Callable[[str], bool] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    raise_native: bool = True
+    watch: int | None = None
+
+
+@dataclass(slots=True)
+class Backward:
+    """One call of the engine that is under way."""
+
+    thread: int
+    stack: Stack
+    error: str = ""
+
+
+class Tracer:
+    """A context manager around user code in this process; `trace()` tells afterwards, also when the code raised."""
+
+    def __init__(self, options: Options = Options()) -> None:
+        self._options = options
+        self._frames = Frames(options.own or UserCode("").owns)
+        self._ledger = Ledger()
+        self._scenes = Scenes(self._frames)
+        self._views = Views(self._frames)
+        self._places = Places(self._frames, options.texts)
+        self._blame = Blame(self._ledger, self._frames)
+        self._follower = Follower(self._frames, options.watch)
+        self._writes = WriteLog(self._ledger, self._frames, self._scenes, self._views, self._repeated)
+        packed = None if options.watch is None else self._follower.packed
+        self._saves = SaveLog(self._ledger, self._frames, self._scenes, options.content, self._differs, packed)
+        self._patches = Patches(self)
+        self._running: list[Backward] = []
+        self._facts: dict[tuple[object, ...], Facts] = {}
+        self._raised: list[BaseException] = []
+        self._notes: list[str] = []
+        self._stack = contextlib.ExitStack()
+        self.pack, self.unpack, self.composed = self._saves.pack, self._saves.unpack, self._saves.composed
+
+    def __enter__(self) -> Tracer:
+        self._stack.callback(self._patches.remove)
+        self._patches.install()
+        self._stack.enter_context(self.thread())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._follower.stop()
+        self._stack.close()
+        if error is not None:
+            self.failed(error)
+
+    @contextlib.contextmanager
+    def thread(self) -> Iterator[None]:
+        """Mode and hooks in the calling thread."""
+        with WriteMode(self._writes):
+            self._patches.push()
+            try:
+                yield
+            finally:
+                self._patches.pop()
+
+    def failed(self, error: BaseException) -> None:
+        """The user's code raised this: if torch refused a write, it becomes an offence."""
+        for each in refused.chain(error):
+            if each in self._raised:
+                continue
+            facts = refused.facts(each, self._frames, self._places, self._views)
+            if facts is not None:
+                self._raised.append(each)
+                self._add(facts)
+
+    def trace(self) -> Trace:
+        """What is known so far."""
+        return results.trace(list(self._facts.values()), self._ledger, self._blame, self._places, tuple(self._notes))
+
+    def backward(self, engine: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Run the engine; raise afterwards what the engine's own check would have raised."""
+        call = Backward(threading.get_ident(), self._frames.stack(sys._getframe(1)))
+        self._running.append(call)
+        try:
+            result = engine(*args, **kwargs)
+        except BaseException as error:
+            if call.error and self._options.raise_native:
+                raise self._native(call.error) from error
+            self._unseen(error, call)
+            raise
+        finally:
+            self._running.remove(call)
+            self._ledger.backward_ended()
+        if call.error and self._options.raise_native:
+            raise self._native(call.error)
+        return result
+
+    def event(self, op: str, tensor: torch.Tensor, kind: str) -> None:
+        """A write that is no dispatched operator."""
+        self._writes.event(op, tensor, kind)
+
+    def view_made(self, tensor: torch.Tensor) -> None:
+        """A numpy or dlpack view of this tensor's memory."""
+        self._views.note("foreign", tensor, sys._getframe(1))
+
+    def built(self, module: torch.nn.Module) -> None:
+        """A module's constructor ran."""
+        self._scenes.built.add(module, self._frames.construction(sys._getframe(1), module))
+
+    def _native(self, message: str) -> RuntimeError:
+        error = RuntimeError(message)
+        self._raised.append(error)
+        return error
+
+    def _current(self) -> Backward | None:
+        """The backward that this thread works for; the engine's device threads work for the last one."""
+        mine = [each for each in self._running if each.thread == threading.get_ident()]
+        return next(reversed(mine or self._running), None)
+
+    def _differs(self, difference: Difference) -> None:
+        call = self._current()
+        facts = self._facts_of(difference)
+        if difference.kind == HOOKED and self._is_known(facts.writes):
+            return
+        facts.needed = self._frames.stack(sys._getframe(1)) if call is None else call.stack
+        self._add(facts)
+        if facts.silent:
+            return
+        facts.message = wording.of(difference)
+        if call is not None:
+            call.error = call.error or facts.message
+        elif self._options.raise_native:
+            raise self._native(facts.message)
+
+    def _is_known(self, writes: list[Written]) -> bool:
+        """True if the first of these writes is in the chain of an offence that torch itself is going to raise.
+
+        Checkpointing keeps its inputs twice, once where versions are checked.
+        """
+        chains = [each.writes for each in self._facts.values() if not each.silent]
+        return any(write.number == writes[0].number for chain in chains for write in chain) if writes else False
+
+    def _facts_of(self, difference: Difference) -> Facts:
+        save, kind = difference.save, difference.kind
+        writes = save.later_writes()
+        facts = Facts(writes, _saved(save), found=difference.found, disjoint=difference.disjoint)
+        facts.node = "" if difference.node is None else difference.node.name()
+        facts.silent = kind in (CONTENT, SWAPPED, HOOKED)
+        if kind == VERSION:
+            facts.writes = [each for each in writes if save.version <= each.version < difference.found and each.moves]
+            facts.complete = is_complete(save.version, difference.found, facts.writes)
+            self._blame.versioned(facts)
+        elif kind == CONTENT:
+            self._follower_or_views(facts, save)
+        elif kind == HOOKED:
+            facts.rule, facts.complete = "FIP307", bool(writes)
+            facts.note = "saved-tensor hooks gave back the memory that was saved, and they switch torch's check off"
+        elif kind == SWAPPED:
+            facts.rule = "FIP303"
+            facts.writes = [each for each in writes if each.kind == "swapped"] or writes
+            facts.complete = bool(facts.writes)
+        elif kind == DETACHED:
+            facts.writes = [each for each in writes if each.kind == DETACHED]
+        return facts
+
+    def _follower_or_views(self, facts: Facts, save: Save) -> None:
+        found = self._follower.found(save)
+        if found is not None and not facts.writes:
+            facts.writes = [found]
+            facts.rule, facts.note = "FIP302", "the line was found by comparing the memory after every step"
+            return
+        site = None if save.kept is None else self._views.of("foreign", save.kept)
+        place = self._places.of(site)
+        self._blame.silent(facts, "" if place is None else f"{place.file}:{place.line}:{place.column}")
+
+    def _repeated(self, write: Written) -> None:
+        note = "torch gives the gradient of the element that is stored twice to both of the stored values"
+        self._add(Facts([write], rule="FIP304", silent=True, note=note))
+
+    def _unseen(self, error: BaseException, call: Backward) -> None:
+        """An in-place error of the engine itself: of a tensor that no hook saw, or of a write inside the backward."""
+        facts = refused.facts(error, self._frames, self._places, self._views)
+        if facts is not None and error not in self._raised:
+            facts.needed = call.stack
+            self._raised.append(error)
+            self._add(facts)
+
+    def _add(self, facts: Facts) -> None:
+        if len(self._facts) < MAX_OFFENCES:
+            self._facts.setdefault(facts.identity, facts)
+        elif len(self._notes) == 0:
+            self._notes.append(f"only the first {MAX_OFFENCES} offences are told")
+
+
+def _saved(save: Save) -> Saved:
+    piece = save.kept
+    if piece is not None:
+        shape, dtype = tuple(piece.shape), piece.dtype
+    else:
+        assert save.geometry is not None
+        shape, dtype = save.geometry[0], save.geometry[3]
+    name = str(dtype).removeprefix("torch.")
+    return Saved(save.number, save.stack, save.names, shape, name, save.version, save.storage)

@@ -56,6 +56,7 @@ class Proposal:
 
     repair: name of the form. title: what is edited, for the report. meaning: what the program computes afterwards, for
     choices. changes: empty for explanations, whose `title` is then the remedy. rank: the lowest is tried first.
+    caveats: what the proof cannot speak of, since another command may do what this one did not.
     """
 
     repair: str
@@ -64,6 +65,7 @@ class Proposal:
     changes: tuple[Change, ...] = ()
     meaning: str = ""
     rank: int = 50
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

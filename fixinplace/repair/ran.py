@@ -3,24 +3,34 @@
 Note [What a run overrules]
     Whether a tensor is written and whether autograd follows it is no longer a question once it has happened.  Who else
     looks at the tensor is: but a patch is proved by running all of the user's command, so a hazard that detection
-    could not exclude is left to the proof, which compares every value that the command computes.
+    could not exclude is left to the proof, which compares every value that the command computes.  It is told as a
+    caveat, since another command may show what this one did not, and other repairs are tried first.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fixinplace import catalogue, detect, rewrite
 from fixinplace.detect.index import dotted
 from fixinplace.detect.order import runs_first
 from fixinplace.detect.stores import OPERATORS
 from fixinplace.model import Certainty, Facts, Finding, Fix, Found, Place, Refused, Site, Span, Usage
+from fixinplace.names import REFUSALS, Kind
 from fixinplace.repair.code import Code
 
 
-def fix_at(code: Code, node: ast.expr | ast.stmt) -> Fix | Refused | None:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The rewrite at a node, or why there is none; caveats: who else might look at the tensor."""
+
+    fix: Fix | Refused
+    caveats: tuple[str, ...] = ()
+
+
+def fix_at(code: Code, node: ast.expr | ast.stmt) -> Outcome | None:
     """The rewrite of the write at a node, by detection's own facts where it has some; None where nothing writes."""
     span = code.text.span(node)
     found = _within(detect.scan(code.text, code.tree), span)
@@ -28,7 +38,10 @@ def fix_at(code: Code, node: ast.expr | ast.stmt) -> Fix | Refused | None:
     findings = rewrite.plan(code.text, forced)
     fixed = [finding for finding in findings if isinstance(finding.outcome, Fix)]
     best = max(fixed or findings, key=lambda each: _closeness(each, span), default=None)
-    return None if best is None else best.outcome
+    if best is None:
+        return None
+    seen = [hazard.sentence for one in found for hazard in one.facts.hazards if REFUSALS[hazard.refusal] is Kind.SEEN]
+    return Outcome(best.outcome, tuple(dict.fromkeys(seen)))
 
 
 def _closeness(finding: Finding, span: Span) -> tuple[bool, int]:

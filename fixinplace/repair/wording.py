@@ -31,7 +31,8 @@ def rule_of(offence: Offence, files: Files) -> str:
 
 
 def _of_call(node: ast.expr | ast.stmt) -> str:
-    words = {keyword.arg for keyword in node.keywords} if isinstance(node, ast.Call) else set()
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+    words = {keyword.arg for call in calls for keyword in call.keywords}
     return "FIP110" if "out" in words else "FIP106" if "inplace" in words else "FIP105"
 
 

@@ -133,6 +133,7 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
     elif found.proved:
         yield f"proved: {evidence_line(best.ruling.evidence)}"
         yield from (f"  {shortened(note)}" for note in _notes(best.ruling))
+        yield from (f"  caveat: {caveat}" for proposal in best.attempt.proposals for caveat in proposal.caveats)
     else:
         yield shortened(f"not repaired: {best.ruling.verdict} {best.ruling.reason or ''}: {best.ruling.sentence}")
         yield from (f"  tried {line}" for line in _fallen(found.tried))
@@ -298,4 +299,5 @@ def _proposal(proposal: Proposal) -> Json:
         "tier": proposal.tier.value,
         "title": proposal.title,
         "meaning": proposal.meaning,
+        "caveats": list(proposal.caveats),
     }

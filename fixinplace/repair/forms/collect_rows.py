@@ -33,7 +33,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
 
 def _body(code: Code, node: ast.expr | ast.stmt) -> tuple[Edit, ...] | None:
     outcome = fix_at(code, node)
-    return None if outcome is None or isinstance(outcome, Refused) else outcome.edits
+    return None if outcome is None or isinstance(outcome.fix, Refused) else outcome.fix.edits
 
 
 def _leaves(loop: ast.For) -> bool:

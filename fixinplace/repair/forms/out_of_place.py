@@ -21,25 +21,35 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     offence = scene.offence
     if offence.rule in _NOT_OURS:
         return
-    made: list[tuple[str, Fix]] = []
+    made: list[tuple[str, Fix, tuple[str, ...]]] = []
     for write in offence.writes:
         for code, node in _places(scene, write):
             outcome = fix_at(code, node)
-            if isinstance(outcome, Fix) and (code.path, outcome) not in made:
-                made.append((code.path, outcome))
-                yield _proposal([made[-1]])
+            if outcome is None or not isinstance(outcome.fix, Fix):
+                continue
+            one = (code.path, outcome.fix, (*outcome.caveats, *_argument(outcome.fix)))
+            if one not in made:
+                made.append(one)
+                yield _proposal([one])
     if len(made) > 1:
         yield _proposal(made, 5)
 
 
-def _proposal(made: list[tuple[str, Fix]], later: int = 0) -> Proposal:
+def _argument(fix: Fix) -> tuple[str, ...]:
+    sentence = f"`{fix.parameter}` is an argument: callers that this command does not reach may look at it afterwards"
+    return () if fix.parameter is None else (sentence,)
+
+
+def _proposal(made: list[tuple[str, Fix, tuple[str, ...]]], later: int = 0) -> Proposal:
     files: dict[str, list[Fix]] = {}
-    for path, fix in made:
+    for path, fix, _ in made:
         files.setdefault(path, []).append(fix)
     changes = tuple(Change(path, tuple(edit for fix in fixes for edit in fix.edits)) for path, fixes in files.items())
-    titles = "; ".join(dict.fromkeys(fix.title for _, fix in made))
-    rank = 40 if any(fix.rewrite == _LAST_RESORT for _, fix in made) else 10
-    return Proposal("out-of-place", Tier.PATCH, titles, changes, rank=rank + later)
+    titles = "; ".join(dict.fromkeys(fix.title for _, fix, _ in made))
+    caveats = tuple(dict.fromkeys(caveat for _, _, some in made for caveat in some))
+    rank = 40 if any(fix.rewrite == _LAST_RESORT for _, fix, _ in made) else 10
+    rank += 22 if any(caveat for caveat in caveats if "is an argument" not in caveat) else 0
+    return Proposal("out-of-place", Tier.PATCH, titles, changes, rank=rank + later, caveats=caveats)
 
 
 def _places(scene: Scene, write: Write) -> Iterator[tuple[Code, ast.expr | ast.stmt]]:

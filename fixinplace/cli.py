@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fixinplace import __version__
+from fixinplace.commands.behind import OwnOptionsFirst
 from fixinplace.commands.check import check as run_check
 from fixinplace.commands.console import Console
 from fixinplace.commands.fix import Writing
@@ -100,7 +101,7 @@ def fix(
     _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console))
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
+@app.command(cls=OwnOptionsFirst, context_settings={"allow_interspersed_args": False})
 def repair(
     words: Annotated[
         list[str] | None,

@@ -284,3 +284,36 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_program_may_write_into_its_own_folder_and_changes_nothing_there(lab: Runner, tmp_path: Path):
+    text = """
+        import torch, pathlib
+
+        with open("log.txt", "a") as log:
+            log.write("again")
+        pathlib.Path("runs/new.txt").write_text("new")
+        pathlib.Path("runs/deep/last.txt").write_text("replaced")
+        print(pathlib.Path("log.txt").read_text(), pathlib.Path("runs/big.bin").stat().st_size)
+        x = torch.ones(3, requires_grad=True)
+        y = x.exp()
+        y += 1
+        y.sum().backward()
+    """
+    made = program(tmp_path, text)
+    (tmp_path / "log.txt").write_text("first ")
+    (tmp_path / "runs/deep").mkdir(parents=True)
+    (tmp_path / "runs/deep/last.txt").write_text("last")
+    (tmp_path / "runs/big.bin").write_bytes(bytes(2 << 20))
+    ruling = made.judge(lab, "y += 1", "y = y + 1").ruling
+    assert ruling.verdict is Verdict.PROVED, ruling
+    assert (tmp_path / "log.txt").read_text() == "first "
+    assert (tmp_path / "runs/deep/last.txt").read_text() == "last"
+    assert not (tmp_path / "runs/new.txt").exists()
+
+
+def test_data_that_is_too_large_to_copy_is_read_only(lab: Runner, tmp_path: Path):
+    made = program(tmp_path, 'open("big.bin", "r+b").write(b"x")\n')
+    (tmp_path / "big.bin").write_bytes(bytes(2 << 20))
+    run = lab.run(Job("script", str(made.path), None, (Patch(str(made.path), made.text),)))
+    assert run.failure is not None and run.failure.type == "PermissionError"

@@ -15,6 +15,7 @@ class Outcome:
     """label: the user's command. failure: how its first run ended, None if it came to its end.
 
     ours: the failure is an in-place error. found: None where nothing was searched. explained: stopped before patching.
+    interrupted: seconds after which the first run was stopped, 0 if it came to its end.
     """
 
     label: str
@@ -24,12 +25,15 @@ class Outcome:
     files: Files
     found: Found | None = None
     explained: bool = False
+    interrupted: float = 0.0
     written: bool = False
 
     @property
     def status(self) -> str:
-        """In one word: `clean`, `failed` (by itself), `repaired`, `choice`, `found`."""
+        """In one word: `clean`, `failed` (by itself, or without an end), `repaired`, `choice`, `found`."""
         if self.found is None or not self.found.culprits:
+            if self.interrupted:
+                return "failed"
             return "clean" if self.failure is None else "found" if self.ours else "failed"
         if self.found.proved:
             return "repaired"

@@ -11,8 +11,8 @@ Note [The search]
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
@@ -104,14 +104,29 @@ def culprits(offences: Iterable[Offence], files: Files) -> list[Culprit]:
 
 
 def _proposals(offences: Sequence[Offence], files: Files) -> tuple[Proposal, ...]:
-    found: list[Proposal] = []
-    for offence in _distinct(offences):
-        for repair in repairs():
-            found += repair.propose(Scene(offence, files))
+    each = [_of_offence(offence, files) for offence in _distinct(offences)]
+    found = [proposal for some in each for proposal in some]
+    found += _at_every_read(each)
     unique: dict[object, Proposal] = {}
     for proposal in sorted(found, key=lambda each: each.rank):
         unique.setdefault(proposal.changes or (proposal.repair, proposal.title), proposal)
     return tuple(unique.values())
+
+
+def _of_offence(offence: Offence, files: Files) -> list[Proposal]:
+    return [proposal for repair in repairs() for proposal in repair.propose(Scene(offence, files))]
+
+
+def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
+    """One write may spoil several saved tensors: the first copy that each of them proposes, all together."""
+    copies = [[one for one in some if one.repair == "clone-read"] for some in each]
+    if len(copies) < 2 or not all(copies):
+        return
+    best = tuple(dict.fromkeys(min(some, key=lambda one: one.rank) for some in copies))
+    if len(best) > 1:
+        changes = tuple(change for one in best for change in one.changes)
+        title = " and ".join(one.title for one in best)
+        yield replace(best[0], title=title, changes=changes, rank=max(one.rank for one in best) + 1)
 
 
 def _distinct(offences: Sequence[Offence]) -> list[Offence]:

@@ -61,6 +61,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
 def _nothing(outcome: Outcome) -> Iterator[str]:
     if outcome.failure is not None:
         yield f"the command fails by itself, not of an in-place write: {outcome.failure.sentence}"
+    elif outcome.interrupted:
+        yield f"the command did not end within {outcome.interrupted:g} s (--timeout), and nothing was wrong until then"
     else:
         yield f"{outcome.label}: no tensor that a backward needed was overwritten; nothing to repair"
     yield from (f"  {note}" for note in outcome.trace.notes)

@@ -61,9 +61,14 @@ def obstacle(run: Run) -> tuple[str, str] | None:
         return "probe-failed", f"the run left no end record: {run.detail}"
     if run.interpreter:
         return "probe-failed", run.interpreter
-    if run.failure is None or is_inplace(run.failure):
+    if run.failure is None or is_inplace(run.failure) or _told_by_exit(run):
         return None
     return _of_failure(run.failure)
+
+
+def _told_by_exit(run: Run) -> bool:
+    """True if the program caught its in-place error and tells by its exit code alone, as a test runner does."""
+    return run.failure is not None and run.failure.type == "SystemExit" and any(map(is_inplace, run.failures))
 
 
 def _of_failure(failure: Failure) -> tuple[str, str]:

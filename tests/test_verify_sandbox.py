@@ -80,7 +80,7 @@ def test_a_write_outside_the_scratch_folder_is_refused(lab: Runner, tmp_path: Pa
         "os.mkdir({victim!r} + '.folder')",
         "os.symlink('/etc', {victim!r} + '.link')",
         "os.link({victim!r}, 'hard'); open('hard', 'w').write('gone')",
-        "open('precious.txt', 'a').write('more')",
+        "open({victim!r}, 'a').write('more')",
     ],
 )
 def test_other_changes_outside_are_refused(call: str, lab: Runner, tmp_path: Path):

@@ -18,7 +18,7 @@ from fixinplace.repair.base import Change
 from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.lines import Item, holding, needed, tainted, way
-from fixinplace.repair.steps.paths import EMPTY, Paths, meets, path, stops, touch
+from fixinplace.repair.steps.paths import EMPTY, Paths, begins, meets, path, stops, touch
 from fixinplace.repair.steps.recompute import others
 from fixinplace.repair.steps.situation import Situation
 
@@ -55,15 +55,11 @@ def _cut(items: Sequence[Item], n: int, carrying: Paths, shared: set[int]) -> Pa
     """The carrying paths that an item reads and that a shared item bound last."""
     found = set()
     for name in carrying:
-        if any(_begins(each, name) for each in items[n].facts.flows):
+        if any(begins(each, name) for each in items[n].facts.flows):
             last = max((k for k in range(n) if touch(items[k].facts.writes, [name])), default=None)
             if last in shared:
                 found.add(name)
     return frozenset(found)
-
-
-def _begins(whole: str, front: str) -> bool:
-    return whole == front or whole.startswith(front + ".")
 
 
 def _reads(at: Situation, node: ast.stmt, names: Paths) -> Iterator[ast.expr]:
@@ -104,7 +100,7 @@ def _still_teaches(at: Situation, items: Sequence[Item], cuts: dict[int, Paths])
 
 
 def _without(item: Item, names: Paths) -> Item:
-    flows = frozenset(each for each in item.facts.flows if not any(_begins(each, name) for name in names))
+    flows = frozenset(each for each in item.facts.flows if not any(begins(each, name) for name in names))
     return replace(item, facts=replace(item.facts, flows=flows))
 
 

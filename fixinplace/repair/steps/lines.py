@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.facts import Facts, Reader, untracked
-from fixinplace.repair.steps.paths import EMPTY, Paths, meets, touch
+from fixinplace.repair.steps.paths import EMPTY, Paths, begins, meets, touch
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def way(reader: Reader, start: ast.stmt, stop: ast.stmt) -> list[Item] | None:
     block, first, last = shared
     if first > last or (first == last and start is not stop):
         return None
-    items = _flat(reader, block[first:last], ())
+    items = flat(reader, block[first:last], ())
     wraps: tuple[ast.With, ...] = ()
     path = chain(reader.code, stop)
     depth = next(n for n, (each, _) in enumerate(path) if each is block)
@@ -75,15 +75,16 @@ def way(reader: Reader, start: ast.stmt, stop: ast.stmt) -> list[Item] | None:
             wraps = (*wraps, owner)
         else:
             items.append(Item(owner, reader.header(owner), wraps, header=True))
-        items += _flat(reader, inner[:j], wraps)
+        items += flat(reader, inner[:j], wraps)
     return items
 
 
-def _flat(reader: Reader, block: Iterable[ast.stmt], wraps: tuple[ast.With, ...]) -> list[Item]:
+def flat(reader: Reader, block: Iterable[ast.stmt], wraps: tuple[ast.With, ...] = ()) -> list[Item]:
+    """The statements of a block, those of `with` blocks among them."""
     found: list[Item] = []
     for node in block:
         if isinstance(node, ast.With) and not any(untracked(item.context_expr) for item in node.items):
-            found += _flat(reader, node.body, (*wraps, node))
+            found += flat(reader, node.body, (*wraps, node))
         else:
             found.append(Item(node, reader.facts(node), wraps))
     return found
@@ -104,15 +105,11 @@ def tainted(items: Sequence[Item], sources: Iterable[int]) -> tuple[set[int], li
     for n, item in enumerate(items):
         before.append(carrying)
         carries = n in roots or touch(item.facts.flows, carrying)
-        carrying = frozenset(p for p in carrying if not any(_covers(b, p) for b in item.facts.binds))
+        carrying = frozenset(p for p in carrying if not any(begins(p, b) for b in item.facts.binds))
         if carries and not item.header:
             found.add(n)
             carrying |= item.facts.writes
     return found, [*before, carrying]
-
-
-def _covers(bound: str, path: str) -> bool:
-    return path == bound or path.startswith(bound + ".")
 
 
 def needed(items: Sequence[Item], wanted: Iterable[str]) -> tuple[set[int], Paths]:
@@ -122,7 +119,7 @@ def needed(items: Sequence[Item], wanted: Iterable[str]) -> tuple[set[int], Path
         facts = items[n].facts
         if touch(facts.writes, open_):
             found.add(n)
-            open_ = frozenset(p for p in open_ if not any(_covers(b, p) for b in facts.binds)) | facts.flows
+            open_ = frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds)) | facts.flows
     return found, open_
 
 
@@ -135,7 +132,7 @@ def built_up(items: Sequence[Item], chosen: set[int]) -> set[int] | None:
             for k in range(n - 1, -1, -1):
                 if touch(items[k].facts.writes, [path]):
                     chosen.add(k)
-                    if any(_covers(b, path) for b in items[k].facts.binds):
+                    if any(begins(path, b) for b in items[k].facts.binds):
                         begun = True
                         break
             if not begun:

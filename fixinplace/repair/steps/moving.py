@@ -155,6 +155,16 @@ def pasted_after(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:
     return Edit(Span(end, end), "".join(f"{code.newline}{head}{line}" for line in lines))
 
 
+def pasted_before(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:
+    """Lines as statements before a statement and the comments above it; raises CannotMove."""
+    head = code.head(statement)
+    if head is None:
+        raise CannotMove(code.source_of(statement))
+    first = code.text.position(code.text.span(statement).start)[0] - len(comments_above(code, statement))
+    at = code.text.starts[first - 1]
+    return Edit(Span(at, at), "".join(f"{head}{line}{code.newline}" for line in lines))
+
+
 def pasted_first(code: Code, loop: ast.For | ast.While, lines: Sequence[str]) -> Edit:
     """Lines as the first statements of a loop's body; raises CannotMove."""
     test = loop.iter if isinstance(loop, ast.For) else loop.test

@@ -30,6 +30,11 @@ def meets(one: str, other: str) -> bool:
     return one == other or one.startswith(other + ".") or other.startswith(one + ".")
 
 
+def begins(whole: str, front: str) -> bool:
+    """True if a path is another one or an attribute of it."""
+    return whole == front or whole.startswith(front + ".")
+
+
 def touch(some: Iterable[str], others: Iterable[str]) -> bool:
     """True if any two paths meet."""
     others = tuple(others)

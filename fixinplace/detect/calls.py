@@ -34,6 +34,14 @@ _TELLING = frozenset(
 """Methods that few classes other than tensors have: calling one says that the receiver is a tensor."""
 
 
+_ARITHMETIC = frozenset(
+    "sub mul div matmul mm bmm mv pow addmm addcmul addcdiv lerp maximum minimum masked_fill expand_as view_as type_as"
+    " reshape_as masked_select index_select eq ne lt le gt ge sub_ mul_ div_ addcmul_ lerp_ masked_fill_".split()
+)
+"""Methods that no class but a tensor's has: what they are given is computed with, whatever is known of the receiver."""
+_LOGS = ("debug", "info", "warning", "error", "exception", "critical", "log", "write")
+
+
 class Calls(TorchCalls):
     """Evaluates call expressions."""
 
@@ -75,6 +83,8 @@ class Calls(TorchCalls):
             for value in arguments:
                 self.escape(value, None, f"`{name}(...)` may keep it")
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
+        if name in ("print", "str", "repr", "format", "pprint"):
+            self.told(arguments)
         known = builtin(name, arguments)
         if known is None:
             return self.unseen(node, arguments, name if is_class_name(name) else "")
@@ -96,6 +106,8 @@ class Calls(TorchCalls):
         arguments = self.arguments(node)
         if base.kind in (Kind.LIST, Kind.DICT):
             return self.container_method(node, func, base, arguments)
+        if base.kind is Kind.STRING or name in _LOGS:
+            self.told(arguments)
         if base.kind in (Kind.STRING, Kind.ARRAY, Kind.NUMBER, Kind.SIZE):
             return SIZE if base.kind is Kind.SIZE else NUMBER if name in ("item", "numel") else replace(base, items=())
         return self.unseen(node, [*arguments, base] if base.memory else arguments)
@@ -110,6 +122,9 @@ class Calls(TorchCalls):
         name = func.attr
         writer = catalogue.writer(f"Tensor.{name}")
         arguments = self.arguments(node)
+        if base.sure < 3 and name not in _ARITHMETIC:
+            for value in arguments:
+                self.escape(value, None, f"`.{name}(...)` may be no tensor's method, and keep it")
         if writer is not None and writer.rule is not None:
             if name == "requires_grad_":
                 off = [a for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]

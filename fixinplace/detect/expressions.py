@@ -109,6 +109,9 @@ class Expressions(Calls):
             case ast.JoinedStr():
                 self.children(node)
                 return STRING
+            case ast.FormattedValue(value=value, format_spec=None):
+                self.told([self.evaluate(value)])
+                return STRING
             case ast.Slice():
                 self.children(node)
                 return OTHER
@@ -305,7 +308,7 @@ class Expressions(Calls):
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
         parts = index.items if index.exact else (index,)
         if any(p.tensor and p.dtype is Dtype.BOOL for p in parts) or isinstance(node.slice, ast.List):
-            return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
+            return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
         plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
         fresh = NOWHERE if plain else self.allocate(node)
         self.state.unread |= fresh
@@ -326,11 +329,12 @@ class Expressions(Calls):
         tensors = [v for v in (left, right) if v.tensor]
         if tensors and {left.kind, right.kind} <= {Kind.TENSOR, Kind.NUMBER, Kind.UNKNOWN, Kind.SIZE, Kind.ARRAY}:
             return self.arithmetic(node, tensors, left, right, op)
-        for value in tensors:
+        for value in tensors if left.kind is not Kind.STRING else ():
             self.escape(value, None, "another class's operator may keep it")
         if Kind.ARRAY in (left.kind, right.kind):
             return ARRAY
         if left.kind is Kind.STRING:
+            self.told([right])
             return STRING
         if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
             return left
@@ -364,7 +368,7 @@ class Expressions(Calls):
         if isinstance(op, ast.Not):
             return NUMBER
         if value.tensor and not isinstance(op, ast.UAdd):
-            return replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
+            return replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
         return value
 
     def compare(self, node: ast.Compare) -> Value:

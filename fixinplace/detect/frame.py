@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from fixinplace.detect.anatomy import Anatomy, anatomy
@@ -13,6 +14,7 @@ from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
+    Kind,
     Memories,
     Memory,
     Origin,
@@ -97,6 +99,7 @@ class Program:
     read_by_functions: Names = frozenset()
     dtype_word: str | None = None
     sees_layouts: bool = False
+    tells_history: bool = False
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
 
     def anatomy(self, body: list[ast.stmt], module: bool) -> Anatomy:
@@ -203,6 +206,14 @@ class Frame(ABC):
             self.state.escapes[memory] = self.state.escapes.get(memory, frozenset()) | mark
             if memory.origin is Origin.PARAMETER:
                 self.kept.add(memory.label)
+
+    def told(self, values: Iterable[Value]) -> None:
+        """Note that values are turned into text: a tensor with a history prints the name of its last operation."""
+        for value in values:
+            tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False
+            if tracked and (value.memory or value.maybe):
+                self.program.tells_history = True
+            self.told(value.items)
 
     def read(self, value: Value) -> Value:
         """Note that the value is used: its storage is no longer freshly made and unseen."""

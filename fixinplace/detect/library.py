@@ -94,11 +94,15 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory
         return one.with_memory(memory)
+    spread = row.name.rsplit(".", 1)[-1] in _SPREADING or any(v.spread for v in flatten(operands))
+    one = replace(one, maybe=maybe, view=True, spread=spread)
     if row.memory is catalogue.Memory.VIEW:
-        return replace(one, memory=shared, maybe=maybe, view=True)
-    return replace(one, memory=shared | frame.allocate(call), maybe=maybe, view=True)
+        return replace(one, memory=shared)
+    return replace(one, memory=shared | frame.allocate(call))
 
 
+_SPREADING = ("expand", "expand_as", "broadcast_to", "broadcast_tensors", "meshgrid", "unfold", "as_strided", "grad")
+"""Calls that may give tensors of which several elements lie in one place."""
 _CUTS = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 
 

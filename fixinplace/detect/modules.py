@@ -24,6 +24,7 @@ from fixinplace.detect.values import (
 )
 
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
+_REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
 _NAMED = ("named_modules", "named_children", "named_parameters", "named_buffers")
 
@@ -34,11 +35,15 @@ class Modules(Functions):
     def new_module(self, path: str, arguments: list[Value]) -> Value:
         """An instance of a class of `torch.nn`; a Sequential knows its parts."""
         parts = tuple(arguments)
+        known = True
+        for value in arguments:
+            self.escape(value, None, f"`{path}(...)` may keep it")
         if len(parts) == 1 and parts[0].kind in (Kind.LIST, Kind.DICT):
+            known = parts[0].exact
             parts = parts[0].items if parts[0].exact else (element(parts[0]),)
         holder = path == "torch.nn.Sequential" or path in CONTAINERS
         flags = frozenset[int]().union(*(p.flags for p in arguments)) if holder else frozenset[int]()
-        exact = path == "torch.nn.Sequential" and all(p.kind is Kind.MODULE for p in parts)
+        exact = path == "torch.nn.Sequential" and known and all(p.kind is Kind.MODULE for p in parts)
         return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags)
 
     def parameter(self, node: ast.Call, arguments: list[Value]) -> Value:
@@ -54,7 +59,11 @@ class Modules(Functions):
         if name == "forward":
             return self.module_call(node, base, arguments)
         if name == "register_buffer" or name == "register_parameter":
+            for value in arguments:
+                self.escape(value, None, "a module holds it")
             return NONE
+        if name in _REBUILDS and base.name == "torch.nn.Sequential":
+            self.program.doubt("the file changes which layers a module has")
         parts = Value(Kind.MODULE, 2, name="", flags=base.flags)
         leaf = Value(
             Kind.TENSOR, 3, True, Dtype.FLOAT, frozenset((Memory(Origin.ATTRIBUTE, "parameters()"),)), leaf=True

@@ -48,6 +48,8 @@ class TorchCalls(Modules):
         last = path.rsplit(".", 1)[-1]
         if path in ("torch.nn.Parameter", "torch.nn.parameter.Parameter"):
             return replace(self.parameter(node, arguments))
+        if path in ("torch.nn.Buffer", "torch.nn.parameter.Buffer"):
+            return replace(self.parameter(node, arguments), live=False, leaf=False)
         if path.startswith("torch.nn.") and path.count(".") == 2 and last[:1].isupper():
             return self.new_module(path, arguments)
         row = catalogue.result(path)

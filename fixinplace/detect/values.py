@@ -89,6 +89,7 @@ class Value:
     instance of (UNKNOWN), else "".
     flags: positions of the in-place constructor calls that this module, or a part of it, came from.
     view, iterated, leaf: made by a view op; yielded by iterating over a tensor; a leaf that requires grad.
+    spread: one element in memory may be several of the tensor (`expand`, `unfold`): a store reaches them all.
     """
 
     kind: Kind
@@ -105,6 +106,7 @@ class Value:
     view: bool = False
     iterated: bool = False
     leaf: bool = False
+    spread: bool = False
 
     def __repr__(self) -> str:
         return f"<{self.kind}{self.sure} {self.name} live={self.live} {self.dtype} {set(self.memory)}>"
@@ -245,6 +247,7 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
         a.view or b.view,
         a.iterated or b.iterated,
         a.leaf or b.leaf,
+        a.spread or b.spread,
     )
 
 

@@ -162,7 +162,7 @@ def _choices(outcome: Outcome) -> Iterator[str]:
         proposal = choice.attempt.proposals[-1]
         yield f"{number}. {proposal.title}"
         yield f"   {proposal.meaning}"
-        yield shortened(f"   {_checked(choice.ruling)}")
+        yield f"   {shortened(_checked(choice.ruling))}"
         diffs = patch(outcome, choice.attempt).decode("utf-8", "replace").splitlines()
         yield from (f"   {line}" for line in diffs)
 

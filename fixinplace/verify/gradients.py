@@ -22,6 +22,7 @@ from fixinplace.verify import tensors
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.jobs import Failure, Json
 from fixinplace.verify.leaves import LeafNames, accumulators, leaf_roots
+from fixinplace.verify.recency import Recency
 from fixinplace.verify.records import Records
 
 HOOK = "_engine_run_backward"
@@ -53,6 +54,7 @@ class Recorder:
         self._calls: dict[str, int] = {}
         self._process = _pid()
         self.failures: list[Failure] = []
+        self.recency = Recency()
 
     def install(self) -> None:
         """From now on every backward of this process is recorded; a forked copy of it records nothing."""
@@ -66,6 +68,7 @@ class Recorder:
         setattr(torch.autograd, HOOK, run)
 
     def _recorded(self, outputs: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.recency.note(outputs)
         event = self._begin()
         self._roots(event, outputs, args[0] if args else ())
         inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
@@ -170,9 +173,9 @@ class Recorder:
             )
         except Exception as error:
             failure = failure_of(error)
-            freed = "backward through the graph a second time" in failure.message
+            freed = "backward through the graph a second time" in failure.message or self.recency.is_used(tensor)
             row |= {"failed": failure.sentence, "freed": freed}
-            if not freed:  # freed: the program has back-propagated through it, and that was recorded
+            if not freed:  # else the program has had its own backward, and that was recorded
                 self.failures.append(failure)
             return
         for each, gradient in zip(rows, gradients, strict=True):

@@ -11,8 +11,13 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
+import torch.autograd.graph
 
 from fixinplace.trace import events
 from fixinplace.trace.events import Place, Trace
@@ -20,10 +25,11 @@ from fixinplace.trace.tracer import Options, Tracer
 from fixinplace.verify import load
 from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.failures import failure_of
-from fixinplace.verify.gradients import Recorder
+from fixinplace.verify.gradients import HOOK, Recorder
 from fixinplace.verify.jobs import TRACE_FILE, Failure, Job, Json
 from fixinplace.verify.leaves import LeafNames
 from fixinplace.verify.observe import Observer, UserCode
+from fixinplace.verify.recency import Recency
 from fixinplace.verify.records import Records
 
 
@@ -44,8 +50,9 @@ def run(job: Job) -> Traced:
     error: BaseException | None = None
     try:
         with tracer:
+            recency = _noted()
             result = load.run(job, load.Patched(job.texts, lambda code, place: None))
-            _results(job, result, user)
+            _results(job, result, user, recency)
             for thread in threading.enumerate():
                 if thread is not threading.current_thread() and not thread.daemon:
                     thread.join()
@@ -56,13 +63,27 @@ def run(job: Job) -> Traced:
     return Traced(_real(tracer.trace()), None if error is None else failure_of(error, user), error)
 
 
-def _results(job: Job, result: object, user: UserCode) -> None:
+def _noted() -> Recency:
+    """Notes the program's own backwards from now on, around whatever stands at the engine's entry already."""
+    recency, engine = Recency(), getattr(torch.autograd.graph, HOOK)
+
+    def noted(outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        recency.note(outputs)
+        return engine(outputs, *args, **kwargs)
+
+    setattr(torch.autograd.graph, HOOK, noted)
+    setattr(torch.autograd, HOOK, noted)
+    return recency
+
+
+def _results(job: Job, result: object, user: UserCode, recency: Recency) -> None:
     """A returned loss is needed by whoever asked for it: its backward belongs to the run."""
     if job.kind in ("script", "module"):
         return
     observer = Observer(Records(0), user)
     observer.result(result, f"{job.name}()")
-    Recorder(Records(0), LeafNames(user)).results(observer.tracked, observer.named)
+    unused = [(path, tensor) for path, tensor in observer.tracked if not recency.is_used(tensor)]
+    Recorder(Records(0), LeafNames(user)).results(unused, observer.named)
 
 
 def _real(trace: Trace) -> Trace:

@@ -173,9 +173,9 @@ class Recorder:
             )
         except Exception as error:
             failure = failure_of(error)
-            freed = "backward through the graph a second time" in failure.message or self.recency.is_used(tensor)
-            row |= {"failed": failure.sentence, "freed": freed}
-            if not freed:  # else the program has had its own backward, and that was recorded
+            freed, spent = "backward through the graph a second time" in failure.message, self.recency.is_used(tensor)
+            row |= {"failed": failure.sentence, "freed": freed or spent, "spent": spent}
+            if not (freed or spent):  # else the program has had its own backward, and that was recorded
                 self.failures.append(failure)
             return
         for each, gradient in zip(rows, gradients, strict=True):

@@ -22,7 +22,7 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.facts import Reader
 from fixinplace.repair.steps.kinds import detached_text, kind, may_be_none
-from fixinplace.repair.steps.lines import Item, flat, holding, needed, tainted, way
+from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, tainted, way
 from fixinplace.repair.steps.moving import CannotMove, pasted_after, pasted_before
 from fixinplace.repair.steps.paths import Paths, begins, path, touch
 from fixinplace.repair.steps.situation import Situation
@@ -55,24 +55,30 @@ def cut_before_loop(at: Situation) -> Iterator[Choice]:
         return
     _, carrying = tainted(items, {source})
     inside = flat(at.reader, loop.body)
-    names = sorted(n for n in carrying[-1] if any(begins(each, n) for each in _open(at, inside)))
+    names = sorted(n for n in carrying[-1] if any(begins(each, n) for each in _open(at)))
     if not names or not _taught_otherwise(at, inside, names):
         return
+    again = any(_uses(at, save, each) and _uses(at, loop, each) for each in at.stepped or ())
     try:
         edits = (pasted_before(at.code, loop, _lines(at, names)),)
     except CannotMove:
         return
     shown = " and ".join(f"`{name}`" for name in names)
     meaning = (
-        f"{shown} is a constant for the loop: `{at.backward.loss}` gives no gradient to what computed it before, "
+        f"{shown} is a constant for the loop: {at.loss} gives no gradient to what computed it before, "
         f"and that part learns nothing from the loop."
     )
-    yield Choice(f"{shown} detached before the loop in line {loop.lineno}", meaning, (Change(at.code.path, edits),), 22)
+    title, rank = f"{shown} detached before the loop in line {loop.lineno}", 18 if again else 22
+    yield Choice(title, meaning, (Change(at.code.path, edits),), rank)
+
+
+def _uses(at: Situation, node: ast.stmt, module: str) -> bool:
+    return touch(at.reader.facts(node).flows, [module])
 
 
 def _taught_otherwise(at: Situation, inside: Sequence[Item], names: Sequence[str]) -> bool:
     """True if the optimizer still has something to learn in the loop."""
-    modules = at.modules(at.optimizer)
+    modules = at.stepped
     wanted, _ = needed(inside, at.wanted)
     flows = {f for n in wanted for f in inside[n].facts.flows if not any(begins(f, name) for name in names)}
     return modules is None or touch(flows, modules)
@@ -85,25 +91,42 @@ def _body(at: Situation) -> list[ast.stmt]:
     return at.frame.body if at.loop is None else at.loop.body
 
 
-def _open(at: Situation, inside: Sequence[Item]) -> Paths:
+def _open(at: Situation) -> Paths:
     """What the failing loss wants from before the round."""
-    stop = holding(inside, at.needed)
-    return needed(inside[: len(inside) if stop is None else stop], at.wanted)[1]
+    first = _body(at)[0]
+    items = way(at.reader, first, at.needed)
+    return at.wanted if items is None else needed(items, at.wanted)[1]
 
 
 def _states(at: Situation) -> list[str]:
     """The carried paths; see Note [Carried state]."""
     inside = flat(at.reader, _body(at))
+    opened = _open(at)
     writes = {name for item in inside for name in item.facts.writes}
-    found = [name for name in writes if any(begins(each, name) for each in _open(at, inside))]
+    found = [name for name in writes if any(begins(each, name) for each in opened) and not _anew(at, name)]
     if at.loop is None:
         found = [name for name in found if name.startswith("self.")]
     source = holding(inside, at.frame.save) if at.frame.save is not None else None
     if source is not None:
-        twice = [*inside, *inside]
-        carrying = tainted(twice, {source})[1][-1]
+        carrying = tainted([*inside, *inside], {source})[1][-1]
         found = [name for name in found if touch([name], carrying)]
     return sorted(found, key=lambda name: _first(inside, name))
+
+
+def _anew(at: Situation, name: str) -> bool:
+    """True if a state begins again behind the step: `losses = []`."""
+    return any(name in facts.binds and not facts.flows for node in _behind(at) for facts in (at.reader.facts(node),))
+
+
+def _behind(at: Situation) -> list[ast.stmt]:
+    """The statements of the round that run after the step."""
+    found: list[ast.stmt] = []
+    body = _body(at)
+    for block, index in reversed(chain(at.code, at.write)):
+        found += block[index + 1 :]
+        if block is body:
+            break
+    return found
 
 
 def _first(inside: Sequence[Item], name: str) -> int:
@@ -164,23 +187,22 @@ def _passed(at: Situation) -> Iterator[Choice]:
     inside = flat(at.reader, function.body)
     names = [each.arg for each in function.args.args]
     given = zip(names[1:] if names[:1] == ["self"] else names, call.args, strict=False)
-    states = [name for name, value in given if path(value) in back and any(begins(f, name) for f in _open(at, inside))]
+    states = [name for name, value in given if path(value) in back and any(begins(f, name) for f in _open(at))]
     if states:
         guarded = may_be_none(code, code.function(node), path(call.args[0]) or "")
         lines = [] if guarded else _lines(at, states)
         body = function.body
         documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
         if lines and len(body) > documented:
-            yield _choice(at, states, (pasted_before(at.code, body[int(documented)], lines),))
+            yield _choice(at, states, (pasted_before(at.code, body[int(documented)], lines),), "at the start")
 
 
 # --- the edits
 
 
 def _edits(at: Situation, states: Sequence[str]) -> tuple[Edit, ...]:
-    body = _body(at)
-    index = next(n for n, each in enumerate(body) if any(node is at.write for node in ast.walk(each)))
-    late = {name: _handed_over(body[index + 1 :], name) for name in states}
+    behind = _behind(at)
+    late = {name: _handed_over(behind, name) for name in states}
     edits = [at.code.after(value, ".detach()") for value in late.values() if value is not None]
     rest = [name for name in states if late[name] is None]
     if rest:
@@ -205,11 +227,12 @@ def _lines(at: Situation, states: Sequence[str]) -> list[str]:
     return [*lines, *(f"{n} = {detached_text(n, kinds[n])}" for n in states if kinds[n] != "tensor")]
 
 
-def _choice(at: Situation, states: Sequence[str], edits: tuple[Edit, ...]) -> Choice:
+def _choice(at: Situation, states: Sequence[str], edits: tuple[Edit, ...], where: str = "") -> Choice:
     names = " and ".join(f"`{name}`" for name in states)
+    where = where or f"behind `{at.one_line(at.write)}`"
+    keeps = "keeps its value and loses its history" if len(states) == 1 else "keep their values and lose their history"
     meaning = (
-        f"Truncated backpropagation through time: {names} keeps its value and loses its history at each step, so that "
-        f"`{at.backward.loss}` gives no gradient to the computations of earlier rounds."
+        f"Truncated backpropagation through time: {names} {keeps} at each step, so that {at.loss} gives no gradient to "
+        f"the computations of earlier rounds."
     )
-    title = f"{names} detached behind `{' '.join(at.code.source_of(at.write).split())}`"
-    return Choice(title, meaning, (Change(at.code.path, edits),), 15)
+    return Choice(f"{names} detached {where}", meaning, (Change(at.code.path, edits),), 15)

@@ -88,7 +88,7 @@ def _still_teaches(at: Situation, items: Sequence[Item], cuts: dict[int, Paths])
     """True if the loss still gets gradients for its own modules, and loses none but those of the stepped ones."""
     without = [_without(item, cuts.get(n, EMPTY)) for n, item in enumerate(items)]
     left, _ = needed(without, at.wanted)
-    learners, mine = at.learners(), at.modules(at.optimizer)
+    learners, mine = at.learners(), at.stepped
     if learners is None:
         return any(n not in cuts and _computes(items[n].node) for n in left)
     if not any(touch(without[n].facts.flows, learners) for n in left):
@@ -113,10 +113,10 @@ def _computes(node: ast.stmt) -> bool:
 def _choice(at: Situation, cuts: dict[int, Paths], items: Sequence[Item], edits: tuple[Edit, ...]) -> Choice:
     names = " and ".join(f"`{name}`" for name in dict.fromkeys(name for some in cuts.values() for name in sorted(some)))
     where = " and ".join(f"`{' '.join(at.code.source_of(items[n].node).split())}`" for n in cuts)
-    modules = at.modules(at.optimizer)
-    whom = " and ".join(f"`{m}`" for m in modules) if modules else f"what `{at.optimizer}` steps"
+    modules = at.stepped
+    whom = " or ".join(f"`{m}`" for m in modules) if modules else f"what `{at.optimizer}` steps"
     meaning = (
-        f"`{at.backward.loss}` gives no gradient to anything through {names} any more: {whom} no longer learns "
-        f"from it that way, nor does whatever else {names} came from. All other gradients stay."
+        f"{at.loss_first} gives no gradient to anything through {names}: {whom} no longer learns from it that way, nor "
+        f"does whatever else {names} came from. All other gradients stay as they are at the forward's weights."
     )
     return Choice(f"{names} detached in {where}", meaning, (Change(at.code.path, edits),), 30)

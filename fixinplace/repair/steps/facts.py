@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from fixinplace.repair.code import Code, Function
-from fixinplace.repair.steps.paths import EMPTY, Paths, base, bound, flows, path, reads
+from fixinplace.repair.steps.paths import EMPTY, Paths, base, begins, bound, flows, path, reads
 
 _DRAWS = frozenset(
     "next sample rsample rand randn randint randperm multinomial bernoulli poisson draw shuffle choice choices".split()
@@ -98,21 +98,33 @@ class Reader:
     # --- one statement
 
     def _facts(self, node: ast.stmt, depth: int) -> Facts:
-        own = self._own(node)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return Facts(reads=reads(node), binds=frozenset({node.name}))
-        inner = list(_statements(node))
         parts = [child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.expr, ast.withitem))]
-        found = own | self._calls(parts, node, depth)
+        found = self._own(node) | self._calls(parts, node, depth)
         if isinstance(node, ast.With):
             found |= self.header(node)
-        for child in inner:
-            found |= self._facts(child, depth)
+        blocks = list(_blocks(node))
+        for block in blocks:
+            found |= self._block(block, found.binds, depth)
         if isinstance(node, (ast.For, ast.While)) and not any(isinstance(n, ast.Return) for n in ast.walk(node)):
             found = replace(found, jumps=False)
         quiet = isinstance(node, ast.With) and any(untracked(item.context_expr) for item in node.items)
-        sure = inner == [] or isinstance(node, ast.With)
+        sure = not blocks or isinstance(node, ast.With)
         return _loose(replace(found, flows=EMPTY) if quiet else found, sure)
+
+    def _block(self, block: Iterable[ast.stmt], bindings: Paths, depth: int) -> Facts:
+        """Statements one after the other: what one binds is no longer read from outside by the next."""
+        found = Facts()
+        for statement in block:
+            facts = self._facts(statement, depth)
+            outer, coming = (
+                frozenset(name for name in names if not any(begins(name, each) for each in bindings))
+                for names in (facts.reads, facts.flows)
+            )
+            found |= replace(facts, reads=outer, flows=coming)
+            bindings |= facts.binds
+        return found
 
     def _own(self, node: ast.stmt) -> Facts:
         match node:
@@ -177,16 +189,10 @@ class Reader:
 
     def _helper(self, helper: Function, depth: int) -> Facts:
         """What a call of a function of this file does to the attributes of `self`, and which effects it has."""
-        found, read, flowing, bindings = Facts(), EMPTY, EMPTY, EMPTY
-        for statement in helper.body:
-            facts = self._facts(statement, depth)
-            read |= facts.reads - bindings
-            flowing |= facts.flows - bindings
-            bindings |= facts.binds
-            found |= facts
+        found = self._block(helper.body, EMPTY, depth)
+        reading, flowing = _own_paths(found.reads), _own_paths(found.flows)
         return Facts(
-            _own_paths(read), _own_paths(flowing), _own_paths(found.binds), _own_paths(found.updates),
-            found.draws, found.acts,
+            reading, flowing, _own_paths(found.binds), _own_paths(found.updates), found.draws, found.acts
         )  # fmt: skip
 
 
@@ -204,13 +210,14 @@ def _changes(attr: str) -> bool:
     return attr in _UPDATES or (attr.endswith("_") and not attr.endswith("__"))
 
 
-def _statements(node: ast.AST) -> Iterator[ast.stmt]:
-    """The statements directly in a compound one, those of handlers and cases included."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.stmt):
-            yield child
-        elif isinstance(child, (ast.ExceptHandler, ast.match_case)):
-            yield from _statements(child)
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The blocks of a compound statement, those of handlers and cases included."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if block:
+            yield block
+    for child in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        yield child.body
 
 
 def _loose(facts: Facts, sure: bool) -> Facts:

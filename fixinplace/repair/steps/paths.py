@@ -84,8 +84,20 @@ def _loaded(node: ast.AST, gradients: bool) -> Iterator[str]:
         yield from _loaded(node.body, gradients)
         yield from _loaded(node.orelse, gradients)
         return
+    own = _own_names(node)
     for child in ast.iter_child_nodes(node):
-        yield from _loaded(child, gradients)
+        yield from (each for each in _loaded(child, gradients) if each.split(".")[0] not in own)
+
+
+def _own_names(node: ast.AST) -> set[str]:
+    """Names that a comprehension or a lambda binds for itself."""
+    match node:
+        case ast.ListComp(generators=parts) | ast.SetComp(generators=parts) | ast.GeneratorExp(generators=parts) \
+            | ast.DictComp(generators=parts):  # fmt: skip
+            return {name.id for part in parts for name in ast.walk(part.target) if isinstance(name, ast.Name)}
+        case ast.Lambda(args=arguments):
+            return {each.arg for each in ast.walk(arguments) if isinstance(each, ast.arg)}
+    return set()
 
 
 def stops(node: ast.AST) -> bool:

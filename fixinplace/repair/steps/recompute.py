@@ -55,7 +55,7 @@ def _behind_step(at: Situation) -> Iterator[Choice]:
     within = [owner for owner in at.code.up(step) if isinstance(owner, ast.With)]
     lines = _lines(at, plan, within)
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_after(at.code, step, lines))
-    yield _choice(at, plan, edits, f"behind `{_code(at, step)}`")
+    yield _choice(at, plan, edits, f"behind `{at.one_line(step)}`")
 
 
 def _in_loop(at: Situation) -> Iterator[Choice]:
@@ -150,8 +150,8 @@ def _lines(at: Situation, plan: _Plan, within: Sequence[ast.With]) -> list[str]:
 
 def _choice(at: Situation, plan: _Plan, edits: tuple[Edit, ...], where: str) -> Choice:
     nodes = [plan.items[n].node for n in sorted(plan.chosen)]
-    shown = f"`{_code(at, nodes[0])}`" + (f" to `{_code(at, nodes[-1])}`" if len(nodes) > 1 else "")
-    meaning = f"`{at.backward.loss}` is computed with the weights after the step, and so are its gradients."
+    shown = f"`{at.one_line(nodes[0])}`" + (f" to `{at.one_line(nodes[-1])}`" if len(nodes) > 1 else "")
+    meaning = f"{at.loss_first} is computed with the weights after the step, and so are its gradients."
     copies = plan.chosen - plan.moving
     if copies:
         meaning += (
@@ -161,7 +161,3 @@ def _choice(at: Situation, plan: _Plan, edits: tuple[Edit, ...], where: str) -> 
     if draws:
         meaning += f" `{' '.join(draws[0].split())}` is called again and gives something else than before."
     return Choice(f"{shown} computed again {where}", meaning, (Change(at.code.path, edits),), 20)
-
-
-def _code(at: Situation, node: ast.stmt) -> str:
-    return " ".join(at.code.source_of(node).split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,8 +53,7 @@ class Situation:
     @cached_property
     def wanted(self) -> Paths:
         """What the failing statement differentiates, in the words of the frame."""
-        inside = self.backward.code is self.code and any(each is self.backward.call for each in ast.walk(self.needed))
-        if inside:
+        if self._inside:
             return losses(self.backward.call)
         return self.reader.facts(self.needed).reads
 
@@ -94,9 +93,57 @@ class Situation:
         return next((up for up in self.code.up(function) if isinstance(up, ast.ClassDef)), None)
 
     @cached_property
+    def by_hand(self) -> ast.stmt | None:
+        """The block that updates parameters by hand: `with no_grad():` or a loop over them, around the write."""
+        if self.step is not None or self.scene.offence.writes[0].by == "optimizer":
+            return None
+        around = [self.write, *(up for up in self.code.up(self.write) if isinstance(up, (ast.With, ast.For)))]
+        shared = common(self.code, self.write, self.needed)
+        whole = shared[0][shared[1]] if shared is not None else None
+        inside = whole is not None and any(each is whole for each in around)
+        held = inside and whole is not None and whole is not self.write and _parameters_of(whole)
+        return whole if held else None
+
+    @cached_property
     def optimizer(self) -> str:
         """The optimizer of the step as the report names it."""
-        return self.step.optimizer if self.step is not None else " ".join(self.code.source_of(self.write).split())
+        return self.step.optimizer if self.step is not None else self.one_line(self.by_hand or self.write)
+
+    @cached_property
+    def stepped(self) -> tuple[str, ...] | None:
+        """The modules whose parameters the step writes; None if not seen."""
+        if self.by_hand is not None:
+            return _parameters_of(self.by_hand)
+        return None if self.step is None else self.modules(self.step.optimizer)
+
+    def one_line(self, node: ast.stmt) -> str:
+        """A statement on one line; of a compound one, its header."""
+        text = self.code.source_of(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            text = text[: self.code.text.span(body[0]).start - self.code.text.span(node).start].split(":\n")[0]
+        return " ".join(text.split()).removesuffix(":")
+
+    @cached_property
+    def failing(self) -> str:
+        """The failing backward as the frame writes it."""
+        return self.backward.text if self._inside else self.one_line(self.needed)
+
+    @cached_property
+    def loss(self) -> str:
+        """What the failing backward differentiates, as a report names it."""
+        seen = self._inside or self.backward.loss.startswith("self.")
+        return f"`{self.backward.loss}`" if seen else f"the loss of `{self.failing}`"
+
+    @property
+    def loss_first(self) -> str:
+        """The same at the beginning of a sentence."""
+        return self.loss[:1].upper() + self.loss[1:]
+
+    @cached_property
+    def _inside(self) -> bool:
+        """True if the failing call stands in the frame itself."""
+        return self.backward.code is self.code and any(each is self.backward.call for each in ast.walk(self.needed))
 
     @cached_property
     def whole_update(self) -> bool:
@@ -107,10 +154,8 @@ class Situation:
     @cached_property
     def update_keeps_graph(self) -> bool:
         """True if the helper's own backward keeps its graph for another one."""
-        helper = self.frame.inside_write
-        return helper is not None and any(
-            isinstance(node, ast.keyword) and node.arg == "retain_graph" for node in ast.walk(helper)
-        )
+        nodes = [self.write, *([] if self.frame.inside_write is None else [self.frame.inside_write])]
+        return any(isinstance(each, ast.keyword) and each.arg == "retain_graph" for n in nodes for each in ast.walk(n))
 
     def modules(self, optimizer: str) -> tuple[str, ...] | None:
         """The modules that an optimizer teaches; None if not seen."""
@@ -145,23 +190,23 @@ class Situation:
         """The modules that the failing loss is meant to teach; None if not seen."""
         return None if self.later is None else self.later[1].teaches(self.later[0].optimizer)
 
-    def only_later(self) -> Iterator[tuple[Change, str, bool]]:
-        """The failing backward limited to the later optimizer's parameters: edit, who they are, known to be others."""
-        if self.later is None or self.later[0].optimizer == self.optimizer:
+    def only_later(self, steps: Sequence[str]) -> Iterator[tuple[Change, str, bool]]:
+        """The failing backward limited to the later optimizer's parameters: edit, who they are, known to be others than
+        those of the optimizers that step."""
+        if self.later is None or self.later[0].optimizer in steps:
             return
         optimizer, modules = self.later[0].optimizer, self.learners()
-        mine = self.modules(self.optimizer) if self.step is not None else None
-        if modules and mine and not disjoint(modules, mine):
+        mine = [self.stepped if each == self.optimizer else self.modules(each) for each in steps]
+        if modules and any(each and not disjoint(modules, each) for each in mine):
             return
-        inside = self.backward.code.function(self.backward.call) is self.frame.function
-        seen = inside or self.later[1] is not self.optimizers
-        texts = modules or (optimizer,)
-        if not seen and not all(text.startswith("self.") for text in texts):
+        own = self.backward.code.function(self.backward.call) is self.frame.function
+        seen = own or self.later[1] is not self.optimizers
+        if not seen and not all(text.startswith("self.") for text in modules or (optimizer,)):
             return
         change = self.backward.with_argument("inputs", _parameters(optimizer, modules))
         if change is not None:
             whom = " and ".join(f"`{m}`" for m in modules) if modules else f"the parameters of `{optimizer}`"
-            yield change, whom, disjoint(modules, mine)
+            yield change, whom, all(disjoint(modules, each) for each in mine)
 
 
 def situation(scene: Scene) -> Situation | None:
@@ -205,3 +250,10 @@ def _behind(code: Code, statement: ast.stmt) -> Step | None:
 def _calls(function: Function) -> set[str]:
     """The last names of all that a function calls."""
     return {ast.unparse(node.func).rsplit(".", 1)[-1] for node in ast.walk(function) if isinstance(node, ast.Call)}
+
+
+def _parameters_of(node: ast.stmt) -> tuple[str, ...]:
+    """The modules whose `.parameters()` a statement goes through."""
+    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    owners = [ast.unparse(f.value) for f in calls if isinstance(f, ast.Attribute) and f.attr == "parameters"]
+    return tuple(dict.fromkeys(owners))

@@ -59,7 +59,7 @@ def _within(found: tuple[Found, ...], span: Span) -> list[Found]:
 def _ran(found: Found) -> Found:
     """The site with what the run has shown; hazards go, for the proof decides (see the Note above)."""
     site = replace(found.site, certainty=Certainty.RAN)
-    return Found(site, replace(found.facts, tracked=True, hazards=(), read_later=True))
+    return Found(site, replace(found.facts, tracked=True, hazards=()))
 
 
 def _forced(code: Code, node: ast.expr | ast.stmt) -> Found | None:

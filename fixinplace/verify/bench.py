@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
-from fixinplace.verify.jobs import SEED, Comparison, Job, Patch, Region, Run
+from fixinplace.verify.jobs import SEED, Comparison, Job, Patch, Region, Run, Slope
 from fixinplace.verify.probes import Probe
 
-_ELSEWHERE = ("forward-mode derivative", "rewritten code under the tracer")
+TRACER = "rewritten code under the tracer"
 
 NOTHING = Comparison((), 0, 0, 0.0, False)
 
@@ -63,6 +63,10 @@ class Laboratory(Protocol):
         """The comparison, or a sentence why there is none."""
         ...
 
+    def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...] | str:
+        """The derivatives that a forward-mode run took in direction `number`, against another run's gradients."""
+        ...
+
 
 class Unproved(Exception):
     """Ends a judgement: a name of `names.UNPROVED` and a sentence."""
@@ -107,6 +111,13 @@ class Bench:
             raise Unproved("probe-failed", f"the runs could not be compared: {result}")
         return result
 
+    def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...]:
+        """Derivatives against gradients; raises Unproved if they cannot be read."""
+        result = self.lab.slopes(forward, candidate, number)
+        if isinstance(result, str):
+            raise Unproved("probe-failed", f"the derivatives could not be compared: {result}")
+        return result
+
     def ruling(self, verdict: Verdict, reason: str | None, sentence: str, shown: Comparison = NOTHING) -> Ruling:
         """A ruling with all the evidence so far; `shown` gives its figures."""
         return Ruling(verdict, reason, sentence, (self._evidence(shown),))
@@ -118,7 +129,7 @@ class Bench:
             gradients=shown.gradients,
             difference=shown.largest,
             checks=tuple(dict.fromkeys(self.checks)),
-            checks_not_run=(*self.missing, *_ELSEWHERE),
+            checks_not_run=tuple(dict.fromkeys(self.missing)),
             runs=len(self.jobs),
             seeds=(SEED,),
             isolation=self.lab.isolation,

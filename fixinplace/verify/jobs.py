@@ -56,6 +56,7 @@ class Job:
     double: the default dtype is float64.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
     traced: the run is traced, and nothing else is recorded.
+    forward: the number of the direction of a forward-mode run; None: an ordinary run.
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     """
@@ -70,6 +71,7 @@ class Job:
     double: bool = False
     perturbed: bool = False
     traced: bool = False
+    forward: int | None = None
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
 
@@ -106,6 +108,24 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardEnd:
+    """How far a forward-mode run came.
+
+    stopped: why it went no further; empty if it came to its end.
+    limited: forward mode is what stopped it, not what the program does.
+    derivatives: how many were recorded.
+    hooks: the program changes or watches gradients.
+    leaf_written: a leaf, or a view of one, was written in grad mode.
+    """
+
+    stopped: str
+    limited: bool
+    derivatives: int
+    hooks: bool
+    leaf_written: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What is known of a run without looking at its tensors.
 
@@ -114,6 +134,7 @@ class Run:
     reached: indices into `Job.regions` whose code ran.
     no_clone_reference: why its gradients are no reference although saved tensors were cloned.
     interpreter: the other Python that the program started.
+    forward: what a forward-mode run says about itself.
     """
 
     status: Status
@@ -125,6 +146,7 @@ class Run:
     no_clone_reference: str = ""
     interpreter: str = ""
     notes: tuple[str, ...] = ()
+    forward: ForwardEnd | None = None
 
     @property
     def finished(self) -> bool:
@@ -140,6 +162,33 @@ class Difference:
     path: str
     sentence: str
     numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """One backward: the derivative along a direction, and what the gradients of another run say it is.
+
+    tolerance: how far they may be apart. eps: that of the coarsest value which the derivative went through.
+    gradients: how many leaves `found` is the sum of. obstacle: why the two cannot be compared; empty if they can.
+    """
+
+    event: str
+    expected: float
+    found: float
+    tolerance: float
+    eps: float
+    gradients: int
+    obstacle: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """The two were compared and are equal."""
+        return not self.obstacle and abs(self.expected - self.found) <= self.tolerance
+
+    @property
+    def differs(self) -> bool:
+        """The two were compared and are not equal."""
+        return not self.obstacle and not self.agrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +240,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         no_clone_reference=end["no_clone_reference"],
         interpreter=end["interpreter"],
         notes=tuple(end["notes"]),
+        forward=None if end["forward"] is None else ForwardEnd(**end["forward"]),
     )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixinplace.model import Ruling, Verdict
+from fixinplace.verify import independent
 from fixinplace.verify import reference as references
-from fixinplace.verify.bench import NOTHING, Bench, Case, Judgement, Laboratory, Mark, Unproved
+from fixinplace.verify.bench import NOTHING, TRACER, Bench, Case, Judgement, Laboratory, Mark, Unproved
 from fixinplace.verify.errors import inplace_failures, is_broken, obstacle
 from fixinplace.verify.jobs import Comparison, Difference, Json, Run
 from fixinplace.verify.reference import GRADIENT_REASONS, Reference
@@ -36,6 +37,9 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
             return Judgement(refuted)
         reached, ruling = _traced(bench, reference, marks)
         _handled(bench, reference, marks)
+        if ruling is None:
+            ruling = independent.check(bench, reference.cloned)
+        bench.missing.append(TRACER)
         return Judgement(ruling or _accept(bench, comparison, reached), reached)
     except Unproved as stop:
         return Judgement(bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))

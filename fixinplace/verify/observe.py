@@ -15,7 +15,7 @@ import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -60,17 +60,52 @@ class UserCode:
         return [module for module, file in files if isinstance(file, str) and self.owns(file)]
 
 
+class Differentiation(Protocol):
+    """How to tell what a gradient would flow through; forward mode knows it by other marks than reverse mode."""
+
+    def tracked(self, tensor: torch.Tensor) -> bool:
+        """True for what requires grad."""
+        ...
+
+    def computed(self, tensor: torch.Tensor) -> bool:
+        """True for the tracked result of an operation."""
+        ...
+
+
+class Reverse:
+    """What the tensors themselves say."""
+
+    def tracked(self, tensor: torch.Tensor) -> bool:
+        """Its `requires_grad`."""
+        return tensors.tracked(tensor)
+
+    def computed(self, tensor: torch.Tensor) -> bool:
+        """It has a `grad_fn` and a dtype with gradients."""
+        return tensors.is_differentiable(tensor)
+
+
+REVERSE = Reverse()
+
+
 class Observer:
     """Walks objects by path and writes one record each; a second way to the same object is recorded as a reference.
 
     limit: number of objects that are looked at. passing: the objects will not live until the end of the run, so that
-    where they lie in memory says nothing.
+    where they lie in memory says nothing. differentiation: how to tell what is tracked.
     """
 
-    def __init__(self, records: Records, user: UserCode, limit: int = MAX_OBJECTS, passing: bool = False) -> None:
+    def __init__(
+        self,
+        records: Records,
+        user: UserCode,
+        limit: int = MAX_OBJECTS,
+        passing: bool = False,
+        differentiation: Differentiation = REVERSE,
+    ) -> None:
         self._records = records
         self._limit = limit
         self._passing = passing
+        self._differentiation = differentiation
         self._user = user
         self._seen: dict[int, tuple[str, object]] = {}
         self._count = 0
@@ -81,6 +116,11 @@ class Observer:
     def result(self, value: object, path: str) -> None:
         """What a callable returned."""
         self._visit(value, path, "value", 0)
+
+    def variables(self, values: dict[str, object], function: str) -> None:
+        """The variables of a function that was running when the run was ended."""
+        for name, value in values.items():
+            self._visit(value, f"{name} in {function}()", "value", 0)
 
     def script(self, module: types.ModuleType) -> None:
         """The globals of a script, by their names."""
@@ -121,12 +161,13 @@ class Observer:
         self.named.setdefault(id(tensor), path)
         role = "state" if isinstance(tensor, _PARAMETER) else role
         reading = tensors.read(tensor)
+        reading.facts["requires_grad"] = self._differentiation.tracked(tensor)
         fields = self._records.stored(reading.passing if self._passing else reading)
         parts = tensors.parts(tensor)
         self._row("tensor", path, role, {key: fields[key] for key in fields if key != "unread"} if parts else fields)
         for name, part in parts:
             self._row("tensor", f"{path}.{name}", role, self._records.stored(tensors.read(part)))
-        if tensors.is_differentiable(tensor):
+        if self._differentiation.computed(tensor):
             self.tracked.append((path, tensor))
         if (gradient := tensors.gradient_of(tensor)) is not None:
             self._row("tensor", f"{path}.grad", "gradient", self._records.stored(tensors.read(gradient, dense=True)))

@@ -29,6 +29,7 @@ from fixinplace.verify.jobs import (
     Limits,
     Patch,
     Run,
+    Slope,
     Status,
     dump,
     read_comparison,
@@ -134,9 +135,19 @@ class Runner:
             "limits": dataclasses.asdict(self.limits),
         }
         answer = self._ask(request)
-        if "comparison" in answer:
-            return read_comparison(answer["comparison"])
-        return str(answer["failed"])
+        return read_comparison(answer["result"]) if "result" in answer else str(answer["failed"])
+
+    def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...] | str:
+        """The derivatives of a forward-mode run against another run's gradients, in a process of their own."""
+        request = {
+            "do": "slopes",
+            "reference": forward.folder,
+            "candidate": candidate.folder,
+            "number": number,
+            "limits": dataclasses.asdict(self.limits),
+        }
+        answer = self._ask(request)
+        return tuple(Slope(**each) for each in answer["result"]) if "result" in answer else str(answer["failed"])
 
     def _run(self, job: Job) -> Run:
         self._number += 1

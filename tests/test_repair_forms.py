@@ -88,6 +88,8 @@ LATER = {
     "alias": ("a = h.detach().numpy()\ny = h.exp()\na /= a.max()\nreturn y", "a /= a.max()", "h.exp()", "FIP302", "",
               "a = h.detach().numpy().copy()"),
     "rows": ("for h in x:\n    h.sub_(skip)\nreturn x", "h.sub_(skip)", None, "FIP204", "", "x = torch.stack(x_rows)"),
+    "rows with others": ("for i, (h, m) in enumerate(zip(x, skip)):\n    h.sub_(m).div_(2)\nreturn x", "h.sub_(m)", None,
+                         "FIP204", "", "x = torch.stack(x_rows)"),
     "no grad for a leaf": ("h = x.detach().requires_grad_()\nh += skip\nreturn h", "h += skip", None, "FIP202", "",
                            "with torch.no_grad():"),
     "inference": ("with torch.inference_mode():\n    h = x * 2\nreturn act(h)", "h = x * 2", None, "FIP205", "",

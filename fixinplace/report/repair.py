@@ -104,7 +104,7 @@ def _details(offence: Offence) -> Iterator[str]:
     if not offence.complete:
         yield "incomplete a writer was not seen: code without Python frames, or another thread"
     if offence.note:
-        yield shortened(f"note       {offence.note}")
+        yield f"note       {shortened(offence.note)}"
 
 
 def _harmless(outcome: Outcome) -> Iterator[str]:

@@ -12,23 +12,34 @@ from fixinplace.repair.ran import fix_at
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """`for row in x: row.sub_(m)` builds a list of the new rows and stacks it into `x`."""
+    """`for row in x: row.sub_(m)` builds a list of the new rows and stacks it into `x`; through zip and enumerate too."""
     offence = scene.offence
     if offence.rule != "FIP204" or not offence.writes:
         return
     spot = scene.node(offence.writes[0].place)
     loop = spot[0].loop(spot[1]) if spot is not None else None
-    if spot is None or not isinstance(loop, ast.For) or not isinstance(loop.target, ast.Name) or loop.orelse:
+    if spot is None or not isinstance(loop, ast.For) or loop.orelse:
         return
     code, node = spot
-    whole = loop.iter
-    if not isinstance(whole, ast.Name) or code.head(loop) is None or _leaves(loop):
+    written = {each.id for each in ast.walk(code.statement(node)) if isinstance(each, ast.Name)}
+    changed, torch = _body(code, node), code.name_of("torch")
+    if code.head(loop) is None or _leaves(loop) or changed is None or torch is None:
         return
-    changed = _body(code, node)
-    torch = code.name_of("torch")
-    if changed is None or torch is None:
-        return
-    yield _proposal(code, loop, whole.id, loop.target.id, changed, torch)
+    for row, whole in _pairs(loop.target, loop.iter):
+        if row in written:
+            yield _proposal(code, loop, whole, row, changed, torch)
+
+
+def _pairs(target: ast.expr, over: ast.expr) -> Iterator[tuple[str, str]]:
+    """Loop variables with the names that they are rows of."""
+    match target, over:
+        case ast.Name(id=row), ast.Name(id=whole):
+            yield row, whole
+        case ast.Tuple(elts=[_, inner]), ast.Call(func=ast.Name(id="enumerate"), args=[counted, *_]):
+            yield from _pairs(inner, counted)
+        case ast.Tuple(elts=rows), ast.Call(func=ast.Name(id="zip"), args=wholes):
+            for row_, whole_ in zip(rows, wholes, strict=False):
+                yield from _pairs(row_, whole_)
 
 
 def _body(code: Code, node: ast.expr | ast.stmt) -> tuple[Edit, ...] | None:

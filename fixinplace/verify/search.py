@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from fixinplace.model import Edit, Evidence, Fix, Ruling, Span, Verdict
 from fixinplace.source import apply
-from fixinplace.verify.bench import Case, Judgement, Mark
+from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.jobs import Patch, Region
 from fixinplace.verify.probes import Probe
 from fixinplace.verify.reach import holding_code
@@ -57,12 +58,22 @@ class _Outcome:
     evidence: tuple[Evidence, ...]
 
 
-def prove(part_text: str, path: str, fixes: Sequence[Fix], probes: Sequence[Probe], runner: Judge) -> Proof:
+def prove(
+    part_text: str,
+    path: str,
+    fixes: Sequence[Fix],
+    probes: Sequence[Probe],
+    runner: Judge,
+    company: Mapping[Path, tuple[str, str]] = MappingProxyType({}),
+) -> Proof:
     """Rule on every fix of one file by running the probes on the text with the fixes made.
 
     Fixes that touch the same text are never made together: the later ones are left unproved.
+    company: other files by absolute path, with the texts that they have in the original and in the rewritten version.
     """
-    search = _Search(part_text, str(Path(path).absolute()), tuple(probes), runner)
+    before = tuple(Patch(str(each), texts[0]) for each, texts in company.items())
+    after = tuple(Patch(str(each), texts[1]) for each, texts in company.items())
+    search = _Search(part_text, str(Path(path).absolute()), tuple(probes), runner, before, after)
     chosen, overlapping = _disjoint(fixes)
     for fix in overlapping:
         search.settle(fix, Verdict.UNPROVED, "not-reached", "its text overlaps another fix; run again after that one")
@@ -81,6 +92,8 @@ class _Search:
     path: str
     probes: tuple[Probe, ...]
     runner: Judge
+    before: Texts = ()
+    after: Texts = ()
     rulings: dict[int, Ruling] = field(default_factory=dict)
     judgements: int = 0
 
@@ -168,7 +181,7 @@ class _Search:
         return {fix.group: ruling for fix in fixes}
 
     def _case(self, probe: Probe, text: str) -> Case:
-        return Case(probe, (Patch(self.path, self.original),), (Patch(self.path, text),))
+        return Case(probe, (Patch(self.path, self.original), *self.before), (Patch(self.path, text), *self.after))
 
     def _judge(self, fixes: list[Fix]) -> _Outcome:
         self.judgements += 1

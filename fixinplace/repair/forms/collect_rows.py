@@ -12,7 +12,7 @@ from fixinplace.repair.ran import fix_at
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """`for row in x: row.sub_(m)` builds a list of the new rows and stacks it into `x`; through zip and enumerate too."""
+    """`for row in x: row.sub_(m)` builds a list of the new rows and stacks it into `x`."""
     offence = scene.offence
     if offence.rule != "FIP204" or not offence.writes:
         return

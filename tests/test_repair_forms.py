@@ -59,6 +59,8 @@ FIRST = {
                "torch.exp(h[:, 0])", "", "h[:, 1] = torch.exp(h[:, 0].clone())"),
     "buffer": ("y = F.linear(x, h)\nh.copy_(skip)\nreturn y", "h.copy_(skip)", "F.linear(x, h)", "FIP208",
                "y = F.linear(x, h.clone())"),
+    "attribute beside another": ("y = self.w.t() @ self.h\nself.h.copy_(skip)\nreturn y", "self.h.copy_(skip)",
+                                 "self.w.t() @ self.h", "FIP208", "y = self.w.t() @ self.h.clone()"),
     "index": ("y = x[h]\nh += 1\nreturn y", "h += 1", "x[h]", "FIP213", "h = h + 1"),
     "parameter": ("h = self.bias.view(3, -1)\nh[:, 0] += lr", "h[:, 0] += lr", None, "FIP203", "h[:, 0] += lr"),
     "update by hand": ("for h in self.parameters():\n    h -= lr * h.grad", "h -= lr * h.grad", None, "FIP202",

@@ -113,8 +113,9 @@ def _harmless(outcome: Outcome) -> Iterator[str]:
     for standing in (Standing.PENDING, Standing.HARMLESS):
         spots = [spot for spot in some if spot.standing is standing and spot.tracked]
         if spots:
-            shown = ", ".join(_where(spot.place) for spot in spots[:6])
-            more = f" and {len(spots) - 6} more" if len(spots) > 6 else ""
+            places = list(dict.fromkeys(_where(spot.place) for spot in spots))
+            shown = ", ".join(places[:6])
+            more = f" and {len(places) - 6} more" if len(places) > 6 else ""
             word = (
                 "in place and harmless in this run" if standing is Standing.HARMLESS else "in place, saved, not needed"
             )

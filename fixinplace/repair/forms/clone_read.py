@@ -31,7 +31,9 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         return
     rank = _rank(scene)
     owners = _owners(scene)
-    operands = [each for each in _operands(node) if _root(each) in owners]
+    operands = [each for each in _operands(node) if _path(each) in owners]
+    roots = {owner.split(".")[0] for owner in owners}
+    operands = operands or [each for each in _operands(node) if _root(each) in roots]
     for operand in operands:
         yield _copied(code, [operand], rank)
     if len(operands) > 1:
@@ -70,26 +72,36 @@ def _is_store(statement: ast.stmt) -> bool:
 
 
 def _owners(scene: Scene) -> frozenset[str]:
-    """Names at whose root somebody holds the written memory: `b` for `b`, `b[0]` and `v (view)` alike."""
+    """Paths on which somebody holds the written memory: `b` for `b`, `b[0]` and `b (view)` alike, `self.u`."""
     offence = scene.offence
     held = [name for write in offence.writes for name in write.names]
     held += offence.save.names if offence.save is not None else ()
-    roots = {name.split(" ")[0].split("[")[0].split(".")[0] for name in held}
+    paths = {name.split(" ")[0].split("[")[0] for name in held}
     for write in offence.writes:
         spot = scene.node(write.place)
         if spot is not None:
-            roots.add(_written(spot[0].statement(spot[1])))
-    return frozenset(roots - {""})
+            paths.add(_written(spot[0].statement(spot[1])))
+    return frozenset(paths - {""})
 
 
 def _written(statement: ast.stmt) -> str:
     target = statement.target if isinstance(statement, ast.AugAssign) else None
     match statement:
         case ast.Assign(targets=[one]):
-            return _root(one)
+            return _path(one)
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=value))):
-            return _root(value)
-    return "" if target is None else _root(target)
+            return _path(value)
+    return "" if target is None else _path(target)
+
+
+def _path(node: ast.expr) -> str:
+    """`self.u` for `self.u`, `self.u[0]`, `self.u.t()`: names and attributes up to the first call or subscript."""
+    while True:
+        match node:
+            case ast.Subscript(value=inner) | ast.Call(func=ast.Attribute(value=inner)):
+                node = inner
+            case _:
+                return dotted(node) or _root(node)
 
 
 def _root(node: ast.expr) -> str:

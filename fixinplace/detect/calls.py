@@ -63,11 +63,11 @@ class Calls(TorchCalls):
     def named_call(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """`f(x)` where f is defined in this file, is a builtin, or is unknown."""
         index = self.program.index
-        if name in self.nested:
+        if name in self.nested and name not in self.shape.redefined:
             return self.known_call(node, ("", f"{self.place.name}.{name}"), self.nested[name], arguments)
         if name == "super":
             return Value(Kind.OTHER, name="super")
-        if name in self.locals or name in index.rebound:
+        if name in self.locals or name in self.shadowed or name in self.nested or name in index.rebound:
             return self.unseen(node, arguments)
         if name in index.functions:
             return self.known_call(node, ("", name), index.functions[name], arguments)
@@ -169,20 +169,16 @@ class Calls(TorchCalls):
         """`super().name(...)`."""
         arguments = self.arguments(node)
         cls = self.place.cls
-        for base in cls.bases if cls else ():
-            found = self.program.index.method(base.rsplit(".", 1)[-1], name)
-            if found is not None:
-                return self.known_call(node, (found[0].name, name), found[1], arguments, 1)
-        return self.unseen(node, arguments)
+        found = self.program.index.inherited(cls.name, name) if cls else []
+        return self.dispatched(node, found, arguments) if found else self.unseen(node, arguments)
 
     def own_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """A method, or a callable attribute, of an instance of a class of this file."""
         index = self.program.index
         arguments = self.arguments(node)
-        found = index.method(base.name, func.attr)
-        if found is not None:
-            static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in found[1].decorator_list)
-            return self.known_call(node, (found[0].name, func.attr), found[1], arguments, 0 if static else 1)
+        found = index.methods(base.name, func.attr)
+        if found:
+            return self.dispatched(node, found, arguments)
         value = self.evaluate(func)
         if value.kind is Kind.MODULE:
             return self.module_call(node, value, arguments)

@@ -87,11 +87,16 @@ class Expressions(Calls):
                 return replace(found, kind=Kind.DICT)
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 self.evaluate(test)
-                return join(self.evaluate(body), self.evaluate(orelse))
+                entry = self.state.copy()
+                found = self.evaluate(body)
+                other, self.state = self.state, entry
+                found = join(found, self.evaluate(orelse))
+                self.state = other.join(self.state)
+                return found
             case ast.BoolOp(values=values):
                 found = self.evaluate(values[0])
                 for value in values[1:]:
-                    found = join(found, self.evaluate(value))
+                    found = join(found, self.perhaps(value))
                 return found
             case ast.NamedExpr(target=target, value=value):
                 found = self.evaluate(value)
@@ -112,6 +117,13 @@ class Expressions(Calls):
                 return UNKNOWN
         self.children(node)
         return UNKNOWN
+
+    def perhaps(self, node: ast.expr) -> Value:
+        """The value of an expression that may be left out: what it binds may not have been bound."""
+        before = self.state.copy()
+        value = self.evaluate(node)
+        self.state = before.join(self.state)
+        return value
 
     def watched(self, node: ast.Name | ast.Attribute, value: Value) -> Value:
         """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""
@@ -154,6 +166,7 @@ class Expressions(Calls):
         outside = dict(self.state.names)
         iterating = self.iterating
         self.loops += 1
+        before = self.state.copy()
         for generator in generators:
             source = self.evaluate(generator.iter)
             self.iterating |= rows(source)
@@ -164,6 +177,7 @@ class Expressions(Calls):
         value = self.evaluate(result)
         self.loops -= 1
         self.iterating = iterating
+        self.state = before.join(self.state)
         bound = {n.id for g in generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         self.state.names = {k: v for k, v in self.state.names.items() if k not in bound} | {
             k: outside[k] for k in bound & outside.keys()
@@ -355,7 +369,8 @@ class Expressions(Calls):
 
     def compare(self, node: ast.Compare) -> Value:
         """Comparisons of tensors are boolean tensors."""
-        values = [self.evaluate(node.left), *(self.evaluate(c) for c in node.comparators)]
+        first, *others = node.comparators
+        values = [self.evaluate(node.left), self.evaluate(first), *map(self.perhaps, others)]
         if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
             return NUMBER
         tensors = [v for v in values if v.tensor]

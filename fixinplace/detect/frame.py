@@ -140,7 +140,10 @@ class Frame(ABC):
         self.unknown_contexts = 0
         self.unsettled = False
         self.interleaved: Memories = NOWHERE
-        self.jumps: list[State] = []
+        self.breaks: list[State] = []
+        self.continues: list[State] = []
+        self.watchers: list[list[State]] = []
+        self.finals = 0
         self.iterating: Memories = NOWHERE
         self.root: ast.AST = body[0] if body else ast.Pass()
         self.later: Names = frozenset()
@@ -152,6 +155,7 @@ class Frame(ABC):
         self.kept: set[str] = set()
         self.held: Memories = NOWHERE
         self.nested: dict[str, Function] = {}
+        self.shadowed: Names = frozenset()
 
     @abstractmethod
     def evaluate(self, node: ast.expr) -> Value:
@@ -218,6 +222,8 @@ class Frame(ABC):
         """Bind a name; what grad mode off computes does not require grad."""
         if name in self.declared and value.memory:
             self.escape(value, None, f"`{name}` belongs to an enclosing scope")
+        if name in self.captured and (value.memory or value.maybe):
+            self.escape(value, None, f"a nested function reads `{name}`")
         value = limited(value)
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
         self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.frame import Key
-from fixinplace.detect.index import parameter_names, substitute
+from fixinplace.detect.index import ClassInfo, parameter_names, substitute
 from fixinplace.detect.library import flatten
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd
@@ -60,6 +60,17 @@ class Functions(Writes):
         for value in arguments if starred or len(arguments) > len(given) else ():
             self.escape(value, None, f"`{function.name}(...)` may keep it")
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
+
+    def dispatched(self, node: ast.Call, found: list[tuple[ClassInfo, Function]], arguments: list[Value]) -> Value:
+        """A call of a method that may be any of several: what holds whichever it is."""
+        results = []
+        for info, function in found:
+            static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorator_list)
+            results.append(self.known_call(node, (info.name, function.name), function, arguments, 0 if static else 1))
+        result = results[0]
+        for other in results[1:]:
+            result = join(result, other)
+        return result
 
     def returned_value(self, node: ast.Call, value: Value, given: dict[str, tuple[Memories, Memories]]) -> Value:
         """A callee's result with its own allocations made here and its parameters replaced by arguments."""

@@ -71,9 +71,10 @@ class Modules(Functions):
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:
         """Calling a module: `self.conv(x)`, `self.net(x)`, `self.block(x)`."""
         if module.name in self.program.index.classes:
-            found = self.program.index.method(module.name, "forward")
-            if found is not None:
-                return self.known_call(node, (found[0].name, "forward"), found[1], arguments, 1)
+            index = self.program.index
+            found = [one for name in ("__call__", "forward") for one in index.methods(module.name, name)]
+            if found:
+                return self.dispatched(node, found, arguments)
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
             return self.sequential(node, module, arguments[0], first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from fixinplace import catalogue
@@ -77,7 +78,7 @@ class Writes(Frame):
         span = self.program.part.span(node)
         key = (span.start, span.end, op)
         if key not in self.program.observed:
-            self.program.observed[key] = Observation(node, self.root, rule, op, text, self.place.name)
+            self.program.observed[key] = Observation(node, self.root, rule, op, text, shown(self.place.name))
         return self.program.observed[key]
 
     def place_of(self, target: ast.expr) -> tuple[Place, ast.expr]:
@@ -181,6 +182,8 @@ class Writes(Frame):
         for name, value in self.state.names.items():
             if name != own and name in later | self.captured and self.is_holder(value):
                 self._shared(seen, name, value, written)
+            elif name != own and self.place.name == "<module>" and overlap(value.memory, written.memory):
+                seen.doubts[f"`{name}` is a name of the module, which others can import"] = None
         for name, value in self.state.attrs.items():
             if name != own and overlap(value.memory, written.memory):
                 _add(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
@@ -300,6 +303,11 @@ class Writes(Frame):
         seen.calls[call.span.start] = call
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
+
+
+def shown(name: str) -> str:
+    """A place's name without what tells classes of one name apart."""
+    return re.sub(r"@\d+", "", name)
 
 
 def _add(seen: Observation, refusal: str, sentence: str) -> None:

@@ -18,11 +18,11 @@ def mlp(i, o):
 
 
 def program(body: str, save: str | list[str], step: str | list[str], needed: str | list[str],
-            rule: str = "FIP201") -> Program:  # fmt: skip
+            rule: str = "FIP201", by: str = "optimizer") -> Program:  # fmt: skip
     """A program below the common imports."""
     import textwrap
 
-    return Program(_HEAD.lstrip("\n") + textwrap.dedent(body).lstrip("\n"), save, step, needed, rule)
+    return Program(_HEAD.lstrip("\n") + textwrap.dedent(body).lstrip("\n"), save, step, needed, rule, by=by)
 
 
 PROGRAMS = {
@@ -621,7 +621,7 @@ PROGRAMS = {
             size.backward()
             return [net]
         """,
-        "net(x)", "p -= 0.1 * p.grad", "size.backward()",
+        "net(x)", "p -= 0.1 * p.grad", "size.backward()", by="operator",
     ),
     "cached_features": program(
         """

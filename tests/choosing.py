@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from fixinplace import source
-from fixinplace.repair.base import Proposal, Scene, repairs
+from fixinplace.repair.base import Proposal, Scene, Tier, repairs
 from fixinplace.repair.code import Code
 from fixinplace.trace.events import Offence, Place, Save, Write
+from fixinplace.trace.tracer import Options, Tracer
 
 PATH = "/project/train.py"
 Marks = str | Sequence[str]
@@ -56,6 +59,7 @@ class Program:
     rule: str = "FIP201"
     note: str = ""
     node: str = ""
+    by: str = "optimizer"
     code: Code = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +73,7 @@ class Program:
         offence = Offence(
             self.rule,
             Save(1, "linear", save[0], save),
-            (Write(2, "add_", step[0], step, by="optimizer"),),
+            (Write(2, "add_", step[0], step, by=self.by),),
             needed[0],
             needed,
             node=self.node,
@@ -96,17 +100,95 @@ class Program:
         return text
 
 
-def texts(program: Program) -> Iterator[str]:
-    """The result of each proposal that changes something."""
-    yield from (program.patched(proposal) for proposal in program.proposals() if proposal.changes)
+Gradients = dict[str, torch.Tensor]
 
 
-def run(text: str, cloned: bool = False) -> dict[str, Any]:
-    """What `main()` of a program returns, with a fixed seed; `cloned` clones every saved tensor when it is saved."""
+@dataclass
+class Record:
+    """What a run told: at each backward the gradients of all leaves, and how many nodes its graph had; at the end the
+    parameters of the modules that `main()` returns.  `error` is what the run died of."""
+
+    backwards: list[Gradients]
+    nodes: list[int]
+    parameters: Gradients
+    error: str = ""
+
+
+@functools.cache
+def run(text: str, cloned: bool = False) -> Record:
+    """Run `main()` of a program with a fixed seed; `cloned` clones every saved tensor when it is saved.
+
+    The gradients are asked for once more, besides those that the program takes, so that what it does with them and
+    to which leaves it limits them plays no part.
+    """
+    found: list[dict[torch.Tensor, torch.Tensor]] = []
+    nodes: list[int] = []
+    plain = torch.Tensor.backward
+
+    def backward(self: torch.Tensor, *arguments: Any, **keywords: Any) -> None:
+        leaves, count = _leaves(self)
+        given = torch.autograd.grad(self, leaves, *arguments, retain_graph=True, allow_unused=True)
+        found.append({leaf: g for leaf, g in zip(leaves, given, strict=True) if g is not None})
+        nodes.append(count)
+        plain(self, *arguments, **keywords)
+
     namespace: dict[str, Any] = {}
     exec(compile(text, PATH, "exec"), namespace)
     torch.manual_seed(0)
-    if not cloned:
-        return namespace["main"]()
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t):
-        return namespace["main"]()
+    torch.Tensor.backward = backward  # type: ignore[assignment,method-assign]
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(_clone, _same) if cloned else contextlib.nullcontext():
+            modules, error = namespace["main"](), ""
+    except RuntimeError as raised:
+        modules, error = [], str(raised)
+    finally:
+        torch.Tensor.backward = plain  # type: ignore[method-assign]
+    names = {p: f"{n}.{name}" for n, module in enumerate(modules) for name, p in module.named_parameters()}
+    labelled = [{names.get(leaf, str(tuple(leaf.shape))): g for leaf, g in each.items()} for each in found]
+    return Record(labelled, nodes, {name: p.detach() for p, name in names.items()}, error)
+
+
+def _clone(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().clone()
+
+
+def _same(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
+
+
+def _leaves(root: torch.Tensor) -> tuple[list[torch.Tensor], int]:
+    """The leaves of a graph in the order in which they are met, and the number of its nodes."""
+    leaves: dict[torch.Tensor, None] = {}
+    seen: set[Any] = set()
+    todo: list[Any] = [root.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            leaves[node.variable] = None
+        todo += [each for each, _ in node.next_functions]
+    return list(leaves), len(seen)
+
+
+def traced(program: Program) -> list[Proposal]:
+    """What the forms propose for the offences of a real traced run, the best first, each once."""
+    options = Options(own=lambda path: path == PATH, texts={PATH: program.text})
+    namespace: dict[str, Any] = {}
+    with contextlib.suppress(RuntimeError), Tracer(options) as tracer:
+        exec(compile(program.text, PATH, "exec"), namespace)
+        torch.manual_seed(0)
+        namespace["main"]()
+    files = lambda path: program.code if path == PATH else None  # noqa: E731
+    found: dict[object, Proposal] = {}
+    for offence in tracer.trace().offences:
+        for repair in repairs():
+            for proposal in repair.propose(Scene(offence, files)):
+                found.setdefault((proposal.title, proposal.changes), proposal)
+    return sorted(found.values(), key=lambda proposal: proposal.rank)
+
+
+def of(tier: Tier, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """The proposals of one tier."""
+    return [proposal for proposal in proposals if proposal.tier is tier]

@@ -8,7 +8,7 @@ from fixinplace.repair.base import Proposal, Repair, Scene, Tier
 from fixinplace.repair.steps.carried import cut_at_step, cut_before_loop
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.situation import situation
-from fixinplace.repair.steps.telling import at, shown
+from fixinplace.repair.steps.telling import story
 
 _NAME = "carried-graph"
 
@@ -27,12 +27,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and offence.rule == "FIP207":
-        save = offence.save.place if offence.save is not None else None
-        meaning = (
-            f"{shown(offence.needed, 'A backward')}{at(offence.needed)} went on into the graph of an earlier round: "
-            f"what{at(save)} had been saved there was overwritten since."
-        )
         title = "detach what is carried from round to round, or compute it again in each"
+        meaning = f"A backward went on into the graph of an earlier round, which was overwritten since. {story(scene)}"
         yield Proposal(_NAME, Tier.EXPLAIN, title, meaning=meaning, rank=90)
 
 

@@ -9,33 +9,29 @@ from fixinplace.repair.steps.detaching import detached
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.reorder import reordered
 from fixinplace.repair.steps.situation import situation
-from fixinplace.repair.steps.telling import at, shown
+from fixinplace.repair.steps.telling import story
 
 _NAME = "optimizer-step"
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """The choices that the order of the statements leaves, else an explanation."""
-    if scene.offence.rule != "FIP201":
+    if scene.offence.rule not in ("FIP201", "FIP306"):
         return
     found = situation(scene)
     choices = [] if found is None else [*reordered(found), *recomputed(found), *detached(found)]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
-    if not choices:
+    if not choices and scene.offence.rule == "FIP201":
         yield _story(scene)
 
 
 def _story(scene: Scene) -> Proposal:
-    offence = scene.offence
-    write = offence.writes[0].place if offence.writes else None
-    save = offence.save.place if offence.save is not None else None
-    meaning = (
-        f"{shown(write, 'An optimizer step')} wrote parameters{at(write)} that the forward{at(save)} had saved, and "
-        f"{shown(offence.needed, 'a backward')}{at(offence.needed)} needed them as they were. The order of the three "
-        f"is decided in places that cannot be rearranged safely from here."
-    )
     title = "take every backward before the step, or compute the loss again after it, or detach what it must not teach"
+    meaning = (
+        f"An optimizer step stands between a forward and its backward. {story(scene)} The order of the three is "
+        f"decided where it cannot be rearranged safely from what was seen."
+    )
     return Proposal(_NAME, Tier.EXPLAIN, title, meaning=meaning, rank=90)
 
 

@@ -51,6 +51,11 @@ class Backward:
         """True if the call has this keyword, or `**` that may hold it."""
         return any(each.arg in (keyword, None) for each in self.call.keywords)
 
+    @property
+    def keeps_graph(self) -> bool:
+        """True if the call names `retain_graph`."""
+        return any(each.arg == "retain_graph" for each in self.call.keywords)
+
     def with_argument(self, keyword: str, value: str) -> Change | None:
         """The call with one keyword more; None where it is not known to take it, or has it."""
         if not self.of_tensor or self.has(keyword):
@@ -77,5 +82,5 @@ def losses(node: ast.AST) -> Paths:
     for call in ast.walk(node):
         match call:
             case ast.Call(func=ast.Attribute(value=owner, attr="backward" | "manual_backward" | "grad")):
-                found |= reads(owner).union(*map(reads, call.args))
+                found |= reads(_unscaled(owner)).union(*map(reads, call.args))
     return frozenset(found)

@@ -129,8 +129,11 @@ def _behind(at: Situation) -> list[ast.stmt]:
     return found
 
 
-def _first(inside: Sequence[Item], name: str) -> int:
-    return min(n for n, item in enumerate(inside) if touch(item.facts.writes, [name]))
+def _first(inside: Sequence[Item], name: str) -> tuple[int, int]:
+    """Where a path is written first."""
+    item = next(item for item in inside if touch(item.facts.writes, [name]))
+    places = [(n.lineno, n.col_offset) for n in ast.walk(item.node) if isinstance(n, ast.expr) and path(n) == name]
+    return min(places, default=(item.node.lineno, 0))
 
 
 def _hidden(at: Situation) -> Iterator[str]:
@@ -184,7 +187,6 @@ def _passed(at: Situation) -> Iterator[Choice]:
     if call is None:
         return
     back = Reader(code).facts(code.statement(node)).binds
-    inside = flat(at.reader, function.body)
     names = [each.arg for each in function.args.args]
     given = zip(names[1:] if names[:1] == ["self"] else names, call.args, strict=False)
     states = [name for name, value in given if path(value) in back and any(begins(f, name) for f in _open(at))]

@@ -17,7 +17,7 @@ from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.choice import Choice
-from fixinplace.repair.steps.lines import Item, holding, needed, tainted, way
+from fixinplace.repair.steps.lines import Item, holding, needed, tainted
 from fixinplace.repair.steps.paths import EMPTY, Paths, begins, meets, path, stops, touch
 from fixinplace.repair.steps.recompute import others
 from fixinplace.repair.steps.situation import Situation
@@ -25,10 +25,9 @@ from fixinplace.repair.steps.situation import Situation
 
 def detached(at: Situation) -> Iterator[Choice]:
     """The shared names detached where the failing loss alone reads them."""
-    first = at.frame.body[0]
-    items = way(at.reader, first, at.needed) if at.frame.save is not None and not at.carried else None
-    source = holding(items, at.frame.save) if items is not None and at.frame.save is not None else None
-    if items is None or source is None:
+    items = at.items
+    source = holding(items, at.frame.save) if at.frame.save is not None and not at.carried else None
+    if source is None:
         return
     carrying, before = tainted(items, {source, *others(at, items)})
     wanted, _ = needed(items, at.wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.paths import EMPTY, Paths, base, begins, bound, flows, path, reads
@@ -61,6 +62,12 @@ class Reader:
 
     code: Code
     known: dict[int, Facts] = field(default_factory=dict)
+
+    @cached_property
+    def imported(self) -> Paths:
+        """Names under which the file imports: `F.relu_(x)` changes `x`, not `F`."""
+        imports = (node for node in ast.walk(self.code.tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
+        return frozenset((each.asname or each.name).split(".")[0] for node in imports for each in node.names)
 
     def facts(self, statement: ast.stmt) -> Facts:
         """Facts about a statement and all that stands in it."""
@@ -177,6 +184,8 @@ class Reader:
         text = self.code.source_of(call)
         statement = isinstance(near, ast.Expr) and near.value is call
         target = base(call.func.value) if isinstance(call.func, ast.Attribute) else None
+        if target is not None and target.split(".")[0] in self.imported:
+            target = base(call.args[0]) if call.args else None
         updated = target is not None and isinstance(call.func, ast.Attribute) and _changes(call.func.attr)
         acts = last in _ACTS or bool(words & _ACTING_WORDS) or (statement and not updated)
         flowing = frozenset().union(*map(flows, call.args))

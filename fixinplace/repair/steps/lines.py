@@ -63,7 +63,7 @@ def way(reader: Reader, start: ast.stmt, stop: ast.stmt) -> list[Item] | None:
     if shared is None:
         return None
     block, first, last = shared
-    if first > last or (first == last and start is not stop):
+    if first > last or (first == last and block[first] is not start):
         return None
     items = flat(reader, block[first:last], ())
     wraps: tuple[ast.With, ...] = ()

@@ -45,9 +45,7 @@ def _behind_step(at: Situation) -> Iterator[Choice]:
     step = _last_step(at)
     if step is None or at.frame.save is None:
         return
-    items = way(at.reader, at.frame.save, at.needed)
-    if items is None:
-        return
+    items = at.items
     stop = next((n + 1 for n, item in enumerate(items) if item.node is step), None)
     plan = None if stop is None else _plan(at, items, stop)
     if plan is None:
@@ -62,7 +60,7 @@ def _in_loop(at: Situation) -> Iterator[Choice]:
     loop = at.loop
     if loop is None or at.frame.save is None or any(each is at.frame.save for each in ast.walk(loop)):
         return
-    items = way(at.reader, at.frame.save, loop)
+    items = way(at.reader, at.frame.body[0], loop)
     plan = None if items is None else _plan(at, items, len(items), loop)
     if plan is None or items is None:
         return
@@ -105,7 +103,13 @@ def others(at: Situation, items: Sequence[Item]) -> set[int]:
     """Items that use the modules of the other optimizers that step on the way."""
     steps = [found for item in items if (found := step_of(item.node)) is not None]
     modules = [module for step in steps for module in at.modules(step.optimizer) or ()]
-    return {n for n, item in enumerate(items) if not item.facts.acts and touch(item.facts.flows, modules)}
+    return {n for n, item in enumerate(items) if touch(item.facts.flows, modules) and not _manages(item)}
+
+
+def _manages(item: Item) -> bool:
+    """True for what has an effect, and for what goes through parameters (an optimizer that is made)."""
+    calls = (each.func for each in ast.walk(item.node) if isinstance(each, ast.Call))
+    return bool(item.facts.acts) or any(isinstance(f, ast.Attribute) and f.attr == "parameters" for f in calls)
 
 
 def _wanted_in(at: Situation, loop: ast.stmt) -> frozenset[str]:

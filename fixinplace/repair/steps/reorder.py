@@ -20,7 +20,7 @@ from fixinplace.repair.steps.facts import Facts
 from fixinplace.repair.steps.lines import common
 from fixinplace.repair.steps.moving import CannotMove, cut, moved, pasted_after
 from fixinplace.repair.steps.optimizers import clears, disjoint, scaler_update, step_of
-from fixinplace.repair.steps.paths import meets, touch
+from fixinplace.repair.steps.paths import EMPTY, meets, touch
 from fixinplace.repair.steps.situation import Situation
 
 
@@ -65,11 +65,12 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
     mover = at.by_hand or at.write
     if block[first] is not mover or (at.step is None and at.by_hand is None and not at.whole_update):
         return None
-    found = _sorted(at, block[first + 1 : last])
+    first = _earliest(at, block, first)
+    found = _sorted(at, block[first:last])
     if found is None:
         return None
     more, staying = found
-    going = [*_prepares(block, first), mover, *more]
+    going = [*_prepares(block, first), *more]
     again = _again(going, block[last:])
     if again:
         return _joined(at, going, block, last) if again == {at.optimizer} else None
@@ -81,13 +82,22 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
     return _Move(tuple(going), block[last], tuple(updates), passed=passed)
 
 
+def _earliest(at: Situation, block: list[ast.stmt], first: int) -> int:
+    """The first step behind the save that writes something which the failing loss has used."""
+    for n, node in enumerate(block[:first]):
+        step, save = step_of(node), at.frame.save
+        if step is not None and save is not None and save.lineno < node.lineno and at.uses(step.optimizer):
+            return n
+    return first
+
+
 def _sorted(at: Situation, between: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]] | None:
     """The lines between that go along, and those that stay; None where one of them forbids the move."""
     going: list[ast.stmt] = []
     staying: list[ast.stmt] = []
-    optimizers = [] if at.step is None else [at.step.optimizer]
+    optimizers: list[str] = []
     for node in between:
-        role = _role(at, node, optimizers)
+        role = "goes" if node is at.write or node is at.by_hand else _role(at, node, optimizers)
         if role == "blocks":
             return None
         (going if role == "goes" else staying).append(node)
@@ -146,6 +156,8 @@ def _clears_for(at: Situation, owner: str, optimizer: str) -> bool | None:
     modules, theirs = at.modules(optimizer), at.modules(owner)
     if modules is not None and any(meets(owner, module) for module in modules):
         return True
+    if at.is_loop_variable(owner.split(".", maxsplit=1)[0]):
+        return None
     if theirs is not None or at.is_optimizer(owner):
         return None if modules and theirs and not disjoint(modules, theirs) else False
     return None if modules is None else False
@@ -194,14 +206,15 @@ def _free(at: Situation, going: list[ast.stmt], staying: list[ast.stmt], block: 
     for mover in going:
         mine = at.reader.facts(mover)
         for other in staying:
-            later = order[id(other)] > order[id(mover)] and not scaler_update(mover)
-            if later and not _apart(mine, at.reader.facts(other)):
+            if order[id(other)] > order[id(mover)] and not _apart(mine, at.reader.facts(other), at):
                 return False
     return True
 
 
-def _apart(mine: Facts, other: Facts) -> bool:
-    return not (touch(mine.writes, other.reads | other.writes) or touch(mine.reads, other.binds))
+def _apart(mine: Facts, other: Facts, at: Situation) -> bool:
+    """True if two statements may change places; a scaler is asked for its scale in between, which stays."""
+    scaler = frozenset({at.step.scaler}) if at.step is not None else EMPTY
+    return not (touch(mine.writes - scaler, other.reads | other.writes) or touch(mine.reads, other.binds))
 
 
 def _out_of_loop(at: Situation, block: list[ast.stmt], first: int, last: int) -> _Move | None:
@@ -213,10 +226,10 @@ def _out_of_loop(at: Situation, block: list[ast.stmt], first: int, last: int) ->
         return None
     index = next(n for n, each in enumerate(loop.body) if each is at.write)
     between = [*loop.body[index + 1 :], *block[first + 1 : last]]
-    found = _sorted(at, between)
-    if found is None or found[0] or not _free(at, [loop.body[index]], between, [at.write, *between]):
+    found = _sorted(at, [at.write, *between])
+    if found is None or found[0] != [at.write] or not _free(at, [loop.body[index]], between, [at.write, *between]):
         return None
-    if any(not _apart(at.reader.header(loop), at.reader.facts(node)) for node in block[first + 1 : last]):
+    if any(not _apart(at.reader.header(loop), at.reader.facts(node), at) for node in block[first + 1 : last]):
         return None
     going = [*_prepares(loop.body, index), at.write]
     if len(loop.body) == len(going):
@@ -254,12 +267,13 @@ def _one_step(at: Situation, move: _Move) -> Choice:
 
 def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     change = Change(at.code.path, _edits(at, move))
-    names = " and ".join(f"`{at.one_line(node)}`" for node in move.steps or move.going[:1])
+    names = " and ".join(f"`{at.one_line(node)}`" for node in move.steps or [at.write])
+    names = f"the update in line {at.by_hand.lineno}" if at.by_hand is not None else names
     title = f"{names} moved behind `{at.failing}`"
     more = _PASSED if move.passed else ""
     if at.whole_update:
         kept = at.backward.with_argument("retain_graph", "True") if at.update_keeps_graph else None
-        if kept is not None or not at.update_keeps_graph or at.backward.has("retain_graph"):
+        if kept is not None or not at.update_keeps_graph or at.backward.keeps_graph:
             meaning = _UPDATE.format(at.failing, at.one_line(at.write))
             yield Choice(title, meaning + more, joined(change, kept), 12)
         return
@@ -267,7 +281,7 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
         yield Choice(title, _FIRST + "." + more, (change,), 10)
         return
     optimizers = [step.optimizer for node in move.steps if (step := step_of(node)) is not None] or [at.optimizer]
-    whose = " and ".join(f"`{each}`" for each in optimizers)
+    whose = " and ".join(f"`{each}`" for each in (at.stepped if at.by_hand and at.stepped else optimizers))
     for limited, whom, apart in at.only_later(optimizers):
         meaning = _LIMITED.format(
             at.loss, whom, whose, "step" if len(optimizers) > 1 else "steps", _UNLESS * (not apart)

@@ -12,9 +12,9 @@ from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.backward import Backward, losses
 from fixinplace.repair.steps.facts import Reader
 from fixinplace.repair.steps.frames import Frame, frame
-from fixinplace.repair.steps.lines import common
+from fixinplace.repair.steps.lines import Item, common, needed, way
 from fixinplace.repair.steps.optimizers import Optimizers, Step, disjoint, one_shot, step_of
-from fixinplace.repair.steps.paths import Paths
+from fixinplace.repair.steps.paths import Paths, touch
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,17 @@ class Situation:
         """The innermost loop around both the step and the failing backward."""
         around = [up for up in self.code.up(self.needed) if isinstance(up, (ast.For, ast.While))]
         return next((each for each in around if any(node is self.write for node in ast.walk(each))), None)
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """All that runs in the function on the way to the failing statement, in the order of the text."""
+        return way(self.reader, self.frame.body[0], self.needed) or []
+
+    def uses(self, optimizer: str) -> bool:
+        """True if the failing loss is known to come through modules that this optimizer steps."""
+        modules = self.modules(optimizer)
+        flows = [self.items[n].facts.flows for n in needed(self.items, self.wanted)[0]]
+        return modules is not None and any(touch(each, modules) for each in flows)
 
     @cached_property
     def carried(self) -> bool:
@@ -165,6 +176,11 @@ class Situation:
         """True if this is stepped somewhere in the file, or has the name of an optimizer."""
         statements = (node for node in ast.walk(self.code.tree) if isinstance(node, ast.stmt))
         return "opt" in text.lower() or any((s := step_of(node)) and s.optimizer == text for node in statements)
+
+    def is_loop_variable(self, name: str) -> bool:
+        """True if a loop of the function binds the name, so that it may be anything."""
+        loops = (each for node in self.frame.body for each in ast.walk(node) if isinstance(each, ast.For))
+        return any(isinstance(each, ast.Name) and each.id == name for loop in loops for each in ast.walk(loop.target))
 
     def one_shot(self, name: str) -> bool:
         """True if a name may hold an iterator."""

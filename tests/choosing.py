@@ -15,6 +15,7 @@ import torch
 from fixinplace import source
 from fixinplace.repair.base import Proposal, Scene, Tier, repairs
 from fixinplace.repair.code import Code
+from fixinplace.repair.search import culprits
 from fixinplace.trace.events import Offence, Place, Save, Write
 from fixinplace.trace.tracer import Options, Tracer
 
@@ -180,13 +181,9 @@ def traced(program: Program) -> list[Proposal]:
         exec(compile(program.text, PATH, "exec"), namespace)
         torch.manual_seed(0)
         namespace["main"]()
-    files = lambda path: program.code if path == PATH else None  # noqa: E731
-    found: dict[object, Proposal] = {}
-    for offence in tracer.trace().offences:
-        for repair in repairs():
-            for proposal in repair.propose(Scene(offence, files)):
-                found.setdefault((proposal.title, proposal.changes), proposal)
-    return sorted(found.values(), key=lambda proposal: proposal.rank)
+    found = culprits(tracer.trace().offences, lambda path: program.code if path == PATH else None)
+    unique = {(each.title, each.changes): each for culprit in found for each in culprit.proposals}
+    return sorted(unique.values(), key=lambda proposal: proposal.rank)
 
 
 def of(tier: Tier, proposals: Sequence[Proposal]) -> list[Proposal]:

@@ -140,7 +140,10 @@ def _distinct(offences: Sequence[Offence]) -> list[Offence]:
 
 @dataclass
 class Search:
-    """One search; `run` does it.  codes: files by path that a patch may change, filled as they are asked for."""
+    """One search; `run` does it.
+
+    known: culprits by key. place: which of its patches is on for each. left: offences that the last trace showed.
+    """
 
     probe: Probe
     files: Files
@@ -150,6 +153,7 @@ class Search:
     known: dict[tuple[object, ...], Culprit] = field(default_factory=dict)
     place: dict[tuple[object, ...], int] = field(default_factory=dict)
     tried: list[Tried] = field(default_factory=list)
+    left: list[Offence] = field(default_factory=list)
     stopped: str = ""
     started: float = field(default_factory=time.monotonic)
 
@@ -225,19 +229,17 @@ class Search:
     def _retrace(self, attempt: Attempt) -> bool:
         """Trace a version that still raises; True if it shows a culprit that was not known."""
         trace = self.lab.trace(self.probe, attempt.rewritten)
-        if isinstance(trace, str):
-            return False
-        self._last = [back(offence, attempt) for offence in trace.offences]
-        return self._learn(self._last)
+        self.left = [] if isinstance(trace, str) else [back(offence, attempt) for offence in trace.offences]
+        return self._learn(self.left)
 
     def _blamed(self, last: Tried) -> list[Proposal]:
         """The proposals that are wrong by themselves, or, where none is, those of the culprits that are still there."""
         proposals = list(last.attempt.proposals)
+        if last.ruling.reason == "still-raises" and self.left:
+            names = {key(offence) for offence in self.left} & self.known.keys()
+            return [p for p in proposals if any(p in self.known[name].proposals for name in names)]
         if len(proposals) == 1:
             return proposals
-        if last.ruling.reason == "still-raises":
-            names = {key(offence) for offence in self._last}
-            return [p for p in proposals if any(p in self.known[n].proposals for n in names if n in self.known)]
         wrong = [each for each in proposals if self._is_wrong(each)]
         return wrong or proposals[-1:]
 

@@ -184,7 +184,6 @@ def _passed(at: Situation) -> Iterator[Choice]:
     if call is None:
         return
     back = Reader(code).facts(code.statement(node)).binds
-    inside = flat(at.reader, function.body)
     names = [each.arg for each in function.args.args]
     given = zip(names[1:] if names[:1] == ["self"] else names, call.args, strict=False)
     states = [name for name, value in given if path(value) in back and any(begins(f, name) for f in _open(at))]

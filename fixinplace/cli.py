@@ -9,16 +9,18 @@ from typing import Annotated
 import typer
 
 from fixinplace import __version__
+from fixinplace.commands.behind import OwnOptionsFirst
 from fixinplace.commands.check import check as run_check
 from fixinplace.commands.console import Console
 from fixinplace.commands.fix import Writing
 from fixinplace.commands.fix import fix as run_fix
 from fixinplace.commands.inputs import Selection
 from fixinplace.commands.proving import Proving
-from fixinplace.commands.reporting import Format, Reporting
+from fixinplace.commands.reporting import Format, RepairFormat, Reporting
 from fixinplace.commands.rule import rule as run_rule
 from fixinplace.config import BadConfig
 from fixinplace.pipeline import Mode, Policy
+from fixinplace.repair.budget import Budget
 
 app = typer.Typer(
     help="Find in-place writes that break autograd, rewrite them, and prove the rewrite by running it.",
@@ -97,6 +99,43 @@ def fix(
     writing = Writing(Policy(verify, unsafe_fixes), diff)
     proving = Proving(tuple(probe or ()), timeout, allow_run)
     _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console))
+
+
+@app.command(cls=OwnOptionsFirst, context_settings={"allow_interspersed_args": False})
+def repair(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SCRIPT|FILE.py::NAME [ARGS]...", help="Your own command; all behind it is its own."),
+    ] = None,
+    module: Annotated[str | None, typer.Option("-m", help="Run a module instead, as `python -m` does.")] = None,
+    diff: Diff = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Name culprit, save and backward; patch nothing.")] = False,
+    choose: Annotated[int, typer.Option(min=0, help="Write this one of several repairs with different meanings.")] = 0,
+    unsafe_fixes: UnsafeFixes = False,
+    budget: Annotated[str, typer.Option(metavar="TRIES[,SECONDS]", help="How long to search.")] = "60,600",
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one run may take.")] = 300.0,
+    allow_run: AllowRun = False,
+    output_format: Annotated[RepairFormat, typer.Option(help="How the result is printed.")] = RepairFormat.TEXT,
+) -> None:
+    """Run your command, name the line that overwrote what a backward needed, find the smallest patch, prove it."""
+    from fixinplace.commands.repair import Options
+    from fixinplace.commands.repair import repair as run_repair
+
+    json = output_format is RepairFormat.JSON
+    options = Options(diff, explain, choose, json, unsafe_fixes, allow_run, timeout, _budget(budget))
+    _exit_with(lambda console: run_repair(module, tuple(words or ()), options, console))
+
+
+def _budget(text: str) -> Budget:
+    """`60` or `60,600`: tries, seconds."""
+    tries, _, seconds = text.partition(",")
+    try:
+        found = Budget(int(tries), float(seconds or 600))
+    except ValueError as error:
+        raise typer.BadParameter(f"--budget {text}: a number of tries, and after a comma of seconds") from error
+    if found.judgements < 1 or found.seconds <= 0:
+        raise typer.BadParameter(f"--budget {text}: at least one try and some time")
+    return found
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ class Nearest:
         known = self._by_folder.get(folder)
         if known is None:
             file = folder / "pyproject.toml"
-            known = load(file) if file.is_file() else None
+            known = load(file) if os.path.isfile(file) else None  # noqa: PTH113 - no error for a folder that is closed
             if known is None:
                 known = Config(folder) if folder == folder.parent else self._of_folder(folder.parent)
             self._by_folder[folder] = known

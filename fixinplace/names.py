@@ -121,8 +121,8 @@ REFUSALS: dict[str, Kind] = {
 }
 
 UNPROVED: tuple[str, ...] = (
-    "hidden-caller", "verify-off", "no-probe", "not-reached", "nondeterministic", "needs-package", "needs-gpu",
-    "timed-out", "over-memory", "no-sandbox", "no-forward-reference", "probe-failed",
+    "hidden-caller", "verify-off", "no-probe", "not-reached", "no-gradient", "nondeterministic", "needs-package",
+    "needs-gpu", "timed-out", "over-memory", "no-sandbox", "no-forward-reference", "probe-failed",
 )  # fmt: skip
 
 REFUTED: tuple[str, ...] = (

@@ -203,7 +203,7 @@ def unrun(fix: Fix, reason: str) -> Ruling:
         return Ruling(Verdict.SAFE)
     sentence = {
         "verify-off": "nothing was run: --verify off",
-        "no-probe": "nothing to run: name a probe with --probe, or give the file a `__main__` guard",
+        "no-probe": "nothing to run: name a script that uses it with --probe, or give the file a `__main__` guard",
     }[reason]
     return Ruling(Verdict.UNPROVED, reason, sentence)
 

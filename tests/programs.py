@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixinplace.model import Edit, Fix, Span
-from fixinplace.verify.bench import Judgement
+from fixinplace.verify.bench import Case, Judgement
+from fixinplace.verify.jobs import Patch
 from fixinplace.verify.probes import Probe, parse, script
 from fixinplace.verify.runner import Runner
 from fixinplace.verify.search import rewrite
@@ -31,7 +32,11 @@ class Program:
     def judge(self, runner: Runner, old: str, new: str) -> Judgement:
         """What the runner says about replacing `old` by `new`."""
         rewritten, marks = rewrite(self.text, [fix(self.text, old, new)])
-        return runner.judge(self.probe, str(self.path), self.text, rewritten, marks)
+        return runner.judge(self.case(rewritten), marks)
+
+    def case(self, rewritten: str) -> Case:
+        """The program and another text of it."""
+        return Case(self.probe, (Patch(str(self.path), self.text),), (Patch(str(self.path), rewritten),))
 
 
 def program(folder: Path, text: str, name: str = "program.py") -> Program:

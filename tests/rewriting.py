@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fixinplace import catalogue, rewrite, source
+from fixinplace import catalogue, detect, rewrite, source
 from fixinplace.model import Certainty, Facts, Finding, Fix, Found, Place, Refused, Site, Span
 
 _HEADERS = (ast.If, ast.While, ast.For, ast.With, ast.Match)
@@ -60,6 +60,13 @@ def refusals(text: str, *sites: At) -> list[str]:
     findings = plan(text, *sites)
     assert all(isinstance(f.outcome, Refused) for f in findings), [f.outcome for f in findings]
     return [f.outcome.refusal for f in findings if isinstance(f.outcome, Refused)]
+
+
+def fixes(code: str) -> list[Fix]:
+    """The fixes that detection and rewriting find in a program, which gets its imports here."""
+    part = source.Text("import torch\nimport functools\nfrom torch import nn\n" + code)
+    findings = rewrite.plan(part, detect.scan(part, ast.parse(part.text)))
+    return [f.outcome for f in findings if isinstance(f.outcome, Fix)]
 
 
 def statement(part: source.Text, code: str) -> Span:

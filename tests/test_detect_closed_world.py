@@ -5,14 +5,10 @@ Each one computes something else after the rewrite, through something that is ea
 
 from __future__ import annotations
 
-import ast
 import textwrap
 
 import pytest
-
-from fixinplace import detect, rewrite
-from fixinplace.model import Fix
-from fixinplace.source import Text
+from rewriting import fixes
 
 MAIN = "w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    "
 
@@ -153,13 +149,6 @@ CLASSES = {
                 return checkpoint(self.inner, x)
     """,
 }
-
-
-def fixes(code: str) -> list[Fix]:
-    text = "import torch\nimport functools\nfrom torch import nn\n" + code
-    part = Text(text)
-    findings = rewrite.plan(part, detect.scan(part, ast.parse(text)))
-    return [f.outcome for f in findings if isinstance(f.outcome, Fix)]
 
 
 @pytest.mark.parametrize("body", INSIDE.values(), ids=INSIDE.keys())

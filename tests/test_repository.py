@@ -14,6 +14,8 @@ from fixinplace.model import Fix
 from fixinplace.report import rules
 from fixinplace.source import parse
 
+COMMANDS = (["check"], ["fix"], ["repair"], ["rule"])
+
 
 def options(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
@@ -21,7 +23,7 @@ def options(text: str) -> set[str]:
 
 def test_options_in_the_readme_exist(root: Path, command):
     documented = options((root / "README.md").read_text()) - {"--git-dir"}
-    existing = options("".join(command(*words, "--help").stdout for words in ([], ["check"], ["fix"], ["rule"])))
+    existing = options("".join(command(*words, "--help").stdout for words in ([], *COMMANDS)))
 
     assert documented <= existing
     assert existing - documented == {"--help", "--version", "--ignore", "--config"} - documented

@@ -259,7 +259,7 @@ UNPROVED = {
     "nothing is differentiated": (
         "import torch\ny = torch.ones(3)\ny += 1\nprint(y)\n",
         ("y += 1", "y = y + 1"),
-        "not-reached",
+        "no-gradient",
     ),
 }
 
@@ -270,6 +270,21 @@ def test_what_cannot_be_told_stays_unproved(name: str, lab: Runner, tmp_path: Pa
     ruling = program(tmp_path, text).judge(lab, old, new).ruling
     assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, reason), ruling.sentence
     assert ruling.sentence
+
+
+CONFINED = {
+    "a write outside the scratch folder": "open('/usr/new', 'w')",
+    "a connection": "import socket\nsocket.create_connection(('192.0.2.1', 80), 1)",
+    "a look-up": "import urllib.request\nurllib.request.urlopen('http://example.invalid/')",
+}
+
+
+@pytest.mark.parametrize("what", CONFINED)
+def test_what_the_sandbox_stops_is_not_called_the_programs_own_failure(what: str, lab: Runner, tmp_path: Path):
+    text = HEAD + f"y = x.exp()\ny += 1\n{CONFINED[what]}\ny.sum().backward()\n"
+    ruling = program(tmp_path, text).judge(lab, "y += 1", "y = y + 1").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "probe-failed")
+    assert "stopped by the sandbox" in ruling.sentence
 
 
 RETURNED = """
@@ -333,3 +348,31 @@ def test_an_argument_that_is_no_longer_written_and_is_read_is_refuted(lab: Runne
     text = ARGUMENT.replace("return scale(x * 1)", "y = x * 1\n    scale(y)\n    return y")
     ruling = program(tmp_path, text).judge(lab, "w *= 2", "w = w * 2").ruling
     assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, "forward-differs")
+
+
+RETAINED = """
+import torch
+
+def main():
+    w = torch.ones(3, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=0.1)
+    h = (w * w).exp()
+    first, second = h.sum(), (h * 2).sum()
+    h += 1
+    first.backward(retain_graph=True)
+    second.backward(retain_graph=True)
+    optimizer.step()
+    return h, first
+"""
+
+
+def test_what_had_its_backward_is_not_blamed_for_the_step_after_it(lab: Runner, tmp_path: Path):
+    """The optimizer changes what the returned values have saved, which they need no more."""
+    ruling = program(tmp_path, RETAINED).judge(lab, "h += 1", "h = h + 1").ruling
+    assert ruling.verdict is Verdict.PROVED, ruling
+
+
+def test_what_is_returned_without_a_backward_of_its_own_is_blamed(lab: Runner, tmp_path: Path):
+    late = RETAINED.replace("    return h, first", "    late = (w * w).exp()\n    late *= 2\n    return late")
+    ruling = program(tmp_path, late).judge(lab, "h += 1", "h = h + 1").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, "still-raises")

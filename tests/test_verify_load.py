@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fixinplace.model import Verdict
-from fixinplace.verify.jobs import Job, Run
+from fixinplace.verify.bench import Case
+from fixinplace.verify.jobs import Job, Patch, Run
 from fixinplace.verify.probes import parse
 from fixinplace.verify.runner import Runner
 from fixinplace.verify.search import prove, rewrite
@@ -36,7 +37,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 def output(lab: Runner, kind: str, probe: Path, edited: Path, text: str, name: str | None = None) -> tuple[Run, str]:
     assert lab.problem is None
-    run = lab.run(Job(kind, str(probe), name, str(edited), text))
+    run = lab.run(Job(kind, str(probe), name, (Patch(str(edited), text),)))
     return run, Path(run.folder, "stdout").read_text()
 
 
@@ -114,7 +115,8 @@ def test_a_probe_in_another_file_proves_and_refutes(lab: Runner, tmp_path: Path)
     (probe,) = parse("probe_model.py", tmp_path)
     for new, verdict in (("y = y * 3", Verdict.PROVED), ("y = y * 4", Verdict.REFUTED)):
         rewritten, marks = rewrite(text, [fix(text, "y *= 3", new)])
-        ruling = lab.judge(probe, str(tmp_path / "model.py"), text, rewritten, marks).ruling
+        versions = ((Patch(str(tmp_path / "model.py"), each),) for each in (text, rewritten))
+        ruling = lab.judge(Case(probe, *versions), marks).ruling
         assert ruling.verdict is verdict, ruling
         assert ruling.evidence[0].probe == "probe_model.py::probe_layer"
 
@@ -165,3 +167,71 @@ def test_compiled_programs_run_as_they_are_written(lab: Runner, tmp_path: Path):
     ruling = made.judge(lab, "y += 1", "y = y + 1").ruling
     assert ruling.verdict is Verdict.PROVED, ruling
     assert any("torch.compile" in note for note in ruling.evidence[0].notes)
+
+
+def test_two_edited_files_are_proved_together(lab: Runner, tmp_path: Path):
+    """Each edit alone leaves the program dying of the other's write."""
+    train = """
+        import torch, model
+
+        def main():
+            x = torch.ones(3, requires_grad=True)
+            h = model.layer(x).sigmoid()
+            h += 1
+            return h
+    """
+    write(tmp_path, {"model.py": LAYER, "train.py": train})
+    paths = [str(tmp_path / name) for name in ("model.py", "train.py")]
+    texts = [Path(path).read_text() for path in paths]
+    edits = (("y *= 3", "y = y * 3"), ("h += 1", "h = h + 1"))
+    made = [
+        rewrite(text, [fix(text, *edit, group=n)], n) for n, (text, edit) in enumerate(zip(texts, edits, strict=True))
+    ]
+    probe = parse("train.py::main", tmp_path)[0]
+    original = tuple(map(Patch, paths, texts))
+    rewritten = tuple(Patch(path, text) for path, (text, _) in zip(paths, made, strict=True))
+    marks = tuple(mark for _, found in made for mark in found)
+    judgement = lab.judge(Case(probe, original, rewritten), marks)
+    assert judgement.ruling.verdict is Verdict.PROVED, judgement
+    assert judgement.reached == {0, 1}
+    half = lab.judge(Case(probe, original, (rewritten[0], original[1])), marks[:1]).ruling
+    assert (half.verdict, half.reason) == (Verdict.REFUTED, "still-raises")
+
+
+COMMANDS = [
+    ({"run.py": "import sys; print(sys.argv[1:], __name__)"}, "script", None, ("-x", "3"), "['-x', '3'] __main__\n"),
+    ({"run.py": "import sys; print(sys.argv[1:], __spec__.name)"}, "module", "run", ("a",), "['a'] run\n"),
+    (
+        {"pkg/__init__.py": "", "pkg/w.py": "W = 5", "pkg/__main__.py": "from .w import W; print(W, __package__)"},
+        "module",
+        "pkg",
+        (),
+        "5 pkg\n",
+    ),
+    ({"pkg/__init__.py": "", "pkg/run.py": "raise SystemExit(0)"}, "module", "pkg.run", (), ""),
+]
+
+
+@pytest.mark.parametrize(("files", "kind", "name", "arguments", "says"), COMMANDS)
+def test_commands_with_arguments_and_modules(
+    files: dict[str, str],
+    kind: str,
+    name: str | None,
+    arguments: tuple[str, ...],
+    says: str,
+    lab: Runner,
+    tmp_path: Path,
+):
+    write(tmp_path, files)
+    assert lab.problem is None
+    path = tmp_path / "run.py"
+    run = lab.run(Job(kind, str(path), name, (), arguments, str(tmp_path)))
+    assert run.finished, run
+    assert Path(run.folder, "stdout").read_text() == says
+
+
+def test_a_module_that_does_not_exist_is_named(lab: Runner, tmp_path: Path):
+    assert lab.problem is None
+    run = lab.run(Job("module", "", "nowhere.at.all", (), (), str(tmp_path)))
+    assert run.failure is not None
+    assert run.failure.missing == "nowhere"

@@ -15,6 +15,9 @@ def base(tmp_path: Path) -> Path:
     (tmp_path / "a.py").write_text("def main(): pass\ndef probe_one(): pass\nclass K:\n    def probe_no(self): pass\n")
     (tmp_path / "b.py").write_text("def probe_two(): pass\ndef probe_three(): pass\n")
     (tmp_path / "broken.py").write_text("def main(:\n")
+    (tmp_path / "given.py").write_text(
+        "def main(x, y=1): pass\ndef named(*, x): pass\ndef probe_x(x): pass\ndef free(x=1, *a, y=2, **k): pass\n"
+    )
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "c.py").write_text("def main(): pass\n")
     return tmp_path
@@ -51,6 +54,9 @@ def test_patterns_pass_over_files_without_the_name(base: Path):
         ("broken.py::main", "broken.py cannot be read"),
         ("*.txt::main", "no file matches"),
         ("a.py::", "a name is missing"),
+        ("given.py::main", "main needs arguments"),
+        ("given.py::named", "named needs arguments"),
+        ("given.py", "begins with probe_"),
     ],
 )
 def test_errors_are_one_line_and_name_the_probe(spec: str, words: str, base: Path):
@@ -60,6 +66,10 @@ def test_errors_are_one_line_and_name_the_probe(spec: str, words: str, base: Pat
     assert words in message
     assert spec in message
     assert "\n" not in message
+
+
+def test_defaults_are_no_arguments(base: Path):
+    assert labels("given.py::free", base) == ["callable given.py::free"]
 
 
 def test_a_script(base: Path):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from fixinplace.verify.jobs import Region
 from fixinplace.verify.reach import Reach, holding_code
 
 
 def reached(text: str, *marked: str, call: str = "") -> list[str]:
     """The marked pieces of text whose code runs when the text does, followed by `call`."""
-    regions = tuple((text.index(piece), text.index(piece) + len(piece)) for piece in marked)
+    regions = tuple(Region(text.index(piece), text.index(piece) + len(piece)) for piece in marked)
     code = compile(text, "<text>", "exec")
-    reach = Reach(text, regions)
+    reach = Reach([text], regions)
     reach.seen(code)
     scope: dict[str, object] = {"C": list}
     with reach:
@@ -49,8 +50,8 @@ def test_a_region_is_reached_when_all_of_its_code_has_run(text: str, piece: str,
 
 def test_only_this_text_counts():
     text = "def f():\n    return abs(1)\n"
-    region = (text.index("abs(1)"), text.index("abs(1)") + 6)
-    reach = Reach(text, (region,))
+    region = Region(text.index("abs(1)"), text.index("abs(1)") + 6)
+    reach = Reach([text], (region,))
     reach.seen(compile(text, "<text>", "exec"))
     other: dict[str, object] = {}
     with reach:
@@ -61,7 +62,8 @@ def test_only_this_text_counts():
 
 def test_regions_without_code():
     text = "def f():\n    global q  # note\n    q = 1\n"
-    regions = [(13, 21), (23, 29), (text.index("q = 1"), text.index("q = 1") + 5)]
+    places = [(13, 21), (23, 29), (text.index("q = 1"), text.index("q = 1") + 5)]
+    regions = [Region(*place) for place in places]
     assert holding_code(text, regions) == {regions[2]}
 
 

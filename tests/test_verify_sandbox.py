@@ -16,7 +16,7 @@ from programs import program
 from fixinplace.model import Ruling, Verdict
 from fixinplace.verify import landlock
 from fixinplace.verify import runner as runner_module
-from fixinplace.verify.jobs import Job, Limits, Run, Status
+from fixinplace.verify.jobs import Job, Limits, Patch, Run, Status
 from fixinplace.verify.runner import Runner
 
 SLEEP = shutil.which("sleep") or "/bin/sleep"
@@ -45,7 +45,7 @@ def ran(runner: Runner, folder: Path, text: str) -> tuple[Run, str]:
     """One plain run of a script, and what it printed."""
     made = program(folder, text)
     assert runner.problem is None
-    run = runner.run(Job("script", str(made.path), None, str(made.path), made.text))
+    run = runner.run(Job("script", str(made.path), None, (Patch(str(made.path), made.text),)))
     return run, Path(run.folder, "stdout").read_text()
 
 
@@ -80,7 +80,7 @@ def test_a_write_outside_the_scratch_folder_is_refused(lab: Runner, tmp_path: Pa
         "os.mkdir({victim!r} + '.folder')",
         "os.symlink('/etc', {victim!r} + '.link')",
         "os.link({victim!r}, 'hard'); open('hard', 'w').write('gone')",
-        "open('precious.txt', 'a').write('more')",
+        "open({victim!r}, 'a').write('more')",
     ],
 )
 def test_other_changes_outside_are_refused(call: str, lab: Runner, tmp_path: Path):
@@ -253,14 +253,14 @@ def test_the_runner_leaves_nothing_behind(tmp_path: Path):
 
 KILLED = """
 import sys, time
-from fixinplace.verify.jobs import Job
+from fixinplace.verify.jobs import Job, Patch
 from fixinplace.verify.runner import Runner
 
 runner = Runner()
 assert runner.problem is None
 print(runner.folder, flush=True)
 path = sys.argv[1]
-runner.run(Job("script", path, None, path, open(path).read()))
+runner.run(Job("script", path, None, (Patch(path, open(path).read()),)))
 """
 
 
@@ -284,3 +284,36 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_program_may_write_into_its_own_folder_and_changes_nothing_there(lab: Runner, tmp_path: Path):
+    text = """
+        import torch, pathlib
+
+        with open("log.txt", "a") as log:
+            log.write("again")
+        pathlib.Path("runs/new.txt").write_text("new")
+        pathlib.Path("runs/deep/last.txt").write_text("replaced")
+        print(pathlib.Path("log.txt").read_text(), pathlib.Path("runs/big.bin").stat().st_size)
+        x = torch.ones(3, requires_grad=True)
+        y = x.exp()
+        y += 1
+        y.sum().backward()
+    """
+    made = program(tmp_path, text)
+    (tmp_path / "log.txt").write_text("first ")
+    (tmp_path / "runs/deep").mkdir(parents=True)
+    (tmp_path / "runs/deep/last.txt").write_text("last")
+    (tmp_path / "runs/big.bin").write_bytes(bytes(2 << 20))
+    ruling = made.judge(lab, "y += 1", "y = y + 1").ruling
+    assert ruling.verdict is Verdict.PROVED, ruling
+    assert (tmp_path / "log.txt").read_text() == "first "
+    assert (tmp_path / "runs/deep/last.txt").read_text() == "last"
+    assert not (tmp_path / "runs/new.txt").exists()
+
+
+def test_data_that_is_too_large_to_copy_is_read_only(lab: Runner, tmp_path: Path):
+    made = program(tmp_path, 'open("big.bin", "r+b").write(b"x")\n')
+    (tmp_path / "big.bin").write_bytes(bytes(2 << 20))
+    run = lab.run(Job("script", str(made.path), None, (Patch(str(made.path), made.text),)))
+    assert run.failure is not None and run.failure.type == "PermissionError"

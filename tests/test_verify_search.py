@@ -9,7 +9,7 @@ import pytest
 from programs import fix, program
 
 from fixinplace.model import Edit, Fix, Ruling, Span, Verdict
-from fixinplace.verify.bench import Judgement, Mark
+from fixinplace.verify.bench import Case, Judgement, Mark
 from fixinplace.verify.probes import Probe
 from fixinplace.verify.runner import Runner
 from fixinplace.verify.search import MAX_JUDGEMENTS, prove, rewrite
@@ -35,7 +35,8 @@ class Fake:
     ruling: Ruling | None = None
     judged: list[str] = field(default_factory=list)
 
-    def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
+    def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+        ((_, rewritten),) = case.rewritten
         self.judged.append(rewritten)
         if self.ruling is not None:
             return Judgement(self.ruling)
@@ -48,7 +49,8 @@ class Fake:
         reached = frozenset(mark.group for mark in marks if mark.rewritten) - self.unreached
         return Judgement(Ruling(PROVED) if reached else Ruling(UNPROVED, "not-reached"), reached)
 
-    def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
+    def alone(self, case: Case) -> Ruling:
+        ((_, rewritten),) = case.rewritten
         self.judged.append(rewritten)
         if self._wrong(rewritten):
             return Ruling(REFUTED, "forward-differs", "wrong")
@@ -92,10 +94,10 @@ def test_one_bad_fix_does_not_take_the_others_with_it():
 
 def test_what_only_the_plain_runs_show_is_found_too():
     class Silent(Fake):
-        def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
-            if "c = c + 1" in rewritten:
+        def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+            if "c = c + 1" in case.rewritten[0].text:
                 return Judgement(Ruling(REFUTED, "gradient-differs"))
-            return super().judge(probe, path, original, rewritten, marks)
+            return super().judge(case, marks)
 
     bad = (REFUTED, "gradient-differs")
     assert verdicts(Silent(), fixes(safe="ac")) == [(PROVED, None), (PROVED, None), bad, (PROVED, None)]
@@ -189,17 +191,17 @@ def test_the_number_of_judgements_is_bounded():
 
 def test_a_probe_that_proves_is_enough_and_one_that_refutes_is_too():
     class Two(Fake):
-        def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
-            if probe.name == "slow":
+        def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+            if case.probe.name == "slow":
                 return Judgement(Ruling(UNPROVED, "timed-out"))
-            if probe.name == "other" and "d = d" in rewritten:
+            if case.probe.name == "other" and "d = d" in case.rewritten[0].text:
                 return Judgement(Ruling(REFUTED, "gradient-differs"))
-            return super().judge(probe, path, original, rewritten, marks)
+            return super().judge(case, marks)
 
-        def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
-            if probe.name == "other" and "d = d" in rewritten:
+        def alone(self, case: Case) -> Ruling:
+            if case.probe.name == "other" and "d = d" in case.rewritten[0].text:
                 return Ruling(REFUTED, "gradient-differs")
-            return super().alone(probe, path, original, rewritten)
+            return super().alone(case)
 
     probes = [Probe("callable", "/p.py", name) for name in ("slow", "fast", "other")]
     rulings = prove(TEXT, "/p.py", fixes(), probes, Two()).rulings
@@ -211,8 +213,8 @@ def test_marks_name_what_changes_in_both_texts():
     edits = (Edit(Span(9, 15), "y = y * 3"), Edit(Span(16, 16), "global q\n"))
     rewritten, (mark,) = rewrite(text, [Fix(5, "test", "", edits, False)])
     assert rewritten == "y = f(x)\ny = y * 3\nglobal q\nz = g(y)\n"
-    assert [text[a:b] for a, b in mark.original] == ["*="]
-    assert [rewritten[a:b] for a, b in mark.rewritten] == ["= y *"]
+    assert [text[a:b] for a, b, _ in mark.original] == ["*="]
+    assert [rewritten[a:b] for a, b, _ in mark.rewritten] == ["= y *"]
 
 
 THREE_SITES = """

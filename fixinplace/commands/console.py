@@ -27,6 +27,12 @@ class Console:
         text = "".join(f"{line}\n" for line in lines)
         self._write(stream, text.encode(stream.encoding or "utf-8", "backslashreplace"))
 
+    def status(self, line: str) -> None:
+        """What is going on, on a terminal only: the next line replaces it, an empty one wipes it."""
+        if sys.stderr.isatty():
+            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            print(f"\r\x1b[K{line[: width - 1]}", end="", file=sys.stderr, flush=True)
+
     @staticmethod
     def _write(stream: TextIO, data: bytes) -> None:
         try:

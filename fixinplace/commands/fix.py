@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fixinplace import files, pipeline
+from fixinplace.commands import together
 from fixinplace.commands.console import Console
 from fixinplace.commands.inputs import Input, Selection, inputs
 from fixinplace.commands.proving import Provers, Proving
@@ -27,17 +29,31 @@ def fix(selection: Selection, reporting: Reporting, writing: Writing, proving: P
     """Fix and report every file; the exit code.  Raises BadConfig."""
     reporter = Reporter("fix", reporting, console, writing.dry)
     results: list[Result] = []
-    with contextlib.closing(Provers(proving)) as provers:
-        for item in inputs(selection):
+    items = list(inputs(selection))
+    sources = [item.source for item in items if isinstance(item, Input)]
+    with contextlib.closing(Provers(proving, sources)) as provers:
+        joint = _together([item for item in items if isinstance(item, Input)], writing.policy, provers)
+        for item in items:
             if isinstance(item, Result):
                 result = item
             else:
                 prover = provers.prover(item.source, item.config) if writing.policy.runs else None
-                result = pipeline.fix(item.source, item.enabled, writing.policy, prover)
+                result = joint.get(item.source.path) or pipeline.fix(item.source, item.enabled, writing.policy, prover)
                 result = _deliver(item, result, selection, writing, reporter)
             results.append(result)
             reporter.one(result)
     return reporter.close(results)
+
+
+def _together(items: Sequence[Input], policy: Policy, provers: Provers) -> dict[str, Result]:
+    """Results, by path, of the files that have to be proved in company; see Note [In company] in `together.py`."""
+    if not policy.runs or len(items) < 2:
+        return {}
+    results: dict[str, Result] = {}
+    for group in together.groups(items, lambda item: provers.probes(item.source, item.config)):
+        made = together.fix(group, policy, lambda item, company: provers.prover(item.source, item.config, company))
+        results |= {result.analysis.path: result for result in made or ()}
+    return results
 
 
 def _deliver(item: Input, result: Result, selection: Selection, writing: Writing, reporter: Reporter) -> Result:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ast
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from fixinplace import files
+from fixinplace import config, files, imports, pipeline
 from fixinplace.config import BadConfig, Config
 from fixinplace.model import Fix
 from fixinplace.pipeline import Proof, Prover
@@ -23,6 +25,10 @@ from fixinplace.source import Source
 if TYPE_CHECKING:
     from fixinplace.verify.probes import Probe
     from fixinplace.verify.runner import Runner
+
+
+Company = Mapping[Path, tuple[str, str]]
+"""Other files by absolute path: their texts before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +41,22 @@ class Proving:
 
 
 class Provers:
-    """Hands out a prover per file; the one runner starts with the first proof and ends with `close`."""
+    """Hands out a prover per file; the one runner starts with the first proof and ends with `close`.
 
-    def __init__(self, proving: Proving) -> None:
+    sources: the files of this call, among which a script with a guard may be the probe of what it imports.
+    """
+
+    def __init__(self, proving: Proving, sources: Sequence[Source] = ()) -> None:
         self._proving = proving
+        self._sources = {Path(source.path).absolute(): source for source in sources}
         self._named: dict[tuple[Path, str], tuple[Probe, ...]] = {}
         self._runner: Runner | None = None
 
-    def prover(self, source: Source, config: Config) -> Prover | None:
-        """The prover for one file, or None if there is nothing to run; raises BadConfig for a bad probe."""
+    def prover(self, source: Source, config: Config, company: Company = MappingProxyType({})) -> Prover | None:
+        """The prover for one file, or None if there is nothing to run; raises BadConfig for a bad probe.
+
+        company: other files that this run patches as well, with their texts before and after.
+        """
         path = Path(source.path).absolute()
         probes = self.probes(source, config)
         if not probes:
@@ -52,7 +65,7 @@ class Provers:
         def prove(source: Source, fixes: Sequence[Fix]) -> Proof:
             from fixinplace.verify import search
 
-            return search.prove(source.part.text, str(path), fixes, probes, self._running())
+            return search.prove(source.part.text, str(path), fixes, probes, self._running(), company)
 
         return prove
 
@@ -72,6 +85,7 @@ class Provers:
     def probes(self, source: Source, config: Config) -> tuple[Probe, ...]:
         """Probes of the command line, else those of the configuration, else the file itself if it has a guard.
 
+        A file without any is run by the scripts of this call that would be run for themselves and import it.
         None for a source without a name; raises BadConfig for a probe that does not exist.
         """
         from fixinplace.verify import probes
@@ -83,7 +97,16 @@ class Provers:
         named = [probe for word in words for probe in self._apply(word, base, path, source)]
         if not named and not self._proving.probes and _has_guard(source):
             return (probes.script(path),)
+        if not named and not self._proving.probes:
+            return tuple(probes.script(script) for script, files in self._scripts.items() if path in files)
         return tuple(dict.fromkeys(named))
+
+    @cached_property
+    def _scripts(self) -> dict[Path, frozenset[PurePath]]:
+        """Scripts of this call with a guard and something to fix, and what they import."""
+        trees = {path: _tree(source) for path, source in self._sources.items()}
+        found = {path: source for path, source in self._sources.items() if _has_guard(source) and _has_fix(source)}
+        return {path: imports.reachable(path, lambda at: trees.get(Path(at))) for path in found}
 
     def _apply(self, word: str, base: Path, path: Path, source: Source) -> tuple[Probe, ...]:
         """What one word means for one file; a pattern with a function means that function of each file that matches."""
@@ -124,7 +147,14 @@ def _has_guard(source: Source) -> bool:
     return tree is not None and has_main_guard(tree)
 
 
+def _has_fix(source: Source) -> bool:
+    return bool(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings))
+
+
 def _functions(source: Source) -> frozenset[str]:
+    """Functions of the file that can be called without arguments."""
+    from fixinplace.verify.probes import needs_arguments
+
     tree = _tree(source)
     body = tree.body if tree is not None else []
-    return frozenset(node.name for node in body if isinstance(node, ast.FunctionDef))
+    return frozenset(node.name for node in body if isinstance(node, ast.FunctionDef) and not needs_arguments(node))

@@ -20,6 +20,13 @@ class Format(enum.StrEnum):
     JSON = "json"
 
 
+class RepairFormat(enum.StrEnum):
+    """`--output-format` of `repair`."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 @dataclass(frozen=True, slots=True)
 class Reporting:
     """The options that say what is printed, and which exit code findings give."""
@@ -56,7 +63,10 @@ class Reporter:
     def close(self, results: Sequence[Result]) -> int:
         """Print what is said about all results together; the exit code."""
         if self.json:
-            self.console.lines([document.document(self.command, results)])
+            whole = (
+                statistics.document(results) if self.options.statistics else document.document(self.command, results)
+            )
+            self.console.lines([whole])
         else:
             if self.options.statistics:
                 self._print(statistics.lines(results))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace.detect.liveness import Liveness, Names, captured
+from fixinplace.detect.scopes import bindings, definitions, redefined
 
 _LOOKS = ("_version", "data_ptr", "_base", "grad_fn", "untyped_storage", "storage", "is_leaf", "_is_view", "is_set_to")
 _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", "register_multi_grad_hook")
@@ -20,6 +21,7 @@ class Anatomy:
     above: parent of every node, by identity. doubts: it looks at identities, versions or history of tensors.
     suspended: a generator or coroutine, which runs later than its call, perhaps under another grad mode.
     captured, declared, stored: names that nested functions read, that are global or nonlocal, that are bound.
+    redefined: names of nested functions and classes that something else is, or may be, bound to as well.
     """
 
     liveness: Liveness
@@ -27,6 +29,7 @@ class Anatomy:
     captured: Names
     declared: Names
     stored: Names
+    redefined: Names
     doubts: tuple[str, ...]
     suspended: bool
 
@@ -40,10 +43,18 @@ def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
         {id(child): node for node in nodes for child in ast.iter_child_nodes(node)},
         captured(body),
         frozenset(name for node in scopes for name in node.names),
-        frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)),
+        frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        | frozenset(_other_bindings(body)),
+        redefined(list(body)),
         inspections(nodes),
         any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in nodes),
     )
+
+
+def _other_bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """Names that a scope binds by imports, handlers and patterns."""
+    defined = set(definitions(body))
+    return (name for name in bindings(body) if name not in defined)
 
 
 def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:

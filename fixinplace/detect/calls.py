@@ -9,6 +9,7 @@ from fixinplace import catalogue
 from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
+from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NUMBER,
@@ -33,6 +34,14 @@ _TELLING = frozenset(
 """Methods that few classes other than tensors have: calling one says that the receiver is a tensor."""
 
 
+_ARITHMETIC = frozenset(
+    "sub mul div matmul mm bmm mv pow addmm addcmul addcdiv lerp maximum minimum masked_fill expand_as view_as type_as"
+    " reshape_as masked_select index_select eq ne lt le gt ge sub_ mul_ div_ addcmul_ lerp_ masked_fill_".split()
+)
+"""Methods that no class but a tensor's has: what they are given is computed with, whatever is known of the receiver."""
+_LOGS = ("debug", "info", "warning", "error", "exception", "critical", "log", "write")
+
+
 class Calls(TorchCalls):
     """Evaluates call expressions."""
 
@@ -53,6 +62,8 @@ class Calls(TorchCalls):
         if function.kind is Kind.MODULE:
             return self.module_call(node, function, self.arguments(node))
         arguments = self.arguments(node)
+        if function.kind is Kind.UNKNOWN and function.name:
+            return self.instance_call(node, arguments)
         if isinstance(node.func, ast.Name):
             return self.named_call(node, node.func.id, arguments)
         return self.unseen(node, arguments)
@@ -60,11 +71,11 @@ class Calls(TorchCalls):
     def named_call(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """`f(x)` where f is defined in this file, is a builtin, or is unknown."""
         index = self.program.index
-        if name in self.nested:
+        if name in self.nested and name not in self.shape.redefined:
             return self.known_call(node, ("", f"{self.place.name}.{name}"), self.nested[name], arguments)
         if name == "super":
             return Value(Kind.OTHER, name="super")
-        if name in self.locals or name in index.rebound:
+        if name in self.locals or name in self.shadowed or name in self.nested or name in index.rebound:
             return self.unseen(node, arguments)
         if name in index.functions:
             return self.known_call(node, ("", name), index.functions[name], arguments)
@@ -72,9 +83,11 @@ class Calls(TorchCalls):
             for value in arguments:
                 self.escape(value, None, f"`{name}(...)` may keep it")
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
+        if name in ("print", "str", "repr", "format", "pprint"):
+            self.told(arguments)
         known = builtin(name, arguments)
         if known is None:
-            return self.unseen(node, arguments)
+            return self.unseen(node, arguments, name if is_class_name(name) else "")
         for value in arguments if name not in READERS else ():
             self.escape(value, None, f"`{name}(...)` holds it")
         return known
@@ -93,6 +106,8 @@ class Calls(TorchCalls):
         arguments = self.arguments(node)
         if base.kind in (Kind.LIST, Kind.DICT):
             return self.container_method(node, func, base, arguments)
+        if base.kind is Kind.STRING or name in _LOGS:
+            self.told(arguments)
         if base.kind in (Kind.STRING, Kind.ARRAY, Kind.NUMBER, Kind.SIZE):
             return SIZE if base.kind is Kind.SIZE else NUMBER if name in ("item", "numel") else replace(base, items=())
         return self.unseen(node, [*arguments, base] if base.memory else arguments)
@@ -107,6 +122,9 @@ class Calls(TorchCalls):
         name = func.attr
         writer = catalogue.writer(f"Tensor.{name}")
         arguments = self.arguments(node)
+        if base.sure < 3 and name not in _ARITHMETIC:
+            for value in arguments:
+                self.escape(value, None, f"`.{name}(...)` may be no tensor's method, and keep it")
         if writer is not None and writer.rule is not None:
             if name == "requires_grad_":
                 off = [a for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
@@ -166,25 +184,23 @@ class Calls(TorchCalls):
         """`super().name(...)`."""
         arguments = self.arguments(node)
         cls = self.place.cls
-        for base in cls.bases if cls else ():
-            found = self.program.index.method(base.rsplit(".", 1)[-1], name)
-            if found is not None:
-                return self.known_call(node, (found[0].name, name), found[1], arguments, 1)
-        return self.unseen(node, arguments)
+        found = self.program.index.inherited(cls.name, name) if cls else []
+        return self.dispatched(node, found, arguments) if found else self.unseen(node, arguments)
 
     def own_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """A method, or a callable attribute, of an instance of a class of this file."""
         index = self.program.index
         arguments = self.arguments(node)
-        found = index.method(base.name, func.attr)
-        if found is not None:
-            static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in found[1].decorator_list)
-            return self.known_call(node, (found[0].name, func.attr), found[1], arguments, 0 if static else 1)
+        found = index.methods(base.name, func.attr)
+        if found:
+            return self.dispatched(node, found, arguments)
         value = self.evaluate(func)
         if value.kind is Kind.MODULE:
             return self.module_call(node, value, arguments)
         if value.kind is Kind.PATH:
             return self.library_result(node, value.name, arguments)
+        if value.kind is Kind.UNKNOWN and value.name:
+            return self.instance_call(node, arguments)
         return self.module_method(node, func.attr, base, arguments)
 
 

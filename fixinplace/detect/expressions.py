@@ -87,11 +87,16 @@ class Expressions(Calls):
                 return replace(found, kind=Kind.DICT)
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 self.evaluate(test)
-                return join(self.evaluate(body), self.evaluate(orelse))
+                entry = self.state.copy()
+                found = self.evaluate(body)
+                other, self.state = self.state, entry
+                found = join(found, self.evaluate(orelse))
+                self.state = other.join(self.state)
+                return found
             case ast.BoolOp(values=values):
                 found = self.evaluate(values[0])
                 for value in values[1:]:
-                    found = join(found, self.evaluate(value))
+                    found = join(found, self.perhaps(value))
                 return found
             case ast.NamedExpr(target=target, value=value):
                 found = self.evaluate(value)
@@ -104,6 +109,9 @@ class Expressions(Calls):
             case ast.JoinedStr():
                 self.children(node)
                 return STRING
+            case ast.FormattedValue(value=value, format_spec=None):
+                self.told([self.evaluate(value)])
+                return STRING
             case ast.Slice():
                 self.children(node)
                 return OTHER
@@ -112,6 +120,13 @@ class Expressions(Calls):
                 return UNKNOWN
         self.children(node)
         return UNKNOWN
+
+    def perhaps(self, node: ast.expr) -> Value:
+        """The value of an expression that may be left out: what it binds may not have been bound."""
+        before = self.state.copy()
+        value = self.evaluate(node)
+        self.state = before.join(self.state)
+        return value
 
     def watched(self, node: ast.Name | ast.Attribute, value: Value) -> Value:
         """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""
@@ -154,6 +169,7 @@ class Expressions(Calls):
         outside = dict(self.state.names)
         iterating = self.iterating
         self.loops += 1
+        before = self.state.copy()
         for generator in generators:
             source = self.evaluate(generator.iter)
             self.iterating |= rows(source)
@@ -164,6 +180,7 @@ class Expressions(Calls):
         value = self.evaluate(result)
         self.loops -= 1
         self.iterating = iterating
+        self.state = before.join(self.state)
         bound = {n.id for g in generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
         self.state.names = {k: v for k, v in self.state.names.items() if k not in bound} | {
             k: outside[k] for k in bound & outside.keys()
@@ -291,7 +308,7 @@ class Expressions(Calls):
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
         parts = index.items if index.exact else (index,)
         if any(p.tensor and p.dtype is Dtype.BOOL for p in parts) or isinstance(node.slice, ast.List):
-            return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
+            return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
         plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
         fresh = NOWHERE if plain else self.allocate(node)
         self.state.unread |= fresh
@@ -312,11 +329,12 @@ class Expressions(Calls):
         tensors = [v for v in (left, right) if v.tensor]
         if tensors and {left.kind, right.kind} <= {Kind.TENSOR, Kind.NUMBER, Kind.UNKNOWN, Kind.SIZE, Kind.ARRAY}:
             return self.arithmetic(node, tensors, left, right, op)
-        for value in tensors:
+        for value in tensors if left.kind is not Kind.STRING else ():
             self.escape(value, None, "another class's operator may keep it")
         if Kind.ARRAY in (left.kind, right.kind):
             return ARRAY
         if left.kind is Kind.STRING:
+            self.told([right])
             return STRING
         if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
             return left
@@ -350,12 +368,13 @@ class Expressions(Calls):
         if isinstance(op, ast.Not):
             return NUMBER
         if value.tensor and not isinstance(op, ast.UAdd):
-            return replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
+            return replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
         return value
 
     def compare(self, node: ast.Compare) -> Value:
         """Comparisons of tensors are boolean tensors."""
-        values = [self.evaluate(node.left), *(self.evaluate(c) for c in node.comparators)]
+        first, *others = node.comparators
+        values = [self.evaluate(node.left), self.evaluate(first), *map(self.perhaps, others)]
         if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
             return NUMBER
         tensors = [v for v in values if v.tensor]

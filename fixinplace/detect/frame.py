@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from fixinplace.detect.anatomy import Anatomy, anatomy
@@ -13,6 +14,7 @@ from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
+    Kind,
     Memories,
     Memory,
     Origin,
@@ -97,6 +99,7 @@ class Program:
     read_by_functions: Names = frozenset()
     dtype_word: str | None = None
     sees_layouts: bool = False
+    tells_history: bool = False
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
 
     def anatomy(self, body: list[ast.stmt], module: bool) -> Anatomy:
@@ -140,7 +143,10 @@ class Frame(ABC):
         self.unknown_contexts = 0
         self.unsettled = False
         self.interleaved: Memories = NOWHERE
-        self.jumps: list[State] = []
+        self.breaks: list[State] = []
+        self.continues: list[State] = []
+        self.watchers: list[list[State]] = []
+        self.finals = 0
         self.iterating: Memories = NOWHERE
         self.root: ast.AST = body[0] if body else ast.Pass()
         self.later: Names = frozenset()
@@ -152,6 +158,7 @@ class Frame(ABC):
         self.kept: set[str] = set()
         self.held: Memories = NOWHERE
         self.nested: dict[str, Function] = {}
+        self.shadowed: Names = frozenset()
 
     @abstractmethod
     def evaluate(self, node: ast.expr) -> Value:
@@ -200,6 +207,14 @@ class Frame(ABC):
             if memory.origin is Origin.PARAMETER:
                 self.kept.add(memory.label)
 
+    def told(self, values: Iterable[Value]) -> None:
+        """Note that values are turned into text: a tensor with a history prints the name of its last operation."""
+        for value in values:
+            tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False
+            if tracked and (value.memory or value.maybe):
+                self.program.tells_history = True
+            self.told(value.items)
+
     def read(self, value: Value) -> Value:
         """Note that the value is used: its storage is no longer freshly made and unseen."""
         self.state.unread -= value.memory
@@ -218,6 +233,8 @@ class Frame(ABC):
         """Bind a name; what grad mode off computes does not require grad."""
         if name in self.declared and value.memory:
             self.escape(value, None, f"`{name}` belongs to an enclosing scope")
+        if name in self.captured and (value.memory or value.maybe):
+            self.escape(value, None, f"a nested function reads `{name}`")
         value = limited(value)
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
         self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value

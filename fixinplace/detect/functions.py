@@ -6,9 +6,12 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.frame import Key
-from fixinplace.detect.index import parameter_names, substitute
+from fixinplace.detect.index import ClassInfo, parameter_names, substitute
+from fixinplace.detect.library import flatten
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd
 from fixinplace.detect.values import (
+    ARRAY,
     NOWHERE,
     NUMBER,
     UNKNOWN,
@@ -58,6 +61,17 @@ class Functions(Writes):
             self.escape(value, None, f"`{function.name}(...)` may keep it")
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
 
+    def dispatched(self, node: ast.Call, found: list[tuple[ClassInfo, Function]], arguments: list[Value]) -> Value:
+        """A call of a method that may be any of several: what holds whichever it is."""
+        results = []
+        for info, function in found:
+            static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorator_list)
+            results.append(self.known_call(node, (info.name, function.name), function, arguments, 0 if static else 1))
+        result = results[0]
+        for other in results[1:]:
+            result = join(result, other)
+        return result
+
     def returned_value(self, node: ast.Call, value: Value, given: dict[str, tuple[Memories, Memories]]) -> Value:
         """A callee's result with its own allocations made here and its parameters replaced by arguments."""
         own = [m for m in value.memory | value.maybe if m.origin in (Origin.ALLOCATED, Origin.EARLIER)]
@@ -82,19 +96,36 @@ class Functions(Writes):
         text = self.program.part.slice(self.program.part.span(node.func))
         return frozenset((Memory(Origin.FOREIGN, f"`{' '.join(text.split())[:40]}(...)`"),))
 
-    def unseen(self, node: ast.Call, arguments: list[Value]) -> Value:
-        """A call that we cannot look into: it may keep, return or wrap whatever it is given."""
+    def unseen(self, node: ast.Call, arguments: list[Value], path: str = "") -> Value:
+        """A call that we cannot look into: it may keep, return or wrap whatever it is given.
+
+        path: of the callee, if it is a library's; see Note [Out of sight].
+        """
         name = self.program.part.slice(self.program.part.span(node.func)).split("\n")[0][:40]
         for value in arguments:
             if value.memory or value.maybe:
                 self.escape(value, None, f"`{name}(...)` may keep it")
         memory, maybe = memories(tuple(arguments))
-        tensors = [a for a in arguments if a.tensor]
+        if is_unseen_class(path):
+            return replace(UNKNOWN, name=path, maybe=memory | maybe)
+        tensors = [a for a in flatten(arguments) if a.tensor]
         if not tensors:
             return UNKNOWN.with_memory(NOWHERE, memory | maybe)
+        if gives_arrays(path):
+            return ARRAY.with_memory(NOWHERE, memory | maybe)
         live = join_live(iter(a.live for a in tensors))
+        live = None if live is False and not is_without_autograd(path) else live
         return replace(tensor(1, live, Dtype.ANY, self.foreign(node)), maybe=memory | maybe, width="?" if any(
             a.width for a in tensors) else "")  # fmt: skip
+
+    def instance_call(self, node: ast.Call, arguments: list[Value]) -> Value:
+        """Calling an instance of a class of another file: mostly a module; see Note [Out of sight]."""
+        result = self.unseen(node, arguments)
+        if result.tensor:
+            return replace(result, sure=2, live=True)
+        if not any(a.kind is Kind.UNKNOWN for a in arguments):
+            return result
+        return replace(tensor(1, True, Dtype.ANY, self.foreign(node)), maybe=result.maybe)
 
     def as_tensor(self, value: Value) -> Value:
         """The value, taken for a tensor because only tensors can be used like this."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import get_args
 
-from fixinplace.detect.liveness import Function, declared, stores
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.scopes import ambiguous, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
@@ -45,6 +45,7 @@ class Index:
     functions: dict[str, Function] = field(default_factory=dict)
     stars: tuple[str, ...] = ()
     rebound: frozenset[str] = frozenset()
+    _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
 
     def lineage(self, name: str) -> Iterator[ClassInfo]:
         """The class and its bases that stand in this file, in method resolution order, roughly."""
@@ -109,12 +110,30 @@ class Index:
                 return info, info.methods[method]
         return None
 
+    def heirs(self, name: str) -> list[ClassInfo]:
+        """The classes of this file that derive from the class, without itself."""
+        if name not in self._heirs:
+            others = (info for info in self.classes.values() if info.name != name)
+            self._heirs[name] = [i for i in others if any(base.name == name for base in self.lineage(i.name))]
+        return self._heirs[name]
+
+    def methods(self, name: str, method: str) -> list[tuple[ClassInfo, Function]]:
+        """Every definition that a call on an instance of the class may reach: a subclass may have its own."""
+        names = [name, *(info.name for info in self.heirs(name))]
+        found = [one for cls in names if (one := self.method(cls, method)) is not None]
+        return [one for n, one in enumerate(found) if one not in found[:n]]
+
+    def inherited(self, name: str, method: str) -> list[tuple[ClassInfo, Function]]:
+        """Every definition that `super().method` in the class may reach: other bases of a subclass can come next."""
+        below = {name, *(info.name for info in self.heirs(name))}
+        infos = [info for cls in (name, *below) for info in self.lineage(cls) if info.name not in below]
+        found = [(info, info.methods[method]) for info in infos if method in info.methods]
+        return [one for n, one in enumerate(found) if one not in found[:n]]
+
     def attribute(self, name: str, attribute: str) -> Value | None:
         """What the class's methods and body bind the attribute to, joined."""
         result: Value | None = None
-        others = (info for info in self.classes.values() if info.name != name)
-        derived = [info for info in others if any(base.name == name for base in self.lineage(info.name))]
-        for info in (*self.lineage(name), *derived):
+        for info in (*self.lineage(name), *self.heirs(name)):
             if attribute in info.attrs:
                 value = info.attrs[attribute]
                 result = value if result is None else join(result, value)
@@ -136,24 +155,17 @@ def build(tree: ast.Module) -> Index:
     """Read the definitions of a module; names are resolved through its imports."""
     imports = dict(_imports(tree))
     index = Index()
+    shared = ambiguous(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name not in index.classes:
+        if isinstance(node, ast.ClassDef):
             methods = {f.name: f for f in node.body if isinstance(f, Function)}
-            index.classes[node.name] = ClassInfo(node.name, node, tuple(_bases(node, imports)), methods)
+            name = f"{node.name}@{node.lineno}" if node.name in shared else node.name  # which one is meant is not known
+            index.classes[name] = ClassInfo(name, node, tuple(_bases(node, imports)), methods)
         elif isinstance(node, ast.ImportFrom) and node.module and any(a.name == "*" for a in node.names):
             index.stars = (*index.stars, node.module)
     index.functions = {f.name: f for f in tree.body if isinstance(f, Function)}
-    index.rebound = _rebound(tree)
+    index.rebound = rebound(tree)
     return index
-
-
-def _rebound(tree: ast.Module) -> frozenset[str]:
-    """Names of functions and classes that something else is, or may be, bound to as well."""
-    definitions = (*get_args(Function), ast.ClassDef)
-    bound = [n.name for n in tree.body if isinstance(n, definitions)]
-    twice = {name for name in bound if bound.count(name) > 1}
-    assigned = frozenset().union(*(stores(n) for n in tree.body if not isinstance(n, definitions)))
-    return frozenset(twice) | assigned | declared(tree.body)
 
 
 def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:

@@ -67,7 +67,9 @@ def of_result(
                 frame.escape(value, None, f"`{row.name}` may share its memory")
         return NUMBER if row.kind is catalogue.Kind.NUMBER else OTHER
     leaf = _asks_for_grad(call)
-    lives = [True] if module or leaf else [v.live for v in found] or [False]
+    lives: list[bool | None] = [True] if module or leaf else [v.live for v in found] or [False]
+    if not row.name.startswith("Tensor.") and _may_hold_tensors(operands[:1]):
+        lives.append(None)
     live = join_live(iter(lives)) if row.tracked or leaf else False
     one = Value(
         Kind.TENSOR, 3, live, _dtype(row.dtype, call, tensors), width=_width(frame, call, row, tensors), leaf=leaf
@@ -78,6 +80,12 @@ def of_result(
     return _several(frame, call, row, one, tensors)
 
 
+def _may_hold_tensors(operands: list[Value]) -> bool:
+    """True for what may hold, or be, tensors that were not seen: a list from elsewhere, an object of a class."""
+    unseen = (v for v in operands if v.kind in (Kind.LIST, Kind.DICT) and not v.items and not v.exact)
+    return any(unseen) or any(v.kind in (Kind.OTHER, Kind.MODULE) for v in operands)
+
+
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:
     shared, maybe = memories(tuple(operands))
     product = row.name == "torch.einsum" and len(call.args) > 2  # of one operand it may be a view, of two never
@@ -86,11 +94,15 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory
         return one.with_memory(memory)
+    spread = row.name.rsplit(".", 1)[-1] in _SPREADING or any(v.spread for v in flatten(operands))
+    one = replace(one, maybe=maybe, view=True, spread=spread)
     if row.memory is catalogue.Memory.VIEW:
-        return replace(one, memory=shared, maybe=maybe, view=True)
-    return replace(one, memory=shared | frame.allocate(call), maybe=maybe, view=True)
+        return replace(one, memory=shared)
+    return replace(one, memory=shared | frame.allocate(call))
 
 
+_SPREADING = ("expand", "expand_as", "broadcast_to", "broadcast_tensors", "meshgrid", "unfold", "as_strided", "grad")
+"""Calls that may give tensors of which several elements lie in one place."""
 _CUTS = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 
 

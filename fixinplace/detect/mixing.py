@@ -29,6 +29,8 @@ _POINTWISE = frozenset(
     " tanh threshold true_divide trunc xlogy".split()
 )
 """Elementwise operations, by their names without underscores."""
+_NAMED_APART = frozenset("acosh arccosh asinh arcsinh atanh arctanh celu elu leaky_relu selu threshold".split())
+"""Those whose in-place form has a node of another name in the graph: `EluBackward1` for `EluBackward0`."""
 
 
 def dtype_word(text: str) -> str | None:
@@ -46,3 +48,9 @@ def keeps_layout(op: str) -> bool:
     """True for writers whose out-of-place form has the strides of a dense target."""
     name = op.partition("(")[0].rsplit(".", 1)[-1].strip("_")
     return name in _POINTWISE
+
+
+def keeps_history(op: str) -> bool:
+    """True for writers whose out-of-place form leaves a node of the same name in the graph, for tensors no views."""
+    name = op.partition("(")[0].rsplit(".", 1)[-1].strip("_")
+    return name in _POINTWISE - _NAMED_APART

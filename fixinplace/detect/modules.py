@@ -24,6 +24,7 @@ from fixinplace.detect.values import (
 )
 
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
+_REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
 _NAMED = ("named_modules", "named_children", "named_parameters", "named_buffers")
 
@@ -34,11 +35,15 @@ class Modules(Functions):
     def new_module(self, path: str, arguments: list[Value]) -> Value:
         """An instance of a class of `torch.nn`; a Sequential knows its parts."""
         parts = tuple(arguments)
+        known = True
+        for value in arguments:
+            self.escape(value, None, f"`{path}(...)` may keep it")
         if len(parts) == 1 and parts[0].kind in (Kind.LIST, Kind.DICT):
+            known = parts[0].exact
             parts = parts[0].items if parts[0].exact else (element(parts[0]),)
         holder = path == "torch.nn.Sequential" or path in CONTAINERS
         flags = frozenset[int]().union(*(p.flags for p in arguments)) if holder else frozenset[int]()
-        exact = path == "torch.nn.Sequential" and all(p.kind is Kind.MODULE for p in parts)
+        exact = path == "torch.nn.Sequential" and known and all(p.kind is Kind.MODULE for p in parts)
         return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags)
 
     def parameter(self, node: ast.Call, arguments: list[Value]) -> Value:
@@ -54,7 +59,11 @@ class Modules(Functions):
         if name == "forward":
             return self.module_call(node, base, arguments)
         if name == "register_buffer" or name == "register_parameter":
+            for value in arguments:
+                self.escape(value, None, "a module holds it")
             return NONE
+        if name in _REBUILDS and base.name == "torch.nn.Sequential":
+            self.program.doubt("the file changes which layers a module has")
         parts = Value(Kind.MODULE, 2, name="", flags=base.flags)
         leaf = Value(
             Kind.TENSOR, 3, True, Dtype.FLOAT, frozenset((Memory(Origin.ATTRIBUTE, "parameters()"),)), leaf=True
@@ -71,9 +80,10 @@ class Modules(Functions):
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:
         """Calling a module: `self.conv(x)`, `self.net(x)`, `self.block(x)`."""
         if module.name in self.program.index.classes:
-            found = self.program.index.method(module.name, "forward")
-            if found is not None:
-                return self.known_call(node, (found[0].name, "forward"), found[1], arguments, 1)
+            index = self.program.index
+            found = [one for name in ("__call__", "forward") for one in index.methods(module.name, name)]
+            if found:
+                return self.dispatched(node, found, arguments)
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
             return self.sequential(node, module, arguments[0], first)
@@ -87,8 +97,9 @@ class Modules(Functions):
         if row is not None and module.name not in CONTAINERS and module.name != "torch.nn.Sequential":
             return of_result(self, node, row, arguments, module=True)
         result = self.unseen(node, arguments)
-        return result if result.kind is not Kind.UNKNOWN else replace(tensor(2, True), maybe=result.maybe,
-                                                                       memory=self.foreign(node))  # fmt: skip
+        if result.tensor:
+            return replace(result, live=True)
+        return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
 
     def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""

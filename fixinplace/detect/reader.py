@@ -49,6 +49,8 @@ _DOUBTS = {
     "suppress": "the file suppresses errors",
     "weakref": "the file holds weak references",
     "setattr": "the file sets attributes by name",
+    "__dict__": "the file reaches into `__dict__`",
+    "mock": "the file may replace functions for a while",
     "settrace": "the file traces its own execution",
 }
 
@@ -155,7 +157,9 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
     suspended = isinstance(function, ast.AsyncFunctionDef) or frame.shape.suspended
-    frame.nested |= enclosing.nested if enclosing else {}
+    if enclosing:
+        frame.nested |= enclosing.nested
+        frame.shadowed = enclosing.locals | enclosing.shadowed
     if suspended:
         frame.doubts = (*frame.doubts, "the function is suspended while others run")
     frame.run(function.body)

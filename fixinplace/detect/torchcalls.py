@@ -48,10 +48,12 @@ class TorchCalls(Modules):
         last = path.rsplit(".", 1)[-1]
         if path in ("torch.nn.Parameter", "torch.nn.parameter.Parameter"):
             return replace(self.parameter(node, arguments))
+        if path in ("torch.nn.Buffer", "torch.nn.parameter.Buffer"):
+            return replace(self.parameter(node, arguments), live=False, leaf=False)
         if path.startswith("torch.nn.") and path.count(".") == 2 and last[:1].isupper():
             return self.new_module(path, arguments)
         row = catalogue.result(path)
-        if row is not None:
+        if row is not None and ".checkpoint." not in path:
             return of_result(self, node, row, arguments)
         known = other_library(path, arguments)
         if known is not None:
@@ -61,11 +63,9 @@ class TorchCalls(Modules):
                 memory, maybe = memories(tuple(arguments))
                 return known.with_memory(memory, maybe)
             return known
-        if path.endswith("checkpoint.checkpoint") and arguments:
-            return self.unseen(node, arguments)
         if path in ("copy.copy", "torch.autograd.Variable") and arguments:
             return arguments[0]
-        return self.unseen(node, arguments)
+        return self.unseen(node, arguments, path)
 
     def flag_on(self, node: ast.Call, name: str) -> ast.expr | None:
         """The literal True that switches `inplace` on, by keyword or by position."""

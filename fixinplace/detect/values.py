@@ -85,9 +85,11 @@ class Value:
     live: requires grad; None if that cannot be told.
     width: "" for the program's default dtype, a dtype's name where the code asks for one, "?" if it may be any.
     items: the elements of a container, one each if `exact`, else one value for all of them.
-    name: dotted path (PATH), class in this file or in torch (MODULE, OTHER), else "".
+    name: dotted path (PATH), class in this file or in torch (MODULE, OTHER), class out of sight that the value is an
+    instance of (UNKNOWN), else "".
     flags: positions of the in-place constructor calls that this module, or a part of it, came from.
     view, iterated, leaf: made by a view op; yielded by iterating over a tensor; a leaf that requires grad.
+    spread: one element in memory may be several of the tensor (`expand`, `unfold`): a store reaches them all.
     """
 
     kind: Kind
@@ -104,6 +106,7 @@ class Value:
     view: bool = False
     iterated: bool = False
     leaf: bool = False
+    spread: bool = False
 
     def __repr__(self) -> str:
         return f"<{self.kind}{self.sure} {self.name} live={self.live} {self.dtype} {set(self.memory)}>"
@@ -208,6 +211,10 @@ def join(a: Value, b: Value) -> Value:
         return _join_same(a, b, memory, maybe, flags)
     kinds = {a.kind, b.kind}
     known = a if b.kind in (Kind.NONE, Kind.UNKNOWN) else b if a.kind in (Kind.NONE, Kind.UNKNOWN) else None
+    if kinds == {Kind.NONE, Kind.UNKNOWN}:
+        known = a if b.kind is Kind.NONE else b
+    if Kind.MODULE in kinds and (a.name if a.kind is Kind.UNKNOWN else b.name if b.kind is Kind.UNKNOWN else ""):
+        return Value(Kind.MODULE, 1, memory=memory, maybe=maybe, flags=flags)
     if Kind.NONE in kinds and known is not None:
         return replace(known, memory=memory, maybe=maybe, flags=flags)
     if kinds == {Kind.TENSOR, Kind.NUMBER}:
@@ -235,11 +242,12 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
         a.width if a.width == b.width else "?",
         items,
         exact,
-        a.name if a.name == b.name else "",
+        a.name if a.name == b.name or (a.kind is Kind.UNKNOWN and a.name and b.name) else "",
         flags,
         a.view or b.view,
         a.iterated or b.iterated,
         a.leaf or b.leaf,
+        a.spread or b.spread,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from fixinplace import catalogue
 from fixinplace.detect.frame import Frame, Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names
-from fixinplace.detect.mixing import keeps_layout
+from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import runs_first
 from fixinplace.detect.values import Dtype, Kind, Memories, Memory, Origin, Value, join_live, overlap
 from fixinplace.model import Call, Hazard, Place, Usage
@@ -77,7 +78,7 @@ class Writes(Frame):
         span = self.program.part.span(node)
         key = (span.start, span.end, op)
         if key not in self.program.observed:
-            self.program.observed[key] = Observation(node, self.root, rule, op, text, self.place.name)
+            self.program.observed[key] = Observation(node, self.root, rule, op, text, shown(self.place.name))
         return self.program.observed[key]
 
     def place_of(self, target: ast.expr) -> tuple[Place, ast.expr]:
@@ -181,6 +182,8 @@ class Writes(Frame):
         for name, value in self.state.names.items():
             if name != own and name in later | self.captured and self.is_holder(value):
                 self._shared(seen, name, value, written)
+            elif name != own and self.place.name == "<module>" and overlap(value.memory, written.memory):
+                seen.doubts[f"`{name}` is a name of the module, which others can import"] = None
         for name, value in self.state.attrs.items():
             if name != own and overlap(value.memory, written.memory):
                 _add(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
@@ -188,7 +191,7 @@ class Writes(Frame):
             _add(seen, "loop-variable", "a loop is going over rows of the same tensor")
         for memory in written.memory:
             for held, marks in self.state.escapes.items():
-                for mark in marks if memory.overlaps(held) else ():
+                for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
                     _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)
         for memory in written.maybe:
@@ -266,6 +269,10 @@ class Writes(Frame):
             seen.doubts[sentence] = None
         if self.program.sees_layouts and not keeps_layout(seen.op):
             seen.doubts["the out-of-place form may have other strides, and the file uses what depends on them"] = None
+        if self.program.tells_history and (written.view or not keeps_history(seen.op)):
+            seen.doubts["the file prints tensors, and their text names the operation that made them"] = None
+        if written.spread:
+            seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
         if not written.memory and place is not Place.TEMPORARY:
             seen.doubts["where the tensor comes from is not known"] = None
         if written.leaf:
@@ -300,6 +307,11 @@ class Writes(Frame):
         seen.calls[call.span.start] = call
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
+
+
+def shown(name: str) -> str:
+    """A place's name without what tells classes of one name apart."""
+    return re.sub(r"@\d+", "", name)
 
 
 def _add(seen: Observation, refusal: str, sentence: str) -> None:

@@ -90,18 +90,19 @@ def _outcome(result: Result, outcome: Fix | Refused) -> Json:
         "assumes": list(outcome.assumes),
         "edits": [{**_position(result, edit.span), "text": edit.text} for edit in outcome.edits],
         "written": outcome.group in result.written,
-        **_ruling(outcome.ruling),
+        **ruling(outcome.ruling),
     }
 
 
-def _ruling(ruling: Ruling | None) -> Json:
-    if ruling is None:
+def ruling(given: Ruling | None) -> Json:
+    """A verdict as JSON-able data; nulls where nothing was ruled."""
+    if given is None:
         return {"verdict": None, "reason": None, "sentence": "", "evidence": []}
     return {
-        "verdict": ruling.verdict.value,
-        "reason": ruling.reason,
-        "sentence": ruling.sentence,
-        "evidence": [_evidence(evidence) for evidence in ruling.evidence],
+        "verdict": given.verdict.value,
+        "reason": given.reason,
+        "sentence": given.sentence,
+        "evidence": [_evidence(evidence) for evidence in given.evidence],
     }
 
 

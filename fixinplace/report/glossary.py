@@ -42,6 +42,7 @@ UNPROVED: dict[str, str] = {
     "verify-off": "nothing was run because of `--verify off`",
     "no-probe": "there was nothing to run",
     "not-reached": "the probe ran but never came to the line",
+    "no-gradient": "the probe came to the line, but no gradient was there to be compared",
     "nondeterministic": "two runs of the original differ, so that equality means nothing",
     "needs-package": "the probe imports a package that is not installed",
     "needs-gpu": "the probe needs a device that is not here",
@@ -57,6 +58,7 @@ TO_DO: dict[str, str] = {
     "verify-off": "leave out --verify off to prove it, or write it with --unsafe-fixes",
     "no-probe": "name one with --probe FILE.py::function, or give the file a `__main__` guard",
     "not-reached": "name a probe that comes to this line",
+    "no-gradient": "name a probe that runs a backward, or that returns something tracked",
     "nondeterministic": "seed what is random, or take out what differs",
     "needs-package": "install it into the environment that fixinplace runs in",
     "needs-gpu": "run fixinplace where the device is",
@@ -65,6 +67,7 @@ TO_DO: dict[str, str] = {
     "no-sandbox": "--allow-run runs it under resource limits alone",
     "no-forward-reference": "read the diff and decide; --unsafe-fixes writes it",
     "probe-failed": "run the probe by itself first",
+    "still-raises": "another write keeps the program failing; `fixinplace repair` finds it",
 }
 
 REFUTED: dict[str, str] = {

@@ -24,7 +24,7 @@ def full(results: Sequence[Result]) -> Iterator[str]:
             if isinstance(one, Finding):
                 yield from (f"  {line}" for line in _outcome(one, result.written))
                 notes = [note for note in _notes(one) if note not in said]
-                yield from (f"  {_shortened(note)}" for note in notes)
+                yield from (f"  {shortened(note)}" for note in notes)
                 said.update(notes)
 
 
@@ -94,24 +94,26 @@ def _unjudged(fix: Fix) -> Iterator[str]:
 def _ruling(fix: Fix, ruling: Ruling, written: bool) -> Iterator[str]:
     match ruling.verdict:
         case Verdict.PROVED:
-            yield f"proved: {_evidence(ruling.evidence)}"
+            yield f"proved: {evidence_line(ruling.evidence)}"
         case Verdict.SAFE:
             yield f"safe: exact by construction{_assuming(fix)}{'' if ruling.reason else '; not run'}"
             if ruling.reason is not None:
-                yield _shortened(f"not proved, {ruling.reason}: {ruling.sentence}")
+                yield shortened(f"not proved, {ruling.reason}: {ruling.sentence}")
         case Verdict.UNPROVED | Verdict.REFUTED:
-            yield _shortened(f"{ruling.verdict} {ruling.reason}: {ruling.sentence}")
+            yield shortened(f"{ruling.verdict} {ruling.reason}: {ruling.sentence}")
             if ruling.reason == "hidden-caller" and any(e.values or e.gradients for e in ruling.evidence):
-                yield f"otherwise: {_evidence(ruling.evidence)}"
+                yield f"otherwise: {evidence_line(ruling.evidence)}"
     if not written:
         yield _to_do(ruling)
 
 
 def _to_do(ruling: Ruling) -> str:
+    if ruling.verdict is Verdict.PROVED:
+        return "not written: the file could not be replaced"
+    if ruling.verdict is not Verdict.SAFE and ruling.reason in glossary.TO_DO:
+        return f"not written: {glossary.TO_DO[ruling.reason]}"
     if ruling.verdict is Verdict.REFUTED:
         return "not written: the rewritten code does something else"
-    if ruling.verdict is Verdict.UNPROVED and ruling.reason in glossary.TO_DO:
-        return f"not written: {glossary.TO_DO[ruling.reason]}"
     return "not written: --verify require writes only what is proved"
 
 
@@ -119,7 +121,7 @@ def _assuming(fix: Fix) -> str:
     return f"; assumes {', '.join(fix.assumes)}" if fix.assumes else ""
 
 
-def _evidence(evidence: Sequence[Evidence]) -> str:
+def evidence_line(evidence: Sequence[Evidence]) -> str:
     """What was compared, over all probes that came to the line."""
     values, gradients, runs = (sum(getattr(e, key) for e in evidence) for key in ("values", "gradients", "runs"))
     ran = sum(len(e.checks) for e in evidence)
@@ -133,7 +135,7 @@ def _evidence(evidence: Sequence[Evidence]) -> str:
     )
 
 
-def _shortened(line: str) -> str:
+def shortened(line: str) -> str:
     """One line of bounded length; a place at its end, `(train.py:31)`, stays."""
     line = " ".join(line.split())
     place = re.search(r" \([^()\s]+:\d+\)$", line)

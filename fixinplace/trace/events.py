@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,12 @@ class Write:
     names: tuple[str, ...] = ()
     names_complete: bool = True
 
+    @property
+    def origin(self) -> Place | None:
+        """What to edit: where the in-place module was built, if the library itself wrote, else `place`."""
+        by_library = not self.stack or self.stack[0] != self.place
+        return self.built if self.built is not None and by_library else self.place
+
 
 @dataclass(frozen=True, slots=True)
 class Save:
@@ -138,6 +145,26 @@ class Trace:
     offences: tuple[Offence, ...] = ()
     spots: tuple[Spot, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def moved(offence: Offence, place: Callable[[Place], Place]) -> Offence:
+    """The offence with every place replaced."""
+
+    def one(it: Place | None) -> Place | None:
+        return None if it is None else place(it)
+
+    def some(them: tuple[Place, ...]) -> tuple[Place, ...]:
+        return tuple(map(place, them))
+
+    save = offence.save
+    if save is not None:
+        save = dataclasses.replace(save, place=one(save.place), stack=some(save.stack))
+    writes = tuple(
+        dataclasses.replace(write, place=one(write.place), built=one(write.built), stack=some(write.stack))
+        for write in offence.writes
+    )
+    needed, stack = one(offence.needed), some(offence.needed_stack)
+    return dataclasses.replace(offence, save=save, writes=writes, needed=needed, needed_stack=stack)
 
 
 def dump(trace: Trace) -> Json:

@@ -19,6 +19,10 @@ def compare_backwards(finder: Finder) -> None:
             finder.report("gradient-missing", path, f"{path} does not happen in the rewritten version")
         elif "failed" in row:
             finder.notes += [] if row["freed"] else [f"{path} is not compared: {row['failed']}"]
+        elif candidate.backwards[path].get("spent"):
+            finder.notes.append(
+                f"{path} is not compared: the program has had its own backward before an optimizer step"
+            )
         elif "failed" in candidate.backwards[path]:
             why = candidate.backwards[path]["failed"]
             finder.report("gradient-missing", path, f"{path} cannot be taken in the rewritten version: {why}")

@@ -6,18 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
-from fixinplace.verify.jobs import SEED, Comparison, Job, Run
+from fixinplace.verify.jobs import SEED, Comparison, Job, Patch, Region, Run, Slope
 from fixinplace.verify.probes import Probe
-from fixinplace.verify.reach import Region
 
-_ELSEWHERE = ("forward-mode derivative", "rewritten code under the tracer")
+TRACER = "rewritten code under the tracer"
 
 NOTHING = Comparison((), 0, 0, 0.0, False)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a group's edits are: regions (half-open offsets) in the original's and in the rewritten text."""
+    """Where a group's edits are: regions in the original's and in the rewritten texts."""
 
     group: int
     original: tuple[Region, ...]
@@ -32,14 +31,22 @@ class Judgement:
     reached: frozenset[int] = frozenset()
 
 
+Texts = tuple[Patch, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Two versions of one file and the probe that runs them; `original` and `rewritten` are whole texts."""
+    """Two versions of the same files, in the same order, and the probe that runs them.
+
+    whole: the probe is the user's whole command.  Then the reference is always the original with its saved tensors
+    cloned, since what the plain one computes may be what is wrong; and an argument that is no longer written is a note:
+    every value that the command computes has been compared, and nothing of it came to depend on the argument.
+    """
 
     probe: Probe
-    path: str
-    original: str
-    rewritten: str
+    original: Texts
+    rewritten: Texts
+    whole: bool = False
 
 
 class Laboratory(Protocol):
@@ -54,6 +61,10 @@ class Laboratory(Protocol):
 
     def compare(self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool) -> Comparison | str:
         """The comparison, or a sentence why there is none."""
+        ...
+
+    def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...] | str:
+        """The derivatives that a forward-mode run took in direction `number`, against another run's gradients."""
         ...
 
 
@@ -84,9 +95,9 @@ class Bench:
         """A run of the rewritten text."""
         return self._run(self.case.rewritten, mode)
 
-    def _run(self, text: str, mode: dict[str, object]) -> Run:
+    def _run(self, texts: Texts, mode: dict[str, object]) -> Run:
         probe = self.case.probe
-        job = Job(probe.kind, probe.path, probe.name, self.case.path, text)
+        job = Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder)
         job = replace(job, **mode)  # type: ignore[arg-type]
         self.jobs.add(job)
         return self.lab.run(job)
@@ -100,6 +111,13 @@ class Bench:
             raise Unproved("probe-failed", f"the runs could not be compared: {result}")
         return result
 
+    def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...]:
+        """Derivatives against gradients; raises Unproved if they cannot be read."""
+        result = self.lab.slopes(forward, candidate, number)
+        if isinstance(result, str):
+            raise Unproved("probe-failed", f"the derivatives could not be compared: {result}")
+        return result
+
     def ruling(self, verdict: Verdict, reason: str | None, sentence: str, shown: Comparison = NOTHING) -> Ruling:
         """A ruling with all the evidence so far; `shown` gives its figures."""
         return Ruling(verdict, reason, sentence, (self._evidence(shown),))
@@ -111,7 +129,7 @@ class Bench:
             gradients=shown.gradients,
             difference=shown.largest,
             checks=tuple(dict.fromkeys(self.checks)),
-            checks_not_run=(*self.missing, *_ELSEWHERE),
+            checks_not_run=tuple(dict.fromkeys(self.missing)),
             runs=len(self.jobs),
             seeds=(SEED,),
             isolation=self.lab.isolation,

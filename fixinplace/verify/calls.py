@@ -13,7 +13,7 @@ from types import CodeType, FrameType
 import torch
 
 from fixinplace.verify import tensors
-from fixinplace.verify.observe import Observer, UserCode
+from fixinplace.verify.observe import REVERSE, Differentiation, Observer, UserCode
 from fixinplace.verify.records import Records
 
 MAX_CALLS = 32
@@ -28,8 +28,9 @@ class FunctionCalls:
     No call is recorded once all together have filled `MAX_ROWS` rows.
     """
 
-    def __init__(self, records: Records, user: UserCode) -> None:
+    def __init__(self, records: Records, user: UserCode, differentiation: Differentiation = REVERSE) -> None:
         self._records = records
+        self._differentiation = differentiation
         self._user = user
         self._names: dict[str, list[CodeType]] = {}
         self._count: dict[int, int] = {}
@@ -53,10 +54,12 @@ class FunctionCalls:
         before = len(self._records.rows)
         code = frame.f_code
         number = self._count[id(code)] = self._count.get(id(code), 0) + 1
-        observer = Observer(self._records, self._user, limit=_MAX_OBJECTS, passing=True)
+        observer = Observer(self._records, self._user, _MAX_OBJECTS, True, self._differentiation)
         observer.result(value, f"{self._name(code)}() returned {number}")
         for path, tensor in given:
-            fields = self._records.stored(tensors.read(tensor).passing)
+            reading = tensors.read(tensor).passing
+            reading.facts["requires_grad"] = self._differentiation.tracked(tensor)
+            fields = self._records.stored(reading)
             where = f"{self._name(code)}() argument {path} after call {number}"
             self._records.rows.append({"kind": "tensor", "path": where, "role": "argument", **fields})
         self._rows += len(self._records.rows) - before

@@ -9,22 +9,26 @@ import os
 import random
 import sys
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
 import torch
 
-from fixinplace.verify import load, tensors
+from fixinplace.verify import load, tensors, traced
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
 from fixinplace.verify.failures import failure_of
+from fixinplace.verify.forward import Forward
 from fixinplace.verify.gradients import Recorder
 from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
-from fixinplace.verify.observe import Observer, UserCode
+from fixinplace.verify.observe import REVERSE, Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.records import Records
 from fixinplace.verify.sandbox import Scratch
 
+_PROGRAMS = ("script", "module")
 BLOB_BYTES = 512 << 20
 
 _exit, _pid = os._exit, os.getpid  # bound before user code can patch them
@@ -34,23 +38,35 @@ _grad_enabled, _default_dtype = torch.is_grad_enabled, torch.get_default_dtype
 
 def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     """Run the job and leave its records in `scratch.out`, in files of at most `file_size` bytes."""
+    if job.traced:
+        _prepare(job)
+        traced.leave(traced.run(job), scratch.out, nonce)
+        return
     process = _pid()
-    user = UserCode(job.path)
+    user = UserCode(*(patch.path for patch in job.texts))
     records = Records(min(BLOB_BYTES, file_size // 2))
     recorder = Recorder(records, LeafNames(user))
-    cloning, reach = Cloning(), Reach(job.text, job.regions, FunctionCalls(records, user))
+    forward = None if job.forward is None else Forward(records, recorder, job.forward)
+    calls = FunctionCalls(records, user, forward or REVERSE)
+    cloning, reach = Cloning(), Reach([patch.text for patch in job.texts], job.regions, calls)
     before = frozenset(sys.modules)
     ballast = _prepare(job)
     outside = Outside()
     outside.install()
-    recorder.install()
+    (forward or recorder).install()
     if job.cloned:
         cloning.install()
-    result, failure = _user_code(job, load.Patched(job.path, job.text, reach.seen), reach, user)
+    ending = _user_code(job, load.Patched(job.texts, reach.seen), reach)
     if _pid() != process:
         _exit(0)  # a copy of this process that the program forked and let run on
     _flush()
-    notes = [] if failure is not None else _observe(job, records, recorder, user, result, before)
+    failure = ending.failure(user, job.kind in _PROGRAMS)
+    notes: list[str] = []
+    if forward is not None:
+        forward.uninstall()
+        failure = None if forward.stopped else failure
+    if failure is None:
+        notes = _observe(job, records, forward or recorder, user, ending, before)
     end = {
         "nonce": nonce,
         "failure": None if failure is None else dataclasses.asdict(failure),
@@ -59,10 +75,35 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         "no_clone_reference": cloning.blind_spot,
         "interpreter": outside.interpreter,
         "notes": notes + outside.notes,
+        "forward": None if forward is None else dataclasses.asdict(forward.end),
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),
     }
     records.write(scratch.out, end)
     del ballast
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How the user's code came to its end: with a result, or with an exception."""
+
+    result: object = None
+    error: BaseException | None = None
+
+    def failure(self, user: UserCode, script: bool) -> Failure | None:
+        """The exception as part of the record; a script may end with `sys.exit()`."""
+        if not isinstance(self.error, SystemExit):
+            return None if self.error is None else failure_of(self.error, user)
+        stopped = script and (self.error.code is None or self.error.code == 0)
+        return None if stopped else Failure("SystemExit", str(self.error.code))
+
+    def frames(self, user: UserCode) -> Iterator[FrameType]:
+        """The user's functions that the exception ended, outermost first."""
+        trace = None if self.error is None else self.error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if user.owns(code.co_filename) and code.co_name != "<module>":
+                yield trace.tb_frame
+            trace = trace.tb_next
 
 
 def _prepare(job: Job) -> object:
@@ -85,19 +126,15 @@ def _ballast() -> object:
     return small, [bytes(size) for size in range(512, 1 << 14, 64) for _ in range(5)]
 
 
-def _user_code(job: Job, patched: load.Patched, reach: Reach, user: UserCode) -> tuple[object, Failure | None]:
+def _user_code(job: Job, patched: load.Patched, reach: Reach) -> Ending:
     """The only place where the user's code runs; whatever it raises becomes part of the record."""
     try:
         with reach:
             result = load.run(job, patched)
         _join()
-    except SystemExit as stop:
-        if job.kind == "script" and (stop.code is None or stop.code == 0):
-            return None, None
-        return None, Failure("SystemExit", str(stop.code))
     except BaseException as error:
-        return None, failure_of(error, user)
-    return result, None
+        return Ending(error=error)
+    return Ending(result)
 
 
 def _join() -> None:
@@ -116,7 +153,7 @@ def _flush() -> None:
 
 
 def _observe(
-    job: Job, records: Records, recorder: Recorder, user: UserCode, result: object, before: frozenset[str]
+    job: Job, records: Records, gradients: Recorder | Forward, user: UserCode, ending: Ending, before: frozenset[str]
 ) -> list[str]:
     """Read everything, then take the gradients of what is still tracked; returns notes."""
     gc.disable()
@@ -124,14 +161,16 @@ def _observe(
     records.rows += [{"kind": "random", "path": name, "digest": digest} for name, digest in _random_states()]
     setting = f"grad mode {_grad_enabled()}, default dtype {_default_dtype()}"
     records.rows.append({"kind": "setting", "path": "torch settings", "text": setting})
-    observer = Observer(records, user)
-    if job.kind == "script":
+    observer = Observer(records, user, differentiation=gradients if isinstance(gradients, Forward) else REVERSE)
+    if job.kind in _PROGRAMS:
         observer.script(sys.modules["__main__"])
     else:
-        observer.result(result, f"{job.name}()")
+        observer.result(ending.result, f"{job.name}()")
     for module in user.modules(before):
         observer.module(module)
-    return observer.notes + recorder.results(observer.tracked, observer.named)
+    for frame in ending.frames(user) if isinstance(gradients, Forward) else ():
+        observer.variables(dict(frame.f_locals), frame.f_code.co_qualname)
+    return observer.notes + gradients.results(observer.tracked, observer.named)
 
 
 def _random_states() -> list[tuple[str, str]]:

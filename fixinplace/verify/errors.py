@@ -25,6 +25,10 @@ _GPU = re.compile(
     r"|with the '?CUDA'? backend|not linked with support for (?:cuda|mps|xpu|hip) devices|Torch not compiled with"
     r"|deserialize object on a CUDA device"
 )
+_CONFINED = re.compile(
+    r"\[Errno (?:13|30|97|101)\]|Network is unreachable|Temporary failure in name resolution|Name or service not known"
+)
+"""What landlock and a network without interfaces answer: EACCES, EROFS, EAFNOSUPPORT, ENETUNREACH."""
 _MEMORY = re.compile(r"can't allocate memory|[Cc]annot allocate memory|out of memory|unable to mmap|std::bad_alloc")
 
 
@@ -57,9 +61,14 @@ def obstacle(run: Run) -> tuple[str, str] | None:
         return "probe-failed", f"the run left no end record: {run.detail}"
     if run.interpreter:
         return "probe-failed", run.interpreter
-    if run.failure is None or is_inplace(run.failure):
+    if run.failure is None or is_inplace(run.failure) or _told_by_exit(run):
         return None
     return _of_failure(run.failure)
+
+
+def _told_by_exit(run: Run) -> bool:
+    """True if the program caught its in-place error and tells by its exit code alone, as a test runner does."""
+    return run.failure is not None and run.failure.type == "SystemExit" and any(map(is_inplace, run.failures))
 
 
 def _of_failure(failure: Failure) -> tuple[str, str]:
@@ -72,4 +81,7 @@ def _of_failure(failure: Failure) -> tuple[str, str]:
         return "needs-gpu", f"the program needs a GPU: {failure.sentence}"
     if failure.type in ("MemoryError", "OutOfMemoryError") or _MEMORY.search(failure.message):
         return "over-memory", f"the program needs more memory than it may use: {failure.sentence}"
+    if _CONFINED.search(failure.message):
+        allowed = "the sandbox, which lets it write to a scratch folder only and reach no network"
+        return "probe-failed", f"the program is stopped by {allowed}: {failure.sentence}"
     return "probe-failed", f"the program fails by itself: {failure.sentence}"

@@ -8,10 +8,11 @@ Note [Contributions]
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from fixinplace.verify import tensors
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.jobs import Failure, Json
 from fixinplace.verify.leaves import LeafNames, accumulators, leaf_roots
+from fixinplace.verify.recency import Recency
 from fixinplace.verify.records import Records
 
 HOOK = "_engine_run_backward"
@@ -51,8 +53,10 @@ class Recorder:
         self._names = names
         self._engine: Callable[..., Any] = getattr(torch.autograd.graph, HOOK)
         self._calls: dict[str, int] = {}
+        self._open: dict[str, list[Json]] = {}
         self._process = _pid()
         self.failures: list[Failure] = []
+        self.recency = Recency()
 
     def install(self) -> None:
         """From now on every backward of this process is recorded; a forked copy of it records nothing."""
@@ -66,38 +70,59 @@ class Recorder:
         setattr(torch.autograd, HOOK, run)
 
     def _recorded(self, outputs: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        event = self._begin()
-        self._roots(event, outputs, args[0] if args else ())
+        self.recency.note(outputs)
+        row = self.begin()
+        event = row["path"]
+        self.roots(event, outputs, args[0] if args else ())
         inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
         accumulate = bool(kwargs.get("accumulate_grad", False))
+        row["partial"] = _partial(outputs, inputs, accumulate)
         received: dict[int, list[tensors.Reading | None]] = {}
         leaves = accumulators(outputs) if accumulate and not inputs else []
         order = self._describe(event, [node.variable for node in leaves])
         hooks = [node.register_prehook(partial(_receive, received, index)) for index, node in enumerate(leaves)]
-        try:
-            result = self._engine(outputs, *args, **kwargs)
-        except Exception as error:
-            self.failures.append(failure_of(error))
-            raise
-        finally:
-            for hook in hooks:
-                hook.remove()
-        for index, row in enumerate(order):
-            self._leaf(row, received.get(index, []))
+        with self._inside(row):
+            try:
+                result = self._engine(outputs, *args, **kwargs)
+            except Exception as error:
+                self.failures.append(failure_of(error))
+                raise
+            finally:
+                for hook in hooks:
+                    hook.remove()
+        for index, leaf in enumerate(order):
+            self._leaf(leaf, received.get(index, []))
         if inputs and not accumulate:
             self._returned(event, inputs, result)
         else:
             self._accumulated(event, inputs or leaf_roots(outputs))
         return result
 
-    def _begin(self) -> str:
-        thread = threading.current_thread().name
-        number = self._calls[thread] = self._calls.get(thread, 0) + 1
-        event = f"backward {number}" if thread == "MainThread" else f"backward {number} of {thread}"
-        self._records.rows.append({"kind": "backward", "path": event})
-        return event
+    @contextlib.contextmanager
+    def _inside(self, row: Json) -> Iterator[None]:
+        """While the engine runs: a backward that begins now, in a checkpoint or a hook, belongs to this one."""
+        around = self._open.setdefault(threading.current_thread().name, [])
+        around.append(row)
+        try:
+            yield
+        finally:
+            around.pop()
 
-    def _roots(self, event: str, outputs: Sequence[Any], cotangents: Sequence[Any]) -> None:
+    def begin(self) -> Json:
+        """The record of a backward that begins: `backward 2`, `backward 1 of Thread-1`, `backward 1: inner 1`."""
+        thread = threading.current_thread().name
+        around = self._open.get(thread)
+        within = around[-1]["path"] if around else ""
+        number = self._calls[within or thread] = self._calls.get(within or thread, 0) + 1
+        event = f"backward {number}" if thread == "MainThread" else f"backward {number} of {thread}"
+        row: Json = {"kind": "backward", "path": f"{within}: inner {number}" if within else event}
+        if around:
+            around[-1]["partial"] = "another backward runs inside it"
+        self._records.rows.append(row)
+        return row
+
+    def roots(self, event: str, outputs: Sequence[Any], cotangents: Sequence[Any]) -> None:
+        """Record what is back-propagated: the roots of a backward and the weights it gives them."""
         for word, values in (("root", outputs), ("cotangent", cotangents)):
             for index, value in enumerate(values):
                 if tensors.is_tensor(value):
@@ -112,14 +137,7 @@ class Recorder:
         names = self._names.of(leaves)
         rows = []
         for leaf, name in zip(leaves, names, strict=True):
-            reading = tensors.read(leaf, dense=True)
-            facts = {
-                "shape": reading.facts["shape"],
-                "dtype": reading.facts["dtype"],
-                "value": reading.digest,
-                "received": [],
-            }
-            rows.append({"kind": "gradient", "path": event, "leaf": name, **facts})
+            rows.append({"kind": "gradient", "path": event, "leaf": name, **_facts(leaf), "received": []})
         self._records.rows += rows
         return rows
 
@@ -128,10 +146,10 @@ class Recorder:
 
     def _returned(self, event: str, inputs: Sequence[Any], gradients: Sequence[Any]) -> None:
         """Gradients that `autograd.grad` gave back, in the order of its inputs."""
-        for index, (_, gradient) in enumerate(zip(inputs, gradients, strict=True)):
+        for index, (tensor, gradient) in enumerate(zip(inputs, gradients, strict=True)):
             received = [] if gradient is None else [self._records.stored(tensors.read(gradient, dense=True))]
             row = {"kind": "gradient", "path": event, "leaf": f"input {index}", "received": received}
-            self._records.rows.append(row)
+            self._records.rows.append(row | (_facts(tensor) if tensors.is_tensor(tensor) else {}))
 
     def _accumulated(self, event: str, inputs: Sequence[Any]) -> None:
         """`.grad` of the tensors that a backward was asked to fill, and of roots that are leaves themselves."""
@@ -166,17 +184,34 @@ class Recorder:
             each["leaf"] = each["leaf"] or named.get(id(leaf))
         try:
             gradients = self._engine(
-                (tensor,), (_cotangent(path, tensor),), True, False, tuple(leaves), True, accumulate_grad=False
+                (tensor,), (cotangent(path, tensor),), True, False, tuple(leaves), True, accumulate_grad=False
             )
         except Exception as error:
             failure = failure_of(error)
-            freed = "backward through the graph a second time" in failure.message
-            row |= {"failed": failure.sentence, "freed": freed}
-            if not freed:  # freed: the program has back-propagated through it, and that was recorded
+            freed, spent = "backward through the graph a second time" in failure.message, self.recency.is_used(tensor)
+            row |= {"failed": failure.sentence, "freed": freed or spent, "spent": spent}
+            if not (freed or spent):  # else the program has had its own backward, and that was recorded
                 self.failures.append(failure)
             return
         for each, gradient in zip(rows, gradients, strict=True):
             self._leaf(each, [] if gradient is None else [tensors.read(gradient, dense=True)])
+
+
+def _facts(leaf: torch.Tensor) -> Json:
+    """What tells a leaf from others where its name does not."""
+    reading = tensors.read(leaf, dense=True)
+    return {"shape": reading.facts["shape"], "dtype": reading.facts["dtype"], "value": reading.digest}
+
+
+def _partial(outputs: Sequence[Any], inputs: Sequence[Any], accumulate: bool) -> str:
+    """Why the recorded gradients of a backward are not those of all leaves; empty if they are."""
+    if not accumulate:
+        asked = {id(each) for each in inputs}
+        left_out = any(id(node.variable) not in asked for node in accumulators(outputs))
+        return "not every leaf is among its inputs" if left_out else ""
+    if inputs:
+        return "it fills chosen tensors only"
+    return "a root is a leaf" if leaf_roots(outputs) else ""
 
 
 def _receive(
@@ -186,7 +221,7 @@ def _receive(
     received.setdefault(index, []).append(None if gradient is None else tensors.read(gradient, dense=True))
 
 
-def _cotangent(path: str, tensor: torch.Tensor) -> torch.Tensor:
+def cotangent(path: str, tensor: torch.Tensor) -> torch.Tensor:
     """Normal numbers that depend on the path and the shape alone; leaves every random state as it is."""
     seed = zlib.crc32(path.encode())
     with _no_grad():

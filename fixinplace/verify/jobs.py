@@ -7,12 +7,15 @@ import enum
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
 TRACING_FACTOR = 4
 """How much longer a run may take in which every instruction of the edited code is watched."""
+
+TRACE_FILE = "trace.json"
+"""Where a traced run in the sandbox leaves its trace, beside the end record."""
 
 SEED = 0
 """The one seed of `random`, numpy and torch in every run."""
@@ -28,28 +31,48 @@ class Limits:
     processes: int = 64
 
 
+class Patch(NamedTuple):
+    """A file (absolute path) and the text that stands in for what the disk says."""
+
+    path: str
+    text: str
+
+
+class Region(NamedTuple):
+    """Half-open offsets into one of the texts of a job; `file` is its place among them."""
+
+    start: int
+    end: int
+    file: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of one probe on one version of one file.
+    """One run of one probe on one version of some files.
 
-    kind, probe_path, name: the probe, see `probes.Probe`.
-    path, text: the edited file and the text that stands in for what the disk says.
+    kind, probe_path, name, arguments: the probe, see `probes.Probe`.
+    texts: the edited files; the folder of the first is the current one unless `folder` names another.
     cloned: every tensor is cloned when autograd saves it.
     double: the default dtype is float64.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
-    regions: per asked region, half-open offsets into `text` whose code must be seen running; None: nothing is traced.
+    traced: the run is traced, and nothing else is recorded.
+    forward: the number of the direction of a forward-mode run; None: an ordinary run.
+    regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     """
 
     kind: str
     probe_path: str
     name: str | None
-    path: str
-    text: str
+    texts: tuple[Patch, ...]
+    arguments: tuple[str, ...] = ()
+    folder: str = ""
     cloned: bool = False
     double: bool = False
     perturbed: bool = False
-    regions: tuple[tuple[int, int], ...] | None = None
+    traced: bool = False
+    forward: int | None = None
+    regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
 
 
@@ -85,6 +108,24 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardEnd:
+    """How far a forward-mode run came.
+
+    stopped: why it went no further; empty if it came to its end.
+    limited: forward mode is what stopped it, not what the program does.
+    derivatives: how many were recorded.
+    hooks: the program changes or watches gradients.
+    leaf_written: a leaf, or a view of one, was written in grad mode.
+    """
+
+    stopped: str
+    limited: bool
+    derivatives: int
+    hooks: bool
+    leaf_written: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What is known of a run without looking at its tensors.
 
@@ -93,6 +134,7 @@ class Run:
     reached: indices into `Job.regions` whose code ran.
     no_clone_reference: why its gradients are no reference although saved tensors were cloned.
     interpreter: the other Python that the program started.
+    forward: what a forward-mode run says about itself.
     """
 
     status: Status
@@ -104,6 +146,7 @@ class Run:
     no_clone_reference: str = ""
     interpreter: str = ""
     notes: tuple[str, ...] = ()
+    forward: ForwardEnd | None = None
 
     @property
     def finished(self) -> bool:
@@ -119,6 +162,33 @@ class Difference:
     path: str
     sentence: str
     numeric: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """One backward: the derivative along a direction, and what the gradients of another run say it is.
+
+    tolerance: how far they may be apart. eps: that of the coarsest value which the derivative went through.
+    gradients: how many leaves `found` is the sum of. obstacle: why the two cannot be compared; empty if they can.
+    """
+
+    event: str
+    expected: float
+    found: float
+    tolerance: float
+    eps: float
+    gradients: int
+    obstacle: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """The two were compared and are equal."""
+        return not self.obstacle and abs(self.expected - self.found) <= self.tolerance
+
+    @property
+    def differs(self) -> bool:
+        """The two were compared and are not equal."""
+        return not self.obstacle and not self.agrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +211,13 @@ def dump(job: Job) -> Json:
 def load(data: Json) -> Job:
     """The job that `dump` gave."""
     regions = data["regions"]
-    spans = None if regions is None else tuple((int(start), int(end)) for start, end in regions)
-    return Job(**{**data, "regions": spans, "import_paths": tuple(data["import_paths"])})
+    plain = {
+        "texts": tuple(Patch(*each) for each in data["texts"]),
+        "arguments": tuple(data["arguments"]),
+        "regions": None if regions is None else tuple(Region(*each) for each in regions),
+        "import_paths": tuple(data["import_paths"]),
+    }
+    return Job(**{**data, **plain})
 
 
 def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
@@ -165,6 +240,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         no_clone_reference=end["no_clone_reference"],
         interpreter=end["interpreter"],
         notes=tuple(end["notes"]),
+        forward=None if end["forward"] is None else ForwardEnd(**end["forward"]),
     )
 
 

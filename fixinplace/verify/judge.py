@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixinplace.model import Ruling, Verdict
+from fixinplace.verify import independent
 from fixinplace.verify import reference as references
-from fixinplace.verify.bench import NOTHING, Bench, Case, Judgement, Laboratory, Mark, Unproved
+from fixinplace.verify.bench import NOTHING, TRACER, Bench, Case, Judgement, Laboratory, Mark, Unproved
 from fixinplace.verify.errors import inplace_failures, is_broken, obstacle
 from fixinplace.verify.jobs import Comparison, Difference, Json, Run
 from fixinplace.verify.reference import GRADIENT_REASONS, Reference
@@ -36,6 +37,9 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
             return Judgement(refuted)
         reached, ruling = _traced(bench, reference, marks)
         _handled(bench, reference, marks)
+        if ruling is None:
+            ruling = independent.check(bench, reference.cloned)
+        bench.missing.append(TRACER)
         return Judgement(ruling or _accept(bench, comparison, reached), reached)
     except Unproved as stop:
         return Judgement(bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))
@@ -111,6 +115,9 @@ def _difference(bench: Bench, reference: Reference, run: Run, comparison: Compar
     wrong = tuple(each for each in comparison.differences if each.reason != _HIDDEN)
     if not wrong:
         hidden = comparison.differences[:1]
+        if hidden and bench.case.whole:
+            bench.notes.append(f"nothing that was run looks at it, but an argument changed: {hidden[0].sentence}")
+            return None
         return _hidden(bench, hidden[0], comparison) if hidden else None
     worst = _worst(wrong)
     if worst.reason == "over-memory":
@@ -138,7 +145,8 @@ def _handled(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> Non
     What it computes after such an error is what the author wrote for that case; without the error it computes
     something else, and whether that is right no run of the original can tell.
     """
-    if not reference.cloned or not bench.original().finished:
+    plain = bench.original()
+    if not reference.cloned or not plain.finished or not is_broken(plain):
         return
     ours = bench.original(regions=references.regions_of([mark.original for mark in marks]))
     theirs = bench.rewritten(regions=references.regions_of([mark.rewritten for mark in marks]))
@@ -174,7 +182,7 @@ def _traced(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> tupl
 def _accept(bench: Bench, comparison: Comparison, reached: frozenset[int]) -> Ruling:
     if comparison.gradients == 0:
         sentence = "no gradient was compared: the probe runs no backward and returns nothing that is tracked"
-        return bench.ruling(Verdict.UNPROVED, "not-reached", sentence, comparison)
+        return bench.ruling(Verdict.UNPROVED, "no-gradient", sentence, comparison)
     if not reached:
         return bench.ruling(Verdict.UNPROVED, "not-reached", "the edited code did not run", comparison)
     sentence = f"{comparison.values} values and {comparison.gradients} gradients agree"

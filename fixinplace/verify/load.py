@@ -1,7 +1,7 @@
-"""Running a probe with one file's text replaced, under its real path, whoever imports it and by whatever name.
+"""Running a probe with the texts of some files replaced, under their real paths, whoever imports them by any name.
 
 Note [No stale text]
-    The edited file may be the probe, a module that the probe imports, or both under two names.  The one place through
+    An edited file may be the probe, a module that the probe imports, or both under two names.  The one place through
     which Python gets a source file's code is `SourceFileLoader.get_code`, before any `.pyc` is looked at; it is
     replaced there.  `linecache` gets the text as well, without a time stamp, so that nobody refreshes it from the
     disk: tracebacks, `inspect.getsource` and with it TorchScript see what runs.
@@ -17,36 +17,38 @@ import io
 import linecache
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.abc import InspectLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from fixinplace.verify.jobs import Job
+from fixinplace.verify.jobs import Job, Patch
 
 
 class Patched:
-    """The edited file: compiles its text, and tells `seen` about every code object that came from it."""
+    """The edited files: compiles their texts, and tells `seen` about every code object and the place of its text."""
 
-    def __init__(self, path: str, text: str, seen: Callable[[CodeType], None]) -> None:
-        self.path = path
-        self._text = text
+    def __init__(self, texts: Sequence[Patch], seen: Callable[[CodeType, int], None]) -> None:
+        self._texts = texts
         self._seen = seen
-        self._real = os.path.realpath(path)
+        self._places = {os.path.realpath(patch.path): place for place, patch in enumerate(texts)}
 
     def stands_for(self, path: str) -> bool:
-        """True if `path` is the edited file, through links or not."""
-        return path == self.path or os.path.realpath(path) == self._real
+        """True if `path` is an edited file, through links or not."""
+        return os.path.realpath(path) in self._places
 
     def code(self, path: str) -> CodeType:
-        """The edited text, compiled as `path`; raises SyntaxError."""
-        code: CodeType = compile(self._text, path, "exec", dont_inherit=True)
-        lines = io.StringIO(self._text, newline=None).readlines()
-        linecache.cache[path] = (len(self._text), None, lines, path)
-        self._seen(code)
+        """The text of an edited file, compiled as `path`; raises SyntaxError."""
+        place = self._places[os.path.realpath(path)]
+        text = self._texts[place].text
+        code: CodeType = compile(text, path, "exec", dont_inherit=True)
+        lines = io.StringIO(text, newline=None).readlines()
+        linecache.cache[path] = (len(text), None, lines, path)
+        self._seen(code, place)
         return code
 
     def install(self) -> None:
-        """From now on every import of the edited file gets the edited text."""
+        """From now on every import of an edited file gets the edited text."""
         original = importlib.machinery.SourceFileLoader.get_code
 
         def get_code(loader: importlib.machinery.SourceFileLoader, fullname: str) -> CodeType | None:
@@ -62,12 +64,15 @@ def run(job: Job, patched: Patched) -> object:
     sys.path[:0] = [*job.import_paths]
     patched.install()
     _fresh_main(job.probe_path if job.kind == "script" else None)
+    sys.argv[:] = [job.probe_path, *job.arguments]
     if job.kind == "script":
         _run_script(job.probe_path, patched)
         return None
-    module = _import(Path(job.probe_path))
     assert job.name is not None
-    return getattr(module, job.name)()
+    if job.kind == "module":
+        _run_module(job.name)
+        return None
+    return getattr(_import(Path(job.probe_path)), job.name)()
 
 
 def _fresh_main(path: str | None) -> None:
@@ -81,7 +86,6 @@ def _fresh_main(path: str | None) -> None:
 
 
 def _run_script(path: str, patched: Patched) -> None:
-    sys.argv[:] = [path]
     sys.path.insert(0, str(Path(path).parent))
     main = sys.modules["__main__"]
     loader = vars(main)["__loader__"]
@@ -89,9 +93,25 @@ def _run_script(path: str, patched: Patched) -> None:
     exec(code, vars(main))
 
 
+def _run_module(name: str) -> None:
+    """What `python -m NAME` does: the folder of the call is searched first, a package runs its `__main__`."""
+    sys.path.insert(0, str(Path.cwd()))
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.submodule_search_locations is not None:
+        name = f"{name}.__main__"
+        spec = importlib.util.find_spec(name)
+    if spec is None or not isinstance(spec.loader, InspectLoader):
+        raise ModuleNotFoundError(f"No module named {name}", name=name)
+    main = sys.modules["__main__"]
+    vars(main).update(__file__=spec.origin, __loader__=spec.loader, __package__=spec.parent, __spec__=spec)
+    sys.argv[0] = spec.origin or name
+    code = spec.loader.get_code(name)
+    assert code is not None
+    exec(code, vars(main))
+
+
 def _import(path: Path) -> ModuleType:
     """Import a file under its stem, or under its dotted name where it lies in a package."""
-    sys.argv[:] = [str(path)]
     names, folder = [path.stem], path.parent
     while (folder / "__init__.py").exists():
         names.insert(0, folder.name)

@@ -12,16 +12,16 @@ import functools
 import random
 import re
 import sys
-import sysconfig
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from fixinplace.verify import tensors
 from fixinplace.verify.jobs import Json
+from fixinplace.verify.ownership import is_foreign
 from fixinplace.verify.records import Records
 
 MAX_OBJECTS = 50_000
@@ -46,19 +46,12 @@ def neutral(text: str) -> str:
 class UserCode:
     """Tells the user's files from the interpreter's and from installed packages."""
 
-    def __init__(self, edited: str) -> None:
-        names = ("stdlib", "platstdlib", "purelib", "platlib")
-        own = str(Path(__file__).parents[1])
-        self._foreign = tuple({f"{sysconfig.get_path(name)}/" for name in names} | {own + "/", "<"})
-        self._home = f"{Path(edited).parent}/" if self._is_foreign(edited) else None
+    def __init__(self, *edited: str) -> None:
+        self._homes = tuple(f"{Path(path).parent}/" for path in edited if is_foreign(path))
 
     def owns(self, path: str) -> bool:
         """True if code in this file is the user's."""
-        return not self._is_foreign(path) or (self._home is not None and path.startswith(self._home))
-
-    def _is_foreign(self, path: str) -> bool:
-        """True inside an environment, also one that lies in the user's own project."""
-        return path.startswith(self._foreign) or "/site-packages/" in path or "/dist-packages/" in path
+        return not is_foreign(path) or path.startswith(self._homes)
 
     def modules(self, before: frozenset[str]) -> list[types.ModuleType]:
         """The user's modules that were imported since the names `before` were all there was."""
@@ -67,17 +60,52 @@ class UserCode:
         return [module for module, file in files if isinstance(file, str) and self.owns(file)]
 
 
+class Differentiation(Protocol):
+    """How to tell what a gradient would flow through; forward mode knows it by other marks than reverse mode."""
+
+    def tracked(self, tensor: torch.Tensor) -> bool:
+        """True for what requires grad."""
+        ...
+
+    def computed(self, tensor: torch.Tensor) -> bool:
+        """True for the tracked result of an operation."""
+        ...
+
+
+class Reverse:
+    """What the tensors themselves say."""
+
+    def tracked(self, tensor: torch.Tensor) -> bool:
+        """Its `requires_grad`."""
+        return tensors.tracked(tensor)
+
+    def computed(self, tensor: torch.Tensor) -> bool:
+        """It has a `grad_fn` and a dtype with gradients."""
+        return tensors.is_differentiable(tensor)
+
+
+REVERSE = Reverse()
+
+
 class Observer:
     """Walks objects by path and writes one record each; a second way to the same object is recorded as a reference.
 
     limit: number of objects that are looked at. passing: the objects will not live until the end of the run, so that
-    where they lie in memory says nothing.
+    where they lie in memory says nothing. differentiation: how to tell what is tracked.
     """
 
-    def __init__(self, records: Records, user: UserCode, limit: int = MAX_OBJECTS, passing: bool = False) -> None:
+    def __init__(
+        self,
+        records: Records,
+        user: UserCode,
+        limit: int = MAX_OBJECTS,
+        passing: bool = False,
+        differentiation: Differentiation = REVERSE,
+    ) -> None:
         self._records = records
         self._limit = limit
         self._passing = passing
+        self._differentiation = differentiation
         self._user = user
         self._seen: dict[int, tuple[str, object]] = {}
         self._count = 0
@@ -88,6 +116,11 @@ class Observer:
     def result(self, value: object, path: str) -> None:
         """What a callable returned."""
         self._visit(value, path, "value", 0)
+
+    def variables(self, values: dict[str, object], function: str) -> None:
+        """The variables of a function that was running when the run was ended."""
+        for name, value in values.items():
+            self._visit(value, f"{name} in {function}()", "value", 0)
 
     def script(self, module: types.ModuleType) -> None:
         """The globals of a script, by their names."""
@@ -128,12 +161,13 @@ class Observer:
         self.named.setdefault(id(tensor), path)
         role = "state" if isinstance(tensor, _PARAMETER) else role
         reading = tensors.read(tensor)
+        reading.facts["requires_grad"] = self._differentiation.tracked(tensor)
         fields = self._records.stored(reading.passing if self._passing else reading)
         parts = tensors.parts(tensor)
         self._row("tensor", path, role, {key: fields[key] for key in fields if key != "unread"} if parts else fields)
         for name, part in parts:
             self._row("tensor", f"{path}.{name}", role, self._records.stored(tensors.read(part)))
-        if tensors.is_differentiable(tensor):
+        if self._differentiation.computed(tensor):
             self.tracked.append((path, tensor))
         if (gradient := tensors.gradient_of(tensor)) is not None:
             self._row("tensor", f"{path}.grad", "gradient", self._records.stored(tensors.read(gradient, dense=True)))

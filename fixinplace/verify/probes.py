@@ -20,16 +20,22 @@ class ProbeError(ValueError):
 class Probe:
     """Something to run.
 
-    path: absolute path of the file. name: the function to call, None for a script.
+    path: absolute path of the file. name: the function to call, the module to run, None for a script.
+    arguments: what a script or a module finds behind its name in `sys.argv`.
+    folder: the current folder of the run, absolute; "" for that of the edited file.
     """
 
-    kind: Literal["script", "callable", "file"]
+    kind: Literal["script", "callable", "file", "module"]
     path: str
     name: str | None
+    arguments: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def label(self) -> str:
         """How reports name it."""
+        if self.kind == "module":
+            return " ".join(("-m", self.name or "", *self.arguments))
         return Path(self.path).name if self.name is None else f"{Path(self.path).name}::{self.name}"
 
 
@@ -92,17 +98,27 @@ def _in_file(path: Path, name: str, spec: str) -> tuple[Probe, ...]:
     if name:
         if name not in functions:
             raise ProbeError(f"probe {spec}: {path.name} has no function {name}")
+        if functions[name]:
+            raise ProbeError(f"probe {spec}: {name} needs arguments; name a function that calls it with some")
         return (Probe("callable", str(path), name),)
-    probes = tuple(Probe("file", str(path), each) for each in functions if each.startswith("probe_"))
+    ready = [each for each, needs in functions.items() if each.startswith("probe_") and not needs]
+    probes = tuple(Probe("file", str(path), each) for each in ready)
     if not probes:
-        raise ProbeError(f"probe {spec}: {path.name} has no function whose name begins with probe_")
+        raise ProbeError(f"probe {spec}: {path.name} has no function without arguments whose name begins with probe_")
     return probes
 
 
-def _functions(path: Path, spec: str) -> list[str]:
-    """Names of the module's own functions, in order."""
+def _functions(path: Path, spec: str) -> dict[str, bool]:
+    """The module's own functions in order, and whether they cannot be called without arguments."""
     try:
         tree = ast.parse(source.parse(str(path), path.read_bytes()).part.text)
     except (OSError, SyntaxError, ValueError) as error:
         raise ProbeError(f"probe {spec}: {path.name} cannot be read: {error}") from error
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {node.name: needs_arguments(node) for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def needs_arguments(function: ast.FunctionDef) -> bool:
+    """True if a call without arguments is an error."""
+    given = function.args
+    positional = len(given.posonlyargs) + len(given.args)
+    return positional > len(given.defaults) or any(default is None for default in given.kw_defaults)

@@ -1,4 +1,4 @@
-"""Which regions of the edited text have run, to the instruction.
+"""Which regions of the edited texts have run, to the instruction.
 
 Note [Instructions, not lines]
     `if c: x += 1` on one line reaches the line whenever the test is made; a conditional expression or a lambda hides
@@ -17,14 +17,13 @@ from __future__ import annotations
 import ast
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Protocol
 
 from fixinplace.model import Span
 from fixinplace.source import Text
-
-Region = tuple[int, int]
+from fixinplace.verify.jobs import Region
 
 
 def code_objects(code: CodeType) -> Iterator[CodeType]:
@@ -53,7 +52,7 @@ def needed(region: Region, statements: list[Span], known: Iterable[Span]) -> fro
 
     statements: see `statement_spans`. known: spans of all instructions of the text.
     """
-    place = Span(*region)
+    place = Span(region.start, region.end)
     known = list(known)
     inside = frozenset(span for span in known if place.contains(span))
     if inside:
@@ -103,54 +102,64 @@ class Calls(Protocol):
         ...
 
 
+Spot = tuple[int, Span]
+"""A span in one of the texts, by the text's place among them."""
+
+
 class Reach:
     """Traces the code objects that hold a wanted region; a context manager around the user's code.
 
     regions: None traces nothing.
-    calls: told when a function of the text begins and ends.
+    calls: told when a function of one of the texts begins and ends.
     """
 
-    def __init__(self, text: str, regions: tuple[Region, ...] | None, calls: Calls | None = None) -> None:
+    def __init__(self, texts: Sequence[str], regions: tuple[Region, ...] | None, calls: Calls | None = None) -> None:
         self._calls = calls
         self._active = regions is not None
         self._regions = regions or ()
-        self._text = Text(text)
-        self._statements = statement_spans(ast.parse(text), self._text) if self._active else []
-        self._needed: dict[Region, frozenset[Span]] = {}
-        self._spans: dict[int, list[Span | None]] = {}
+        self._texts = [Text(text) for text in texts]
+        wanted = self._texts if self._active else []
+        self._statements = [statement_spans(ast.parse(text.text), text) for text in wanted]
+        self._needed: dict[Region, frozenset[Spot]] = {}
+        self._spots: dict[int, list[Spot | None]] = {}
         self._codes: list[CodeType] = []
-        self._open: dict[int, set[Span | None]] = {}  # by code object: what has not run yet
-        self._done: set[Span] = set()
+        self._open: dict[int, set[Spot | None]] = {}  # by code object: what has not run yet
+        self._done: set[Spot] = set()
         self.modules = Modules(self)
 
-    def seen(self, code: CodeType) -> None:
-        """Told by the loader: this code came from the edited text."""
+    def seen(self, code: CodeType, file: int = 0) -> None:
+        """Told by the loader: this code came from the text at this place."""
         if not self._active:
             return
         self._codes.append(code)  # its id must stay its own
-        rows = {id(each): spans(each, self._text) for each in code_objects(code)}
-        self._spans |= rows
+        rows = {id(each): spans(each, self._texts[file]) for each in code_objects(code)}
         known = {span for row in rows.values() for span in row if span is not None}
-        self._needed |= {region: needed(region, self._statements, known) for region in self._regions}
+        for region in self._regions:
+            if region.file == file:
+                found = needed(region, self._statements[file], known)
+                self._needed[region] = frozenset((file, span) for span in found)
         wanted = frozenset().union(*self._needed.values())
-        self._open |= {key: {span for span in row if span in wanted} for key, row in rows.items()}
+        spots = {key: [None if span is None else (file, span) for span in row] for key, row in rows.items()}
+        self._spots |= spots
+        self._open |= {key: {spot for spot in row if spot in wanted} for key, row in spots.items()}
 
     def reached(self) -> frozenset[int]:
         """Indices of the regions all of whose code has run."""
         found = set()
         for index, region in enumerate(self._regions):
             wanted = self._needed.get(region, frozenset())
-            if wanted and wanted <= self._done and self.modules.called_from(Span(*region)):
+            place = (region.file, Span(region.start, region.end))
+            if wanted and wanted <= self._done and self.modules.called_from(place):
                 found.add(index)
         return frozenset(found)
 
-    def caller(self, frame: FrameType | None) -> tuple[int, int, Span] | None:
-        """Code, instruction and span of the innermost frame that runs the edited text."""
+    def caller(self, frame: FrameType | None) -> tuple[int, int, Spot] | None:
+        """Code, instruction and spot of the innermost frame that runs one of the texts."""
         while frame is not None:
-            row = self._spans.get(id(frame.f_code))
+            row = self._spots.get(id(frame.f_code))
             if row is not None:
-                span = row[frame.f_lasti // 2]
-                return None if span is None else (id(frame.f_code), frame.f_lasti, span)
+                spot = row[frame.f_lasti // 2]
+                return None if spot is None else (id(frame.f_code), frame.f_lasti, spot)
             frame = frame.f_back
         return None
 
@@ -182,10 +191,10 @@ class Reach:
     def _step(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == "opcode":
             left = self._open[id(frame.f_code)]
-            span = self._spans[id(frame.f_code)][frame.f_lasti // 2]
-            if span is not None and span in left:
-                self._done.add(span)
-                left.remove(span)
+            spot = self._spots[id(frame.f_code)][frame.f_lasti // 2]
+            if spot is not None and spot in left:
+                self._done.add(spot)
+                left.remove(spot)
                 frame.f_trace_opcodes = bool(left)  # a loop goes on at its own speed once everything has been seen
         elif event == "return" and self._calls is not None:
             self._calls.end(frame, argument)
@@ -197,8 +206,8 @@ class Modules:
 
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
-        self._built: dict[int, tuple[object, tuple[int, int, Span]]] = {}
-        self._called: set[tuple[int, int, Span]] = set()
+        self._built: dict[int, tuple[object, tuple[int, int, Spot]]] = {}
+        self._called: set[tuple[int, int, Spot]] = set()
 
     def install(self) -> None:
         """Watch construction and calls of modules from now on."""
@@ -222,8 +231,12 @@ class Modules:
         if (built := self._built.get(id(module))) is not None:
             self._called.add(built[1])
 
-    def called_from(self, place: Span) -> bool:
+    def called_from(self, place: Spot) -> bool:
         """True if every expression around or inside `place` that built such a module saw one of its modules called."""
         sites = {site for _, site in self._built.values()}
-        concerned = {site for site in sites if site[2].contains(place) or place.contains(site[2])}
+        concerned = {site for site in sites if _nested(site[2], place) or _nested(place, site[2])}
         return concerned <= self._called
+
+
+def _nested(outer: Spot, inner: Spot) -> bool:
+    return outer[0] == inner[0] and outer[1].contains(inner[1])

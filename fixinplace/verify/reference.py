@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from fixinplace.verify.bench import Bench, Mark, Unproved
 from fixinplace.verify.errors import inplace_failures, is_broken, is_inplace, obstacle, refuses_hooks
-from fixinplace.verify.jobs import Run
-from fixinplace.verify.reach import Region
+from fixinplace.verify.jobs import Region, Run
 
 GRADIENT_REASONS = ("gradient-missing", "gradient-differs")
 
@@ -26,7 +25,7 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
     plain = bench.original()
     if (why := obstacle(plain)) is not None:
         raise Unproved(*why)
-    if is_broken(plain):
+    if is_broken(plain) or bench.case.whole:
         return _cloned(bench, plain, marks)
     _reaches(bench, False, marks)
     excluded = noise(bench, plain, bench.original(perturbed=True))
@@ -36,7 +35,8 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
 
 
 def _cloned(bench: Bench, plain: Run, marks: tuple[Mark, ...]) -> Reference:
-    bench.notes.append(f"the original fails: {inplace_failures(plain)[0].sentence}")
+    if is_broken(plain):
+        bench.notes.append(f"the original fails: {inplace_failures(plain)[0].sentence}")
     run = bench.original(cloned=True)
     check_clones(run)
     _reaches(bench, True, marks)

@@ -16,15 +16,20 @@ from types import TracebackType
 from typing import IO, Self
 
 from fixinplace.model import Ruling, Verdict
+from fixinplace.trace import events
+from fixinplace.trace.events import Trace
 from fixinplace.verify import judge
 from fixinplace.verify.bench import Case, Judgement, Mark
 from fixinplace.verify.jobs import (
+    TRACE_FILE,
     TRACING_FACTOR,
     Comparison,
     Job,
     Json,
     Limits,
+    Patch,
     Run,
+    Slope,
     Status,
     dump,
     read_comparison,
@@ -73,23 +78,33 @@ class Runner:
         self._server = self._folder = None
         self._runs.clear()
 
-    def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
-        """Rule on `rewritten` as the text of the file `path` (absolute), by running `probe` on both texts."""
+    def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+        """Rule on the rewritten texts by running the probe on both versions."""
         if (problem := self.problem) is not None:
             return Judgement(Ruling(Verdict.UNPROVED, *problem))
         try:
-            return judge.judge(self, Case(probe, path, original, rewritten), marks)
+            return judge.judge(self, case, marks)
         finally:
             self._forget()
 
-    def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
-        """Refute `rewritten` while other culprits may remain in it; never a proof."""
+    def alone(self, case: Case) -> Ruling:
+        """Refute the rewritten texts while other culprits may remain in them; never a proof."""
         if (problem := self.problem) is not None:
             return Ruling(Verdict.UNPROVED, *problem)
         try:
-            return judge.alone(self, Case(probe, path, original, rewritten))
+            return judge.alone(self, case)
         finally:
             self._forget()
+
+    def trace(self, probe: Probe, texts: tuple[Patch, ...]) -> Trace | str:
+        """What the tracer tells of a version; a sentence where there is no trace."""
+        if (problem := self.problem) is not None:
+            return problem[1]
+        run = self.run(Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, traced=True))
+        file = Path(run.folder) / TRACE_FILE
+        if run.status is not Status.ENDED or not file.exists():
+            return run.detail or f"the traced run {run.status}"
+        return events.load(json.loads(file.read_text(encoding="utf-8")))
 
     def run(self, job: Job) -> Run:
         """The run of this job, from memory if it has been run before."""
@@ -120,9 +135,19 @@ class Runner:
             "limits": dataclasses.asdict(self.limits),
         }
         answer = self._ask(request)
-        if "comparison" in answer:
-            return read_comparison(answer["comparison"])
-        return str(answer["failed"])
+        return read_comparison(answer["result"]) if "result" in answer else str(answer["failed"])
+
+    def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...] | str:
+        """The derivatives of a forward-mode run against another run's gradients, in a process of their own."""
+        request = {
+            "do": "slopes",
+            "reference": forward.folder,
+            "candidate": candidate.folder,
+            "number": number,
+            "limits": dataclasses.asdict(self.limits),
+        }
+        answer = self._ask(request)
+        return tuple(Slope(**each) for each in answer["result"]) if "result" in answer else str(answer["failed"])
 
     def _run(self, job: Job) -> Run:
         self._number += 1
@@ -258,5 +283,5 @@ def _import_paths() -> tuple[str, ...]:
 
 
 def _discard(folder: Path) -> None:
-    for name in ("blob", "manifest.jsonl", "end.json", "stdout", "stderr"):
+    for name in ("blob", "manifest.jsonl", "end.json", TRACE_FILE, "stdout", "stderr"):
         (folder / name).unlink(missing_ok=True)

@@ -1,7 +1,12 @@
 """What a child may do: limits, an empty environment, no foreign descriptors, no network, writes to the scratch only.
 
-Every function here changes the calling process for good; they are called in a freshly forked child, in the order of
-`enter`, before any of the user's code is loaded.
+Note [A copy of the tree]
+    A program finds its folder as it is and may write into it: folders are made anew, small files are copied, so that
+    it can append to a log and replace a checkpoint.  Larger files are data, linked and therefore read-only.  Python
+    files are linked, so that their real paths lead to the texts that stand in for them.
+
+Every function from `enter` on changes the calling process for good; they are called in a freshly forked child, in the
+order of `enter`, before any of the user's code is loaded.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ import io
 import math
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -23,6 +29,9 @@ from fixinplace.verify.processes import die_with_parent
 
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x40000000
 _MS_NOSUID_NODEV, _MS_REC_PRIVATE = 0x2 | 0x4, 0x4000 | 0x40000
+_ENTRIES, _FOLDERS, _SMALL = 2_000, 200, 1 << 20
+_WHOLE = frozenset({".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache"})
+"""Folders that are linked as a whole."""
 _HEADROOM = 512 << 20  # what our own records may take on top of the user's memory
 
 
@@ -48,12 +57,41 @@ class Scratch:
         return self.root / "out"
 
     def create(self, beside: Path) -> None:
-        """Make the folders; link every entry of the folder `beside` into `work`, so that relative reads work."""
-        for folder in (self.work, self.home, self.out):
+        """Make the folders, and lay out the folder `beside` in `work`; see Note [A copy of the tree]."""
+        for folder in (self.home, self.out):
             folder.mkdir(parents=True)
-        for entry in beside.iterdir() if beside.is_dir() else ():
-            if entry.name != "__pycache__":
-                (self.work / entry.name).symlink_to(entry)
+        lay_out(beside, self.work)
+
+
+def lay_out(source: Path, target: Path) -> None:
+    """Make `target` look like the folder `source`, in `_ENTRIES` entries at most; see Note [A copy of the tree]."""
+    left = _ENTRIES
+    todo = [(source, target)]
+    for folder, copy in todo:  # grows while it is walked: what lies nearest comes first
+        copy.mkdir(parents=True)
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:  # absent, or closed to us: the program will find an empty folder
+            continue
+        for entry in entries:
+            left -= 1
+            own = entry.is_dir() and not entry.is_symlink() and entry.name not in _WHOLE
+            if own and left > 0 and len(todo) < _FOLDERS:
+                todo.append((entry, copy / entry.name))
+            elif entry.name != "__pycache__":
+                _lay(entry, copy / entry.name)
+
+
+def _lay(entry: Path, target: Path) -> None:
+    """A copy of a small file that a program may want to replace; a link to everything else."""
+    try:
+        small = entry.suffix != ".py" and entry.is_file() and entry.stat().st_size <= _SMALL
+        if small:
+            shutil.copyfile(entry, target)
+            return
+    except OSError:  # not ours to read: a link fails the program where it would fail anyway
+        target.unlink(missing_ok=True)
+    target.symlink_to(entry)
 
 
 def enter(scratch: Scratch, limits: Limits, abi: int) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from fixinplace.model import Edit, Evidence, Fix, Ruling, Span, Verdict
 from fixinplace.source import apply
-from fixinplace.verify.bench import Judgement, Mark
+from fixinplace.verify.bench import Case, Judgement, Mark, Texts
+from fixinplace.verify.jobs import Patch, Region
 from fixinplace.verify.probes import Probe
-from fixinplace.verify.reach import Region, holding_code
+from fixinplace.verify.reach import holding_code
 
 MAX_JUDGEMENTS = 64
 
@@ -24,12 +26,12 @@ MAX_JUDGEMENTS = 64
 class Judge(Protocol):
     """What the search needs of a runner."""
 
-    def judge(self, probe: Probe, path: str, original: str, rewritten: str, marks: tuple[Mark, ...]) -> Judgement:
-        """Rule on a rewritten text."""
+    def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+        """Rule on rewritten texts."""
         ...
 
-    def alone(self, probe: Probe, path: str, original: str, rewritten: str) -> Ruling:
-        """Refute a rewritten text in which other culprits may remain; never a proof."""
+    def alone(self, case: Case) -> Ruling:
+        """Refute rewritten texts in which other culprits may remain; never a proof."""
         ...
 
 
@@ -56,12 +58,22 @@ class _Outcome:
     evidence: tuple[Evidence, ...]
 
 
-def prove(part_text: str, path: str, fixes: Sequence[Fix], probes: Sequence[Probe], runner: Judge) -> Proof:
+def prove(
+    part_text: str,
+    path: str,
+    fixes: Sequence[Fix],
+    probes: Sequence[Probe],
+    runner: Judge,
+    company: Mapping[Path, tuple[str, str]] = MappingProxyType({}),
+) -> Proof:
     """Rule on every fix of one file by running the probes on the text with the fixes made.
 
     Fixes that touch the same text are never made together: the later ones are left unproved.
+    company: other files by absolute path, with the texts that they have in the original and in the rewritten version.
     """
-    search = _Search(part_text, str(Path(path).absolute()), tuple(probes), runner)
+    before = tuple(Patch(str(each), texts[0]) for each, texts in company.items())
+    after = tuple(Patch(str(each), texts[1]) for each, texts in company.items())
+    search = _Search(part_text, str(Path(path).absolute()), tuple(probes), runner, before, after)
     chosen, overlapping = _disjoint(fixes)
     for fix in overlapping:
         search.settle(fix, Verdict.UNPROVED, "not-reached", "its text overlaps another fix; run again after that one")
@@ -80,6 +92,8 @@ class _Search:
     path: str
     probes: tuple[Probe, ...]
     runner: Judge
+    before: Texts = ()
+    after: Texts = ()
     rulings: dict[int, Ruling] = field(default_factory=dict)
     judgements: int = 0
 
@@ -166,6 +180,9 @@ class _Search:
                 return parts
         return {fix.group: ruling for fix in fixes}
 
+    def _case(self, probe: Probe, text: str) -> Case:
+        return Case(probe, (Patch(self.path, self.original), *self.before), (Patch(self.path, text), *self.after))
+
     def _judge(self, fixes: list[Fix]) -> _Outcome:
         self.judgements += 1
         try:
@@ -173,7 +190,7 @@ class _Search:
         except SyntaxError as error:
             ruling = Ruling(Verdict.REFUTED, "new-error", f"the rewritten text is not Python: {error}")
             return _Outcome(ruling, frozenset(), ruling, ())
-        found = [self.runner.judge(probe, self.path, self.original, text, marks) for probe in self.probes]
+        found = [self.runner.judge(self._case(probe, text), marks) for probe in self.probes]
         return _combined(found)
 
     def _alone(self, fixes: list[Fix]) -> Ruling | None:
@@ -184,9 +201,9 @@ class _Search:
         except SyntaxError as error:
             return Ruling(Verdict.REFUTED, "new-error", f"the rewritten text is not Python: {error}")
         for probe in self.probes:
-            ruling = self.runner.alone(probe, self.path, self.original, text)
+            ruling = self.runner.alone(self._case(probe, text))
             if ruling.reason == "no-forward-reference":  # cloning does not work here; the plain runs may
-                ruling = self.runner.judge(probe, self.path, self.original, text, marks).ruling
+                ruling = self.runner.judge(self._case(probe, text), marks).ruling
             if _against(ruling):
                 return ruling
         return None
@@ -225,11 +242,14 @@ def _clash(one: Span, two: Span) -> bool:
     return one.overlaps(two)
 
 
-def rewrite(text: str, fixes: Iterable[Fix]) -> tuple[str, tuple[Mark, ...]]:
-    """The text with the fixes made, and where each of them is in both texts; raises SyntaxError if it is not Python."""
+def rewrite(text: str, fixes: Iterable[Fix], file: int = 0) -> tuple[str, tuple[Mark, ...]]:
+    """The text with the fixes made, and where each of them is in both texts; raises SyntaxError if it is not Python.
+
+    file: the text's place among those of the job.
+    """
     fixes = tuple(fixes)
     rewritten = apply(text, [edit for fix in fixes for edit in fix.edits])
-    places = {fix.group: _regions(text, fixes, fix) for fix in fixes}
+    places = {fix.group: _regions(text, fixes, fix, file) for fix in fixes}
     ours = holding_code(text, {old for pairs in places.values() for old, _ in pairs if old is not None})
     theirs = holding_code(rewritten, {new for pairs in places.values() for _, new in pairs})
     marks = []
@@ -240,26 +260,26 @@ def rewrite(text: str, fixes: Iterable[Fix]) -> tuple[str, tuple[Mark, ...]]:
     return rewritten, tuple(marks)
 
 
-def _regions(text: str, fixes: tuple[Fix, ...], wanted: Fix) -> list[tuple[Region | None, Region]]:
+def _regions(text: str, fixes: tuple[Fix, ...], wanted: Fix, file: int) -> list[tuple[Region | None, Region]]:
     """For each edit of one fix, the part that changes: in the original (None for an insertion) and in the new text."""
     owned = [(edit, fix is wanted) for fix in fixes for edit in fix.edits]
     shift = 0
     found = []
     for edit, ours in sorted(owned, key=lambda pair: (pair[0].span.start, pair[0].span.end)):
         if ours:
-            found.append(_changed(text, edit, shift))
+            found.append(_changed(text, edit, shift, file))
         shift += len(edit.text) - (edit.span.end - edit.span.start)
     return found
 
 
-def _changed(text: str, edit: Edit, shift: int) -> tuple[Region | None, Region]:
+def _changed(text: str, edit: Edit, shift: int, file: int) -> tuple[Region | None, Region]:
     """What is left of an edit without the text that both sides begin and end with."""
     old, new = text[edit.span.start : edit.span.end], edit.text
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])
     start, end = edit.span.start + head, edit.span.end - tail
-    region = (start + shift, edit.span.start + shift + len(new) - tail)
-    return ((start, end) if old else None), region
+    region = Region(start + shift, edit.span.start + shift + len(new) - tail, file)
+    return (Region(start, end, file) if old else None), region
 
 
 def _common(one: str, two: str) -> int:

@@ -26,12 +26,13 @@ from typing import NoReturn, TextIO
 
 import torch
 
-from fixinplace.verify import child, compare, gradients, landlock
+from fixinplace.verify import child, compare, derivatives, gradients, landlock
 from fixinplace.verify.jobs import TRACING_FACTOR, Job, Json, Limits, Status, load
 from fixinplace.verify.processes import adopt_orphans, descendants, die_with_parent, end_all
 from fixinplace.verify.sandbox import Scratch, enter
 
 _POLL_SECONDS = 0.02
+_DECOMPOSITIONS = "torch._decomp.decompositions_for_jvp"  # what forward mode loads at its first use
 _exit = os._exit  # user code may patch it in the child
 
 
@@ -57,7 +58,7 @@ class Server:
         """Answer requests until the other end is closed."""
         while line := self.requests.readline():
             request = json.loads(line)
-            self._reply(self.run(request) if request["do"] == "run" else self.compare(request))
+            self._reply(self.run(request) if request["do"] == "run" else self.read(request))
         self.leave()
 
     def _reply(self, answer: Json) -> None:
@@ -69,9 +70,12 @@ class Server:
         job, limits, nonce = load(request["job"]), Limits(**request["limits"]), secrets.token_hex(8)
         if job.regions is not None:
             limits = dataclasses.replace(limits, seconds=limits.seconds * TRACING_FACTOR)
+        if job.forward is not None and _DECOMPOSITIONS not in sys.modules:
+            importlib.import_module(_DECOMPOSITIONS)
+            _freeze()
         scratch = Scratch(self.root / "scratch")
         _remove(scratch.root)
-        scratch.create(Path(job.path).parent)
+        scratch.create(Path(job.folder or Path(job.texts[0].path).parent))
         pid = os.fork()
         if pid == 0:
             _child(lambda: _run_job(job, scratch, limits, request["landlock"], nonce))
@@ -90,8 +94,8 @@ class Server:
             _learn(folder / "end.json")
         return {"status": status, "detail": detail, "nonce": nonce}
 
-    def compare(self, request: Json) -> Json:
-        """Compare two runs in a child that has run nothing else."""
+    def read(self, request: Json) -> Json:
+        """Compare two runs, or take derivatives from them, in a child that has run nothing else."""
         target = self.root / "comparison.json"
         target.unlink(missing_ok=True)
         pid = os.fork()
@@ -101,7 +105,7 @@ class Server:
         end_all(os.getpid())
         if not target.exists():
             return {"failed": detail or str(status)}
-        return {"comparison": json.loads(target.read_text())}
+        return {"result": json.loads(target.read_text())}
 
     def leave(self) -> NoReturn:
         """End everything below this process, remove what is left of the runs, and go: nobody is there to ask again."""
@@ -189,6 +193,10 @@ def _compare(request: Json, target: Path) -> None:
     die_with_parent(signal.SIGKILL)
     torch.set_num_threads(1)
     paths = Path(request["reference"]), Path(request["candidate"])
+    if request["do"] == "slopes":
+        found = derivatives.slopes(*paths, request["number"])
+        target.write_text(json.dumps([dataclasses.asdict(each) for each in found]))
+        return
     result = compare.compare(*paths, frozenset(request["excluded"]), request["exact"])
     target.write_text(json.dumps(dataclasses.asdict(result)))
 

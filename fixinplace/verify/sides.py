@@ -14,20 +14,29 @@ from fixinplace.verify.observe import neutral
 
 @dataclass(frozen=True)
 class Side:
-    """One run's records: observed values by path, random states and settings, backwards in order with their leaves."""
+    """One run's records: observed values by path, random states and settings, backwards in order with their leaves.
+
+    derivatives: of a forward-mode run, in order, by the backward they belong to.
+    """
 
     values: dict[str, Json]
     others: dict[str, Json]
     backwards: dict[str, Json]
     gradients: dict[str, list[Json]]
+    derivatives: dict[str, Json]
     blob: bytes
     stdout: str
 
 
 def read(folder: Path) -> Side:
     """The records of a run; raises OSError, ValueError or KeyError if they are not complete."""
-    side = Side({}, {}, {}, {}, (folder / "blob").read_bytes(), _output(folder / "stdout"))
-    tables = {"random": side.others, "setting": side.others, "backward": side.backwards}
+    side = Side({}, {}, {}, {}, {}, (folder / "blob").read_bytes(), _output(folder / "stdout"))
+    tables = {
+        "random": side.others,
+        "setting": side.others,
+        "backward": side.backwards,
+        "derivative": side.derivatives,
+    }
     with (folder / "manifest.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)

@@ -42,6 +42,7 @@ _contiguous = torch.contiguous_format
 requires_grad = _BASE.requires_grad.__get__
 is_leaf = _BASE.is_leaf.__get__
 grad_fn = _BASE.grad_fn.__get__
+require_grad = _BASE.requires_grad_
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,12 @@ def read_array(array: Any) -> Reading:
 def same_dtype_as(values: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
     """`values` in the dtype and on the device of `tensor`."""
     return values.to(device=_device(tensor), dtype=_dtype(tensor))
+
+
+def tracked(tensor: torch.Tensor) -> bool:
+    """`requires_grad`, whatever a subclass says about it."""
+    with _NO_OVERRIDES():
+        return bool(requires_grad(tensor))
 
 
 def is_differentiable(tensor: torch.Tensor) -> bool:

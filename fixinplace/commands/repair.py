@@ -1,0 +1,153 @@
+"""`fixinplace repair`: run the user's command, name the culprit, find the patch, prove it, write it."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fixinplace import files
+from fixinplace.commands.console import Console
+from fixinplace.config import BadConfig
+from fixinplace.repair import search, target
+from fixinplace.repair.base import Files
+from fixinplace.repair.budget import Budget
+from fixinplace.repair.code import Code
+from fixinplace.repair.outcome import Outcome
+from fixinplace.repair.patching import Attempt
+from fixinplace.repair.search import Found, Search
+from fixinplace.report import repair as report
+from fixinplace.source import Source
+from fixinplace.verify.errors import is_inplace
+from fixinplace.verify.jobs import Limits
+from fixinplace.verify.launch import FirstRun, first_run
+from fixinplace.verify.ownership import is_foreign
+from fixinplace.verify.probes import Probe, ProbeError
+from fixinplace.verify.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to repair.  choose: number of the proposal to write, 0 for none. seconds: for one run."""
+
+    dry: bool = False
+    explain: bool = False
+    choose: int = 0
+    json: bool = False
+    unsafe: bool = False
+    allow_run: bool = False
+    seconds: float = 300.0
+    budget: Budget = field(default_factory=Budget)
+
+
+def repair(module: str | None, words: tuple[str, ...], options: Options, console: Console) -> int:
+    """Repair one command; the exit code.  Raises BadConfig for a command that names nothing."""
+    try:
+        probe = target.parse(module, words, Path.cwd())
+    except ProbeError as error:
+        raise BadConfig(str(error)) from error
+    first = first_run(probe, options.seconds)
+    if first.problem:
+        console.lines([f"fixinplace: {first.problem}"], to_error=True)
+        return 2
+    outcome = _outcome(probe, words if module is None else ("-m", module, *words), first)
+    outcome = replace(outcome, interrupted=options.seconds if first.interrupted else 0.0)
+    if first.trace.offences:
+        outcome = _searched(probe, outcome, options, console)
+    outcome, problem = _written(outcome, options)
+    return _reported(outcome, options, console, problem)
+
+
+def _outcome(probe: Probe, words: tuple[str, ...], first: FirstRun) -> Outcome:
+    ours = first.failure is not None and is_inplace(first.failure)
+    return Outcome(" ".join(words), first.trace, first.failure, ours, _reader(probe))
+
+
+def _reader(probe: Probe) -> Files:
+    """The user's own files, each read and parsed once."""
+
+    @functools.cache
+    def read(path: str) -> Code | None:
+        source = files.read(path) if not is_foreign(path) else None
+        if not isinstance(source, Source):
+            return None
+        try:
+            return Code(source, ast.parse(source.part.text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None  # it ran, so another Python than this one can read it: no edit is tried
+
+    return lambda path: read(os.path.realpath(path))
+
+
+def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console) -> Outcome:
+    if options.explain:
+        found = Found(tuple(search.culprits(outcome.trace.offences, outcome.files)))
+        return replace(outcome, found=found, explained=True)
+    limits = Limits(seconds=options.seconds)
+
+    def progress(line: str) -> None:
+        if not options.json:
+            console.status(line)
+
+    with contextlib.closing(Runner(limits, options.allow_run)) as runner:
+        found = Search(probe, outcome.files, runner, options.budget, progress).run(outcome.trace.offences)
+    console.status("")
+    return replace(outcome, found=found)
+
+
+def _attempt(outcome: Outcome, options: Options) -> Attempt | None:
+    """What is to be written."""
+    found = outcome.found
+    if found is None:
+        return None
+    if options.choose:
+        if not 1 <= options.choose <= len(found.choices):
+            raise BadConfig(f"--choose {options.choose}: there are {len(found.choices)} proposals to choose from")
+        return found.choices[options.choose - 1].attempt
+    if found.best is None or not (found.proved or options.unsafe):
+        return None
+    return found.best.attempt
+
+
+def _written(outcome: Outcome, options: Options) -> tuple[Outcome, str]:
+    """The outcome once the patch is on the disk; and why it is not, if it should be."""
+    attempt = _attempt(outcome, options)
+    if attempt is None or options.dry:
+        return outcome, ""
+    changes = [
+        files.Change(result.analysis.path, result.source.digest, result.data)
+        for result in report.results(outcome, attempt)
+        if result.source is not None
+    ]
+    try:
+        files.write(changes)
+    except files.NotWritten as error:
+        return outcome, f"{', '.join(change.path for change in changes)}: {error}"
+    return replace(outcome, written=True), ""
+
+
+def _reported(outcome: Outcome, options: Options, console: Console, problem: str) -> int:
+    code = _code(outcome, options, problem)
+    if options.json:
+        console.lines([report.to_json(outcome, code)])
+    else:
+        console.lines(report.lines(outcome), to_error=True)
+        found = outcome.found
+        if found is not None and not outcome.explained:
+            shown = _attempt(outcome, options) or (found.best.attempt if found.best is not None else None)
+            console.data(report.patch(outcome, shown))
+    if problem:
+        console.lines([f"fixinplace: {problem}"], to_error=True)
+    return code
+
+
+def _code(outcome: Outcome, options: Options, problem: str) -> int:
+    """0 nothing wrong or repaired, 1 found and not repaired, 2 the command itself failed, or a file was not written."""
+    if problem or outcome.status == "failed":
+        return 2
+    if outcome.status == "clean":
+        return 0
+    return 0 if outcome.written else 1

@@ -1,0 +1,200 @@
+"""Branches, loops, `with` and `try`: which states can meet where.
+
+Note [Ways out]
+    A jump or an error leaves a body in the middle, at any depth.  `breaks` and `continues` keep the states of jumps
+    for the loop that they belong to: a `break` goes past the loop's `else`.  Inside a `try`, and inside a context
+    that may swallow errors, `watchers` collect the state between any two statements, nested ones included: a
+    handler may begin from each.  A `finally` runs after all of them, and after jumps and returns too; what a
+    `return` has evaluated by then is held by nobody's name, yet the caller will see it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fixinplace.detect.frame import State
+from fixinplace.detect.index import dotted
+from fixinplace.detect.stores import Stores
+from fixinplace.detect.values import OTHER, UNKNOWN, Value, element, rows
+
+_ROUNDS = 6
+_LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+class Flow(Stores):
+    """Runs bodies on the abstract state; see Note [Ways out]."""
+
+    def run(self, body: Iterable[ast.stmt]) -> None:
+        """Read statements one after the other."""
+        for statement in body:
+            self.watch()
+            self.root = statement
+            self.later = self.liveness.after(statement)
+            self.statement(statement)
+        self.watch()
+
+    def statement(self, node: ast.stmt) -> None:
+        """One statement."""
+        raise NotImplementedError
+
+    def watch(self) -> None:
+        """Show the state to every `try` around this place."""
+        for seen in self.watchers:
+            seen.append(self.state.copy())
+
+    def watched_run(self, body: list[ast.stmt]) -> list[State]:
+        """Run a body that an error may leave anywhere; the states between its statements."""
+        seen: list[State] = []
+        self.watchers.append(seen)
+        self.run(body)
+        self.watchers.pop()
+        return [*seen, self.state.copy()]
+
+    def header(self, statement: ast.stmt, node: ast.expr) -> Value:
+        """Evaluate the expression in a compound statement's header."""
+        self.root = node
+        self.later = self.liveness.after(statement)
+        return self.evaluate(node)
+
+    def jump(self, node: ast.Break | ast.Continue) -> None:
+        """Keep the state for the end, or the head, of the loop."""
+        (self.breaks if isinstance(node, ast.Break) else self.continues).append(self.state.copy())
+
+    def branches(self, bodies: list[list[ast.stmt]]) -> None:
+        """Run each body from here; what falls through is joined."""
+        entry, grad, ends = self.state, self.grad, []
+        for body in bodies:
+            self.state, self.grad = entry.copy(), grad
+            self.run(body)
+            if not (body and isinstance(body[-1], _LEAVING)):
+                ends.append(self.state)
+        self.grad = grad
+        self.state = joined_states(ends) if ends else entry
+
+    def repeat(self, node: ast.For | ast.AsyncFor) -> None:
+        """A `for` loop."""
+        source = self.header(node, node.iter)
+        item, outside = element(source), self.iterating
+        self.iterating |= rows(source)
+        self.loop(node, node.target, replace(item, iterated=True) if source.tensor else item)
+        self.iterating = outside
+
+    def loop(self, node: ast.For | ast.AsyncFor | ast.While, target: ast.expr | None, item: Value) -> None:
+        """Run a body until the state no longer changes, at most `_ROUNDS` times, then the `else`."""
+        self.loops += 1
+        start, self.loop_start = self.loop_start, self.program.part.span(node.body[0]).start
+        outside = self.breaks, self.continues
+        self.breaks, self.continues = [], []
+        for _ in range(_ROUNDS):
+            entry = self.state.copy()
+            if target is not None:
+                self.assign(target, item)
+            self.run(node.body)
+            self.state = joined_states([self.state, *self.continues])
+            if isinstance(node, ast.While):
+                self.header(node, node.test)
+            self.state = entry.join(self.state)
+            if self.state == entry:
+                break
+        else:
+            self.unsettled = True
+        breaks = self.breaks
+        self.breaks, self.continues = outside
+        self.loop_start = start
+        self.loops -= 1
+        self.run(node.orelse)
+        self.state = joined_states([self.state, *breaks])
+
+    def within(self, node: ast.With | ast.AsyncWith) -> None:
+        """A `with` block; some switch grad mode."""
+        grad, trying, unknown = self.grad, self.trying, self.unknown_contexts
+        for item in node.items:
+            self.trying += expects_errors(item.context_expr)
+            value = self.header(node, item.context_expr)
+            self.grad = self.switched(item.context_expr, self.grad)
+            self.unknown_contexts += not self.is_known_context(item.context_expr)
+            if item.optional_vars is not None:
+                self.assign(item.optional_vars, UNKNOWN.with_memory(value.memory, value.maybe))
+        if self.unknown_contexts > unknown:
+            self.state = joined_states(self.watched_run(node.body))
+        else:
+            self.run(node.body)
+        self.grad, self.trying, self.unknown_contexts = grad, trying, unknown
+
+    def switched(self, node: ast.expr, grad: bool) -> bool:
+        """Grad mode after entering or calling `node`."""
+        raise NotImplementedError
+
+    def is_known_context(self, node: ast.expr) -> bool:
+        """True for contexts that cannot change grad mode without our seeing it."""
+        raise NotImplementedError
+
+    def attempt(self, node: ast.Try | ast.TryStar) -> None:
+        """A handler may see any state of the body, and a `finally` any state at all."""
+        outside = self.breaks, self.continues
+        everything: list[State] = []
+        if node.finalbody:
+            self.breaks, self.continues = [], []
+            self.watchers.append(everything)
+            self.finals += 1
+        self.caught(node)
+        if not node.finalbody:
+            return
+        self.finals -= 1
+        self.watchers.pop()
+        self.state = joined_states([self.state, *everything, *self.breaks, *self.continues])
+        self.run(node.finalbody)
+        jumps = self.breaks, self.continues
+        self.breaks, self.continues = outside
+        for kept, inner in zip(outside, jumps, strict=True):
+            kept.extend([self.state.copy()] if inner else [])
+
+    def caught(self, node: ast.Try | ast.TryStar) -> None:
+        """The body, its `else` and its handlers."""
+        self.trying += bool(node.handlers)
+        thrown = joined_states([self.state.copy(), *self.watched_run(node.body)])
+        self.trying -= bool(node.handlers)
+        self.run(node.orelse)
+        ends = [self.state]
+        for handler in node.handlers:
+            self.state = thrown.copy()
+            if handler.name:
+                self.bind(handler.name, OTHER)
+            self.run(handler.body)
+            ends.append(self.state)
+        self.state = joined_states(ends)
+
+    def matched(self, node: ast.Match) -> None:
+        """Patterns bind names, and guards may do anything."""
+        self.escape(self.header(node, node.subject), None, "a pattern may bind it to another name")
+        for name in (n for case in node.cases for n in pattern_names(case.pattern)):
+            self.bind(name, UNKNOWN)
+        for case in node.cases:
+            if case.guard is not None:
+                before = self.state.copy()
+                self.header(node, case.guard)
+                self.state = before.join(self.state)
+        self.branches([case.body for case in node.cases] + [[]])
+
+
+def joined_states(states: list[State]) -> State:
+    """What holds if any of the states may hold."""
+    result = states[0]
+    for state in states[1:]:
+        result = result.join(state)
+    return result
+
+
+def expects_errors(node: ast.expr) -> bool:
+    """True for `pytest.raises`, `suppress` and their like: an error that no longer comes is a change."""
+    name = dotted(node.func).lower() if isinstance(node, ast.Call) else ""
+    return "raises" in name or "suppress" in name
+
+
+def pattern_names(pattern: ast.pattern) -> list[str]:
+    """Names that a pattern binds."""
+    nodes = ast.walk(pattern)
+    found = [n.name for n in nodes if isinstance(n, (ast.MatchAs, ast.MatchStar)) and n.name is not None]
+    return found + [n.rest for n in ast.walk(pattern) if isinstance(n, ast.MatchMapping) and n.rest is not None]

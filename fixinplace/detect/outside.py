@@ -1,0 +1,48 @@
+"""What may be believed of code in other files, by the habits of the field.
+
+Note [Out of sight]
+    What code that we cannot read returns may require grad, whatever it was given: it may hold parameters.  Known
+    untracked is only what comes from libraries that know nothing of autograd, from torch's own functions over
+    untracked tensors, or under grad mode off.  An instance of an unseen class that is called is mostly a module, and
+    modules have parameters: its result is taken for tracked.  A plain unseen function over untracked tensors may be
+    either, which is what `live=None` says.
+"""
+
+from __future__ import annotations
+
+_WITHOUT_AUTOGRAD = frozenset(
+    "numpy scipy PIL cv2 pandas random math cmath json os sys re time datetime logging pickle warnings pathlib skimage"
+    " sklearn matplotlib struct string io glob shutil csv imageio h5py librosa soundfile seaborn statistics decimal"
+    " fractions hashlib subprocess socket argparse textwrap uuid zlib gzip tarfile zipfile tempfile platform yaml"
+    " torchaudio.io tensorboardX tensorboard wandb".split()
+)
+"""Libraries whose functions never give a tensor that requires grad, whatever they are given."""
+_ARRAYS = ("scipy", "cv2", "skimage", "sklearn", "librosa")
+_CALLS_BACK = ("func", "autograd", "utils", "jit", "compile", "vmap", "_dynamo", "distributed", "hub", "package",
+               "load", "optim", "distributions", "export", "fx", "futures", "nn", "library", "ops", "classes", "cond",
+               "while_loop", "_higher_order_ops", "multiprocessing", "testing")  # fmt: skip
+"""Parts of torch that run what they are given, load it, or hold parameters."""
+
+
+def is_without_autograd(path: str) -> bool:
+    """True for a dotted path whose calls give tracked tensors only if they were given some."""
+    head, _, rest = path.partition(".")
+    if head == "torch":
+        return rest.partition(".")[0] not in _CALLS_BACK
+    return head in _WITHOUT_AUTOGRAD
+
+
+def gives_arrays(path: str) -> bool:
+    """True for libraries that compute on numpy arrays."""
+    return path.partition(".")[0] in _ARRAYS
+
+
+def is_class_name(path: str) -> bool:
+    """True for the way the field writes classes: `Net`, `CBAM2d`, `net.ResNet`; not for `CACHE` or `make_net`."""
+    last = path.rsplit(".", 1)[-1].lstrip("_")
+    return last[:1].isupper() and any(c.islower() for c in last)
+
+
+def is_unseen_class(path: str) -> bool:
+    """True for a class of another file that may well be a module."""
+    return is_class_name(path) and path.partition(".")[0] not in (*_WITHOUT_AUTOGRAD, "torch", "typing", "collections")

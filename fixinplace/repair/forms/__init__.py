@@ -1,0 +1,1 @@
+"""One file per repair; found by scanning this folder."""

@@ -1,0 +1,41 @@
+"""State that a loop carries with its graph: detached at the step, or computed again in every round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixinplace.repair.base import Proposal, Repair, Scene, Tier
+from fixinplace.repair.steps.carried import cut_at_step, cut_before_loop
+from fixinplace.repair.steps.recompute import recomputed
+from fixinplace.repair.steps.situation import situation
+from fixinplace.repair.steps.telling import story
+
+_NAME = "carried-graph"
+
+
+def propose(scene: Scene) -> Iterator[Proposal]:
+    """What cuts the graph between rounds, else an explanation."""
+    offence = scene.offence
+    if offence.rule not in ("FIP201", "FIP207"):
+        return
+    found = situation(scene)
+    if found is None or (offence.rule == "FIP201" and not found.carried):
+        choices = []
+    else:
+        again = recomputed(found) if offence.rule == "FIP207" else ()
+        choices = [*cut_at_step(found), *cut_before_loop(found), *again]
+    for choice in choices:
+        yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
+    if not choices and offence.rule == "FIP207":
+        title = "detach what is carried from round to round, or compute it again in each"
+        meaning = f"A backward went on into the graph of an earlier round, which was overwritten since. {story(scene)}"
+        yield Proposal(_NAME, Tier.EXPLAIN, title, meaning=meaning, rank=90)
+
+
+REPAIR = Repair(
+    name=_NAME,
+    what="Detaches, at the optimizer step, the state that a loop carries; or computes a cached value in each round.",
+    why="The graph of earlier rounds hangs on the state, and the step has overwritten the weights that it needs. "
+    "Cutting it is truncated backpropagation through time: the values stay, gradients end at the step.",
+    propose=propose,
+)

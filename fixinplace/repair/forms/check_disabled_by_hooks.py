@@ -1,0 +1,30 @@
+"""Saved-tensor hooks hide that a saved tensor was overwritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixinplace.repair.base import Proposal, Repair, Scene
+from fixinplace.repair.steps.telling import explained
+
+_REMEDY = (
+    "write out of place what the forward saved, or let the pack hook keep a copy (`tensor.clone()`) instead "
+    "of the tensor itself"
+)
+_WHY = (
+    "Under saved-tensor hooks (`save_on_cpu`, or one's own) torch does not compare versions any more: the "
+    "backward used the overwritten values, and nothing raised."
+)
+
+
+def propose(scene: Scene) -> Iterator[Proposal]:
+    """What happened, where, and the documented remedy."""
+    return explained(scene, "FIP307", "check-disabled-by-hooks", _REMEDY, _WHY)
+
+
+REPAIR = Repair(
+    name="check-disabled-by-hooks",
+    what="Says to write out of place, or to pack copies.",
+    why="torch cannot know what an unpack hook gives back, so that it leaves the check to the hooks.",
+    propose=propose,
+)

@@ -1,0 +1,46 @@
+"""An optimizer step between a forward and a later backward: three honest meanings, or the story where none fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixinplace.repair.base import Proposal, Repair, Scene, Tier
+from fixinplace.repair.steps.detaching import detached
+from fixinplace.repair.steps.recompute import recomputed
+from fixinplace.repair.steps.reorder import reordered
+from fixinplace.repair.steps.situation import situation
+from fixinplace.repair.steps.telling import story
+
+_NAME = "optimizer-step"
+
+
+def propose(scene: Scene) -> Iterator[Proposal]:
+    """The choices that the order of the statements leaves, else an explanation."""
+    if scene.offence.rule not in ("FIP201", "FIP306"):
+        return
+    found = situation(scene)
+    choices = [] if found is None else [*reordered(found), *recomputed(found), *detached(found)]
+    for choice in choices:
+        yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
+    if not choices and scene.offence.rule == "FIP201":
+        yield _story(scene)
+
+
+def _story(scene: Scene) -> Proposal:
+    title = "take every backward before the step, or compute the loss again after it, or detach what it must not teach"
+    meaning = (
+        f"An optimizer step stands between a forward and its backward. {story(scene)} The order of the three is "
+        f"decided where it cannot be rearranged safely from what was seen."
+    )
+    return Proposal(_NAME, Tier.EXPLAIN, title, meaning=meaning, rank=90)
+
+
+REPAIR = Repair(
+    name=_NAME,
+    what="Moves the step behind the failing backward; or computes the failing loss again after the step; or detaches, "
+    "in the failing loss, what it shares with the side that has stepped.",
+    why="A step writes the parameters in place, and the later backward is taken through a forward that used the old "
+    "ones. Gradients at the old weights, gradients at the new weights and no gradients at all for one side are three "
+    "different trainings; which one is meant only the author knows.",
+    propose=propose,
+)

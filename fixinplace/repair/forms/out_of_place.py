@@ -1,0 +1,67 @@
+"""The write itself out of place, as `fix` would write it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from fixinplace.model import Fix
+from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.code import Code
+from fixinplace.repair.ran import fix_at
+from fixinplace.trace.events import Write
+
+_NOT_OURS = ("FIP201", "FIP207", "FIP208", "FIP210", "FIP211", "FIP212", "FIP304", "FIP305", "FIP306", "FIP307")
+"""Rules whose write is right as it is: an optimizer's step, a buffer's update."""
+_LAST_RESORT = "clone-first"
+
+
+def propose(scene: Scene) -> Iterator[Proposal]:
+    """The first write after the save, then all of the chain: later ones hit fresh memory once the first is gone."""
+    offence = scene.offence
+    if offence.rule in _NOT_OURS:
+        return
+    made: list[tuple[str, Fix, tuple[str, ...]]] = []
+    for write in offence.writes:
+        for code, node in _places(scene, write):
+            outcome = fix_at(code, node)
+            if outcome is None or not isinstance(outcome.fix, Fix):
+                continue
+            one = (code.path, outcome.fix, (*outcome.caveats, *_argument(outcome.fix)))
+            if one not in made:
+                made.append(one)
+                yield _proposal([one])
+    if len(made) > 1:
+        yield _proposal(made, 5)
+
+
+def _argument(fix: Fix) -> tuple[str, ...]:
+    sentence = f"`{fix.parameter}` is an argument: callers that this command does not reach may look at it afterwards"
+    return () if fix.parameter is None else (sentence,)
+
+
+def _proposal(made: list[tuple[str, Fix, tuple[str, ...]]], later: int = 0) -> Proposal:
+    files: dict[str, list[Fix]] = {}
+    for path, fix, _ in made:
+        files.setdefault(path, []).append(fix)
+    changes = tuple(Change(path, tuple(edit for fix in fixes for edit in fix.edits)) for path, fixes in files.items())
+    titles = "; ".join(dict.fromkeys(fix.title for _, fix, _ in made))
+    caveats = tuple(dict.fromkeys(caveat for _, _, some in made for caveat in some))
+    rank = 40 if any(fix.rewrite == _LAST_RESORT for _, fix, _ in made) else 10
+    rank += 22 if any(caveat for caveat in caveats if "is an argument" not in caveat) else 0
+    return Proposal("out-of-place", Tier.PATCH, titles, changes, rank=rank + later, caveats=caveats)
+
+
+def _places(scene: Scene, write: Write) -> Iterator[tuple[Code, ast.expr | ast.stmt]]:
+    """Where the write can be edited: where its module was built, else the innermost line of the user's own."""
+    for place in dict.fromkeys((write.origin, write.place)):
+        if (spot := scene.node(place)) is not None:
+            yield spot
+
+
+REPAIR = Repair(
+    name="out-of-place",
+    what="Rewrites the first in-place write after the save out of place: `h += skip` becomes `h = h + skip`.",
+    why="The tensor that autograd has saved keeps its value; the name gets a new tensor.",
+    propose=propose,
+)

@@ -1,0 +1,303 @@
+"""From offences to the smallest patch that is right: candidates from the trace, tried together, then reduced.
+
+Note [The search]
+    One run under the tracer tells all offences at once, and the first write of each is its culprit.  For every culprit
+    the proposals are tried in the order in which an expert would; the first of each together, since with one of two
+    culprits left a program dies, or worse, goes on with another wrong gradient.  What a refutation blames is replaced
+    by its next proposal; what still raises is traced again, and what shows there joins the others.  When the whole is
+    proved, everything that can be left out is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from fixinplace.model import Ruling, Verdict
+from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
+from fixinplace.repair.budget import Budget
+from fixinplace.repair.code import Code
+from fixinplace.repair.patching import Attempt, Clash, back, compose
+from fixinplace.trace.events import Offence, Place, Trace
+from fixinplace.verify.bench import Case, Judgement, Mark, Texts
+from fixinplace.verify.probes import Probe
+
+_MAX_ROUNDS = 40
+
+
+class Lab(Protocol):
+    """What the search needs of a runner."""
+
+    def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+        """Rule on rewritten texts."""
+
+    def alone(self, case: Case) -> Ruling:
+        """Refute rewritten texts in which other culprits may remain."""
+
+    def trace(self, probe: Probe, texts: Texts) -> Trace | str:
+        """The offences of a version; a sentence where it could not be traced."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Something that was run: what was proposed, and what came of it."""
+
+    attempt: Attempt
+    ruling: Ruling
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """All offences with the same first write, and what may be done about them, best first."""
+
+    offences: tuple[Offence, ...]
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two offences the same culprit's."""
+        return key(self.offences[0])
+
+    def of(self, tier: Tier) -> list[Proposal]:
+        """Proposals of one tier."""
+        return [proposal for proposal in self.proposals if proposal.tier is tier]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    best: the attempt that is proved, or the one that came nearest. open: culprits for which nothing was right.
+    choices: for culprits with several meanings, each proposal together with the patch of all else, and its ruling.
+    stopped: why the search ended early.
+    """
+
+    culprits: tuple[Culprit, ...]
+    best: Tried | None = None
+    tried: tuple[Tried, ...] = ()
+    open: tuple[Culprit, ...] = ()
+    choices: tuple[Tried, ...] = ()
+    stopped: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """True if the best attempt is proved and leaves no culprit."""
+        return self.best is not None and self.best.ruling.verdict is Verdict.PROVED and not self.open
+
+
+def key(offence: Offence) -> tuple[object, ...]:
+    """The place that is to blame: where the first write is edited, or the save where no write was seen."""
+    first = offence.writes[0] if offence.writes else None
+    place = first.origin if first is not None else None
+    place = place or (offence.save.place if offence.save is not None else None) or offence.needed
+    return (offence.rule, None) if place is None else (place.file, place.line, place.column, place.end_column)
+
+
+def culprits(offences: Iterable[Offence], files: Files) -> list[Culprit]:
+    """Offences by culprit, in the order in which they were met, with all that the forms propose."""
+    grouped: dict[tuple[object, ...], list[Offence]] = {}
+    for offence in offences:
+        grouped.setdefault(key(offence), []).append(offence)
+    return [Culprit(tuple(some), _proposals(some, files)) for some in grouped.values()]
+
+
+def _proposals(offences: Sequence[Offence], files: Files) -> tuple[Proposal, ...]:
+    each = [_of_offence(offence, files) for offence in _distinct(offences)]
+    found = [proposal for some in each for proposal in some]
+    found += _at_every_read(each)
+    unique: dict[object, Proposal] = {}
+    for proposal in sorted(found, key=lambda each: each.rank):
+        unique.setdefault(proposal.changes or (proposal.repair, proposal.title), proposal)
+    return tuple(unique.values())
+
+
+def _of_offence(offence: Offence, files: Files) -> list[Proposal]:
+    return [proposal for repair in repairs() for proposal in repair.propose(Scene(offence, files))]
+
+
+def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
+    """One write may spoil several saved tensors: the first copy that each of them proposes, all together."""
+    copies = [[one for one in some if one.repair == "clone-read"] for some in each]
+    if len(copies) < 2 or not all(copies):
+        return
+    best = tuple(dict.fromkeys(min(some, key=lambda one: one.rank) for some in copies))
+    if len(best) > 1:
+        changes = tuple(change for one in best for change in one.changes)
+        title = " and ".join(one.title for one in best)
+        yield replace(best[0], title=title, changes=changes, rank=max(one.rank for one in best) + 1)
+
+
+def _distinct(offences: Sequence[Offence]) -> list[Offence]:
+    """One offence for each place of saving and writing: a loop meets the same thing many times."""
+    seen: dict[object, Offence] = {}
+    for offence in offences:
+        save: Place | None = offence.save.place if offence.save is not None else None
+        seen.setdefault((save, tuple(write.place for write in offence.writes)), offence)
+    return list(seen.values())
+
+
+@dataclass
+class Search:
+    """One search; `run` does it.
+
+    known: culprits by key. place: which of its patches is on for each. left: offences that the last trace showed.
+    """
+
+    probe: Probe
+    files: Files
+    lab: Lab
+    budget: Budget
+    progress: Callable[[str], None]
+    known: dict[tuple[object, ...], Culprit] = field(default_factory=dict)
+    place: dict[tuple[object, ...], int] = field(default_factory=dict)
+    tried: list[Tried] = field(default_factory=list)
+    left: list[Offence] = field(default_factory=list)
+    stopped: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+    def run(self, offences: Sequence[Offence]) -> Found:
+        """Search for all offences of one traced run."""
+        self._learn(offences)
+        best = self._search()
+        if best is not None and best.ruling.verdict is Verdict.PROVED:
+            best = self._reduced(best)
+        choices = self._choices(best)
+        return Found(tuple(self.known.values()), best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
+
+    # --- the state: which proposal is on for which culprit
+
+    def _learn(self, offences: Sequence[Offence]) -> bool:
+        """Take in offences; True if a culprit is new."""
+        new = [each for each in culprits(offences, self.files) if each.key not in self.known]
+        for culprit in new:
+            self.known[culprit.key] = culprit
+            self.place[culprit.key] = 0
+        return bool(new)
+
+    def _chosen(self) -> list[Proposal]:
+        """The proposal that is on for each culprit that has one left."""
+        found = []
+        for name, culprit in self.known.items():
+            patches = culprit.of(Tier.PATCH)
+            if self.place[name] < len(patches):
+                found.append(patches[self.place[name]])
+        return list(dict.fromkeys(found))
+
+    def _next(self, proposal: Proposal) -> None:
+        """Give a proposal up, for every culprit that it stands for."""
+        for name, culprit in self.known.items():
+            patches = culprit.of(Tier.PATCH)
+            if self.place[name] < len(patches) and patches[self.place[name]] == proposal:
+                self.place[name] += 1
+
+    def _open(self) -> list[Culprit]:
+        """Culprits without any proposal that holds."""
+        return [each for name, each in self.known.items() if self.place[name] >= len(each.of(Tier.PATCH))]
+
+    # --- the search itself
+
+    def _search(self) -> Tried | None:
+        best: Tried | None = None
+        for _ in range(_MAX_ROUNDS):
+            chosen = self._chosen()
+            if not chosen or self._spent():
+                break
+            try:
+                attempt = self._composed(chosen)
+            except Clash:
+                self._next(chosen[-1])
+                continue
+            best = self._judged(attempt)
+            if best.ruling.verdict is Verdict.PROVED or not self._changed(best):
+                return best
+        return best
+
+    def _changed(self, last: Tried) -> bool:
+        """Learn from what was not proved; False if there is nothing left to change."""
+        reason = last.ruling.reason
+        if last.ruling.verdict is Verdict.UNPROVED and reason not in ("not-reached",):
+            return False
+        if reason == "still-raises" and self._retrace(last.attempt):
+            return True
+        blamed = self._blamed(last)
+        for proposal in blamed:
+            self._next(proposal)
+        return bool(blamed)
+
+    def _retrace(self, attempt: Attempt) -> bool:
+        """Trace a version that still raises; True if it shows a culprit that was not known."""
+        trace = self.lab.trace(self.probe, attempt.rewritten)
+        self.left = [] if isinstance(trace, str) else [back(offence, attempt) for offence in trace.offences]
+        return self._learn(self.left)
+
+    def _blamed(self, last: Tried) -> list[Proposal]:
+        """The proposals that are wrong by themselves, or, where none is, those of the culprits that are still there."""
+        proposals = list(last.attempt.proposals)
+        if last.ruling.reason == "still-raises" and self.left:
+            names = {key(offence) for offence in self.left} & self.known.keys()
+            return [p for p in proposals if any(p in self.known[name].proposals for name in names)]
+        if len(proposals) == 1:
+            return proposals
+        wrong = [each for each in proposals if self._is_wrong(each)]
+        return wrong or proposals[-1:]
+
+    def _is_wrong(self, proposal: Proposal) -> bool:
+        attempt = self._composed([proposal])
+        ruling = self.lab.alone(self._case(attempt))
+        self.tried.append(Tried(attempt, ruling))
+        return ruling.verdict is Verdict.REFUTED
+
+    def _reduced(self, best: Tried) -> Tried:
+        """Leave out what can be left out, the largest first."""
+        for proposal in best.attempt.proposals if len(best.attempt.proposals) > 1 else ():
+            rest = [each for each in best.attempt.proposals if each != proposal]
+            if not rest or self._spent():
+                continue
+            smaller = self._judged(self._composed(rest))
+            best = smaller if smaller.ruling.verdict is Verdict.PROVED else best
+        return best
+
+    def _choices(self, best: Tried | None) -> tuple[Tried, ...]:
+        """Every proposal with a meaning of its own, together with what repairs the rest."""
+        rest = list(best.attempt.proposals) if best is not None and best.ruling.verdict is Verdict.PROVED else []
+        rest = rest or self._chosen()
+        found = []
+        for culprit in self._open():
+            for proposal in culprit.of(Tier.CHOOSE):
+                if self._spent():
+                    break
+                try:
+                    attempt = self._composed([*rest, proposal])
+                except Clash:
+                    continue
+                found.append(self._judged(attempt))
+        return tuple(found)
+
+    # --- running
+
+    def _composed(self, proposals: Sequence[Proposal]) -> Attempt:
+        return compose(self._codes(proposals), proposals)
+
+    def _codes(self, proposals: Sequence[Proposal]) -> Mapping[str, Code]:
+        paths = {change.path for proposal in proposals for change in proposal.changes}
+        return {path: code for path in paths if (code := self.files(path)) is not None}
+
+    def _case(self, attempt: Attempt) -> Case:
+        return Case(self.probe, attempt.original, attempt.rewritten, whole=True)
+
+    def _judged(self, attempt: Attempt) -> Tried:
+        titles = "; ".join(proposal.title for proposal in attempt.proposals)
+        self.progress(f"trying {titles}")
+        ruling = self.lab.judge(self._case(attempt), attempt.marks).ruling
+        tried = Tried(attempt, ruling)
+        self.tried.append(tried)
+        return tried
+
+    def _spent(self) -> bool:
+        if len(self.tried) >= self.budget.judgements:
+            self.stopped = f"the budget of {self.budget.judgements} tries is spent"
+        elif time.monotonic() - self.started > self.budget.seconds:
+            self.stopped = f"the budget of {self.budget.seconds:g} s is spent"
+        return bool(self.stopped)

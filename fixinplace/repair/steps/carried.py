@@ -1,0 +1,240 @@
+"""State that a loop carries from round to round, with the graph that made it: found, and cut at the step.
+
+Note [Carried state]
+    A path is carried if a round reads it before it binds it, the failing loss gets gradients through it, and the round
+    writes it.  A loop is the loop around step and backward; where there is none, the function itself is called again
+    and again, and attributes are what it carries.  A module may keep the state to itself: then a method on the way to
+    the save both reads and writes an attribute of its object.
+
+Note [Where the graph is cut]
+    Right behind the step: what is computed afterwards uses the new weights and starts from a detached state.  A state
+    that is only handed over behind the step (`h = h_next`) is detached in that assignment.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from fixinplace.model import Edit
+from fixinplace.repair.base import Change
+from fixinplace.repair.code import Code
+from fixinplace.repair.steps.choice import Choice
+from fixinplace.repair.steps.facts import Reader
+from fixinplace.repair.steps.kinds import detached_text, kind, may_be_none
+from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, tainted, way
+from fixinplace.repair.steps.moving import CannotMove, pasted_after, pasted_before
+from fixinplace.repair.steps.paths import Paths, begins, path, touch
+from fixinplace.repair.steps.situation import Situation
+
+
+def cut_at_step(at: Situation) -> Iterator[Choice]:
+    """The carried state detached at the step."""
+    try:
+        states = _states(at)
+        hidden = [] if states else list(dict.fromkeys(_hidden(at)))
+        if states:
+            yield _choice(at, states, _edits(at, states))
+        elif hidden:
+            lines = _lines(at, hidden)
+            yield _choice(at, hidden, (pasted_after(at.code, at.write, lines),))
+        else:
+            yield from _passed(at)
+    except CannotMove:
+        return
+
+
+def cut_before_loop(at: Situation) -> Iterator[Choice]:
+    """A value that was computed before the loop, detached there."""
+    loop, save = at.loop, at.frame.save
+    if loop is None or save is None or any(each is save for each in ast.walk(loop)):
+        return
+    items = way(at.reader, save, loop)
+    source = None if items is None else holding(items, save)
+    if items is None or source is None:
+        return
+    _, carrying = tainted(items, {source})
+    inside = flat(at.reader, loop.body)
+    names = sorted(n for n in carrying[-1] if any(begins(each, n) for each in _open(at)))
+    if not names or not _taught_otherwise(at, inside, names):
+        return
+    again = any(_uses(at, save, each) and _uses(at, loop, each) for each in at.stepped or ())
+    try:
+        edits = (pasted_before(at.code, loop, _lines(at, names)),)
+    except CannotMove:
+        return
+    shown = " and ".join(f"`{name}`" for name in names)
+    meaning = (
+        f"{shown} is a constant for the loop: {at.loss} gives no gradient to what computed it before, "
+        f"and that part learns nothing from the loop."
+    )
+    title, rank = f"{shown} detached before the loop in line {loop.lineno}", 18 if again else 22
+    yield Choice(title, meaning, (Change(at.code.path, edits),), rank)
+
+
+def _uses(at: Situation, node: ast.stmt, module: str) -> bool:
+    return touch(at.reader.facts(node).flows, [module])
+
+
+def _taught_otherwise(at: Situation, inside: Sequence[Item], names: Sequence[str]) -> bool:
+    """True if the optimizer still has something to learn in the loop."""
+    modules = at.stepped
+    wanted, _ = needed(inside, at.wanted)
+    flows = {f for n in wanted for f in inside[n].facts.flows if not any(begins(f, name) for name in names)}
+    return modules is None or touch(flows, modules)
+
+
+# --- which states
+
+
+def _body(at: Situation) -> list[ast.stmt]:
+    return at.frame.body if at.loop is None else at.loop.body
+
+
+def _open(at: Situation) -> Paths:
+    """What the failing loss wants from before the round."""
+    first = _body(at)[0]
+    items = way(at.reader, first, at.needed)
+    return at.wanted if items is None else needed(items, at.wanted)[1]
+
+
+def _states(at: Situation) -> list[str]:
+    """The carried paths; see Note [Carried state]."""
+    inside = flat(at.reader, _body(at))
+    opened = _open(at)
+    writes = {name for item in inside for name in item.facts.writes}
+    found = [name for name in writes if any(begins(each, name) for each in opened) and not _anew(at, name)]
+    if at.loop is None:
+        found = [name for name in found if name.startswith("self.")]
+    source = holding(inside, at.frame.save) if at.frame.save is not None else None
+    if source is not None:
+        carrying = tainted([*inside, *inside], {source})[1][-1]
+        found = [name for name in found if touch([name], carrying)]
+    return sorted(found, key=lambda name: _first(inside, name))
+
+
+def _anew(at: Situation, name: str) -> bool:
+    """True if a state begins again behind the step: `losses = []`."""
+    return any(name in facts.binds and not facts.flows for node in _behind(at) for facts in (at.reader.facts(node),))
+
+
+def _behind(at: Situation) -> list[ast.stmt]:
+    """The statements of the round that run after the step."""
+    found: list[ast.stmt] = []
+    body = _body(at)
+    for block, index in reversed(chain(at.code, at.write)):
+        found += block[index + 1 :]
+        if block is body:
+            break
+    return found
+
+
+def _first(inside: Sequence[Item], name: str) -> tuple[int, int]:
+    """Where a path is written first."""
+    item = next(item for item in inside if touch(item.facts.writes, [name]))
+    places = [(n.lineno, n.col_offset) for n in ast.walk(item.node) if isinstance(n, ast.expr) and path(n) == name]
+    return min(places, default=(item.node.lineno, 0))
+
+
+def _hidden(at: Situation) -> Iterator[str]:
+    """States that a module on the way to the save keeps to itself, as the frame reaches them."""
+    offence = at.scene.offence
+    owner, started = "", False
+    for place in reversed(offence.save.stack if offence.save is not None else ()):
+        spot = at.scene.node(place)
+        if spot is None:
+            continue
+        code, node = spot
+        started = started or (code is at.code and code.statement(node) is at.frame.save)
+        if not started:
+            continue
+        function = code.function(node)
+        if owner and function is not None:
+            for name in _kept(code, function.body):
+                yield owner + name[4:]
+        owner = _object(node, owner)
+
+
+def _object(node: ast.AST, owner: str) -> str:
+    """The object whose method or forward a call runs, as the frame reaches it."""
+    call = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None)
+    called = path(call.func) if call is not None else None
+    if called is None:
+        return owner
+    if called.startswith("self.") and owner:
+        return owner + called[4:]
+    return called
+
+
+def _kept(code: Code, body: Sequence[ast.stmt]) -> list[str]:
+    """The attributes of `self` that a method reads before it binds them, and binds."""
+    inside = flat(Reader(code), body)
+    opened: set[str] = set()
+    bindings: set[str] = set()
+    for item in inside:
+        opened |= {f for f in item.facts.flows if not any(begins(f, name) for name in bindings)}
+        bindings |= {name for name in item.facts.writes if name.startswith("self.")}
+    return sorted(name for name in bindings if any(begins(each, name) for each in opened))
+
+
+def _passed(at: Situation) -> Iterator[Choice]:
+    """A state that comes as an argument and that the caller gets back: detached where the function begins."""
+    function, caller = at.frame.function, at.scene.node(at.frame.above[0]) if at.frame.above else None
+    if function is None or caller is None:
+        return
+    code, node = caller
+    call = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None)
+    if call is None:
+        return
+    back = Reader(code).facts(code.statement(node)).binds
+    names = [each.arg for each in function.args.args]
+    given = zip(names[1:] if names[:1] == ["self"] else names, call.args, strict=False)
+    states = [name for name, value in given if path(value) in back and any(begins(f, name) for f in _open(at))]
+    if states:
+        guarded = may_be_none(code, code.function(node), path(call.args[0]) or "")
+        lines = [] if guarded else _lines(at, states)
+        body = function.body
+        documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+        if lines and len(body) > documented:
+            yield _choice(at, states, (pasted_before(at.code, body[int(documented)], lines),), "at the start")
+
+
+# --- the edits
+
+
+def _edits(at: Situation, states: Sequence[str]) -> tuple[Edit, ...]:
+    behind = _behind(at)
+    late = {name: _handed_over(behind, name) for name in states}
+    edits = [at.code.after(value, ".detach()") for value in late.values() if value is not None]
+    rest = [name for name in states if late[name] is None]
+    if rest:
+        edits.append(pasted_after(at.code, at.write, _lines(at, rest)))
+    return tuple(edits)
+
+
+def _handed_over(rest: Sequence[ast.stmt], name: str) -> ast.expr | None:
+    """The value of `h = h_next` behind the step."""
+    for node in rest:
+        match node:
+            case ast.Assign(targets=[target], value=(ast.Name() | ast.Attribute()) as value) if path(target) == name:
+                return value
+    return None
+
+
+def _lines(at: Situation, states: Sequence[str]) -> list[str]:
+    """One line for all tensors, and one for each collection."""
+    kinds = {name: kind(at.code, at.frame.function, name) for name in states}
+    tensors = [name for name in states if kinds[name] == "tensor"]
+    lines = [f"{', '.join(tensors)} = {', '.join(detached_text(n, 'tensor') for n in tensors)}"] if tensors else []
+    return [*lines, *(f"{n} = {detached_text(n, kinds[n])}" for n in states if kinds[n] != "tensor")]
+
+
+def _choice(at: Situation, states: Sequence[str], edits: tuple[Edit, ...], where: str = "") -> Choice:
+    names = " and ".join(f"`{name}`" for name in states)
+    where = where or f"behind `{at.one_line(at.write)}`"
+    keeps = "keeps its value and loses its history" if len(states) == 1 else "keep their values and lose their history"
+    meaning = (
+        f"Truncated backpropagation through time: {names} {keeps} at each step, so that {at.loss} gives no gradient to "
+        f"the computations of earlier rounds."
+    )
+    return Choice(f"{names} detached {where}", meaning, (Change(at.code.path, edits),), 15)

@@ -1,0 +1,156 @@
+"""The statements that run on the way from one statement to another, and what of them has to run again.
+
+Note [Slices]
+    What a failing loss needs again is what lies on a path from the statement that saved to the loss: its bindings
+    carry the saved tensors (taint, forwards), and the loss comes from them (need, backwards).  Both follow gradients
+    only: an action that was sampled, a reward that was computed from `.item()`, stay what they were.  A statement that
+    changes a name in part (`loss += ...`) brings all that built up the name before.
+
+Note [The same values]
+    A copy must read what the original read.  For each path that it reads, the last binding before the original has to
+    be the last one before the copy, or the copy of it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fixinplace.repair.code import Code
+from fixinplace.repair.steps.facts import Facts, Reader, untracked
+from fixinplace.repair.steps.paths import EMPTY, Paths, begins, meets, touch
+
+
+@dataclass(frozen=True)
+class Item:
+    """A statement on the way, with the `with` blocks around it that are passed through; `header` for loops entered."""
+
+    node: ast.stmt
+    facts: Facts
+    wraps: tuple[ast.With, ...] = ()
+    header: bool = False
+
+
+def chain(code: Code, statement: ast.stmt) -> list[tuple[list[ast.stmt], int]]:
+    """The blocks around a statement within its function, outermost first, with the index that leads to it."""
+    found: list[tuple[list[ast.stmt], int]] = []
+    node: ast.AST = statement
+    while True:
+        if isinstance(node, ast.stmt) and (place := code.block(node)) is not None:
+            found.append(place)
+        above = code.above.get(id(node))
+        if above is None or isinstance(above, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Module, ast.ClassDef)):
+            return found[::-1]
+        node = above
+
+
+def common(code: Code, one: ast.stmt, other: ast.stmt) -> tuple[list[ast.stmt], int, int] | None:
+    """The innermost block that holds both, and the indices of the statements of it that do."""
+    found = None
+    for (block, i), (block2, j) in zip(chain(code, one), chain(code, other), strict=False):
+        if block is not block2:
+            break
+        found = block, i, j
+        if i != j:
+            break
+    return found
+
+
+def way(reader: Reader, start: ast.stmt, stop: ast.stmt) -> list[Item] | None:
+    """The statements from one to just before another, in the order of the text; None where there is no such way."""
+    shared = common(reader.code, start, stop)
+    if shared is None:
+        return None
+    block, first, last = shared
+    if first > last or (first == last and block[first] is not start):
+        return None
+    items = flat(reader, block[first:last], ())
+    wraps: tuple[ast.With, ...] = ()
+    path = chain(reader.code, stop)
+    depth = next(n for n, (each, _) in enumerate(path) if each is block)
+    for (outer, i), (inner, j) in zip(path[depth:], path[depth + 1 :], strict=False):
+        owner = outer[i]
+        if isinstance(owner, ast.With):
+            wraps = (*wraps, owner)
+        else:
+            items.append(Item(owner, reader.header(owner), wraps, header=True))
+        items += flat(reader, inner[:j], wraps)
+    return items
+
+
+def flat(reader: Reader, block: Iterable[ast.stmt], wraps: tuple[ast.With, ...] = ()) -> list[Item]:
+    """The statements of a block, those of `with` blocks among them."""
+    found: list[Item] = []
+    for node in block:
+        if isinstance(node, ast.With) and not any(untracked(item.context_expr) for item in node.items):
+            found += flat(reader, node.body, (*wraps, node))
+        else:
+            found.append(Item(node, reader.facts(node), wraps))
+    return found
+
+
+def holding(items: Sequence[Item], node: ast.AST) -> int | None:
+    """Index of the item in which a node stands."""
+    for n, item in enumerate(items):
+        if not item.header and any(each is node for each in ast.walk(item.node)):
+            return n
+    return None
+
+
+def tainted(items: Sequence[Item], sources: Iterable[int]) -> tuple[set[int], list[Paths]]:
+    """The items that carry what the sources saved, and the carrying paths before each item (and at the end)."""
+    roots, found, carrying = set(sources), set(), EMPTY
+    before: list[Paths] = []
+    for n, item in enumerate(items):
+        before.append(carrying)
+        carries = n in roots or touch(item.facts.flows, carrying)
+        carrying = frozenset(p for p in carrying if not any(begins(p, b) for b in item.facts.binds))
+        if carries and not item.header:
+            found.add(n)
+            carrying |= item.facts.writes
+    return found, [*before, carrying]
+
+
+def needed(items: Sequence[Item], wanted: Iterable[str]) -> tuple[set[int], Paths]:
+    """The items from whose values the wanted paths get gradients, and the paths wanted from before the first."""
+    found, open_ = set(), frozenset(wanted)
+    for n in reversed(range(len(items))):
+        facts = items[n].facts
+        if touch(facts.writes, open_):
+            found.add(n)
+            open_ = frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds)) | facts.flows
+    return found, open_
+
+
+def built_up(items: Sequence[Item], chosen: set[int]) -> set[int] | None:
+    """The chosen items with all that built up what they change in part; None where that began before."""
+    chosen = set(chosen)
+    for n in sorted(chosen, reverse=True):
+        for path in items[n].facts.updates - items[n].facts.binds:
+            begun = False
+            for k in range(n - 1, -1, -1):
+                if touch(items[k].facts.writes, [path]):
+                    chosen.add(k)
+                    if any(begins(path, b) for b in items[k].facts.binds):
+                        begun = True
+                        break
+            if not begun:
+                return None
+    return chosen
+
+
+def repeatable(items: Sequence[Item], chosen: set[int], stop: int) -> bool:
+    """True if the chosen items read at `stop` what they read where they stand; see Note [The same values]."""
+    for n in sorted(chosen):
+        for path in items[n].facts.reads:
+            was = _last(items, range(n), path)
+            copied = _last(items, sorted(k for k in chosen if k < n), path)
+            now = copied if copied is not None else _last(items, range(stop), path)
+            if was != now:
+                return False
+    return True
+
+
+def _last(items: Sequence[Item], numbers: Iterable[int], path: str) -> int | None:
+    return max((k for k in numbers if any(meets(path, w) for w in items[k].facts.writes)), default=None)

@@ -1,0 +1,167 @@
+"""Second choice: what the failing loss needs of the stepped parameters is computed again, with the new weights.
+
+Note [Copied or moved]
+    A statement whose value nobody reads before the step is moved; any other is copied, and the first value stays for
+    those who read it.  Nothing with an effect is done twice.  Drawing (`next(it)`, `randn`) may be repeated, and the
+    meaning says so: the second value is another one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fixinplace.model import Edit
+from fixinplace.repair.base import Change
+from fixinplace.repair.steps.choice import Choice
+from fixinplace.repair.steps.lines import Item, built_up, chain, common, holding, needed, repeatable, tainted, way
+from fixinplace.repair.steps.moving import CannotMove, cut, emitted, moved, pasted_after, pasted_first
+from fixinplace.repair.steps.optimizers import step_of
+from fixinplace.repair.steps.paths import touch
+from fixinplace.repair.steps.situation import Situation
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Items on the way to where they are computed again, which of them, and which of those are moved there."""
+
+    items: list[Item]
+    chosen: set[int]
+    moving: set[int]
+
+
+def recomputed(at: Situation) -> Iterator[Choice]:
+    """The forward of the failing loss behind the step, or at the start of the loop that holds both."""
+    if at.frame.save is None or at.frame.save is at.frame.write or at.frame.save is at.frame.needed:
+        return
+    try:
+        yield from _in_loop(at) if at.carried else _behind_step(at)
+    except CannotMove:
+        return
+
+
+def _behind_step(at: Situation) -> Iterator[Choice]:
+    step = _last_step(at)
+    if step is None or at.frame.save is None:
+        return
+    items = at.items
+    stop = next((n + 1 for n, item in enumerate(items) if item.node is step), None)
+    plan = None if stop is None else _plan(at, items, stop)
+    if plan is None:
+        return
+    within = [owner for owner in at.code.up(step) if isinstance(owner, ast.With)]
+    lines = _lines(at, plan, within)
+    edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_after(at.code, step, lines))
+    yield _choice(at, plan, edits, f"behind `{at.one_line(step)}`")
+
+
+def _in_loop(at: Situation) -> Iterator[Choice]:
+    loop = at.loop
+    if loop is None or at.frame.save is None or any(each is at.frame.save for each in ast.walk(loop)):
+        return
+    items = way(at.reader, at.frame.body[0], loop)
+    plan = None if items is None else _plan(at, items, len(items), loop)
+    if plan is None or items is None:
+        return
+    lines = _lines(at, plan, [owner for owner in at.code.up(loop) if isinstance(owner, ast.With)])
+    edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_first(at.code, loop, lines))
+    yield _choice(at, plan, edits, f"in every round of the loop in line {loop.lineno}")
+
+
+def _last_step(at: Situation) -> ast.stmt | None:
+    """The last optimizer step on the way to the failing backward; the written one where no other is."""
+    shared = common(at.code, at.write, at.needed)
+    if shared is None:
+        return None
+    block, first, last = shared
+    if first >= last:
+        return None
+    later = [node for node in block[first + 1 : last] if step_of(node) is not None]
+    if later:
+        return later[-1]
+    return block[first]
+
+
+def _plan(at: Situation, items: list[Item], stop: int, loop: ast.stmt | None = None) -> _Plan | None:
+    source = holding(items, at.frame.save) if at.frame.save is not None else None
+    if source is None or source >= stop:
+        return None
+    carrying, _ = tainted(items, {source, *others(at, items[:stop])})
+    goal = at.wanted if loop is None else _wanted_in(at, loop)
+    wanted, _ = needed(items, goal)
+    chosen = {n for n in carrying & wanted if n < stop}
+    closed = built_up(items, chosen) if source in chosen else None
+    if closed is None or any(items[n].facts.acts or items[n].facts.jumps for n in closed):
+        return None
+    if not repeatable(items, closed, stop):
+        return None
+    return _Plan(items, closed, _movable(at, items, closed, stop, loop))
+
+
+def others(at: Situation, items: Sequence[Item]) -> set[int]:
+    """Items that use the modules of the other optimizers that step on the way."""
+    steps = [found for item in items if (found := step_of(item.node)) is not None]
+    modules = [module for step in steps for module in at.modules(step.optimizer) or ()]
+    return {n for n, item in enumerate(items) if touch(item.facts.flows, modules) and not _manages(item)}
+
+
+def _manages(item: Item) -> bool:
+    """True for what has an effect, and for what goes through parameters (an optimizer that is made)."""
+    calls = (each.func for each in ast.walk(item.node) if isinstance(each, ast.Call))
+    return bool(item.facts.acts) or any(isinstance(f, ast.Attribute) and f.attr == "parameters" for f in calls)
+
+
+def _wanted_in(at: Situation, loop: ast.stmt) -> frozenset[str]:
+    """What the failing loss wants from before the loop."""
+    assert isinstance(loop, (ast.For, ast.While))
+    inside = way(at.reader, loop.body[0], at.needed)
+    return at.wanted if inside is None else needed(inside, at.wanted)[1]
+
+
+def _movable(at: Situation, items: list[Item], chosen: set[int], stop: int, loop: ast.stmt | None) -> set[int]:
+    """The chosen items whose values nobody else reads before they are computed again; see Note [Copied or moved]."""
+    moving: set[int] = set()
+    for n in sorted(chosen, reverse=True):
+        writes = items[n].facts.writes
+        readers = [k for k in range(n + 1, stop) if k not in moving and touch(items[k].facts.reads, writes)]
+        hidden = any("." in name for name in writes) or items[n].wraps
+        late = loop is not None and _read_after(at, loop, writes)
+        if not readers and not hidden and not late and items[n].facts.updates <= items[n].facts.binds:
+            moving.add(n)
+    return moving
+
+
+def _read_after(at: Situation, loop: ast.stmt, names: frozenset[str]) -> bool:
+    for block, index in chain(at.code, loop):
+        for node in block[index + 1 :]:
+            if touch(at.reader.facts(node).reads, names):
+                return True
+    return False
+
+
+def _lines(at: Situation, plan: _Plan, within: Sequence[ast.With]) -> list[str]:
+    lines: list[str] = []
+    run: list[Item] = []
+    for n in sorted(plan.chosen):
+        if n in plan.moving:
+            lines += [*emitted(at.code, run, within), *moved(at.code, [plan.items[n].node])]
+            run = []
+        else:
+            run.append(plan.items[n])
+    return [*lines, *emitted(at.code, run, within)]
+
+
+def _choice(at: Situation, plan: _Plan, edits: tuple[Edit, ...], where: str) -> Choice:
+    nodes = [plan.items[n].node for n in sorted(plan.chosen)]
+    shown = f"`{at.one_line(nodes[0])}`" + (f" to `{at.one_line(nodes[-1])}`" if len(nodes) > 1 else "")
+    meaning = f"{at.loss_first} is computed with the weights after the step, and so are its gradients."
+    copies = plan.chosen - plan.moving
+    if copies:
+        meaning += (
+            " That part of the forward runs a second time: dropout draws again, running statistics count it twice."
+        )
+    draws = [text for n in sorted(copies) for text in plan.items[n].facts.draws]
+    if draws:
+        meaning += f" `{' '.join(draws[0].split())}` is called again and gives something else than before."
+    return Choice(f"{shown} computed again {where}", meaning, (Change(at.code.path, edits),), 20)

@@ -1,0 +1,313 @@
+"""First choice: the step goes behind the failing backward, so that every backward meets the weights of its forward.
+
+Note [What goes along]
+    With the step go what prepares its gradients (`unscale_`, clipping) and what follows it up before the failing
+    backward: its schedule, its scaler's update, clearing its gradients, writes to the stepped parameters, and the steps
+    of other optimizers.  What the lines between then see are the weights from before the step.  Nothing is moved past a
+    jump, nor past a line that it reads from or writes to.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fixinplace.model import Edit
+from fixinplace.repair.base import Change
+from fixinplace.repair.steps.choice import Choice, joined
+from fixinplace.repair.steps.facts import Facts
+from fixinplace.repair.steps.lines import common
+from fixinplace.repair.steps.moving import CannotMove, cut, moved, pasted_after
+from fixinplace.repair.steps.optimizers import clears, disjoint, scaler_update, step_of
+from fixinplace.repair.steps.paths import EMPTY, meets, touch
+from fixinplace.repair.steps.situation import Situation
+
+
+@dataclass(frozen=True)
+class _Move:
+    """What goes behind the statement `behind`, and what is dropped.
+
+    loop: the loop that the step comes out of. joined: the step is dropped, since a later one is enough. passed: lines
+    that stay between and use what the step writes.
+    """
+
+    going: tuple[ast.stmt, ...]
+    behind: ast.stmt
+    dropped: tuple[ast.stmt, ...] = ()
+    loop: ast.For | None = None
+    joined: bool = False
+    passed: bool = False
+
+    @property
+    def steps(self) -> tuple[ast.stmt, ...]:
+        """The optimizer steps among what goes."""
+        return tuple(node for node in self.going if step_of(node) is not None)
+
+
+def reordered(at: Situation) -> Iterator[Choice]:
+    """The choices in which the failing backward comes before the step."""
+    shared = common(at.code, at.write, at.needed)
+    if shared is None or shared[1] >= shared[2]:
+        return
+    try:
+        move = _out_of_loop(at, *shared) or _straight(at, *shared)
+        if move is not None:
+            yield from [_one_step(at, move)] if move.joined else _moved(at, move)
+    except CannotMove:
+        return
+
+
+# --- what is moved
+
+
+def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _Move | None:
+    mover = at.by_hand or at.write
+    if block[first] is not mover or (at.step is None and at.by_hand is None and not at.whole_update):
+        return None
+    first = _earliest(at, block, first)
+    found = _sorted(at, block[first:last])
+    if found is None:
+        return None
+    more, staying = found
+    going = [*_prepares(block, first), *more]
+    again = _again(going, block[last:])
+    if again:
+        return _joined(at, going, block, last) if again == {at.optimizer} else None
+    updates = [node for node in going if scaler_update(node)] if any(map(scaler_update, block[last + 1 :])) else []
+    going = [node for node in going if not any(node is each for each in updates)]
+    if not _free(at, going, [*staying, block[last]], block):
+        return None
+    passed = any(touch(at.reader.facts(node).flows, at.stepped or ()) for node in staying)
+    return _Move(tuple(going), block[last], tuple(updates), passed=passed)
+
+
+def _earliest(at: Situation, block: list[ast.stmt], first: int) -> int:
+    """The first step behind the save that writes something which the failing loss has used."""
+    for n, node in enumerate(block[:first]):
+        step, save = step_of(node), at.frame.save
+        if step is not None and save is not None and save.lineno < node.lineno and at.uses(step.optimizer):
+            return n
+    return first
+
+
+def _sorted(at: Situation, between: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]] | None:
+    """The lines between that go along, and those that stay; None where one of them forbids the move."""
+    going: list[ast.stmt] = []
+    staying: list[ast.stmt] = []
+    optimizers: list[str] = []
+    for node in between:
+        role = "goes" if node is at.write or node is at.by_hand else _role(at, node, optimizers)
+        if role == "blocks":
+            return None
+        (going if role == "goes" else staying).append(node)
+        step = step_of(node)
+        optimizers += [] if step is None else [step.optimizer]
+    return going, staying
+
+
+def _prepares(block: list[ast.stmt], index: int) -> list[ast.stmt]:
+    """The statements right before the step that work on its gradients alone."""
+    found: list[ast.stmt] = []
+    for node in reversed(block[:index]):
+        if not _prepares_a_step(node):
+            break
+        found.insert(0, node)
+    return found
+
+
+def _prepares_a_step(node: ast.stmt) -> bool:
+    match node:
+        case ast.Expr(value=ast.Call(func=called)) | ast.Assign(value=ast.Call(func=called)):
+            return ast.unparse(called).endswith(("unscale_", "clip_grad_norm_", "clip_grad_value_"))
+    return False
+
+
+def _role(at: Situation, node: ast.stmt, optimizers: list[str]) -> str:
+    """`goes` along with the steps of these optimizers, `stays`, or `blocks` the move."""
+    if at.reader.facts(node).jumps:
+        return "blocks"
+    if step_of(node) is not None or scaler_update(node) or _prepares_a_step(node):
+        return "goes"
+    owner = clears(node)
+    if owner is not None:
+        return {True: "goes", False: "stays", None: "blocks"}[_cleared(at, owner, optimizers)]
+    if _schedules(at, node, optimizers) or _works_on_weights(at, node):
+        return "goes"
+    nested = [each for each in ast.walk(node) if isinstance(each, ast.stmt) and each is not node]
+    inner = [owner for each in nested if (owner := clears(each)) is not None]
+    held = any(_cleared(at, each, optimizers) is not False for each in inner)
+    return "blocks" if held or any(step_of(each) for each in nested) else "stays"
+
+
+def _cleared(at: Situation, owner: str, optimizers: list[str]) -> bool | None:
+    """True if clearing this owner's gradients clears those of the steps, None if that cannot be told."""
+    if at.whole_update and not optimizers:
+        return False
+    if at.by_hand is not None:
+        return None if at.stepped is None else any(meets(owner, module) for module in at.stepped)
+    found = [_clears_for(at, owner, optimizer) for optimizer in optimizers]
+    return True if True in found else None if None in found else False
+
+
+def _clears_for(at: Situation, owner: str, optimizer: str) -> bool | None:
+    if owner == optimizer:
+        return True
+    modules, theirs = at.modules(optimizer), at.modules(owner)
+    if modules is not None and any(meets(owner, module) for module in modules):
+        return True
+    if at.is_loop_variable(owner.split(".", maxsplit=1)[0]):
+        return None
+    if theirs is not None or at.is_optimizer(owner):
+        return None if modules and theirs and not disjoint(modules, theirs) else False
+    return None if modules is None else False
+
+
+def _schedules(at: Situation, node: ast.stmt, optimizers: list[str]) -> bool:
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="step"))):
+            made_for = at.optimizers.schedules(ast.unparse(owner))
+            return made_for is None or made_for in optimizers
+    return False
+
+
+def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
+    """True for clamping, averaging and copying the stepped parameters: `for p in net.parameters()`, `soft(net, t)`."""
+    modules = at.stepped or ()
+    for each in ast.walk(node):
+        match each:
+            case ast.Call(func=ast.Attribute(value=owner, attr="parameters" | "named_parameters" | "state_dict")):
+                if ast.unparse(owner) in modules:
+                    return True
+    match node:
+        case ast.Expr(value=ast.Call(args=arguments)):
+            return any(ast.unparse(each) in modules for each in arguments)
+    return False
+
+
+def _again(going: list[ast.stmt], rest: list[ast.stmt]) -> set[str]:
+    """The optimizers that step after the failing backward as well."""
+    mine = {step.optimizer for node in going if (step := step_of(node)) is not None}
+    nodes = [each for node in rest for each in ast.walk(node) if isinstance(each, ast.stmt)]
+    return mine & {step.optimizer for node in nodes if (step := step_of(node)) is not None}
+
+
+def _joined(at: Situation, going: list[ast.stmt], block: list[ast.stmt], last: int) -> _Move | None:
+    """Drop the first step and the clearing behind it, where the second step follows in the same block."""
+    direct = any((step := step_of(node)) is not None and step.optimizer == at.optimizer for node in block[last + 1 :])
+    simple = (clears(n) or scaler_update(n) or _prepares_a_step(n) or n is at.write for n in going)
+    whole = direct and block[last] is at.needed and all(simple)
+    return _Move((), block[last], tuple(going), joined=True) if whole else None
+
+
+def _free(at: Situation, going: list[ast.stmt], staying: list[ast.stmt], block: list[ast.stmt]) -> bool:
+    """True if no line that stays reads what goes, or writes what it reads."""
+    order = {id(node): n for n, node in enumerate(block)}
+    for mover in going:
+        mine = at.reader.facts(mover)
+        for other in staying:
+            if order[id(other)] > order[id(mover)] and not _apart(mine, at.reader.facts(other), at):
+                return False
+    return True
+
+
+def _apart(mine: Facts, other: Facts, at: Situation) -> bool:
+    """True if two statements may change places; a scaler is asked for its scale in between, which stays."""
+    scaler = frozenset({at.step.scaler}) if at.step is not None else EMPTY
+    return not (touch(mine.writes - scaler, other.reads | other.writes) or touch(mine.reads, other.binds))
+
+
+def _out_of_loop(at: Situation, block: list[ast.stmt], first: int, last: int) -> _Move | None:
+    """A loop over optimizers in whose body the step stands, and the failing backward behind the loop."""
+    loop = block[first]
+    if not isinstance(loop, ast.For) or not any(each is at.write for each in loop.body) or loop.orelse:
+        return None
+    if at.step is None or any(isinstance(node, (ast.Break, ast.Continue, ast.Return)) for node in ast.walk(loop)):
+        return None
+    index = next(n for n, each in enumerate(loop.body) if each is at.write)
+    between = [*loop.body[index + 1 :], *block[first + 1 : last]]
+    found = _sorted(at, [at.write, *between])
+    if found is None or found[0] != [at.write] or not _free(at, [loop.body[index]], between, [at.write, *between]):
+        return None
+    if any(not _apart(at.reader.header(loop), at.reader.facts(node), at) for node in block[first + 1 : last]):
+        return None
+    going = [*_prepares(loop.body, index), at.write]
+    if len(loop.body) == len(going):
+        return _Move((loop,), block[last])
+    return _Move(tuple(going), block[last], loop=loop) if _same_again(at, loop.iter) else None
+
+
+def _same_again(at: Situation, iterable: ast.expr) -> bool:
+    """True if iterating once more gives the same: names and attributes, `zip` and the like of them."""
+    match iterable:
+        case ast.Call(func=ast.Name(id="zip" | "enumerate" | "reversed" | "list"), args=arguments, keywords=[]):
+            return all(_same_again(at, each) for each in arguments)
+        case ast.Call(func=ast.Name(id="range")) | ast.Tuple() | ast.List():
+            return True
+        case ast.Call(func=ast.Attribute(value=owner, attr="values" | "items" | "keys"), args=[]):
+            return _same_again(at, owner)
+        case ast.Attribute(value=owner):
+            return _same_again(at, owner)
+        case ast.Name(id=name):
+            return not at.one_shot(name)
+    return False
+
+
+# --- the choices
+
+
+def _one_step(at: Situation, move: _Move) -> Choice:
+    meaning = (
+        f"`{at.optimizer}` takes one step on the sum of both gradients, each taken at the weights that its forward "
+        f"used; as it stands, it is to step once for each."
+    )
+    title = f"one `{at.one_line(at.write)}`, behind `{at.failing}`: the earlier one is dropped"
+    return Choice(title, meaning, (Change(at.code.path, tuple(cut(at.code, move.dropped))),), 12)
+
+
+def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
+    change = Change(at.code.path, _edits(at, move))
+    names = " and ".join(f"`{at.one_line(node)}`" for node in move.steps or [at.write])
+    names = f"the update in line {at.by_hand.lineno}" if at.by_hand is not None else names
+    title = f"{names} moved behind `{at.failing}`"
+    more = _PASSED if move.passed else ""
+    if at.whole_update:
+        kept = at.backward.with_argument("retain_graph", "True") if at.update_keeps_graph else None
+        if kept is not None or not at.update_keeps_graph or at.backward.keeps_graph:
+            meaning = _UPDATE.format(at.failing, at.one_line(at.write))
+            yield Choice(title, meaning + more, joined(change, kept), 12)
+        return
+    if not at.backward.accumulates:
+        yield Choice(title, _FIRST + "." + more, (change,), 10)
+        return
+    optimizers = [step.optimizer for node in move.steps if (step := step_of(node)) is not None] or [at.optimizer]
+    whose = " and ".join(f"`{each}`" for each in (at.stepped if at.by_hand and at.stepped else optimizers))
+    for limited, whom, apart in at.only_later(optimizers):
+        meaning = _LIMITED.format(
+            at.loss, whom, whose, "step" if len(optimizers) > 1 else "steps", _UNLESS * (not apart)
+        )
+        yield Choice(f"{title}, which is limited to {whom}", meaning + more, joined(change, limited), 10)
+    yield Choice(title, _ADDED.format(at.loss_first, whose) + more, (change,), 14)
+
+
+_FIRST = "Every gradient is taken at the weights that its forward used, and the optimizers step afterwards"
+_LIMITED = (
+    _FIRST + ". {0} gives gradients to {1} alone: {2} {3} on the gradients of the earlier backward only{4}."
+)  # fmt: skip
+_UNLESS = ", unless the optimizers share parameters"
+_ADDED = (
+    _FIRST + ". {0} also gives gradients to the parameters of {1}: they are added to those of the earlier backward "
+    "before the step."
+)
+_UPDATE = (
+    "`{0}` uses the weights that its forward used; all of `{1}`, with its own backward and step, comes afterwards."
+)
+_PASSED = " The lines between the two now see the weights from before the step."
+
+
+def _edits(at: Situation, move: _Move) -> tuple[Edit, ...]:
+    lines = moved(at.code, move.going)
+    if move.loop is not None:
+        header = f"for {at.code.source_of(move.loop.target)} in {at.code.source_of(move.loop.iter)}:"
+        lines = [header, *(f"    {line}" for line in lines)]
+    return (*cut(at.code, [*move.going, *move.dropped]), pasted_after(at.code, move.behind, lines))

@@ -1,0 +1,275 @@
+"""An offence of an optimizer step, looked at as the statements of one function."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from fixinplace.repair.base import Change, Scene
+from fixinplace.repair.code import Code, Function
+from fixinplace.repair.steps.backward import Backward, losses
+from fixinplace.repair.steps.facts import Reader
+from fixinplace.repair.steps.frames import Frame, frame
+from fixinplace.repair.steps.lines import Item, common, needed, way
+from fixinplace.repair.steps.optimizers import Optimizers, Step, disjoint, one_shot, step_of
+from fixinplace.repair.steps.paths import Paths, touch
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where the forward, the step and the failing backward stand in their common frame, and what they are."""
+
+    scene: Scene
+    frame: Frame
+    backward: Backward
+
+    @property
+    def code(self) -> Code:
+        """The file of the frame."""
+        return self.frame.code
+
+    @property
+    def write(self) -> ast.stmt:
+        """The statement that stepped."""
+        return self.frame.write
+
+    @property
+    def needed(self) -> ast.stmt:
+        """The statement whose backward failed."""
+        return self.frame.needed
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Facts about the statements of the frame's file."""
+        return Reader(self.code)
+
+    @cached_property
+    def optimizers(self) -> Optimizers:
+        """Constructions as the frame's function knows them."""
+        return Optimizers(self.scene, self.code, self.frame.function, self.frame.above)
+
+    @cached_property
+    def wanted(self) -> Paths:
+        """What the failing statement differentiates, in the words of the frame."""
+        if self._inside:
+            return losses(self.backward.call)
+        return self.reader.facts(self.needed).reads
+
+    @cached_property
+    def loop(self) -> ast.For | ast.While | None:
+        """The innermost loop around both the step and the failing backward."""
+        around = [up for up in self.code.up(self.needed) if isinstance(up, (ast.For, ast.While))]
+        return next((each for each in around if any(node is self.write for node in ast.walk(each))), None)
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """All that runs in the function on the way to the failing statement, in the order of the text."""
+        return way(self.reader, self.frame.body[0], self.needed) or []
+
+    def uses(self, optimizer: str) -> bool:
+        """True if the failing loss is known to come through modules that this optimizer steps."""
+        modules = self.modules(optimizer)
+        flows = [self.items[n].facts.flows for n in needed(self.items, self.wanted)[0]]
+        return modules is not None and any(touch(each, modules) for each in flows)
+
+    @cached_property
+    def carried(self) -> bool:
+        """True if the step of one round of a loop comes before the backward of the next."""
+        shared = common(self.code, self.write, self.needed)
+        return shared is not None and shared[1] >= shared[2]
+
+    # --- the step
+
+    @cached_property
+    def step(self) -> Step | None:
+        """The step that the statement is; for a helper without a backward of its own, the step in it on `self`."""
+        found = step_of(self.write)
+        helper = self.frame.inside_write
+        if found is not None or helper is None or "backward" in _calls(helper):
+            return found
+        spot = self.scene.node(self.scene.offence.writes[0].place)
+        inner = step_of(spot[0].statement(spot[1])) if spot is not None else None
+        mine = inner is not None and inner.optimizer.startswith("self.") and self._of_one_class(helper)
+        return inner if mine else None
+
+    def _of_one_class(self, other: Function) -> bool:
+        function = self.frame.function
+        if function is None:
+            return False
+        return self._owner(function) is not None and self._owner(function) is self._owner(other)
+
+    def _owner(self, function: Function) -> ast.AST | None:
+        return next((up for up in self.code.up(function) if isinstance(up, ast.ClassDef)), None)
+
+    @cached_property
+    def by_hand(self) -> ast.stmt | None:
+        """The block that updates parameters by hand: `with no_grad():` or a loop over them, around the write."""
+        if self.step is not None or self.scene.offence.writes[0].by == "optimizer":
+            return None
+        around = [self.write, *(up for up in self.code.up(self.write) if isinstance(up, (ast.With, ast.For)))]
+        shared = common(self.code, self.write, self.needed)
+        whole = shared[0][shared[1]] if shared is not None else None
+        inside = whole is not None and any(each is whole for each in around)
+        held = inside and whole is not None and whole is not self.write and _parameters_of(whole)
+        return whole if held else None
+
+    @cached_property
+    def optimizer(self) -> str:
+        """The optimizer of the step as the report names it."""
+        return self.step.optimizer if self.step is not None else self.one_line(self.by_hand or self.write)
+
+    @cached_property
+    def stepped(self) -> tuple[str, ...] | None:
+        """The modules whose parameters the step writes; None if not seen."""
+        if self.by_hand is not None:
+            return _parameters_of(self.by_hand)
+        return None if self.step is None else self.modules(self.step.optimizer)
+
+    def one_line(self, node: ast.stmt) -> str:
+        """A statement on one line; of a compound one, its header."""
+        text = self.code.source_of(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            text = text[: self.code.text.span(body[0]).start - self.code.text.span(node).start].split(":\n")[0]
+        return " ".join(text.split()).removesuffix(":")
+
+    @cached_property
+    def failing(self) -> str:
+        """The failing backward as the frame writes it."""
+        return self.backward.text if self._inside else self.one_line(self.needed)
+
+    @cached_property
+    def loss(self) -> str:
+        """What the failing backward differentiates, as a report names it."""
+        seen = self._inside or self.backward.loss.startswith("self.")
+        return f"`{self.backward.loss}`" if seen else f"the loss of `{self.failing}`"
+
+    @property
+    def loss_first(self) -> str:
+        """The same at the beginning of a sentence."""
+        return self.loss[:1].upper() + self.loss[1:]
+
+    @cached_property
+    def _inside(self) -> bool:
+        """True if the failing call stands in the frame itself."""
+        return self.backward.code is self.code and any(each is self.backward.call for each in ast.walk(self.needed))
+
+    @cached_property
+    def whole_update(self) -> bool:
+        """True if the statement calls a helper that clears gradients, takes a backward and steps, all by itself."""
+        helper = self.frame.inside_write
+        return helper is not None and {"zero_grad", "backward", "step"} <= _calls(helper)
+
+    @cached_property
+    def update_keeps_graph(self) -> bool:
+        """True if the helper's own backward keeps its graph for another one."""
+        nodes = [self.write, *([] if self.frame.inside_write is None else [self.frame.inside_write])]
+        return any(isinstance(each, ast.keyword) and each.arg == "retain_graph" for n in nodes for each in ast.walk(n))
+
+    def modules(self, optimizer: str) -> tuple[str, ...] | None:
+        """The modules that an optimizer teaches; None if not seen."""
+        return self.optimizers.teaches(optimizer)
+
+    def is_optimizer(self, text: str) -> bool:
+        """True if this is stepped somewhere in the file, or has the name of an optimizer."""
+        statements = (node for node in ast.walk(self.code.tree) if isinstance(node, ast.stmt))
+        return "opt" in text.lower() or any((s := step_of(node)) and s.optimizer == text for node in statements)
+
+    def is_loop_variable(self, name: str) -> bool:
+        """True if a loop of the function binds the name, so that it may be anything."""
+        loops = (each for node in self.frame.body for each in ast.walk(node) if isinstance(each, ast.For))
+        return any(isinstance(each, ast.Name) and each.id == name for loop in loops for each in ast.walk(loop.target))
+
+    def one_shot(self, name: str) -> bool:
+        """True if a name may hold an iterator."""
+        return one_shot(self.code, self.frame.function, name)
+
+    # --- the optimizer of the failing loss
+
+    @cached_property
+    def later(self) -> tuple[Step, Optimizers] | None:
+        """The first step behind the failing backward: in its own function, else in the frame."""
+        inner = self.backward.code.statement(self.backward.call)
+        function = self.backward.code.function(inner)
+        if function is not self.frame.function or self.backward.code is not self.code:
+            outer = self.scene.offence.needed_stack
+            above = outer[outer.index(self.scene.offence.needed) + 1 :] if self.scene.offence.needed in outer else ()
+            found = _behind(self.backward.code, inner)
+            if found is not None:
+                return found, Optimizers(self.scene, self.backward.code, function, above)
+        found = _behind(self.code, self.needed)
+        return None if found is None else (found, self.optimizers)
+
+    def learners(self) -> tuple[str, ...] | None:
+        """The modules that the failing loss is meant to teach; None if not seen."""
+        return None if self.later is None else self.later[1].teaches(self.later[0].optimizer)
+
+    def only_later(self, steps: Sequence[str]) -> Iterator[tuple[Change, str, bool]]:
+        """The failing backward limited to the later optimizer's parameters: edit, who they are, known to be others than
+        those of the optimizers that step."""
+        if self.later is None or self.later[0].optimizer in steps:
+            return
+        optimizer, modules = self.later[0].optimizer, self.learners()
+        mine = [self.stepped if each == self.optimizer else self.modules(each) for each in steps]
+        if modules and any(each and not disjoint(modules, each) for each in mine):
+            return
+        own = self.backward.code.function(self.backward.call) is self.frame.function
+        seen = own or self.later[1] is not self.optimizers
+        if not seen and not all(text.startswith("self.") for text in modules or (optimizer,)):
+            return
+        change = self.backward.with_argument("inputs", _parameters(optimizer, modules))
+        if change is not None:
+            whom = " and ".join(f"`{m}`" for m in modules) if modules else f"the parameters of `{optimizer}`"
+            yield change, whom, all(disjoint(modules, each) for each in mine)
+
+
+def situation(scene: Scene) -> Situation | None:
+    """The offence in its common frame; None where the three do not share one, or the backward is not seen."""
+    found = frame(scene)
+    spot = scene.node(scene.offence.needed)
+    if found is None or spot is None:
+        return None
+    code, node = spot
+    calls = [node] if isinstance(node, ast.Call) else [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+    call = next((each for each in calls if _is_backward(each)), None)
+    return None if call is None else Situation(scene, found, Backward(code, call))
+
+
+def _is_backward(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rsplit(".", 1)[-1]
+    return name in ("backward", "grad", "manual_backward")
+
+
+def _parameters(optimizer: str, modules: tuple[str, ...] | None) -> str:
+    if modules is None:
+        return f'[p for group in {optimizer}.param_groups for p in group["params"]]'
+    if len(modules) == 1:
+        return f"list({modules[0]}.parameters())"
+    return "[" + ", ".join(f"*{module}.parameters()" for module in modules) + "]"
+
+
+def _behind(code: Code, statement: ast.stmt) -> Step | None:
+    """The first optimizer step behind a statement, in its block or in one around it."""
+    node: ast.AST = statement
+    while isinstance(node, ast.stmt) and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        place = code.block(node)
+        for later in place[0][place[1] + 1 :] if place is not None else ():
+            for each in ast.walk(later):
+                if isinstance(each, ast.stmt) and (found := step_of(each)) is not None:
+                    return found
+        node = next(code.up(node), code.tree)
+    return None
+
+
+def _calls(function: Function) -> set[str]:
+    """The last names of all that a function calls."""
+    return {ast.unparse(node.func).rsplit(".", 1)[-1] for node in ast.walk(function) if isinstance(node, ast.Call)}
+
+
+def _parameters_of(node: ast.stmt) -> tuple[str, ...]:
+    """The modules whose `.parameters()` a statement goes through."""
+    calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
+    owners = [ast.unparse(f.value) for f in calls if isinstance(f, ast.Attribute) and f.attr == "parameters"]
+    return tuple(dict.fromkeys(owners))

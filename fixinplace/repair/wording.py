@@ -1,0 +1,63 @@
+"""What an offence is called, in the words of the rules and in a sentence."""
+
+from __future__ import annotations
+
+import ast
+
+from fixinplace.repair.base import Files, Scene
+from fixinplace.repair.ran import writers
+from fixinplace.trace.events import Offence
+
+_RESULT = "keeps its result for backward"
+_OPERAND = "keeps what it is given for backward"
+_KEEP_RESULT = (
+    "sigmoid tanh exp exp2 expm1 sqrt rsqrt reciprocal softmax relu elu selu celu tan leakyrelu hardtanh norm prod"
+    " logsumexp cumprod svd qr inverse cholesky max min median"
+).split()
+
+
+def rule_of(offence: Offence, files: Files) -> str:
+    """The offence's own code, else that of the construct that wrote first."""
+    if offence.rule or not offence.writes:
+        return offence.rule or "FIP116"
+    first = offence.writes[0]
+    if first.origin != first.place:
+        return "FIP107"
+    spot = Scene(offence, files).node(first.place)
+    if spot is None:
+        return "FIP104"
+    found = next(iter(writers(*spot)), None)
+    return found[1] if found is not None else _of_call(spot[1])
+
+
+def _of_call(node: ast.expr | ast.stmt) -> str:
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+    words = {keyword.arg for call in calls for keyword in call.keywords}
+    return "FIP110" if "out" in words else "FIP106" if "inplace" in words else "FIP105"
+
+
+def headline(offence: Offence, files: Files) -> str:
+    """What was written, in one clause."""
+    first = offence.writes[0] if offence.writes else None
+    if first is None:
+        return (
+            offence.message.partition("\n")[0]
+            or "a tensor that a backward needed was overwritten, by whom was not seen"
+        )
+    place = first.origin
+    text = place.text if place is not None and place.text else first.op
+    name = next((name for name in first.names if " " not in name), None) or (first.names[0] if first.names else None)
+    what = f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}".replace("a  ", "a ")
+    if first.origin != first.place:
+        return f"`{text}` builds a module that overwrites {what}"
+    verb = "may not overwrite" if offence.save is None and offence.message else "overwrites"
+    return f"`{text}` {verb} {what}"
+
+
+def reason_kept(offence: Offence) -> str:
+    """Why autograd kept the tensor, as far as the node's name tells."""
+    node = offence.node.removesuffix("0").removesuffix("Backward")
+    if not node:
+        return ""
+    kept = _RESULT if any(word in node.lower() for word in _KEEP_RESULT) else _OPERAND
+    return f"{node.lower()} {kept}"

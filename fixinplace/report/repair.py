@@ -1,0 +1,306 @@
+"""The report of `repair`: who wrote, who needed the old value, what was tried, what is proved; text and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fixinplace import __version__, files, names
+from fixinplace.model import Analysis, Ruling, Verdict
+from fixinplace.pipeline import Result
+from fixinplace.repair.base import Proposal, Tier
+from fixinplace.repair.outcome import Outcome
+from fixinplace.repair.patching import Attempt
+from fixinplace.repair.search import Culprit, Tried
+from fixinplace.repair.wording import headline, reason_kept, rule_of
+from fixinplace.report import document
+from fixinplace.report.diff import diff, diff_text
+from fixinplace.report.text import evidence_line, shortened
+from fixinplace.trace.events import Offence, Place, Spot, Standing, Write
+
+VERSION = 1
+_SHOWN = 3
+
+Json = dict[str, Any]
+
+
+def results(outcome: Outcome, attempt: Attempt | None) -> list[Result]:
+    """The files of an attempt with their new texts."""
+    found = []
+    for patch in attempt.rewritten if attempt is not None else ():
+        code = outcome.files(patch.path)
+        if code is not None:
+            found.append(Result(Analysis(files.shown(code.path)), code.source, patch.text))
+    return found
+
+
+def patch(outcome: Outcome, attempt: Attempt | None) -> bytes:
+    """A diff that `git apply` takes."""
+    return b"".join(diff(result) for result in results(outcome, attempt))
+
+
+# --- text
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """The report for a person: what happened, then what was done about it."""
+    found = outcome.found
+    if found is None or not found.culprits:
+        yield from _nothing(outcome)
+        return
+    for culprit in found.culprits:
+        yield from _culprit(outcome, culprit)
+    yield from _harmless(outcome)
+    if outcome.explained:
+        return
+    yield from _verdict(outcome)
+    yield from _choices(outcome)
+
+
+def _nothing(outcome: Outcome) -> Iterator[str]:
+    if outcome.failure is not None:
+        yield f"the command fails by itself, not of an in-place write: {outcome.failure.sentence}"
+    elif outcome.interrupted:
+        yield f"the command did not end within {outcome.interrupted:g} s (--timeout), and nothing was wrong until then"
+    else:
+        yield f"{outcome.label}: no tensor that a backward needed was overwritten; nothing to repair"
+    yield from (f"  {note}" for note in outcome.trace.notes)
+
+
+def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
+    offence = culprit.offences[0]
+    code = rule_of(offence, outcome.files)
+    rule = names.rule(code)
+    place = _first(offence)
+    yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.files)}"
+    yield from (f"  {line}" for line in _details(offence))
+    if len(culprit.offences) > 1:
+        yield f"  {len(culprit.offences)} saved tensors in all were overwritten here"
+    for proposal in culprit.of(Tier.EXPLAIN):
+        yield f"  what to do   {proposal.title}"
+        if proposal.meaning:
+            yield f"               {proposal.meaning}"
+
+
+def _details(offence: Offence) -> Iterator[str]:
+    if offence.save is not None:
+        kept = reason_kept(offence)
+        yield f"saved by   {_where(offence.save.place)}  {_text(offence.save.place)}   {kept}".rstrip()
+    if offence.needed is not None:
+        yield f"needed at  {_where(offence.needed)}  {_text(offence.needed)}"
+    for write in offence.writes[1 : 1 + _SHOWN]:
+        yield f"then       {_where(write.place)}  {_text(write.place)}"
+    first = offence.writes[0] if offence.writes else None
+    if first is not None and first.origin != first.place:
+        yield f"written in {_where(first.place)}  {_text(first.place)}"
+    if first is not None and len(first.names) > 1:
+        held = ", ".join(f"`{name}`" for name in first.names[:6])
+        yield f"held by    {held}{'' if first.names_complete else ' and perhaps others'}"
+    if offence.silent:
+        yield "silent     torch raises nothing here: the gradient is wrong"
+    if offence.disjoint:
+        yield "disjoint   other elements were written than were saved; the storage has one version counter for all"
+    if not offence.complete:
+        yield "incomplete a writer was not seen: code without Python frames, or another thread"
+    if offence.note:
+        yield f"note       {shortened(offence.note)}"
+
+
+def _harmless(outcome: Outcome) -> Iterator[str]:
+    """In-place code that did no harm in this run, and stays."""
+    some = [spot for spot in outcome.trace.spots if spot.standing is not Standing.CULPRIT and _own(outcome, spot)]
+    for standing in (Standing.PENDING, Standing.HARMLESS):
+        spots = [spot for spot in some if spot.standing is standing and spot.tracked]
+        if spots:
+            places = list(dict.fromkeys(_where(spot.place) for spot in spots))
+            shown = ", ".join(places[:6])
+            more = f" and {len(places) - 6} more" if len(places) > 6 else ""
+            word = (
+                "in place and harmless in this run" if standing is Standing.HARMLESS else "in place, saved, not needed"
+            )
+            yield f"{word}, left alone: {shown}{more}"
+
+
+def _own(outcome: Outcome, spot: Spot) -> bool:
+    return outcome.files(spot.place.file) is not None
+
+
+def _verdict(outcome: Outcome) -> Iterator[str]:
+    found = outcome.found
+    assert found is not None
+    best = found.best
+    if best is None:
+        if not found.choices and not any(culprit.of(Tier.EXPLAIN) for culprit in found.culprits):
+            yield "not repaired: no edit of the code that was seen applies"
+    elif found.proved:
+        yield f"proved: {evidence_line(best.ruling.evidence)}"
+        yield from (f"  {shortened(note)}" for note in _notes(best.ruling))
+        yield from (f"  caveat: {caveat}" for proposal in best.attempt.proposals for caveat in proposal.caveats)
+    else:
+        yield shortened(f"not repaired: {best.ruling.verdict} {best.ruling.reason or ''}: {best.ruling.sentence}")
+        yield from (f"  tried {line}" for line in _fallen(found.tried))
+    if found.stopped:
+        yield f"  {found.stopped}; --budget gives more"
+
+
+def _notes(ruling: Ruling) -> list[str]:
+    return list(dict.fromkeys(note for evidence in ruling.evidence for note in evidence.notes))
+
+
+def _fallen(tried: Sequence[Tried]) -> Iterator[str]:
+    for one in tried:
+        titles = " and ".join(proposal.title for proposal in one.attempt.proposals)
+        yield shortened(f"{titles}: {one.ruling.verdict} {one.ruling.reason or ''}")
+
+
+def _choices(outcome: Outcome) -> Iterator[str]:
+    found = outcome.found
+    if found is None or not found.choices:
+        return
+    yield "several repairs are right, each with another meaning; --choose N writes one:"
+    for number, choice in enumerate(found.choices, start=1):
+        proposal = choice.attempt.proposals[-1]
+        yield f"{number}. {proposal.title}"
+        yield f"   {proposal.meaning}"
+        yield f"   {shortened(_checked(choice.ruling))}"
+        diffs = patch(outcome, choice.attempt).decode("utf-8", "replace").splitlines()
+        yield from (f"   {line}" for line in diffs)
+
+
+def _checked(ruling: Ruling) -> str:
+    if ruling.verdict is Verdict.PROVED:
+        return f"equal to the gradients at the saved values: {evidence_line(ruling.evidence)}"
+    if ruling.reason in ("gradient-differs", "gradient-missing", "forward-differs", "state-differs"):
+        return f"runs; it computes other gradients than those at the saved values: {ruling.sentence}"
+    return f"{ruling.verdict} {ruling.reason or ''}: {ruling.sentence}"
+
+
+def _where(place: Place | None) -> str:
+    if place is None:
+        return "(not in your code)"
+    return f"{files.shown(place.file)}:{place.line}" + (f":{place.column}" if place.column else "")
+
+
+def _text(place: Place | None) -> str:
+    text = place.text if place is not None else ""
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _first(offence: Offence) -> Place | None:
+    first = offence.writes[0] if offence.writes else None
+    if first is None:
+        return offence.save.place if offence.save is not None else offence.needed
+    return first.origin
+
+
+# --- JSON
+
+
+def to_json(outcome: Outcome, code: int) -> str:
+    """One document; its shape is a contract, told by `version`."""
+    found = outcome.found
+    best = found.best if found is not None else None
+    data = {
+        "version": VERSION,
+        "tool": {"name": "fixinplace", "version": __version__},
+        "command": "repair",
+        "target": outcome.label,
+        "exit": code,
+        "failure": None if outcome.failure is None else outcome.failure.sentence,
+        "status": outcome.status,
+        "culprits": [_culprit_json(outcome, culprit) for culprit in found.culprits] if found is not None else [],
+        "spots": [_spot(spot) for spot in outcome.trace.spots],
+        "notes": list(outcome.trace.notes),
+        "tried": [_tried(outcome, one) for one in found.tried] if found is not None else [],
+        "choices": [_tried(outcome, one) for one in found.choices] if found is not None else [],
+        "patch": _tried(outcome, best) if best is not None else None,
+        "written": outcome.written,
+        "stopped": found.stopped if found is not None else "",
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _culprit_json(outcome: Outcome, culprit: Culprit) -> Json:
+    code = rule_of(culprit.offences[0], outcome.files)
+    rule = names.rule(code)
+    first = culprit.offences[0]
+    return {
+        "rule": code,
+        "name": rule.name if rule is not None else None,
+        "message": headline(first, outcome.files),
+        "culprit": _place_json(_first(first)),
+        "save": _place_json(first.save.place if first.save is not None else None),
+        "backward": _place_json(first.needed),
+        "offences": [_offence(offence) for offence in culprit.offences],
+        "explanations": [{"title": each.title, "meaning": each.meaning} for each in culprit.of(Tier.EXPLAIN)],
+    }
+
+
+def _offence(offence: Offence) -> Json:
+    return {
+        "rule": offence.rule or None,
+        "save": None if offence.save is None else {"op": offence.save.op, **(_place_json(offence.save.place) or {})},
+        "writes": [_write(write) for write in offence.writes],
+        "backward": _place_json(offence.needed),
+        "node": offence.node,
+        "silent": offence.silent,
+        "disjoint": offence.disjoint,
+        "complete": offence.complete,
+        "versions": [offence.saved_version, offence.found_version],
+        "message": offence.message,
+        "note": offence.note,
+    }
+
+
+def _write(write: Write) -> Json:
+    return {
+        "op": write.op,
+        **(_place_json(write.place) or {"file": None, "line": None, "column": None}),
+        "built": _place_json(write.built),
+        "by": write.by,
+        "names": list(write.names),
+        "names_complete": write.names_complete,
+        "requires_grad": write.requires_grad,
+        "leaf": write.leaf,
+        "view": write.view,
+        "grad_mode": write.grad_mode,
+        "in_backward": write.in_backward,
+        "thread": write.thread,
+    }
+
+
+def _place_json(place: Place | None) -> Json | None:
+    if place is None:
+        return None
+    return {
+        "file": files.shown(place.file),
+        "line": place.line,
+        "column": place.column,
+        "end": {"line": place.end_line, "column": place.end_column},
+        "function": place.function,
+        "text": place.text,
+    }
+
+
+def _spot(spot: Spot) -> Json:
+    return {**(_place_json(spot.place) or {}), "op": spot.op, "count": spot.count, "standing": spot.standing.value,
+            "tracked": spot.tracked}  # fmt: skip
+
+
+def _tried(outcome: Outcome, tried: Tried) -> Json:
+    return {
+        "proposals": [_proposal(proposal) for proposal in tried.attempt.proposals],
+        "diff": "".join(diff_text(result) for result in results(outcome, tried.attempt)),
+        **document.ruling(tried.ruling),
+    }
+
+
+def _proposal(proposal: Proposal) -> Json:
+    return {
+        "repair": proposal.repair,
+        "tier": proposal.tier.value,
+        "title": proposal.title,
+        "meaning": proposal.meaning,
+        "caveats": list(proposal.caveats),
+    }

@@ -1,0 +1,305 @@
+"""A forward-mode run: the program's derivative along one direction, recorded where it asks for gradients.
+
+Note [Grad mode becomes forward mode]
+    Reverse mode stays off during the whole run, so that no write to a leaf and none to one of several views is
+    refused, and nothing is saved that a write could spoil.  The program's own grad mode switches forward mode instead:
+    `no_grad` is then a region whose operations leave tangents alone, `detach` and `.data` drop them, and a custom
+    Function, whose forward torch runs with both modes off, has a tangent only if it says how.  This is what reverse
+    mode means by the same words, to the operation, also inside torch's own Python functions.
+
+Note [Where it ends]
+    Nothing is back-propagated.  The run goes on after a backward, and ends where the program first looks at what a
+    backward would have left: at an optimizer's step, at `.grad`, at what `autograd.grad` returns.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+import torch
+import torch.autograd.graph
+from torch._C import _functorch
+from torch.autograd import forward_ad
+from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
+from torch.overrides import TorchFunctionMode
+
+from fixinplace.verify import tensors
+from fixinplace.verify.duals import Leaves, is_leaf, tangent
+from fixinplace.verify.gradients import HOOK, MAX_RESULTS, Recorder
+from fixinplace.verify.jobs import ForwardEnd
+from fixinplace.verify.records import Records
+from fixinplace.verify.slopes import Slopes
+
+_UNSUPPORTED = re.compile(r"forward AD|forward mode AD|forward-mode AD|jvp function")
+_TENSOR: Any = torch.Tensor
+_BASE: Any = torch._C.TensorBase
+_VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
+_INITIALISERS = torch.nn.init.__name__  # they switch grad mode off themselves
+_PROPERTY = frozenset({"__get__", "__set__", "__delete__"})
+_NO_OVERRIDES: Any = torch._C.DisableTorchFunction
+_FUNCTION: Any = torch.autograd.Function
+_version, _is_inference, _layout = _BASE._version.__get__, _BASE.is_inference, _BASE.layout.__get__
+_clone, _numel, _pointer, _size = _BASE.clone, _BASE.numel, _BASE.data_ptr, _BASE.size
+_enter_level: Callable[[], int] = forward_ad.enter_dual_level
+_enter: Callable[..., object] = TorchFunctionMode.__enter__
+_leave: Callable[..., object] = TorchFunctionMode.__exit__
+_pid = os.getpid
+_transforming = _functorch.peek_interpreter_stack
+_enabled: Callable[[], bool] = torch._C._is_fwd_grad_enabled
+_enable: Callable[[bool], None] = torch._C._set_fwd_grad_enabled
+_set_reverse: Callable[[bool], None] = torch._C._set_grad_enabled
+
+
+class Stop(BaseException):
+    """Ends a forward-mode run: what it could tell has been recorded."""
+
+
+class Handle:
+    """What registering a hook gives where no hook will ever be called."""
+
+    def remove(self) -> None:
+        """Nothing was registered."""
+
+
+class Forward(TorchFunctionMode):
+    """The mode around the user's code.
+
+    stopped: why the run went no further; empty if it came to its end.
+    limited: forward mode was what stopped it, not the program.
+    hooks: the program changes or watches gradients, so that they may be something else than derivatives.
+    """
+
+    def __init__(self, records: Records, recorder: Recorder, number: int) -> None:
+        super().__init__()
+        self.leaves = Leaves(number, self._limit)
+        self.slopes = Slopes(records, recorder, self.leaves)
+        self.stopped, self.limited, self.hooks = "", False, False
+        self._process = _pid()
+        self._zeroing = False
+        self._special: dict[object, Callable[..., Any]] = {
+            _TENSOR.requires_grad.__get__: lambda tensor, *_: self.tracked(tensor),
+            _TENSOR.is_leaf.__get__: lambda tensor, *_: not self.computed(tensor),
+            _TENSOR.grad.__get__: self._gradient,
+            _TENSOR.grad_fn.__get__: self._node,
+            _TENSOR.requires_grad.__set__: self._require,
+            _TENSOR.requires_grad_: self._require,
+            _TENSOR.retain_grad: lambda tensor: None,
+            _TENSOR.register_hook: self._hook,
+            _TENSOR.register_post_accumulate_grad_hook: self._hook,
+        }
+
+    def install(self) -> None:
+        """From now on the grad mode of the calling thread, and of threads started later, is forward mode."""
+        _enter_level()
+        torch._C._set_mkldnn_enabled(False)  # its recurrent layers have no forward-mode formula
+        torch._C._set_sdp_use_flash(False)  # nor has fused attention
+        torch._C._set_sdp_use_mem_efficient(False)
+        _set_reverse(False)
+        replaced: tuple[tuple[object, str, object], ...] = (
+            (torch._C, "_set_grad_enabled", _enable),
+            (torch._C, "is_grad_enabled", _enabled),
+            (torch, "is_grad_enabled", _enabled),
+            (torch.autograd.graph, HOOK, self._engine),
+            (torch.autograd, HOOK, self._engine),
+        )
+        for module, name, value in replaced:
+            setattr(module, name, value)
+        self._wrap_functions()
+        self._wrap_threads()
+        self._wrap_zeroing(Optimizer)
+        self._wrap_zeroing(torch.nn.Module)
+        register_optimizer_step_pre_hook(self._step)
+        _enter(self)
+
+    def uninstall(self) -> None:
+        """The user's code has ended: nothing is intercepted any more, and tangents stay readable."""
+        _leave(self, None, None, None)
+        _enable(True)
+
+    def __torch_function__(
+        self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Make leaves dual and call; ends the run where forward mode cannot follow."""
+        if self.stopped:
+            raise Stop(self.stopped)
+        if (special := self._special.get(func)) is not None:
+            return special(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        passing = name in _PROPERTY and getattr(func.__self__, "__name__", "") not in _VIEWS
+        if passing or getattr(func, "__module__", "") == _INITIALISERS:
+            return func(*args, **(kwargs or {}))
+        return self._called(name, func, args, kwargs or {})
+
+    def tracked(self, tensor: torch.Tensor) -> bool:
+        """What reverse mode would call `requires_grad`."""
+        with _NO_OVERRIDES():
+            return is_leaf(tensor) or tangent(tensor) is not None
+
+    def computed(self, tensor: torch.Tensor) -> bool:
+        """True for a tracked tensor that is no leaf."""
+        return not self.leaves.knows(tensor) and tangent(tensor) is not None
+
+    def results(self, tracked: list[tuple[str, torch.Tensor]], named: dict[int, str]) -> list[str]:
+        """The derivatives of observed results, as `Recorder.results` takes their gradients; none of a stopped run."""
+        for path, tensor in [] if self.stopped else tracked[:MAX_RESULTS]:
+            self.slopes.result(path, tensor)
+        return []
+
+    @property
+    def end(self) -> ForwardEnd:
+        """How far the run came."""
+        return ForwardEnd(self.stopped, self.limited, self.slopes.count, self.hooks, self.leaves.any_written)
+
+    def _called(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        if _transforming() is not None:
+            self._limit("torch.func transforms are not followed")
+        active, versions = _enabled(), []
+        if active:
+            with _NO_OVERRIDES():
+                args = _apart(name, args)
+                for each in _tensors((*args, *kwargs.values())):
+                    self.leaves.use(each)
+                    versions.append((each, _counter(each)))
+        try:
+            result = func(*args, **kwargs)
+        except RuntimeError as error:
+            if _UNSUPPORTED.search(str(error)):
+                self._limit(f"`{name}` has no forward-mode formula")
+            raise
+        if active:
+            with _NO_OVERRIDES():
+                for each, version in versions:
+                    if _counter(each) != version:
+                        self.leaves.written(each)
+                self.slopes.look_at(result)
+        return result
+
+    def _stop(self, sentence: str) -> NoReturn:
+        self.stopped = self.stopped or sentence
+        raise Stop(self.stopped)
+
+    def _limit(self, sentence: str) -> NoReturn:
+        self.limited = True
+        self._stop(sentence)
+
+    def _engine(self, outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        """In place of the engine's entry point: records, computes nothing."""
+        if _pid() != self._process:
+            self._stop("a process that the program forked asks for gradients")
+        if self.stopped:
+            raise Stop(self.stopped)
+        if _transforming() is not None or not all(map(tensors.is_tensor, outputs)):
+            self._limit("gradients of graph edges and batched gradients are not followed")
+        with _NO_OVERRIDES():
+            if _enabled():
+                for each in outputs:
+                    self.leaves.use(each)
+            self.slopes.backward(outputs, args[0] if args else ())
+        if not kwargs.get("accumulate_grad", False):
+            self._stop("the program goes on with what `torch.autograd.grad` returns")
+
+    def _gradient(self, tensor: torch.Tensor, *_: object) -> torch.Tensor | None:
+        """`.grad`, which no backward of this run has filled."""
+        if self.slopes.count and not self._zeroing and self.tracked(tensor):
+            self._stop("the program reads `.grad`")
+        with _NO_OVERRIDES():
+            found: torch.Tensor | None = _TENSOR.grad.__get__(tensor)
+        return found
+
+    def _node(self, tensor: torch.Tensor, *_: object) -> Any:
+        if self.computed(tensor):
+            self._limit("the program reads `.grad_fn`")
+        return None
+
+    def _require(self, tensor: torch.Tensor, wanted: bool = True) -> torch.Tensor:
+        """`requires_grad_`: nothing to do for what is tracked already, else a leaf begins or ends."""
+        if not self.computed(tensor):
+            with _NO_OVERRIDES():
+                tensors.require_grad(tensor, wanted)
+        return tensor
+
+    def _hook(self, *_: object, **__: object) -> Handle:
+        self.hooks = True
+        return Handle()
+
+    def _step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Before the first step; a closure that computes the gradients runs once."""
+        given = (*args[1:], *kwargs.values())
+        if not self.stopped and (closure := next(filter(callable, given), None)) is not None:
+            with torch.enable_grad():
+                closure()
+        self._stop("an optimizer steps")
+
+    def _wrap_zeroing(self, owner: Any) -> None:
+        """`zero_grad` reads gradients only to drop them."""
+        original = owner.zero_grad
+
+        def zero_grad(this: Any, *args: Any, **kwargs: Any) -> None:
+            self._zeroing = True
+            try:
+                original(this, *args, **kwargs)
+            finally:
+                self._zeroing = False
+
+        owner.zero_grad = zero_grad
+
+    def _wrap_functions(self) -> None:
+        """Custom Functions are called past every mode."""
+        original = _FUNCTION.apply.__func__
+
+        def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.stopped:
+                raise Stop(self.stopped)
+            return self._called(cls.__qualname__, partial(original, cls), args, kwargs)
+
+        _FUNCTION.apply = classmethod(apply)
+
+    def _wrap_threads(self) -> None:
+        """Modes belong to a thread."""
+        original = threading.Thread.run
+
+        def run(thread: threading.Thread) -> None:
+            _set_reverse(False)
+            with self:
+                original(thread)
+
+        threading.Thread.run = run  # type: ignore[assignment,method-assign]
+
+
+def _tensors(values: Iterable[object]) -> Iterator[torch.Tensor]:
+    """Tensors among the arguments of a call, and in lists and tuples that are arguments."""
+    for value in values:
+        if tensors.is_tensor(value):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
+
+
+def _apart(name: str, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of an in-place method without its own target among the others.
+
+    `x.mul_(x)` is right in reverse mode; in forward mode torch overwrites the tangent before it reads it again.
+    """
+    if not name.endswith("_") or name.startswith("_") or not args or not tensors.is_tensor(args[0]):
+        return args
+    target = args[0]
+    return (target, *(_clone(each) if _is_same(each, target) else each for each in args[1:]))
+
+
+def _is_same(value: object, target: torch.Tensor) -> bool:
+    """The same elements, as the same object or as a view."""
+    if value is target:
+        return True
+    if not tensors.is_tensor(value) or _layout(value) is not torch.strided or _layout(target) is not torch.strided:
+        return False
+    return _numel(value) > 0 and (_pointer(value), _size(value)) == (_pointer(target), _size(target))
+
+
+def _counter(tensor: torch.Tensor) -> int:
+    """The version counter; a tensor of inference mode has none."""
+    return 0 if _is_inference(tensor) else int(_version(tensor))

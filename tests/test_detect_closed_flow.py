@@ -1,0 +1,182 @@
+"""Programs in which control flow or scopes hide another holder of the tensor: nothing in them may be called safe."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+from rewriting import fixes
+
+HEAD = "w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    k = w\n    "
+
+FLOW = {
+    "break past else": "for i in range(3):\n        k = h\n        if i:\n            break\n        k = w\n    else:\n"
+    "        k = w\n    h += 1\n    return k",
+    "break past a while's else": "while True:\n        if len(w):\n            k = h\n            break\n    else:\n"
+    "        k = w\n    h += 1\n    return k",
+    "error inside a condition": "try:\n        if len(w):\n            k = h\n            {}['x']\n            k = w\n"
+    "    except KeyError:\n        pass\n    h += 1\n    return k",
+    "raise inside a loop": "try:\n        for i in range(3):\n            k = h\n            if i:\n"
+    "                raise KeyError\n            k = w\n    except KeyError:\n        pass\n    h += 1\n    return k",
+    "raise before the handler's write": "try:\n        if len(w):\n            k = h\n            raise KeyError\n"
+    "    except KeyError:\n        h += 1\n    return k",
+    "error before finally": "try:\n        k = h\n        {}['x']\n        k = w\n    finally:\n        h += 1\n"
+    "        print(k)",
+    "break through finally": "for i in range(3):\n        try:\n            if i:\n                break\n        finally:\n"
+    "            k = h\n        k = w\n    h += 1\n    return k",
+    "continue through finally": "for i in range(3):\n        h = h * 2\n        try:\n            if i:\n"
+    "                continue\n        finally:\n            k, m = h, k\n        k = w\n    h += 1\n    return m, k",
+    "return, then finally": "try:\n        if len(w):\n            return h\n        h = w * 3\n    finally:\n        h += 1\n"
+    "    return h",
+    "return of a view, then finally": "k = h.view(3)\n    try:\n        return k, 1\n    finally:\n        h *= 2",
+    "guard that keeps": "match 3:\n        case int() if KEPT.append(h) is None:\n            h += 1\n    return KEPT",
+    "guard that binds": "match 3:\n        case int() if len(k := h):\n            pass\n    h += 1\n    return k",
+    "binding on one side": "y = (k := h) if len(w) else (k := w)\n    y = y * 1\n    h += 1\n    return k",
+    "binding in a branch that may not run": "k = h\n    n = len(k := w) if len(w) > 9 else 0\n    h += 1\n    return k",
+    "binding behind `and`": "k = h\n    n = len(w) > 9 and len(k := w)\n    h += 1\n    return k",
+    "binding behind a comparison": "k = h\n    n = 3 < 2 < len(k := w)\n    h += 1\n    return k",
+    "binding in an empty comprehension": "k = h\n    n = [len(k := w) for i in range(0)]\n    h += 1\n    return k",
+    "binding in a key": "k = h\n    n = {len(k := w): 1 for i in range(0)}\n    h += 1\n    return k",
+}
+
+SCOPES = {
+    "default of a function": "k = h\n    def f(t=k):\n        return t\n    k = w\n    h += 1\n    return f()",
+    "default of a lambda": "k = h\n    f = lambda t=k: t\n    k = w\n    h += 1\n    return f()",
+    "class body": "k = h\n    class C:\n        t = k\n    k = w\n    h += 1\n    return C.t",
+    "generator that is begun": "k = h\n    rows = (r * 2 for r in k)\n    k = w\n    h += 1\n    return list(rows)",
+    "cell that was read": "k = h\n    def get():\n        return k\n    m = get()\n    k = w\n    h += 1\n    return m",
+    "cell that a lambda read": "k = h\n    get = lambda: k\n    m = get()\n    k = w\n    h += 1\n    return m",
+    "cell of a comprehension": "fs = [lambda: t for t in [h]]\n    h += 1\n    return fs[0]()",
+    "nested function defined twice": "if len(w):\n        def f(t):\n            return t\n    else:\n        def f(t):\n"
+    "            return t * 2\n    m = f(h)\n    h += 1\n    return m",
+    "nested function bound anew": "def f(t):\n        return t * 2\n    f = lambda t: t\n    m = f(h)\n    h += 1\n    return m",
+    "name of an enclosing function": "f = lambda t: t\n    def g(w):\n        h = torch.exp(w)\n        m = f(h)\n"
+    "        h += 1\n        return m\n    return g(w)\ndef f(t):\n    return t * 2",
+    "function that a condition replaces": "m = f(h)\n    h += 1\n    return m\ndef f(t):\n    return t * 2\nif len('x'):\n"
+    "    def f(t):\n        return t",
+    "function that an import replaces": "m = f(h)\n    h += 1\n    return m\ndef f(t):\n    return t * 2\ntry:\n"
+    "    from operator import pos as f\nexcept ImportError:\n    pass",
+    "function that an import in a function replaces": "from operator import pos as f\n    m = f(h)\n    h += 1\n    return m\n"
+    "def f(t):\n    return t * 2",
+    "class that a condition replaces": "m = Act()(h)\n    h += 1\n    return m\nif len('x') > 1:\n    class Act(nn.Module):\n"
+    "        def forward(self, t):\n            return t * 2\nelse:\n    class Act(nn.Module):\n"
+    "        def forward(self, t):\n            return t",
+    "class of another function": "def other():\n        class Net(nn.Module):\n            def forward(self, t):\n"
+    "                return t * 2\n    m = same(torch.exp(w))\n    return m\ndef same(h):\n    class Net(nn.Module):\n"
+    "        def forward(self, t):\n            return t\n    h = torch.exp(h)\n    m = Net()(h)\n    h += 1\n    return m",
+    "name that the module exports": "pass\nW = torch.ones(3, requires_grad=True)\nH = W * 2\nG = H\nH += 1",
+}
+
+
+@pytest.mark.parametrize("body", (FLOW | SCOPES).values(), ids=(FLOW | SCOPES).keys())
+def test_nothing_here_is_safe(body: str) -> None:
+    assert not any(fix.safe for fix in fixes(f"def main():\n    {HEAD}{body}\n"))
+
+
+CLASSES = {
+    "method that a subclass replaces": """
+        class Base:
+            def head(self, t):
+                return t * 2
+            def run(self, w):
+                h = torch.sigmoid(w)
+                m = self.head(h)
+                h += 1
+                return m
+        class Sub(Base):
+            def head(self, t):
+                return t
+    """,
+    "method that a sibling base replaces": """
+        class Base:
+            def head(self, t):
+                return t * 2
+            def run(self, w):
+                h = torch.sigmoid(w)
+                m = self.head(h)
+                h += 1
+                return m
+        class Other:
+            def head(self, t):
+                return t
+        class Sub(Other, Base):
+            pass
+    """,
+    "next of several bases": """
+        class Base:
+            def head(self, t):
+                return t * 2
+        class Sub(Base):
+            def run(self, w):
+                h = torch.sigmoid(w)
+                m = super().head(h)
+                h += 1
+                return m
+        class Other(Base):
+            def head(self, t):
+                return t
+        class Both(Sub, Other):
+            pass
+    """,
+    "forward that a subclass replaces": """
+        class Net(nn.Module):
+            def forward(self, t):
+                return t * 2
+        class Plain(Net):
+            def forward(self, t):
+                return t
+        class Outer(nn.Module):
+            def forward(self, net: Net, w):
+                h = torch.sigmoid(w)
+                m = net(h)
+                h += 1
+                return m
+    """,
+    "own __call__": """
+        class Net(nn.Module):
+            def __call__(self, t):
+                return t
+            def forward(self, t):
+                return t * 2
+        def main(w):
+            net = Net()
+            h = torch.sigmoid(w)
+            m = net(h)
+            h += 1
+            return m
+    """,
+    "method in an instance's dict": """
+        class Net:
+            def head(self, t):
+                return t * 2
+            def run(self, w):
+                h = torch.sigmoid(w)
+                m = self.head(h)
+                h += 1
+                return m
+        def main(net):
+            net.__dict__["head"] = lambda t: t
+    """,
+}
+
+
+@pytest.mark.parametrize("code", CLASSES.values(), ids=CLASSES.keys())
+def test_no_method_here_is_safe(code: str) -> None:
+    assert not any(fix.safe for fix in fixes(textwrap.dedent(code)))
+
+
+PLAIN = {
+    "loop with else": "for i in range(3):\n        if i:\n            break\n        h = h * 2\n    else:\n        h = w * 3\n"
+    "    h += 1\n    return h",
+    "finally": "try:\n        k = open('x')\n    finally:\n        print('done')\n    h += 1\n    return h",
+    "conditional expression": "k = h * 2 if len(w) else h * 3\n    h += 1\n    return k",
+    "nested function of its own": "def f(t):\n        return t * 2\n    m = f(h)\n    h += 1\n    return m",
+    "class of one function": "class Net(nn.Module):\n        def forward(self, t):\n            return t * 2\n    m = Net()(h)\n"
+    "    h += 1\n    return m",
+}
+
+
+@pytest.mark.parametrize("body", PLAIN.values(), ids=PLAIN.keys())
+def test_plain_code_is_safe(body: str) -> None:
+    found = fixes(f"def main():\n    {HEAD}{body}\n")
+    assert found and all(fix.safe for fix in found)

@@ -1,0 +1,91 @@
+"""Programs in which torch itself holds on to the tensor, or tells it from its replacement: nothing here is safe."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from rewriting import fixes
+
+from fixinplace.detect.mixing import keeps_history
+
+HEAD = "w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    "
+
+MEMORY = {
+    "store into an expanded tensor": "e = torch.sigmoid(w).expand(2, 3)\n    e[0, 1:] *= 2\n    return e",
+    "store into what was expanded before": "e = torch.sigmoid(w).expand(2, 3)[:, 1:].mT\n    e[1] = 1.0\n    return e",
+    "store into windows": "e = torch.sigmoid(w).unfold(0, 2, 1)\n    e[0] = 1.0\n    return e",
+    "method on a part of broadcast tensors": "e, f = torch.broadcast_tensors(torch.sigmoid(w), torch.ones(2, 3))\n"
+    "    e[1].mul_(2)\n    return e",
+    "registered as a buffer": "net = nn.Linear(3, 3)\n    net.register_buffer('kept', h)\n    h += 1\n    return net.kept",
+    "a buffer made of it": "kept = nn.Buffer(h)\n    h += 1\n    return kept",
+    "in a list of parameters": "kept = nn.ParameterList([h.data])\n    h += 1\n    return kept[0]",
+    "in a module of another file": "kept = nn.attention.Held(h)\n    h += 1\n    return kept.t",
+}
+
+MODULES = {
+    "no layers at all": "net = nn.Sequential(*[nn.Linear(3, 3) for i in range(n)])\n    k = net(h)\n    h += 1\n    return k",
+    "layers from a loop": "layers = []\n    for i in range(n):\n        layers += [nn.Linear(3, 3)]\n"
+    "    net = nn.Sequential(*layers)\n    k = net(h)\n    h += 1\n    return k",
+    "layers appended in a loop": "layers = []\n    for i in range(n):\n        layers.append(nn.Linear(3, 3))\n"
+    "    net = nn.Sequential(*layers)\n    k = net(h)\n    h += 1\n    return k",
+    "layer taken out": "net = nn.Sequential(nn.Linear(3, 3))\n    net.pop(0)\n    k = net(h)\n    h += 1\n    return k",
+    "layer deleted": "net = nn.Sequential(nn.Linear(3, 3))\n    del net[0]\n    k = net(h)\n    h += 1\n    return k",
+    "layers deleted": "net = nn.Sequential(nn.Linear(3, 3))\n    del net[:1]\n    k = net(h)\n    h += 1\n    return k",
+    "no layers left": "net = nn.Sequential(nn.Linear(3, 3))[:n]\n    k = net(h)\n    h += 1\n    return k",
+}
+
+UNKNOWN = {
+    "method that tensors have": "k = tool.norm(h)\n    h += 1\n    return k",
+    "method of an argument": "return apply(tool, h)\ndef apply(tool, w):\n    tool.gather(w)\n    h = torch.exp(w)\n"
+    "    k = tool.gather(h)\n    h += 1\n    return k",
+    "class with a library's name": "k = F.relu(h, inplace=True)\n    h += 1\n    return k, F.kept\n"
+    "import torch.nn.functional as F\nclass F:\n    def relu(t, inplace):\n        F.kept = t",
+    "patched for a while": "with mock.patch('torch.sigmoid', lambda t: t):\n        k = torch.sigmoid(h)\n    h += 1\n"
+    "    return k\nfrom unittest import mock",
+}
+
+PRINTED = {
+    "view": "k = h[1:]\n    k += 1\n    print(k)",
+    "view in a dict": "k = h[1]\n    k *= 2\n    d = {'k': k}\n    print(d)",
+    "view in a string": "k = h.view(3, 1)\n    k *= 2\n    return f'{k}'",
+    "view as a string": "k = h.view(3, 1)\n    k *= 2\n    return str(k)",
+    "view in a formatted string": "k = h.view(3, 1)\n    k *= 2\n    return '%s' % k, '{}'.format(k)",
+    "view in a log": "k = h.view(3, 1)\n    k *= 2\n    log.info('k is %s', k)",
+    "view in a helper": "k = h.view(3, 1)\n    k *= 2\n    show(k)\ndef show(t):\n    print('value:', t)",
+    "store": "h[h > 0.5] = 0\n    print(h)",
+    "method whose counterpart is called otherwise": "nn.functional.elu_(h)\n    print(h)",
+}
+
+ALL = MEMORY | MODULES | UNKNOWN | {f"printed {name}": body for name, body in PRINTED.items()}
+
+
+@pytest.mark.parametrize("body", ALL.values(), ids=ALL.keys())
+def test_nothing_here_is_safe(body: str) -> None:
+    assert not any(fix.safe for fix in fixes(f"def main(n, tool, log):\n    {HEAD}{body}\n"))
+
+
+PLAIN = {
+    "expanded and computed with": "e = w.expand(2, 3) * 2\n    e[0] = 1.0\n    return e",
+    "fixed layers": "net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))\n    k = net(h)\n    h += 1\n    return k, h",
+    "printed number": "k = h[1:]\n    k += 1\n    print(k.sum().item(), k.shape)\n    return k",
+    "printed with a format": "k = h.sum().squeeze()\n    k += 1\n    print(f'{k:.3f}')\n    return k",
+    "printed after detaching": "k = h[1:]\n    k += 1\n    print(k.detach())\n    return k",
+    "printed sum": "h += 1\n    print(h)\n    return h",
+}
+
+
+@pytest.mark.parametrize("body", PLAIN.values(), ids=PLAIN.keys())
+def test_plain_code_is_safe(body: str) -> None:
+    found = fixes(f"def main(n, tool, log):\n    {HEAD}{body}\n")
+    assert found and all(fix.safe for fix in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["add", "mul", "relu", "clamp", "elu", "leaky_relu", "acosh", "tanh", "sigmoid", "celu"]
+)
+def test_history_is_kept_where_torch_keeps_it(name: str) -> None:
+    weight = torch.full((3,), 1.5, requires_grad=True)
+    operands = {"add": [2.0], "mul": [2.0], "clamp": [0.5]}.get(name, [])
+    home = torch.Tensor if hasattr(torch.Tensor, f"{name}_") else torch.nn.functional
+    written, plain = (getattr(home, text)(weight * 1, *operands).grad_fn for text in (f"{name}_", name))
+    assert keeps_history(f"Tensor.{name}_") == (written.name() == plain.name())

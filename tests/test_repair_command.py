@@ -1,0 +1,284 @@
+"""`fixinplace repair`, from the user's command to the patched file."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+GATE = """
+import torch
+from torch import nn
+
+
+class Gate(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x):
+        h = torch.sigmoid(self.linear(x))
+        h += x
+        return h
+"""
+
+TRAIN = """
+import sys
+
+import torch
+
+from gate import Gate
+
+
+def main():
+    torch.manual_seed(0)
+    gate = Gate(4)
+    optimizer = torch.optim.SGD(gate.parameters(), lr=0.1)
+    for _ in range(2):
+        out = gate(torch.randn(8, 4))
+        counts = torch.zeros(4)
+        counts += 1
+        loss = out.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    print("done", sys.argv[1:])
+    return loss
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+SILENT = """
+import torch
+
+
+def main():
+    torch.manual_seed(0)
+    w = torch.randn(3, requires_grad=True)
+    y = w.exp()
+    z = y * w
+    y.data.mul_(2)
+    loss = z.sum()
+    loss.backward()
+    return w.grad
+"""
+
+
+def write(**files: str) -> None:
+    for name, text in files.items():
+        Path(f"{name}.py").write_text(textwrap.dedent(text).lstrip("\n"))
+
+
+def document(result: Result) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(result.stdout)
+    return data
+
+
+def places(data: dict[str, Any]) -> list[tuple[str, int, int, int]]:
+    return [
+        (c["culprit"]["file"], c["culprit"]["line"], c["save"]["line"], c["backward"]["line"]) for c in data["culprits"]
+    ]
+
+
+def test_a_script_with_its_arguments_is_patched_in_the_file_that_is_to_blame(command):
+    write(gate=GATE, train=TRAIN)
+    before = Path("train.py").read_text()
+
+    result = command("repair", "train.py", "--steps", "2")
+
+    assert result.exit_code == 0, result.stderr
+    assert "h = h + x" in Path("gate.py").read_text()
+    assert Path("train.py").read_text() == before
+    assert result.stderr.splitlines()[0] == "gate.py:12:9  FIP101 augmented-name  `h += x` overwrites `h`"
+    assert "  saved by   gate.py:11:13  torch.sigmoid(self.linear(x))   sigmoid keeps its result" in result.stderr
+    assert "  needed at  train.py:18:9  loss.backward()" in result.stderr
+    assert "\nproved: " in result.stderr
+    assert result.stdout.startswith("--- a/gate.py\n+++ b/gate.py\n")
+    again = command("repair", "train.py")
+    assert again.exit_code == 0
+    assert "nothing to repair" in again.stderr
+
+
+def test_a_dry_run_writes_nothing_and_leaves_with_1(command):
+    write(gate=GATE, train=TRAIN)
+
+    result = command("repair", "--diff", "--output-format", "json", "train.py::main")
+
+    data = document(result)
+    assert result.exit_code == data["exit"] == 1
+    assert data["status"] == "repaired"
+    assert not data["written"]
+    assert places(data) == [("gate.py", 12, 11, 18)]
+    assert data["patch"]["verdict"] == "proved"
+    assert "+        h = h + x\n" in data["patch"]["diff"]
+    assert "h += x" in Path("gate.py").read_text()
+
+
+def test_a_module_is_run_as_python_would(command):
+    Path("pkg").mkdir()
+    Path("pkg/__init__.py").write_text("")
+    write(**{"pkg/gate": GATE, "pkg/train": TRAIN.replace("from gate", "from .gate")})
+
+    result = command("repair", "-m", "pkg.train", "-x")
+
+    assert result.exit_code == 0, result.stderr
+    assert "h = h + x" in Path("pkg/gate.py").read_text()
+
+
+def test_a_test_suite_is_a_module_like_any_other(command):
+    write(gate=GATE, test_gate=TRAIN.replace("def main", "def test_main").replace("    return loss\n", ""))
+
+    result = command("repair", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_gate.py", "-k", "main")
+
+    assert result.exit_code == 0, result.stderr
+    assert "h = h + x" in Path("gate.py").read_text()
+
+
+def test_what_goes_wrong_without_an_error_is_found(command):
+    write(silent=SILENT)
+
+    result = command("repair", "--output-format", "json", "silent.py::main")
+
+    data = document(result)
+    assert data["failure"] is None
+    assert places(data) == [("silent.py", 9, 8, 11)]
+    assert data["culprits"][0]["rule"] == "FIP301"
+    assert data["status"] == "repaired", data["tried"]
+    assert result.exit_code == 0
+
+
+def test_explaining_stops_before_any_patch(command):
+    write(gate=GATE, train=TRAIN)
+
+    result = command("repair", "--explain", "train.py")
+
+    assert result.exit_code == 1
+    assert "needed at  train.py:18:9" in result.stderr
+    assert "proved" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_healthy_program_is_left_alone(command):
+    write(gate=GATE.replace("h += x", "h = h + x"), train=TRAIN)
+
+    result = command("repair", "train.py")
+
+    assert result.exit_code == 0
+    assert "nothing to repair" in result.stderr
+
+
+def test_a_failure_of_the_users_own_is_passed_through(command, capfd):
+    write(broken="import torch\n\ndef f():\n    raise KeyError('mine')\n\nf()\n")
+
+    result = command("repair", "broken.py")
+
+    shown = capfd.readouterr().err
+    assert result.exit_code == 2
+    assert "KeyError: 'mine'" in shown
+    assert 'broken.py", line 6' in shown
+    assert "fixinplace/" not in shown
+    assert "fails by itself" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "nothing to repair: name a script"),
+        (("gone.py",), "there is no file gone.py"),
+        (("gone.py::main",), "there is no file gone.py"),
+        (("train.py::main", "-x"), "takes no arguments"),
+        (("--budget", "many", "train.py"), "--budget many"),
+        (("--budget", "0", "train.py"), "--budget 0"),
+    ],
+)
+def test_a_command_that_names_nothing_is_told_in_one_line(command, words: tuple[str, ...], says: str):
+    write(gate=GATE, train=TRAIN)
+
+    result = command("repair", *words)
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_a_module_that_does_not_exist(command, capfd):
+    result = command("repair", "-m", "nowhere.at.all")
+
+    assert result.exit_code == 2
+    assert "No module named" in capfd.readouterr().err + result.stderr
+
+
+def test_an_endless_program_is_stopped_and_what_it_told_is_used(command):
+    write(silent=SILENT + "\nmain()\nwhile True:\n    pass\n", waiting="import time\n\ntime.sleep(1000)\n")
+
+    told = command("repair", "--explain", "--timeout", "15", "silent.py")
+    nothing = command("repair", "--timeout", "1", "waiting.py")
+
+    assert "silent.py:9:5" in told.stderr
+    assert told.exit_code == 1
+    assert "did not end within 1 s" in nothing.stderr
+    assert nothing.exit_code == 2
+
+
+def test_a_program_that_kills_itself(command):
+    write(gone="import os\nos._exit(3)\n")
+
+    result = command("repair", "gone.py")
+
+    assert result.exit_code == 2
+    assert "exit code 3" in result.stderr
+
+
+def test_there_must_be_something_to_choose(command):
+    write(gate=GATE, train=TRAIN)
+
+    result = command("repair", "--choose", "3", "train.py")
+
+    assert result.exit_code == 2
+    assert "there are 0 proposals" in result.stderr
+    assert "h += x" in Path("gate.py").read_text()
+
+
+def test_two_culprits_are_repaired_together(command):
+    two = GATE.replace("        return h", "        g = h.tanh()\n        g *= 2\n        return g")
+    write(gate=two, train=TRAIN)
+
+    result = command("repair", "train.py")
+
+    assert result.exit_code == 0, result.stderr
+    text = Path("gate.py").read_text()
+    assert "h = h + x" in text
+    assert "g = g * 2" in text
+
+
+def test_a_parameter_written_by_hand_stays_in_place(command):
+    write(
+        init="""
+        import math
+        import torch
+        from torch import nn
+
+
+        def main():
+            torch.manual_seed(0)
+            head = nn.Linear(4, 6)
+            bias = head.bias.view(2, 3)
+            bias[:, 0] += math.log(8)
+            bias[:, 1:] += math.log(0.6)
+            loss = head(torch.randn(5, 4)).square().mean()
+            loss.backward()
+            return {"loss": loss, "bias": head.bias.grad}
+        """
+    )
+
+    result = command("repair", "--output-format", "json", "init.py::main")
+
+    data = document(result)
+    assert data["culprits"][0]["rule"] == "FIP203"
+    assert data["culprits"][0]["culprit"]["line"] == 10
+    assert "with torch.no_grad():\n" in data["patch"]["diff"], data["patch"]

@@ -1,0 +1,198 @@
+"""What each local repair proposes, as text; whether it is right is for the proof to say."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import replace
+
+import pytest
+from choosing import PATH, code, place
+
+from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
+from fixinplace.repair.patching import Clash, back, compose
+from fixinplace.repair.search import culprits
+from fixinplace.trace.events import Offence, Place, Save, Write
+
+HEAD = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n\n\n"
+
+
+def offence(text: str, write: str, save: str | None, rule: str = "", node: str = "", built: str = "") -> Offence:
+    program = code(text)
+    at = place(program, write)
+    library = replace(at, file="/lib/torch/nn/modules/activation.py") if built else at
+    made = place(program, built) if built else None
+    first = Write(2, "add_", at, (library, at), made, names=("h",))
+    saved = None if save is None else Save(1, "op", place(program, save), (place(program, save),), names=("h",))
+    return Offence(rule, saved, (first,), None, node=node)
+
+
+def proposed(text: str, one: Offence) -> list[Proposal]:
+    program = code(text)
+    files: Files = lambda path: program if path == PATH else None  # noqa: E731
+    scene = Scene(one, files)
+    found = [proposal for repair in repairs() for proposal in repair.propose(scene)]
+    return sorted((each for each in found if each.tier is Tier.PATCH), key=lambda each: each.rank)
+
+
+def patched(text: str, proposal: Proposal) -> list[str]:
+    """The lines that a proposal adds."""
+    attempt = compose({PATH: code(text)}, [proposal])
+    old, new = text.splitlines(), attempt.rewritten[0].text.splitlines()
+    return [line.strip() for line in new if line not in old]
+
+
+def function(body: str, head: str = "def f(self, x, skip, act, lr):") -> str:
+    return HEAD + head + "\n" + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n"
+
+
+FIRST = {
+    "name": ("h = x.sigmoid()\nh += skip\nreturn h", "h += skip", "x.sigmoid()", "", "h = h + skip"),
+    "unknown type": ("h = self.f(x)\nh /= skip + lr\nreturn h", "h /= skip + lr", "self.f(x)", "",
+                     "h = h / (skip + lr)"),
+    "method": ("h = x.exp()\nh.mul_(2)\nreturn h", "h.mul_(2)", "x.exp()", "", "h = h.mul(2)"),
+    "attribute": ("self.h = x.exp()\nself.h *= 2", "self.h *= 2", "x.exp()", "", "self.h = self.h * 2"),
+    "flag": ("h = x.exp()\nreturn F.relu(h, inplace=True)", "F.relu(h, inplace=True)", "x.exp()", "",
+             "return F.relu(h)"),
+    "slot that is read": ("for i in range(1, 4):\n    h[i] = h[i - 1].sin()\nreturn h", "h[i] = h[i - 1].sin()",
+                          "h[i - 1].sin()", "", "h[i] = h[i - 1].clone().sin()"),
+    "column": ("h = x * 2\nh[:, 1] = torch.exp(h[:, 0])\nreturn h", "h[:, 1] = torch.exp(h[:, 0])",
+               "torch.exp(h[:, 0])", "", "h[:, 1] = torch.exp(h[:, 0].clone())"),
+    "buffer": ("y = F.linear(x, h)\nh.copy_(skip)\nreturn y", "h.copy_(skip)", "F.linear(x, h)", "FIP208",
+               "y = F.linear(x, h.clone())"),
+    "attribute beside another": ("y = torch.mv(self.w.t(), self.h)\nself.h.copy_(skip)\nreturn y", "self.h.copy_(skip)",
+                                 "torch.mv(self.w.t(), self.h)", "FIP208", "y = torch.mv(self.w.t(), self.h.clone())"),
+    "index": ("y = x[h]\nh += 1\nreturn y", "h += 1", "x[h]", "FIP213", "h = h + 1"),
+    "parameter": ("h = self.bias.view(3, -1)\nh[:, 0] += lr", "h[:, 0] += lr", None, "FIP203", "h[:, 0] += lr"),
+    "update by hand": ("for h in self.parameters():\n    h -= lr * h.grad", "h -= lr * h.grad", None, "FIP202",
+                       "h -= lr * h.grad"),
+    "input that is a leaf": ("h = x.detach().requires_grad_()\nh += skip\nreturn h", "h += skip", None, "FIP202",
+                             "h = h + skip"),
+    "chunk": ("h, s = x.chunk(2, -1)\nh.clamp_(-1, 1)\nreturn h * s", "h.clamp_(-1, 1)", None, "FIP204",
+              "h = h.clamp(-1, 1)"),
+    "numpy": ("a = h.detach().numpy()\ny = h.exp()\na /= a.max()\nreturn y", "a /= a.max()", "h.exp()", "FIP302",
+              "y = h.clone().exp()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_what_is_tried_first(name: str):
+    body, write, save, rule, first = FIRST[name]
+    text = function(body)
+    found = proposed(text, offence(text, write, save, rule))
+    added = patched(text, found[0])
+    assert first in added or (rule in ("FIP202", "FIP203") and added[-1:] == [first]), added
+
+
+LATER = {
+    "result": ("h = x.exp()\nh += skip\nreturn h", "h += skip", "x.exp()", "", "ExpBackward0", "h = x.exp().clone()"),
+    "operand in brackets": ("y = (h + 1) * x\nh += skip\nreturn y", "h += skip", "(h + 1) * x", "", "",
+                            "y = (h + 1) * x"),
+    "alias": ("a = h.detach().numpy()\ny = h.exp()\na /= a.max()\nreturn y", "a /= a.max()", "h.exp()", "FIP302", "",
+              "a = h.detach().numpy().copy()"),
+    "rows": ("for h in x:\n    h.sub_(skip)\nreturn x", "h.sub_(skip)", None, "FIP204", "", "x = torch.stack(x_rows)"),
+    "rows with others": ("for i, (h, m) in enumerate(zip(x, skip)):\n    h.sub_(m).div_(2)\nreturn x", "h.sub_(m)",
+                         None,
+                         "FIP204", "", "x = torch.stack(x_rows)"),
+    "no grad for a leaf": ("h = x.detach().requires_grad_()\nh += skip\nreturn h", "h += skip", None, "FIP202", "",
+                           "with torch.no_grad():"),
+    "inference": ("with torch.inference_mode():\n    h = x * 2\nreturn act(h)", "h = x * 2", None, "FIP205", "",
+                  "with torch.no_grad():"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in LATER if name != "operand in brackets"])
+def test_what_is_tried_too(name: str):
+    body, write, save, rule, node, line = LATER[name]
+    text = function(body)
+    found = [patched(text, each) for each in proposed(text, offence(text, write, save, rule, node))]
+    assert any(line in added for added in found), found
+
+
+def test_a_sum_is_no_operand_that_shares_the_memory():
+    body, write, save, rule, node, _ = LATER["operand in brackets"]
+    text = function(body)
+    added = [patched(text, each) for each in proposed(text, offence(text, write, save, rule, node))]
+    assert added == [["h = h + skip"]]
+
+
+MODULES = {
+    "built here": ("self.act = nn.ReLU(inplace=True)\nh = x.exp()\nreturn self.act(h)", "self.act(h)",
+                   "nn.ReLU(inplace=True)", "self.act = nn.ReLU()"),
+    "computed flag": ("self.act = nn.ReLU(inplace=lr)\nh = x.exp()\nreturn self.act(h)", "self.act(h)",
+                      "nn.ReLU(inplace=lr)", "self.act = nn.ReLU(inplace=False)"),
+    "set in a loop": ("self.act = nn.ReLU()\nfor m in self.modules():\n    m.inplace = True\nh = x.exp()\n"
+                      "return self.act(h)", "self.act(h)", "nn.ReLU()", "m.inplace = False"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_flags_are_switched_off_where_they_were_switched_on(name: str):
+    body, write, built, line = MODULES[name]
+    text = function(body)
+    found = [patched(text, each) for each in proposed(text, offence(text, write, "x.exp()", built=built))]
+    assert [line] in found, found
+
+
+def test_a_module_of_the_users_is_no_flag():
+    """The innermost code that wrote is the user's: the place to edit is the write, not where the object was built."""
+    text = function("act = nn.Sequential()\nh = x.exp()\nh += skip\nreturn h")
+    one = offence(text, "h += skip", "x.exp()", built="nn.Sequential()")
+    own = replace(one, writes=(replace(one.writes[0], stack=(place(code(text), "h += skip"),)),))
+    assert patched(text, proposed(text, own)[0]) == ["h = h + skip"]
+
+
+def test_neighbours_share_one_block():
+    text = function("b = self.bias.view(3, -1)\nb[:, 0] += lr\nb[:, 1:] += (\n    lr\n)\nreturn b")
+    some = [offence(text, write, None, "FIP203") for write in ("b[:, 0] += lr", "b[:, 1:] += (\n        lr\n    )")]
+    attempt = compose({PATH: code(text)}, [proposed(text, each)[0] for each in some])
+    assert attempt.rewritten[0].text == text.replace(
+        "    b[:, 0] += lr\n    b[:, 1:] += (\n        lr\n    )\n",
+        "    with torch.no_grad():\n        b[:, 0] += lr\n        b[:, 1:] += (\n            lr\n        )\n",
+    )
+
+
+def test_a_string_over_several_lines_keeps_its_text():
+    text = function('b = self.bias\nb += len("""\na\n""")\n')
+    (proposal, *_) = proposed(text, offence(text, 'b += len("""\n    a\n    """)', None, "FIP202"))
+    added = compose({PATH: code(text)}, [proposal]).rewritten[0].text
+    assert '        b += len("""\n    a\n    """)\n' in added
+
+
+def test_repairs_of_the_same_text_are_not_made_together():
+    text = function("h = x.exp()\nh += skip\nreturn h")
+    found = proposed(text, offence(text, "h += skip", "x.exp()", node="ExpBackward0"))
+    wrapped = proposed(text, offence(text, "h += skip", None, "FIP202"))
+    with pytest.raises(Clash):
+        compose({PATH: code(text)}, [found[0], replace(found[0], changes=found[0].changes * 2)])
+    assert wrapped
+
+
+def test_places_of_a_patched_text_lead_back():
+    text = function("h = x.exp()\nh += skip\ng = h.sin()\ng += 1\nreturn g")
+    first = proposed(text, offence(text, "h += skip", "x.exp()"))[0]
+    attempt = compose({PATH: code(text)}, [replace(first, changes=first.changes)])
+    new = code(attempt.rewritten[0].text)
+    later = offence(attempt.rewritten[0].text, "g += 1", "h.sin()")
+    moved = back(later, attempt)
+    assert moved.writes[0].place == place(code(text), "g += 1")
+    inside = replace(later, needed=place(new, "h + skip"))
+    there = back(inside, attempt).needed
+    assert there is not None
+    assert there.line == place(code(text), "h += skip").line
+
+
+def test_one_write_that_spoils_two_saved_tensors_is_mended_at_both():
+    text = function("y = h.exp()\nz = F.linear(x, h)\nh.copy_(skip)\nreturn y + z")
+    both = [offence(text, "h.copy_(skip)", save, "FIP208") for save in ("h.exp()", "F.linear(x, h)")]
+    program = code(text)
+    (culprit,) = culprits(both, lambda path: program)
+    added = [patched(text, each) for each in culprit.proposals]
+    assert ["y = h.clone().exp()", "z = F.linear(x, h.clone())"] in added
+
+
+def test_a_place_outside_of_the_users_code_has_no_proposal():
+    text = function("h = x.exp()\nh += skip\nreturn h")
+    one = offence(text, "h += skip", "x.exp()")
+    elsewhere = Place("/lib/other.py", 3, 1, 3, 4)
+    far = replace(one, writes=(replace(one.writes[0], place=elsewhere, stack=(elsewhere,)),), save=None)
+    assert proposed(text, far) == []

@@ -1,0 +1,274 @@
+"""The derivative of the original in forward mode: where it is taken, with what it agrees, what it refutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from programs import Program, program
+
+from fixinplace.model import Verdict
+from fixinplace.verify.independent import CHECK
+from fixinplace.verify.jobs import Job, Patch, Slope
+from fixinplace.verify.runner import Runner
+
+HEAD = """
+import torch
+from torch import nn
+F = torch.nn.functional
+x = torch.randn(4, 4, requires_grad=True)
+w = torch.randn(4, 4, requires_grad=True)
+"""
+
+SQUARE = "class Square(torch.autograd.Function):\n"
+SQUARE += "    @staticmethod\n    def forward(ctx, a):\n        ctx.save_for_backward(a)\n        return a * a\n"
+SQUARE += "    @staticmethod\n    def backward(ctx, g):\n        (a,) = ctx.saved_tensors\n        return 2 * a * g\n"
+JVP = "    @staticmethod\n    def setup_context(ctx, inputs, output):\n"
+JVP += "        ctx.save_for_backward(*inputs)\n        ctx.save_for_forward(*inputs)\n"
+JVP += "    @staticmethod\n    def jvp(ctx, t):\n        (a,) = ctx.saved_tensors\n        return 2 * a * t\n"
+WITH_JVP = SQUARE.replace("forward(ctx, a):\n        ctx.save_for_backward(a)\n", "forward(a):\n") + JVP
+
+AGREES = {
+    "overwritten square": (HEAD + "y = x * w\nz = y ** 2\ny *= 3\n(z.sum() + y.sum()).backward()\n", "y *= 3"),
+    "update without grad mode": (
+        HEAD + "with torch.no_grad():\n    w *= 0.5\ny = x * w\nz = y.exp()\ny *= 2\nwith torch.no_grad():\n"
+        "    b = y.abs().max()\n((z + y) / b).sum().backward()\n",
+        "y *= 2",
+    ),
+    "grad mode off and on again": (
+        HEAD + "y = x * w\nwith torch.no_grad():\n    k = y * 2\n    with torch.enable_grad():\n        z = y.exp()\n"
+        "y *= 2\n(z * k + y).sum().backward()\n",
+        "y *= 2",
+    ),
+    "dropout and noise": (
+        HEAD + "y = F.dropout(x * w, 0.5)\ny = y + torch.randn_like(y)\nz = y.exp()\n"
+        "y *= 2\n(z + y).sum().backward()\n",
+        "y *= 2",
+    ),
+    "batch norm in training": (
+        HEAD + "net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))\ny = net(x).tanh()\n"
+        "y *= 2\ny.sum().backward()\n",
+        "y *= 2",
+    ),
+    "two networks with an optimizer each": (
+        HEAD + "d, g = nn.Linear(4, 1), nn.Linear(4, 4)\nopt = torch.optim.Adam(g.parameters())\n"
+        "other = torch.optim.SGD(d.parameters(), lr=0.1)\nfor _ in range(2):\n    for p in d.parameters():\n"
+        "        p.requires_grad_(True)\n    other.zero_grad()\n    d(g(w).detach()).exp().mean().backward()\n"
+        "    for p in d.parameters():\n        p.requires_grad_(False)\n    opt.zero_grad()\n    y = d(g(w)).exp()\n"
+        "    y *= 2\n    y.mean().backward()\n    opt.step()\n    other.step()\n",
+        "y *= 2",
+    ),
+    "straight through by detach": (
+        HEAD + "y = x * w\ny = y + (y.round() - y).detach()\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "y *= 2",
+    ),
+    "one graph twice": (
+        HEAD + "y = x * w\nz = y.exp()\ny *= 2\nl = (z + y).sum()\nl.backward(retain_graph=True)\nl.backward()\n",
+        "y *= 2",
+    ),
+    "asked of autograd.grad": (
+        HEAD + "y = x * w\nz = y.exp()\ny *= 2\ng = torch.autograd.grad((z + y).sum(), [x, w])\nprint(g[0].sum())\n",
+        "y *= 2",
+    ),
+    "custom function that has a jvp": (
+        HEAD + WITH_JVP + "y = Square.apply(x * w)\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "y *= 2",
+    ),
+    "checkpoint": (
+        HEAD + "from torch.utils.checkpoint import checkpoint\ndef f(a):\n    b = a * w\n    c = b.exp()\n    b *= 2\n"
+        "    return b + c\ncheckpoint(f, x, use_reentrant=False).sum().backward()\n",
+        "b *= 2",
+    ),
+    "complex leaf": (
+        HEAD + "c = torch.randn(4, dtype=torch.cdouble, requires_grad=True)\ny = c * x[0]\nz = y * y\ny *= 2j\n"
+        "(z + y).abs().sum().backward()\n",
+        "y *= 2j",
+    ),
+    "embedding that renormalises": (
+        HEAD + "e = nn.Embedding(5, 3, max_norm=1.0)\ny = e(torch.tensor([1, 2, 1])).exp()\n"
+        "y *= 2\ny.sum().backward()\n",
+        "y *= 2",
+    ),
+    "recurrent module": (
+        HEAD + "net = nn.LSTM(4, 3)\ny = net(x.view(4, 1, 4))[0].tanh()\ny *= 2\ny.sum().backward()\n",
+        "y *= 2",
+    ),
+    "convolution": (
+        HEAD + "net = nn.Conv2d(1, 2, 3)\ny = net(x[None, None]).sigmoid()\ny *= 2\ny.sum().backward()\n",
+        "y *= 2",
+    ),
+    "attention": (
+        HEAD + "net = nn.TransformerEncoderLayer(4, 2, 8, 0.0)\ny = net(x[None]).sigmoid()\n"
+        "y *= 2\ny.sum().backward()\n",
+        "y *= 2",
+    ),
+    "stores into slices": (
+        HEAD + "out = torch.zeros(3, 4, 4)\nfor i in range(3):\n    y = (x * i).exp()\n    y *= w\n    out[i] = y\n"
+        "out.pow(2).sum().backward()\n",
+        "y *= w",
+    ),
+    "times itself": (HEAD + "y = x - w\ny *= y\ny.sum().backward()\n", "y *= y"),
+    "written through data": (
+        HEAD + "y = x * w\ny.data.clamp_(-1, 1)\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "y *= 2",
+    ),
+    "initialised leaf": (
+        HEAD + "nn.init.ones_(w)\ny = x * w\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "y *= 2",
+    ),
+    "steps by hand": (
+        HEAD + "for _ in range(3):\n    y = (x * w).exp()\n    y *= 2\n    y.sum().backward()\n"
+        "    with torch.no_grad():\n        w -= 0.1 * w.grad\n        w.grad.zero_()\n",
+        "y *= 2",
+    ),
+    "leaf that is a view": (
+        HEAD + "t = torch.linspace(0, 1, 4).view(-1, 1).requires_grad_()\ny = (t * x).exp()\n"
+        "y *= 2\ny.sum().backward()\n",
+        "y *= 2",
+    ),
+    "autocast": (
+        HEAD + "with torch.autocast('cpu', torch.bfloat16):\n    y = (x @ w).exp()\n"
+        "y *= 2\ny.float().sum().backward()\n",
+        "y *= 2",
+    ),
+    "its own float32": (
+        HEAD.replace("True)", "True, dtype=torch.float32)") + "y = (x * w).exp()\ny *= 2\ny.sum().backward()\n",
+        "y *= 2",
+    ),
+    "closure of an optimizer": (
+        HEAD + "opt = torch.optim.LBFGS([w], max_iter=2)\ndef closure():\n    opt.zero_grad()\n    y = (x * w).tanh()\n"
+        "    y *= 2\n    loss = y.sum()\n    loss.backward()\n    return loss\nopt.step(closure)\n",
+        "y *= 2",
+    ),
+    "asks what is tracked": (
+        HEAD + "y = x * w\nassert y.requires_grad and not y.is_leaf and w.is_leaf and torch.is_grad_enabled()\n"
+        "with torch.no_grad():\n    assert not torch.is_grad_enabled() and not (y * 2).requires_grad\n"
+        "z = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "y *= 2",
+    ),
+    "rows of a leaf": (
+        HEAD + "total = 0\nfor row in x:\n    y = row.exp()\n    y *= w[0]\n"
+        "    total = total + y.sum()\ntotal.backward()\n",
+        "y *= w[0]",
+    ),
+}
+
+
+def out_of_place(statement: str) -> str:
+    """`y *= 2` as `y = y * 2`."""
+    name, operator, value = statement.split(" ", 2)
+    return f"{name} = {name} {operator[0]} {value}"
+
+
+@pytest.mark.parametrize("name", AGREES)
+def test_the_derivative_agrees_with_the_gradients(name: str, lab: Runner, tmp_path: Path):
+    text, statement = AGREES[name]
+    ruling = program(tmp_path, text).judge(lab, statement, out_of_place(statement)).ruling
+    assert ruling.verdict is Verdict.PROVED, ruling
+    assert CHECK in ruling.evidence[0].checks, ruling.evidence[0].notes
+
+
+NOT_TAKEN = {
+    "custom function without a jvp": (
+        HEAD + SQUARE + "y = Square.apply(x * w)\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "`Square` has no forward-mode formula",
+    ),
+    "operator without a formula": (
+        HEAD + "y = F.grid_sample(x[None, None], w.view(1, 2, 4, 2), align_corners=False).exp()\n"
+        "y *= 2\ny.sum().backward()\n",
+        "has no forward-mode formula",
+    ),
+    "sixteen bits": (
+        HEAD + "y = (x.bfloat16() * w).exp()\ny *= 2\ny.sum().backward()\n",
+        "a type of 16 bits is too coarse to tell",
+    ),
+    "half precision leaf": (
+        HEAD.replace("True)", "True, dtype=torch.float16)") + "y = (x * w).exp()\ny *= 2\ny.sum().backward()\n",
+        "a type of 16 bits is too coarse to tell",
+    ),
+    "gradients of gradients": (
+        HEAD + "y = x * w\nz = y.exp()\ny *= 2\n(g,) = torch.autograd.grad((z + y).sum(), [x], create_graph=True)\n"
+        "g.pow(2).sum().backward()\n",
+        "not every leaf is among its inputs",
+    ),
+    "hook that scales": (
+        HEAD + "y = x * w\ny.register_hook(lambda g: 2 * g)\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "equal the original's",
+    ),
+    "nothing but a node": (
+        HEAD + "y = x * w\nprint(y.grad_fn is None)\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "the program reads `.grad_fn`",
+    ),
+    "error in forward mode only": (
+        HEAD + "y = x * w\nz = y.exp()\ny *= 2\nif torch.autograd.forward_ad._current_level == 0:\n"
+        "    raise KeyError('forward')\n(z + y).sum().backward()\n",
+        "KeyError: 'forward'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TAKEN)
+def test_where_there_is_no_derivative_the_evidence_says_why(name: str, lab: Runner, tmp_path: Path):
+    text, reason = NOT_TAKEN[name]
+    ruling = program(tmp_path, text).judge(lab, "y *= 2", "y = y * 2").ruling
+    evidence = ruling.evidence[0]
+    assert ruling.verdict is Verdict.PROVED, ruling
+    assert CHECK in evidence.checks_not_run
+    assert any(note.startswith(CHECK) and reason in note for note in evidence.notes), evidence.notes
+
+
+def slopes(lab: Runner, written: Program, old: str, new: str) -> list[Slope]:
+    """The original's derivative in two directions against the gradients of an edited text; no reference is run."""
+    assert lab.problem is None
+
+    def job(text: str, forward: int | None) -> Job:
+        probe = written.probe
+        texts = (Patch(str(written.path), text),)
+        return Job(probe.kind, probe.path, probe.name, texts, double=True, forward=forward)
+
+    candidate = lab.run(job(written.text.replace(old, new), None))
+    assert candidate.finished, candidate
+    found: list[Slope] = []
+    for number in range(2):
+        some = lab.slopes(lab.run(job(written.text, number)), candidate, number)
+        assert not isinstance(some, str), some
+        found += some
+    return found
+
+
+LINE = HEAD + "y = x * w\nz = y.exp()\ny *= w\n(z + y).sum().backward()\n"
+LEAF = HEAD + "x += w\nw *= 2\n(x * w).exp().sum().backward()\n"
+CALLED = (
+    "import torch\ndef main():\n    x, w = (torch.randn(4, requires_grad=True) for _ in range(2))\n"
+    "    y = x * w\n    z = y.exp()\n    y *= w\n    return {'z': z + y}\n"
+)
+MUTANTS = {
+    "right": (LINE, "y *= w", "y = y * w", True),
+    "wrong constant": (LINE, "y *= w", "y = (y * w).detach() + 1.0001 * (y * w - (y * w).detach())", False),
+    "dropped term": (LINE, "y *= w", "y = y * w.detach()", False),
+    "stray detach": (LINE, "y *= w", "y = (y * w).detach()", False),
+    "one element of sixteen": (
+        LINE,
+        "y *= w",
+        "m = torch.zeros(4, 4); m[0, 0] = 1e-3; y = y * w; y = y + m * y - (m * y).detach()",
+        False,
+    ),
+    "right in a callable": (CALLED, "y *= w", "y = y * w", True),
+    "dropped term in a callable": (CALLED, "y *= w", "y = y * w.detach()", False),
+    "right for leaves": (LEAF, "x += w\nw *= 2", "x = x + w; w = w * 2", True),
+    "leaf's own gradient lost": (LEAF, "x += w\nw *= 2", "x = x.detach() + w; w = w * 2", False),
+    "leaf's factor lost": (LEAF, "x += w\nw *= 2", "x = x + w; w = w + w.detach()", False),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_derivative_alone_tells_right_gradients_from_wrong_ones(name: str, lab: Runner, tmp_path: Path):
+    text, old, new, right = MUTANTS[name]
+    found = slopes(lab, program(tmp_path, text), old, new)
+    assert all(each.agrees for each in found) is right, found
+    assert {each.event for each in found if each.differs} == (set() if right else {found[0].event}), found
+
+
+def test_other_values_are_not_taken_for_the_same_derivative(lab: Runner, tmp_path: Path):
+    found = slopes(lab, program(tmp_path, LINE), "y *= w", "y = y * w * 2")
+    assert {each.obstacle for each in found} == {"its value differs in the run with gradients"}

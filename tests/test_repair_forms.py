@@ -70,7 +70,7 @@ FIRST = {
     "chunk": ("h, s = x.chunk(2, -1)\nh.clamp_(-1, 1)\nreturn h * s", "h.clamp_(-1, 1)", None, "FIP204",
               "h = h.clamp(-1, 1)"),
     "numpy": ("a = h.detach().numpy()\ny = h.exp()\na /= a.max()\nreturn y", "a /= a.max()", "h.exp()", "FIP302",
-              "y = h.clone().exp()"),
+              "a = h.detach().numpy().copy()"),
 }  # fmt: skip
 
 
@@ -88,7 +88,7 @@ LATER = {
     "operand in brackets": ("y = (h + 1) * x\nh += skip\nreturn y", "h += skip", "(h + 1) * x", "", "",
                             "y = (h + 1) * x"),
     "alias": ("a = h.detach().numpy()\ny = h.exp()\na /= a.max()\nreturn y", "a /= a.max()", "h.exp()", "FIP302", "",
-              "a = h.detach().numpy().copy()"),
+              "y = h.clone().exp()"),
     "rows": ("for h in x:\n    h.sub_(skip)\nreturn x", "h.sub_(skip)", None, "FIP204", "", "x = torch.stack(x_rows)"),
     "rows with others": ("for i, (h, m) in enumerate(zip(x, skip)):\n    h.sub_(m).div_(2)\nreturn x", "h.sub_(m)",
                          None,

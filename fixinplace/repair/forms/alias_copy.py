@@ -37,7 +37,7 @@ def _aliases(code: Code, scope: ast.AST, line: int) -> Iterator[Proposal]:
     for node in sorted(found, key=lambda node: abs(line - node.lineno)):
         text = f"{code.source_of(node)}{_COPIES[_kind(node)]}"
         title = f"`{' '.join(text.split())}`: a copy instead of an alias"
-        yield Proposal("alias-copy", Tier.PATCH, title, (Change(code.path, (code.replace(node, text),)),), rank=7)
+        yield Proposal("alias-copy", Tier.PATCH, title, (Change(code.path, (code.replace(node, text),)),), rank=4)
 
 
 def _kind(node: ast.expr) -> str:

@@ -272,3 +272,144 @@ def test_the_derivative_alone_tells_right_gradients_from_wrong_ones(name: str, l
 def test_other_values_are_not_taken_for_the_same_derivative(lab: Runner, tmp_path: Path):
     found = slopes(lab, program(tmp_path, LINE), "y *= w", "y = y * w * 2")
     assert {each.obstacle for each in found} == {"its value differs in the run with gradients"}
+
+
+STEPS = "opt = torch.optim.SGD([w], lr=0.1)\nfor step in range(2):\n    opt.zero_grad()\n"
+ONLY_FORWARD = {
+    "leaf": (HEAD + "x *= 2\n(x * w).exp().sum().backward()\n", "x *= 2", "x = x * 2"),
+    "one of several views": (
+        HEAD + "a, b = (x * w).unbind(0)[:2]\na += 1\n(a.exp() * b).sum().backward()\n",
+        "a += 1",
+        "a = a + 1",
+    ),
+    "piece of a chunk": (
+        "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.qkv = torch.nn.Linear(4, 12)\n    def forward(self, x):\n"
+        "        q, k, v = self.qkv(x).chunk(3, dim=-1)\n        q *= 0.5\n"
+        "        return (q @ k.transpose(-2, -1)).softmax(-1) @ v\n"
+        "net, data = Net(), torch.randn(3, 5, 4)\nopt = torch.optim.Adam(net.parameters())\nfor step in range(2):\n"
+        "    opt.zero_grad()\n    net(data).pow(2).mean().backward()\n    opt.step()\n",
+        "q *= 0.5",
+        "q = q * 0.5",
+    ),
+    "result of a callable": (
+        "import torch\ndef main():\n    x = torch.randn(4, 4, requires_grad=True)\n    a, b = (x * 2).split(2)\n"
+        "    a += b\n    return (a * b).exp()\n",
+        "a += b",
+        "a = a + b",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONLY_FORWARD)
+def test_what_forward_mode_alone_can_run_is_proved_against_it(name: str, lab: Runner, tmp_path: Path):
+    text, old, new = ONLY_FORWARD[name]
+    judgement = program(tmp_path, text).judge(lab, old, new)
+    (evidence,) = judgement.ruling.evidence
+    assert judgement.ruling.verdict is Verdict.PROVED, judgement.ruling
+    assert judgement.reached == {0}
+    assert evidence.values > 0 and evidence.gradients > 0
+    assert "original in forward mode, twice" in evidence.checks and CHECK in evidence.checks
+    assert "gradients at every backward" in evidence.checks_not_run
+    assert any("its reference is the original in forward mode" in note for note in evidence.notes)
+
+
+IMAGE = "img = torch.randn(3, 4, 4, requires_grad=True)\nm = torch.randn(4)\n"
+REFUTED = {
+    "channels that were written": (
+        HEAD + IMAGE + "y = img * 1\nfor c in y:\n    c.sub_(m)\ny.pow(2).sum().backward()\n",
+        ("c.sub_(m)", "c = c - m"),
+        "forward-differs",
+    ),
+    "channels of a leaf": (
+        HEAD + IMAGE + "for c in img:\n    c.sub_(m)\n(img * img).sum().backward()\n",
+        ("c.sub_(m)", "c = c - m"),
+        "forward-differs",
+    ),
+    "base that shows the write": (
+        HEAD + "y = x * w\na, b = y.chunk(2)\na *= 2\ny.sum().backward()\n",
+        ("a *= 2", "a = a * 2"),
+        "forward-differs",
+    ),
+    "wrong constant": (HEAD + "x *= 2\n(x * w).sum().backward()\n", ("x *= 2", "x = x * 3"), "forward-differs"),
+    "stray detach": (
+        HEAD + "a, b = (x * w).unbind(0)[:2]\na *= 2\n(a * b).sum().backward()\ndel a, b\n",
+        ("a *= 2", "a = a.detach() * 2"),
+        "gradient-differs",
+    ),
+    "still a leaf": (HEAD + "x *= 2\n(x * w).sum().backward()\n", ("x *= 2", "x.mul_(2)"), "still-raises"),
+    "state that is read after the step": (
+        HEAD + "s = torch.zeros(2, 4)\nclass Net(torch.nn.Module):\n    def forward(self, t):\n        global s\n"
+        "        y = (t * w)[:2] + s\n        a, b = y.unbind(0)\n        a += 1\n        s = y.detach()\n"
+        "        return (a * b).sum()\nnet = Net()\n" + STEPS + "    net(x).backward()\n    opt.step()\n",
+        ("a += 1", "a = a + 1"),
+        "forward-differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUTED)
+def test_forward_mode_refutes_what_computes_something_else(name: str, lab: Runner, tmp_path: Path):
+    text, (old, new), reason = REFUTED[name]
+    ruling = program(tmp_path, text).judge(lab, old, new).ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, reason), ruling
+
+
+UNKNOWN = {
+    "leaf whose gradient is read": (
+        HEAD + "x *= 2\n(x * w).sum().backward()\nprint(x.grad)\n",
+        ("x *= 2", "x = x * 2"),
+        "a leaf is written in place, and what becomes of it once the program reads `.grad`",
+    ),
+    "leaf that an optimizer holds": (
+        HEAD + STEPS + "    w += 1\n    (x * w).sum().backward(retain_graph=True)\n    opt.step()\n",
+        ("w += 1", "w = w + 1"),
+        "a leaf is written in place",
+    ),
+    "no formula": (
+        HEAD + "a, b = F.grid_sample(x[None, None], w.view(1, 2, 4, 2), align_corners=False)[0, 0].unbind(0)\n"
+        "a += 1\n(a * b).sum().backward()\n",
+        ("a += 1", "a = a + 1"),
+        "has no forward-mode formula",
+    ),
+    "hook": (
+        HEAD + "a, b = (x * w).unbind(0)[:2]\na += 1\na.register_hook(lambda g: 2 * g)\n(a * b).sum().backward()\n",
+        ("a += 1", "a = a + 1"),
+        "hooks change gradients",
+    ),
+    "sixteen bits": (
+        HEAD.replace("True)", "True, dtype=torch.bfloat16)")
+        + "a, b = (x * w).unbind(0)[:2]\na += 1\n(a * b).sum().backward()\n",
+        ("a += 1", "a = a + 1"),
+        "too coarse",
+    ),
+    "expanded": (
+        HEAD + "y = x[0, :1].expand(3)\ny += 1\ny.sum().backward()\n",
+        ("y += 1", "y = y + 1"),
+        "more than one element of the written-to tensor",
+    ),
+    "variable of a function that goes on": (
+        HEAD + "def train():\n    opt = torch.optim.SGD([w], lr=0.1)\n    for step in range(2):\n        y = x * w\n"
+        "        a, b = y.unbind(0)[:2]\n        a += 1\n        (a * b).sum().backward()\n        opt.step()\n"
+        "train()\n",
+        ("a += 1", "a = a + 1"),
+        "may read what differs: `y in train()`",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_forward_mode_cannot_tell_stays_unproved(name: str, lab: Runner, tmp_path: Path):
+    text, (old, new), words = UNKNOWN[name]
+    ruling = program(tmp_path, text).judge(lab, old, new).ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "no-forward-reference"), ruling
+    assert words in ruling.sentence
+
+
+def test_an_argument_is_watched_in_forward_mode_too(lab: Runner, tmp_path: Path):
+    text = HEAD + "def scale(v):\n    v *= 2\n    return v * 1\n"
+    text += "a, b = (x * w).unbind(0)[:2]\n(scale(a) * b).sum().backward()\n{}"
+    ruling = program(tmp_path, text.format("del a, b\n")).judge(lab, "v *= 2", "v = v * 2").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "hidden-caller"), ruling
+    ruling = program(tmp_path, text.format("")).judge(lab, "v *= 2", "v = v * 2").ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, "forward-differs"), ruling

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
+from fixinplace.trace.events import Trace
 from fixinplace.verify.jobs import SEED, Comparison, Job, Patch, Region, Run, Slope
 from fixinplace.verify.probes import Probe
-
-TRACER = "rewritten code under the tracer"
 
 NOTHING = Comparison((), 0, 0, 0.0, False)
 
@@ -67,6 +66,10 @@ class Laboratory(Protocol):
         """The derivatives that a forward-mode run took in direction `number`, against another run's gradients."""
         ...
 
+    def trace(self, probe: Probe, texts: Texts) -> Trace | str:
+        """What the tracer tells of a version, or a sentence why it tells nothing."""
+        ...
+
 
 class Unproved(Exception):
     """Ends a judgement: a name of `names.UNPROVED` and a sentence."""
@@ -118,6 +121,19 @@ class Bench:
             raise Unproved("probe-failed", f"the derivatives could not be compared: {result}")
         return result
 
+    def trace(self, texts: Texts) -> Trace | str:
+        """What the tracer tells of one of the two versions, or a sentence why it tells nothing."""
+        run = self._run(texts, {"traced": True})
+        return self.lab.trace(self.case.probe, texts) if run.finished else why_not(run)
+
+    def with_all_checks(self, ruling: Ruling) -> Ruling:
+        """A ruling that was made before the last checks, with what they have added."""
+        (evidence,) = ruling.evidence
+        latest = self._evidence(NOTHING)
+        notes = tuple(dict.fromkeys([*evidence.notes, *latest.notes]))
+        latest = replace(latest, values=evidence.values, gradients=evidence.gradients, notes=notes)
+        return replace(ruling, evidence=(replace(latest, difference=evidence.difference),))
+
     def ruling(self, verdict: Verdict, reason: str | None, sentence: str, shown: Comparison = NOTHING) -> Ruling:
         """A ruling with all the evidence so far; `shown` gives its figures."""
         return Ruling(verdict, reason, sentence, (self._evidence(shown),))
@@ -136,3 +152,8 @@ class Bench:
             framework=self.lab.framework,
             notes=tuple(dict.fromkeys([*self.notes, *shown.notes])),
         )
+
+
+def why_not(run: Run) -> str:
+    """What ended a run before its end."""
+    return run.failure.sentence if run.failure is not None else run.detail

@@ -64,7 +64,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     notes: list[str] = []
     if forward is not None:
         forward.uninstall()
-        failure = None if forward.stopped else failure
+        failure = forward.excuse(failure)
     if failure is None:
         notes = _observe(job, records, forward or recorder, user, ending, before)
     end = {

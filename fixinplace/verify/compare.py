@@ -14,6 +14,7 @@ from fixinplace.verify.sides import Side, read
 _SHOWN_PAIRS = 5
 _MISSING = {"state": "state-differs", "gradient": "gradient-missing"}
 _EXTRA = {"state": "state-differs", "gradient": "gradient-differs"}
+_VARIABLE = re.compile(r"\w+ in [^()]*\(\)")
 _LAST_STEP = re.compile(r"(?:\[[^\]]*\]|\.[^.\[\]]*)$")
 
 
@@ -51,10 +52,12 @@ def _values(finder: Finder) -> None:
 
 
 def _extra(finder: Finder, path: str, row: Json) -> None:
-    """A new global is a name more, nothing that was there has changed; anything else is a difference."""
+    """A new global or variable is a name more, nothing that was there has changed; anything else is a difference."""
     name = re.split(r"[.\[]", path, maxsplit=1)[0]
     if name.isidentifier() and name not in finder.reference.values:
         finder.notes.append(f"the rewritten version has a new global `{name}`")
+    elif (variable := _VARIABLE.match(path)) is not None and variable[0] not in finder.reference.values:
+        finder.notes.append(f"the rewritten version has a new variable `{variable[0]}`")
     else:
         sentence = f"`{path}` exists only in the rewritten version"
         finder.report(_EXTRA.get(row["role"], "forward-differs"), _home(finder, path), sentence)

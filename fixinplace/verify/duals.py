@@ -52,10 +52,10 @@ def tangent(tensor: torch.Tensor) -> torch.Tensor | None:
 
 def is_leaf(tensor: torch.Tensor) -> bool:
     """True for a leaf that requires grad; a view that is taken of one while reverse mode is off only says so."""
-    if not (tensors.requires_grad(tensor) and tensors.is_leaf(tensor)):
+    if not tensors.requires_grad(tensor):
         return False
     base = _base(tensor)
-    return base is None or not tensors.requires_grad(base)
+    return (base is None or not tensors.requires_grad(base)) and tensors.is_leaf(tensor)
 
 
 @dataclass

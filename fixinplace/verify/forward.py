@@ -31,7 +31,7 @@ from torch.overrides import TorchFunctionMode
 from fixinplace.verify import tensors
 from fixinplace.verify.duals import Leaves, is_leaf, tangent
 from fixinplace.verify.gradients import HOOK, MAX_RESULTS, Recorder
-from fixinplace.verify.jobs import ForwardEnd
+from fixinplace.verify.jobs import Failure, ForwardEnd
 from fixinplace.verify.records import Records
 from fixinplace.verify.slopes import Slopes
 
@@ -149,6 +149,15 @@ class Forward(TorchFunctionMode):
         for path, tensor in [] if self.stopped else tracked[:MAX_RESULTS]:
             self.slopes.result(path, tensor)
         return []
+
+    def excuse(self, failure: Failure | None) -> Failure | None:
+        """What ended the run, if it was the program's own doing.
+
+        A program that misses what a backward would have left has only come to where this run ends.
+        """
+        if failure is not None and self.slopes.count and not self.stopped:
+            self.stopped = f"the program raises {failure.type} after a backward"
+        return None if self.stopped else failure
 
     @property
     def end(self) -> ForwardEnd:

@@ -21,20 +21,42 @@ _DOUBLE = 1e-12
 """An eps that lies between those of float64 and of every narrower type."""
 
 
-def check(bench: Bench, cloned: bool, directions: int = DIRECTIONS) -> Ruling | None:
+def check(bench: Bench, cloned: bool) -> Ruling | None:
     """Compare the rewritten version's gradients with the original's derivative; the refutation if there is one.
 
     cloned: how the original has to run for its gradients to count. Books the check as run or as not run.
     """
+    mode = _mode(bench)
+    if isinstance(mode, str):
+        _not_run(bench, mode)
+        return None
+    return _compared(bench, mode, cloned, DIRECTIONS)
+
+
+def against(bench: Bench, directions: int) -> list[Slope] | str:
+    """The original's derivatives against the rewritten version's gradients, where nothing else can be asked.
+
+    A sentence where no derivative can be taken.
+    """
+    mode = _mode(bench)
+    if isinstance(mode, str):
+        return mode
+    runs = [bench.original(**mode, forward=number) for number in range(directions)]
+    found = list(_slopes(bench, runs, bench.rewritten(**mode)).values())
+    _say_how_exact(bench, found)
+    return found
+
+
+def _mode(bench: Bench) -> Json | str:
+    """How both versions are run, in float64 if that is possible; a sentence where there is no derivative."""
     modes: tuple[Json, ...] = ({"double": True}, {})
     for mode in modes:
         forward = bench.original(**mode, forward=0)
         if took(forward) and bench.rewritten(**mode).finished:
-            return _compared(bench, mode, cloned, directions)
+            return mode
         if forward.forward is not None and forward.forward.limited:
             break  # another dtype changes nothing
-    _not_run(bench, why_none(forward))
-    return None
+    return why_none(forward)
 
 
 def took(run: Run) -> bool:
@@ -61,7 +83,10 @@ def _compared(bench: Bench, mode: Json, cloned: bool, directions: int) -> Ruling
         return _disagrees(bench, wrong, _slopes(bench, runs, reference) if reference.finished else {})
     if told:
         bench.checks.append(CHECK)
-        _say_how_far(bench, list(found.values()), told)
+        lost = [each for each in found.values() if each.obstacle]
+        if lost:
+            bench.notes.append(f"{CHECK}: {lost[0].event} is not compared: {lost[0].obstacle}")
+        _say_how_exact(bench, told)
     else:
         first = next(iter(found.values()), None)
         _not_run(bench, "no gradient is taken" if first is None else f"{first.event}: {first.obstacle}")
@@ -77,18 +102,20 @@ def _slopes(bench: Bench, runs: list[Run], candidate: Run) -> dict[Key, Slope]:
 
 def _disagrees(bench: Bench, wrong: dict[Key, Slope], theirs: dict[Key, Slope]) -> Ruling | None:
     """Note [What the derivative may say]; theirs: the same derivatives against the original's own gradients."""
-    first = next(iter(wrong.values()))
-    figures = (
-        f"{first.event} has the derivative {first.expected:.6g} in a random direction, "
-        f"and by its gradients {first.found:.6g}"
-    )
+    said = figures(next(iter(wrong.values())))
     known = {key: theirs[key] for key in wrong if key in theirs and not theirs[key].obstacle}
     if any(not _alike(wrong[key], its) for key, its in known.items()):
-        sentence = f"the original's derivative says otherwise: {figures}"
+        sentence = f"the original's derivative says otherwise: {said}"
         return bench.ruling(Verdict.REFUTED, "gradient-differs", sentence, NOTHING)
     words = "the gradients are no derivatives, by intention or by a defect of the original, and equal the original's"
-    _not_run(bench, f"{words}: {figures}" if known else f"the original's gradients cannot be asked: {figures}")
+    _not_run(bench, f"{words}: {said}" if known else f"the original's gradients cannot be asked: {said}")
     return None
+
+
+def figures(slope: Slope) -> str:
+    """What the two ways give."""
+    expected, found = f"{slope.expected:.6g}", f"{slope.found:.6g}"
+    return f"{slope.event} has the derivative {expected} in a random direction, and by its gradients {found}"
 
 
 def _alike(ours: Slope, theirs: Slope) -> bool:
@@ -96,11 +123,8 @@ def _alike(ours: Slope, theirs: Slope) -> bool:
     return abs(ours.found - theirs.found) <= max(ours.tolerance, theirs.tolerance)
 
 
-def _say_how_far(bench: Bench, found: list[Slope], told: list[Slope]) -> None:
-    lost = [each for each in found if each.obstacle]
-    if lost:
-        bench.notes.append(f"{CHECK}: {lost[0].event} is not compared: {lost[0].obstacle}")
-    if max(each.eps for each in told) > _DOUBLE:
+def _say_how_exact(bench: Bench, told: list[Slope]) -> None:
+    if max((each.eps for each in told), default=0.0) > _DOUBLE:
         bench.notes.append(f"{CHECK}: taken in the program's own types, exact to 1e-4 of the sum of its terms")
 
 

@@ -8,38 +8,38 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.verify import independent
+from fixinplace.verify import forward_reference, independent, offenders, weigh
 from fixinplace.verify import reference as references
-from fixinplace.verify.bench import NOTHING, TRACER, Bench, Case, Judgement, Laboratory, Mark, Unproved
-from fixinplace.verify.errors import inplace_failures, is_broken, obstacle
-from fixinplace.verify.jobs import Comparison, Difference, Json, Run
+from fixinplace.verify.bench import NOTHING, Bench, Case, Judgement, Laboratory, Mark, Unproved
+from fixinplace.verify.errors import is_broken
+from fixinplace.verify.jobs import Comparison, Json
 from fixinplace.verify.reference import GRADIENT_REASONS, Reference
 
-_ORDER = (
-    "dtype-differs", "forward-differs", "gradient-missing", "gradient-differs", "state-differs", "aliasing-differs",
-    "random-state-differs", "output-differs",
-)  # fmt: skip
 _COMPARED = (
     "forward values", "final state", "gradients at every backward", "shared storage", "dtypes", "random state",
     "output",
 )  # fmt: skip
 _TRACED = ("reached in both versions", "results and arguments of the file's functions")
-_HIDDEN = "hidden-caller"
 
 
 def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
-    """Checks 0-4 of the design on two versions of a file, with reachability."""
+    """All checks of the design on two versions of some files, with reachability."""
     bench = Bench(lab, case)
     try:
-        reference = references.find(bench, marks)
+        try:
+            reference = references.find(bench, marks)
+        except Unproved as stop:
+            if not forward_reference.serves(bench, stop):
+                raise
+            return forward_reference.judge(bench, marks)
         comparison, refuted = _plain(bench, reference)
         if refuted is not None:
             return Judgement(refuted)
         reached, ruling = _traced(bench, reference, marks)
         _handled(bench, reference, marks)
-        if ruling is None:
-            ruling = independent.check(bench, reference.cloned)
-        bench.missing.append(TRACER)
+        if ruling is None or ruling.reason == weigh.HIDDEN:
+            late = independent.check(bench, reference.cloned) or offenders.check(bench, marks)
+            ruling = late or (ruling and bench.with_all_checks(ruling))
         return Judgement(ruling or _accept(bench, comparison, reached), reached)
     except Unproved as stop:
         return Judgement(bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))
@@ -57,10 +57,10 @@ def alone(lab: Laboratory, case: Case) -> Ruling:
         references.check_clones(run)
         excluded = references.noise(bench, run, bench.original(**mode, perturbed=True))
         candidate = bench.rewritten(**mode)
-        if (refuted := _failed(bench, candidate)) is not None:
+        if (refuted := weigh.failed(bench, candidate)) is not None:
             return refuted
-        comparison = _compared(bench, Reference(run, True, excluded), candidate, mode, mode)
-        found = _difference(bench, Reference(run, True, excluded), candidate, comparison)
+        comparison = weigh.compared(bench, Reference(run, True, excluded), candidate, mode, mode)
+        found = weigh.difference(bench, Reference(run, True, excluded), candidate, comparison)
     except Unproved as stop:
         return bench.ruling(Verdict.UNPROVED, stop.reason, str(stop))
     agrees = "agrees while saved tensors are cloned"
@@ -70,73 +70,12 @@ def alone(lab: Laboratory, case: Case) -> Ruling:
 def _plain(bench: Bench, reference: Reference) -> tuple[Comparison, Ruling | None]:
     """The rewritten version as it is, without mode or hook: the comparison, and the refutation if there is one."""
     run = bench.rewritten()
-    if (refuted := _failed(bench, run)) is not None:
+    if (refuted := weigh.failed(bench, run)) is not None:
         return NOTHING, refuted
-    comparison = _compared(bench, reference, run, {"cloned": reference.cloned}, {})
+    comparison = weigh.compared(bench, reference, run, {"cloned": reference.cloned}, {})
     bench.checks += _COMPARED
     bench.notes += [*reference.run.notes, *run.notes]
-    return comparison, _difference(bench, reference, run, comparison)
-
-
-def _failed(bench: Bench, run: Run) -> Ruling | None:
-    """The refutation of a rewritten version that does not get to its end; raises Unproved if time or memory ran out."""
-    if is_broken(run):
-        sentence = f"the error stays: {inplace_failures(run)[0].sentence}"
-        return bench.ruling(Verdict.REFUTED, "still-raises", sentence)
-    why = obstacle(run)
-    if why is not None and why[0] in ("timed-out", "over-memory"):
-        raise Unproved(why[0], f"the rewritten version: {why[1]}")
-    if why is not None:
-        return bench.ruling(Verdict.REFUTED, "new-error", f"only the rewritten version fails: {why[1]}")
-    return None
-
-
-def _compared(bench: Bench, reference: Reference, run: Run, ours: Json, theirs: Json) -> Comparison:
-    """The comparison; once more in float64 if rounding may explain the differences and the program follows the default.
-
-    ours, theirs: how the two versions were run.
-    """
-    first = bench.compare(reference.run, run, reference.excluded)
-    if not first.differences or not all(each.numeric for each in first.differences):
-        return first
-    run, other = bench.original(**ours, double=True), bench.rewritten(**theirs, double=True)
-    if not (run.finished and other.finished):
-        return first
-    second = bench.compare(run, other, reference.excluded)
-    if second.differences or not second.follows_default:
-        return first
-    bench.checks.append("once more in float64")
-    bench.notes.append(f"rounding only, equal in float64: {_worst(first.differences).sentence}")
-    return second
-
-
-def _difference(bench: Bench, reference: Reference, run: Run, comparison: Comparison) -> Ruling | None:
-    """The refutation, or the ruling that only hidden callers can tell; None if nothing differs."""
-    wrong = tuple(each for each in comparison.differences if each.reason != _HIDDEN)
-    if not wrong:
-        hidden = comparison.differences[:1]
-        if hidden and bench.case.whole:
-            bench.notes.append(f"nothing that was run looks at it, but an argument changed: {hidden[0].sentence}")
-            return None
-        return _hidden(bench, hidden[0], comparison) if hidden else None
-    worst = _worst(wrong)
-    if worst.reason == "over-memory":
-        raise Unproved("over-memory", worst.sentence)
-    sentence = worst.sentence + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else "")
-    if not reference.cloned and worst.reason in GRADIENT_REASONS:
-        cloned = bench.original(cloned=True)
-        if cloned.finished and not bench.compare(cloned, run, reference.excluded).differences:
-            sentence += "; it equals what the original would give if its saved values were not overwritten"
-    return bench.ruling(Verdict.REFUTED, worst.reason, sentence, comparison)
-
-
-def _hidden(bench: Bench, difference: Difference, comparison: Comparison) -> Ruling:
-    sentence = f"all else is equal, but a caller may look at the argument: {difference.sentence}"
-    return bench.ruling(Verdict.UNPROVED, _HIDDEN, sentence, comparison)
-
-
-def _worst(differences: tuple[Difference, ...]) -> Difference:
-    return min(differences, key=lambda each: _ORDER.index(each.reason) if each.reason in _ORDER else len(_ORDER))
+    return comparison, weigh.difference(bench, reference, run, comparison)
 
 
 def _handled(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> None:
@@ -151,7 +90,7 @@ def _handled(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> Non
     ours = bench.original(regions=references.regions_of([mark.original for mark in marks]))
     theirs = bench.rewritten(regions=references.regions_of([mark.rewritten for mark in marks]))
     differences = bench.compare(ours, theirs, reference.excluded).differences
-    shown = [each for each in differences if each.reason not in (*GRADIENT_REASONS, _HIDDEN)]
+    shown = [each for each in differences if each.reason not in (*GRADIENT_REASONS, weigh.HIDDEN)]
     if shown:
         sentence = f"the program handles its in-place error and goes on, and that shows: {shown[0].sentence}"
         raise Unproved("no-forward-reference", sentence)
@@ -169,14 +108,9 @@ def _traced(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> tupl
     if bench.compare(original, rewritten, excluded).differences:
         excluded |= references.noise(bench, original, bench.original(**ours, perturbed=True))
     traced = replace(reference, run=original, excluded=excluded)
-    comparison = _compared(bench, traced, rewritten, ours, theirs)
-    ran = {regions[index] for index in original.reached}, {others[index] for index in rewritten.reached}
-    reached = (
-        mark.group
-        for mark in marks
-        if mark.rewritten and ran[0].issuperset(mark.original) and ran[1].issuperset(mark.rewritten)
-    )
-    return frozenset(reached), _difference(bench, traced, rewritten, comparison)
+    comparison = weigh.compared(bench, traced, rewritten, ours, theirs)
+    reached = weigh.reached(marks, original, rewritten, regions, others)
+    return reached, weigh.difference(bench, traced, rewritten, comparison)
 
 
 def _accept(bench: Bench, comparison: Comparison, reached: frozenset[int]) -> Ruling:

@@ -40,7 +40,7 @@ _string_at = ctypes.string_at
 _contiguous = torch.contiguous_format
 
 requires_grad = _BASE.requires_grad.__get__
-is_leaf = _BASE.is_leaf.__get__
+_is_leaf = _BASE.is_leaf.__get__
 grad_fn = _BASE.grad_fn.__get__
 require_grad = _BASE.requires_grad_
 
@@ -65,6 +65,14 @@ class Reading:
         """Digest of facts that matter to values and of the elements' bytes."""
         head = repr([self.facts.get(key) for key in ("dtype", "shape", "stride", "conj", "neg")])
         return hashlib.blake2b(head.encode() + (self.data or b""), digest_size=16).hexdigest()
+
+
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """`is_leaf`; False for a view that torch refuses to look at, since its base was written under another grad mode."""
+    try:
+        return bool(_is_leaf(tensor))
+    except RuntimeError:
+        return False
 
 
 def is_tensor(value: object) -> TypeGuard[torch.Tensor]:

@@ -1,0 +1,146 @@
+"""Programs whose original dies before its first backward: the original in forward mode is what the rewrite must equal.
+
+Note [What stands in for the original]
+    A write to a leaf, to a view of one, or to one of several views is refused when it is made; no hook gets past it.
+    In forward mode nothing is refused.  Both versions then run in forward mode, to the same stop, and everything
+    observable there is compared, with the variables of the functions that were running: as values of the program, not
+    of its end.  The gradients come from the rewritten version's plain run; they must give the original's derivative in
+    `DIRECTIONS` random directions.  What lies behind the stop has been run but compared with nothing, and the evidence
+    says so.
+
+Note [A leaf that was written]
+    `x += 1` makes what was a leaf a result, if it means anything.  Rebinding the name instead leaves the leaf
+    behind: an optimizer goes on with the one, the program with the other, and `x.grad` is None.  As long as the forward
+    run comes to its end, nothing of the kind can happen unseen; where it stops short of it, nobody can tell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from fixinplace.model import Ruling, Verdict
+from fixinplace.verify import independent, offenders, weigh
+from fixinplace.verify import reference as references
+from fixinplace.verify.bench import Bench, Judgement, Mark, Unproved
+from fixinplace.verify.jobs import Comparison, Json, Run
+from fixinplace.verify.reference import Reference
+
+DIRECTIONS = 3
+_NONE = "no-forward-reference"
+_REFUSED = re.compile(
+    r"leaf Variable that requires grad is being used in an in-place operation"
+    r"|This view is the output of a function that returns multiple views"
+)
+_CHECKED = (
+    "original in forward mode, twice", "forward values", "final state", "shared storage", "dtypes", "random state",
+    "output", "reached in both versions", "results and arguments of the file's functions",
+)  # fmt: skip
+_LOCAL = re.compile(r"^\w+ in .+\(\)")
+
+
+def serves(bench: Bench, stop: Unproved) -> bool:
+    """True if the original dies of a write that forward mode allows, so that nothing else can be its reference."""
+    failure = bench.original().failure
+    return stop.reason == _NONE and failure is not None and _REFUSED.search(failure.message) is not None
+
+
+def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
+    """All that can be checked without a finished run of the original; raises Unproved where that is not enough."""
+    if (refuted := weigh.failed(bench, bench.rewritten())) is not None:
+        return Judgement(refuted)
+    regions = references.regions_of([mark.original for mark in marks])
+    others = references.regions_of([mark.rewritten for mark in marks])
+    ours: Json = {"forward": 0, "regions": regions}
+    theirs: Json = {"forward": 0, "regions": others}
+    original = _usable(bench.original(**ours))
+    reference = Reference(original, False, references.noise(bench, original, bench.original(**ours, perturbed=True)))
+    rewritten = bench.rewritten(**theirs)
+    _same_end(original, rewritten)
+    comparison = weigh.compared(bench, reference, rewritten, ours, theirs)
+    ruling = weigh.difference(bench, reference, rewritten, _certain(comparison))
+    if ruling is not None and ruling.reason != weigh.HIDDEN:
+        return Judgement(ruling)
+    _variables(comparison, original)
+    bench.checks += _CHECKED
+    gradients = _gradients(bench)
+    if isinstance(gradients, Ruling):
+        return Judgement(gradients)
+    if (offence := offenders.check(bench, marks)) is not None:
+        return Judgement(offence)
+    reached = weigh.reached(marks, original, rewritten, regions, others)
+    _say(bench, original)
+    if ruling is not None:
+        return Judgement(bench.with_all_checks(ruling), reached)
+    return Judgement(_accept(bench, replace(comparison, gradients=gradients), reached), reached)
+
+
+def _usable(run: Run) -> Run:
+    """Raises Unproved if a forward-mode run of the original is no reference."""
+    if not independent.took(run) or run.forward is None or run.failure is not None:
+        raise Unproved(_NONE, f"the original cannot finish, and forward mode says nothing: {independent.why_none(run)}")
+    if run.forward.leaf_written and run.forward.stopped:
+        why = "a leaf is written in place, and what becomes of it once"
+        raise Unproved(_NONE, f"{why} {run.forward.stopped}, no run of the original can tell")
+    return run
+
+
+def _same_end(original: Run, rewritten: Run) -> None:
+    ends = [None if run.forward is None else run.forward.stopped for run in (original, rewritten)]
+    if rewritten.failure is not None or ends[0] != ends[1]:
+        said = rewritten.failure.sentence if rewritten.failure is not None else ends[1] or "it comes to its end"
+        raise Unproved(_NONE, f"in forward mode the two versions end differently: {ends[0] or 'at the end'}; {said}")
+
+
+def _certain(comparison: Comparison) -> Comparison:
+    """Without variables of functions: whether anything reads them again is not known."""
+    rest = tuple(each for each in comparison.differences if not _LOCAL.match(each.path))
+    return replace(comparison, differences=rest)
+
+
+def _variables(comparison: Comparison, original: Run) -> None:
+    local = [each for each in comparison.differences if _LOCAL.match(each.path)]
+    if local:
+        stopped = original.forward.stopped if original.forward is not None else ""
+        raise Unproved(_NONE, f"what follows once {stopped} may read what differs: {local[0].sentence}")
+
+
+def _gradients(bench: Bench) -> int | Ruling:
+    """How many gradients make up the derivatives that agree; the refutation if one does not."""
+    found = independent.against(bench, DIRECTIONS)
+    if isinstance(found, str):
+        raise Unproved(_NONE, f"the original cannot finish, and its derivative is not known: {found}")
+    lost = next((each for each in found if each.obstacle), None)
+    if lost is not None:
+        raise Unproved(_NONE, f"the original cannot finish, and {lost.event} has no reference: {lost.obstacle}")
+    wrong = next((each for each in found if each.differs), None)
+    if wrong is None:
+        bench.checks.append(independent.CHECK)
+        bench.missing.append("gradients at every backward")
+        return sum({each.event: each.gradients for each in found}.values())
+    if _hooked(bench):
+        raise Unproved(_NONE, f"hooks change gradients, and nothing says to what: {independent.figures(wrong)}")
+    sentence = f"the original's derivative says otherwise: {independent.figures(wrong)}"
+    return bench.ruling(Verdict.REFUTED, "gradient-differs", sentence)
+
+
+def _hooked(bench: Bench) -> bool:
+    run = bench.original(forward=0, double=True)
+    return run.forward is not None and run.forward.hooks
+
+
+def _say(bench: Bench, original: Run) -> None:
+    stopped = original.forward.stopped if original.forward is not None else ""
+    far = f"up to where {stopped}; what follows was run and compared with nothing" if stopped else "to its end"
+    bench.notes.append(f"the original cannot finish; its reference is the original in forward mode, {far}")
+    bench.notes.append(f"gradients are compared in sum, along {DIRECTIONS} random directions of all leaves")
+
+
+def _accept(bench: Bench, comparison: Comparison, reached: frozenset[int]) -> Ruling:
+    if comparison.gradients == 0:
+        sentence = "no gradient was compared: nothing that is differentiated depends on a leaf"
+        return bench.ruling(Verdict.UNPROVED, "no-gradient", sentence, comparison)
+    if not reached:
+        return bench.ruling(Verdict.UNPROVED, "not-reached", "the edited code did not run", comparison)
+    sentence = f"{comparison.values} values agree, and {comparison.gradients} gradients with the original's derivative"
+    return bench.ruling(Verdict.PROVED, None, sentence, comparison)

@@ -1,0 +1,88 @@
+"""What one comparison says about a rewritten version: a refutation, a hidden caller, or nothing against it."""
+
+from __future__ import annotations
+
+from fixinplace.model import Ruling, Verdict
+from fixinplace.verify.bench import Bench, Mark, Unproved
+from fixinplace.verify.errors import inplace_failures, is_broken, obstacle
+from fixinplace.verify.jobs import Comparison, Difference, Json, Region, Run
+from fixinplace.verify.reference import GRADIENT_REASONS, Reference
+
+HIDDEN = "hidden-caller"
+_ORDER = (
+    "dtype-differs", "forward-differs", "gradient-missing", "gradient-differs", "state-differs", "aliasing-differs",
+    "random-state-differs", "output-differs",
+)  # fmt: skip
+
+
+def failed(bench: Bench, run: Run) -> Ruling | None:
+    """The refutation of a rewritten version that does not get to its end; raises Unproved if time or memory ran out."""
+    if is_broken(run):
+        sentence = f"the error stays: {inplace_failures(run)[0].sentence}"
+        return bench.ruling(Verdict.REFUTED, "still-raises", sentence)
+    why = obstacle(run)
+    if why is not None and why[0] in ("timed-out", "over-memory"):
+        raise Unproved(why[0], f"the rewritten version: {why[1]}")
+    if why is not None:
+        return bench.ruling(Verdict.REFUTED, "new-error", f"only the rewritten version fails: {why[1]}")
+    return None
+
+
+def compared(bench: Bench, reference: Reference, run: Run, ours: Json, theirs: Json) -> Comparison:
+    """The comparison; once more in float64 if rounding may explain the differences and the program follows the default.
+
+    ours, theirs: how the two versions were run.
+    """
+    first = bench.compare(reference.run, run, reference.excluded)
+    if not first.differences or not all(each.numeric for each in first.differences):
+        return first
+    run, other = bench.original(**ours, double=True), bench.rewritten(**theirs, double=True)
+    if not (run.finished and other.finished):
+        return first
+    second = bench.compare(run, other, reference.excluded)
+    if second.differences or not second.follows_default:
+        return first
+    bench.checks.append("once more in float64")
+    bench.notes.append(f"rounding only, equal in float64: {_worst(first.differences).sentence}")
+    return second
+
+
+def difference(bench: Bench, reference: Reference, run: Run, comparison: Comparison) -> Ruling | None:
+    """The refutation, or the ruling that only hidden callers can tell; None if nothing differs."""
+    wrong = tuple(each for each in comparison.differences if each.reason != HIDDEN)
+    if not wrong:
+        hidden = comparison.differences[:1]
+        if hidden and bench.case.whole:
+            bench.notes.append(f"nothing that was run looks at it, but an argument changed: {hidden[0].sentence}")
+            return None
+        return _hidden(bench, hidden[0], comparison) if hidden else None
+    worst = _worst(wrong)
+    if worst.reason == "over-memory":
+        raise Unproved("over-memory", worst.sentence)
+    sentence = worst.sentence + (f", and {len(wrong) - 1} more" if len(wrong) > 1 else "")
+    if not reference.cloned and worst.reason in GRADIENT_REASONS:
+        cloned = bench.original(cloned=True)
+        if cloned.finished and not bench.compare(cloned, run, reference.excluded).differences:
+            sentence += "; it equals what the original would give if its saved values were not overwritten"
+    return bench.ruling(Verdict.REFUTED, worst.reason, sentence, comparison)
+
+
+def _hidden(bench: Bench, difference: Difference, comparison: Comparison) -> Ruling:
+    sentence = f"all else is equal, but a caller may look at the argument: {difference.sentence}"
+    return bench.ruling(Verdict.UNPROVED, HIDDEN, sentence, comparison)
+
+
+def _worst(differences: tuple[Difference, ...]) -> Difference:
+    return min(differences, key=lambda each: _ORDER.index(each.reason) if each.reason in _ORDER else len(_ORDER))
+
+
+def reached(
+    marks: tuple[Mark, ...], original: Run, rewritten: Run, ours: tuple[Region, ...], theirs: tuple[Region, ...]
+) -> frozenset[int]:
+    """Groups all of whose edits ran in both versions; ours, theirs: the regions that the two runs were asked about."""
+    ran = {ours[index] for index in original.reached}, {theirs[index] for index in rewritten.reached}
+    return frozenset(
+        mark.group
+        for mark in marks
+        if mark.rewritten and ran[0].issuperset(mark.original) and ran[1].issuperset(mark.rewritten)
+    )

@@ -160,6 +160,22 @@ def test_where_nothing_can_be_said_safe_stays_safe(reason: str):
     assert len(fake.judged) == 1
 
 
+def test_an_error_that_another_write_raises_is_not_blamed_on_a_safe_fix():
+    class Stuck(Fake):
+        def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
+            return Judgement(Ruling(REFUTED, "still-raises", "s"))
+
+        def alone(self, case: Case) -> Ruling:
+            return Ruling(UNPROVED, "no-forward-reference", "s")
+
+    assert verdicts(Stuck(), fixes(safe="ad")) == [
+        (SAFE, "still-raises"),
+        (REFUTED, "still-raises"),
+        (REFUTED, "still-raises"),
+        (SAFE, "still-raises"),
+    ]
+
+
 def test_without_probes_nothing_runs():
     proof = prove(TEXT, "/p.py", fixes(safe="a"), [], Fake())
     assert [(r.verdict, r.reason) for r in proof.rulings.values()] == [

@@ -49,7 +49,7 @@ UNPROVED: dict[str, str] = {
     "timed-out": "a run took longer than the limit",
     "over-memory": "a run needed more memory than the limit",
     "no-sandbox": "this system offers no isolation beyond resource limits",
-    "no-forward-reference": "the original cannot finish even with its saved tensors cloned: nothing to compare with",
+    "no-forward-reference": "neither clones of saved tensors nor forward mode get the original to a gradient",
     "probe-failed": "the probe itself fails, with or without the change",
 }
 

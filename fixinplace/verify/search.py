@@ -204,6 +204,8 @@ class _Search:
             ruling = self.runner.alone(self._case(probe, text))
             if ruling.reason == "no-forward-reference":  # cloning does not work here; the plain runs may
                 ruling = self.runner.judge(self._case(probe, text), marks).ruling
+                if ruling.reason == "still-raises":  # another culprit is not what this is about
+                    continue
             if _against(ruling):
                 return ruling
         return None

@@ -25,6 +25,7 @@ from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
+_LEAVES = ("FIP202", "FIP203")
 
 
 class Lab(Protocol):
@@ -285,7 +286,13 @@ class Search:
         return {path: code for path in paths if (code := self.files(path)) is not None}
 
     def _case(self, attempt: Attempt) -> Case:
-        return Case(self.probe, attempt.original, attempt.rewritten, whole=True)
+        return Case(self.probe, attempt.original, attempt.rewritten, whole=True, kept=self._keeps_leaves(attempt))
+
+    def _keeps_leaves(self, attempt: Attempt) -> bool:
+        """True if every leaf that the original writes is still written in place."""
+        leaves = [each for each in self.known.values() if each.offences[0].rule in _LEAVES]
+        chosen = [p for p in attempt.proposals for each in leaves if p in each.proposals]
+        return bool(chosen) and all(p.repair == "without-grad" for p in chosen)
 
     def _judged(self, attempt: Attempt) -> Tried:
         titles = "; ".join(proposal.title for proposal in attempt.proposals)

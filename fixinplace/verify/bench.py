@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
 from fixinplace.trace.events import Trace
-from fixinplace.verify.jobs import SEED, Comparison, Job, Patch, Region, Run, Slope
+from fixinplace.verify.jobs import SEED, Comparison, Job, Json, Patch, Region, Run, Slope
 from fixinplace.verify.probes import Probe
 
 NOTHING = Comparison((), 0, 0, 0.0, False)
@@ -40,12 +40,14 @@ class Case:
     whole: the probe is the user's whole command.  Then the reference is always the original with its saved tensors
     cloned, since what the plain one computes may be what is wrong; and an argument that is no longer written is a note:
     every value that the command computes has been compared, and nothing of it came to depend on the argument.
+    kept: every write to a leaf stays in place, so that no name leaves its leaf behind.
     """
 
     probe: Probe
     original: Texts
     rewritten: Texts
     whole: bool = False
+    kept: bool = False
 
 
 class Laboratory(Protocol):
@@ -89,10 +91,11 @@ class Bench:
     checks: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    always: Json = field(default_factory=dict)
 
     def original(self, **mode: object) -> Run:
-        """A run of the original; `mode` sets fields of the job."""
-        return self._run(self.case.original, mode)
+        """A run of the original; `mode` sets fields of the job, besides those that `always` sets."""
+        return self._run(self.case.original, {**self.always, **mode})
 
     def rewritten(self, **mode: object) -> Run:
         """A run of the rewritten text."""

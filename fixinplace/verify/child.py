@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -114,7 +115,16 @@ def _prepare(job: Job) -> object:
         numpy.random.seed(SEED)
     if job.double:
         torch.set_default_dtype(torch.float64)
+    if job.no_inference:
+        torch.inference_mode = torch.autograd.grad_mode.inference_mode = _without_grad  # type: ignore[assignment,misc]
     return _ballast() if job.perturbed else None
+
+
+def _without_grad(mode: Any = True) -> Any:
+    """In place of `torch.inference_mode`, as a context manager and as a decorator: it computes the same values."""
+    if callable(mode):
+        return torch.no_grad()(mode)
+    return torch.no_grad() if mode else torch.enable_grad()
 
 
 def _ballast() -> object:

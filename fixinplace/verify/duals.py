@@ -9,7 +9,7 @@ Note [Once a leaf]
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -103,10 +103,11 @@ class Leaves:
             if tensor is leaf.tensor or (base is not None and (base is leaf.tensor or base is _base(leaf.tensor))):
                 leaf.written = True
 
-    @property
-    def any_written(self) -> bool:
-        """True if a leaf was written in place in grad mode."""
-        return any(leaf.written for leaf in self._known.values())
+    def any_written(self, among: Iterable[object] | None = None) -> bool:
+        """True if a leaf, or one among the given tensors, was written in place in grad mode."""
+        wanted = None if among is None else {id(each) for each in among}
+        written = [key for key, leaf in self._known.items() if leaf.written]
+        return any(wanted is None or key in wanted for key in written)
 
     def rows(self) -> list[Json]:
         """Facts of every leaf with the digests of its value when it was first used and now."""

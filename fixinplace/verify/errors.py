@@ -48,6 +48,11 @@ def inplace_failures(run: Run) -> list[Failure]:
     return [each for each in (*ended, *run.failures) if is_inplace(each)]
 
 
+def refuses_inference(failure: Failure) -> bool:
+    """True for the errors about tensors that were made in inference mode."""
+    return "inference tensor" in failure.message.lower() and is_inplace(failure)
+
+
 def refuses_hooks(failure: Failure) -> bool:
     """True for the error of torch.func under saved-tensor hooks."""
     return "support saved tensor hooks" in failure.message

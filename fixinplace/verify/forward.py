@@ -71,6 +71,7 @@ class Forward(TorchFunctionMode):
 
     stopped: why the run went no further; empty if it came to its end.
     limited: forward mode was what stopped it, not the program.
+    concerned: where it stopped, the program asks for the gradient of a leaf that it has written.
     hooks: the program changes or watches gradients, so that they may be something else than derivatives.
     """
 
@@ -78,7 +79,7 @@ class Forward(TorchFunctionMode):
         super().__init__()
         self.leaves = Leaves(number, self._limit)
         self.slopes = Slopes(records, recorder, self.leaves)
-        self.stopped, self.limited, self.hooks = "", False, False
+        self.stopped, self.limited, self.hooks, self.concerned = "", False, False, False
         self._process = _pid()
         self._zeroing = False
         self._special: dict[object, Callable[..., Any]] = {
@@ -157,12 +158,13 @@ class Forward(TorchFunctionMode):
         """
         if failure is not None and self.slopes.count and not self.stopped:
             self.stopped = f"the program raises {failure.type} after a backward"
+            self.concerned = self.leaves.any_written()
         return None if self.stopped else failure
 
     @property
     def end(self) -> ForwardEnd:
         """How far the run came."""
-        return ForwardEnd(self.stopped, self.limited, self.slopes.count, self.hooks, self.leaves.any_written)
+        return ForwardEnd(self.stopped, self.limited, self.slopes.count, self.hooks, self.concerned)
 
     def _called(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if _transforming() is not None:
@@ -188,8 +190,10 @@ class Forward(TorchFunctionMode):
                 self.slopes.look_at(result)
         return result
 
-    def _stop(self, sentence: str) -> NoReturn:
-        self.stopped = self.stopped or sentence
+    def _stop(self, sentence: str, at: Iterable[object] | None = None) -> NoReturn:
+        """End the run; `at` are the tensors whose gradients the program asks for there, None if that cannot be told."""
+        if not self.stopped:
+            self.stopped, self.concerned = sentence, self.leaves.any_written(at)
         raise Stop(self.stopped)
 
     def _limit(self, sentence: str) -> NoReturn:
@@ -210,12 +214,13 @@ class Forward(TorchFunctionMode):
                     self.leaves.use(each)
             self.slopes.backward(outputs, args[0] if args else ())
         if not kwargs.get("accumulate_grad", False):
-            self._stop("the program goes on with what `torch.autograd.grad` returns")
+            asked = args[3] if len(args) > 3 else None
+            self._stop("the program goes on with what `torch.autograd.grad` returns", asked)
 
     def _gradient(self, tensor: torch.Tensor, *_: object) -> torch.Tensor | None:
         """`.grad`, which no backward of this run has filled."""
         if self.slopes.count and not self._zeroing and self.tracked(tensor):
-            self._stop("the program reads `.grad`")
+            self._stop("the program reads `.grad`", [tensor])
         with _NO_OVERRIDES():
             found: torch.Tensor | None = _TENSOR.grad.__get__(tensor)
         return found
@@ -242,7 +247,7 @@ class Forward(TorchFunctionMode):
         if not self.stopped and (closure := next(filter(callable, given), None)) is not None:
             with torch.enable_grad():
                 closure()
-        self._stop("an optimizer steps")
+        self._stop("an optimizer steps", [each for group in optimizer.param_groups for each in group["params"]])
 
     def _wrap_zeroing(self, owner: Any) -> None:
         """`zero_grad` reads gradients only to drop them."""

@@ -11,7 +11,8 @@ Note [What stands in for the original]
 Note [A leaf that was written]
     `x += 1` makes what was a leaf a result, if it means anything.  Rebinding the name instead leaves the leaf
     behind: an optimizer goes on with the one, the program with the other, and `x.grad` is None.  As long as the forward
-    run comes to its end, nothing of the kind can happen unseen; where it stops short of it, nobody can tell.
+    run comes to its end, nothing of the kind can happen unseen; where it stops because the program asks for the
+    gradient of such a leaf, nobody can tell.  An edit that keeps the write in place leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _NONE = "no-forward-reference"
 _REFUSED = re.compile(
     r"leaf Variable that requires grad is being used in an in-place operation"
     r"|This view is the output of a function that returns multiple views"
+    r"|functions with out=\.\.\. arguments don't support automatic differentiation"
+    r"|A view was created in no_grad mode"
 )
 _CHECKED = (
     "original in forward mode, twice", "forward values", "final state", "shared storage", "dtypes", "random state",
@@ -53,7 +56,7 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     others = references.regions_of([mark.rewritten for mark in marks])
     ours: Json = {"forward": 0, "regions": regions}
     theirs: Json = {"forward": 0, "regions": others}
-    original = _usable(bench.original(**ours))
+    original = _usable(bench.original(**ours), bench.case.kept)
     reference = Reference(original, False, references.noise(bench, original, bench.original(**ours, perturbed=True)))
     rewritten = bench.rewritten(**theirs)
     _same_end(original, rewritten)
@@ -75,11 +78,11 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     return Judgement(_accept(bench, replace(comparison, gradients=gradients), reached), reached)
 
 
-def _usable(run: Run) -> Run:
+def _usable(run: Run, kept: bool) -> Run:
     """Raises Unproved if a forward-mode run of the original is no reference."""
     if not independent.took(run) or run.forward is None or run.failure is not None:
         raise Unproved(_NONE, f"the original cannot finish, and forward mode says nothing: {independent.why_none(run)}")
-    if run.forward.leaf_written and run.forward.stopped:
+    if run.forward.leaf_written and run.forward.stopped and not kept:
         why = "a leaf is written in place, and what becomes of it once"
         raise Unproved(_NONE, f"{why} {run.forward.stopped}, no run of the original can tell")
     return run

@@ -56,6 +56,7 @@ class Job:
     double: the default dtype is float64.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
     traced: the run is traced, and nothing else is recorded.
+    no_inference: inference mode is taken as `no_grad`.
     forward: the number of the direction of a forward-mode run; None: an ordinary run.
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
@@ -71,6 +72,7 @@ class Job:
     double: bool = False
     perturbed: bool = False
     traced: bool = False
+    no_inference: bool = False
     forward: int | None = None
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
@@ -115,7 +117,7 @@ class ForwardEnd:
     limited: forward mode is what stopped it, not what the program does.
     derivatives: how many were recorded.
     hooks: the program changes or watches gradients.
-    leaf_written: a leaf, or a view of one, was written in grad mode.
+    leaf_written: where the run stopped the program looks at a leaf that it had written in grad mode.
     """
 
     stopped: str

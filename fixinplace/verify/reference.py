@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fixinplace.verify.bench import Bench, Mark, Unproved
-from fixinplace.verify.errors import inplace_failures, is_broken, is_inplace, obstacle, refuses_hooks
+from fixinplace.verify.errors import (
+    inplace_failures,
+    is_broken,
+    is_inplace,
+    obstacle,
+    refuses_hooks,
+    refuses_inference,
+)
 from fixinplace.verify.jobs import Region, Run
 
 GRADIENT_REASONS = ("gradient-missing", "gradient-differs")
@@ -23,6 +30,11 @@ class Reference:
 def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
     """The reference for a proof; raises Unproved if there is none or if it does not reach any mark."""
     plain = bench.original()
+    if plain.failure is not None and refuses_inference(plain.failure):
+        bench.notes.append(f"the original fails: {plain.failure.sentence}")
+        bench.notes.append("in the reference inference mode is taken as no_grad, which computes the same values")
+        bench.always = {"no_inference": True}
+        plain = bench.original()
     if (why := obstacle(plain)) is not None:
         raise Unproved(*why)
     if is_broken(plain) or bench.case.whole:

@@ -105,6 +105,29 @@ def test_a_culprit_that_shows_only_later_joins():
     assert added(found) == ["g = g * 2", "h = h + skip"]
 
 
+def test_a_second_thing_that_the_same_write_has_spoilt_joins_it():
+    """The copy at the first read leaves the second, which only the next trace shows."""
+
+    class Hidden(Fake):
+        def _rule(self, text: str) -> Ruling:
+            if self.wrong & _lines(text):
+                return Ruling(Verdict.REFUTED, "forward-differs")
+            copied = text.count(".clone()")
+            return Ruling(Verdict.PROVED) if copied == 2 else Ruling(Verdict.REFUTED, "still-raises")
+
+        def trace(self, probe: Probe, texts: Texts) -> Trace | str:
+            ((_, text),) = texts
+            left = [save for save in ("h.tanh()", "h.sin()@1") if save.partition("@")[0] in text.partition("return")[0]]
+            return Trace(tuple(offence(text, "h += skip", save) for save in left))
+
+    program = TEXT.replace("    h += skip\n    g = h.tanh()\n", "    y = h.sin()\n    g = h.tanh()\n    h += skip\n")
+    fake = Hidden(frozenset({"h = h + skip", "h = x.exp().clone()"}))
+    search = Search(Probe("script", PATH, None), lambda path: code(program), fake, Budget(), lambda line: None)
+    found = search.run([offence(program, "h += skip", "h.sin()@1", node="SinBackward0")])
+    assert found.proved, [each.ruling for each in found.tried]
+    assert {"y = h.clone().sin()", "g = h.clone().tanh()"} <= _lines(found.best.attempt.rewritten[0].text)  # type: ignore[union-attr]
+
+
 def test_with_two_culprits_only_the_wrong_proposal_is_replaced():
     fake = Fake(frozenset({"g = g * 2"}), (FIRST, SECOND))
     found = searched(fake, offence(TEXT, *FIRST), offence(TEXT, *SECOND, node="TanhBackward0"))

@@ -143,7 +143,7 @@ def _distinct(offences: Sequence[Offence]) -> list[Offence]:
 class Search:
     """One search; `run` does it.
 
-    known: culprits by key. place: which of its patches is on for each. left: offences that the last trace showed.
+    known: culprits by key. dead: proposals that were given up. left: offences that the last trace showed.
     """
 
     probe: Probe
@@ -152,7 +152,7 @@ class Search:
     budget: Budget
     progress: Callable[[str], None]
     known: dict[tuple[object, ...], Culprit] = field(default_factory=dict)
-    place: dict[tuple[object, ...], int] = field(default_factory=dict)
+    dead: set[Proposal] = field(default_factory=set)
     tried: list[Tried] = field(default_factory=list)
     left: list[Offence] = field(default_factory=list)
     stopped: str = ""
@@ -167,35 +167,31 @@ class Search:
         choices = self._choices(best)
         return Found(tuple(self.known.values()), best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
 
-    # --- the state: which proposal is on for which culprit
+    # --- the state: what is known, and what was given up
 
     def _learn(self, offences: Sequence[Offence]) -> bool:
-        """Take in offences; True if a culprit is new."""
-        new = [each for each in culprits(offences, self.files) if each.key not in self.known]
-        for culprit in new:
-            self.known[culprit.key] = culprit
-            self.place[culprit.key] = 0
-        return bool(new)
+        """Take in offences; True if a culprit is new, or has spoilt something that was not known."""
+        before = dict(self.known)
+        for culprit in culprits(offences, self.files):
+            known = self.known.get(culprit.key)
+            both = _distinct([*(known.offences if known is not None else ()), *culprit.offences])
+            if known is None:
+                self.known[culprit.key] = culprit
+            elif len(both) > len(_distinct(known.offences)):
+                self.known[culprit.key] = Culprit(tuple(both), _proposals(both, self.files))
+        return self.known != before
 
     def _chosen(self) -> list[Proposal]:
         """The proposal that is on for each culprit that has one left."""
-        found = []
-        for name, culprit in self.known.items():
-            patches = culprit.of(Tier.PATCH)
-            if self.place[name] < len(patches):
-                found.append(patches[self.place[name]])
-        return list(dict.fromkeys(found))
+        firsts = (self._first(culprit) for culprit in self.known.values())
+        return list(dict.fromkeys(first for first in firsts if first is not None))
 
-    def _next(self, proposal: Proposal) -> None:
-        """Give a proposal up, for every culprit that it stands for."""
-        for name, culprit in self.known.items():
-            patches = culprit.of(Tier.PATCH)
-            if self.place[name] < len(patches) and patches[self.place[name]] == proposal:
-                self.place[name] += 1
+    def _first(self, culprit: Culprit) -> Proposal | None:
+        return next((patch for patch in culprit.of(Tier.PATCH) if patch not in self.dead), None)
 
     def _open(self) -> list[Culprit]:
         """Culprits without any proposal that holds."""
-        return [each for name, each in self.known.items() if self.place[name] >= len(each.of(Tier.PATCH))]
+        return [culprit for culprit in self.known.values() if self._first(culprit) is None]
 
     # --- the search itself
 
@@ -208,7 +204,7 @@ class Search:
             try:
                 attempt = self._composed(chosen)
             except Clash:
-                self._next(chosen[-1])
+                self.dead.add(chosen[-1])
                 continue
             best = self._judged(attempt)
             if best.ruling.verdict is Verdict.PROVED or not self._changed(best):
@@ -223,8 +219,7 @@ class Search:
         if reason == "still-raises" and self._retrace(last.attempt):
             return True
         blamed = self._blamed(last)
-        for proposal in blamed:
-            self._next(proposal)
+        self.dead.update(blamed)
         return bool(blamed)
 
     def _retrace(self, attempt: Attempt) -> bool:

@@ -55,6 +55,19 @@ def test_the_readme_shows_what_the_command_prints(root: Path, command):
     assert Path("train.py").read_text() == program[1].replace("h += x", "h = h + x")
 
 
+def test_the_readme_shows_what_repair_prints(root: Path, command):
+    readme = (root / "README.md").read_text()
+    program = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    transcript = re.search(r"```\n\$ fixinplace repair --diff train.py\n(.*?)```", readme, re.DOTALL)
+    assert program is not None and transcript is not None
+    Path("train.py").write_text(program[1])
+
+    result = command("repair", "--diff", "train.py")
+
+    assert (result.stderr + result.stdout).rstrip() == transcript[1].rstrip()
+    assert Path("train.py").read_text() == program[1]
+
+
 def test_the_changelog_names_every_rewrite(root: Path):
     changelog = (root / "CHANGELOG.md").read_text()
 

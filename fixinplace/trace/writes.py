@@ -189,6 +189,8 @@ def is_engine(frame: FrameType | None) -> bool:
 class WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """One per thread; all of them write the same log."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, log: WriteLog) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._log = log

@@ -623,6 +623,87 @@ PROGRAMS = {
         """,
         "net(x)", "p -= 0.1 * p.grad", "size.backward()", by="operator",
     ),
+    "script": program(
+        """
+        enc, dec = mlp(4, 3), mlp(3, 4)
+        disc = mlp(3, 1)
+        temperature = nn.Parameter(torch.ones(()))
+        opt_disc = torch.optim.SGD(disc.parameters(), lr=0.1)
+        opt_enc = torch.optim.SGD(enc.parameters(), lr=0.1)
+        opt_dec = torch.optim.SGD([*dec.parameters(), temperature], lr=0.1)
+
+        for i, x in enumerate(torch.randn(4, 5, 4)):
+            z = enc(x)
+            judged = disc(z)
+            loss_disc = F.softplus(judged).mean() + F.softplus(-disc(torch.randn(5, 3))).mean()
+            loss_ae = (temperature * dec(z) - x).pow(2).mean() - F.logsigmoid(judged).mean()
+            loss_disc.backward(retain_graph=True)
+            if i % 2 == 1:
+                opt_disc.step()
+                opt_disc.zero_grad()
+            opt_enc.zero_grad()
+            opt_dec.zero_grad()
+            loss_ae.backward()
+            opt_enc.step()
+            opt_dec.step()
+
+
+        def main():
+            return [enc, dec, disc]
+        """,
+        "disc(z)", "opt_disc.step()", "loss_ae.backward()",
+    ),
+    "closure": program(
+        """
+        def main():
+            encoder, head = mlp(3, 4), nn.Linear(4, 1)
+            opt = torch.optim.LBFGS([*encoder.parameters(), *head.parameters()], lr=0.1, max_iter=3)
+            x, y = torch.randn(5, 3), torch.randn(5, 1)
+            features = encoder(x)
+
+            def closure():
+                opt.zero_grad()
+                loss = F.mse_loss(head(features), y)
+                loss.backward(retain_graph=True)
+                return loss
+
+            opt.step(closure)
+            return [encoder, head]
+        """,
+        ["encoder(x)"], ["opt.step(closure)"], ["loss.backward(retain_graph=True)", "opt.step(closure)"],
+    ),
+    "accelerator": program(
+        """
+        class Accelerator:
+            def backward(self, loss, **options):
+                loss.backward(**options)
+
+
+        def train(accelerator, nets, opts, data):
+            for x in data:
+                z = nets["encoder"](x)
+                rec = nets["decoder"](z)
+                size = z.pow(2).mean()
+                error = (rec - x).pow(2).mean()
+                opts["encoder"].zero_grad()
+                accelerator.backward(size, retain_graph=True)
+                opts["encoder"].step()
+                opts["decoder"].zero_grad()
+                accelerator.backward(error)
+                opts["decoder"].step()
+
+
+        def main():
+            nets = {"encoder": mlp(4, 3), "decoder": mlp(3, 4)}
+            opts = {name: torch.optim.SGD(net.parameters(), lr=0.1) for name, net in nets.items()}
+            train(Accelerator(), nets, opts, torch.randn(2, 5, 4))
+            return list(nets.values())
+        """,
+        ['nets["encoder"](x)', "train(Accelerator(), nets, opts, torch.randn(2, 5, 4))"],
+        ['opts["encoder"].step()', "train(Accelerator(), nets, opts, torch.randn(2, 5, 4))"],
+        ["loss.backward(**options)", "accelerator.backward(error)",
+         "train(Accelerator(), nets, opts, torch.randn(2, 5, 4))"],
+    ),
     "cached_features": program(
         """
         def main():

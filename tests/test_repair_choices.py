@@ -79,7 +79,11 @@ def test_reordered_gradients_are_those_at_the_saved_weights(one: Program, propos
     assert kept(run(one.text, cloned=True), run(one.patched(proposal)), failing)
 
 
-@pytest.mark.parametrize(("one", "proposal"), [*choices("limited to"), *choices("update_d", "moved behind")])
+@pytest.mark.parametrize(
+    ("one", "proposal"),
+    # "script" steps every second round, and clears no gradients in the other: there the original adds to them
+    [*choices("limited to `"), *choices("update_d", "moved behind")],
+)
 def test_a_limited_backward_trains_as_the_original_was_meant(one: Program, proposal: Proposal):
     """Every optimizer steps on the gradients of its own loss: over all rounds the parameters are the same."""
     wanted, found = run(one.text, cloned=True), run(one.patched(proposal))
@@ -144,6 +148,15 @@ FRESH = {
     "sharpness_aware": ("    loss.backward()\n", "    model(x).pow(2).mean().backward()\n"),
     "by_hand": ("size.backward()", "net(x).abs().mean().backward()"),
     "cached_features": ("loss.backward(retain_graph=True)", "head(encoder(x)).pow(2).mean().backward()"),
+    "script": (
+        "loss_ae.backward()",
+        "((temperature * dec(z) - x).pow(2).mean() - F.logsigmoid(disc(z)).mean()).backward()",
+    ),
+    "closure": ("F.mse_loss(head(features), y)", "F.mse_loss(head(encoder(x)), y)"),
+    "accelerator": (
+        "accelerator.backward(error)",
+        'accelerator.backward((nets["decoder"](nets["encoder"](x)) - x).pow(2).mean())',
+    ),
     "step_in_a_branch": ("loss_g.backward()", "F.softplus(-D(fake)).mean().backward()"),
 }
 
@@ -178,6 +191,7 @@ def test_what_draws_data_again_says_so():
         ("second_loss_draws_data", "0."),
         ("environment_in_between", "0."),
         ("input_rebound", "0."),
+        ("accelerator", "0."),
     ],
 )
 def test_the_detached_side_gets_no_gradient_and_the_other_the_same(name: str, gone: str):

@@ -165,8 +165,10 @@ def pasted_before(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit
     return Edit(Span(at, at), "".join(f"{head}{line}{code.newline}" for line in lines))
 
 
-def pasted_first(code: Code, loop: ast.For | ast.While, lines: Sequence[str]) -> Edit:
-    """Lines as the first statements of a loop's body; raises CannotMove."""
+def pasted_first(code: Code, loop: ast.For | ast.While | ast.FunctionDef, lines: Sequence[str]) -> Edit:
+    """Lines as the first statements of a loop's body, or of a function's; raises CannotMove."""
+    if isinstance(loop, ast.FunctionDef):
+        return pasted_before(code, loop.body[0], lines)
     test = loop.iter if isinstance(loop, ast.For) else loop.test
     end, head = code.text.span(test).end, code.head(loop.body[0])
     rest = re.match(r"[ \t]*\)*[ \t]*:[ \t]*(#[^\r\n]*)?", code.text.text[end:])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
+from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.lines import Item, built_up, chain, common, holding, needed, repeatable, tainted, way
 from fixinplace.repair.steps.moving import CannotMove, cut, emitted, moved, pasted_after, pasted_first
@@ -57,7 +58,7 @@ def _behind_step(at: Situation) -> Iterator[Choice]:
 
 
 def _in_loop(at: Situation) -> Iterator[Choice]:
-    loop = at.loop
+    loop = at.closure or at.loop
     if loop is None or at.frame.save is None or any(each is at.frame.save for each in ast.walk(loop)):
         return
     items = way(at.reader, at.frame.body[0], loop)
@@ -66,7 +67,8 @@ def _in_loop(at: Situation) -> Iterator[Choice]:
         return
     lines = _lines(at, plan, [owner for owner in at.code.up(loop) if isinstance(owner, ast.With)])
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_first(at.code, loop, lines))
-    yield _choice(at, plan, edits, f"in every round of the loop in line {loop.lineno}")
+    what = f"call of `{loop.name}`" if isinstance(loop, ast.FunctionDef) else f"round of the loop in line {loop.lineno}"
+    yield _choice(at, plan, edits, f"in every {what}")
 
 
 def _last_step(at: Situation) -> ast.stmt | None:
@@ -114,9 +116,13 @@ def _manages(item: Item) -> bool:
 
 def _wanted_in(at: Situation, loop: ast.stmt) -> frozenset[str]:
     """What the failing loss wants from before the loop."""
-    assert isinstance(loop, (ast.For, ast.While))
-    inside = way(at.reader, loop.body[0], at.needed)
-    return at.wanted if inside is None else needed(inside, at.wanted)[1]
+    if isinstance(loop, ast.FunctionDef):
+        inside = way(at.reader, loop.body[0], at.code.statement(at.backward.call))
+        wanted = losses(at.backward.call)
+    else:
+        assert isinstance(loop, (ast.For, ast.While))
+        inside, wanted = way(at.reader, loop.body[0], at.needed), at.wanted
+    return wanted if inside is None else needed(inside, wanted)[1]
 
 
 def _movable(at: Situation, items: list[Item], chosen: set[int], stop: int, loop: ast.stmt | None) -> set[int]:

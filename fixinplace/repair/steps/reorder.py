@@ -17,6 +17,7 @@ from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.choice import Choice, joined
 from fixinplace.repair.steps.facts import Facts
+from fixinplace.repair.steps.later import limited
 from fixinplace.repair.steps.lines import common
 from fixinplace.repair.steps.moving import CannotMove, cut, moved, pasted_after
 from fixinplace.repair.steps.optimizers import clears, disjoint, scaler_update, step_of
@@ -62,7 +63,7 @@ def reordered(at: Situation) -> Iterator[Choice]:
 
 
 def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _Move | None:
-    mover = at.by_hand or at.write
+    mover = at.by_hand or _guard(at, block[first]) or at.write
     if block[first] is not mover or (at.step is None and at.by_hand is None and not at.whole_update):
         return None
     first = _earliest(at, block, first)
@@ -97,12 +98,11 @@ def _sorted(at: Situation, between: list[ast.stmt]) -> tuple[list[ast.stmt], lis
     staying: list[ast.stmt] = []
     optimizers: list[str] = []
     for node in between:
-        role = "goes" if node is at.write or node is at.by_hand else _role(at, node, optimizers)
+        role = "goes" if any(each is at.write for each in ast.walk(node)) else _role(at, node, optimizers)
         if role == "blocks":
             return None
         (going if role == "goes" else staying).append(node)
-        step = step_of(node)
-        optimizers += [] if step is None else [step.optimizer]
+        optimizers += _stepping([node])
     return going, staying
 
 
@@ -187,9 +187,22 @@ def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
 
 def _again(going: list[ast.stmt], rest: list[ast.stmt]) -> set[str]:
     """The optimizers that step after the failing backward as well."""
-    mine = {step.optimizer for node in going if (step := step_of(node)) is not None}
-    nodes = [each for node in rest for each in ast.walk(node) if isinstance(each, ast.stmt)]
-    return mine & {step.optimizer for node in nodes if (step := step_of(node)) is not None}
+    return set(_stepping(going)) & set(_stepping(rest))
+
+
+def _stepping(nodes: list[ast.stmt]) -> list[str]:
+    """The optimizers that step somewhere in these statements."""
+    inner = (each for node in nodes for each in ast.walk(node) if isinstance(each, ast.stmt))
+    return [step.optimizer for each in inner if (step := step_of(each)) is not None]
+
+
+def _guard(at: Situation, node: ast.stmt) -> ast.stmt | None:
+    """An `if` around the step that holds nothing else than what goes along with it."""
+    if not isinstance(node, ast.If) or node.orelse or not any(each is at.write for each in node.body):
+        return None
+    optimizers = _stepping(node.body)
+    goes = all(each is at.write or _role(at, each, optimizers) == "goes" for each in node.body)
+    return node if goes else None
 
 
 def _joined(at: Situation, going: list[ast.stmt], block: list[ast.stmt], last: int) -> _Move | None:
@@ -280,13 +293,13 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     if not at.backward.accumulates:
         yield Choice(title, _FIRST + "." + more, (change,), 10)
         return
-    optimizers = [step.optimizer for node in move.steps if (step := step_of(node)) is not None] or [at.optimizer]
+    optimizers = list(dict.fromkeys(_stepping(list(move.going)))) or [at.optimizer]
     whose = " and ".join(f"`{each}`" for each in (at.stepped if at.by_hand and at.stepped else optimizers))
-    for limited, whom, apart in at.only_later(optimizers):
+    for only, whom, apart in limited(at, optimizers):
         meaning = _LIMITED.format(
             at.loss, whom, whose, "step" if len(optimizers) > 1 else "steps", _UNLESS * (not apart)
         )
-        yield Choice(f"{title}, which is limited to {whom}", meaning + more, joined(change, limited), 10)
+        yield Choice(f"{title}, which is limited to {whom}", meaning + more, joined(change, only), 10)
     yield Choice(title, _ADDED.format(at.loss_first, whose) + more, (change,), 14)
 
 

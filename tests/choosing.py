@@ -101,6 +101,25 @@ class Program:
         return text
 
 
+_HEAD = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+def mlp(i, o):
+    return nn.Sequential(nn.Linear(i, 8), nn.Tanh(), nn.Linear(8, o))
+
+
+"""
+
+
+def program(body: str, save: str | list[str], step: str | list[str], needed: str | list[str],
+            rule: str = "FIP201", by: str = "optimizer") -> Program:  # fmt: skip
+    """A program below the common imports."""
+    return Program(_HEAD.lstrip("\n") + textwrap.dedent(body).lstrip("\n"), save, step, needed, rule, by=by)
+
+
 Gradients = dict[str, torch.Tensor]
 
 

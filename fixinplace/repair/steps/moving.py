@@ -10,6 +10,7 @@ from itertools import pairwise
 from fixinplace.model import Edit, Span
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.lines import Item
+from fixinplace.source import apply
 
 
 class CannotMove(ValueError):
@@ -153,6 +154,26 @@ def pasted_after(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:
     if end is None or head is None:
         raise CannotMove(code.source_of(statement))
     return Edit(Span(end, end), "".join(f"{code.newline}{head}{line}" for line in lines))
+
+
+def pasted_below(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:
+    """The same for a compound statement whose last line may be cut: at the start of the line below it."""
+    behind = pasted_after(code, statement, lines)
+    end = behind.span.start
+    ending = re.match(r"\r\n|\r|\n", code.text.text[end:])
+    if ending is None:
+        return behind
+    at, text = end + ending.end(), behind.text.removeprefix(code.newline) + code.newline
+    return Edit(Span(at, at), text)
+
+
+def checked(code: Code, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """The edits, which do not overlap; raises CannotMove."""
+    try:
+        apply(code.text.text, tuple(edits))
+    except ValueError as error:
+        raise CannotMove(str(error)) from error
+    return tuple(edits)
 
 
 def pasted_before(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:

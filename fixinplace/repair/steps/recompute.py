@@ -16,10 +16,21 @@ from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.choice import Choice
-from fixinplace.repair.steps.lines import Item, built_up, chain, common, holding, needed, repeatable, tainted, way
-from fixinplace.repair.steps.moving import CannotMove, cut, emitted, moved, pasted_after, pasted_first
+from fixinplace.repair.steps.lines import (
+    Item,
+    built_up,
+    chain,
+    common,
+    holding,
+    needed,
+    repeatable,
+    saved_part,
+    tainted,
+    way,
+)
+from fixinplace.repair.steps.moving import CannotMove, checked, cut, emitted, moved, pasted_after, pasted_first
 from fixinplace.repair.steps.optimizers import step_of
-from fixinplace.repair.steps.paths import touch
+from fixinplace.repair.steps.paths import EMPTY, Paths, touch
 from fixinplace.repair.steps.situation import Situation
 
 
@@ -54,7 +65,7 @@ def _behind_step(at: Situation) -> Iterator[Choice]:
     within = [owner for owner in at.code.up(step) if isinstance(owner, ast.With)]
     lines = _lines(at, plan, within)
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_after(at.code, step, lines))
-    yield _choice(at, plan, edits, f"behind `{at.one_line(step)}`")
+    yield _choice(at, plan, checked(at.code, edits), f"behind `{at.one_line(step)}`")
 
 
 def _in_loop(at: Situation) -> Iterator[Choice]:
@@ -68,7 +79,7 @@ def _in_loop(at: Situation) -> Iterator[Choice]:
     lines = _lines(at, plan, [owner for owner in at.code.up(loop) if isinstance(owner, ast.With)])
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_first(at.code, loop, lines))
     what = f"call of `{loop.name}`" if isinstance(loop, ast.FunctionDef) else f"round of the loop in line {loop.lineno}"
-    yield _choice(at, plan, edits, f"in every {what}")
+    yield _choice(at, plan, checked(at.code, edits), f"in every {what}")
 
 
 def _last_step(at: Situation) -> ast.stmt | None:
@@ -89,7 +100,7 @@ def _plan(at: Situation, items: list[Item], stop: int, loop: ast.stmt | None = N
     source = holding(items, at.frame.save) if at.frame.save is not None else None
     if source is None or source >= stop:
         return None
-    carrying, _ = tainted(items, {source, *others(at, items[:stop])})
+    carrying, _ = tainted(items, sources(at, items, source, stop))
     goal = at.wanted if loop is None else _wanted_in(at, loop)
     wanted, _ = needed(items, goal)
     chosen = {n for n in carrying & wanted if n < stop}
@@ -99,6 +110,16 @@ def _plan(at: Situation, items: list[Item], stop: int, loop: ast.stmt | None = N
     if not repeatable(items, closed, stop):
         return None
     return _Plan(items, closed, _movable(at, items, closed, stop, loop))
+
+
+def sources(at: Situation, items: Sequence[Item], source: int, stop: int) -> dict[int, Paths | None]:
+    """The item that saved and those that use what else steps on the way, with what they bind by that."""
+    found: dict[int, Paths | None] = dict.fromkeys(others(at, items[:stop]))
+    modules = at.stepped or ()
+    for n in found:
+        parts = [binds for binds, flows in items[n].facts.pairs if touch(flows, modules)]
+        found[n] = EMPTY.union(*parts) if parts else None
+    return {**found, source: saved_part(items[source], at.frame.save_node)}
 
 
 def others(at: Situation, items: Sequence[Item]) -> set[int]:

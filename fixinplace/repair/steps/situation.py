@@ -111,15 +111,28 @@ class Situation:
 
     @cached_property
     def by_hand(self) -> ast.stmt | None:
-        """The block that updates parameters by hand: `with no_grad():` or a loop over them, around the write."""
+        """What updates parameters by hand: `with no_grad():` or a loop over them around the write, or a helper that is
+        given them and is not called again in the same block."""
         if self.step is not None or self.scene.offence.writes[0].by == "optimizer":
             return None
-        around = [self.write, *(up for up in self.code.up(self.write) if isinstance(up, (ast.With, ast.For)))]
         shared = common(self.code, self.write, self.needed)
         whole = shared[0][shared[1]] if shared is not None else None
-        inside = whole is not None and any(each is whole for each in around)
-        held = inside and whole is not None and whole is not self.write and _parameters_of(whole)
-        return whole if held else None
+        if shared is None or whole is None or not _parameters_of(whole):
+            return None
+        match whole:
+            case ast.With() | ast.For():
+                return whole
+            case ast.Expr(value=ast.Call(func=called)):
+                name = ast.unparse(called)
+                later = (each for node in shared[0][shared[1] + 1 :] for each in ast.walk(node))
+                again = any(isinstance(each, ast.Call) and ast.unparse(each.func) == name for each in later)
+                return None if again else whole
+        return None
+
+    @property
+    def updates_by_hand(self) -> bool:
+        """True if parameters are updated without an optimizer."""
+        return self.step is None and bool(_parameters_of(self.write) or self.by_hand)
 
     @cached_property
     def optimizer(self) -> str:

@@ -101,6 +101,25 @@ class Program:
         return text
 
 
+_HEAD = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+def mlp(i, o):
+    return nn.Sequential(nn.Linear(i, 8), nn.Tanh(), nn.Linear(8, o))
+
+
+"""
+
+
+def program(body: str, save: str | list[str], step: str | list[str], needed: str | list[str],
+            rule: str = "FIP201", by: str = "optimizer") -> Program:  # fmt: skip
+    """A program below the common imports."""
+    return Program(_HEAD.lstrip("\n") + textwrap.dedent(body).lstrip("\n"), save, step, needed, rule, by=by)
+
+
 Gradients = dict[str, torch.Tensor]
 
 
@@ -134,11 +153,11 @@ def run(text: str, cloned: bool = False) -> Record:
         plain(self, *arguments, **keywords)
 
     namespace: dict[str, Any] = {}
-    exec(compile(text, PATH, "exec"), namespace)
     torch.manual_seed(0)
     torch.Tensor.backward = backward  # type: ignore[assignment,method-assign]
     try:
         with torch.autograd.graph.saved_tensors_hooks(_clone, _same) if cloned else contextlib.nullcontext():
+            exec(compile(text, PATH, "exec"), namespace)
             modules, error = namespace["main"](), ""
     except RuntimeError as raised:
         modules, error = [], str(raised)
@@ -178,8 +197,8 @@ def traced(program: Program) -> list[Proposal]:
     options = Options(own=lambda path: path == PATH, texts={PATH: program.text})
     namespace: dict[str, Any] = {}
     with contextlib.suppress(RuntimeError), Tracer(options) as tracer:
-        exec(compile(program.text, PATH, "exec"), namespace)
         torch.manual_seed(0)
+        exec(compile(program.text, PATH, "exec"), namespace)
         namespace["main"]()
     found = culprits(tracer.trace().offences, lambda path: program.code if path == PATH else None)
     unique = {(each.title, each.changes): each for culprit in found for each in culprit.proposals}

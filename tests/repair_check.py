@@ -26,6 +26,7 @@ import torch
 FOLDER = Path(__file__).resolve().parent / "repair_cases"
 CAUSES = set("AUG STEP LEAFP IDX INF ACT MV LEAFX UND VMAP CFN ALIAS SIL HID HOOK BUF NGV".split())
 TIERS = {"patch", "choose", "explain"}
+MORE_LINES = ("saves", "backwards", "raises", "flags")
 REFERENCES = {"cloned", "objective", "differences", "convention"}
 
 
@@ -119,10 +120,13 @@ class Bench:
     def __init__(self, case: Case, scratch: Path) -> None:
         self.case, self.scratch, self.count = case, scratch, 0
 
-    def run(self, work: Any, diff: str | None = None, *arguments: Any) -> Any:
+    def run(self, work: Any, diff: str | Path | None = None, *arguments: Any) -> Any:
+        """`work` on the original, on the original patched by the file of that name, or on the program in a folder."""
+        return runs.fork(work, diff if isinstance(diff, Path) else self.copy(diff), self.case.file, *arguments)
+
+    def copy(self, diff: str | None = None) -> Path:
         self.count += 1
-        folder = self.case.copy(self.scratch / str(self.count) / self.case.name, diff)
-        return runs.fork(work, folder, self.case.file, *arguments)
+        return self.case.copy(self.scratch / str(self.count) / self.case.name, diff)
 
     def problems(self) -> list[str]:
         return [*self.notes_problems(), *self.original_problems(), *self.line_problems(), *self.expert_problems()]
@@ -132,12 +136,7 @@ class Bench:
         if notes["cause"] not in CAUSES or notes["tier"] not in TIERS or notes["reference"] not in REFERENCES:
             yield "cause, tier or reference is none of the known ones"
         folder = self.case.copy(self.scratch / "notes")
-        for line in [
-            *notes["culprits"],
-            *notes.get("saves", []),
-            *notes.get("backwards", []),
-            *notes.get("raises", []),
-        ]:
+        for line in [each for key in ("culprits", *MORE_LINES) for each in notes.get(key, [])]:
             held = (folder / line["file"]).read_text().splitlines()[line["line"] - 1].strip()
             if held != line["text"]:
                 yield f"{line['file']}:{line['line']} holds {held!r}, not {line['text']!r}"
@@ -161,7 +160,7 @@ class Bench:
             name = self.case.notes["objective"]
             ours, reference = self.run(runs.run_slope, None, name), self.run(runs.run_differences, None, name)
             return abs(ours[1] - reference[1]) > 1e-4 * abs(reference[1])
-        return bool(self.against_reference(run, ""))
+        return bool(self.against_reference(run, None))
 
     def line_problems(self) -> Iterator[str]:
         """The watcher's offenders are exactly the noted lines, where a saved tensor is the matter."""
@@ -187,7 +186,7 @@ class Bench:
             else:
                 yield from (f"{diff}: {each}" for each in self.against_reference(run, diff))
 
-    def against_reference(self, run: dict[str, Any], diff: str) -> list[str]:
+    def against_reference(self, run: dict[str, Any], diff: str | Path | None) -> list[str]:
         name = self.case.notes.get("objective", "")
         match self.case.notes["reference"]:
             case "cloned":

@@ -634,6 +634,48 @@ DIES = (
         """,
     ),
     Situation(
+        "under a function mode",
+        """
+        with torch.device("cpu"):
+            h = torch.randn(3, requires_grad=True) * 1
+            out = h.square()  # save
+            h += 1  # write
+            out.sum().backward()  # backward
+        """,
+    ),
+    Situation(
+        "a subclass that overrides every function",
+        """
+        class Watched(torch.Tensor):
+            @classmethod
+            def __torch_function__(cls, function, types, args=(), kwargs=None):
+                return super().__torch_function__(function, types, args, kwargs or {})
+
+        h = (torch.randn(3, requires_grad=True) * 1).as_subclass(Watched)
+        out = h.square()  # save
+        h.add_(1)  # write
+        out.sum().backward()  # backward
+        """,
+    ),
+    Situation(
+        "under vmap, and written outside",
+        """
+        h = torch.randn(3, requires_grad=True) * 1
+        out = torch.func.vmap(torch.square)(h)  # save
+        h += 1  # write
+        out.sum().backward()  # backward
+        """,
+    ),
+    Situation(
+        "a saved tensor that the program looks at",
+        """
+        h = torch.randn(3, requires_grad=True) * 1
+        out = h.square()  # save
+        h += 1  # write
+        out.grad_fn._saved_self  # backward
+        """,
+    ),
+    Situation(
         "detached in place",
         """
         h = torch.randn(3, requires_grad=True) * 1

@@ -58,7 +58,7 @@ case.notes["culprits"][0] |= {"line": 22, "text": "out = F.relu(out)"}
 case.notes["error"] = "another error"
 bench = repair_check.Bench(case, repair_check.Path(sys.argv[2]))
 run = bench.run(repair_check.runs.run_plain)
-print(json.dumps([*bench.original_problems(), *bench.line_problems(), *bench.against_reference(run, "")]))
+print(json.dumps([*bench.original_problems(), *bench.line_problems(), *bench.against_reference(run, None)]))
 """
     command = [sys.executable, "-c", spoilt, str(Path(__file__).parent), str(tmp_path)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import subprocess
@@ -54,6 +55,28 @@ def test_everything_that_holds_the_storage_is_named():
     assert (write.shape, write.dtype) == ((2, 2), "float32")
     assert (write.requires_grad, write.leaf, write.view, write.grad_mode) == (True, False, False, True)
     assert write.stack[0].function == "Cell.forward"
+
+
+def test_attributes_of_any_object_are_searched():
+    run = traced(
+        """
+        class Base:
+            pass
+
+        class State(Base):
+            def __init__(self, h):
+                self.hidden = h
+
+        def step(state):
+            state.hidden.mul_(2)
+
+        state = State(torch.randn(3, requires_grad=True).exp())
+        step(state)
+        state.hidden.sum().backward()
+        """
+    )
+
+    assert run.offence.writes[0].names == ("state.hidden",)
 
 
 def test_a_search_that_is_cut_short_says_so():
@@ -251,6 +274,17 @@ def test_rewritten_code_is_read_from_memory():
     assert (place.file, place.column, place.end_column, place.text) == (path, 10, 16, "h += 1")
 
 
+def test_a_relative_file_name_is_made_absolute():
+    text = code("h = torch.randn(3, requires_grad=True).exp()\nh += 1\nh.sum().backward()\n")
+    tracer = Tracer(Options(own=lambda file: file == "train.py", texts={"train.py": text}))
+    with pytest.raises(RuntimeError), tracer:
+        exec(compile(text, "train.py", "exec"), {})
+    place = tracer.trace().offences[0].writes[0].place
+    assert place is not None
+
+    assert (place.file, place.text) == (str(Path("train.py").absolute()), "h += 1")
+
+
 @pytest.mark.parametrize("situation", [*DIES[:3], *REFUSED[:2]], ids=lambda each: each.name)
 def test_a_trace_is_data(situation):
     trace = traced(situation.text).trace
@@ -414,6 +448,25 @@ def test_what_is_right_is_not_blamed(options: Options, body: str):
     assert (run.trace.offences, run.error) == ((), None)
 
 
+@BOTH
+def test_a_tensor_with_a_dispatch_of_its_own(options: Options):
+    """Natively this dies too, of a shape that torch cannot print into its message."""
+    run = traced(
+        """
+        rows = [torch.randn(2, 3), torch.randn(4, 3)]
+        h = torch.nested.nested_tensor(rows, layout=torch.jagged, requires_grad=True) * 1
+        out = h.sin()
+        h.mul_(2)  # write
+        torch.nested.to_padded_tensor(out, 0.0).sum().backward()
+        """,
+        options,
+    )
+    (write,) = run.offence.writes
+    assert write.place is not None
+
+    assert ({write.place.line}, write.op, run.offence.complete) == (run.lines("write"), "mul_", True)
+
+
 # --- the distributed case
 
 
@@ -568,6 +621,19 @@ def test_the_log_of_a_long_run_stays_small():
     del forgotten
 
     assert entries and all(len(each.writes) <= 1024 and len(each.saves) < 200 for each in entries)
+
+
+def test_an_error_that_the_program_drops_keeps_nothing_alive():
+    with Tracer():
+        hidden = torch.randn(100, requires_grad=True).exp()
+        storage = StorageWeakRef(hidden.untyped_storage())
+        hidden += 1
+        with contextlib.suppress(RuntimeError):
+            hidden.sum().backward()
+        del hidden
+        gc.collect()
+
+        assert storage.expired()
 
 
 # --- what is left behind

@@ -338,6 +338,12 @@ REFUTED = {
         "gradient-differs",
     ),
     "still a leaf": (HEAD + "x *= 2\n(x * w).sum().backward()\n", ("x *= 2", "x.mul_(2)"), "still-raises"),
+    "leaf that a second optimizer holds": (
+        HEAD + "other = torch.optim.SGD([x], lr=5.0)\n" + STEPS + "    other.zero_grad()\n    x.mul_(1)\n"
+        "    (x + w).pow(2).sum().backward(retain_graph=True)\n    opt.step()\n    other.step()\n",
+        ("x.mul_(1)", "x = x.mul(1)"),
+        "aliasing-differs",
+    ),
     "state that is read after the step": (
         HEAD + "s = torch.zeros(2, 4)\nclass Net(torch.nn.Module):\n    def forward(self, t):\n        global s\n"
         "        y = (t * w)[:2] + s\n        a, b = y.unbind(0)\n        a += 1\n        s = y.detach()\n"
@@ -365,6 +371,12 @@ UNKNOWN = {
         HEAD + STEPS + "    w += 1\n    (x * w).sum().backward(retain_graph=True)\n    opt.step()\n",
         ("w += 1", "w = w + 1"),
         "a leaf is written in place",
+    ),
+    "leaf whose gradient is read after another's step": (
+        HEAD + STEPS + "    x.mul_(1)\n    (x * w).sum().backward(retain_graph=True)\n    opt.step()\n"
+        "if x.grad is not None:\n    print(x.grad)\n",
+        ("x.mul_(1)", "x = x.mul(1)"),
+        "`.grad` of what it becomes is read",
     ),
     "no formula": (
         HEAD + "a, b = F.grid_sample(x[None, None], w.view(1, 2, 4, 2), align_corners=False)[0, 0].unbind(0)\n"

@@ -223,7 +223,16 @@ def join(a: Value, b: Value) -> Value:
     if known is not None and known.kind in (Kind.TENSOR, Kind.LIST, Kind.DICT, Kind.ARRAY, Kind.STRING):
         live = join_live(iter((a.live, b.live)))
         return replace(known, sure=min(known.sure, 1), memory=memory, maybe=maybe, flags=flags, live=live)
-    return Value(Kind.UNKNOWN, 0, memory=memory, maybe=maybe, flags=flags)
+    live = join_live(iter((*_lives(a), *_lives(b))))
+    return Value(Kind.UNKNOWN, 0, live, memory=memory, maybe=maybe, flags=flags)
+
+
+def _lives(value: Value) -> Iterator[bool | None]:
+    """Whether the tensors that a value is or holds require grad."""
+    if value.kind not in (Kind.LIST, Kind.DICT) or not value.items:
+        yield value.live
+    for item in value.items:
+        yield from _lives(item)
 
 
 def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: frozenset[int]) -> Value:

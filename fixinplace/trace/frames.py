@@ -24,6 +24,8 @@ _OURS = f"{Path(__file__).parent}/"
 _SNAPSHOT = sys.version_info < (3, 13)
 _FUNCTION = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS
 _DEPTH = 64
+_OVERRIDES = ("__torch_function__", "__torch_dispatch__")
+"""A user's overrides stand between the line that calls an operation and the operation."""
 _ALONE = 3
 """References to a copy of locals that only its frame, a variable and the call that counts them hold."""
 
@@ -56,7 +58,7 @@ class Frames:
     def _register(self, code: CodeType) -> int:
         number = self._index[id(code)] = len(self.codes)
         self.codes.append(code)
-        self._mine.append(self.owns(code.co_filename))
+        self._mine.append(code.co_name not in _OVERRIDES and self.owns(code.co_filename))
         self._skipped.append(code.co_filename.startswith(_OURS))
         return number
 

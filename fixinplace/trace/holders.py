@@ -157,8 +157,7 @@ def _items(value: object) -> Iterator[tuple[str, object]]:
     elif isinstance(value, _MODULE):
         yield from _of_module(value)
     else:
-        own = getattr(type(value), "__dict__", {}).get("__dict__") and _dict_of(value)
-        yield from ((f".{name}", item) for name, item in _pairs(own or {}) if isinstance(name, str))
+        yield from ((f".{name}", item) for name, item in _pairs(_dict_of(value)) if isinstance(name, str))
 
 
 def _pairs(value: dict[Any, Any]) -> list[tuple[Any, Any]]:

@@ -20,7 +20,9 @@ _is_inference, _detach, _clone, _as_strided = _BASE.is_inference, _BASE.detach, 
 _pointer: Any = torch.UntypedStorage.data_ptr
 _size, _stride, _offset, _dtype = _BASE.size, _BASE.stride, _BASE.storage_offset, _BASE.dtype.__get__
 _weak_storage: Any = reductions.StorageWeakRef
-_no_overrides: Any = torch._C.DisableTorchFunction
+Overrides: Any = torch._C.DisableTorchFunction
+"""A context in which overrides and function modes are switched off."""
+
 _no_modes: Any = torch._C._DisableTorchDispatch
 _equal: Any = torch.equal
 _device: Any = _BASE.device.__get__
@@ -58,7 +60,7 @@ class Aside:
             _busy.add(get_ident())
         else:
             self._modes = _no_modes()  # works from its construction to its end
-        self._overrides = _no_overrides()
+        self._overrides = Overrides()
         self._overrides.__enter__()
 
     def __exit__(self, *error: object) -> None:

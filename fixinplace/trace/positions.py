@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import ast
 import dis
+import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import CodeType
@@ -102,13 +104,19 @@ class Places:
         key = (number, instruction)
         if key not in self._known:
             code = self._frames.codes[number]
-            self._known[key] = self._page(code.co_filename).place(code, instruction)
+            place = self._page(code.co_filename).place(code, instruction)
+            self._known[key] = replace(place, file=_absolute(place.file))
         return self._known[key]
 
     def _page(self, file: str) -> Page:
         if file not in self._pages:
             self._pages[file] = Page(self._texts[file] if file in self._texts else _read(file))
         return self._pages[file]
+
+
+def _absolute(file: str) -> str:
+    """Names in angle brackets stand for no file."""
+    return file if file.startswith("<") else os.path.abspath(file)  # noqa: PTH100 - keeps `..` behind links
 
 
 def _read(file: str) -> str | None:

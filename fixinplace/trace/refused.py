@@ -61,6 +61,14 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         waiting = waiting.__cause__ or waiting.__context__
 
 
+def is_told(error: BaseException) -> bool:
+    """True if an in-place error ended the code, also where another exception was raised from it."""
+    return any(
+        isinstance(each, RuntimeError) and errors.is_inplace(Failure(type(each).__name__, str(each)))
+        for each in chain(error)
+    )
+
+
 def facts(error: BaseException, frames: Frames, places: Places, views: Views) -> Facts | None:
     """The offence that an exception tells; None if it is no in-place error."""
     message = str(error)

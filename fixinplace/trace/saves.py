@@ -150,7 +150,7 @@ def _compare(save: Save, kept: torch.Tensor, node: Any) -> tuple[Difference | No
         return Difference(save, node, VERSION, found, disjoint), kept
     if save.copy is not None and not memory.same(save.copy, kept) and not _is_own_statistics(save, node):
         return Difference(save, node, CONTENT, found), kept
-    if _is_output(save, node):
+    if is_output(save, node):
         return None, kept
     if any(write.kind == DETACHED and write.tensor == save.tensor for write in save.later_writes()):
         return Difference(save, node, DETACHED, found), kept
@@ -166,7 +166,7 @@ def producer(tensor: torch.Tensor) -> int:
     return -1 if node is None else int(node._sequence_nr())
 
 
-def _is_output(save: Save, node: Any) -> bool:
+def is_output(save: Save, node: Any) -> bool:
     """True if the node saved its own result; see Note [Output or original]."""
     return node is not None and save.producer != -1 and save.producer == node._sequence_nr()
 

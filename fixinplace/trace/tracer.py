@@ -33,6 +33,7 @@ from fixinplace.trace.writes import WriteLog, WriteMode
 from fixinplace.verify.observe import UserCode
 
 MAX_OFFENCES = 1000
+_TOLD = "_told_by_fixinplace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,6 @@ class Tracer:
         self._patches = Patches(self)
         self._running: list[Backward] = []
         self._facts: dict[tuple[object, ...], Facts] = {}
-        self._raised: list[BaseException] = []
         self._notes: list[str] = []
         self._stack = contextlib.ExitStack()
         self.pack, self.unpack, self.composed = self._saves.pack, self._saves.unpack, self._saves.composed
@@ -111,11 +111,11 @@ class Tracer:
     def failed(self, error: BaseException) -> None:
         """The user's code raised this: if torch refused a write, it becomes an offence."""
         for each in refused.chain(error):
-            if each in self._raised:
+            if _is_told(each):
                 continue
             facts = refused.facts(each, self._frames, self._places, self._views)
             if facts is not None:
-                self._raised.append(each)
+                _tell(each)
                 self._add(facts)
 
     def trace(self) -> Trace:
@@ -159,7 +159,7 @@ class Tracer:
 
     def _native(self, message: str) -> RuntimeError:
         error = RuntimeError(message)
-        self._raised.append(error)
+        _tell(error)
         return error
 
     def _current(self) -> Backward | None:
@@ -230,9 +230,9 @@ class Tracer:
     def _unseen(self, error: BaseException, call: Backward) -> None:
         """An in-place error of the engine itself: of a tensor that no hook saw, or of a write inside the backward."""
         facts = refused.facts(error, self._frames, self._places, self._views)
-        if facts is not None and error not in self._raised:
+        if facts is not None and not _is_told(error):
             facts.needed = call.stack
-            self._raised.append(error)
+            _tell(error)
             self._add(facts)
 
     def _add(self, facts: Facts) -> None:
@@ -240,6 +240,15 @@ class Tracer:
             self._facts.setdefault(facts.identity, facts)
         else:
             self.note(f"only the first {MAX_OFFENCES} offences are told")
+
+
+def _tell(error: BaseException) -> None:
+    """Mark an error as known; keeping it would keep its frames and their tensors."""
+    error.__dict__[_TOLD] = True
+
+
+def _is_told(error: BaseException) -> bool:
+    return _TOLD in error.__dict__
 
 
 def _saved(save: Save) -> Saved:

@@ -40,16 +40,33 @@ class WriteLog:
 
     def operate(self, what: Operator, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Log the targets of one operator, and run it."""
-        if what.views:
-            if _grad_enabled() and what.views == "multiple":
-                self._views.note("multiple", args[0], sys._getframe(2))
-            elif not _grad_enabled() and _task() == -1 and args[0].requires_grad:
-                self._views.note("no-grad", args[0], sys._getframe(2))
-            return function(*args, **kwargs)
         targets = what.targets(args, kwargs)
-        if not targets:
-            return self._run(what, function, args, kwargs, targets)
-        frame = sys._getframe(2)
+        overrides = memory.Overrides()  # those of a subclass must not see the tracer look at it
+        overrides.__enter__()
+        try:
+            if what.views:
+                self._view(what, args, sys._getframe(2))
+            elif targets:
+                self._look(what, args, kwargs, targets, sys._getframe(2))
+        finally:
+            overrides.__exit__(None, None, None)
+        return self._run(what, function, args, kwargs, targets)
+
+    def _view(self, what: Operator, args: tuple[Any, ...], frame: FrameType) -> None:
+        if _grad_enabled():
+            if what.views == "multiple":
+                self._views.note("multiple", args[0], frame)
+        elif _task() == -1 and isinstance(args[0], torch.Tensor) and args[0].requires_grad:
+            self._views.note("no-grad", args[0], frame)
+
+    def _look(
+        self,
+        what: Operator,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        targets: list[torch.Tensor],
+        frame: FrameType,
+    ) -> None:
         in_backward = _task() != -1
         by_engine = in_backward and is_engine(frame)
         entries = [(each, self.ledger.entry(memory.key(each))) for each in targets]
@@ -61,7 +78,6 @@ class WriteLog:
             self.log(what.name, hit, frame, "engine" if by_engine else what.kind, in_backward)
         if what.indexed and tracked:
             self._look_for_repeats(what, args, kwargs, frame)
-        return self._run(what, function, args, kwargs, targets)
 
     def _run(
         self, what: Operator, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], targets: list[torch.Tensor]
@@ -142,6 +158,10 @@ class WriteLog:
     def event(self, op: str, target: torch.Tensor, kind: str = "") -> None:
         """Log a write that is no dispatched operator, by the caller's frame."""
         frame = sys._getframe(1)
+        with memory.Overrides():
+            self._event(op, target, kind, frame)
+
+    def _event(self, op: str, target: torch.Tensor, kind: str, frame: FrameType) -> None:
         if kind == "dirty":
             self._declared(target)
         entry = self.ledger.entry(memory.key(target))
@@ -168,6 +188,8 @@ def is_engine(frame: FrameType | None) -> bool:
 
 class WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """One per thread; all of them write the same log."""
+
+    supports_higher_order_operators = True
 
     def __init__(self, log: WriteLog) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import hashlib
@@ -26,6 +27,7 @@ from fixinplace.verify.leaves import LeafNames
 from fixinplace.verify.observe import REVERSE, Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
+from fixinplace.verify.reads import GradientReads
 from fixinplace.verify.records import Records
 from fixinplace.verify.sandbox import Scratch
 
@@ -57,7 +59,9 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     (forward or recorder).install()
     if job.cloned:
         cloning.install()
-    ending = _user_code(job, load.Patched(job.texts, reach.seen), reach)
+    reads = GradientReads()
+    with reads if job.regions is not None and forward is None else contextlib.nullcontext():
+        ending = _user_code(job, load.Patched(job.texts, reach.seen), reach)
     if _pid() != process:
         _exit(0)  # a copy of this process that the program forked and let run on
     _flush()
@@ -76,6 +80,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         "no_clone_reference": cloning.blind_spot,
         "interpreter": outside.interpreter,
         "notes": notes + outside.notes,
+        "unfilled": reads.unfilled,
         "forward": None if forward is None else dataclasses.asdict(forward.end),
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),
     }

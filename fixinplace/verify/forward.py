@@ -164,7 +164,8 @@ class Forward(TorchFunctionMode):
     @property
     def end(self) -> ForwardEnd:
         """How far the run came."""
-        return ForwardEnd(self.stopped, self.limited, self.slopes.count, self.hooks, self.concerned)
+        written = self.leaves.any_written()
+        return ForwardEnd(self.stopped, self.limited, self.slopes.count, self.hooks, written, self.concerned)
 
     def _called(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if _transforming() is not None:

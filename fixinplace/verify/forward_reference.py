@@ -12,7 +12,9 @@ Note [A leaf that was written]
     `x += 1` makes what was a leaf a result, if it means anything.  Rebinding the name instead leaves the leaf
     behind: an optimizer goes on with the one, the program with the other, and `x.grad` is None.  As long as the forward
     run comes to its end, nothing of the kind can happen unseen; where it stops because the program asks for the
-    gradient of such a leaf, nobody can tell.  An edit that keeps the write in place leaves nothing behind.
+    gradient of such a leaf, nobody can tell.  Where it stops for another leaf, whoever else holds the written one
+    (an optimizer, a list) is found by what shares its storage, and a later read of `.grad` by watching for it in a run
+    of the rewritten version.  An edit that keeps the write in place leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from fixinplace.model import Ruling, Verdict
 from fixinplace.verify import independent, offenders, weigh
 from fixinplace.verify import reference as references
 from fixinplace.verify.bench import Bench, Judgement, Mark, Unproved
-from fixinplace.verify.jobs import Comparison, Json, Run
+from fixinplace.verify.jobs import Comparison, Json, Region, Run
 from fixinplace.verify.reference import Reference
 
 DIRECTIONS = 3
@@ -65,6 +67,7 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     if ruling is not None and ruling.reason != weigh.HIDDEN:
         return Judgement(ruling)
     _variables(comparison, original)
+    _leaf_left(bench, original, others)
     bench.checks += _CHECKED
     gradients = _gradients(bench)
     if isinstance(gradients, Ruling):
@@ -82,7 +85,7 @@ def _usable(run: Run, kept: bool) -> Run:
     """Raises Unproved if a forward-mode run of the original is no reference."""
     if not independent.took(run) or run.forward is None or run.failure is not None:
         raise Unproved(_NONE, f"the original cannot finish, and forward mode says nothing: {independent.why_none(run)}")
-    if run.forward.leaf_written and run.forward.stopped and not kept:
+    if run.forward.concerned and run.forward.stopped and not kept:
         why = "a leaf is written in place, and what becomes of it once"
         raise Unproved(_NONE, f"{why} {run.forward.stopped}, no run of the original can tell")
     return run
@@ -106,6 +109,17 @@ def _variables(comparison: Comparison, original: Run) -> None:
     if local:
         stopped = original.forward.stopped if original.forward is not None else ""
         raise Unproved(_NONE, f"what follows once {stopped} may read what differs: {local[0].sentence}")
+
+
+def _leaf_left(bench: Bench, original: Run, regions: tuple[Region, ...]) -> None:
+    """Raises Unproved if the rewritten version looks for a leaf's gradient where the edit has left a result.
+
+    torch gives None and a warning there; `if x.grad is not None` passes over it in silence.
+    """
+    if original.forward is None or not (original.forward.leaf_written and original.forward.stopped) or bench.case.kept:
+        return
+    if references.traced(bench.rewritten(regions=regions)).unfilled:
+        raise Unproved(_NONE, "a leaf is written in place, and `.grad` of what it becomes is read: no run can tell it")
 
 
 def _gradients(bench: Bench) -> int | Ruling:

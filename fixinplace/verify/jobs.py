@@ -117,7 +117,8 @@ class ForwardEnd:
     limited: forward mode is what stopped it, not what the program does.
     derivatives: how many were recorded.
     hooks: the program changes or watches gradients.
-    leaf_written: where the run stopped the program looks at a leaf that it had written in grad mode.
+    leaf_written: a leaf, or a view of one, was written in grad mode.
+    concerned: where the run stopped the program looks at such a leaf.
     """
 
     stopped: str
@@ -125,6 +126,7 @@ class ForwardEnd:
     derivatives: int
     hooks: bool
     leaf_written: bool
+    concerned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Run:
     reached: indices into `Job.regions` whose code ran.
     no_clone_reference: why its gradients are no reference although saved tensors were cloned.
     interpreter: the other Python that the program started.
+    unfilled: of a run that looked for regions, it read `.grad` of a result, which no backward fills.
     forward: what a forward-mode run says about itself.
     """
 
@@ -148,6 +151,7 @@ class Run:
     no_clone_reference: str = ""
     interpreter: str = ""
     notes: tuple[str, ...] = ()
+    unfilled: bool = False
     forward: ForwardEnd | None = None
 
     @property
@@ -242,6 +246,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         no_clone_reference=end["no_clone_reference"],
         interpreter=end["interpreter"],
         notes=tuple(end["notes"]),
+        unfilled=end["unfilled"],
         forward=None if end["forward"] is None else ForwardEnd(**end["forward"]),
     )
 

@@ -101,7 +101,7 @@ def leave(traced: Traced, out: Path, nonce: str) -> None:
     failure = None if traced.failure is None else dataclasses.asdict(traced.failure)
     (out / TRACE_FILE).write_text(json.dumps(events.dump(traced.trace)), encoding="utf-8")
     end: Json = {"nonce": nonce, "failure": failure, "failures": [], "reached": [], "no_clone_reference": "",
-           "interpreter": "", "notes": [], "forward": None, "imported": []}  # fmt: skip
+           "interpreter": "", "notes": [], "unfilled": False, "forward": None, "imported": []}  # fmt: skip
     (out / "end.json").write_text(json.dumps(end), encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from fixinplace.repair.steps.carried import cut_at_step, cut_before_loop
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.situation import situation
 from fixinplace.repair.steps.telling import story
+from fixinplace.repair.steps.turns import all_together
 
 _NAME = "carried-graph"
 
@@ -23,7 +24,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         choices = []
     else:
         again = recomputed(found) if offence.rule == "FIP207" else ()
-        choices = [*cut_at_step(found), *cut_before_loop(found), *again]
+        whole = all_together(found) if offence.rule == "FIP207" else ()
+        choices = [*cut_at_step(found), *cut_before_loop(found), *whole, *again]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and offence.rule == "FIP207":
@@ -34,7 +36,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
 
 REPAIR = Repair(
     name=_NAME,
-    what="Detaches, at the optimizer step, the state that a loop carries; or computes a cached value in each round.",
+    what="Detaches, at the optimizer step, the state that a loop carries; or takes one step"
+    " for all rounds; or computes a cached value in each.",
     why="The graph of earlier rounds hangs on the state, and the step has overwritten the weights that it needs. "
     "Cutting it is truncated backpropagation through time: the values stay, gradients end at the step.",
     propose=propose,

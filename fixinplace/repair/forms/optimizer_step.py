@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixinplace.repair.base import Proposal, Repair, Scene, Tier
+from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.detaching import detached
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.reorder import reordered
 from fixinplace.repair.steps.situation import situation
 from fixinplace.repair.steps.telling import story
+from fixinplace.repair.steps.turns import in_turn
 
 _NAME = "optimizer-step"
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """The choices that the order of the statements leaves, else an explanation."""
-    if scene.offence.rule not in ("FIP201", "FIP306"):
+    if scene.offence.rule not in ("FIP201", "FIP301", "FIP306"):
         return
     found = situation(scene)
-    choices = [] if found is None else [*reordered(found), *recomputed(found), *detached(found)]
+    choices: list[Choice] = []
+    if found is not None and (scene.offence.rule != "FIP301" or found.updates_by_hand):
+        choices = [*reordered(found), *in_turn(found), *recomputed(found), *detached(found)]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and scene.offence.rule == "FIP201":

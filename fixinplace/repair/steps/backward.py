@@ -81,6 +81,8 @@ def losses(node: ast.AST) -> Paths:
     found: set[str] = set()
     for call in ast.walk(node):
         match call:
-            case ast.Call(func=ast.Attribute(value=owner, attr="backward" | "manual_backward" | "grad")):
+            case ast.Call(func=ast.Attribute(attr="grad"), args=[first, *_]):
+                found |= reads(first)
+            case ast.Call(func=ast.Attribute(value=owner, attr="backward" | "manual_backward")):
                 found |= reads(_unscaled(owner)).union(*map(reads, call.args))
     return frozenset(found)

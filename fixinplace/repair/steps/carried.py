@@ -53,7 +53,7 @@ def cut_before_loop(at: Situation) -> Iterator[Choice]:
     source = None if items is None else holding(items, save)
     if items is None or source is None:
         return
-    _, carrying = tainted(items, {source})
+    _, carrying = tainted(items, {source: None})
     inside = flat(at.reader, loop.body)
     names = sorted(n for n in carrying[-1] if any(begins(each, n) for each in _open(at)))
     if not names or not _taught_otherwise(at, inside, names):
@@ -108,7 +108,7 @@ def _states(at: Situation) -> list[str]:
         found = [name for name in found if name.startswith("self.")]
     source = holding(inside, at.frame.save) if at.frame.save is not None else None
     if source is not None:
-        carrying = tainted([*inside, *inside], {source})[1][-1]
+        carrying = tainted([*inside, *inside], {source: None})[1][-1]
         found = [name for name in found if touch([name], carrying)]
     return sorted(found, key=lambda name: _first(inside, name))
 

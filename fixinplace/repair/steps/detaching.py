@@ -17,9 +17,10 @@ from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.choice import Choice
-from fixinplace.repair.steps.lines import Item, holding, needed, tainted
+from fixinplace.repair.steps.later import later
+from fixinplace.repair.steps.lines import Item, flows_of, holding, needed, tainted
 from fixinplace.repair.steps.paths import EMPTY, Paths, begins, meets, path, stops, touch
-from fixinplace.repair.steps.recompute import others
+from fixinplace.repair.steps.recompute import sources
 from fixinplace.repair.steps.situation import Situation
 
 
@@ -29,7 +30,7 @@ def detached(at: Situation) -> Iterator[Choice]:
     source = holding(items, at.frame.save) if at.frame.save is not None and not at.carried else None
     if source is None:
         return
-    carrying, before = tainted(items, {source, *others(at, items)})
+    carrying, before = tainted(items, sources(at, items, source, len(items)))
     wanted, _ = needed(items, at.wanted)
     shared = _shared(at, items)
     own = sorted(n for n in carrying & wanted if n not in shared and n > source)
@@ -87,15 +88,20 @@ def _still_teaches(at: Situation, items: Sequence[Item], cuts: dict[int, Paths])
     """True if the loss still gets gradients for its own modules, and loses none but those of the stepped ones."""
     without = [_without(item, cuts.get(n, EMPTY)) for n, item in enumerate(items)]
     left, _ = needed(without, at.wanted)
-    learners, mine = at.learners(), at.stepped
+    learners, mine = _learners(at), at.stepped
     if learners is None:
         return any(n not in cuts and _computes(items[n].node) for n in left)
-    if not any(touch(without[n].facts.flows, learners) for n in left):
+    if not touch(flows_of(without, at.wanted), learners):
         return False
-    lost = {n for k, names in cuts.items() for n in needed(items[:k], names)[0]}
+    lost = EMPTY.union(*(flows_of(items[:k], names) for k, names in cuts.items()))
     stepped = mine or ()
-    gone = [m for m in learners if any(touch(items[n].facts.flows, [m]) for n in lost)]
+    gone = [m for m in learners if touch(lost, [m])]
     return mine is None or all(any(meets(m, each) for each in stepped) for m in gone)
+
+
+def _learners(at: Situation) -> tuple[str, ...] | None:
+    found = later(at)
+    return None if found is None else found.modules
 
 
 def _without(item: Item, names: Paths) -> Item:
@@ -112,7 +118,8 @@ def _computes(node: ast.stmt) -> bool:
 def _choice(at: Situation, cuts: dict[int, Paths], items: Sequence[Item], edits: tuple[Edit, ...]) -> Choice:
     names = " and ".join(f"`{name}`" for name in dict.fromkeys(name for some in cuts.values() for name in sorted(some)))
     where = " and ".join(f"`{' '.join(at.code.source_of(items[n].node).split())}`" for n in cuts)
-    modules = at.stepped
+    lost = EMPTY.union(*(flows_of(items[:k], some) for k, some in cuts.items()))
+    modules = [m for m in at.stepped or () if touch(lost, [m])]
     whom = " or ".join(f"`{m}`" for m in modules) if modules else f"what `{at.optimizer}` steps"
     meaning = (
         f"{at.loss_first} gives no gradient to anything through {names}: {whom} no longer learns from it that way, nor "

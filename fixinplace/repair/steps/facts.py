@@ -28,7 +28,7 @@ class Facts:
 
     reads: paths it loads. flows: those through which a gradient comes to what it binds. binds: paths bound anew.
     updates: paths changed in part. draws: calls that give something else each time. acts: calls with an effect that
-    must not happen twice. jumps: it may leave the block.
+    must not happen twice. jumps: it may leave the block. pairs: of `a, b = f(x), g(y)`, what each binds and from where.
     """
 
     reads: Paths = EMPTY
@@ -38,6 +38,7 @@ class Facts:
     draws: tuple[str, ...] = ()
     acts: tuple[str, ...] = ()
     jumps: bool = False
+    pairs: tuple[tuple[Paths, Paths], ...] = ()
 
     @property
     def writes(self) -> Paths:
@@ -53,6 +54,7 @@ class Facts:
             (*self.draws, *other.draws),
             (*self.acts, *other.acts),
             self.jumps or other.jumps,
+            (*self.pairs, *other.pairs),
         )
 
 
@@ -129,14 +131,14 @@ class Reader:
                 frozenset(name for name in names if not any(begins(name, each) for each in bindings))
                 for names in (facts.reads, facts.flows)
             )
-            found |= replace(facts, reads=outer, flows=coming)
+            found |= replace(facts, reads=outer, flows=coming, pairs=())
             bindings |= facts.binds
         return found
 
     def _own(self, node: ast.stmt) -> Facts:
         match node:
             case ast.Assign(targets=targets, value=value):
-                return self._bindings(targets, value)
+                return replace(self._bindings(targets, value), pairs=tuple(_pairs(targets, value)))
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 return self._bindings([target], value)
             case ast.AugAssign(target=target, value=value):
@@ -215,6 +217,13 @@ def untracked(context: ast.expr) -> bool:
     return (path(node) or "").rsplit(".", 1)[-1] in ("no_grad", "inference_mode")
 
 
+def _pairs(targets: list[ast.expr], value: ast.expr) -> Iterator[tuple[Paths, Paths]]:
+    match targets, value:
+        case [ast.Tuple(elts=names)], ast.Tuple(elts=values) if len(names) == len(values):
+            for name, one in zip(names, values, strict=True):
+                yield frozenset(found for found, whole in bound(name) if whole), flows(one)
+
+
 def _changes(attr: str) -> bool:
     return attr in _UPDATES or (attr.endswith("_") and not attr.endswith("__"))
 
@@ -233,4 +242,4 @@ def _loose(facts: Facts, sure: bool) -> Facts:
     """In a branch or loop a name may keep its old value: bound there means updated."""
     if sure:
         return facts
-    return replace(facts, binds=EMPTY, updates=facts.writes)
+    return replace(facts, binds=EMPTY, updates=facts.writes, pairs=())

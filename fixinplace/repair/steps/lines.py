@@ -14,7 +14,7 @@ Note [The same values]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace.repair.code import Code
@@ -98,18 +98,37 @@ def holding(items: Sequence[Item], node: ast.AST) -> int | None:
     return None
 
 
-def tainted(items: Sequence[Item], sources: Iterable[int]) -> tuple[set[int], list[Paths]]:
-    """The items that carry what the sources saved, and the carrying paths before each item (and at the end)."""
-    roots, found, carrying = set(sources), set(), EMPTY
+def tainted(items: Sequence[Item], sources: Mapping[int, Paths | None]) -> tuple[set[int], list[Paths]]:
+    """The items that carry what the sources saved, and the carrying paths before each item (and at the end).
+
+    sources: by item, the paths that its saving part binds; None for all that it writes.
+    """
+    found, carrying = set(), EMPTY
     before: list[Paths] = []
     for n, item in enumerate(items):
         before.append(carrying)
-        carries = n in roots or touch(item.facts.flows, carrying)
-        carrying = frozenset(p for p in carrying if not any(begins(p, b) for b in item.facts.binds))
+        facts = item.facts
+        carries = n in sources or touch(facts.flows, carrying)
+        parts = [binds for binds, coming in facts.pairs if touch(coming, carrying)]
+        written = EMPTY.union(*parts) if facts.pairs else facts.writes
+        if n in sources:
+            own = sources[n]
+            written = facts.writes if own is None else own | (written if facts.pairs else EMPTY)
+        carrying = frozenset(p for p in carrying if not any(begins(p, b) for b in facts.binds))
         if carries and not item.header:
             found.add(n)
-            carrying |= item.facts.writes
+            carrying |= written
     return found, [*before, carrying]
+
+
+def saved_part(item: Item, node: ast.AST | None) -> Paths | None:
+    """What the part of `a, b = f(x), g(x)` binds in which a node stands; None for any other statement."""
+    match item.node:
+        case ast.Assign(value=ast.Tuple(elts=values)) if item.facts.pairs:
+            for (binds, _), value in zip(item.facts.pairs, values, strict=True):
+                if any(each is node for each in ast.walk(value)):
+                    return binds
+    return None
 
 
 def needed(items: Sequence[Item], wanted: Iterable[str]) -> tuple[set[int], Paths]:
@@ -119,8 +138,23 @@ def needed(items: Sequence[Item], wanted: Iterable[str]) -> tuple[set[int], Path
         facts = items[n].facts
         if touch(facts.writes, open_):
             found.add(n)
-            open_ = frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds)) | facts.flows
+            coming = [flows for binds, flows in facts.pairs if touch(binds, open_)]
+            flows = EMPTY.union(*coming) if facts.pairs else facts.flows
+            open_ = frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds)) | flows
     return found, open_
+
+
+def flows_of(items: Sequence[Item], wanted: Iterable[str]) -> Paths:
+    """All paths through which the wanted ones get gradients, parts of `a, b = ...` told apart."""
+    found, open_ = EMPTY, frozenset(wanted)
+    for item in reversed(items):
+        facts = item.facts
+        if touch(facts.writes, open_):
+            coming = [flows for binds, flows in facts.pairs if touch(binds, open_)]
+            flows = EMPTY.union(*coming) if facts.pairs else facts.flows
+            open_ = frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds)) | flows
+            found |= flows
+    return found
 
 
 def built_up(items: Sequence[Item], chosen: set[int]) -> set[int] | None:

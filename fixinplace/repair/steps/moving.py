@@ -10,6 +10,7 @@ from itertools import pairwise
 from fixinplace.model import Edit, Span
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.lines import Item
+from fixinplace.source import apply
 
 
 class CannotMove(ValueError):
@@ -155,6 +156,26 @@ def pasted_after(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:
     return Edit(Span(end, end), "".join(f"{code.newline}{head}{line}" for line in lines))
 
 
+def pasted_below(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:
+    """The same for a compound statement whose last line may be cut: at the start of the line below it."""
+    behind = pasted_after(code, statement, lines)
+    end = behind.span.start
+    ending = re.match(r"\r\n|\r|\n", code.text.text[end:])
+    if ending is None:
+        return behind
+    at, text = end + ending.end(), behind.text.removeprefix(code.newline) + code.newline
+    return Edit(Span(at, at), text)
+
+
+def checked(code: Code, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """The edits, which do not overlap; raises CannotMove."""
+    try:
+        apply(code.text.text, tuple(edits))
+    except ValueError as error:
+        raise CannotMove(str(error)) from error
+    return tuple(edits)
+
+
 def pasted_before(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit:
     """Lines as statements before a statement and the comments above it; raises CannotMove."""
     head = code.head(statement)
@@ -165,8 +186,10 @@ def pasted_before(code: Code, statement: ast.stmt, lines: Sequence[str]) -> Edit
     return Edit(Span(at, at), "".join(f"{head}{line}{code.newline}" for line in lines))
 
 
-def pasted_first(code: Code, loop: ast.For | ast.While, lines: Sequence[str]) -> Edit:
-    """Lines as the first statements of a loop's body; raises CannotMove."""
+def pasted_first(code: Code, loop: ast.For | ast.While | ast.FunctionDef, lines: Sequence[str]) -> Edit:
+    """Lines as the first statements of a loop's body, or of a function's; raises CannotMove."""
+    if isinstance(loop, ast.FunctionDef):
+        return pasted_before(code, loop.body[0], lines)
     test = loop.iter if isinstance(loop, ast.For) else loop.test
     end, head = code.text.span(test).end, code.head(loop.body[0])
     rest = re.match(r"[ \t]*\)*[ \t]*:[ \t]*(#[^\r\n]*)?", code.text.text[end:])

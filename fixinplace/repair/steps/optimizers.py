@@ -57,6 +57,14 @@ def _named(text: str, *words: str) -> bool:
     return any(word in text.lower() for word in words)
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """The modules whose parameters an optimizer steps; alone: it steps nothing else."""
+
+    modules: tuple[str, ...]
+    alone: bool
+
+
 @dataclass(frozen=True)
 class Optimizers:
     """Constructions of optimizers as a function knows them, as far as the files of a scene show them.
@@ -71,7 +79,12 @@ class Optimizers:
 
     def teaches(self, optimizer: str) -> tuple[str, ...] | None:
         """The modules whose parameters an optimizer steps, as the function writes them; None if not seen."""
-        return self._within(self.code, self.function, optimizer, self.above, _HOPS) or None
+        found = self.taught(optimizer)
+        return None if found is None else found.modules
+
+    def taught(self, optimizer: str) -> Taught | None:
+        """The same, with whether that is all."""
+        return self._within(self.code, self.function, optimizer, self.above, _HOPS)
 
     def schedules(self, scheduler: str) -> str | None:
         """The optimizer that a learning rate scheduler was made for, if its construction is seen."""
@@ -81,39 +94,32 @@ class Optimizers:
         return None
 
     def _within(self, code: Code, function: Function | None, optimizer: str, above: tuple[Place, ...],
-                hops: int) -> tuple[str, ...]:  # fmt: skip
+                hops: int) -> Taught | None:  # fmt: skip
         values = _assigned(code, function, optimizer)
-        found = {self._modules(code, function, value) for value in values} - {()}
+        found = {_made(code, function, value) for value in values} - {None}
         if len(found) == 1:
             return found.pop()
         if found or not hops:
-            return ()
+            return None
         return self._passed(code, function, optimizer, above, hops) or _member(code, optimizer)
 
-    def _modules(self, code: Code, function: Function | None, value: ast.expr) -> tuple[str, ...]:
-        """The modules of `Adam(net.parameters())`."""
-        if not isinstance(value, ast.Call):
-            return ()
-        keywords = [k.value for k in value.keywords if k.arg in ("params", "base_optimizer", "parameters")]
-        first = [*value.args[:1], *keywords]
-        found = [module for each in first for module in _parameters(code, function, each)]
-        return tuple(dict.fromkeys(found))
-
     def _passed(self, code: Code, function: Function | None, optimizer: str, above: tuple[Place, ...],
-                hops: int) -> tuple[str, ...]:  # fmt: skip
-        """The modules of an optimizer that is a parameter of the function, as the caller passes them."""
+                hops: int) -> Taught | None:  # fmt: skip
+        """What an optimizer that is a parameter of the function steps, as the caller passes it."""
         call = self._caller(above)
         if function is None or call is None:
-            return ()
+            return None
         there, node = call
         given = {name: ast.unparse(value) for name, value in _arguments(function, node)}
         root, dot, rest = optimizer.partition(".")
         if root == "self" or root not in given:
-            return ()
-        modules = self._within(there, there.function(node), given[root] + dot + rest, above[1:], hops - 1)
+            return None
+        found = self._within(there, there.function(node), given[root] + dot + rest, above[1:], hops - 1)
+        if found is None:
+            return None
         back = {text: name for name, text in given.items()}
-        named = [_translated(module, back, there is code) for module in modules]
-        return tuple(each for each in named if each) if all(named) else ()
+        named = tuple(_translated(module, back, there is code) for module in found.modules)
+        return Taught(named, found.alone) if all(named) else None
 
     def _caller(self, above: tuple[Place, ...]) -> tuple[Code, ast.Call] | None:
         spot = self.scene.node(above[0]) if above else None
@@ -122,6 +128,16 @@ class Optimizers:
         code, node = spot
         calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
         return (code, calls[0]) if calls else None
+
+
+def _made(code: Code, function: Function | None, value: ast.expr) -> Taught | None:
+    """What `Adam(net.parameters())` steps."""
+    if not isinstance(value, ast.Call):
+        return None
+    keywords = [k.value for k in value.keywords if k.arg in ("params", "base_optimizer", "parameters")]
+    first = [*value.args[:1], *keywords]
+    found = tuple(dict.fromkeys(module for each in first for module in _parameters(code, function, each)))
+    return Taught(found, all(_plain(code, function, each) for each in first)) if found else None
 
 
 def _translated(module: str, back: dict[str, str], same_file: bool) -> str:
@@ -181,18 +197,43 @@ def _parameters(code: Code, function: Function | None, node: ast.expr, hops: int
                 yield ast.unparse(owner)
 
 
-def _member(code: Code, optimizer: str) -> tuple[str, ...]:
-    """The modules of `agent.opt`, if one class of the file sets `self.opt`."""
+def _plain(code: Code, function: Function | None, node: ast.expr, hops: int = 3) -> bool:
+    """True for `net.parameters()` and for lists, sums and chains of such."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="parameters"), args=[]):
+            return True
+        case ast.Call(func=ast.Name(id="list" | "chain") | ast.Attribute(attr="chain"), args=parts):
+            return all(_plain(code, function, each, hops) for each in parts)
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return all(isinstance(e, (ast.Starred, ast.Dict)) and _plain(code, function, e, hops) for e in parts)
+        case ast.Starred(value=value):
+            return _plain(code, function, value, hops)
+        case ast.Dict(keys=keys, values=values):
+            named = zip(keys, values, strict=True)
+            return all(_plain(code, function, v, hops) for k, v in named if _is_params(k))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _plain(code, function, left, hops) and _plain(code, function, right, hops)
+        case ast.Name(id=name):
+            values = _assigned(code, function, name) if hops else []
+            return bool(values) and all(_plain(code, function, each, hops - 1) for each in values)
+    return False
+
+
+def _is_params(key: ast.expr | None) -> bool:
+    return key is None or (isinstance(key, ast.Constant) and key.value == "params")
+
+
+def _member(code: Code, optimizer: str) -> Taught | None:
+    """What `agent.opt` steps, if one class of the file sets `self.opt`."""
     owner, dot, name = optimizer.rpartition(".")
     if not dot or owner == "self":
-        return ()
+        return None
     found = set()
     for value in _assigned(code, None, f"self.{name}"):
-        if isinstance(value, ast.Call) and value.args:
-            modules = tuple(_parameters(code, code.function(value), value.args[0]))
-            if modules and all(module.startswith("self.") for module in modules):
-                found.add(tuple(owner + module[4:] for module in modules))
-    return found.pop() if len(found) == 1 else ()
+        made = _made(code, code.function(value), value)
+        if made is not None and all(module.startswith("self.") for module in made.modules):
+            found.add(Taught(tuple(owner + module[4:] for module in made.modules), made.alone))
+    return found.pop() if len(found) == 1 else None
 
 
 def one_shot(code: Code, function: Function | None, name: str) -> bool:

@@ -14,11 +14,23 @@ from dataclasses import dataclass
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
+from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.choice import Choice
-from fixinplace.repair.steps.lines import Item, built_up, chain, common, holding, needed, repeatable, tainted, way
-from fixinplace.repair.steps.moving import CannotMove, cut, emitted, moved, pasted_after, pasted_first
+from fixinplace.repair.steps.lines import (
+    Item,
+    built_up,
+    chain,
+    common,
+    holding,
+    needed,
+    repeatable,
+    saved_part,
+    tainted,
+    way,
+)
+from fixinplace.repair.steps.moving import CannotMove, checked, cut, emitted, moved, pasted_after, pasted_first
 from fixinplace.repair.steps.optimizers import step_of
-from fixinplace.repair.steps.paths import touch
+from fixinplace.repair.steps.paths import EMPTY, Paths, touch
 from fixinplace.repair.steps.situation import Situation
 
 
@@ -53,11 +65,11 @@ def _behind_step(at: Situation) -> Iterator[Choice]:
     within = [owner for owner in at.code.up(step) if isinstance(owner, ast.With)]
     lines = _lines(at, plan, within)
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_after(at.code, step, lines))
-    yield _choice(at, plan, edits, f"behind `{at.one_line(step)}`")
+    yield _choice(at, plan, checked(at.code, edits), f"behind `{at.one_line(step)}`")
 
 
 def _in_loop(at: Situation) -> Iterator[Choice]:
-    loop = at.loop
+    loop = at.closure or at.loop
     if loop is None or at.frame.save is None or any(each is at.frame.save for each in ast.walk(loop)):
         return
     items = way(at.reader, at.frame.body[0], loop)
@@ -66,7 +78,8 @@ def _in_loop(at: Situation) -> Iterator[Choice]:
         return
     lines = _lines(at, plan, [owner for owner in at.code.up(loop) if isinstance(owner, ast.With)])
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_first(at.code, loop, lines))
-    yield _choice(at, plan, edits, f"in every round of the loop in line {loop.lineno}")
+    what = f"call of `{loop.name}`" if isinstance(loop, ast.FunctionDef) else f"round of the loop in line {loop.lineno}"
+    yield _choice(at, plan, checked(at.code, edits), f"in every {what}")
 
 
 def _last_step(at: Situation) -> ast.stmt | None:
@@ -87,7 +100,7 @@ def _plan(at: Situation, items: list[Item], stop: int, loop: ast.stmt | None = N
     source = holding(items, at.frame.save) if at.frame.save is not None else None
     if source is None or source >= stop:
         return None
-    carrying, _ = tainted(items, {source, *others(at, items[:stop])})
+    carrying, _ = tainted(items, sources(at, items, source, stop))
     goal = at.wanted if loop is None else _wanted_in(at, loop)
     wanted, _ = needed(items, goal)
     chosen = {n for n in carrying & wanted if n < stop}
@@ -97,6 +110,16 @@ def _plan(at: Situation, items: list[Item], stop: int, loop: ast.stmt | None = N
     if not repeatable(items, closed, stop):
         return None
     return _Plan(items, closed, _movable(at, items, closed, stop, loop))
+
+
+def sources(at: Situation, items: Sequence[Item], source: int, stop: int) -> dict[int, Paths | None]:
+    """The item that saved and those that use what else steps on the way, with what they bind by that."""
+    found: dict[int, Paths | None] = dict.fromkeys(others(at, items[:stop]))
+    modules = at.stepped or ()
+    for n in found:
+        parts = [binds for binds, flows in items[n].facts.pairs if touch(flows, modules)]
+        found[n] = EMPTY.union(*parts) if parts else None
+    return {**found, source: saved_part(items[source], at.frame.save_node)}
 
 
 def others(at: Situation, items: Sequence[Item]) -> set[int]:
@@ -114,9 +137,13 @@ def _manages(item: Item) -> bool:
 
 def _wanted_in(at: Situation, loop: ast.stmt) -> frozenset[str]:
     """What the failing loss wants from before the loop."""
-    assert isinstance(loop, (ast.For, ast.While))
-    inside = way(at.reader, loop.body[0], at.needed)
-    return at.wanted if inside is None else needed(inside, at.wanted)[1]
+    if isinstance(loop, ast.FunctionDef):
+        inside = way(at.reader, loop.body[0], at.code.statement(at.backward.call))
+        wanted = losses(at.backward.call)
+    else:
+        assert isinstance(loop, (ast.For, ast.While))
+        inside, wanted = way(at.reader, loop.body[0], at.needed), at.wanted
+    return wanted if inside is None else needed(inside, wanted)[1]
 
 
 def _movable(at: Situation, items: list[Item], chosen: set[int], stop: int, loop: ast.stmt | None) -> set[int]:

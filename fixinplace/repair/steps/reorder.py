@@ -10,15 +10,16 @@ Note [What goes along]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.choice import Choice, joined
 from fixinplace.repair.steps.facts import Facts
+from fixinplace.repair.steps.later import limited
 from fixinplace.repair.steps.lines import common
-from fixinplace.repair.steps.moving import CannotMove, cut, moved, pasted_after
+from fixinplace.repair.steps.moving import CannotMove, checked, cut, moved, pasted_after
 from fixinplace.repair.steps.optimizers import clears, disjoint, scaler_update, step_of
 from fixinplace.repair.steps.paths import EMPTY, meets, touch
 from fixinplace.repair.steps.situation import Situation
@@ -62,7 +63,7 @@ def reordered(at: Situation) -> Iterator[Choice]:
 
 
 def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _Move | None:
-    mover = at.by_hand or at.write
+    mover = at.by_hand or _guard(at, block[first]) or at.write
     if block[first] is not mover or (at.step is None and at.by_hand is None and not at.whole_update):
         return None
     first = _earliest(at, block, first)
@@ -70,7 +71,7 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
     if found is None:
         return None
     more, staying = found
-    going = [*_prepares(block, first), *more]
+    going = [*prepares(block, first), *more]
     again = _again(going, block[last:])
     if again:
         return _joined(at, going, block, last) if again == {at.optimizer} else None
@@ -97,16 +98,15 @@ def _sorted(at: Situation, between: list[ast.stmt]) -> tuple[list[ast.stmt], lis
     staying: list[ast.stmt] = []
     optimizers: list[str] = []
     for node in between:
-        role = "goes" if node is at.write or node is at.by_hand else _role(at, node, optimizers)
+        role = "goes" if any(each is at.write for each in ast.walk(node)) else _role(at, node, optimizers)
         if role == "blocks":
             return None
         (going if role == "goes" else staying).append(node)
-        step = step_of(node)
-        optimizers += [] if step is None else [step.optimizer]
+        optimizers += _stepping([node])
     return going, staying
 
 
-def _prepares(block: list[ast.stmt], index: int) -> list[ast.stmt]:
+def prepares(block: Sequence[ast.stmt], index: int) -> list[ast.stmt]:
     """The statements right before the step that work on its gradients alone."""
     found: list[ast.stmt] = []
     for node in reversed(block[:index]):
@@ -187,9 +187,22 @@ def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
 
 def _again(going: list[ast.stmt], rest: list[ast.stmt]) -> set[str]:
     """The optimizers that step after the failing backward as well."""
-    mine = {step.optimizer for node in going if (step := step_of(node)) is not None}
-    nodes = [each for node in rest for each in ast.walk(node) if isinstance(each, ast.stmt)]
-    return mine & {step.optimizer for node in nodes if (step := step_of(node)) is not None}
+    return set(_stepping(going)) & set(_stepping(rest))
+
+
+def _stepping(nodes: list[ast.stmt]) -> list[str]:
+    """The optimizers that step somewhere in these statements."""
+    inner = (each for node in nodes for each in ast.walk(node) if isinstance(each, ast.stmt))
+    return [step.optimizer for each in inner if (step := step_of(each)) is not None]
+
+
+def _guard(at: Situation, node: ast.stmt) -> ast.stmt | None:
+    """An `if` around the step that holds nothing else than what goes along with it."""
+    if not isinstance(node, ast.If) or node.orelse or not any(each is at.write for each in node.body):
+        return None
+    optimizers = _stepping(node.body)
+    goes = all(each is at.write or _role(at, each, optimizers) == "goes" for each in node.body)
+    return node if goes else None
 
 
 def _joined(at: Situation, going: list[ast.stmt], block: list[ast.stmt], last: int) -> _Move | None:
@@ -206,12 +219,12 @@ def _free(at: Situation, going: list[ast.stmt], staying: list[ast.stmt], block: 
     for mover in going:
         mine = at.reader.facts(mover)
         for other in staying:
-            if order[id(other)] > order[id(mover)] and not _apart(mine, at.reader.facts(other), at):
+            if order[id(other)] > order[id(mover)] and not apart(mine, at.reader.facts(other), at):
                 return False
     return True
 
 
-def _apart(mine: Facts, other: Facts, at: Situation) -> bool:
+def apart(mine: Facts, other: Facts, at: Situation) -> bool:
     """True if two statements may change places; a scaler is asked for its scale in between, which stays."""
     scaler = frozenset({at.step.scaler}) if at.step is not None else EMPTY
     return not (touch(mine.writes - scaler, other.reads | other.writes) or touch(mine.reads, other.binds))
@@ -229,25 +242,25 @@ def _out_of_loop(at: Situation, block: list[ast.stmt], first: int, last: int) ->
     found = _sorted(at, [at.write, *between])
     if found is None or found[0] != [at.write] or not _free(at, [loop.body[index]], between, [at.write, *between]):
         return None
-    if any(not _apart(at.reader.header(loop), at.reader.facts(node), at) for node in block[first + 1 : last]):
+    if any(not apart(at.reader.header(loop), at.reader.facts(node), at) for node in block[first + 1 : last]):
         return None
-    going = [*_prepares(loop.body, index), at.write]
+    going = [*prepares(loop.body, index), at.write]
     if len(loop.body) == len(going):
         return _Move((loop,), block[last])
-    return _Move(tuple(going), block[last], loop=loop) if _same_again(at, loop.iter) else None
+    return _Move(tuple(going), block[last], loop=loop) if same_again(at, loop.iter) else None
 
 
-def _same_again(at: Situation, iterable: ast.expr) -> bool:
+def same_again(at: Situation, iterable: ast.expr) -> bool:
     """True if iterating once more gives the same: names and attributes, `zip` and the like of them."""
     match iterable:
         case ast.Call(func=ast.Name(id="zip" | "enumerate" | "reversed" | "list"), args=arguments, keywords=[]):
-            return all(_same_again(at, each) for each in arguments)
+            return all(same_again(at, each) for each in arguments)
         case ast.Call(func=ast.Name(id="range")) | ast.Tuple() | ast.List():
             return True
         case ast.Call(func=ast.Attribute(value=owner, attr="values" | "items" | "keys"), args=[]):
-            return _same_again(at, owner)
+            return same_again(at, owner)
         case ast.Attribute(value=owner):
-            return _same_again(at, owner)
+            return same_again(at, owner)
         case ast.Name(id=name):
             return not at.one_shot(name)
     return False
@@ -280,13 +293,13 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     if not at.backward.accumulates:
         yield Choice(title, _FIRST + "." + more, (change,), 10)
         return
-    optimizers = [step.optimizer for node in move.steps if (step := step_of(node)) is not None] or [at.optimizer]
+    optimizers = list(dict.fromkeys(_stepping(list(move.going)))) or [at.optimizer]
     whose = " and ".join(f"`{each}`" for each in (at.stepped if at.by_hand and at.stepped else optimizers))
-    for limited, whom, apart in at.only_later(optimizers):
+    for only, whom, apart in limited(at, optimizers):
         meaning = _LIMITED.format(
             at.loss, whom, whose, "step" if len(optimizers) > 1 else "steps", _UNLESS * (not apart)
         )
-        yield Choice(f"{title}, which is limited to {whom}", meaning + more, joined(change, limited), 10)
+        yield Choice(f"{title}, which is limited to {whom}", meaning + more, joined(change, only), 10)
     yield Choice(title, _ADDED.format(at.loss_first, whose) + more, (change,), 14)
 
 
@@ -310,4 +323,5 @@ def _edits(at: Situation, move: _Move) -> tuple[Edit, ...]:
     if move.loop is not None:
         header = f"for {at.code.source_of(move.loop.target)} in {at.code.source_of(move.loop.iter)}:"
         lines = [header, *(f"    {line}" for line in lines)]
-    return (*cut(at.code, [*move.going, *move.dropped]), pasted_after(at.code, move.behind, lines))
+    edits = (*cut(at.code, [*move.going, *move.dropped]), pasted_after(at.code, move.behind, lines))
+    return checked(at.code, edits)

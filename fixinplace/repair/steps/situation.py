@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from fixinplace.repair.base import Change, Scene
+from fixinplace.repair.base import Scene
 from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.backward import Backward, losses
 from fixinplace.repair.steps.facts import Reader
 from fixinplace.repair.steps.frames import Frame, frame
 from fixinplace.repair.steps.lines import Item, common, needed, way
-from fixinplace.repair.steps.optimizers import Optimizers, Step, disjoint, one_shot, step_of
+from fixinplace.repair.steps.optimizers import Optimizers, Step, one_shot, step_of
 from fixinplace.repair.steps.paths import Paths, touch
 
 
@@ -53,7 +52,7 @@ class Situation:
     @cached_property
     def wanted(self) -> Paths:
         """What the failing statement differentiates, in the words of the frame."""
-        if self._inside:
+        if self.inside:
             return losses(self.backward.call)
         return self.reader.facts(self.needed).reads
 
@@ -62,6 +61,13 @@ class Situation:
         """The innermost loop around both the step and the failing backward."""
         around = [up for up in self.code.up(self.needed) if isinstance(up, (ast.For, ast.While))]
         return next((each for each in around if any(node is self.write for node in ast.walk(each))), None)
+
+    @cached_property
+    def closure(self) -> ast.FunctionDef | None:
+        """The function that `opt.step(closure)` calls again and again, if it stands in the frame's own function."""
+        inner = self.backward.code.function(self.backward.call)
+        nested = any(inner is node for each in self.frame.body for node in ast.walk(each))
+        return inner if isinstance(inner, ast.FunctionDef) and nested and self.write is self.needed else None
 
     @cached_property
     def items(self) -> list[Item]:
@@ -105,15 +111,28 @@ class Situation:
 
     @cached_property
     def by_hand(self) -> ast.stmt | None:
-        """The block that updates parameters by hand: `with no_grad():` or a loop over them, around the write."""
+        """What updates parameters by hand: `with no_grad():` or a loop over them around the write, or a helper that is
+        given them and is not called again in the same block."""
         if self.step is not None or self.scene.offence.writes[0].by == "optimizer":
             return None
-        around = [self.write, *(up for up in self.code.up(self.write) if isinstance(up, (ast.With, ast.For)))]
         shared = common(self.code, self.write, self.needed)
         whole = shared[0][shared[1]] if shared is not None else None
-        inside = whole is not None and any(each is whole for each in around)
-        held = inside and whole is not None and whole is not self.write and _parameters_of(whole)
-        return whole if held else None
+        if shared is None or whole is None or not _parameters_of(whole):
+            return None
+        match whole:
+            case ast.With() | ast.For():
+                return whole
+            case ast.Expr(value=ast.Call(func=called)):
+                name = ast.unparse(called)
+                later = (each for node in shared[0][shared[1] + 1 :] for each in ast.walk(node))
+                again = any(isinstance(each, ast.Call) and ast.unparse(each.func) == name for each in later)
+                return None if again else whole
+        return None
+
+    @property
+    def updates_by_hand(self) -> bool:
+        """True if parameters are updated without an optimizer."""
+        return self.step is None and bool(_parameters_of(self.write) or self.by_hand)
 
     @cached_property
     def optimizer(self) -> str:
@@ -138,13 +157,17 @@ class Situation:
     @cached_property
     def failing(self) -> str:
         """The failing backward as the frame writes it."""
-        return self.backward.text if self._inside else self.one_line(self.needed)
+        return self.backward.text if self.inside else self.one_line(self.needed)
 
     @cached_property
     def loss(self) -> str:
         """What the failing backward differentiates, as a report names it."""
-        seen = self._inside or self.backward.loss.startswith("self.")
-        return f"`{self.backward.loss}`" if seen else f"the loss of `{self.failing}`"
+        if self.inside or self.backward.loss.startswith("self."):
+            return f"`{self.backward.loss}`"
+        match self.needed:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="backward" | "manual_backward"), args=[first, *_])):
+                return f"`{' '.join(self.code.source_of(first).split())}`"
+        return f"the loss of `{self.failing}`"
 
     @property
     def loss_first(self) -> str:
@@ -152,7 +175,7 @@ class Situation:
         return self.loss[:1].upper() + self.loss[1:]
 
     @cached_property
-    def _inside(self) -> bool:
+    def inside(self) -> bool:
         """True if the failing call stands in the frame itself."""
         return self.backward.code is self.code and any(each is self.backward.call for each in ast.walk(self.needed))
 
@@ -186,44 +209,6 @@ class Situation:
         """True if a name may hold an iterator."""
         return one_shot(self.code, self.frame.function, name)
 
-    # --- the optimizer of the failing loss
-
-    @cached_property
-    def later(self) -> tuple[Step, Optimizers] | None:
-        """The first step behind the failing backward: in its own function, else in the frame."""
-        inner = self.backward.code.statement(self.backward.call)
-        function = self.backward.code.function(inner)
-        if function is not self.frame.function or self.backward.code is not self.code:
-            outer = self.scene.offence.needed_stack
-            above = outer[outer.index(self.scene.offence.needed) + 1 :] if self.scene.offence.needed in outer else ()
-            found = _behind(self.backward.code, inner)
-            if found is not None:
-                return found, Optimizers(self.scene, self.backward.code, function, above)
-        found = _behind(self.code, self.needed)
-        return None if found is None else (found, self.optimizers)
-
-    def learners(self) -> tuple[str, ...] | None:
-        """The modules that the failing loss is meant to teach; None if not seen."""
-        return None if self.later is None else self.later[1].teaches(self.later[0].optimizer)
-
-    def only_later(self, steps: Sequence[str]) -> Iterator[tuple[Change, str, bool]]:
-        """The failing backward limited to the later optimizer's parameters: edit, who they are, known to be others than
-        those of the optimizers that step."""
-        if self.later is None or self.later[0].optimizer in steps:
-            return
-        optimizer, modules = self.later[0].optimizer, self.learners()
-        mine = [self.stepped if each == self.optimizer else self.modules(each) for each in steps]
-        if modules and any(each and not disjoint(modules, each) for each in mine):
-            return
-        own = self.backward.code.function(self.backward.call) is self.frame.function
-        seen = own or self.later[1] is not self.optimizers
-        if not seen and not all(text.startswith("self.") for text in modules or (optimizer,)):
-            return
-        change = self.backward.with_argument("inputs", _parameters(optimizer, modules))
-        if change is not None:
-            whom = " and ".join(f"`{m}`" for m in modules) if modules else f"the parameters of `{optimizer}`"
-            yield change, whom, all(disjoint(modules, each) for each in mine)
-
 
 def situation(scene: Scene) -> Situation | None:
     """The offence in its common frame; None where the three do not share one, or the backward is not seen."""
@@ -240,27 +225,6 @@ def situation(scene: Scene) -> Situation | None:
 def _is_backward(call: ast.Call) -> bool:
     name = ast.unparse(call.func).rsplit(".", 1)[-1]
     return name in ("backward", "grad", "manual_backward")
-
-
-def _parameters(optimizer: str, modules: tuple[str, ...] | None) -> str:
-    if modules is None:
-        return f'[p for group in {optimizer}.param_groups for p in group["params"]]'
-    if len(modules) == 1:
-        return f"list({modules[0]}.parameters())"
-    return "[" + ", ".join(f"*{module}.parameters()" for module in modules) + "]"
-
-
-def _behind(code: Code, statement: ast.stmt) -> Step | None:
-    """The first optimizer step behind a statement, in its block or in one around it."""
-    node: ast.AST = statement
-    while isinstance(node, ast.stmt) and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        place = code.block(node)
-        for later in place[0][place[1] + 1 :] if place is not None else ():
-            for each in ast.walk(later):
-                if isinstance(each, ast.stmt) and (found := step_of(each)) is not None:
-                    return found
-        node = next(code.up(node), code.tree)
-    return None
 
 
 def _calls(function: Function) -> set[str]:

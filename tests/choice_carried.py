@@ -1,0 +1,270 @@
+"""Loops that carry a graph, or a value computed before them, past a step."""
+
+from __future__ import annotations
+
+from choosing import program
+
+PROGRAMS = {
+    "closure": program(
+        """
+        def main():
+            encoder, head = mlp(3, 4), nn.Linear(4, 1)
+            opt = torch.optim.LBFGS([*encoder.parameters(), *head.parameters()], lr=0.1, max_iter=3)
+            x, y = torch.randn(5, 3), torch.randn(5, 1)
+            features = encoder(x)
+
+            def closure():
+                opt.zero_grad()
+                loss = F.mse_loss(head(features), y)
+                loss.backward(retain_graph=True)
+                return loss
+
+            opt.step(closure)
+            return [encoder, head]
+        """,
+        ["encoder(x)"], ["opt.step(closure)"], ["loss.backward(retain_graph=True)", "opt.step(closure)"],
+    ),
+    "two_agents": program(
+        """
+        def main():
+            actors = nn.ModuleList([mlp(2, 1), mlp(2, 1)])
+            critic = mlp(4, 1)
+            optimizers = [torch.optim.SGD(actor.parameters(), lr=0.1) for actor in actors]
+            for _ in range(2):
+                seen = torch.randn(2, 5, 2)
+                taken = [actor(s) for actor, s in zip(actors, seen)]
+                for index, optimizer in enumerate(optimizers):
+                    joint = torch.cat([seen[0] * taken[0], seen[1] * taken[1]], 1)
+                    loss = -critic(joint).mean() + index * taken[index].pow(2).mean()
+                    optimizer.zero_grad()
+                    loss.backward(retain_graph=True)
+                    nn.utils.clip_grad_norm_(actors[index].parameters(), 1.0)
+                    optimizer.step()
+                    print(index, end="")
+            return [*actors]
+        """,
+        "actor(s)", "optimizer.step()", "loss.backward(retain_graph=True)",
+    ),
+    "cached_features": program(
+        """
+        def main():
+            encoder, head = mlp(3, 4), nn.Linear(4, 1)
+            opt = torch.optim.SGD([*encoder.parameters(), *head.parameters()], lr=0.1)
+            x = torch.randn(5, 3)
+            features = encoder(x)  # (batch, 4)
+            for epoch in range(3):
+                loss = head(features).pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [encoder, head]
+        """,
+        "encoder(x)", "opt.step()", "loss.backward(retain_graph=True)",
+    ),
+    "old_log_probabilities": program(
+        """
+        def main():
+            policy = mlp(3, 2)
+            optimizer = torch.optim.SGD(policy.parameters(), lr=0.1)
+            states, actions, returns = torch.randn(5, 3), torch.randint(2, (5,)), torch.randn(5)
+            old_log_probs = F.log_softmax(policy(states), -1)[torch.arange(5), actions]
+            for _ in range(3):
+                log_probs = F.log_softmax(policy(states), -1)[torch.arange(5), actions]
+                ratio = (log_probs - old_log_probs).exp()
+                loss = -(ratio * returns).mean()
+                optimizer.zero_grad()
+                loss.backward(retain_graph=True)
+                optimizer.step()
+            return [policy]
+        """,
+        "policy(states)@1", "optimizer.step()", "loss.backward(retain_graph=True)",
+    ),
+    "carried_gru": program(
+        """
+        def main():
+            cell, head = nn.GRUCell(3, 4), nn.Linear(4, 1)
+            opt = torch.optim.SGD([*cell.parameters(), *head.parameters()], lr=0.1)
+            h = torch.zeros(2, 4)
+            for t in range(3):
+                x, y = torch.randn(2, 3), torch.randn(2, 1)
+                h = cell(x, h)
+                loss = (head(h) - y).pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [cell, head]
+        """,
+        "cell(x, h)", "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
+    "carried_lstm": program(
+        """
+        class Model(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.lstm = nn.LSTM(3, 4)
+                self.head = nn.Linear(4, 1)
+
+            def forward(self, x, hidden):
+                out, hidden = self.lstm(x, hidden)
+                return self.head(out), hidden
+
+
+        def main():
+            model = Model()
+            opt = torch.optim.SGD(model.parameters(), lr=0.1)
+            hidden = None
+            for chunk in torch.randn(3, 5, 2, 3):
+                out, hidden = model(chunk, hidden)
+                loss = out.pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [model]
+        """,
+        ["self.lstm(x, hidden)", "model(chunk, hidden)"], "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
+    "carried_pair": program(
+        """
+        def main():
+            cell = nn.LSTMCell(3, 4)
+            opt = torch.optim.SGD(cell.parameters(), lr=0.1)
+            h, c = torch.zeros(2, 4), torch.zeros(2, 4)
+            losses = []
+            for t in range(6):
+                h, c = cell(torch.randn(2, 3), (h, c))
+                losses.append(h.pow(2).mean())
+                if t % 2 == 1:
+                    loss = torch.stack(losses).sum()
+                    opt.zero_grad()
+                    loss.backward(retain_graph=True)
+                    opt.step()
+                    losses = []
+            return [cell]
+        """,
+        "cell(torch.randn(2, 3), (h, c))", "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
+    "carried_list": program(
+        """
+        def main():
+            cells = nn.ModuleList([nn.RNNCell(3, 3), nn.RNNCell(3, 3)])
+            opt = torch.optim.SGD(cells.parameters(), lr=0.1)
+            hs = [torch.zeros(2, 3) for _ in cells]
+            for t in range(3):
+                x = torch.randn(2, 3)
+                for i, cell in enumerate(cells):
+                    hs[i] = cell(x, hs[i])
+                    x = hs[i]
+                loss = x.pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [cells]
+        """,
+        "cell(x, hs[i])", "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
+    "carried_in_a_module": program(
+        """
+        class Memory(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.cell = nn.GRUCell(3, 4)
+                self.h = torch.zeros(2, 4)
+
+            def forward(self, x):
+                self.h = self.cell(x, self.h)
+                return self.h
+
+
+        def main():
+            memory = Memory()
+            opt = torch.optim.SGD(memory.parameters(), lr=0.1)
+            for t in range(3):
+                loss = memory(torch.randn(2, 3)).pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [memory]
+        """,
+        ["self.cell(x, self.h)", "memory(torch.randn(2, 3))"], "opt.step()", "loss.backward(retain_graph=True)",
+        "FIP207",
+    ),
+    "carried_by_an_agent": program(
+        """
+        class Agent:
+            def __init__(self):
+                self.cell = nn.GRUCell(3, 4)
+                self.opt = torch.optim.SGD(self.cell.parameters(), lr=0.1)
+                self.h = None
+
+            def observe(self, x):
+                self.h = self.cell(x, self.h)
+                loss = self.h.pow(2).mean()
+                self.opt.zero_grad()
+                loss.backward(retain_graph=True)
+                self.opt.step()
+
+
+        def main():
+            agent = Agent()
+            for x in torch.randn(3, 2, 3):
+                agent.observe(x)
+            return [agent.cell]
+        """,
+        ["self.cell(x, self.h)", "agent.observe(x)"], ["self.opt.step()", "agent.observe(x)"],
+        ["loss.backward(retain_graph=True)", "agent.observe(x)"], "FIP207",
+    ),
+    "carried_and_handed_over": program(
+        """
+        def main():
+            cell = nn.RNNCell(3, 4)
+            opt = torch.optim.SGD(cell.parameters(), lr=0.1)
+            h = torch.zeros(2, 4)
+            for t in range(3):
+                h_next = cell(torch.randn(2, 3), h)
+                loss = h_next.pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+                h = h_next
+            return [cell]
+        """,
+        "cell(torch.randn(2, 3), h)", "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
+    "carried_through_a_function": program(
+        """
+        def learn(cell, opt, x, h):
+            h_new = cell(x, h)
+            loss = h_new.pow(2).mean()
+            opt.zero_grad()
+            loss.backward(retain_graph=True)
+            opt.step()
+            return h_new
+
+
+        def main():
+            cell = nn.RNNCell(3, 4)
+            opt = torch.optim.SGD(cell.parameters(), lr=0.1)
+            state = torch.zeros(2, 4)
+            for x in torch.randn(3, 2, 3):
+                state = learn(cell, opt, x, state)
+            return [cell]
+        """,
+        ["cell(x, h)", "learn(cell, opt, x, state)"], ["opt.step()", "learn(cell, opt, x, state)"],
+        ["loss.backward(retain_graph=True)", "learn(cell, opt, x, state)"], "FIP207",
+    ),
+    "running_total": program(
+        """
+        def main():
+            net = mlp(3, 1)
+            opt = torch.optim.SGD(net.parameters(), lr=0.1)
+            total = torch.zeros(())
+            for x in torch.randn(3, 5, 3):
+                total = total + net(x).pow(2).mean()
+                opt.zero_grad()
+                total.backward(retain_graph=True)
+                opt.step()
+            return [net]
+        """,
+        "net(x)", "opt.step()", "total.backward(retain_graph=True)", "FIP207",
+    ),
+}  # fmt: skip

@@ -260,15 +260,15 @@ class Search:
         rest = list(best.attempt.proposals) if best is not None and best.ruling.verdict is Verdict.PROVED else []
         rest = rest or self._chosen()
         found = []
-        for culprit in self._open():
-            for proposal in culprit.of(Tier.CHOOSE):
-                if self._spent():
-                    break
-                try:
-                    attempt = self._composed([*rest, proposal])
-                except Clash:
-                    continue
-                found.append(self._judged(attempt))
+        choices = (proposal for culprit in self._open() for proposal in culprit.of(Tier.CHOOSE))
+        for proposal in {proposal.changes: proposal for proposal in choices}.values():
+            if self._spent():
+                break
+            try:
+                attempt = self._composed([*rest, proposal])
+            except Clash:
+                continue
+            found.append(self._judged(attempt))
         return tuple(found)
 
     # --- running

@@ -79,7 +79,7 @@ class Write:
     @property
     def origin(self) -> Place | None:
         """What to edit: where the in-place module was built, if the library itself wrote, else `place`."""
-        by_library = not self.stack or self.stack[0] != self.place
+        by_library = self.by == "operator" and (not self.stack or self.stack[0] != self.place)
         return self.built if self.built is not None and by_library else self.place
 
 

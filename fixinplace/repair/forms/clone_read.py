@@ -11,7 +11,7 @@ from fixinplace.repair.code import Code
 
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
 _WRITES_ARE_RIGHT = ("FIP208", "FIP305", "FIP301", "FIP302", "FIP303")
-_NEVER = ("FIP201", "FIP202", "FIP203", "FIP204", "FIP205", "FIP206", "FIP207", "FIP209", "FIP211", "FIP304")
+_NEVER = ("FIP201", "FIP202", "FIP203", "FIP204", "FIP205", "FIP206", "FIP207", "FIP209", "FIP211", "FIP304", "FIP306")
 _KEEPS_RESULT = (
     "sigmoid tanh exp exp2 expm1 sqrt rsqrt reciprocal softmax log_softmax relu elu selu celu tan leaky_relu hardtanh"
     " norm renorm cumprod prod max min median logsumexp cholesky inverse svd qr pow"

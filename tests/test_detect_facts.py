@@ -94,6 +94,42 @@ def test_a_parameter_names_the_caller() -> None:
     assert last("def f(x):\n    y = x.view(-1)\n    y += 1\n    return y").parameter == "x"
 
 
+NAMED_MASKS = {
+    "of the tensor itself": ("m = h > 0\n    h[m] = 1", True),
+    "kept by an in-place write": ("m = h > 0\n    h.mul_(2)\n    h[m] = 1", True),
+    "combined": ("m = h > 0\n    n = ~m & (h < 5)\n    h[n] = 1", True),
+    "on both branches": (
+        "if x:\n        m = h > 0\n    else:\n        m = h < 0\n    h[m] = 1", True),
+    "of another tensor": ("m = x > 0\n    h[m] = 1", False),
+    "tensor bound anew": ("m = h > 0\n    h = h[0]\n    h[m] = 1", False),
+    "mask bound anew": ("m = h > 0\n    m = m[0]\n    h[m] = 1", False),
+    "bound anew by a loop": ("m = h > 0\n    for h in h.exp():\n        h[m] = 1", False),
+    "on one branch": ("m = x > 0\n    if x:\n        m = h > 0\n    h[m] = 1", False),
+    "shape changed in place": ("m = h > 0\n    h.unsqueeze_(0)\n    h[m] = 1", False),
+    "shape changed through another name": ("m = h > 0\n    g = h\n    g.unsqueeze_(0)\n    h[m] = 1", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "same"), NAMED_MASKS.values(), ids=NAMED_MASKS.keys())
+def test_a_mask_under_a_name_has_its_tensors_shape_until_one_is_bound_anew(body: str, same: bool) -> None:
+    stores = [f for f in found(f"def f(x):\n    h = torch.exp(x)\n    {body}\n    return h") if f.site.rule == "FIP109"]
+    assert [f.facts.mask for f in stores] == [same]
+
+
+def test_a_module_made_by_a_default_is_seen_with_its_calls() -> None:
+    code = """
+        class N(nn.Module):
+            def __init__(self, act=nn.ReLU(inplace=True)):
+                super().__init__()
+                self.act = act
+            def forward(self, x):
+                h = torch.sigmoid(x)
+                return self.act(h)
+    """
+    facts = last(code)
+    assert [call.target for call in facts.module_calls] == ["h"]
+
+
 def test_half_and_single_are_mixed() -> None:
     assert last("def f(x):\n    h = x.exp().half()\n    h += torch.exp(x)\n    return h").mixed
     assert not last("def f(x):\n    h = x.exp()\n    h += torch.exp(x)\n    return h").mixed

@@ -6,11 +6,10 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
-from fixinplace.detect.calls import Calls
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.index import dotted
+from fixinplace.detect.operators import Operators
 from fixinplace.detect.values import (
-    ARRAY,
     NONE,
     NOWHERE,
     NUMBER,
@@ -26,7 +25,6 @@ from fixinplace.detect.values import (
     cut,
     element,
     join,
-    join_live,
     memories,
     moved,
     path,
@@ -40,8 +38,8 @@ _VIEWS = ("T", "mT", "H", "mH", "real", "imag", "data")
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
 
 
-class Expressions(Calls):
-    """Evaluates every kind of expression but calls."""
+class Expressions(Operators):
+    """Evaluates every kind of expression but calls and operators."""
 
     def evaluate(self, node: ast.expr) -> Value:
         """See `Frame.evaluate`."""
@@ -120,13 +118,6 @@ class Expressions(Calls):
                 return UNKNOWN
         self.children(node)
         return UNKNOWN
-
-    def perhaps(self, node: ast.expr) -> Value:
-        """The value of an expression that may be left out: what it binds may not have been bound."""
-        before = self.state.copy()
-        value = self.evaluate(node)
-        self.state = before.join(self.state)
-        return value
 
     def watched(self, node: ast.Name | ast.Attribute, value: Value) -> Value:
         """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""
@@ -302,7 +293,7 @@ class Expressions(Calls):
                 return base
         if _tensor_index(node.slice):
             return replace(tensor(1, base.live, Dtype.ANY, base.memory), view=True)
-        return UNKNOWN.with_memory(base.memory, base.maybe)
+        return replace(UNKNOWN, live=base.live, memory=base.memory, maybe=base.maybe)
 
     def indexed(self, node: ast.Subscript, base: Value, index: Value) -> Value:
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
@@ -323,75 +314,6 @@ class Expressions(Calls):
             case ast.Constant(value=int(i)) if base.exact and -len(base.items) <= i < len(base.items):
                 return base.items[i]
         return element(base)
-
-    def binary(self, node: ast.AST, left: Value, right: Value, op: ast.operator) -> Value:
-        """`left op right`."""
-        tensors = [v for v in (left, right) if v.tensor]
-        if tensors and {left.kind, right.kind} <= {Kind.TENSOR, Kind.NUMBER, Kind.UNKNOWN, Kind.SIZE, Kind.ARRAY}:
-            return self.arithmetic(node, tensors, left, right, op)
-        for value in tensors if left.kind is not Kind.STRING else ():
-            self.escape(value, None, "another class's operator may keep it")
-        if Kind.ARRAY in (left.kind, right.kind):
-            return ARRAY
-        if left.kind is Kind.STRING:
-            self.told([right])
-            return STRING
-        if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
-            return left
-        if left.kind is Kind.LIST or right.kind is Kind.LIST:
-            items = tuple(element(v) for v in (left, right) if v.kind is Kind.LIST and v.items)
-            return sequence(items)
-        if Kind.SIZE in (left.kind, right.kind):
-            return SIZE
-        if Kind.TENSOR in (left.kind, right.kind):
-            return tensor(1, None, Dtype.ANY, self.allocate(node))
-        return UNKNOWN
-
-    def arithmetic(self, node: ast.AST, tensors: list[Value], left: Value, right: Value, op: ast.operator) -> Value:
-        """A tensor operation: always a new storage."""
-        unknown = [v for v in (left, right) if v.kind is Kind.UNKNOWN]
-        dtypes = {v.dtype for v in tensors}
-        if Dtype.FLOAT in dtypes or isinstance(op, ast.Div):
-            dtype = Dtype.FLOAT
-        else:
-            dtype = Dtype.ANY if unknown or len(dtypes) > 1 or _meets_a_float(node, left, right) else dtypes.pop()
-        widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
-        width = widths.pop() if len(widths) == 1 else "?" if widths else ""
-        live = join_live(iter([v.live for v in tensors] + [None for _ in unknown]))
-        sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))
-        for value in tensors if unknown else ():
-            self.escape(value, None, "another class's operator may keep it")
-        return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width)
-
-    def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:
-        """`-x` is new, `+x` is x itself."""
-        if isinstance(op, ast.Not):
-            return NUMBER
-        if value.tensor and not isinstance(op, ast.UAdd):
-            return replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
-        return value
-
-    def compare(self, node: ast.Compare) -> Value:
-        """Comparisons of tensors are boolean tensors."""
-        first, *others = node.comparators
-        values = [self.evaluate(node.left), self.evaluate(first), *map(self.perhaps, others)]
-        if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
-            return NUMBER
-        tensors = [v for v in values if v.tensor]
-        for value in tensors if len(tensors) < sum(v.kind is not Kind.NUMBER for v in values) else ():
-            self.escape(value, None, "another class's operator may keep it")
-        if tensors:
-            return tensor(min(v.sure for v in tensors), False, Dtype.BOOL, self.allocate(node))
-        if any(v.kind is Kind.ARRAY for v in values):
-            return ARRAY
-        return UNKNOWN if any(v.kind is Kind.UNKNOWN for v in values) else NUMBER
-
-
-def _meets_a_float(node: ast.AST, left: Value, right: Value) -> bool:
-    """True if a number that is no integer literal takes part: `mask * 0.5` has the default dtype."""
-    operands = [node.left, node.right] if isinstance(node, ast.BinOp) else [None, None]
-    numbers = [n for n, v in zip(operands, (left, right), strict=True) if v.kind is Kind.NUMBER]
-    return any(not (isinstance(n, ast.Constant) and isinstance(n.value, int)) for n in numbers)
 
 
 def _starred(elements: list[ast.expr]) -> bool:

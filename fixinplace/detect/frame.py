@@ -39,25 +39,31 @@ class Escape:
 
 @dataclass
 class State:
-    """What holds at one program point; copied at branches and joined after them."""
+    """What holds at one program point; copied at branches and joined after them.
+
+    masks: name of a boolean tensor -> name of the tensor whose shape it has, until one of the two is bound anew.
+    """
 
     names: dict[str, Value] = field(default_factory=dict)
     attrs: dict[str, Value] = field(default_factory=dict)
     escapes: dict[Memory, frozenset[Escape]] = field(default_factory=dict)
     unread: Memories = NOWHERE
+    masks: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> State:
         """An independent copy."""
-        return State(dict(self.names), dict(self.attrs), dict(self.escapes), self.unread)
+        return State(dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks))
 
     def join(self, other: State) -> State:
         """What holds if either may hold."""
         names = {k: join(v, other.names[k]) if k in other.names else v for k, v in self.names.items()}
         attrs = {k: join(v, other.attrs[k]) if k in other.attrs else v for k, v in self.attrs.items()}
         escapes = {k: v | other.escapes.get(k, frozenset()) for k, v in self.escapes.items()}
+        masks = {k: v for k, v in self.masks.items() if other.masks.get(k) == v}
         return State(
-            {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes}, self.unread & other.unread
-        )
+            {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes},
+            self.unread & other.unread, masks,
+        )  # fmt: skip
 
 
 @dataclass
@@ -93,6 +99,9 @@ class Program:
     globals: dict[str, Value] = field(default_factory=dict)
     summaries: dict[Key, Summary] = field(default_factory=dict)
     arguments: dict[Key, dict[str, Value]] = field(default_factory=lambda: defaultdict(dict))
+    earlier: dict[Key, dict[str, Value]] = field(default_factory=dict)
+    modes_before: dict[Key, set[bool]] = field(default_factory=dict)
+    learnt: object = None
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -109,6 +118,29 @@ class Program:
         if id(body[0]) not in self.anatomies:
             self.anatomies[id(body[0])] = anatomy(body, self.read_by_functions if module else frozenset())
         return self.anatomies[id(body[0])]
+
+    def begin_round(self) -> bool:
+        """Forget what was seen, keep what was learnt; False if the last round taught nothing new.
+
+        What calls pass and attributes hold is kept apart by rounds: the first one guesses at functions not yet read.
+        """
+        attrs = {name: info.attrs for name, info in self.index.classes.items()}
+        learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals
+        if learnt == self.learnt:
+            return False
+        self.learnt = learnt
+        self.earlier, self.modes_before = dict(self.arguments), dict(self.modes)
+        self.arguments.clear()
+        self.modes.clear()
+        for info in self.index.classes.values():
+            info.known, info.attrs = info.attrs, {}
+        self.observed.clear()
+        self.flag_uses.clear()
+        return True
+
+    def passed(self, key: Key) -> dict[str, Value]:
+        """What the callers in this file pass to a function."""
+        return self.earlier.get(key, self.arguments[key])
 
     def doubt(self, sentence: str) -> None:
         """Add a reason why nothing in this file may be called safe."""
@@ -169,6 +201,13 @@ class Frame(ABC):
         unread = self.state.unread
         value = self.evaluate(node)
         self.state.unread |= unread
+        return value
+
+    def perhaps(self, node: ast.expr) -> Value:
+        """The value of an expression that may be left out: what it binds may not have been bound."""
+        before = self.state.copy()
+        value = self.evaluate(node)
+        self.state = before.join(self.state)
         return value
 
     def root_span(self) -> Span:
@@ -236,8 +275,18 @@ class Frame(ABC):
         if name in self.captured and (value.memory or value.maybe):
             self.escape(value, None, f"a nested function reads `{name}`")
         value = limited(value)
+        self.forget_shape(name)
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
         self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value
+
+    def note_shape(self, mask: str, of: str) -> None:
+        """The name `mask` is bound to a boolean tensor of the shape of `of`, unless others may bind one of them."""
+        if mask != of and not {mask, of} & (self.captured | self.declared):
+            self.state.masks[mask] = of
+
+    def forget_shape(self, name: str) -> None:
+        """The name may stand for a tensor of another shape from now on."""
+        self.state.masks = {k: v for k, v in self.state.masks.items() if name not in (k, v)}
 
     def make_live(self, memory: Memories, live: bool | None, leaf: bool = False) -> None:
         """What was written into these storages requires grad, or may: so does whoever looks at them from now on."""

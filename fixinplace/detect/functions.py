@@ -110,7 +110,8 @@ class Functions(Writes):
             return replace(UNKNOWN, name=path, maybe=memory | maybe)
         tensors = [a for a in flatten(arguments) if a.tensor]
         if not tensors:
-            return UNKNOWN.with_memory(NOWHERE, memory | maybe)
+            live = False if path and is_without_autograd(path) and not memory | maybe else None
+            return replace(UNKNOWN, sure=int(live is False), live=live, maybe=memory | maybe)
         if gives_arrays(path):
             return ARRAY.with_memory(NOWHERE, memory | maybe)
         live = join_live(iter(a.live for a in tensors))
@@ -131,7 +132,7 @@ class Functions(Writes):
         """The value, taken for a tensor because only tensors can be used like this."""
         if value.tensor:
             return value
-        guess = tensor(1, None, Dtype.ANY, value.memory)
+        guess = tensor(1, value.live if value.sure else None, Dtype.ANY, value.memory)
         return replace(guess, maybe=value.maybe, iterated=value.iterated)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.scopes import ambiguous, rebound
-from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
 _MODULE_BASES = ("Module", "LightningModule", "PreTrainedModel", "ScriptModule")
@@ -16,13 +16,23 @@ _MODULE_BASES = ("Module", "LightningModule", "PreTrainedModel", "ScriptModule")
 
 @dataclass
 class ClassInfo:
-    """A class of the file; `attrs` grows while its methods are read."""
+    """A class of the file.
+
+    attrs, known: what attributes are bound to, as far as this round has read, and in the whole round before.
+    numbers: attributes that are used as numbers, whatever they are bound to.
+    """
 
     name: str
     node: ast.ClassDef
     bases: tuple[str, ...]
     methods: dict[str, Function]
     attrs: dict[str, Value] = field(default_factory=dict)
+    known: dict[str, Value] = field(default_factory=dict)
+    numbers: dict[str, Value] = field(default_factory=dict)
+
+    def attribute(self, name: str) -> Value | None:
+        """What the attribute was bound to in the last round, or so far if this is the first one."""
+        return self.known.get(name, self.attrs.get(name))
 
 
 @dataclass
@@ -39,12 +49,17 @@ class Summary:
 
 @dataclass
 class Index:
-    """Classes and functions of one file, by the names that other code uses."""
+    """Classes and functions of one file, by the names that other code uses.
+
+    stars: modules that everything is imported from. rebound: names that something else may be bound to as well.
+    private: functions whose name says that only this file calls them, and which it does nothing else with.
+    """
 
     classes: dict[str, ClassInfo] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     stars: tuple[str, ...] = ()
     rebound: frozenset[str] = frozenset()
+    private: frozenset[str] = frozenset()
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
 
     def lineage(self, name: str) -> Iterator[ClassInfo]:
@@ -134,9 +149,11 @@ class Index:
         """What the class's methods and body bind the attribute to, joined."""
         result: Value | None = None
         for info in (*self.lineage(name), *self.heirs(name)):
-            if attribute in info.attrs:
-                value = info.attrs[attribute]
+            value = info.attribute(attribute)
+            if value is not None:
                 result = value if result is None else join(result, value)
+        if result is None or (result.kind is Kind.UNKNOWN and not result.name and not result.maybe):
+            return next((info.numbers[attribute] for info in self.lineage(name) if attribute in info.numbers), result)
         return result
 
 
@@ -149,6 +166,11 @@ def dotted(node: ast.expr) -> str:
             base = dotted(value)
             return f"{base}.{attr}" if base else ""
     return ""
+
+
+def keyword(call: ast.Call, name: str) -> ast.expr | None:
+    """The value given for a keyword, or None."""
+    return next((k.value for k in call.keywords if k.arg == name), None)
 
 
 def build(tree: ast.Module) -> Index:
@@ -165,6 +187,9 @@ def build(tree: ast.Module) -> Index:
             index.stars = (*index.stars, node.module)
     index.functions = {f.name: f for f in tree.body if isinstance(f, Function)}
     index.rebound = rebound(tree)
+    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+    index.private = frozenset(name for name in index.functions if name.startswith("_")) - loaded - index.rebound
     return index
 
 

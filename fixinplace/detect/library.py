@@ -6,7 +6,9 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
+from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
+from fixinplace.detect.index import keyword
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -24,13 +26,6 @@ from fixinplace.detect.values import (
     sequence,
 )
 
-WIDTHS = {
-    "half": "float16", "float16": "float16", "bfloat16": "bfloat16", "float": "float32", "float32": "float32",
-    "double": "float64", "float64": "float64", "cfloat": "complex64", "complex64": "complex64",
-    "cdouble": "complex128", "complex128": "complex128",
-}  # fmt: skip
-"""Names of floating dtypes, as methods and as attributes of torch, with one spelling each."""
-_INTEGERS = ("int", "long", "short", "char", "byte", "int8", "int16", "int32", "int64", "uint8", "bool")
 _FIRST = ("clone", "zeros", "ones", "empty", "full", "rand", "randn", "new_zeros", "new_ones", "new_empty", "new_full",
           "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "eye", "tensor")  # fmt: skip
 """Calls whose result nothing has saved yet: a store into it is harmless until somebody reads it."""
@@ -50,9 +45,27 @@ def flatten(values: list[Value]) -> list[Value]:
     return found
 
 
-def keyword(call: ast.Call, name: str) -> ast.expr | None:
-    """The value given for a keyword, or None."""
-    return next((k.value for k in call.keywords if k.arg == name), None)
+_LOOKS_AT = {
+    **dict.fromkeys(("to", "type", "type_as", "view_as", "expand_as", "reshape_as", "gather", "index_select", "take",
+                     "take_along_dim", "masked_select", "repeat_interleave", "pack_padded_sequence"), (0,)),
+    **dict.fromkeys(("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill"), (0, 3)),
+    **dict.fromkeys(("masked_fill", "masked_scatter", "index_put"), (0, 2)),
+    "embedding": (1,), "embedding_bag": (1,),
+}  # fmt: skip
+"""Positions of the operands that gradients flow to, where others only say where, how many or of what dtype."""
+
+
+def differentiable(call: ast.Call, row: catalogue.Result, operands: list[Value]) -> list[Value]:
+    """The operands whose gradient a call passes on; `operands` start with the receiver of a method."""
+    name, method = row.name.rsplit(".", 1)[-1], row.name.startswith("Tensor.")
+    positions = _LOOKS_AT.get(name, ())
+    if name == "where" and len(operands) == 3:
+        positions = (0, 2) if method else (1, 2)
+    by_name = any(k.arg not in ("dim", "dtype", "device", "non_blocking", "copy") for k in call.keywords)
+    unclear = any(isinstance(a, ast.Starred) for a in call.args) or (by_name and not (method and positions == (0,)))
+    if not positions or unclear or len(operands) <= max(positions):
+        return operands
+    return [operands[i] for i in positions]
 
 
 def of_result(
@@ -67,13 +80,15 @@ def of_result(
                 frame.escape(value, None, f"`{row.name}` may share its memory")
         return NUMBER if row.kind is catalogue.Kind.NUMBER else OTHER
     leaf = _asks_for_grad(call)
-    lives: list[bool | None] = [True] if module or leaf else [v.live for v in found] or [False]
+    lives: list[bool | None] = (
+        [True] if module or leaf else [v.live for v in flatten(differentiable(call, row, operands))]
+    )
     if not row.name.startswith("Tensor.") and _may_hold_tensors(operands[:1]):
         lives.append(None)
-    live = join_live(iter(lives)) if row.tracked or leaf else False
-    one = Value(
-        Kind.TENSOR, 3, live, _dtype(row.dtype, call, tensors), width=_width(frame, call, row, tensors), leaf=leaf
-    )
+    dtype = dtype_of(frame, call, row, tensors)
+    tracked = (row.tracked and dtype not in (Dtype.INT, Dtype.BOOL)) or leaf
+    live = join_live(iter(lives or [False])) if tracked else False
+    one = Value(Kind.TENSOR, 3, live, dtype, width=width_of(frame, call, row, tensors), leaf=leaf)
     one = _placed(frame, call, row, operands, one)
     if row.kind is catalogue.Kind.TENSOR or (row.kind is catalogue.Kind.EITHER and not _reduces(call, operands)):
         return one
@@ -129,65 +144,6 @@ def _reduces(call: ast.Call, operands: list[Value]) -> bool:
 def _asks_for_grad(call: ast.Call) -> bool:
     value = keyword(call, "requires_grad")
     return isinstance(value, ast.Constant) and value.value is True
-
-
-def _dtype(dtype: catalogue.Dtype, call: ast.Call, tensors: list[Value]) -> Dtype:
-    asked = keyword(call, "dtype")
-    name = asked.attr if isinstance(asked, ast.Attribute) else ""
-    if asked is not None and name not in (*_INTEGERS, *WIDTHS):
-        return Dtype.ANY
-    if name in _INTEGERS:
-        return Dtype.BOOL if name == "bool" else Dtype.INT
-    if name in WIDTHS:
-        return Dtype.FLOAT
-    match dtype:
-        case catalogue.Dtype.SAME:
-            return tensors[0].dtype if tensors else Dtype.ANY if asked is not None else Dtype.FLOAT
-        case catalogue.Dtype.ANY:
-            return Dtype.ANY
-    return Dtype(dtype)
-
-
-def _width(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[Value]) -> str:
-    """Dtype that the code asks for, "" if it asks for none; see `Value.width`."""
-    name = row.name.rsplit(".", 1)[-1]
-    if row.name.startswith("Tensor.") and name in WIDTHS:
-        return WIDTHS[name]
-    asked = [keyword(call, "dtype")] if keyword(call, "dtype") is not None else []
-    if name in ("to", "type"):
-        asked += [a for a in call.args if not _is_device(frame, a)]
-    elif name in ("type_as", "to_dense"):
-        return frame.evaluate(call.args[0]).width if call.args else "?"
-    for node in asked:
-        if node is not None:
-            return _named_width(frame, node)
-    if name in ("float_power", "bincount"):  # float64 whatever they are given
-        return "float64"
-    widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
-    return widths.pop() if len(widths) == 1 else "" if not widths else "?"
-
-
-def _named_width(frame: Frame, node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        if node.attr == "dtype":
-            return frame.evaluate(node.value).width
-        return WIDTHS.get(node.attr, "" if node.attr in _INTEGERS else "?")
-    value = frame.evaluate(node)
-    return value.width if value.tensor else "?"
-
-
-def _is_device(frame: Frame, node: ast.expr) -> bool:
-    """True for what `x.to` takes as a device: strings, numbers, names and attributes called so."""
-    match node:
-        case ast.Constant(value=str() | int()):
-            return True
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return "device" in name.lower() or name in ("rank", "gpu", "local_rank") or name == "non_blocking"
-        case ast.Call(func=ast.Attribute(attr="device" | "current_device")):
-            return True
-        case ast.IfExp(body=body, orelse=orelse):
-            return _is_device(frame, body) and _is_device(frame, orelse)
-    return False
 
 
 _BUILTINS = {

@@ -20,8 +20,16 @@ def same_shape(frame: Frame, target: ast.Subscript) -> bool:
     return isinstance(target.value, ast.Name) and _from(frame, target.slice, target.value.id)
 
 
+def masked_name(frame: Frame, node: ast.expr) -> str | None:
+    """The name of the tensor that a boolean tensor is made from elementwise, if it certainly has its shape."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return next((name for name in sorted(names) if frame.lookup(name).tensor and _from(frame, node, name)), None)
+
+
 def _from(frame: Frame, node: ast.expr, name: str) -> bool:
     match node:
+        case ast.Name(id=mask):
+            return frame.state.masks.get(mask) == name
         case ast.Compare(left=ast.Name(id=left), comparators=[other], ops=[op]) if left == name:
             plain = isinstance(op, (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE))
             return plain and frame.evaluate(other).kind is Kind.NUMBER

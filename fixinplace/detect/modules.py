@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import Functions
-from fixinplace.detect.library import keyword, of_result
+from fixinplace.detect.index import keyword
+from fixinplace.detect.library import of_result
 from fixinplace.detect.values import (
     NONE,
     STRING,

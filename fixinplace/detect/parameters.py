@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
 from dataclasses import replace
 
 from fixinplace.detect.frame import Key, Program
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.usage import is_count, is_measure, usage
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -26,25 +26,6 @@ from fixinplace.detect.values import (
     tensor,
 )
 
-_TENSORS = frozenset(
-    "view permute unsqueeze squeeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten"
-    " matmul bmm mm backward repeat_interleave masked_fill scatter gather index_select softmax log_softmax sigmoid"
-    " tanh exp norm"
-    " size dim numel half double type_as new_zeros new_ones new_tensor new_full clamp unfold narrow chunk topk"
-    " masked_select unbind register_hook ndimension reshape_as relu log sqrt rsqrt mul sub".split()
-)
-_USES: dict[str, tuple[Kind, float]] = {
-    **dict.fromkeys(_TENSORS, (Kind.TENSOR, 2)),
-    **dict.fromkeys(("requires_grad", "is_cuda", "device", "grad_fn"), (Kind.TENSOR, 1)),
-    "shape": (Kind.TENSOR, 1),
-    **dict.fromkeys(("append", "extend", "pop", "insert"), (Kind.LIST, 3)),
-    **dict.fromkeys(("keys", "items", "values", "get", "update"), (Kind.DICT, 3)),
-    **dict.fromkeys(("modules", "named_modules", "parameters", "children", "state_dict"), (Kind.MODULE, 3)),
-    **dict.fromkeys(("astype", "copy"), (Kind.ARRAY, 2)),
-    **dict.fromkeys(("format", "lower", "upper", "startswith", "endswith", "join"), (Kind.STRING, 2)),
-}
-_SIZED = tuple(f"torch.{name}" for name in "zeros ones empty rand randn full arange linspace eye randperm".split())
-"""Factories: what they are given is a size."""
 _INTEGRAL = ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")
 _SEQUENCES = ("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Set", "set", "FrozenSet", "Deque")
 _MAPPINGS = ("dict", "Dict", "Mapping", "OrderedDict", "MutableMapping")
@@ -103,96 +84,36 @@ def _plain(program: Program, name: str) -> Value | None:
     return _PLAIN.get(name)
 
 
-class _Scores(ast.NodeVisitor):
-    """Counts what a function does with its parameters."""
-
-    def __init__(self) -> None:
-        self.scores: dict[str, dict[Kind, float]] = defaultdict(lambda: defaultdict(float))
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        if isinstance(node.value, ast.Name) and node.attr in _USES:
-            kind, weight = _USES[node.attr]
-            self.scores[node.value.id][kind] += weight
-        self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> None:
-        name = dotted(node.func)
-        for position, argument in enumerate(node.args):
-            if isinstance(argument, ast.Name):
-                self._argument(name, position, self.scores[argument.id])
-        self.generic_visit(node)
-
-    def _argument(self, name: str, position: int, score: dict[Kind, float]) -> None:
-        head = name.split(".", 1)[0]
-        if name == "range" or head == "math" or name in _SIZED:
-            score[Kind.NUMBER] += 3
-        elif name in ("enumerate", "len", "zip"):
-            score[Kind.LIST] += 1
-            score[Kind.TENSOR] += 0.4
-        elif head == "F" and position == 0:
-            score[Kind.TENSOR] += 2
-        elif head == "nn":
-            score[Kind.NUMBER] += 2
-        elif name in ("torch.cat", "torch.stack"):
-            score[Kind.LIST] += 1
-        elif head == "torch" and position == 0:
-            score[Kind.TENSOR] += 1.5
-        elif head == "np":
-            score[Kind.ARRAY] += 1
-        elif head == "self" and position == 0:
-            score[Kind.TENSOR] += 0.7
-
-    def visit_Subscript(self, node: ast.Subscript) -> None:
-        if isinstance(node.value, ast.Name):
-            score = self.scores[node.value.id]
-            match node.slice:
-                case ast.Compare(left=ast.Name(id=name)) if name == node.value.id:
-                    score[Kind.TENSOR] += 1.5
-                case ast.Constant(value=str()):
-                    score[Kind.DICT] += 3
-                case ast.Tuple():
-                    score[Kind.TENSOR] += 1
-                    score[Kind.ARRAY] += 0.5
-                case ast.Slice():
-                    score[Kind.TENSOR] += 0.4
-                    score[Kind.LIST] += 0.4
-        self.generic_visit(node)
-
-    def visit_BinOp(self, node: ast.BinOp) -> None:
-        if isinstance(node.op, ast.MatMult):
-            for side in (node.left, node.right):
-                if isinstance(side, ast.Name):
-                    self.scores[side.id][Kind.TENSOR] += 1.5
-        self.generic_visit(node)
-
-
-def usage(function: Function) -> dict[str, Value]:
-    """What the parameters of a function must be by what is done with them; only those with enough evidence."""
-    visitor = _Scores()
-    for statement in function.body:
-        visitor.visit(statement)
-    found: dict[str, Value] = {}
-    for name, scores in visitor.scores.items():
-        kind = max(scores, key=lambda k: scores[k], default=Kind.UNKNOWN)
-        if scores and scores[kind] >= 1:
-            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, 2)
-    return found
-
-
-def initial(program: Program, function: Function, key: Key, module: bool) -> dict[str, Value]:
-    """Values of all parameters when the function starts, each in a memory of its own; `self` is left to the caller."""
+def defaults_of(function: Function) -> dict[str, ast.expr]:
+    """Parameter -> the expression of its default."""
     arguments = function.args
     plain = [*arguments.posonlyargs, *arguments.args]
     optional = [p.arg for p in plain[len(plain) - len(arguments.defaults) :]]
     defaults = dict(zip(optional, arguments.defaults, strict=True))
-    defaults |= {p.arg: d for p, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+    return defaults | {
+        p.arg: d for p, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None
+    }
+
+
+def initial(program: Program, function: Function, key: Key, module: bool, built: dict[str, Value]) -> dict[str, Value]:
+    """Values of all parameters when the function starts, each in a memory of its own; `self` is left to the caller.
+
+    built: modules that default expressions make, by parameter.
+    """
+    arguments = function.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults = defaults_of(function)
     used = usage(function)
     forward = module and function.name == "forward"
     values: dict[str, Value] = {}
     for parameter in (*plain, *arguments.kwonlyargs):
-        value = annotation(program, parameter.annotation)
+        value = built.get(parameter.arg) or annotation(program, parameter.annotation)
         value = value or _default(defaults.get(parameter.arg)) or _passed(program, key, parameter.arg)
         value = value or used.get(parameter.arg)
+        if value is None and (
+            is_count(parameter.arg) or (module and function.name == "__init__" and is_measure(parameter.arg))
+        ):
+            value = replace(UNKNOWN, live=False)
         if forward and (value is None or (value.tensor and value.live is None)):
             value = replace(value or tensor(2, True, Dtype.ANY), live=True)
         if value is not None and value.tensor and value.sure < 3 and _counts(parameter.arg):
@@ -234,10 +155,11 @@ def _default(node: ast.expr | None) -> Value | None:
 
 def _passed(program: Program, key: Key, name: str) -> Value | None:
     """What the callers in this file pass; a guess at best, since there may be others."""
-    value = program.arguments[key].get(name)
+    value = program.passed(key).get(name)
     if value is None or value.kind in (Kind.UNKNOWN, Kind.NONE, Kind.PATH):
         return None
     if value.tensor:
-        live = value.live or None  # other callers may pass what requires grad
+        private = not key[0] and key[1] in program.index.private
+        live = value.live if private else value.live or None  # other callers may pass what requires grad
         return replace(value, sure=min(value.sure, 2), live=live, view=False, iterated=False, leaf=False)
     return replace(value, exact=value.exact) if value.kind is not Kind.OTHER else OTHER if not value.name else value

@@ -10,12 +10,13 @@ from fixinplace.detect.frame import Key, Place, Program, State
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.mixing import dtype_word, sees_layouts
-from fixinplace.detect.parameters import annotation, initial
+from fixinplace.detect.parameters import annotation, defaults_of, initial
 from fixinplace.detect.statements import Statements
+from fixinplace.detect.usage import numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.source import Text
 
-_ROUNDS = 3
+_ROUNDS = 4
 _CHANGES_MODE = ("no_grad", "inference_mode", "set_grad_enabled", "enable_grad", "_set_grad_enabled")
 _OTHER_ERRORS = ("ImportError", "ModuleNotFoundError", "KeyError", "FileNotFoundError", "OSError", "IOError",
                  "AttributeError", "StopIteration", "KeyboardInterrupt", "JSONDecodeError")  # fmt: skip
@@ -62,9 +63,11 @@ def read(part: Text, tree: ast.Module) -> Program:
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     for sentence in _whole_file(tree):
         program.doubt(sentence)
+    for info in program.index.classes.values():
+        info.numbers = numbers(info.methods.values())
     for _ in range(_ROUNDS):
-        program.observed.clear()
-        program.flag_uses.clear()
+        if not program.begin_round():
+            break
         _module(program, tree)
         for info in program.index.classes.values():
             _class(program, info)
@@ -147,7 +150,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
               enclosing: Statements | None = None) -> None:  # fmt: skip
     module = info is not None and program.index.is_module(info.name)
     decorators = [dotted(d.func if isinstance(d, ast.Call) else d) for d in function.decorator_list]
-    values = initial(program, function, key, module)
+    values = initial(program, function, key, module, _built(program, function, key, name))
     names = parameter_names(function)
     first = names[0] if info and names and "staticmethod" not in decorators and enclosing is None else ""
     if first and info:
@@ -173,6 +176,17 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept) | _captured(frame)
     program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept)
     _nested(program, frame, info)
+
+
+def _built(program: Program, function: Function, key: Key, name: str) -> dict[str, Value]:
+    """Modules that the function's defaults make: `def __init__(self, act=nn.ReLU(inplace=True))`."""
+    values = {}
+    for parameter, default in defaults_of(function).items():
+        if isinstance(default, ast.Call):
+            frame = Statements(program, Place(name, key), [], State())
+            frame.root = default
+            values[parameter] = frame.evaluate(default)
+    return {name: value for name, value in values.items() if value.kind is Kind.MODULE}
 
 
 def _shown(value: Value, frame: Statements, name: str, own_work: bool) -> Value:
@@ -218,5 +232,6 @@ def _mode(program: Program, function: Function, key: Key, info: ClassInfo | None
     grad = True
     for decorator in function.decorator_list:
         grad = probe.switched(decorator, grad)
-    modes = program.modes.get(key)
-    return grad and modes != {False}
+    if info is not None and function.name == "forward":
+        return grad  # a module is called from anywhere, whatever this file does with it
+    return grad and program.modes_before.get(key) != {False}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.index import canonical, dotted, imported
+from fixinplace.detect.masks import masked_name
 from fixinplace.detect.parameters import annotation as annotation_of
 from fixinplace.detect.values import (
     OTHER,
@@ -36,8 +37,11 @@ class Statements(Flow):
                 found = self.peek(value) if _is_view_chain(value) else self.evaluate(value)
                 if not self.grad and _makes_new(value):
                     found = _without_grad(found)
+                shape = masked_name(self, value) if len(targets) == 1 else None
                 for target in targets:
                     self.store(target, found, value)
+                if shape is not None and isinstance(targets[0], ast.Name):
+                    self.note_shape(targets[0].id, shape)
             case ast.AnnAssign(target=target, annotation=hint, value=value):
                 known = annotation_of(self.program, hint)
                 found = self.evaluate(value) if value is not None else UNKNOWN

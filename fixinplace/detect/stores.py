@@ -85,7 +85,7 @@ class Stores(Expressions):
         classes = self.program.index.classes
         for info in [classes[owner]] if owner in classes else classes.values():
             known = info.attrs.get(attr)
-            if known is not None or owner in classes:
+            if info.attribute(attr) is not None or owner in classes:
                 info.attrs[attr] = limited(value if known is None else join(known, value))
 
     def switch_on(self, target: ast.Attribute) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import joined
-from fixinplace.detect.index import canonical
-from fixinplace.detect.library import keyword, of_result, other_library
+from fixinplace.detect.index import canonical, keyword
+from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
 from fixinplace.detect.values import (
     NONE,

@@ -12,7 +12,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import runs_first
-from fixinplace.detect.values import Dtype, Kind, Memories, Memory, Origin, Value, join_live, overlap
+from fixinplace.detect.values import NUMBER, Dtype, Kind, Memories, Memory, Origin, Value, join_live, overlap
 from fixinplace.model import Call, Hazard, Place, Usage
 
 _INITIALISERS = (
@@ -36,8 +36,6 @@ _PREFIXES = (
 )
 _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
 _DETACHED = ("data", "grad")
-_ARITHMETIC = ("Tensor.add_", "Tensor.sub_", "Tensor.mul_", "Tensor.div_", "Tensor.pow_",
-               "Tensor.__iadd__", "Tensor.__isub__", "Tensor.__imul__", "Tensor.__itruediv__")  # fmt: skip
 
 
 def is_initialiser(name: str) -> bool:
@@ -52,6 +50,8 @@ class Writes(Frame):
     def write(self, node: ast.expr | ast.stmt, op: str, rule: str, target: ast.expr, written: Value,
               value: Value | None = None) -> Observation:  # fmt: skip
         """Note that `node` writes the tensor that `target` evaluates to; `value` is what is written."""
+        if rule == "FIP113" and value is not None and not value.tensor:
+            value = NUMBER  # the bounds of random numbers pass no gradient on
         place, owner = self.place_of(target)
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
@@ -70,6 +70,8 @@ class Writes(Frame):
             "first": not isinstance(node, ast.expr) or runs_first(node, self.root, text),
             "torch": self.torch_name(),
         }
+        if rule in ("FIP111", "FIP112"):
+            self.state.masks = {}  # another name of the tensor may be the one that a mask was made from
         if value is not None and value.live is not False:
             self.make_live(written.memory, value.live)
         return seen
@@ -127,9 +129,7 @@ class Writes(Frame):
 
     def _roles(self, seen: Observation, target: ast.expr, written: Value, value: Value | None) -> None:
         """Not ours: no autograd operation, or one that is meant to be in place."""
-        plain = value is not None and value.kind is Kind.UNKNOWN and seen.op in _ARITHMETIC
-        guess = plain and written.live is False  # an operand of which nothing is known is mostly a number
-        lives = [written.live, value.live if value is not None and not guess else False]
+        lives = [written.live, value.live if value is not None else False]
         seen.lives.append(join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False)
         cls = self.place.cls
         if not self.grad:
@@ -158,7 +158,7 @@ class Writes(Frame):
         elif random:
             _add(seen, "initialiser", "random numbers are put in past autograd")
         elif "data" in parts and (module or (used and base is not None and _local(base.memory))):
-            seen.rule, seen.lives[-1] = "FIP111", True
+            seen.rule, seen.lives[-1] = "FIP111", True if used else None
             sentence = "a write through `.data` changes state that autograd does not see; what it means is the author's"
             _add(seen, "state-update", f"{sentence} to say: use a new tensor, or `torch.no_grad()` outside of forward")
         else:

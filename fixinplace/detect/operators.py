@@ -1,0 +1,106 @@
+"""Operators on abstract values: arithmetic makes new tensors, comparisons and bits make untracked ones."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from fixinplace.detect.calls import Calls
+from fixinplace.detect.values import (
+    ARRAY,
+    NOWHERE,
+    NUMBER,
+    SIZE,
+    STRING,
+    UNKNOWN,
+    Dtype,
+    Kind,
+    Value,
+    element,
+    join_live,
+    sequence,
+    tensor,
+)
+
+_BITS = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
+
+
+class Operators(Calls):
+    """Evaluates unary and binary operators and comparisons."""
+
+    def binary(self, node: ast.AST, left: Value, right: Value, op: ast.operator) -> Value:
+        """`left op right`."""
+        tensors = [v for v in (left, right) if v.tensor]
+        if tensors and {left.kind, right.kind} <= {Kind.TENSOR, Kind.NUMBER, Kind.UNKNOWN, Kind.SIZE, Kind.ARRAY}:
+            return self.arithmetic(node, tensors, left, right, op)
+        for value in tensors if left.kind is not Kind.STRING else ():
+            self.escape(value, None, "another class's operator may keep it")
+        if Kind.ARRAY in (left.kind, right.kind):
+            return ARRAY
+        if left.kind is Kind.STRING:
+            self.told([right])
+            return STRING
+        if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
+            return left
+        if left.kind is Kind.LIST or right.kind is Kind.LIST:
+            items = tuple(element(v) for v in (left, right) if v.kind is Kind.LIST and v.items)
+            return sequence(items)
+        if Kind.SIZE in (left.kind, right.kind):
+            return SIZE
+        if Kind.TENSOR in (left.kind, right.kind):
+            return tensor(1, None, Dtype.ANY, self.allocate(node))
+        return replace(UNKNOWN, live=join_live(iter((left.live, right.live))))
+
+    def arithmetic(self, node: ast.AST, tensors: list[Value], left: Value, right: Value, op: ast.operator) -> Value:
+        """A tensor operation: always a new storage."""
+        unknown = [v for v in (left, right) if v.kind is Kind.UNKNOWN]
+        dtypes = {v.dtype for v in tensors}
+        if Dtype.FLOAT in dtypes or isinstance(op, ast.Div):
+            dtype = Dtype.FLOAT
+        else:
+            dtype = Dtype.ANY if unknown or len(dtypes) > 1 or _meets_a_float(node, left, right) else dtypes.pop()
+        widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
+        width = widths.pop() if len(widths) == 1 else "?" if widths else ""
+        live = join_live(v.live for v in (*tensors, *unknown))
+        if isinstance(op, _BITS):
+            dtype, live = _of_bits(tensors), False
+        sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))
+        for value in tensors if unknown else ():
+            self.escape(value, None, "another class's operator may keep it")
+        return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width)
+
+    def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:
+        """`-x` is new, `+x` is x itself."""
+        if isinstance(op, ast.Not):
+            return NUMBER
+        if value.tensor and not isinstance(op, ast.UAdd):
+            made = replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
+            return replace(made, live=False, dtype=_of_bits([made])) if isinstance(op, ast.Invert) else made
+        return value
+
+    def compare(self, node: ast.Compare) -> Value:
+        """Comparisons of tensors are boolean tensors."""
+        first, *others = node.comparators
+        values = [self.evaluate(node.left), self.evaluate(first), *map(self.perhaps, others)]
+        if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
+            return NUMBER
+        tensors = [v for v in values if v.tensor]
+        for value in tensors if len(tensors) < sum(v.kind is not Kind.NUMBER for v in values) else ():
+            self.escape(value, None, "another class's operator may keep it")
+        if tensors:
+            return tensor(min(v.sure for v in tensors), False, Dtype.BOOL, self.allocate(node))
+        if any(v.kind is Kind.ARRAY for v in values):
+            return ARRAY
+        return UNKNOWN if any(v.kind is Kind.UNKNOWN for v in values) else NUMBER
+
+
+def _of_bits(tensors: list[Value]) -> Dtype:
+    """Dtype of `~m`, `m & n`: torch has them for integers and booleans only, which never require grad."""
+    return next((v.dtype for v in tensors if v.dtype in (Dtype.INT, Dtype.BOOL)), Dtype.BOOL)
+
+
+def _meets_a_float(node: ast.AST, left: Value, right: Value) -> bool:
+    """True if a number that is no integer literal takes part: `mask * 0.5` has the default dtype."""
+    operands = [node.left, node.right] if isinstance(node, ast.BinOp) else [None, None]
+    numbers = [n for n, v in zip(operands, (left, right), strict=True) if v.kind is Kind.NUMBER]
+    return any(not (isinstance(n, ast.Constant) and isinstance(n.value, int)) for n in numbers)

@@ -1,0 +1,177 @@
+"""What is done with a name tells what it is: parameters of functions, attributes of self."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fixinplace.detect.index import dotted
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.values import UNKNOWN, Dtype, Kind, Value, tensor
+
+_TENSORS = frozenset(
+    "view permute unsqueeze squeeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten"
+    " matmul bmm mm backward repeat_interleave masked_fill scatter gather index_select softmax log_softmax sigmoid"
+    " tanh exp norm"
+    " size dim numel half double type_as new_zeros new_ones new_tensor new_full clamp unfold narrow chunk topk"
+    " masked_select unbind register_hook ndimension reshape_as relu log sqrt rsqrt mul sub".split()
+)
+_USES: dict[str, tuple[Kind, float]] = {
+    **dict.fromkeys(_TENSORS, (Kind.TENSOR, 2)),
+    **dict.fromkeys(("requires_grad", "is_cuda", "device", "grad_fn"), (Kind.TENSOR, 1)),
+    "shape": (Kind.TENSOR, 1),
+    **dict.fromkeys(("append", "extend", "pop", "insert"), (Kind.LIST, 3)),
+    **dict.fromkeys(("keys", "items", "values", "get", "update"), (Kind.DICT, 3)),
+    **dict.fromkeys(("modules", "named_modules", "parameters", "children", "state_dict"), (Kind.MODULE, 3)),
+    **dict.fromkeys(("astype", "copy"), (Kind.ARRAY, 2)),
+    **dict.fromkeys(("format", "lower", "upper", "startswith", "endswith", "join"), (Kind.STRING, 2)),
+}
+_SIZED = tuple(f"torch.{name}" for name in "zeros ones empty rand randn full arange linspace eye randperm".split())
+"""Factories: what they are given is a size."""
+_SHAPING = ("view", "reshape", "expand", "repeat", "permute", "transpose", "unsqueeze", "squeeze", "chunk")
+"""Methods that are given sizes and dimensions."""
+_HOLDERS = ("Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module",
+            "DataParallel", "parallel.DistributedDataParallel", "TransformerEncoder", "TransformerDecoder")  # fmt: skip
+_COUNTS_BY_KEYWORD = frozenset("dim stride padding kernel_size groups dilation num_classes p eps momentum"
+                               " negative_slope in_channels out_channels in_features out_features".split())  # fmt: skip
+_COUNTS = frozenset(
+    "dim dims depth width height heads nhead nheads nhid ninp ntoken groups channels stride padding dilation"
+    " kernel_size bins hidden batch seq_len max_len length nlayers features planes".split()
+)
+_COUNT_ENDS = ("_dim", "_dims", "_size", "_channels", "_planes", "_features", "_len", "_layers", "_heads", "_classes",
+               "_num", "_depth", "_width", "_height", "_dimension")  # fmt: skip
+_COUNT_STARTS = ("n_", "num_", "d_", "dim_", "max_num", "nb_")
+_MEASURES = frozenset(
+    "alpha beta gamma eps epsilon sigma tau temperature temp momentum margin smoothing label_smoothing p rate dropout"
+    " drop scale scaling ratio reduction threshold decay lr k n m r s t lam lamda lambd lambda_ std".split()
+)
+_MEASURE_ENDS = tuple("_rate _ratio _scale _factor _eps _prob _momentum _margin _threshold _std _init _coef _coeff"
+                      " _temperature _smoothing _decay _alpha _beta _gamma".split())  # fmt: skip
+
+
+def is_count(name: str) -> bool:
+    """True for the names that the field gives to sizes and numbers of things."""
+    return name in _COUNTS or name.endswith(_COUNT_ENDS) or name.startswith(_COUNT_STARTS)
+
+
+def is_measure(name: str) -> bool:
+    """True for the names that the field gives to hyperparameters; elsewhere such a name may be a learned tensor."""
+    return name in _MEASURES or name.endswith(_MEASURE_ENDS) or name.startswith(("max_", "min_", "lambda_", "init_"))
+
+
+def _is_shaping(name: str) -> bool:
+    """True for `x.view`, `self.h.view`; not for `self.view`, which is a part or a method of a module."""
+    base, _, method = name.rpartition(".")
+    return method in _SHAPING and base not in ("", "self")
+
+
+class _Scores(ast.NodeVisitor):
+    """Counts what a function does with its parameters."""
+
+    def __init__(self) -> None:
+        self.scores: dict[str, dict[Kind, float]] = defaultdict(lambda: defaultdict(float))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if dotted(node.value) and node.attr in _USES:
+            kind, weight = _USES[node.attr]
+            self.scores[dotted(node.value)][kind] += weight
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = dotted(node.func)
+        for position, argument in enumerate(node.args):
+            if dotted(argument):
+                self._argument(name, position, self.scores[dotted(argument)])
+            elif isinstance(argument, ast.Subscript) and (name == "range" or name in _SIZED):
+                self.scores[dotted(argument.value)][Kind.SIZE] += 3
+        for key in node.keywords:
+            if key.arg in _COUNTS_BY_KEYWORD and dotted(key.value):
+                self.scores[dotted(key.value)][Kind.NUMBER] += 2
+        self.generic_visit(node)
+
+    def _argument(self, name: str, position: int, score: dict[Kind, float]) -> None:
+        head = name.split(".", 1)[0]
+        if name == "range" or head == "math" or name in _SIZED:
+            score[Kind.NUMBER] += 3
+        elif name in ("enumerate", "len", "zip"):
+            score[Kind.LIST] += 1
+            score[Kind.TENSOR] += 0.4
+        elif head == "F" and position == 0:
+            score[Kind.TENSOR] += 2
+        elif head not in ("torch", "F", "np", "nn") and _is_shaping(name):
+            score[Kind.NUMBER] += 2
+        elif name.startswith(("nn.functional.", "nn.init.")):
+            score[Kind.TENSOR] += 2
+        elif head == "nn" and name.partition(".")[2] not in _HOLDERS:
+            score[Kind.NUMBER] += 2
+        elif name in ("torch.cat", "torch.stack"):
+            score[Kind.LIST] += 1
+        elif head == "torch" and position == 0:
+            score[Kind.TENSOR] += 1.5
+        elif head == "np":
+            score[Kind.ARRAY] += 1
+        elif head == "self" and position == 0:
+            score[Kind.TENSOR] += 0.7
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        """`x[i] = self.branches[i](x[i])`: one input for each of several modules is a list."""
+        match node:
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name)) as target],
+                            value=ast.Call(func=ast.Subscript(), args=[ast.Subscript() as argument])):  # fmt: skip
+                if ast.unparse(target) == ast.unparse(argument):
+                    self.scores[name][Kind.LIST] += 3
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if isinstance(node.value, ast.Name):
+            score = self.scores[node.value.id]
+            match node.slice:
+                case ast.Compare(left=ast.Name(id=name)) if name == node.value.id:
+                    score[Kind.TENSOR] += 1.5
+                case ast.Constant(value=str()):
+                    score[Kind.DICT] += 3
+                case ast.Tuple():
+                    score[Kind.TENSOR] += 1
+                    score[Kind.ARRAY] += 0.5
+                case ast.Slice():
+                    score[Kind.TENSOR] += 0.4
+                    score[Kind.LIST] += 0.4
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.MatMult):
+            for side in (node.left, node.right):
+                if isinstance(side, ast.Name):
+                    self.scores[side.id][Kind.TENSOR] += 1.5
+        self.generic_visit(node)
+
+
+def usage(function: Function) -> dict[str, Value]:
+    """What the parameters of a function must be by what is done with them; only those with enough evidence."""
+    found: dict[str, Value] = {}
+    for name, scores in _scores(function.body).items():
+        kind = max(scores, key=lambda k: scores[k], default=Kind.UNKNOWN)
+        if scores and scores[kind] >= 1:
+            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, 2)
+    return found
+
+
+def _scores(body: Iterable[ast.stmt]) -> dict[str, dict[Kind, float]]:
+    visitor = _Scores()
+    for statement in body:
+        visitor.visit(statement)
+    return visitor.scores
+
+
+def numbers(methods: Iterable[Function]) -> dict[str, Value]:
+    """Attributes of self that are used as numbers and as nothing else: no gradient flows to them."""
+    scores = _scores(statement for method in methods for statement in method.body)
+    found = {name.removeprefix("self."): kinds for name, kinds in scores.items() if name.startswith("self.")}
+    plain = {Kind.NUMBER, Kind.LIST}
+    return {
+        name: replace(UNKNOWN, live=False)
+        for name, kinds in found.items()
+        if kinds[Kind.NUMBER] >= 2 and {kind for kind, score in kinds.items() if score} <= plain
+    }

@@ -22,7 +22,7 @@ def options(text: str) -> set[str]:
 
 
 def test_options_in_the_readme_exist(root: Path, command):
-    documented = options((root / "README.md").read_text()) - {"--git-dir", "--steps"}
+    documented = options((root / "README.md").read_text()) - {"--git-dir", "--steps", "--fixinplace"}
     existing = options("".join(command(*words, "--help").stdout for words in ([], *COMMANDS)))
 
     assert documented <= existing

@@ -194,6 +194,21 @@ def test_what_is_given_a_new_shape_is_no_number(use: str) -> None:
     assert tracked(code) != [False]
 
 
+def test_a_buffer_that_is_annotated_as_a_tensor_does_not_require_grad() -> None:
+    code = """
+        class N(nn.Module):
+            freqs: torch.Tensor
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("freqs", torch.ones(3))
+            def forward(self, x):
+                m = self.freqs * 2
+                m += 1
+                return m * x
+    """
+    assert tracked(code) == [False]
+
+
 def test_forward_runs_with_grad_mode_on_whoever_calls_it_in_this_file() -> None:
     code = """
         class N(nn.Module):

@@ -400,6 +400,7 @@ def test_hooks_that_copy_protect_what_is_saved():
         ("x.scatter_add_(0, torch.tensor([1, 1, 2]), v)", False),
         ("x.index_copy_(0, torch.tensor([1, 1, 2]), v)", True),
         ("x.index_copy_(0, torch.tensor([1, 3, 2]), v)", False),
+        ("x[0].index_copy_(0, torch.tensor([0]), v[:1])", False),
         ("x.index_add_(0, torch.tensor([1, 1, 2]), v)", False),
     ],
 )
@@ -439,6 +440,8 @@ def test_two_dimensional_indices_are_told_apart():
         "for _ in range(3):\n    o.zero_grad()\n    p(x).square().sum().backward()\n    o.step()",
         "h = torch.zeros(3)\nfor row in range(3):\n    h = torch.tanh(x[row] + h)\nh.sum().backward()",
         "x.to_sparse().sum().backward()",
+        "(x.to(torch.complex32) * 2).abs().square().sum().backward()",
+        "h = x.to(torch.float8_e4m3fn)\nh.to(torch.float32).square().sum().backward()",
     ],
 )
 @pytest.mark.filterwarnings("ignore")

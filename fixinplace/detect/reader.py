@@ -126,12 +126,12 @@ def _class(program: Program, info: ClassInfo) -> None:
     for name, value in frame.state.names.items():
         known = info.attrs.get(name)
         info.attrs[name] = value if known is None else join(known, value)
+    _registered(info)
     for statement in body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             promised = annotation(program, statement.annotation)
             if promised is not None:
                 info.attrs.setdefault(statement.target.id, promised)
-    _registered(info)
     for method in sorted(info.methods.values(), key=lambda m: m.name != "__init__"):
         _function(program, method, (info.name, method.name), info, f"{info.name}.{method.name}")
 

@@ -26,11 +26,16 @@ def repeats(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         accumulate = args[3] if len(args) > 3 else kwargs.get("accumulate", False)
         return not accumulate and _is_tracked(args[2]) and _twice(args[0], args[1])
     if name == "index_copy_":
-        return len(args) > 3 and _is_tracked(args[3]) and _has_equal(args[2] % max(1, args[0].size(args[1])))
+        return len(args) > 3 and _is_tracked(args[3]) and _has_equal(args[2] % _size(args[0], args[1]))
     reduced = kwargs.get("reduce") is not None or len(args) > 4
     if reduced or len(args) < 4 or not _is_tracked(args[3]) or not args[2].numel():
         return False
     return bool(_has_equal_along(args[2], args[1]))
+
+
+def _size(target: torch.Tensor, dimension: int) -> int:
+    """At least 1; also for a dimension that is not there, which the store itself is going to refuse."""
+    return max(1, target.size(dimension)) if -target.dim() <= dimension < target.dim() else 1
 
 
 def _is_tracked(value: object) -> bool:
@@ -46,7 +51,7 @@ def _has_equal(numbers: torch.Tensor) -> bool:
 
 
 def _has_equal_along(index: torch.Tensor, dimension: int) -> bool:
-    if index.numel() > MAX_ENTRIES or index.dim() == 0 or index.device.type == "meta":
+    if index.numel() > MAX_ENTRIES or not -index.dim() <= dimension < index.dim() or index.device.type == "meta":
         return False
     ordered = torch.sort(index, dim=dimension).values
     length = index.size(dimension)
@@ -64,6 +69,6 @@ def _twice(target: torch.Tensor, indices: Sequence[torch.Tensor | None]) -> bool
         return False  # the store itself is going to say what is wrong
     place = torch.zeros_like(broadcast[0])
     for (at, _), each in zip(given, broadcast, strict=True):
-        size = max(1, target.size(at))
+        size = _size(target, at)
         place = place * size + each % size
     return _has_equal(place)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -28,7 +28,7 @@ from torch.autograd import forward_ad
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from fixinplace.verify import tensors
+from fixinplace.verify import operands, tensors
 from fixinplace.verify.duals import Leaves, is_leaf, tangent
 from fixinplace.verify.gradients import HOOK, MAX_RESULTS, Recorder
 from fixinplace.verify.jobs import Failure, ForwardEnd
@@ -43,8 +43,6 @@ _INITIALISERS = torch.nn.init.__name__  # they switch grad mode off themselves
 _PROPERTY = frozenset({"__get__", "__set__", "__delete__"})
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
 _FUNCTION: Any = torch.autograd.Function
-_version, _is_inference, _layout = _BASE._version.__get__, _BASE.is_inference, _BASE.layout.__get__
-_clone, _numel, _pointer, _size = _BASE.clone, _BASE.numel, _BASE.data_ptr, _BASE.size
 _enter_level: Callable[[], int] = forward_ad.enter_dual_level
 _enter: Callable[..., object] = TorchFunctionMode.__enter__
 _leave: Callable[..., object] = TorchFunctionMode.__exit__
@@ -173,10 +171,10 @@ class Forward(TorchFunctionMode):
         active, versions = _enabled(), []
         if active:
             with _NO_OVERRIDES():
-                args = _apart(name, args)
-                for each in _tensors((*args, *kwargs.values())):
+                args = operands.apart(name, args)
+                for each in operands.inside((*args, *kwargs.values())):
                     self.leaves.use(each)
-                    versions.append((each, _counter(each)))
+                    versions.append((each, operands.counter(each)))
         try:
             result = func(*args, **kwargs)
         except RuntimeError as error:
@@ -186,7 +184,7 @@ class Forward(TorchFunctionMode):
         if active:
             with _NO_OVERRIDES():
                 for each, version in versions:
-                    if _counter(each) != version:
+                    if operands.counter(each) != version:
                         self.leaves.written(each)
                 self.slopes.look_at(result)
         return result
@@ -284,37 +282,3 @@ class Forward(TorchFunctionMode):
                 original(thread)
 
         threading.Thread.run = run  # type: ignore[assignment,method-assign]
-
-
-def _tensors(values: Iterable[object]) -> Iterator[torch.Tensor]:
-    """Tensors among the arguments of a call, and in lists and tuples that are arguments."""
-    for value in values:
-        if tensors.is_tensor(value):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from _tensors(value)
-
-
-def _apart(name: str, args: Sequence[Any]) -> Sequence[Any]:
-    """The arguments of an in-place method without its own target among the others.
-
-    `x.mul_(x)` is right in reverse mode; in forward mode torch overwrites the tangent before it reads it again.
-    """
-    if not name.endswith("_") or name.startswith("_") or not args or not tensors.is_tensor(args[0]):
-        return args
-    target = args[0]
-    return (target, *(_clone(each) if _is_same(each, target) else each for each in args[1:]))
-
-
-def _is_same(value: object, target: torch.Tensor) -> bool:
-    """The same elements, as the same object or as a view."""
-    if value is target:
-        return True
-    if not tensors.is_tensor(value) or _layout(value) is not torch.strided or _layout(target) is not torch.strided:
-        return False
-    return _numel(value) > 0 and (_pointer(value), _size(value)) == (_pointer(target), _size(target))
-
-
-def _counter(tensor: torch.Tensor) -> int:
-    """The version counter; a tensor of inference mode has none."""
-    return 0 if _is_inference(tensor) else int(_version(tensor))

@@ -292,7 +292,7 @@ def run_slope(folder: Path, file: str, name: str) -> tuple[float, float]:
         leaves = leaves_of(arguments)
         with torch.random.fork_rng(devices=[]):
             loss = objective(*arguments)
-        grads = torch.autograd.grad(loss, leaves)
+        grads = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         slopes = [
             (grad * along(leaf, index)).sum() for index, (leaf, grad) in enumerate(zip(leaves, grads, strict=True))
         ]

@@ -204,7 +204,10 @@ def main() -> int:
         if options.names and case.name not in options.names:
             continue
         with tempfile.TemporaryDirectory() as scratch:
-            scores.append(judge(case, Path(scratch), options.keep))
+            try:
+                scores.append(judge(case, Path(scratch), options.keep))
+            except (AssertionError, subprocess.CalledProcessError) as error:
+                scores.append(Score(case, outcome="not judged", remarks=[str(error)[-300:]]))
         print(scores[-1].line(), flush=True)
     good, wrong = sum(score.good for score in scores), [score.case.name for score in scores if score.wrong]
     print(f"\n{len(scores)} cases, {good} good, {len(wrong)} WRONG {wrong}")

@@ -205,7 +205,10 @@ class Ledger:
 
     def count(self, site: tuple[int, int], op: str, tracked: bool, pending: bool) -> None:
         """Count a write at a place in the user's own code."""
-        tally = self.tallies.setdefault((*site, op), Tally())
+        key = (*site, op)
+        tally = self.tallies.get(key)
+        if tally is None:
+            tally = self.tallies[key] = Tally()
         tally.count += 1
         tally.tracked |= tracked
         tally.pending |= pending

@@ -205,6 +205,6 @@ class WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run the operator, and log it first if it writes."""
         what = operator(func)
-        if what is None or memory.is_busy():
+        if what is None or (what.views == "single" and (_grad_enabled() or _task() != -1)) or memory.is_busy():
             return func(*args, **kwargs) if kwargs else func(*args)
         return self._log.operate(what, func, args, kwargs or {})

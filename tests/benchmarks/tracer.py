@@ -2,8 +2,9 @@
 
     python tests/benchmarks/tracer.py [--rounds N]
 
-Prints milliseconds per step and the ratio to the plain step, on one thread: a shared machine moves the milliseconds and
-hardly the ratios. Wanted, without content: at most 1.4 for the convolutional step and 5 for the toy one.
+Prints milliseconds of processor time per step and the ratio to the plain step, on one thread; on a busy machine the
+milliseconds move more than the ratios. Wanted, without content: at most 1.4 for the convolutional step and 5 for the
+toy one.
 """
 
 from __future__ import annotations
@@ -61,10 +62,10 @@ def measure(step: Callable[[], None], steps: int, rounds: int) -> dict[str, floa
         for way, context in WAYS.items():
             with context():
                 step()
-                start = time.perf_counter()
+                start = time.process_time()
                 for _ in range(steps):
                     step()
-                best[way] = min(best[way], (time.perf_counter() - start) / steps)
+                best[way] = min(best[way], (time.process_time() - start) / steps)
     return best
 
 

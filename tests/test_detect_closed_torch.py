@@ -22,6 +22,28 @@ MEMORY = {
     "in a module of another file": "kept = nn.attention.Held(h)\n    h += 1\n    return kept.t",
 }
 
+GAPS = {
+    "columns, then a copy": "k = h.view(3, 1).expand(3, 2).clone()[:, :1]\n    k += 1\n    m = k.reshape(-1)\n    m *= 2\n"
+    "    return k, m",
+    "column, then contiguous": "t = torch.stack([h, h]).exp().select(1, 0)\n    t *= 2\n    m = t.contiguous()\n    return t, m",
+    "diagonal": "t = torch.outer(h, h).diagonal()\n    t *= 2\n    m = t.contiguous()\n    return t, m",
+    "real part": "t = torch.complex(h, w).real\n    t *= 2\n    return t, t.flatten()",
+    "narrow": "t = torch.outer(h, h).narrow(1, 0, 2)\n    t.clamp_(max=1)\n    return t, t.ravel()",
+    "row of a transposed matrix": "t = torch.outer(h, h).t()[0]\n    t += 1\n    return t, t.contiguous()",
+    "unpacked row of a transposed matrix": "a, b, c = torch.outer(h, h).t()\n    a += 1\n    return a, a.contiguous()",
+    "every second": "t = h.exp()[::2]\n    t += 1\n    return t, t.reshape(-1)",
+    "columns from a helper": "t = left(torch.outer(h, h))\n    t += 1\n    return t, t.reshape(-1)\ndef left(t):\n    return t[:, :2]",
+    "gates": "a, b = torch.outer(h, h).split([1, 2], 1)\n    a.tanh_()\n    return a, b, a.view(3)",
+}
+
+CALLS = {
+    "rest before a keyword": "k = f(w, h)\n    h += 1\n    return k\ndef f(a, *rest, k=None):\n    return rest[0]",
+    "any keyword": "k = f(t=h)\n    h += 1\n    return k\ndef f(**given):\n    return given['t']",
+    "second of the rest": "k = f(w, w, h)\n    h += 1\n    return k\ndef f(*rest):\n    return rest[2]",
+    "two cuts by one helper": "x, y = cut(h, 2)\n    u, v, z = cut(h, 1)\n    v.mul_(2)\n    return x\n"
+    "def cut(t, k):\n    return torch.split(t, k)",
+}
+
 MODULES = {
     "no layers at all": "net = nn.Sequential(*[nn.Linear(3, 3) for i in range(n)])\n    k = net(h)\n    h += 1\n    return k",
     "layers from a loop": "layers = []\n    for i in range(n):\n        layers += [nn.Linear(3, 3)]\n"
@@ -56,7 +78,7 @@ PRINTED = {
     "method whose counterpart is called otherwise": "nn.functional.elu_(h)\n    print(h)",
 }
 
-ALL = MEMORY | MODULES | UNKNOWN | {f"printed {name}": body for name, body in PRINTED.items()}
+ALL = MEMORY | GAPS | CALLS | MODULES | UNKNOWN | {f"printed {name}": body for name, body in PRINTED.items()}
 
 
 @pytest.mark.parametrize("body", ALL.values(), ids=ALL.keys())
@@ -67,6 +89,8 @@ def test_nothing_here_is_safe(body: str) -> None:
 PLAIN = {
     "expanded and computed with": "e = w.expand(2, 3) * 2\n    e[0] = 1.0\n    return e",
     "fixed layers": "net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))\n    k = net(h)\n    h += 1\n    return k, h",
+    "rows, and a view": "k = h.exp()[1:]\n    k += 1\n    return k, k.view(2, 1)",
+    "transposed, and a view": "k = torch.outer(h, h).t()\n    k += 1\n    return k, k.reshape(-1)",
     "printed number": "k = h[1:]\n    k += 1\n    print(k.sum().item(), k.shape)\n    return k",
     "printed with a format": "k = h.sum().squeeze()\n    k += 1\n    print(f'{k:.3f}')\n    return k",
     "printed after detaching": "k = h[1:]\n    k += 1\n    print(k.detach())\n    return k",

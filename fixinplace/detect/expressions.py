@@ -19,6 +19,7 @@ from fixinplace.detect.values import (
     UNKNOWN,
     Dtype,
     Kind,
+    Layout,
     Memory,
     Origin,
     Value,
@@ -223,7 +224,8 @@ class Expressions(Operators):
         if attr == "data":
             return replace(base, live=False, leaf=False, view=True)
         if attr in _VIEWS:
-            return replace(base, view=True)
+            parts = attr in ("real", "imag")
+            return replace(base, view=True, layout=max(base.layout, Layout.GAPS if parts else Layout.DENSE))
         if attr in ("grad", "_grad"):
             return replace(base, live=False, leaf=False, memory=frozenset((Memory(Origin.FOREIGN, "`.grad`"),)))
         return NUMBER if attr in _SHAPES else OTHER
@@ -299,12 +301,14 @@ class Expressions(Operators):
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
         parts = index.items if index.exact else (index,)
         if any(p.tensor and p.dtype is Dtype.BOOL for p in parts) or isinstance(node.slice, ast.List):
-            return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
+            return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, layout=Layout.DENSE)
         plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
         fresh = NOWHERE if plain else self.allocate(node)
         self.state.unread |= fresh
         memory = base.memory | fresh
-        return replace(base, memory=memory, view=True, leaf=False)
+        rows = (isinstance(node.slice, ast.Slice) and node.slice.step is None) or index.kind is Kind.NUMBER
+        layout = base.layout if rows and not base.view else max(base.layout, Layout.GAPS)
+        return replace(base, memory=memory, view=True, leaf=False, layout=layout)
 
     def picked(self, node: ast.Subscript, base: Value) -> Value:
         """An element of a container."""

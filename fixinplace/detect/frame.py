@@ -108,6 +108,7 @@ class Program:
     read_by_functions: Names = frozenset()
     dtype_word: str | None = None
     sees_layouts: bool = False
+    sees_copies: bool = False
     tells_history: bool = False
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
 

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.frame import Key
-from fixinplace.detect.index import ClassInfo, parameter_names, substitute
+from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.library import flatten
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd
@@ -42,10 +42,7 @@ class Functions(Writes):
         """A call of a function of this file: its summary in the caller's terms."""
         program = self.program
         program.modes[key].add(self.grad)
-        names = parameter_names(function)[skip:]
-        given: dict[str, Value] = dict(zip(names, arguments, strict=False))
-        positional = len(node.args)
-        given |= {k.arg: v for k, v in zip(node.keywords, arguments[positional:], strict=False) if k.arg}
+        given, left = _given(node, function, arguments, skip)
         for name, value in given.items():
             known = program.arguments[key].get(name)
             passed = replace(value, memory=NOWHERE, maybe=NOWHERE)
@@ -57,7 +54,7 @@ class Functions(Writes):
         for name, value in given.items():
             if name in summary.keeps or starred:
                 self.escape(value, None, f"`{function.name}(...)` may keep it")
-        for value in arguments if starred or len(arguments) > len(given) else ():
+        for value in arguments if starred else left:
             self.escape(value, None, f"`{function.name}(...)` may keep it")
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
 
@@ -84,6 +81,8 @@ class Functions(Writes):
         if value.tensor and not memory and not maybe:
             memory = self.foreign(node)
         items = tuple(self.returned_value(node, item, given) for item in value.items)
+        if value.name.startswith("pieces@") and rest:  # another call may cut the same tensor otherwise
+            value = replace(value, name="")
         return replace(value, memory=memory, maybe=maybe, items=items)
 
     def is_own(self, node: ast.expr, container: Value) -> bool:
@@ -134,6 +133,28 @@ class Functions(Writes):
             return value
         guess = tensor(1, value.live if value.sure else None, Dtype.ANY, value.memory)
         return replace(guess, maybe=value.maybe, iterated=value.iterated)
+
+
+def _given(
+    node: ast.Call, function: Function, arguments: list[Value], skip: int
+) -> tuple[dict[str, Value], list[Value]]:
+    """What a call gives to which parameter, and the arguments that fit none; `*rest` and `**rest` get theirs joined."""
+    a = function.args
+    positional = [p.arg for p in (*a.posonlyargs, *a.args)][skip:]
+    named = {p.arg for p in (*a.args, *a.kwonlyargs)}
+    count = len(node.args)
+    pairs = [(positional[n] if n < len(positional) else "", v, a.vararg) for n, v in enumerate(arguments[:count])]
+    for word, value in zip(node.keywords, arguments[count:], strict=False):
+        pairs.append((word.arg if word.arg in named else "", value, a.kwarg))
+    given: dict[str, Value] = {}
+    left: list[Value] = []
+    for name, value, rest in pairs:
+        key = name or (rest.arg if rest is not None else "")
+        if key:
+            given[key] = join(given[key], value) if key in given else value
+        else:
+            left.append(value)
+    return given, left
 
 
 def joined(values: list[Value]) -> Value:

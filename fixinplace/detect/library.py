@@ -18,6 +18,7 @@ from fixinplace.detect.values import (
     UNKNOWN,
     Dtype,
     Kind,
+    Layout,
     Value,
     element,
     join,
@@ -109,8 +110,7 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory
         return one.with_memory(memory)
-    spread = row.name.rsplit(".", 1)[-1] in _SPREADING or any(v.spread for v in flatten(operands))
-    one = replace(one, maybe=maybe, view=True, spread=spread)
+    one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)))
     if row.memory is catalogue.Memory.VIEW:
         return replace(one, memory=shared)
     return replace(one, memory=shared | frame.allocate(call))
@@ -118,7 +118,24 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
 
 _SPREADING = ("expand", "expand_as", "broadcast_to", "broadcast_tensors", "meshgrid", "unfold", "as_strided", "grad")
 """Calls that may give tensors of which several elements lie in one place."""
+_DENSE = frozenset(
+    "view view_as reshape reshape_as flatten unflatten ravel t transpose permute swapaxes swapdims movedim moveaxis"
+    " unsqueeze squeeze contiguous to type type_as float double half bfloat16 cpu cuda detach positive conj alias"
+    " atleast_1d atleast_2d atleast_3d dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
+    " Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout Flatten Unflatten".split()
+)
+"""Views that leave out no element of their tensor and repeat none."""
 _CUTS = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
+
+
+def _layout(call: ast.Call, row: catalogue.Result, tensors: list[Value]) -> Layout:
+    name = row.name.rsplit(".", 1)[-1]
+    counted = len(call.args) - (not row.name.startswith("Tensor."))
+    first = (
+        name in _CUTS[:5] and not call.keywords and counted <= (name != "unbind") and not any(v.view for v in tensors)
+    )
+    own = Layout.SHARED if name in _SPREADING else Layout.DENSE if name in _DENSE or first else Layout.GAPS
+    return max([own, *(v.layout for v in tensors)])
 
 
 def _several(frame: Frame, call: ast.Call, row: catalogue.Result, one: Value, operands: list[Value]) -> Value:

@@ -4,7 +4,8 @@ Note [Dtypes and layouts]
     In place, the result has the target's dtype and strides; out of place, operands decide.  Mixed dtypes need a
     source that asks for a dtype by name (or numpy, whose floats are 64 bits wide): where a file has none, one dtype
     is assumed and said.  Pointwise operations keep the layout of a dense tensor out of place as well; scatters,
-    masked fills and triangles do not always, which `.view` and `.stride()` can see.
+    masked fills and triangles do not always, which `.view` and `.stride()` can see.  What had gaps (a column, a piece)
+    has none out of place: `.reshape` of it is a view, where it was a copy.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ _DTYPES = re.compile(
     r"\b(double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf"
     r"|(?:Double|Half|BFloat16)Tensor|(?:Double|Half|BFloat16)Storage|set_default_\w+|autocast|numpy|promote_types)\b"
 )
+_COPYING = (
+    r"view|reshape|reshape_as|view_as|[fF]latten|ravel|contiguous|is_contiguous|stride|as_strided|channels_last"
+    r"|memory_format|[uU]nflatten|numpy|set_"
+)
+_COPIES = re.compile(rf"\b({_COPYING})\b")
 _LAYOUTS = re.compile(
-    r"\b(view|reshape|reshape_as|view_as|flatten|ravel|contiguous|is_contiguous|stride|as_strided|channels_last"
-    r"|memory_format|unflatten|numpy|set_|t|mT|T|transpose|permute|movedim|swapaxes|einsum|linalg|qr|svd|eigh|cholesky"
+    rf"\.(t|T|mT|H|mH)\b|\b({_COPYING}|transpose|adjoint|permute|movedim|swapaxes|einsum|linalg|qr|svd|eigh|cholesky"
     r"|lstsq|solve|\w*[dD]ropout\w*|rand\w*|bernoulli\w*|multinomial|normal_?|uniform_)\b"
 )
 _POINTWISE = frozenset(
@@ -42,6 +47,11 @@ def dtype_word(text: str) -> str | None:
 def sees_layouts(text: str) -> bool:
     """True if a file uses what depends on strides."""
     return _LAYOUTS.search(text) is not None
+
+
+def sees_copies(text: str) -> bool:
+    """True if a file asks for views that are copies of tensors with gaps."""
+    return _COPIES.search(text) is not None
 
 
 def keeps_layout(op: str) -> bool:

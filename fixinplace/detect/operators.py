@@ -15,6 +15,7 @@ from fixinplace.detect.values import (
     UNKNOWN,
     Dtype,
     Kind,
+    Layout,
     Value,
     element,
     join_live,
@@ -74,7 +75,9 @@ class Operators(Calls):
         if isinstance(op, ast.Not):
             return NUMBER
         if value.tensor and not isinstance(op, ast.UAdd):
-            made = replace(value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, spread=False)
+            made = replace(
+                value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, layout=Layout.DENSE
+            )
             return replace(made, live=False, dtype=_of_bits([made])) if isinstance(op, ast.Invert) else made
         return value
 

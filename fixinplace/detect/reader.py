@@ -9,7 +9,7 @@ from dataclasses import replace
 from fixinplace.detect.frame import Key, Place, Program, State
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names
 from fixinplace.detect.liveness import Function, captured
-from fixinplace.detect.mixing import dtype_word, sees_layouts
+from fixinplace.detect.mixing import dtype_word, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.usage import numbers
@@ -61,6 +61,7 @@ def read(part: Text, tree: ast.Module) -> Program:
     doubts = tuple(dict.fromkeys(sentence for word, sentence in _DOUBTS.items() if word in part.text))
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
+    program.sees_copies = sees_copies(part.text)
     for sentence in _whole_file(tree):
         program.doubt(sentence)
     for info in program.index.classes.values():

@@ -41,6 +41,17 @@ class Dtype(enum.StrEnum):
     ANY = "any"
 
 
+class Layout(enum.IntEnum):
+    """How a tensor's elements lie in memory: next to each other; with gaps; several at one place (`expand`, `unfold`).
+
+    A new tensor of the same values is always dense: `.reshape` of it is a view where that of one with gaps is a copy.
+    """
+
+    DENSE = 0
+    GAPS = 1
+    SHARED = 2
+
+
 class Origin(enum.StrEnum):
     """Where a storage comes from, seen from the function at hand."""
 
@@ -89,7 +100,7 @@ class Value:
     instance of (UNKNOWN), else "".
     flags: positions of the in-place constructor calls that this module, or a part of it, came from.
     view, iterated, leaf: made by a view op; yielded by iterating over a tensor; a leaf that requires grad.
-    spread: one element in memory may be several of the tensor (`expand`, `unfold`): a store reaches them all.
+    layout: how the elements lie in memory; see Layout.
     """
 
     kind: Kind
@@ -106,7 +117,7 @@ class Value:
     view: bool = False
     iterated: bool = False
     leaf: bool = False
-    spread: bool = False
+    layout: Layout = Layout.DENSE
 
     def __repr__(self) -> str:
         return f"<{self.kind}{self.sure} {self.name} live={self.live} {self.dtype} {set(self.memory)}>"
@@ -169,7 +180,7 @@ def element(value: Value) -> Value:
     """What an index with an unknown position, or an iteration, gives."""
     match value.kind:
         case Kind.TENSOR:
-            return replace(value, view=True)
+            return replace(value, view=True, layout=max(value.layout, Layout.GAPS if value.view else Layout.DENSE))
         case Kind.ARRAY:
             return value
         case Kind.SIZE:
@@ -256,7 +267,7 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
         a.view or b.view,
         a.iterated or b.iterated,
         a.leaf or b.leaf,
-        a.spread or b.spread,
+        max(a.layout, b.layout),
     )
 
 

@@ -12,7 +12,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import runs_first
-from fixinplace.detect.values import NUMBER, Dtype, Kind, Memories, Memory, Origin, Value, join_live, overlap
+from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, join_live, overlap
 from fixinplace.model import Call, Hazard, Place, Usage
 
 _INITIALISERS = (
@@ -267,11 +267,12 @@ class Writes(Frame):
     def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
-        if self.program.sees_layouts and not keeps_layout(seen.op):
+        gaps = self.program.sees_copies and written.layout is not Layout.DENSE
+        if gaps or (self.program.sees_layouts and not keeps_layout(seen.op)):
             seen.doubts["the out-of-place form may have other strides, and the file uses what depends on them"] = None
         if self.program.tells_history and (written.view or not keeps_history(seen.op)):
             seen.doubts["the file prints tensors, and their text names the operation that made them"] = None
-        if written.spread:
+        if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
         if not written.memory and place is not Place.TEMPORARY:
             seen.doubts["where the tensor comes from is not known"] = None

@@ -282,3 +282,80 @@ def test_a_parameter_written_by_hand_stays_in_place(command):
     assert data["culprits"][0]["rule"] == "FIP203"
     assert data["culprits"][0]["culprit"]["line"] == 10
     assert "with torch.no_grad():\n" in data["patch"]["diff"], data["patch"]
+
+
+AGAIN = """
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(2, 1)
+        self.register_buffer("scale", torch.ones(1))
+
+    def block(self, x):
+        return torch.tanh(self.linear(x) / self.scale)
+
+    def forward(self, x):
+        h = checkpoint(self.block, x, use_reentrant=False)
+        self.scale.mul_(0.5)
+        return h
+
+
+def main():
+    torch.manual_seed(0)
+    net = Scaled()
+    loss = net(torch.randn(3, 2)).sum()
+    loss.backward()
+    return net.linear.weight.grad
+"""
+
+
+def test_a_copy_that_changes_no_gradient_is_no_repair(command):
+    """The checkpoint computes again from the overwritten buffer, whatever is copied where it is read."""
+    write(again=AGAIN)
+    before = Path("again.py").read_text()
+
+    result = command("repair", "--output-format", "json", "again.py::main")
+
+    data = document(result)
+    assert result.exit_code == 1
+    assert [each for each in data["tried"] if each["verdict"] == "proved"] == []
+    assert Path("again.py").read_text() == before
+
+
+NUMPY = """
+import torch
+
+
+def main():
+    w = torch.ones(3, requires_grad=True)
+    x = torch.arange(3.0)
+    view = x.numpy()
+    y = w * x
+    view *= 2
+    y.sum().backward()
+    return w.grad
+"""
+
+
+def test_a_line_that_writes_through_numpy_is_found_by_a_second_run(command):
+    write(view=NUMPY)
+
+    result = command("repair", "--diff", "--output-format", "json", "view.py::main")
+
+    data = document(result)
+    assert places(data) == [("view.py", 9, 8, 10)], data["culprits"]
+    assert data["status"] == "repaired"
+
+
+def test_what_is_not_proved_is_no_patch_on_standard_output(command):
+    write(again=AGAIN)
+
+    result = command("repair", "--diff", "again.py::main")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""

@@ -151,6 +151,27 @@ def test_neighbours_share_one_block():
     )
 
 
+def test_neighbours_at_another_depth_have_a_block_of_their_own():
+    text = function("b = self.bias\nfor i in range(2):\n    b[i] = lr\nb[2].zero_()\nreturn b")
+    some = [offence(text, write, None, "FIP203") for write in ("b[i] = lr", "b[2].zero_()")]
+    first = [next(p for p in proposed(text, each) if p.repair == "without-grad") for each in some]
+    new = compose({PATH: code(text)}, first).rewritten[0].text
+    assert (
+        "        with torch.no_grad():\n            b[i] = lr\n    with torch.no_grad():\n        b[2].zero_()\n" in new
+    )
+
+
+def test_a_call_inside_the_users_own_module_is_the_place_to_edit():
+    """The module that was running is the user's: where it was built says nothing."""
+    text = function("h = x.exp()\nh = F.dropout(h, 0.1, True, True)\nreturn h", "def forward(self, x, skip):")
+    one = offence(text, "F.dropout(h, 0.1, True, True)", "x.exp()", built="x.exp()")
+    (write,) = one.writes
+    assert write.place is not None
+    own = replace(write, module="Head", place=replace(write.place, function="Head.forward"))
+    assert own.origin == own.place
+    assert replace(write, module="ReLU act").origin == write.built
+
+
 def test_a_string_over_several_lines_keeps_its_text():
     text = function('b = self.bias\nb += len("""\na\n""")\n')
     (proposal, *_) = proposed(text, offence(text, 'b += len("""\n    a\n    """)', None, "FIP202"))

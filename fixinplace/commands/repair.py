@@ -12,6 +12,7 @@ from pathlib import Path
 from fixinplace import files
 from fixinplace.commands.console import Console
 from fixinplace.config import BadConfig
+from fixinplace.model import Ruling, Verdict
 from fixinplace.repair import search, target
 from fixinplace.repair.base import Files
 from fixinplace.repair.budget import Budget
@@ -21,6 +22,7 @@ from fixinplace.repair.patching import Attempt
 from fixinplace.repair.search import Found, Search
 from fixinplace.report import repair as report
 from fixinplace.source import Source
+from fixinplace.trace.events import Offence
 from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.launch import FirstRun, first_run
@@ -93,9 +95,20 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
             console.status(line)
 
     with contextlib.closing(Runner(limits, options.allow_run)) as runner:
-        found = Search(probe, outcome.files, runner, options.budget, progress).run(outcome.trace.offences)
+        offences = [_located(probe, offence, runner) for offence in outcome.trace.offences]
+        found = Search(probe, outcome.files, runner, options.budget, progress).run(offences)
     console.status("")
     return replace(outcome, found=found)
+
+
+def _located(probe: Probe, offence: Offence, runner: Runner) -> Offence:
+    """An offence whose writer no operator and no version tells (numpy), with the line that a second run finds."""
+    if offence.writes or offence.save is None or not offence.save.number:
+        return offence
+    trace = runner.trace(probe, (), watch=offence.save.number)
+    again = () if isinstance(trace, str) else trace.offences
+    place = offence.save.place
+    return next((one for one in again if one.writes and one.save is not None and one.save.place == place), offence)
 
 
 def _attempt(outcome: Outcome, options: Options) -> Attempt | None:
@@ -107,9 +120,14 @@ def _attempt(outcome: Outcome, options: Options) -> Attempt | None:
         if not 1 <= options.choose <= len(found.choices):
             raise BadConfig(f"--choose {options.choose}: there are {len(found.choices)} proposals to choose from")
         return found.choices[options.choose - 1].attempt
-    if found.best is None or not (found.proved or options.unsafe):
+    if found.best is None or not (found.proved or (options.unsafe and _is_open(found.best.ruling))):
         return None
     return found.best.attempt
+
+
+def _is_open(ruling: Ruling) -> bool:
+    """True for what was neither proved nor refuted: what is refuted is never written."""
+    return ruling.verdict is Verdict.UNPROVED
 
 
 def _written(outcome: Outcome, options: Options) -> tuple[Outcome, str]:
@@ -126,7 +144,7 @@ def _written(outcome: Outcome, options: Options) -> tuple[Outcome, str]:
         files.write(changes)
     except files.NotWritten as error:
         return outcome, f"{', '.join(change.path for change in changes)}: {error}"
-    return replace(outcome, written=True), ""
+    return replace(outcome, written=True, paths=tuple(change.path for change in changes)), ""
 
 
 def _reported(outcome: Outcome, options: Options, console: Console, problem: str) -> int:
@@ -135,10 +153,8 @@ def _reported(outcome: Outcome, options: Options, console: Console, problem: str
         console.lines([report.to_json(outcome, code)])
     else:
         console.lines(report.lines(outcome), to_error=True)
-        found = outcome.found
-        if found is not None and not outcome.explained:
-            shown = _attempt(outcome, options) or (found.best.attempt if found.best is not None else None)
-            console.data(report.patch(outcome, shown))
+        if not outcome.explained:
+            console.data(report.patch(outcome, _attempt(outcome, options)))
     if problem:
         console.lines([f"fixinplace: {problem}"], to_error=True)
     return code

@@ -15,6 +15,7 @@ class Outcome:
     """label: the user's command. failure: how its first run ended, None if it came to its end.
 
     ours: the failure is an in-place error. found: None where nothing was searched. explained: stopped before patching.
+    paths: files that were written.
     interrupted: seconds after which the first run was stopped, 0 if it came to its end.
     """
 
@@ -27,6 +28,7 @@ class Outcome:
     explained: bool = False
     interrupted: float = 0.0
     written: bool = False
+    paths: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:

@@ -82,19 +82,18 @@ def _fixes(code: Code, path: str, proposals: Sequence[Proposal]) -> Iterator[Fix
 
 
 def _lowered(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Edit]]]:
-    before: Wrap | None = None
+    before: tuple[Wrap, str] | None = None
     for wrap in wraps:
         line = code.text.position(wrap.start)[0]
         head = code.text.text[code.text.starts[line - 1] : wrap.start]
-        shared = (
-            before is not None and before.header == wrap.header and not code.text.text[before.end : wrap.start].strip()
-        )
+        shared = before is not None and (before[0].header, before[1]) == (wrap.header, head)
+        shared = shared and before is not None and not code.text.text[before[0].end : wrap.start].strip()
         opening = _STEP if shared else f"{wrap.header}{code.newline}{head}{_STEP}"
         last = code.text.position(wrap.end)[0]
         inside = _in_strings(code.text, wrap)
         rest = [code.text.starts[number] for number in range(line, last) if number + 1 not in inside]
         yield wrap, [Edit(Span(wrap.start, wrap.start), opening), *(Edit(Span(at, at), _STEP) for at in rest)]
-        before = wrap
+        before = wrap, head
 
 
 def _in_strings(text: Text, wrap: Wrap) -> frozenset[int]:

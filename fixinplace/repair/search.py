@@ -25,6 +25,7 @@ from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
+_DOES_NOT_RUN = ("new-error", "still-raises")
 _LEAVES = ("FIP202", "FIP203")
 
 
@@ -86,6 +87,12 @@ class Found:
     def proved(self) -> bool:
         """True if the best attempt is proved and leaves no culprit."""
         return self.best is not None and self.best.ruling.verdict is Verdict.PROVED and not self.open
+
+
+def _is_nearer(one: Tried, other: Tried) -> bool:
+    """True if an attempt came nearer to a proof than another: what is refuted is the furthest."""
+    order = (Verdict.REFUTED, Verdict.UNPROVED, Verdict.PROVED)
+    return order.index(one.ruling.verdict) >= order.index(other.ruling.verdict)
 
 
 def key(offence: Offence) -> tuple[object, ...]:
@@ -206,9 +213,10 @@ class Search:
             except Clash:
                 self.dead.add(chosen[-1])
                 continue
-            best = self._judged(attempt)
-            if best.ruling.verdict is Verdict.PROVED or not self._changed(best):
-                return best
+            last = self._judged(attempt)
+            best = last if best is None or _is_nearer(last, best) else best
+            if last.ruling.verdict is Verdict.PROVED or not self._changed(last):
+                break
         return best
 
     def _changed(self, last: Tried) -> bool:
@@ -268,7 +276,9 @@ class Search:
                 attempt = self._composed([*rest, proposal])
             except Clash:
                 continue
-            found.append(self._judged(attempt))
+            tried = self._judged(attempt)
+            if tried.ruling.reason not in _DOES_NOT_RUN:
+                found.append(tried)
         return tuple(found)
 
     # --- running

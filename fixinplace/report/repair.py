@@ -56,6 +56,8 @@ def lines(outcome: Outcome) -> Iterator[str]:
         return
     yield from _verdict(outcome)
     yield from _choices(outcome)
+    if outcome.written:
+        yield f"written: {', '.join(dict.fromkeys(outcome.paths))}"
 
 
 def _nothing(outcome: Outcome) -> Iterator[str]:
@@ -94,6 +96,8 @@ def _details(offence: Offence) -> Iterator[str]:
     first = offence.writes[0] if offence.writes else None
     if first is not None and first.origin != first.place:
         yield f"written in {_where(first.place)}  {_text(first.place)}"
+    if first is not None and first.stack and first.stack[0] != first.place and "/torch/" not in first.stack[0].file:
+        yield f"inside     {_where(first.stack[0])}  {_text(first.stack[0])}   a package that is never edited"
     if first is not None and len(first.names) > 1:
         held = ", ".join(f"`{name}`" for name in first.names[:6])
         yield f"held by    {held}{'' if first.names_complete else ' and perhaps others'}"
@@ -172,7 +176,7 @@ def _checked(ruling: Ruling) -> str:
     if ruling.verdict is Verdict.PROVED:
         return f"equal to the gradients at the saved values: {evidence_line(ruling.evidence)}"
     if ruling.reason in ("gradient-differs", "gradient-missing", "forward-differs", "state-differs"):
-        return f"runs; it computes other gradients than those at the saved values: {ruling.sentence}"
+        return f"it runs, and its gradients are not those at the saved values, as said above ({ruling.sentence})"
     return f"{ruling.verdict} {ruling.reason or ''}: {ruling.sentence}"
 
 
@@ -213,7 +217,7 @@ def to_json(outcome: Outcome, code: int) -> str:
         "spots": [_spot(spot) for spot in outcome.trace.spots],
         "notes": list(outcome.trace.notes),
         "tried": [_tried(outcome, one) for one in found.tried] if found is not None else [],
-        "choices": [_tried(outcome, one) for one in found.choices] if found is not None else [],
+        "choices": [_choice(outcome, one) for one in found.choices] if found is not None else [],
         "patch": _tried(outcome, best) if best is not None else None,
         "written": outcome.written,
         "stopped": found.stopped if found is not None else "",
@@ -229,7 +233,7 @@ def _culprit_json(outcome: Outcome, culprit: Culprit) -> Json:
         "rule": code,
         "name": rule.name if rule is not None else None,
         "message": headline(first, outcome.files),
-        "culprit": _place_json(_first(first)),
+        "culprit": _place_json(_first(first) if first.writes else None),
         "save": _place_json(first.save.place if first.save is not None else None),
         "backward": _place_json(first.needed),
         "offences": [_offence(offence) for offence in culprit.offences],
@@ -294,6 +298,14 @@ def _tried(outcome: Outcome, tried: Tried) -> Json:
         "diff": "".join(diff_text(result) for result in results(outcome, tried.attempt)),
         **document.ruling(tried.ruling),
     }
+
+
+def _choice(outcome: Outcome, tried: Tried) -> Json:
+    """A proposal with a meaning of its own: `as_saved` is true where it gives the gradients at the saved values."""
+    data = _tried(outcome, tried)
+    as_saved = tried.ruling.verdict is Verdict.PROVED
+    verdict = "unproved" if tried.ruling.verdict is Verdict.REFUTED else data["verdict"]
+    return {**data, "as_saved": as_saved, "sentence": _checked(tried.ruling), "verdict": verdict}
 
 
 def _proposal(proposal: Proposal) -> Json:

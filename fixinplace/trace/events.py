@@ -78,9 +78,11 @@ class Write:
 
     @property
     def origin(self) -> Place | None:
-        """What to edit: where the in-place module was built, if the library itself wrote, else `place`."""
-        by_library = self.by == "operator" and (not self.stack or self.stack[0] != self.place)
-        return self.built if self.built is not None and by_library else self.place
+        """What to edit: where the in-place module was built, if it was torch's own that wrote, else `place`."""
+        inner = self.stack[0] if self.stack else None
+        by_library = self.by == "operator" and (inner is None or (inner != self.place and "/torch/nn/" in inner.file))
+        own = self.place is not None and self.place.function.split(".")[-2:-1] == self.module.split(" ")[:1]
+        return self.built if self.built is not None and by_library and not own else self.place
 
 
 @dataclass(frozen=True, slots=True)

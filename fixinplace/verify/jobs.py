@@ -55,7 +55,7 @@ class Job:
     cloned: every tensor is cloned when autograd saves it.
     double: the default dtype is float64.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
-    traced: the run is traced, and nothing else is recorded.
+    traced: the run is traced, and nothing else is recorded. watch: the saved tensor that is looked at after every line.
     no_inference: inference mode is taken as `no_grad`.
     forward: the number of the direction of a forward-mode run; None: an ordinary run.
     regions: whose code must be seen running; None: nothing is traced.
@@ -72,6 +72,7 @@ class Job:
     double: bool = False
     perturbed: bool = False
     traced: bool = False
+    watch: int | None = None
     no_inference: bool = False
     forward: int | None = None
     regions: tuple[Region, ...] | None = None

@@ -35,6 +35,7 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
         comparison, refuted = _plain(bench, reference)
         if refuted is not None:
             return Judgement(refuted)
+        _mended(bench, reference)
         reached, ruling = _traced(bench, reference, marks)
         _handled(bench, reference, marks)
         if ruling is None or ruling.reason == weigh.HIDDEN:
@@ -76,6 +77,20 @@ def _plain(bench: Bench, reference: Reference) -> tuple[Comparison, Ruling | Non
     bench.checks += _COMPARED
     bench.notes += [*reference.run.notes, *run.notes]
     return comparison, weigh.difference(bench, reference, run, comparison)
+
+
+def _mended(bench: Bench, reference: Reference) -> None:
+    """Raises Unproved if the original finishes, silently wrong, and the rewritten version gives the same gradients.
+
+    Then nothing was repaired, and the clones are no reference either: a checkpoint computes from overwritten state.
+    """
+    plain = bench.original()
+    if not bench.case.whole or not plain.finished or is_broken(plain):
+        return
+    differences = bench.compare(plain, bench.rewritten(), reference.excluded).differences
+    if not any(each.reason in GRADIENT_REASONS for each in differences):
+        sentence = "every gradient is what it was before the edit: what was overwritten is read in another way as well"
+        raise Unproved("no-forward-reference", sentence)
 
 
 def _handled(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> None:

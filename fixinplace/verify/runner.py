@@ -96,11 +96,15 @@ class Runner:
         finally:
             self._forget()
 
-    def trace(self, probe: Probe, texts: tuple[Patch, ...]) -> Trace | str:
-        """What the tracer tells of a version; a sentence where there is no trace."""
+    def trace(self, probe: Probe, texts: tuple[Patch, ...], watch: int | None = None) -> Trace | str:
+        """What the tracer tells of a version; a sentence where there is no trace.
+
+        watch: number of a saved tensor that is compared after every line of the program.
+        """
         if (problem := self.problem) is not None:
             return problem[1]
-        run = self.run(Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, traced=True))
+        job = Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, traced=True, watch=watch)
+        run = self.run(job)
         file = Path(run.folder) / TRACE_FILE
         if run.status is not Status.ENDED or not file.exists():
             return run.detail or f"the traced run {run.status}"

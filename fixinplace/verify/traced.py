@@ -32,6 +32,8 @@ from fixinplace.verify.observe import Observer, UserCode
 from fixinplace.verify.recency import Recency
 from fixinplace.verify.records import Records
 
+_OURS = str(Path(__file__).parents[1])
+
 
 @dataclass(frozen=True)
 class Traced:
@@ -46,7 +48,7 @@ def run(job: Job) -> Traced:
     """Run the job's probe under the tracer, and back-propagate from what a callable returned."""
     user = UserCode(*(patch.path for patch in job.texts))
     texts = {name: patch.text for patch in job.texts for name in {patch.path, os.path.realpath(patch.path)}}
-    tracer = Tracer(Options(content=True, own=user.owns, texts=texts))
+    tracer = Tracer(Options(content=True, own=user.owns, texts=texts, watch=job.watch))
     error: BaseException | None = None
     try:
         with tracer:
@@ -128,7 +130,9 @@ def _show(error: BaseException, user: UserCode) -> None:
     trace = error.__traceback__
     while trace is not None and not user.owns(trace.tb_frame.f_code.co_filename) and trace.tb_next is not None:
         trace = trace.tb_next
-    traceback.print_exception(type(error), error, trace)
+    shown = traceback.TracebackException(type(error), error, trace)
+    shown.stack[:] = [frame for frame in shown.stack if not frame.filename.startswith(_OURS)]
+    print("".join(shown.format()), end="", file=sys.stderr)
     sys.stderr.flush()
 
 

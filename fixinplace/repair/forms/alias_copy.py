@@ -10,31 +10,31 @@ from fixinplace.repair.code import Code
 from fixinplace.trace.events import Place
 
 _COPIES = {"numpy": ".copy()", **dict.fromkeys("detach data from_numpy as_tensor from_dlpack".split(), ".clone()")}
+_FOREIGN = ("numpy", "from_numpy", "as_tensor", "from_dlpack")
+_MOST = 6
 _RULES = ("FIP301", "FIP302")
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """Each alias in the functions of the save and of the write, the nearest before the write first."""
+    """Each alias in the files of the save and of the write, those in their functions first, then the nearest."""
     offence = scene.offence
     if offence.rule not in _RULES:
         return
     places = [place for write in offence.writes for place in (write.place, *write.stack)]
     places += [offence.save.place, *offence.save.stack] if offence.save else []
-    seen: set[tuple[str, int]] = set()
+    seen: set[str] = set()
     for place in places:
         spot = scene.node(place) if isinstance(place, Place) else None
-        if spot is None:
-            continue
-        code, node = spot
-        scope: ast.AST = code.function(node) or code.tree
-        if (code.path, id(scope)) not in seen:
-            seen.add((code.path, id(scope)))
-            yield from _aliases(code, scope, place.line if place is not None else 0)
+        if spot is not None and spot[0].path not in seen:
+            seen.add(spot[0].path)
+            yield from _aliases(*spot, foreign=offence.rule == "FIP302")
 
 
-def _aliases(code: Code, scope: ast.AST, line: int) -> Iterator[Proposal]:
-    found = [node for node in ast.walk(scope) if isinstance(node, ast.expr) and _kind(node) and _kept(code, node)]
-    for node in sorted(found, key=lambda node: abs(line - node.lineno)):
+def _aliases(code: Code, at: ast.expr | ast.stmt, foreign: bool) -> Iterator[Proposal]:
+    found = [node for node in ast.walk(code.tree) if isinstance(node, ast.expr) and _kind(node) and _kept(code, node)]
+    found = [node for node in found if not foreign or _kind(node) in _FOREIGN]
+    home = code.function(at)
+    for node in sorted(found, key=lambda node: (code.function(node) is not home, abs(at.lineno - node.lineno)))[:_MOST]:
         text = f"{code.source_of(node)}{_COPIES[_kind(node)]}"
         title = f"`{' '.join(text.split())}`: a copy instead of an alias"
         yield Proposal("alias-copy", Tier.PATCH, title, (Change(code.path, (code.replace(node, text),)),), rank=4)

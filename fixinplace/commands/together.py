@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fixinplace import pipeline
 from fixinplace.commands.inputs import Input
 from fixinplace.commands.proving import Company
 from fixinplace.pipeline import Policy, Prover, Result
 from fixinplace.source import apply
-from fixinplace.verify.probes import Probe
+
+if TYPE_CHECKING:
+    from fixinplace.verify.probes import Probe
 
 _ROUNDS = 5
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from fixinplace.verify import load, tensors, traced
+from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
 from fixinplace.verify.failures import failure_of
@@ -49,7 +50,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     user = UserCode(*(patch.path for patch in job.texts))
     records = Records(min(BLOB_BYTES, file_size // 2))
     recorder = Recorder(records, LeafNames(user))
-    forward = None if job.forward is None else Forward(records, recorder, job.forward)
+    forward = None if job.forward is None else Forward(records, recorder, job.forward, job.as_data)
     calls = FunctionCalls(records, user, forward or REVERSE)
     cloning, reach = Cloning(), Reach([patch.text for patch in job.texts], job.regions, calls)
     before = frozenset(sys.modules)
@@ -57,6 +58,8 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     outside = Outside()
     outside.install()
     (forward or recorder).install()
+    if job.as_data and forward is None:
+        AsData().install()
     if job.cloned:
         cloning.install()
     reads = GradientReads()

@@ -53,6 +53,11 @@ def refuses_inference(failure: Failure) -> bool:
     return "inference tensor" in failure.message.lower() and is_inplace(failure)
 
 
+def refuses_leaf(failure: Failure) -> bool:
+    """True for the errors about a leaf, or a view of one, that is written in grad mode."""
+    return "leaf Variable that requires grad is being used" in failure.message
+
+
 def refuses_hooks(failure: Failure) -> bool:
     """True for the error of torch.func under saved-tensor hooks."""
     return "support saved tensor hooks" in failure.message

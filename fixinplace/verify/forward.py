@@ -14,10 +14,11 @@ Note [Where it ends]
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -29,6 +30,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify import operands, tensors
+from fixinplace.verify.by_hand import sets_parameter
 from fixinplace.verify.duals import Leaves, is_leaf, tangent
 from fixinplace.verify.gradients import HOOK, MAX_RESULTS, Recorder
 from fixinplace.verify.jobs import Failure, ForwardEnd
@@ -41,6 +43,7 @@ _BASE: Any = torch._C.TensorBase
 _VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 _INITIALISERS = torch.nn.init.__name__  # they switch grad mode off themselves
 _PROPERTY = frozenset({"__get__", "__set__", "__delete__"})
+_swap: Callable[[torch.Tensor, torch.Tensor], None] = torch.utils.swap_tensors
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
 _FUNCTION: Any = torch.autograd.Function
 _enter_level: Callable[[], int] = forward_ad.enter_dual_level
@@ -55,6 +58,16 @@ _set_reverse: Callable[[bool], None] = torch._C._set_grad_enabled
 
 class Stop(BaseException):
     """Ends a forward-mode run: what it could tell has been recorded."""
+
+
+@contextlib.contextmanager
+def _untracked() -> Iterator[None]:
+    """Operations leave tangents alone."""
+    _enable(False)
+    try:
+        yield
+    finally:
+        _enable(True)
 
 
 class Handle:
@@ -73,8 +86,9 @@ class Forward(TorchFunctionMode):
     hooks: the program changes or watches gradients, so that they may be something else than derivatives.
     """
 
-    def __init__(self, records: Records, recorder: Recorder, number: int) -> None:
+    def __init__(self, records: Records, recorder: Recorder, number: int, as_data: bool = False) -> None:
         super().__init__()
+        self._as_data = as_data
         self.leaves = Leaves(number, self._limit)
         self.slopes = Slopes(records, recorder, self.leaves)
         self.stopped, self.limited, self.hooks, self.concerned = "", False, False, False
@@ -87,6 +101,7 @@ class Forward(TorchFunctionMode):
             _TENSOR.grad_fn.__get__: self._node,
             _TENSOR.requires_grad.__set__: self._require,
             _TENSOR.requires_grad_: self._require,
+            _TENSOR.detach_: self._detach,
             _TENSOR.retain_grad: lambda tensor: None,
             _TENSOR.register_hook: self._hook,
             _TENSOR.register_post_accumulate_grad_hook: self._hook,
@@ -175,19 +190,44 @@ class Forward(TorchFunctionMode):
                 for each in operands.inside((*args, *kwargs.values())):
                     self.leaves.use(each)
                     versions.append((each, operands.counter(each)))
+        quietly = active and self._as_data and self._sets_parameter(name, args, kwargs)
         try:
-            result = func(*args, **kwargs)
+            with _untracked() if quietly else contextlib.nullcontext():
+                result = self._performed(func, args, kwargs)
         except RuntimeError as error:
             if _UNSUPPORTED.search(str(error)):
                 self._limit(f"`{name}` has no forward-mode formula")
             raise
-        if active:
+        if active and not quietly:
             with _NO_OVERRIDES():
                 for each, version in versions:
                     if operands.counter(each) != version:
                         self.leaves.written(each)
                 self.slopes.look_at(result)
         return result
+
+    def _sets_parameter(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        with _NO_OVERRIDES():
+            return sets_parameter(name, args, kwargs, lambda each: tangent(each) is not None)
+
+    def _performed(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        if not _enabled() or not list(operands.inside([kwargs.get("out")])):
+            return func(*args, **kwargs)
+        with _NO_OVERRIDES():
+            tracked = any(tangent(each) is not None for each in operands.inside((*args, *kwargs.values())))
+            return operands.write_out(func, args, kwargs) if tracked else func(*args, **kwargs)
+
+    def _detach(self, tensor: torch.Tensor) -> torch.Tensor:
+        """`detach_`, of a view as well: the same object from now on, over the same memory, without a tangent."""
+        with _NO_OVERRIDES():
+            if operands.root(tensor) is tensor:
+                detached: torch.Tensor = _BASE.detach_(tensor)
+                return detached
+            try:
+                _swap(tensor, _BASE.detach(tensor))
+            except RuntimeError:
+                self._limit("`detach_` on a view that is also held elsewhere")
+        return tensor
 
     def _stop(self, sentence: str, at: Iterable[object] | None = None) -> NoReturn:
         """End the run; `at` are the tensors whose gradients the program asks for there, None if that cannot be told."""

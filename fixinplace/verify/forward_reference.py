@@ -36,6 +36,7 @@ _REFUSED = re.compile(
     r"|This view is the output of a function that returns multiple views"
     r"|functions with out=\.\.\. arguments don't support automatic differentiation"
     r"|A view was created in no_grad mode"
+    r"|Can't detach views in-place"
 )
 _CHECKED = (
     "original in forward mode, twice", "forward values", "final state", "shared storage", "dtypes", "random state",

@@ -58,6 +58,7 @@ class Job:
     traced: the run is traced, and nothing else is recorded. watch: the saved tensor that is looked at after every line.
     no_inference: inference mode is taken as `no_grad`.
     forward: the number of the direction of a forward-mode run; None: an ordinary run.
+    as_data: what is written into a parameter is data, see Note [A parameter is data].
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     """
@@ -75,6 +76,7 @@ class Job:
     watch: int | None = None
     no_inference: bool = False
     forward: int | None = None
+    as_data: bool = False
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
 

@@ -12,9 +12,11 @@ from fixinplace.verify.errors import (
     obstacle,
     refuses_hooks,
     refuses_inference,
+    refuses_leaf,
 )
 from fixinplace.verify.jobs import Region, Run
 
+CONVENTION = "convention: what is written into a parameter is data; its gradient is taken at the new value"
 GRADIENT_REASONS = ("gradient-missing", "gradient-differs")
 
 
@@ -34,6 +36,10 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
         bench.notes.append(f"the original fails: {plain.failure.sentence}")
         bench.notes.append("in the reference inference mode is taken as no_grad, which computes the same values")
         bench.always = {"no_inference": True}
+        plain = bench.original()
+    if bench.case.kept and plain.failure is not None and refuses_leaf(plain.failure):
+        bench.notes += [f"the original fails: {plain.failure.sentence}", CONVENTION]
+        bench.always = {**bench.always, "as_data": True}
         plain = bench.original()
     if (why := obstacle(plain)) is not None:
         raise Unproved(*why)

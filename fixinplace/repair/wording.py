@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
-from fixinplace.repair.base import Files, Scene
+from fixinplace.repair.base import Files, Proposal, Scene
 from fixinplace.repair.ran import writers
-from fixinplace.trace.events import Offence
+from fixinplace.trace.events import Offence, Place
 
 _RESULT = "keeps its result for backward"
 _OPERAND = "keeps what it is given for backward"
@@ -36,6 +37,31 @@ def _of_call(node: ast.expr | ast.stmt) -> str:
     return "FIP110" if "out" in words else "FIP106" if "inplace" in words else "FIP105"
 
 
+def place_of(offence: Offence, proposals: Iterable[Proposal], files: Files) -> Place | None:
+    """Where the culprit stands: the first write, else the mode that made the tensor, else the save."""
+    if only_kept(offence) and (mode := _mode(proposals, files)) is not None:
+        return mode
+    if offence.writes:
+        return offence.writes[0].origin
+    return offence.save.place if offence.save is not None else offence.needed
+
+
+def only_kept(offence: Offence) -> bool:
+    """True for an inference tensor that nobody writes: autograd would have to keep it."""
+    return offence.rule == "FIP205" and "cannot be saved for backward" in offence.message
+
+
+def _mode(proposals: Iterable[Proposal], files: Files) -> Place | None:
+    """The `inference_mode` that a proposal replaces, if there is one only."""
+    changes = [change for each in proposals if each.repair == "inference-mode" for change in each.changes]
+    code = files(changes[0].path) if len(changes) == 1 else None
+    if code is None:
+        return None
+    span = changes[0].edits[0].span
+    (line, column), (end_line, end_column) = code.text.position(span.start), code.text.position(span.end)
+    return Place(changes[0].path, line, column, end_line, end_column, text=code.text.slice(span))
+
+
 def headline(offence: Offence, files: Files) -> str:
     """What was written, in one clause."""
     first = offence.writes[0] if offence.writes else None
@@ -45,6 +71,8 @@ def headline(offence: Offence, files: Files) -> str:
             or "a tensor that a backward needed was overwritten, by whom was not seen"
         )
     place = first.origin
+    if only_kept(offence):
+        return "inference mode has made a tensor that autograd would have to keep for backward"
     text = place.text if place is not None and place.text else first.op
     name = next((name for name in first.names if " " not in name), None) or (first.names[0] if first.names else None)
     what = f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}".replace("a  ", "a ")

@@ -13,7 +13,7 @@ from fixinplace.repair.base import Proposal, Tier
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
 from fixinplace.repair.search import Culprit, Tried
-from fixinplace.repair.wording import headline, reason_kept, rule_of
+from fixinplace.repair.wording import headline, only_kept, place_of, reason_kept, rule_of
 from fixinplace.report import document
 from fixinplace.report.diff import diff, diff_text
 from fixinplace.report.text import evidence_line, shortened
@@ -74,7 +74,7 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
     offence = culprit.offences[0]
     code = rule_of(offence, outcome.files)
     rule = names.rule(code)
-    place = _first(offence)
+    place = place_of(offence, culprit.proposals, outcome.files)
     yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.files)}"
     yield from (f"  {line}" for line in _details(offence))
     if len(culprit.offences) > 1:
@@ -91,6 +91,8 @@ def _details(offence: Offence) -> Iterator[str]:
         yield f"saved by   {_where(offence.save.place)}  {_text(offence.save.place)}   {kept}".rstrip()
     if offence.needed is not None:
         yield f"needed at  {_where(offence.needed)}  {_text(offence.needed)}"
+    if only_kept(offence) and offence.writes:
+        yield f"saved by   {_where(offence.writes[0].place)}  {_text(offence.writes[0].place)}"
     for write in offence.writes[1 : 1 + _SHOWN]:
         yield f"then       {_where(write.place)}  {_text(write.place)}"
     first = offence.writes[0] if offence.writes else None
@@ -191,13 +193,6 @@ def _text(place: Place | None) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _first(offence: Offence) -> Place | None:
-    first = offence.writes[0] if offence.writes else None
-    if first is None:
-        return offence.save.place if offence.save is not None else offence.needed
-    return first.origin
-
-
 # --- JSON
 
 
@@ -233,12 +228,19 @@ def _culprit_json(outcome: Outcome, culprit: Culprit) -> Json:
         "rule": code,
         "name": rule.name if rule is not None else None,
         "message": headline(first, outcome.files),
-        "culprit": _place_json(_first(first) if first.writes else None),
-        "save": _place_json(first.save.place if first.save is not None else None),
+        "culprit": _place_json(place_of(first, culprit.proposals, outcome.files) if first.writes else None),
+        "save": _place_json(_saved(first)),
         "backward": _place_json(first.needed),
         "offences": [_offence(offence) for offence in culprit.offences],
         "explanations": [{"title": each.title, "meaning": each.meaning} for each in culprit.of(Tier.EXPLAIN)],
     }
+
+
+def _saved(offence: Offence) -> Place | None:
+    """Where the tensor was saved, or would have been."""
+    if only_kept(offence) and offence.writes:
+        return offence.writes[0].place
+    return offence.save.place if offence.save is not None else None
 
 
 def _offence(offence: Offence) -> Json:

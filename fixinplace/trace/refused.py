@@ -37,7 +37,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"is a view and is being modified inplace", "FIP204", "its views came out of one call together"),
     (r"view was created in (?:no_grad|inference) mode", "FIP206", ""),
     (r"Inplace update to inference tensor", "FIP205", ""),
-    (r"Inference tensors cannot be saved", "FIP205", "nothing is written here: autograd would have to keep the tensor"),
+    (r"Inference tensors cannot be saved", "FIP205", "nothing is written: autograd would have to keep the tensor"),
     (r"Can't detach views in-place", "", "`detach_` on a view: `x = x.detach()` instead"),
     (r"functions with out=", "", "autograd cannot record `out=`: bind the result to a name instead"),
     (r"refers? to a single memory location", "", "elements of the tensor share memory: clone it before it is written"),

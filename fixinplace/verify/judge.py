@@ -85,7 +85,7 @@ def _mended(bench: Bench, reference: Reference) -> None:
     Then nothing was repaired, and the clones are no reference either: a checkpoint computes from overwritten state.
     """
     plain = bench.original()
-    if not bench.case.whole or not plain.finished or is_broken(plain) or "as_data" in bench.always:
+    if not bench.case.whole or bench.always or not plain.finished or is_broken(plain):
         return
     differences = bench.compare(plain, bench.rewritten(), reference.excluded).differences
     if not any(each.reason in GRADIENT_REASONS for each in differences):

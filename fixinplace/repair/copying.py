@@ -1,0 +1,119 @@
+"""Copies where a value is read: who shares the written memory, and how soon a copy is worth trying."""
+
+from __future__ import annotations
+
+import ast
+
+from fixinplace.detect.index import dotted
+from fixinplace.repair.base import Change, Proposal, Scene, Tier
+from fixinplace.repair.code import Code
+
+_ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
+_WRITES_ARE_RIGHT = ("FIP208", "FIP305", "FIP301", "FIP302", "FIP303")
+_NEVER = ("FIP201", "FIP202", "FIP203", "FIP204", "FIP205", "FIP206", "FIP207", "FIP209", "FIP211", "FIP304", "FIP306")
+
+
+def helps(scene: Scene) -> bool:
+    """True if a saved tensor was overwritten, so that a copy of it can have been saved instead."""
+    return scene.offence.rule not in _NEVER and scene.offence.save is not None
+
+
+def rank(scene: Scene) -> int:
+    """Before the write out of place where the write is right as it is, or is a store into a part of the tensor."""
+    if scene.offence.rule in _WRITES_ARE_RIGHT:
+        return 5
+    write = scene.offence.writes[0] if scene.offence.writes else None
+    spot = scene.node(write.place) if write is not None else None
+    store = spot is not None and _is_store(spot[0].statement(spot[1]))
+    return 15 if store else 30
+
+
+def _is_store(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Subscript()]) | ast.AugAssign(target=ast.Subscript()):
+            return True
+    return False
+
+
+def owners(scene: Scene) -> frozenset[str]:
+    """Paths on which somebody holds the written memory: `b` for `b`, `b[0]` and `b (view)` alike, `self.u`."""
+    offence = scene.offence
+    held = [name for write in offence.writes for name in write.names]
+    held += offence.save.names if offence.save is not None else ()
+    paths = {name.split(" ")[0].split("[")[0] for name in held}
+    for write in offence.writes:
+        spot = scene.node(write.place)
+        if spot is not None:
+            paths.add(written(spot[0].statement(spot[1])))
+    return frozenset(paths - {""})
+
+
+def sharing(scene: Scene, node: ast.expr) -> list[ast.expr]:
+    """Operands of an expression whose name holds the written memory; else those that begin with the same name."""
+    held = owners(scene)
+    exact = [each for each in operands(node) if path(each) in held]
+    roots = {owner.split(".")[0] for owner in held}
+    return exact or [each for each in operands(node) if root(each) in roots]
+
+
+def written(statement: ast.stmt) -> str:
+    """The path that a statement writes: `h` for `h += 1`, `h[0] = 1` and `h.add_(1)`; empty if it is none."""
+    target = statement.target if isinstance(statement, ast.AugAssign) else None
+    match statement:
+        case ast.Assign(targets=[one]):
+            return path(one)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=value))):
+            return path(value)
+    return "" if target is None else path(target)
+
+
+def path(node: ast.expr) -> str:
+    """`self.u` for `self.u`, `self.u[0]`, `self.u.t()`: names and attributes up to the first call or subscript."""
+    while True:
+        match node:
+            case ast.Subscript(value=inner) | ast.Call(func=ast.Attribute(value=inner)):
+                node = inner
+            case _:
+                return dotted(node) or root(node)
+
+
+def root(node: ast.expr) -> str:
+    """The first name of a chain of attributes, subscripts and calls; empty without one."""
+    while not isinstance(node, ast.Name):
+        match node:
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Call(func=inner):
+                node = inner
+            case _:
+                return ""
+    return node.id
+
+
+def operands(node: ast.expr) -> list[ast.expr]:
+    """What an expression computes with: arguments, the object of a method, both sides of an operator."""
+    match node:
+        case ast.Call(func=func, args=args, keywords=keywords):
+            receiver = [func.value] if isinstance(func, ast.Attribute) and not _is_module(func.value) else []
+            return [*receiver, *args, *(each.value for each in keywords)]
+        case ast.BinOp(left=left, right=right):
+            return [left, right]
+        case ast.UnaryOp(operand=operand):
+            return [operand]
+        case ast.Subscript(value=value, slice=index):
+            inside = index.elts if isinstance(index, ast.Tuple) else [index]
+            return [value, *(each for each in inside if isinstance(each, _ATOMS))]
+    return []
+
+
+def _is_module(node: ast.expr) -> bool:
+    return dotted(node) in ("torch", "F", "nn", "torch.nn.functional", "self")
+
+
+def copied(repair: str, code: Code, nodes: list[ast.expr], rank: int) -> Proposal:
+    """The proposal of one form to clone some expressions where they are read."""
+    edits = []
+    for node in nodes:
+        text = code.source_of(node)
+        edits.append(code.replace(node, f"{text if isinstance(node, _ATOMS) else f'({text})'}.clone()"))
+    titles = " and ".join(f"`{' '.join(code.source_of(node).split())}`" for node in nodes)
+    return Proposal(repair, Tier.PATCH, f"{titles} cloned where it is read", (Change(code.path, tuple(edits)),),
+                    rank=rank)  # fmt: skip

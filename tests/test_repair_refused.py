@@ -79,7 +79,7 @@ def test_what_depends_on_another_parameter_is_not_data(command):
     assert after == text
 
 
-OUT_OF_PLACE = {
+TOLD = {
     "`detach_` on two views": (
         """
         import torch
@@ -125,12 +125,74 @@ OUT_OF_PLACE = {
 }
 
 
-@pytest.mark.parametrize("name", OUT_OF_PLACE)
+VIEW = """
+        import torch
+        from torch import nn
+
+
+        def main():
+            torch.manual_seed(0)
+            net = nn.Linear(3, 3)
+            memory = torch.zeros(4, 3)
+            with torch.no_grad():
+                scale = torch.ones(3)
+                rows = memory[:2]
+            rows += net(torch.randn(2, 3)) * scale
+            loss = memory.square().mean()
+            loss.backward()
+            return loss, net.weight.grad
+        """
+TOLD |= {
+    "a view that was taken without grad mode": (
+        VIEW, ("memory = torch.zeros(4, 3)\n    rows = memory[:2]\n    with torch.no_grad():\n        scale",)
+    ),
+    "a view alone in its block": (
+        VIEW.replace("                scale = torch.ones(3)\n", "").replace(" * scale", ""),
+        ("memory = torch.zeros(4, 3)\n    rows = memory[:2]\n    rows += net(",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOLD)
 def test_forward_mode_runs_what_torch_refuses(name: str, command):
-    source, lines = OUT_OF_PLACE[name]
+    source, lines = TOLD[name]
 
     document, text = repaired(command, textwrap.dedent(source).lstrip())
 
     assert document["status"] == "repaired", document
     for line in lines:
         assert line in text
+
+
+def test_a_view_of_what_the_block_has_made_stays_there(command):
+    text = textwrap.dedent(VIEW.replace("scale = torch.ones(3)", "memory = memory.clone()")).lstrip()
+
+    document, after = repaired(command, text.replace(" * scale", ""))
+
+    assert not any(p["repair"] == "view-outside" for one in document["tried"] for p in one["proposals"])
+    assert "    with torch.no_grad():\n        memory = memory.clone()" in after
+
+
+INFERENCE = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    body, head = nn.Linear(3, 4), nn.Linear(4, 2)
+    with torch.inference_mode():
+        h = body(torch.randn(5, 3))
+    loss = head(h).square().mean()
+    loss.backward()
+    return loss, head.weight.grad
+"""
+
+
+def test_the_block_that_made_an_inference_tensor_is_the_culprit(command):
+    document, text = repaired(command, INFERENCE.lstrip())
+
+    (culprit,) = document["culprits"]
+    assert (culprit["rule"], culprit["culprit"]["line"], culprit["save"]["line"]) == ("FIP205", 8, 10)
+    assert document["status"] == "repaired", document
+    assert "with torch.no_grad():" in text

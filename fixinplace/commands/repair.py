@@ -6,6 +6,7 @@ import ast
 import contextlib
 import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
 from fixinplace.repair.search import Found, Search
+from fixinplace.repair.upstream import is_package
 from fixinplace.report import repair as report
 from fixinplace.source import Source
 from fixinplace.trace.events import Offence
@@ -65,15 +67,20 @@ def repair(module: str | None, words: tuple[str, ...], options: Options, console
 
 def _outcome(probe: Probe, words: tuple[str, ...], first: FirstRun) -> Outcome:
     ours = first.failure is not None and is_inplace(first.failure)
-    return Outcome(" ".join(words), first.trace, first.failure, ours, _reader(probe))
+    return Outcome(" ".join(words), first.trace, first.failure, ours, _reader(is_own), _reader(is_package))
 
 
-def _reader(probe: Probe) -> Files:
-    """The user's own files, each read and parsed once."""
+def is_own(path: str) -> bool:
+    """True for a file of the user's, which may be edited."""
+    return not is_foreign(path)
+
+
+def _reader(wanted: Callable[[str], bool]) -> Files:
+    """The files of a kind, each read and parsed once."""
 
     @functools.cache
     def read(path: str) -> Code | None:
-        source = files.read(path) if not is_foreign(path) else None
+        source = files.read(path) if wanted(path) else None
         if not isinstance(source, Source):
             return None
         try:
@@ -86,7 +93,7 @@ def _reader(probe: Probe) -> Files:
 
 def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console) -> Outcome:
     if options.explain:
-        found = Found(tuple(search.culprits(outcome.trace.offences, outcome.files)))
+        found = Found(tuple(search.culprits(outcome.trace.offences, outcome.files, outcome.packages)))
         return replace(outcome, found=found, explained=True)
     limits = Limits(seconds=options.seconds)
 
@@ -96,7 +103,7 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
 
     with contextlib.closing(Runner(limits, options.allow_run)) as runner:
         offences = [_located(probe, offence, runner) for offence in outcome.trace.offences]
-        found = Search(probe, outcome.files, runner, options.budget, progress).run(offences)
+        found = Search(probe, outcome.files, runner, options.budget, progress, outcome.packages).run(offences)
     console.status("")
     return replace(outcome, found=found)
 
@@ -133,7 +140,7 @@ def _is_open(ruling: Ruling) -> bool:
 def _written(outcome: Outcome, options: Options) -> tuple[Outcome, str]:
     """The outcome once the patch is on the disk; and why it is not, if it should be."""
     attempt = _attempt(outcome, options)
-    if attempt is None or options.dry:
+    if attempt is None or options.dry or any(map(is_foreign, attempt.edits)):
         return outcome, ""
     changes = [
         files.Change(result.analysis.path, result.source.digest, result.data)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
+from fixinplace.repair import upstream
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
@@ -103,16 +104,23 @@ def key(offence: Offence) -> tuple[object, ...]:
     return (offence.rule, None) if place is None else (place.file, place.line, place.column, place.end_column)
 
 
-def culprits(offences: Iterable[Offence], files: Files) -> list[Culprit]:
-    """Offences by culprit, in the order in which they were met, with all that the forms propose."""
+def _nothing(path: str) -> Code | None:
+    return None
+
+
+def culprits(offences: Iterable[Offence], files: Files, packages: Files = _nothing) -> list[Culprit]:
+    """Offences by culprit, in the order in which they were met, with all that the forms propose.
+
+    packages: reads what is the user's to run and not to edit, see Note [Upstream].
+    """
     grouped: dict[tuple[object, ...], list[Offence]] = {}
     for offence in offences:
         grouped.setdefault(key(offence), []).append(offence)
-    return [Culprit(tuple(some), _proposals(some, files)) for some in grouped.values()]
+    return [Culprit(tuple(some), _proposals(some, files, packages)) for some in grouped.values()]
 
 
-def _proposals(offences: Sequence[Offence], files: Files) -> tuple[Proposal, ...]:
-    each = [_of_offence(offence, files) for offence in _distinct(offences)]
+def _proposals(offences: Sequence[Offence], files: Files, packages: Files) -> tuple[Proposal, ...]:
+    each = [_of_offence(offence, files, packages) for offence in _distinct(offences)]
     found = [proposal for some in each for proposal in some]
     found += _at_every_read(each)
     unique: dict[object, Proposal] = {}
@@ -121,8 +129,13 @@ def _proposals(offences: Sequence[Offence], files: Files) -> tuple[Proposal, ...
     return tuple(unique.values())
 
 
-def _of_offence(offence: Offence, files: Files) -> list[Proposal]:
-    return [proposal for repair in repairs() for proposal in repair.propose(Scene(offence, files))]
+def _of_offence(offence: Offence, files: Files, packages: Files) -> list[Proposal]:
+    found = [proposal for repair in repairs() for proposal in repair.propose(Scene(offence, files))]
+    seen = upstream.inside(offence)
+    if seen is not None:
+        more = (proposal for repair in repairs() for proposal in repair.propose(Scene(seen, packages)))
+        found += [replace(each, rank=each.rank + upstream.LAST) for each in more if each.tier is Tier.PATCH]
+    return found
 
 
 def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
@@ -158,6 +171,7 @@ class Search:
     lab: Lab
     budget: Budget
     progress: Callable[[str], None]
+    packages: Files = _nothing
     known: dict[tuple[object, ...], Culprit] = field(default_factory=dict)
     dead: set[Proposal] = field(default_factory=set)
     tried: list[Tried] = field(default_factory=list)
@@ -179,13 +193,13 @@ class Search:
     def _learn(self, offences: Sequence[Offence]) -> bool:
         """Take in offences; True if a culprit is new, or has spoilt something that was not known."""
         before = dict(self.known)
-        for culprit in culprits(offences, self.files):
+        for culprit in culprits(offences, self.files, self.packages):
             known = self.known.get(culprit.key)
             both = _distinct([*(known.offences if known is not None else ()), *culprit.offences])
             if known is None:
                 self.known[culprit.key] = culprit
             elif len(both) > len(_distinct(known.offences)):
-                self.known[culprit.key] = Culprit(tuple(both), _proposals(both, self.files))
+                self.known[culprit.key] = Culprit(tuple(both), _proposals(both, self.files, self.packages))
         return self.known != before
 
     def _chosen(self) -> list[Proposal]:
@@ -288,7 +302,7 @@ class Search:
 
     def _codes(self, proposals: Sequence[Proposal]) -> Mapping[str, Code]:
         paths = {change.path for proposal in proposals for change in proposal.changes}
-        return {path: code for path in paths if (code := self.files(path)) is not None}
+        return {path: code for path in paths if (code := self.files(path) or self.packages(path)) is not None}
 
     def _case(self, attempt: Attempt) -> Case:
         return Case(self.probe, attempt.original, attempt.rewritten, whole=True, kept=self._keeps_leaves(attempt))

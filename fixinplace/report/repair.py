@@ -9,6 +9,7 @@ from typing import Any
 from fixinplace import __version__, files, names
 from fixinplace.model import Analysis, Ruling, Verdict
 from fixinplace.pipeline import Result
+from fixinplace.repair import upstream
 from fixinplace.repair.base import Proposal, Tier
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
@@ -29,7 +30,7 @@ def results(outcome: Outcome, attempt: Attempt | None) -> list[Result]:
     """The files of an attempt with their new texts."""
     found = []
     for patch in attempt.rewritten if attempt is not None else ():
-        code = outcome.files(patch.path)
+        code = outcome.read(patch.path)
         if code is not None:
             found.append(Result(Analysis(files.shown(code.path)), code.source, patch.text))
     return found
@@ -71,12 +72,13 @@ def _nothing(outcome: Outcome) -> Iterator[str]:
 
 
 def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
-    offence = culprit.offences[0]
-    code = rule_of(offence, outcome.files)
+    seen = culprit.offences[0]
+    offence = upstream.inside(seen) or seen
+    code = rule_of(offence, outcome.read)
     rule = names.rule(code)
-    place = place_of(offence, culprit.proposals, outcome.files)
-    yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.files)}"
-    yield from (f"  {line}" for line in _details(offence))
+    place = place_of(offence, culprit.proposals, outcome.read)
+    yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.read)}"
+    yield from (f"  {line}" for line in _details(offence, seen))
     if len(culprit.offences) > 1:
         yield f"  {len(culprit.offences)} saved tensors in all were overwritten here"
     for proposal in culprit.of(Tier.EXPLAIN):
@@ -85,7 +87,7 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
             yield f"               {proposal.meaning}"
 
 
-def _details(offence: Offence) -> Iterator[str]:
+def _details(offence: Offence, seen: Offence) -> Iterator[str]:
     if offence.save is not None:
         kept = reason_kept(offence)
         yield f"saved by   {_where(offence.save.place)}  {_text(offence.save.place)}   {kept}".rstrip()
@@ -98,8 +100,8 @@ def _details(offence: Offence) -> Iterator[str]:
     first = offence.writes[0] if offence.writes else None
     if first is not None and first.origin != first.place:
         yield f"written in {_where(first.place)}  {_text(first.place)}"
-    if first is not None and first.stack and first.stack[0] != first.place and "/torch/" not in first.stack[0].file:
-        yield f"inside     {_where(first.stack[0])}  {_text(first.stack[0])}   a package that is never edited"
+    if seen != offence and seen.writes:
+        yield f"called at  {_where(seen.writes[0].place)}  {_text(seen.writes[0].place)}"
     if first is not None and len(first.names) > 1:
         held = ", ".join(f"`{name}`" for name in first.names[:6])
         yield f"held by    {held}{'' if first.names_complete else ' and perhaps others'}"
@@ -142,12 +144,21 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
     elif found.proved:
         yield f"proved: {evidence_line(best.ruling.evidence)}"
         yield from (f"  {shortened(note)}" for note in _notes(best.ruling))
-        yield from (f"  caveat: {caveat}" for proposal in best.attempt.proposals for caveat in proposal.caveats)
+        caveats = (caveat for proposal in best.attempt.proposals for caveat in proposal.caveats)
+        yield from (f"  caveat: {caveat}" for caveat in dict.fromkeys(caveats))
+        yield from _upstream(outcome)
     else:
         yield shortened(f"not repaired: {best.ruling.verdict} {best.ruling.reason or ''}: {best.ruling.sentence}")
         yield from (f"  tried {line}" for line in _fallen(found.tried))
     if found.stopped:
         yield f"  {found.stopped}; --budget gives more"
+
+
+def _upstream(outcome: Outcome) -> Iterator[str]:
+    if outcome.foreign:
+        named = " and ".join(sorted({f"`{upstream.package_of(path)}`" for path in outcome.foreign}))
+        yield f"upstream: {named} is installed and never edited, and no edit of your own code was found that helps;"
+        yield "  the patch on standard output is for its authors; nothing was written"
 
 
 def _notes(ruling: Ruling) -> list[str]:
@@ -221,16 +232,18 @@ def to_json(outcome: Outcome, code: int) -> str:
 
 
 def _culprit_json(outcome: Outcome, culprit: Culprit) -> Json:
-    code = rule_of(culprit.offences[0], outcome.files)
+    seen = culprit.offences[0]
+    first = upstream.inside(seen) or seen
+    code = rule_of(first, outcome.read)
     rule = names.rule(code)
-    first = culprit.offences[0]
     return {
         "rule": code,
         "name": rule.name if rule is not None else None,
-        "message": headline(first, outcome.files),
-        "culprit": _place_json(place_of(first, culprit.proposals, outcome.files) if first.writes else None),
+        "message": headline(first, outcome.read),
+        "culprit": _place_json(place_of(first, culprit.proposals, outcome.read) if first.writes else None),
         "save": _place_json(_saved(first)),
         "backward": _place_json(first.needed),
+        "called": _place_json(seen.writes[0].place) if seen != first else None,
         "offences": [_offence(offence) for offence in culprit.offences],
         "explanations": [{"title": each.title, "meaning": each.meaning} for each in culprit.of(Tier.EXPLAIN)],
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from programs import Program, program
+from programs import Program, fix, program
 
 from fixinplace.model import Verdict
 from fixinplace.verify.independent import CHECK
 from fixinplace.verify.jobs import Job, Patch, Slope
 from fixinplace.verify.runner import Runner
+from fixinplace.verify.search import rewrite
 
 HEAD = """
 import torch
@@ -276,6 +278,21 @@ def test_other_values_are_not_taken_for_the_same_derivative(lab: Runner, tmp_pat
 
 STEPS = "opt = torch.optim.SGD([w], lr=0.1)\nfor step in range(2):\n    opt.zero_grad()\n"
 ONLY_FORWARD = {
+    "result argument": (
+        HEAD + "y = x * w\ntorch.add(y, 1, out=y)\ny.exp().sum().backward()\n",
+        "torch.add(y, 1, out=y)",
+        "y = torch.add(y, 1)",
+    ),
+    "result argument of another shape": (
+        HEAD + "y = torch.empty(0)\ntorch.where(x > 0, x * w, x, out=y)\ny.exp().sum().backward()\n",
+        "torch.where(x > 0, x * w, x, out=y)",
+        "y = torch.where(x > 0, x * w, x)",
+    ),
+    "detached view": (
+        HEAD + "a, b = (x * w).unbind(0)[:2]\na.detach_()\n(a.exp() * b).sum().backward()\n",
+        "a.detach_()",
+        "a = a.detach()",
+    ),
     "leaf": (HEAD + "x *= 2\n(x * w).exp().sum().backward()\n", "x *= 2", "x = x * 2"),
     "one of several views": (
         HEAD + "a, b = (x * w).unbind(0)[:2]\na += 1\n(a.exp() * b).sum().backward()\n",
@@ -425,3 +442,37 @@ def test_an_argument_is_watched_in_forward_mode_too(lab: Runner, tmp_path: Path)
     assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "hidden-caller"), ruling
     ruling = program(tmp_path, text.format("")).judge(lab, "v *= 2", "v = v * 2").ruling
     assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, "forward-differs"), ruling
+
+
+PARAMETER = """
+import torch
+torch.manual_seed(0)
+w, v = (torch.nn.Parameter(torch.randn(3)) for _ in range(2))
+leaf = torch.randn(3, requires_grad=True)
+x = torch.randn(4, 3)
+for _ in range(2):
+    WRITE
+    loss = (x * w * v * leaf).sum().square()
+    loss.backward()
+"""
+KEPT = {
+    "parameter": ("w *= 0.5", "with torch.no_grad(): w *= 0.5", Verdict.PROVED),
+    "view of a parameter": ("w[:2].fill_(1.0)", "with torch.no_grad(): w[:2].fill_(1.0)", Verdict.PROVED),
+    "another value": ("w[:2].fill_(1.0)", "with torch.no_grad(): w[:2].fill_(2.0)", Verdict.REFUTED),
+    "no write at all": ("w *= 0.5", "with torch.no_grad(): w * 0.5", Verdict.REFUTED),
+    "leaf that is no parameter": ("leaf *= 0.5", "with torch.no_grad(): leaf *= 0.5", Verdict.REFUTED),
+    "value of another parameter": ("w[0] = v.sum()", "with torch.no_grad(): w[0] = v.sum()", Verdict.REFUTED),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_written_into_a_parameter_is_data_if_it_depends_on_nothing_else(name, lab: Runner, tmp_path: Path):
+    old, new, verdict = KEPT[name]
+    written = program(tmp_path, PARAMETER.replace("WRITE", old))
+    rewritten, marks = rewrite(written.text, [fix(written.text, old, new)])
+
+    ruling = lab.judge(replace(written.case(rewritten), whole=True, kept=True), marks).ruling
+
+    assert ruling.verdict is verdict, ruling
+    if verdict is Verdict.PROVED:
+        assert not ruling.evidence[0].checks_not_run

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from programs import program
+from programs import fix, program
 
 from fixinplace.model import Verdict
 from fixinplace.verify.runner import Runner
+from fixinplace.verify.search import rewrite
 
 HEAD = """
 import torch
@@ -200,11 +202,6 @@ def test_right_rewrites_are_proved(name: str, lab: Runner, tmp_path: Path):
 
 
 UNPROVED = {
-    "result argument": (
-        HEAD + "y = x * 1\ntorch.add(y, 1, out=y)\ny.sum().backward()\n",
-        ("torch.add(y, 1, out=y)", "y = torch.add(y, 1)"),
-        "no-forward-reference",
-    ),
     "random relu": (
         HEAD
         + "y = torch.nn.functional.rrelu(x * 1, training=True)\nz = y ** 2\ny *= 3\n(z.sum() + y.sum()).backward()\n",
@@ -370,3 +367,43 @@ def test_what_is_returned_without_a_backward_of_its_own_is_blamed(lab: Runner, t
     late = RETAINED.replace("    return h, first", "    late = (w * w).exp()\n    late *= 2\n    return late")
     ruling = program(tmp_path, late).judge(lab, "h += 1", "h = h + 1").ruling
     assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, "still-raises")
+
+
+TWO_SIDES = """
+import torch
+torch.manual_seed(0)
+a, b = (torch.randn(3, requires_grad=True) for _ in range(2))
+one, two = torch.optim.SGD([a], lr=0.1), torch.optim.SGD([b], lr=0.1)
+for _ in range(2):
+    h = a * b
+    loss_a, loss_b = h.square().sum(), (h.sin() * b).sum()
+    one.zero_grad()
+    loss_a.backward(retain_graph=True)
+    one.step()
+    two.zero_grad()
+    loss_b.backward()
+    two.step()
+"""
+STEP = "one.step()\n    two.zero_grad()\n    loss_b.backward()\n"
+LIMITED = {
+    "moved and limited to its own side": ("two.zero_grad()\n    loss_b.backward(inputs=[b])\n    one.step()\n", True),
+    "limited to the wrong side": ("two.zero_grad()\n    loss_b.backward(inputs=[a])\n    one.step()\n", False),
+    "moved without a limit": ("two.zero_grad()\n    loss_b.backward()\n    one.step()\n", False),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_gradients_that_a_backward_leaves_out_are_missing_unless_that_is_the_point(name, lab: Runner, tmp_path: Path):
+    new, right = LIMITED[name]
+    written = program(tmp_path, TWO_SIDES)
+    rewritten, marks = rewrite(written.text, [fix(written.text, STEP, new)])
+    case = replace(written.case(rewritten), whole=True)
+
+    strict = lab.judge(case, marks).ruling
+    limited = lab.judge(replace(case, limited=True), marks).ruling
+
+    assert strict.verdict is Verdict.REFUTED
+    assert (limited.verdict is Verdict.PROVED) is right, limited
+    if right:
+        assert strict.reason == "gradient-missing"
+        assert any(note.startswith("left out on purpose") for note in limited.evidence[0].notes)

@@ -305,7 +305,8 @@ class Search:
         return {path: code for path in paths if (code := self.files(path) or self.packages(path)) is not None}
 
     def _case(self, attempt: Attempt) -> Case:
-        return Case(self.probe, attempt.original, attempt.rewritten, whole=True, kept=self._keeps_leaves(attempt))
+        kept, limited = self._keeps_leaves(attempt), any(each.tier is Tier.CHOOSE for each in attempt.proposals)
+        return Case(self.probe, attempt.original, attempt.rewritten, whole=True, kept=kept, limited=limited)
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:
         """True if every leaf that the original writes is still written in place."""

@@ -181,6 +181,7 @@ def _choices(outcome: Outcome) -> Iterator[str]:
         yield f"{number}. {proposal.title}"
         yield f"   {proposal.meaning}"
         yield f"   {shortened(_checked(choice.ruling))}"
+        yield from (f"   {shortened(note)}" for note in _notes(choice.ruling) if note.startswith("left out on purpose"))
         diffs = patch(outcome, choice.attempt).decode("utf-8", "replace").splitlines()
         yield from (f"   {line}" for line in diffs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixinplace.verify.finder import Finder
-from fixinplace.verify.jobs import Json
+from fixinplace.verify.jobs import LEFT_OUT, Json
 from fixinplace.verify.sides import Side
 
 
@@ -44,8 +44,18 @@ def _leaves(finder: Finder, event: str) -> None:
     for number, (row, other) in enumerate(matched(ours, theirs), start=1):
         name = (row or other or {}).get("leaf") or f"leaf {number}"
         path = f"{event}: {name}"
-        if not finder.skips(path):
+        if other is None and row is not None and row.get("key") in left_out(finder.reference, finder.candidate, event):
+            finder.report(LEFT_OUT, path, f"{path} is not among the `inputs` of the rewritten version's backward")
+        elif not finder.skips(path):
             _leaf(finder, path, _received(row), _received(other))
+
+
+def left_out(reference: Side, candidate: Side, event: str) -> frozenset[int]:
+    """Keys of the reference's leaves for which a backward of the other version does not ask."""
+    if not candidate.backwards.get(event, {}).get("limited"):
+        return frozenset()
+    pairs = matched(reference.gradients.get(event, []), candidate.gradients.get(event, []))
+    return frozenset(row["key"] for row, other in pairs if row is not None and other is None and "key" in row)
 
 
 def _leaf(finder: Finder, path: str, ours: list[Json], theirs: list[Json]) -> None:

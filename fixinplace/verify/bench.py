@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
 from fixinplace.trace.events import Trace
-from fixinplace.verify.jobs import SEED, Comparison, Job, Json, Patch, Region, Run, Slope
+from fixinplace.verify.jobs import LEFT_OUT, SEED, Comparison, Job, Json, Patch, Region, Run, Slope
 from fixinplace.verify.probes import Probe
 
 NOTHING = Comparison((), 0, 0, 0.0, False)
@@ -41,6 +41,7 @@ class Case:
     cloned, since what the plain one computes may be what is wrong; and an argument that is no longer written is a note:
     every value that the command computes has been compared, and nothing of it came to depend on the argument.
     kept: every write to a leaf stays in place, so that no name leaves its leaf behind.
+    limited: the rewritten version may ask for fewer gradients; those it asks for must be equal.
     """
 
     probe: Probe
@@ -48,6 +49,7 @@ class Case:
     rewritten: Texts
     whole: bool = False
     kept: bool = False
+    limited: bool = False
 
 
 class Laboratory(Protocol):
@@ -115,7 +117,21 @@ class Bench:
         result = self.lab.compare(reference, candidate, excluded, exact)
         if isinstance(result, str):
             raise Unproved("probe-failed", f"the runs could not be compared: {result}")
-        return result
+        return self._without_left_out(result)
+
+    def _without_left_out(self, comparison: Comparison) -> Comparison:
+        """What a backward leaves out is the point of a limited case, and a missing gradient in any other."""
+        found = comparison.differences
+        left = [each for each in found if each.reason == LEFT_OUT]
+        if not left:
+            return comparison
+        if not self.case.limited:
+            named = (
+                replace(each, reason="gradient-missing") if each in left else each for each in comparison.differences
+            )
+            return replace(comparison, differences=tuple(named))
+        self.notes.append(f"left out on purpose, {len(left)} gradients: {left[0].sentence}")
+        return replace(comparison, differences=tuple(each for each in found if each not in left))
 
     def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...]:
         """Derivatives against gradients; raises Unproved if they cannot be read."""

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from fixinplace.verify.aliasing import Memory, memory, sharing
-from fixinplace.verify.backwards import compare_backwards
+from fixinplace.verify.backwards import compare_backwards, left_out
 from fixinplace.verify.finder import BELOW, Finder, short
-from fixinplace.verify.jobs import Comparison, Json
+from fixinplace.verify.jobs import LEFT_OUT, Comparison, Json
 from fixinplace.verify.sides import Side, read
 
 _SHOWN_PAIRS = 5
@@ -38,8 +38,15 @@ def compare(reference: Path, candidate: Path, excluded: frozenset[str], exact: b
 
 def _values(finder: Finder) -> None:
     ours, theirs = finder.reference.values, finder.candidate.values
+    events = finder.reference.backwards
+    unasked = {key for event in events for key in left_out(finder.reference, finder.candidate, event)}
     for path, row in ours.items():
         if finder.skips(path):
+            continue
+        if row["role"] == "gradient" and row.get("key") in unasked:
+            finder.report(
+                LEFT_OUT, path, f"`{path}` is not what it was: a backward of the rewritten version leaves it out"
+            )
             continue
         if path in theirs:
             finder.pair(path, row, theirs[path])

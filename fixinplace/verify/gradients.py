@@ -78,7 +78,8 @@ class Recorder:
         accumulate = bool(kwargs.get("accumulate_grad", False))
         row["partial"] = _partial(outputs, inputs, accumulate)
         received: dict[int, list[tensors.Reading | None]] = {}
-        leaves = accumulators(outputs) if accumulate and not inputs else []
+        leaves = [node for node in accumulators(outputs) if accumulate and _is_asked(node.variable, inputs)]
+        row["limited"] = bool(row["partial"] and accumulate and inputs)
         order = self._describe(event, [node.variable for node in leaves])
         hooks = [node.register_prehook(partial(_receive, received, index)) for index, node in enumerate(leaves)]
         with self._inside(row):
@@ -95,7 +96,8 @@ class Recorder:
         if inputs and not accumulate:
             self._returned(event, inputs, result)
         else:
-            self._accumulated(event, inputs or leaf_roots(outputs))
+            known = {id(node.variable) for node in leaves}
+            self._accumulated(event, [each for each in inputs or leaf_roots(outputs) if id(each) not in known])
         return result
 
     @contextlib.contextmanager
@@ -137,7 +139,8 @@ class Recorder:
         names = self._names.of(leaves)
         rows = []
         for leaf, name in zip(leaves, names, strict=True):
-            rows.append({"kind": "gradient", "path": event, "leaf": name, **_facts(leaf), "received": []})
+            known = {"leaf": name, "key": id(leaf), **_facts(leaf)}
+            rows.append({"kind": "gradient", "path": event, **known, "received": []})
         self._records.rows += rows
         return rows
 
@@ -201,6 +204,11 @@ def _facts(leaf: torch.Tensor) -> Json:
     """What tells a leaf from others where its name does not."""
     reading = tensors.read(leaf, dense=True)
     return {"shape": reading.facts["shape"], "dtype": reading.facts["dtype"], "value": reading.digest}
+
+
+def _is_asked(leaf: torch.Tensor, inputs: Sequence[Any]) -> bool:
+    """True if a backward fills this leaf: all of them, unless it names `inputs`."""
+    return not inputs or any(each is leaf for each in inputs)
 
 
 def _partial(outputs: Sequence[Any], inputs: Sequence[Any], accumulate: bool) -> str:

@@ -163,9 +163,13 @@ class Run:
         return self.status is Status.ENDED and self.failure is None
 
 
+LEFT_OUT = "left-out"
+"""A leaf's gradient that is missing only since the rewritten version's `backward(inputs=...)` does not ask for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One observable that is not the same: a reason of `names.REFUTED`, its path, a sentence with the figures."""
+    """One observable that is not the same: a reason of `names.REFUTED` or LEFT_OUT, its path, a sentence."""
 
     reason: str
     path: str

@@ -170,7 +170,8 @@ class Observer:
         if self._differentiation.computed(tensor):
             self.tracked.append((path, tensor))
         if (gradient := tensors.gradient_of(tensor)) is not None:
-            self._row("tensor", f"{path}.grad", "gradient", self._records.stored(tensors.read(gradient, dense=True)))
+            stored = self._records.stored(tensors.read(gradient, dense=True))
+            self._row("tensor", f"{path}.grad", "gradient", {**stored, "key": id(tensor)})
 
     def _array(self, array: Any, path: str, role: str) -> None:
         if array.dtype.hasobject:

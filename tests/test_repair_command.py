@@ -140,6 +140,28 @@ def test_a_test_suite_is_a_module_like_any_other(command):
     assert "h = h + x" in Path("gate.py").read_text()
 
 
+def test_a_program_that_leaves_with_a_code_of_its_own_is_repaired(command):
+    write(gate=GATE, train="import sys\n" + TRAIN.replace("    main()\n", "    main()\n    sys.exit(3)\n"))
+
+    result = command("repair", "--diff", "--output-format", "json", "train.py")
+
+    data = document(result)
+    assert data["status"] == "repaired", data["tried"]
+    assert "the program leaves with exit code 3" in data["patch"]["evidence"][0]["notes"]
+
+
+@pytest.mark.parametrize("words", [("script.py",), ("-m", "script")])
+def test_an_exit_of_the_programs_own_is_passed_through(command, capfd, words: tuple[str, ...]):
+    write(script="import sys\nimport torch\n\ntry:\n    {}['mine']\nexcept KeyError:\n    sys.exit('no data')\n")
+
+    result = command("repair", *words)
+
+    shown = capfd.readouterr().err
+    assert result.exit_code == 2
+    assert shown.splitlines() == ["no data"]
+    assert "the command leaves with exit code 1 by itself, not of an in-place write" in result.stderr
+
+
 def test_what_goes_wrong_without_an_error_is_found(command):
     write(silent=SILENT)
 

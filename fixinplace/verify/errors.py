@@ -19,6 +19,7 @@ _INPLACE = re.compile(
     r"|functions with out=\.\.\. arguments don't support automatic differentiation"
     r"|attempted to call in-place operation .* that would mutate a captured Tensor"
     r"|vmap: .* is not possible because there exists a Tensor"
+    r"|Batch norm got a batched tensor as input while the running_mean or running_var"
 )
 _GPU = re.compile(
     r"Found no NVIDIA driver|not compiled with CUDA|No CUDA GPUs are available|CUDA driver|CUDA error"

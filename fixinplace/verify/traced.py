@@ -21,9 +21,9 @@ import torch.autograd.graph
 
 from fixinplace.trace import events
 from fixinplace.trace.events import Place, Trace
+from fixinplace.trace.refused import is_known
 from fixinplace.trace.tracer import Options, Tracer
 from fixinplace.verify import load
-from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.gradients import HOOK, Recorder
 from fixinplace.verify.jobs import TRACE_FILE, Failure, Job, Json
@@ -116,7 +116,7 @@ def main() -> None:
     traced = run(job)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    if traced.error is not None and traced.failure is not None and not is_inplace(traced.failure):
+    if traced.error is not None and not is_known(traced.error):
         _show(traced.error, UserCode())
     answer = {
         "trace": events.dump(traced.trace),

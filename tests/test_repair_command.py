@@ -228,11 +228,37 @@ def test_a_command_that_names_nothing_is_told_in_one_line(command, words: tuple[
     assert says in result.stderr
 
 
-def test_a_module_that_does_not_exist(command, capfd):
-    result = command("repair", "-m", "nowhere.at.all")
+NO_MODULE = {
+    "nopkg": "there is no module nopkg",
+    "nowhere.at.all": "there is no module nowhere",
+    "pkg.gone": "there is no module pkg.gone",
+    "pkg": "pkg is a package without a __main__.py",
+    "sys": "sys has no Python code",
+}
+
+
+@pytest.mark.parametrize("name", NO_MODULE)
+def test_a_module_that_does_not_exist_is_told_in_one_line(command, capfd, name: str):
+    Path("pkg").mkdir()
+    Path("pkg/__init__.py").write_text("")
+
+    result = command("repair", "-m", name)
 
     assert result.exit_code == 2
-    assert "No module named" in capfd.readouterr().err + result.stderr
+    assert capfd.readouterr().err == ""
+    (line,) = result.stderr.splitlines()
+    assert line == f"fixinplace: -m {name}: {NO_MODULE[name]}"
+
+
+def test_an_import_that_fails_in_the_users_module_keeps_its_traceback(command, capfd):
+    Path("pkg").mkdir()
+    Path("pkg/__init__.py").write_text("import nothing_of_the_kind\n")
+    Path("pkg/run.py").write_text("")
+
+    result = command("repair", "-m", "pkg.run")
+
+    assert result.exit_code == 2
+    assert "No module named 'nothing_of_the_kind'" in capfd.readouterr().err
 
 
 def test_an_endless_program_is_stopped_and_what_it_told_is_used(command):

@@ -116,9 +116,11 @@ def main() -> None:
     traced = run(job)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    if traced.error is not None and not is_known(traced.error):
+    unrunnable = isinstance(traced.error, load.NoModule)
+    if traced.error is not None and not is_known(traced.error) and not unrunnable:
         _show(traced.error, UserCode())
     answer = {
+        "problem": str(traced.error) if unrunnable else "",
         "trace": events.dump(traced.trace),
         "failure": None if traced.failure is None else dataclasses.asdict(traced.failure),
     }

@@ -282,6 +282,20 @@ def test_a_program_that_kills_itself(command):
     assert "exit code 3" in result.stderr
 
 
+def test_progress_is_told_where_nobody_sees_a_line_replaced(command, monkeypatch):
+    monkeypatch.setattr("fixinplace.commands.console.EVERY", 0.0)
+    write(gate=GATE, train=TRAIN)
+
+    result = command("repair", "--diff", "train.py")
+    data = document(command("repair", "--diff", "--budget", "9,0.1", "--output-format", "json", "train.py"))
+
+    told = [line for line in result.stderr.splitlines() if line.startswith("fixinplace: ")]
+    assert told[0].startswith("fixinplace: try 1: ")
+    assert len(told) > 5
+    assert data["stopped"] == "the budget of 0.1 s is spent"
+    assert [each["reason"] for each in data["tried"]] in ([], ["timed-out"])
+
+
 def test_there_must_be_something_to_choose(command):
     write(gate=GATE, train=TRAIN)
 

@@ -316,15 +316,17 @@ class Search:
 
     def _judged(self, attempt: Attempt) -> Tried:
         titles = "; ".join(proposal.title for proposal in attempt.proposals)
-        self.progress(f"trying {titles}")
+        self.progress(titles)
         ruling = self.lab.judge(self._case(attempt), attempt.marks).ruling
         tried = Tried(attempt, ruling)
         self.tried.append(tried)
+        if ruling.reason == "timed-out":
+            self._spent()
         return tried
 
     def _spent(self) -> bool:
         if len(self.tried) >= self.budget.judgements:
             self.stopped = f"the budget of {self.budget.judgements} tries is spent"
-        elif time.monotonic() - self.started > self.budget.seconds:
+        elif time.monotonic() >= self.started + self.budget.seconds:
             self.stopped = f"the budget of {self.budget.seconds:g} s is spent"
         return bool(self.stopped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fixinplace.cli import app
+from fixinplace.commands import console
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.runner import Runner
 
@@ -24,6 +26,7 @@ def root() -> Path:
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs the command line in an empty working directory; standard output and error are kept apart."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "EVERY", math.inf)  # a slow machine prints nothing more
     runner = CliRunner()
 
     def run(*words: str, stdin: bytes | None = None) -> Result:

@@ -936,6 +936,65 @@ REFUSED = (
         "FIP211",
     ),
     Situation(
+        "vmap, by the shape that the batch has",
+        """
+        def error(x):
+            out = torch.zeros(2)
+            out += x  # write
+            return out
+
+        torch.func.vmap(error)(torch.ones(3, 2))
+        """,
+        "FIP211",
+    ),
+    Situation(
+        "vmap, into a row that is read back",
+        """
+        def error(x):
+            out = torch.zeros(2)
+            out[torch.tensor([0])] += x[0]  # write
+            return out
+
+        torch.func.vmap(error)(torch.ones(3, 2))
+        """,
+        "FIP211",
+    ),
+    Situation(
+        "vmap in vmap",
+        """
+        def error(x):
+            def inner(y):
+                out = x.clone()
+                out += y  # write
+                return out
+
+            return torch.func.vmap(inner)(torch.ones(4, 2))
+
+        torch.func.vmap(error)(torch.ones(3, 2))
+        """,
+        "FIP211",
+    ),
+    Situation(
+        "vmap, and an operator of many tensors",
+        """
+        def error(x):
+            out = torch.zeros(2)
+            out.addcmul_(x, x)  # write
+            return out
+
+        torch.func.vmap(error, randomness="same")(torch.ones(3, 2))
+        """,
+        "FIP211",
+    ),
+    Situation(
+        "vmap, and the statistics of batch norm",
+        """
+        norm = torch.nn.BatchNorm1d(2)
+        torch.func.vmap(lambda x: norm(x))(torch.ones(3, 4, 2))  # write
+        """,
+        "FIP211",
+    ),
+    Situation(
         "a tensor that a transform has captured",
         """
         total = torch.zeros(3)

@@ -140,6 +140,28 @@ def test_a_test_suite_is_a_module_like_any_other(command):
     assert "h = h + x" in Path("gate.py").read_text()
 
 
+def test_a_program_that_leaves_with_a_code_of_its_own_is_repaired(command):
+    write(gate=GATE, train="import sys\n" + TRAIN.replace("    main()\n", "    main()\n    sys.exit(3)\n"))
+
+    result = command("repair", "--diff", "--output-format", "json", "train.py")
+
+    data = document(result)
+    assert data["status"] == "repaired", data["tried"]
+    assert "the program leaves with exit code 3" in data["patch"]["evidence"][0]["notes"]
+
+
+@pytest.mark.parametrize("words", [("script.py",), ("-m", "script")])
+def test_an_exit_of_the_programs_own_is_passed_through(command, capfd, words: tuple[str, ...]):
+    write(script="import sys\nimport torch\n\ntry:\n    {}['mine']\nexcept KeyError:\n    sys.exit('no data')\n")
+
+    result = command("repair", *words)
+
+    shown = capfd.readouterr().err
+    assert result.exit_code == 2
+    assert shown.splitlines() == ["no data"]
+    assert "the command leaves with exit code 1 by itself, not of an in-place write" in result.stderr
+
+
 def test_what_goes_wrong_without_an_error_is_found(command):
     write(silent=SILENT)
 
@@ -206,11 +228,37 @@ def test_a_command_that_names_nothing_is_told_in_one_line(command, words: tuple[
     assert says in result.stderr
 
 
-def test_a_module_that_does_not_exist(command, capfd):
-    result = command("repair", "-m", "nowhere.at.all")
+NO_MODULE = {
+    "nopkg": "there is no module nopkg",
+    "nowhere.at.all": "there is no module nowhere",
+    "pkg.gone": "there is no module pkg.gone",
+    "pkg": "pkg is a package without a __main__.py",
+    "sys": "sys has no Python code",
+}
+
+
+@pytest.mark.parametrize("name", NO_MODULE)
+def test_a_module_that_does_not_exist_is_told_in_one_line(command, capfd, name: str):
+    Path("pkg").mkdir()
+    Path("pkg/__init__.py").write_text("")
+
+    result = command("repair", "-m", name)
 
     assert result.exit_code == 2
-    assert "No module named" in capfd.readouterr().err + result.stderr
+    assert capfd.readouterr().err == ""
+    (line,) = result.stderr.splitlines()
+    assert line == f"fixinplace: -m {name}: {NO_MODULE[name]}"
+
+
+def test_an_import_that_fails_in_the_users_module_keeps_its_traceback(command, capfd):
+    Path("pkg").mkdir()
+    Path("pkg/__init__.py").write_text("import nothing_of_the_kind\n")
+    Path("pkg/run.py").write_text("")
+
+    result = command("repair", "-m", "pkg.run")
+
+    assert result.exit_code == 2
+    assert "No module named 'nothing_of_the_kind'" in capfd.readouterr().err
 
 
 def test_an_endless_program_is_stopped_and_what_it_told_is_used(command):
@@ -232,6 +280,20 @@ def test_a_program_that_kills_itself(command):
 
     assert result.exit_code == 2
     assert "exit code 3" in result.stderr
+
+
+def test_progress_is_told_where_nobody_sees_a_line_replaced(command, monkeypatch):
+    monkeypatch.setattr("fixinplace.commands.console.EVERY", 0.0)
+    write(gate=GATE, train=TRAIN)
+
+    result = command("repair", "--diff", "train.py")
+    data = document(command("repair", "--diff", "--budget", "9,0.1", "--output-format", "json", "train.py"))
+
+    told = [line for line in result.stderr.splitlines() if line.startswith("fixinplace: ")]
+    assert told[0].startswith("fixinplace: try 1: ")
+    assert len(told) > 5
+    assert data["stopped"] == "the budget of 0.1 s is spent"
+    assert [each["reason"] for each in data["tried"]] in ([], ["timed-out"])
 
 
 def test_there_must_be_something_to_choose(command):

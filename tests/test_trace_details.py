@@ -689,6 +689,31 @@ def test_another_error_stays_what_it_is(options: Options):
     assert isinstance(run.error, KeyError) and run.trace.offences == ()
 
 
+OWN_SHAPES = {
+    "without vmap": ("out = torch.zeros(2)", "out += torch.ones(3, 2)"),
+    "a value that is not batched": ("out = torch.zeros(2)", "out += torch.ones(3, 2)"),
+    "a target that is batched": ("out = x.clone()", "out += torch.ones(4, 2)"),
+    "more than the batch is too much": ("out = torch.zeros(1)", "out += x"),
+}
+
+
+@pytest.mark.parametrize("name", OWN_SHAPES)
+@pytest.mark.filterwarnings("ignore")
+def test_a_shape_that_is_wrong_by_itself_is_no_write_under_vmap(name: str):
+    made, write = OWN_SHAPES[name]
+    call = "error(torch.ones(3, 2))" if name == "without vmap" else "torch.vmap(error)(torch.ones(3, 2))"
+    run = traced(f"""
+    def error(x):
+        {made}
+        {write}
+        return out
+
+    {call}
+    """)
+    assert "doesn't match the broadcast shape" in str(run.error)
+    assert run.trace.offences == ()
+
+
 def test_a_handled_error_is_told_when_it_is_passed_on():
     tracer = Tracer(Options(own=lambda file: file == __file__))
     with tracer:

@@ -103,10 +103,15 @@ def under_vmap() -> None:
     torch.vmap(y.sub_)(torch.ones(3, 2))
 
 
+def statistics_under_vmap() -> None:
+    torch.vmap(torch.nn.BatchNorm1d(2))(torch.ones(3, 4, 2))
+
+
 INPLACE = [
     lambda: leaf().add_(1), version, view_of_leaf, of_several_views, view_made_without_grad,
     base_written_after_multi_view, inference_outside, inference_saved, overlapping_target, overlapping_source,
     detach_view, result_argument, view_of_own_function, hook_output, captured_by_transform, under_vmap,
+    statistics_under_vmap,
 ]  # fmt: skip
 
 

@@ -69,6 +69,17 @@ REFUTED = {
         ("y += 1", "y = y + 1; print('again')"),
         "output-differs",
     ),
+    "other exit code": (
+        HEAD + "y = x * 1\ny += 1\ny.sum().backward()\nraise SystemExit(3)\n",
+        ("raise SystemExit(3)", "raise SystemExit(4)"),
+        "output-differs",
+    ),
+    "other error before the same exit code": (
+        HEAD + "y = x * 1\ny += 1\ny.sum().backward()\n"
+        "try:\n    y.nothing\nexcept AttributeError:\n    raise SystemExit(1)\n",
+        ("y.nothing", "y.no_such_thing"),
+        "output-differs",
+    ),
     "no longer shared at the end": (
         HEAD + "y = x * 1\nkept = y\ny *= 1\ny.sum().backward()\n",
         ("y *= 1", "y = y * 1"),
@@ -170,6 +181,20 @@ PROVED = {
         HEAD + "import sys\ny = x * 1\ny += 1\ny.sum().backward()\nsys.exit(0)\n",
         ("y += 1", "y = y + 1"),
     ),
+    "failing exit": (
+        HEAD + "import sys\ny = x * 1\ny += 1\ny.sum().backward()\nsys.exit(3)\n",
+        ("y += 1", "y = y + 1"),
+    ),
+    "exit code of the error itself": (
+        HEAD + "y = x.exp()\ny += 1\ntry:\n    y.sum().backward()\nexcept RuntimeError as error:\n"
+        "    raise SystemExit(str(error))\nraise SystemExit('the loss is high')\n",
+        ("y += 1", "y = y + 1"),
+    ),
+    "error that is told by the exit code alone": (
+        HEAD + "y = x.exp()\ny += 1\nfailed = 0\ntry:\n    y.sum().backward()\nexcept RuntimeError:\n    failed = 1\n"
+        "raise SystemExit(failed)\n",
+        ("y += 1", "y = y + 1"),
+    ),
     "backward in a thread": (
         HEAD + "import threading\ny = x * 1\nz = y ** 2\ny *= 3\n"
         "t = threading.Thread(target=(z.sum() + y.sum()).backward)\nt.start()\nt.join()\n",
@@ -231,7 +256,23 @@ UNPROVED = {
         "needs-gpu",
     ),
     "bug of its own": (HEAD + "y = x * 1\ny += 1\nraise KeyError('k')\n", ("y += 1", "y = y + 1"), "probe-failed"),
-    "failing exit": (HEAD + "y = x * 1\ny += 1\nraise SystemExit(3)\n", ("y += 1", "y = y + 1"), "probe-failed"),
+    "exit that changes from run to run": (
+        HEAD + "import os, sys\ny = x * 1\ny += 1\ny.sum().backward()\nsys.exit(1 + os.urandom(4)[0])\n",
+        ("y += 1", "y = y + 1"),
+        "nondeterministic",
+    ),
+    "exit where the sandbox is in the way": (
+        HEAD + "import sys\ny = x * 1\ny += 1\ny.sum().backward()\n"
+        "try:\n    open('/usr/new', 'w')\nexcept OSError as error:\n    sys.exit(str(error))\n",
+        ("y += 1", "y = y + 1"),
+        "probe-failed",
+    ),
+    "error that the program handles, with the same exit": (
+        HEAD + "y = x.exp()\ny += 1\nbad = False\ntry:\n    y.sum().backward()\nexcept RuntimeError:\n    bad = True\n"
+        "raise SystemExit(3)\n",
+        ("y += 1", "y = y + 1"),
+        "no-forward-reference",
+    ),
     "branch not taken": (
         HEAD + "y = x * 1\nif x.shape[0] > 9: y += 1\ny.sum().backward()\n",
         ("y += 1", "y = y + 1"),

@@ -317,3 +317,30 @@ def test_data_that_is_too_large_to_copy_is_read_only(lab: Runner, tmp_path: Path
     (tmp_path / "big.bin").write_bytes(bytes(2 << 20))
     run = lab.run(Job("script", str(made.path), None, (Patch(str(made.path), made.text),)))
     assert run.failure is not None and run.failure.type == "PermissionError"
+
+
+SLOW = """
+import time
+import torch
+
+def main():
+    x = torch.ones(3, requires_grad=True)
+    y = x * 1
+    y += 1
+    time.sleep(FOR)
+    return y
+"""
+
+
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_a_try_ends_when_the_time_for_all_of_them_does(seconds: int, tmp_path: Path):
+    """A run may take 60 s, all runs together less; the second case comes through a few of them."""
+    with Runner(Limits(seconds=60), deadline=time.monotonic() + 4) as runner:
+        assert runner.problem is None
+        made = program(tmp_path, SLOW.replace("FOR", str(seconds)))
+        ruling = made.judge(runner, "y += 1", "y = y + 1").ruling
+        run = runner.run(Job("callable", str(made.path), "main", (Patch(str(made.path), made.text + "# other"),)))
+
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "timed-out")
+    assert "no time is left" in ruling.sentence
+    assert run.status is Status.TIMED_OUT

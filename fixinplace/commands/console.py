@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable
 from typing import TextIO
+
+EVERY = 10.0
+"""Seconds between two lines of progress where they stay on the screen or in a file."""
 
 
 class Console:
@@ -15,6 +19,9 @@ class Console:
         After `fixinplace check | head` nobody reads on.  The work that is left may still change files, so it
         goes on, silently, and the exit code is the one that the findings earn.
     """
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
 
     def data(self, data: bytes) -> None:
         """Bytes to standard output, as they are."""
@@ -32,6 +39,15 @@ class Console:
         if sys.stderr.isatty():
             width = os.get_terminal_size(sys.stderr.fileno()).columns
             print(f"\r\x1b[K{line[: width - 1]}", end="", file=sys.stderr, flush=True)
+
+    def progress(self, line: str) -> None:
+        """What is going on: on a terminal as `status`, elsewhere a line of its own, if the last is some time ago."""
+        now = time.monotonic()
+        if sys.stderr.isatty():
+            self.status(line)
+        elif now >= self._told + EVERY:
+            self._told = now
+            self.lines([f"fixinplace: {line}"], to_error=True)
 
     @staticmethod
     def _write(stream: TextIO, data: bytes) -> None:

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import functools
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -95,17 +96,36 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
     if options.explain:
         found = Found(tuple(search.culprits(outcome.trace.offences, outcome.files, outcome.packages)))
         return replace(outcome, found=found, explained=True)
-    limits = Limits(seconds=options.seconds)
-
-    def progress(line: str) -> None:
-        if not options.json:
-            console.status(line)
-
-    with contextlib.closing(Runner(limits, options.allow_run)) as runner:
+    limits, started = Limits(seconds=options.seconds), time.monotonic()
+    progress = _Progress(started, None if options.json else console)
+    deadline = started + options.budget.seconds
+    with contextlib.closing(Runner(limits, options.allow_run, deadline, progress.show)) as runner:
         offences = [_located(probe, offence, runner) for offence in outcome.trace.offences]
-        found = Search(probe, outcome.files, runner, options.budget, progress, outcome.packages).run(offences)
+        found = Search(
+            probe, outcome.files, runner, options.budget, progress.trying, outcome.packages, started=started
+        ).run(offences)
     console.status("")
     return replace(outcome, found=found)
+
+
+@dataclass
+class _Progress:
+    """What the search is at; told at every try and at every run, and printed as often as the console thinks right."""
+
+    started: float
+    console: Console | None
+    tries: int = 0
+    line: str = "looking for what wrote"
+
+    def trying(self, line: str) -> None:
+        """The next try begins."""
+        self.tries, self.line = self.tries + 1, f"try {self.tries + 1}: {line}"
+        self.show()
+
+    def show(self) -> None:
+        """Tell where the search is."""
+        if self.console is not None:
+            self.console.progress(f"{self.line} ({time.monotonic() - self.started:.0f} s)")
 
 
 def _located(probe: Probe, offence: Offence, runner: Runner) -> Offence:

@@ -57,6 +57,7 @@ class Proposal:
     repair: name of the form. title: what is edited, for the report. meaning: what the program computes afterwards, for
     choices. changes: empty for explanations, whose `title` is then the remedy. rank: the lowest is tried first.
     caveats: what the proof cannot speak of, since another command may do what this one did not.
+    covers: paths of the module instances whose `inplace` it switches off.
     """
 
     repair: str
@@ -66,6 +67,7 @@ class Proposal:
     meaning: str = ""
     rank: int = 50
     caveats: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

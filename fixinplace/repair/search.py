@@ -21,6 +21,7 @@ from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
 from fixinplace.repair.patching import Attempt, Clash, back, compose
+from fixinplace.repair.steps.flags import weighed
 from fixinplace.trace.events import Offence, Place, Trace
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
@@ -122,7 +123,7 @@ def culprits(offences: Iterable[Offence], files: Files, packages: Files = _nothi
 def _proposals(offences: Sequence[Offence], files: Files, packages: Files) -> tuple[Proposal, ...]:
     each = [_of_offence(offence, files, packages) for offence in _distinct(offences)]
     found = [proposal for some in each for proposal in some]
-    found += _at_every_read(each)
+    found = [*weighed(found, offences), *_at_every_read(each)]
     unique: dict[object, Proposal] = {}
     for proposal in sorted(found, key=lambda each: each.rank):
         unique.setdefault(proposal.changes or (proposal.repair, proposal.title), proposal)
@@ -151,11 +152,11 @@ def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
 
 
 def _distinct(offences: Sequence[Offence]) -> list[Offence]:
-    """One offence for each place of saving and writing: a loop meets the same thing many times."""
+    """One offence for each place of saving and writing, and instance: a loop meets the same thing many times."""
     seen: dict[object, Offence] = {}
     for offence in offences:
         save: Place | None = offence.save.place if offence.save is not None else None
-        seen.setdefault((save, tuple(write.place for write in offence.writes)), offence)
+        seen.setdefault((save, tuple((write.place, write.instances.path) for write in offence.writes)), offence)
     return list(seen.values())
 
 
@@ -316,15 +317,17 @@ class Search:
 
     def _judged(self, attempt: Attempt) -> Tried:
         titles = "; ".join(proposal.title for proposal in attempt.proposals)
-        self.progress(f"trying {titles}")
+        self.progress(titles)
         ruling = self.lab.judge(self._case(attempt), attempt.marks).ruling
         tried = Tried(attempt, ruling)
         self.tried.append(tried)
+        if ruling.reason == "timed-out":
+            self._spent()
         return tried
 
     def _spent(self) -> bool:
         if len(self.tried) >= self.budget.judgements:
             self.stopped = f"the budget of {self.budget.judgements} tries is spent"
-        elif time.monotonic() - self.started > self.budget.seconds:
+        elif time.monotonic() >= self.started + self.budget.seconds:
             self.stopped = f"the budget of {self.budget.seconds:g} s is spent"
         return bool(self.stopped)

@@ -75,7 +75,9 @@ def headline(offence: Offence, files: Files) -> str:
         return "inference mode has made a tensor that autograd would have to keep for backward"
     text = place.text if place is not None and place.text else first.op
     name = next((name for name in first.names if " " not in name), None) or (first.names[0] if first.names else None)
-    what = f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}".replace("a  ", "a ")
+    what = (
+        f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}" if first.dtype else "a tensor"
+    )
     if first.origin != first.place:
         return f"`{text}` builds a module that overwrites {what}"
     verb = "may not overwrite" if offence.save is None and offence.message else "overwrites"

@@ -62,7 +62,10 @@ def lines(outcome: Outcome) -> Iterator[str]:
 
 
 def _nothing(outcome: Outcome) -> Iterator[str]:
-    if outcome.failure is not None:
+    if outcome.failure is not None and outcome.failure.type == "SystemExit":
+        code = outcome.failure.message
+        yield f"the command leaves with exit code {code if code.isdecimal() else 1} by itself, not of an in-place write"
+    elif outcome.failure is not None:
         yield f"the command fails by itself, not of an in-place write: {outcome.failure.sentence}"
     elif outcome.interrupted:
         yield f"the command did not end within {outcome.interrupted:g} s (--timeout), and nothing was wrong until then"

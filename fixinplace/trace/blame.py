@@ -43,7 +43,7 @@ class Facts:
     def identity(self) -> tuple[object, ...]:
         """What makes two offences the same to a reader: the places, the node, the cause."""
         saved = None if self.saved is None else self.saved.stack
-        written = tuple((write.stack, write.op) for write in self.writes[:1])
+        written = tuple((write.stack, write.op, write.instances.path) for write in self.writes[:1])
         return saved, written, self.needed, self.node, self.rule, self.message[:80]
 
 

@@ -44,6 +44,28 @@ class Standing(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Instances:
+    """The module that wrote by its `inplace` flag, among its like.
+
+    owners: class of every module that was running around it, innermost first, and its path in there. flagged: paths, in
+    the outermost, of all modules with the flag on; twins: of those that were built in the same place.
+    """
+
+    owners: tuple[tuple[str, str], ...] = ()
+    flagged: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Where the module that wrote is in the outermost one."""
+        return self.owners[-1][1] if self.owners else ""
+
+
+ALONE = Instances()
+"""No module with a flag."""
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """One in-place write, as it was when it happened.
 
@@ -54,6 +76,7 @@ class Write:
     version: before the write, of the storage's counter.
     names: who holds this storage at the time: `h`, `v (view)`, `self.h`, `d['q']`; `names_complete` is False where the
     search ran out of its budget.
+    instances: the other modules with their flag on, if it was such a module that wrote.
     by: "operator", "optimizer" (inside a step), "buffer" (the target is a buffer of a module), "initialiser".
     """
 
@@ -75,6 +98,7 @@ class Write:
     thread: str = ""
     names: tuple[str, ...] = ()
     names_complete: bool = True
+    instances: Instances = ALONE
 
     @property
     def origin(self) -> Place | None:
@@ -200,7 +224,12 @@ def _offence(data: Json) -> Offence:
 
 
 def _write(data: Json) -> Write:
-    return Write(**{**data, **_common(data), "built": _place(data["built"]), "names": tuple(data["names"])})
+    around = data["instances"]
+    instances = Instances(
+        tuple((name, path) for name, path in around["owners"]), tuple(around["flagged"]), tuple(around["twins"])
+    )
+    plain = {"built": _place(data["built"]), "names": tuple(data["names"]), "instances": instances}
+    return Write(**{**data, **_common(data), **plain})
 
 
 def _common(data: Json) -> Json:

@@ -20,7 +20,9 @@ import torch
 
 from fixinplace.trace import frames as stacks
 from fixinplace.trace import memory
+from fixinplace.trace.events import ALONE, Instances
 from fixinplace.trace.frames import Frames, Stack
+from fixinplace.trace.instances import instances
 
 EVENTS, OBJECTS, DEPTH, FRAMES, STACK = 3, 400, 3, 12, 64
 _MODULE = torch.nn.Module
@@ -36,13 +38,15 @@ class Scene:
 
     names: `h`, `v (view)`, `self.h`, `d['q']`. complete: the search ended by itself. module: class of the innermost
     module that was running and its path in the outermost one. built: the stack of its construction. buffer: the target
-    is a buffer of a module. in_function: it is an argument of a custom Function's forward.
+    is a buffer of a module. instances: of that module, if it has an `inplace` flag.
+    in_function: the target is an argument of a custom Function's forward.
     """
 
     names: tuple[str, ...] = ()
     complete: bool = True
     module: str = ""
     built: Stack = ()
+    instances: Instances = ALONE
     buffer: bool = False
     in_function: bool = False
 
@@ -55,6 +59,7 @@ class Around:
     running: list[torch.nn.Module]
     module: str
     built: Stack
+    instances: Instances = ALONE
 
 
 class Built:
@@ -89,13 +94,15 @@ class Scenes:
             return Around(frame, [], "", ())
         inner, outer = running[0], running[-1]
         path = next((name for name, each in outer.named_modules() if each is inner), "")
-        return Around(frame, running, f"{type(inner).__name__} {path}".strip(), self.built.of(inner))
+        flags = instances(running, lambda each: self._frames.site(self.built.of(each)))
+        return Around(frame, running, f"{type(inner).__name__} {path}".strip(), self.built.of(inner), flags)
 
     def of(self, around: Around, stack: Stack, key: int) -> Scene:
         """The scene of a write to the storage with this key."""
         names, complete = self.names(around.frame, stack, key)
         buffer = any(_has_buffer(each, key) for each in around.running)
-        return Scene(names, complete, around.module, around.built, buffer, _in_function(around.frame, key))
+        inside = _in_function(around.frame, key)
+        return Scene(names, complete, around.module, around.built, around.instances, buffer, inside)
 
     def names(self, frame: FrameType | None, stack: Stack, key: int, what: str = "") -> tuple[tuple[str, ...], bool]:
         """Names for a storage in the user's own frames, and whether the search was complete.

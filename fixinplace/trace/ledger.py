@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 import torch
 
 from fixinplace.trace import memory
-from fixinplace.trace.events import Place
+from fixinplace.trace.events import ALONE, Instances, Place
 from fixinplace.trace.frames import Stack
 
 
@@ -50,6 +50,7 @@ class Written:
     names_complete: bool = True
     module: str = ""
     built: Stack = ()
+    instances: Instances = ALONE
     buffer: bool = False
     undeclared: bool = False  # written in the forward of a custom Function that has not marked it dirty
     at: Place | None = None  # where the stack says nothing: a place that was found otherwise

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from fixinplace.trace import batched
 from fixinplace.trace import frames as stacks
 from fixinplace.trace.blame import Facts
 from fixinplace.trace.frames import Frames, Stack
@@ -43,11 +44,14 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"refers? to a single memory location", "", "elements of the tensor share memory: clone it before it is written"),
     (r"attempted to call in-place operation", "",
      "torch.func transforms must get every tensor that they write as an argument"),
-    (r"vmap: ", "FIP211", ""),
+    (r"vmap: |doesn't match the broadcast shape", "FIP211", ""),
+    (r"Batch norm got a batched tensor", "FIP211", "batch norm updates its running statistics, which have no batch"),
     (r"has been modified by an inplace operation", "",
      "torch's own check found it on a tensor that no saved-tensor hook was told of; the writer was not seen"),
     (r"detached in-?place", "", ""),
 )  # fmt: skip
+TOLD = "_told_by_fixinplace"
+"""What marks an exception that has become an offence."""
 _BACKWARD = re.compile(r"has been modified by an inplace operation|saved tensor that has been detached")
 
 
@@ -63,16 +67,19 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def is_told(error: BaseException) -> bool:
     """True if an in-place error ended the code, also where another exception was raised from it."""
-    return any(
-        isinstance(each, RuntimeError) and errors.is_inplace(Failure(type(each).__name__, str(each)))
-        for each in chain(error)
-    )
+    return any(is_known(each) for each in chain(error))
+
+
+def is_known(error: BaseException) -> bool:
+    """True for an in-place error: by its words, or since it has become an offence."""
+    told = isinstance(error, RuntimeError) and errors.is_inplace(Failure(type(error).__name__, str(error)))
+    return told or TOLD in error.__dict__
 
 
 def facts(error: BaseException, frames: Frames, places: Places, views: Views) -> Facts | None:
     """The offence that an exception tells; None if it is no in-place error."""
     message = str(error)
-    if not isinstance(error, RuntimeError) or not errors.is_inplace(Failure(type(error).__name__, message)):
+    if not isinstance(error, RuntimeError) or not (is_known(error) or batched.may_be(message)):
         return None
     rule, note = next((rule, note) for words, rule, note in _RULES if re.search(words, message, re.DOTALL))
     stack, frame = _stack(error, frames)
@@ -81,8 +88,12 @@ def facts(error: BaseException, frames: Frames, places: Places, views: Views) ->
     place = places.innermost(stack)
     node = _parsed("" if place is None else place.text)
     target = named(target_of(node), frame) if frame is not None and node is not None else None
+    if batched.may_be(message) and not batched.is_refused(message, node, target, frame):
+        return None
     write = Written(0, _op(node), stack, 0)
-    if isinstance(target, torch.Tensor):
+    if "running_mean" in message:
+        write.names = ("running_mean",)
+    elif isinstance(target, torch.Tensor):
         _describe(write, target)
         note = " ".join(filter(None, (note, _origin(rule, target, frame, places, views))))
     return Facts([write], rule=rule, message=message, note=note)

@@ -65,6 +65,7 @@ def _write(write: Written, blame: Blame, places: Places) -> Write:
         stack=places.stack(write.stack),
         built=places.innermost(write.built),
         module=write.module,
+        instances=write.instances,
         by=blame.by(write),
         shape=write.shape,
         dtype=write.dtype,

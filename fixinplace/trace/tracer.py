@@ -33,7 +33,6 @@ from fixinplace.trace.writes import WriteLog, WriteMode
 from fixinplace.verify.observe import UserCode
 
 MAX_OFFENCES = 1000
-_TOLD = "_told_by_fixinplace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +243,11 @@ class Tracer:
 
 def _tell(error: BaseException) -> None:
     """Mark an error as known; keeping it would keep its frames and their tensors."""
-    error.__dict__[_TOLD] = True
+    error.__dict__[refused.TOLD] = True
 
 
 def _is_told(error: BaseException) -> bool:
-    return _TOLD in error.__dict__
+    return refused.TOLD in error.__dict__
 
 
 def _saved(save: Save) -> Saved:

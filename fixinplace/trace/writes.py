@@ -135,6 +135,7 @@ class WriteLog:
             names_complete=scene.complete,
             module=scene.module,
             built=scene.built,
+            instances=scene.instances,
             buffer=scene.buffer,
             undeclared=scene.in_function and kind == "",
         )

@@ -16,16 +16,18 @@ from typing import Any
 
 import torch
 
+from fixinplace.trace.refused import chain
 from fixinplace.verify import load, tensors, traced
 from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
+from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.forward import Forward
 from fixinplace.verify.gradients import Recorder
 from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
-from fixinplace.verify.observe import REVERSE, Observer, UserCode
+from fixinplace.verify.observe import REVERSE, Observer, UserCode, neutral
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.reads import GradientReads
@@ -68,16 +70,19 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     if _pid() != process:
         _exit(0)  # a copy of this process that the program forked and let run on
     _flush()
+    left = ending.left() if job.kind in _PROGRAMS else ""
     failure = ending.failure(user, job.kind in _PROGRAMS)
     notes: list[str] = []
     if forward is not None:
         forward.uninstall()
-        failure = forward.excuse(failure)
+        failure = forward.excuse(Failure("SystemExit", left) if left and failure is None else failure)
     if failure is None:
         notes = _observe(job, records, forward or recorder, user, ending, before)
+        notes += [f"the program leaves with exit code {left}"] if left else []
     end = {
         "nonce": nonce,
         "failure": None if failure is None else dataclasses.asdict(failure),
+        "exit": left,
         "failures": [dataclasses.asdict(each) for each in recorder.failures],
         "reached": sorted(reach.reached()),
         "no_clone_reference": cloning.blind_spot,
@@ -99,11 +104,23 @@ class Ending:
     error: BaseException | None = None
 
     def failure(self, user: UserCode, script: bool) -> Failure | None:
-        """The exception as part of the record; a script may end with `sys.exit()`."""
+        """The exception as part of the record; a script may end with `sys.exit`, unless an in-place error is why."""
         if not isinstance(self.error, SystemExit):
             return None if self.error is None else failure_of(self.error, user)
-        stopped = script and (self.error.code is None or self.error.code == 0)
-        return None if stopped else Failure("SystemExit", str(self.error.code))
+        if not script:
+            return Failure("SystemExit", str(self.error.code))
+        told = (failure_of(each, user) for each in chain(self.error)) if self.left() else iter(())
+        return next((each for each in told if is_inplace(each)), None)
+
+    def left(self) -> str:
+        """The exit code of a script other than 0, with the error that was being handled; else empty."""
+        if not isinstance(self.error, SystemExit):
+            return ""
+        code, handled = self.error.code, self.error.__context__
+        if code is None or (isinstance(code, int) and code == 0):
+            return ""
+        words = str(int(code)) if isinstance(code, int) else f"1 ({neutral(str(code))})"
+        return words if handled is None else f"{words}, while handling {failure_of(handled).sentence}"
 
     def frames(self, user: UserCode) -> Iterator[FrameType]:
         """The user's functions that the exception ended, outermost first."""
@@ -179,6 +196,8 @@ def _observe(
     records.rows += [{"kind": "random", "path": name, "digest": digest} for name, digest in _random_states()]
     setting = f"grad mode {_grad_enabled()}, default dtype {_default_dtype()}"
     records.rows.append({"kind": "setting", "path": "torch settings", "text": setting})
+    if job.kind in _PROGRAMS:
+        records.rows.append({"kind": "exit", "path": "exit code", "text": ending.left() or "0"})
     observer = Observer(records, user, differentiation=gradients if isinstance(gradients, Forward) else REVERSE)
     if job.kind in _PROGRAMS:
         observer.script(sys.modules["__main__"])

@@ -105,6 +105,9 @@ def _surroundings(finder: Finder) -> None:
             finder.report("random-state-differs", path, f"the random state of {path} differs at the end")
         elif row["kind"] == "setting" and row["text"] != other.get("text"):
             finder.report("state-differs", path, f"torch ends with {other.get('text')}, not {row['text']}")
+        elif row["kind"] == "exit" and row["text"] != other.get("text"):
+            sentence = f"the rewritten version leaves with exit code {other.get('text')}, not {row['text']}"
+            finder.report("output-differs", path, sentence, numeric=True)
 
 
 def _output(finder: Finder) -> None:

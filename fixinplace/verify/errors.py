@@ -19,6 +19,7 @@ _INPLACE = re.compile(
     r"|functions with out=\.\.\. arguments don't support automatic differentiation"
     r"|attempted to call in-place operation .* that would mutate a captured Tensor"
     r"|vmap: .* is not possible because there exists a Tensor"
+    r"|Batch norm got a batched tensor as input while the running_mean or running_var"
 )
 _GPU = re.compile(
     r"Found no NVIDIA driver|not compiled with CUDA|No CUDA GPUs are available|CUDA driver|CUDA error"
@@ -71,13 +72,19 @@ def obstacle(run: Run) -> tuple[str, str] | None:
         return "probe-failed", f"the run left no end record: {run.detail}"
     if run.interpreter:
         return "probe-failed", run.interpreter
-    if run.failure is None or is_inplace(run.failure) or _told_by_exit(run):
-        return None
-    return _of_failure(run.failure)
+    if run.failure is None:
+        return _of_exit(run)
+    return None if is_inplace(run.failure) or _told_by_exit(run) else _of_failure(run.failure)
+
+
+def _of_exit(run: Run) -> tuple[str, str] | None:
+    """The lack of this machine that a program has caught and names when it leaves; other exit codes are values."""
+    named = any(words.search(run.exit) for words in (_GPU, _CONFINED, _MEMORY))
+    return _of_failure(Failure("SystemExit", run.exit)) if named else None
 
 
 def _told_by_exit(run: Run) -> bool:
-    """True if the program caught its in-place error and tells by its exit code alone, as a test runner does."""
+    """True if a function caught its in-place error and ends the program with a code of its own."""
     return run.failure is not None and run.failure.type == "SystemExit" and any(map(is_inplace, run.failures))
 
 

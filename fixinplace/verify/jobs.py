@@ -137,6 +137,7 @@ class Run:
     """What is known of a run without looking at its tensors.
 
     folder: where its manifest and its bytes lie.
+    exit: what a script left with other than 0, as a value of the program; empty for 0.
     failures: errors raised inside a backward, whether or not the program caught them.
     reached: indices into `Job.regions` whose code ran.
     no_clone_reference: why its gradients are no reference although saved tensors were cloned.
@@ -149,6 +150,7 @@ class Run:
     folder: str = ""
     detail: str = ""
     failure: Failure | None = None
+    exit: str = ""
     failures: tuple[Failure, ...] = ()
     reached: frozenset[int] = frozenset()
     no_clone_reference: str = ""
@@ -159,7 +161,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """The program came to its end without an exception."""
+        """The program came to its end without an exception, with whatever exit code."""
         return self.status is Status.ENDED and self.failure is None
 
 
@@ -248,6 +250,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         str(folder),
         detail,
         failure=None if end["failure"] is None else Failure(**end["failure"]),
+        exit=end["exit"],
         failures=tuple(Failure(**each) for each in end["failures"]),
         reached=frozenset(end["reached"]),
         no_clone_reference=end["no_clone_reference"],

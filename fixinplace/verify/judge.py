@@ -97,10 +97,12 @@ def _handled(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> Non
     """Raises Unproved if the program catches its in-place error, goes on, and shows that it did.
 
     What it computes after such an error is what the author wrote for that case; without the error it computes
-    something else, and whether that is right no run of the original can tell.
+    something else, and whether that is right no run of the original can tell.  A program that only tells the error by
+    its exit code, as a test runner does, leaves with another one where there is no error.
     """
     plain = bench.original()
-    if not reference.cloned or not plain.finished or not is_broken(plain):
+    told = plain.exit and plain.exit != reference.run.exit
+    if not reference.cloned or not plain.finished or not is_broken(plain) or told:
         return
     ours = bench.original(regions=references.regions_of([mark.original for mark in marks]))
     theirs = bench.rewritten(regions=references.regions_of([mark.rewritten for mark in marks]))

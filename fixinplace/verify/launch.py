@@ -22,7 +22,10 @@ _PATIENCE = 20.0
 
 @dataclass(frozen=True)
 class FirstRun:
-    """What the run told. problem: why there is no trace, one line. interrupted: it was stopped at its time limit."""
+    """What the run told.
+
+    problem: why nothing was run, or was traced, one line. interrupted: it was stopped at its time limit.
+    """
 
     trace: Trace
     failure: Failure | None = None
@@ -46,7 +49,7 @@ def first_run(probe: Probe, seconds: float) -> FirstRun:
     failure = None if answer["failure"] is None else Failure(**answer["failure"])
     if interrupted and failure is not None and failure.type == "KeyboardInterrupt":
         failure = None
-    return FirstRun(events.load(answer["trace"]), failure, "", interrupted)
+    return FirstRun(events.load(answer["trace"]), failure, answer["problem"], interrupted)
 
 
 def _environment() -> dict[str, str]:

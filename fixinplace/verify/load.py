@@ -19,10 +19,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
 
 from fixinplace.verify.jobs import Job, Patch
+
+
+class NoModule(ModuleNotFoundError):
+    """What `-m` names cannot be run: an error of the command, not of the program; the message is one line."""
 
 
 class Patched:
@@ -94,20 +99,36 @@ def _run_script(path: str, patched: Patched) -> None:
 
 
 def _run_module(name: str) -> None:
-    """What `python -m NAME` does: the folder of the call is searched first, a package runs its `__main__`."""
+    """What `python -m NAME` does: the folder of the call is searched first, a package runs its `__main__`.
+
+    Raises NoModule if there is nothing to run.
+    """
     sys.path.insert(0, str(Path.cwd()))
-    spec = importlib.util.find_spec(name)
-    if spec is not None and spec.submodule_search_locations is not None:
-        name = f"{name}.__main__"
-        spec = importlib.util.find_spec(name)
-    if spec is None or not isinstance(spec.loader, InspectLoader):
-        raise ModuleNotFoundError(f"No module named {name}", name=name)
+    spec, package = _spec(name), name
+    if spec.submodule_search_locations is not None:
+        name = f"{package}.__main__"
+        inside = importlib.util.find_spec(name)
+        if inside is None:
+            raise NoModule(f"-m {package}: {package} is a package without a __main__.py", name=name)
+        spec = inside
+    if not isinstance(spec.loader, InspectLoader) or (code := spec.loader.get_code(name)) is None:
+        raise NoModule(f"-m {package}: {name} has no Python code", name=name)
     main = sys.modules["__main__"]
     vars(main).update(__file__=spec.origin, __loader__=spec.loader, __package__=spec.parent, __spec__=spec)
     sys.argv[0] = spec.origin or name
-    code = spec.loader.get_code(name)
-    assert code is not None
     exec(code, vars(main))
+
+
+def _spec(name: str) -> ModuleSpec:
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise  # of an import inside one of its packages
+        raise NoModule(f"-m {name}: there is no module {error.name}", name=error.name) from error
+    if spec is None:
+        raise NoModule(f"-m {name}: there is no module {name}", name=name)
+    return spec
 
 
 def _import(path: Path) -> ModuleType:

@@ -83,6 +83,9 @@ def noise(bench: Bench, one: Run, two: Run) -> frozenset[str]:
     """
     if (why := obstacle(two)) is not None or not two.finished:
         raise Unproved("nondeterministic", f"a second run of the original ends differently: {why[1] if why else ''}")
+    if one.exit != two.exit:
+        codes = f"{one.exit or 0} and {two.exit or 0}"
+        raise Unproved("nondeterministic", f"two runs of the original leave with different exit codes: {codes}")
     differences = bench.compare(one, two, exact=True).differences
     for each in differences:
         if each.reason in GRADIENT_REASONS:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import select
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -39,6 +42,7 @@ from fixinplace.verify.probes import Probe
 
 _KEPT_RUNS = 32
 _KEPT_BYTES = 2 << 30
+_NO_TIME = "not started: no time is left for it"
 _PATIENCE = 60.0
 """Seconds that the server may take to start, and to answer after a run's own deadline."""
 
@@ -47,10 +51,18 @@ class Runner:
     """Judges rewritten files by running them; a context manager, usable from one thread at a time.
 
     allow_run: run even where the kernel cannot confine writes (isolation `limits`).
+    deadline: of `time.monotonic`; at that time the run under way is stopped, and nothing is run any more.
+    running: called before every run.
     framework, isolation: known after the first run; `unknown` until then.
     """
 
-    def __init__(self, limits: Limits | None = None, allow_run: bool = False) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        allow_run: bool = False,
+        deadline: float | None = None,
+        running: Callable[[], None] = lambda: None,
+    ) -> None:
         self.limits = limits or Limits()
         self.isolation = "unknown"
         self.framework = "unknown"
@@ -60,6 +72,8 @@ class Runner:
         self._problem: tuple[str, str] | None = None
         self._runs: dict[Job, Run] = {}
         self._number = 0
+        self._deadline = deadline
+        self._running = running
 
     def __enter__(self) -> Self:
         return self
@@ -83,18 +97,20 @@ class Runner:
         if (problem := self.problem) is not None:
             return Judgement(Ruling(Verdict.UNPROVED, *problem))
         try:
-            return judge.judge(self, case, marks)
+            judgement = judge.judge(self, case, marks)
         finally:
             self._forget()
+        return judgement if self._left() > 0 else Judgement(_cut(judgement.ruling))
 
     def alone(self, case: Case) -> Ruling:
         """Refute the rewritten texts while other culprits may remain in them; never a proof."""
         if (problem := self.problem) is not None:
             return Ruling(Verdict.UNPROVED, *problem)
         try:
-            return judge.alone(self, case)
+            ruling = judge.alone(self, case)
         finally:
             self._forget()
+        return ruling if self._left() > 0 else _cut(ruling)
 
     def trace(self, probe: Probe, texts: tuple[Patch, ...], watch: int | None = None) -> Trace | str:
         """What the tracer tells of a version; a sentence where there is no trace.
@@ -136,7 +152,7 @@ class Runner:
             "candidate": candidate.folder,
             "excluded": sorted(excluded),
             "exact": exact,
-            "limits": dataclasses.asdict(self.limits),
+            "limits": self._limits(),
         }
         answer = self._ask(request)
         return read_comparison(answer["result"]) if "result" in answer else str(answer["failed"])
@@ -148,19 +164,31 @@ class Runner:
             "reference": forward.folder,
             "candidate": candidate.folder,
             "number": number,
-            "limits": dataclasses.asdict(self.limits),
+            "limits": self._limits(),
         }
         answer = self._ask(request)
         return tuple(Slope(**each) for each in answer["result"]) if "result" in answer else str(answer["failed"])
 
+    def _left(self) -> float:
+        """Seconds until the deadline."""
+        return math.inf if self._deadline is None else self._deadline - time.monotonic()
+
+    def _limits(self, factor: int = 1) -> Json:
+        """The limits of a run or comparison, which may not outlast the deadline; factor: the server's."""
+        seconds = min(self.limits.seconds, max(self._left(), 0.1) / factor)
+        return dataclasses.asdict(dataclasses.replace(self.limits, seconds=seconds))
+
     def _run(self, job: Job) -> Run:
+        if self._left() <= 0:
+            return Run(Status.TIMED_OUT, detail=_NO_TIME)
+        self._running()
         self._number += 1
         assert self._folder is not None
         folder = Path(self._folder.name) / f"run-{self._number}"
         request = {
             "do": "run",
             "job": dump(job),
-            "limits": dataclasses.asdict(self.limits),
+            "limits": self._limits(TRACING_FACTOR if job.regions is not None else 1),
             "landlock": self._abi,
             "folder": str(folder),
         }
@@ -269,6 +297,11 @@ class _Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _cut(ruling: Ruling) -> Ruling:
+    """Of a judgement that the deadline may have cut: checks that had no time left count for nothing."""
+    return dataclasses.replace(ruling, verdict=Verdict.UNPROVED, reason="timed-out", sentence="no time is left for it")
 
 
 def _environment() -> dict[str, str]:

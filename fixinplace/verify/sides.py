@@ -14,7 +14,7 @@ from fixinplace.verify.observe import neutral
 
 @dataclass(frozen=True)
 class Side:
-    """One run's records: observed values by path, random states and settings, backwards in order with their leaves.
+    """One run's records: observed values by path, random states, settings, exit code, backwards and their leaves.
 
     derivatives: of a forward-mode run, in order, by the backward they belong to.
     """
@@ -34,6 +34,7 @@ def read(folder: Path) -> Side:
     tables = {
         "random": side.others,
         "setting": side.others,
+        "exit": side.others,
         "backward": side.backwards,
         "derivative": side.derivatives,
     }

@@ -21,9 +21,9 @@ import torch.autograd.graph
 
 from fixinplace.trace import events
 from fixinplace.trace.events import Place, Trace
+from fixinplace.trace.refused import is_known
 from fixinplace.trace.tracer import Options, Tracer
 from fixinplace.verify import load
-from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.gradients import HOOK, Recorder
 from fixinplace.verify.jobs import TRACE_FILE, Failure, Job, Json
@@ -102,8 +102,9 @@ def leave(traced: Traced, out: Path, nonce: str) -> None:
     """The trace and the end record, as `jobs.read_run` expects it."""
     failure = None if traced.failure is None else dataclasses.asdict(traced.failure)
     (out / TRACE_FILE).write_text(json.dumps(events.dump(traced.trace)), encoding="utf-8")
-    end: Json = {"nonce": nonce, "failure": failure, "failures": [], "reached": [], "no_clone_reference": "",
-           "interpreter": "", "notes": [], "unfilled": False, "forward": None, "imported": []}  # fmt: skip
+    end: Json = {"nonce": nonce, "failure": failure, "exit": "", "failures": [], "reached": [],
+           "no_clone_reference": "", "interpreter": "", "notes": [], "unfilled": False, "forward": None,
+           "imported": []}  # fmt: skip
     (out / "end.json").write_text(json.dumps(end), encoding="utf-8")
 
 
@@ -115,9 +116,11 @@ def main() -> None:
     traced = run(job)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    if traced.error is not None and traced.failure is not None and not is_inplace(traced.failure):
+    unrunnable = isinstance(traced.error, load.NoModule)
+    if traced.error is not None and not is_known(traced.error) and not unrunnable:
         _show(traced.error, UserCode())
     answer = {
+        "problem": str(traced.error) if unrunnable else "",
         "trace": events.dump(traced.trace),
         "failure": None if traced.failure is None else dataclasses.asdict(traced.failure),
     }
@@ -126,7 +129,11 @@ def main() -> None:
 
 
 def _show(error: BaseException, user: UserCode) -> None:
-    """The traceback from the first line of the user's on."""
+    """The traceback from the first line of the user's on; of `sys.exit` what Python prints, its message."""
+    if isinstance(error, SystemExit):
+        if not isinstance(error.code, int):
+            print(error.code, file=sys.stderr, flush=True)
+        return
     trace = error.__traceback__
     while trace is not None and not user.owns(trace.tb_frame.f_code.co_filename) and trace.tb_next is not None:
         trace = trace.tb_next

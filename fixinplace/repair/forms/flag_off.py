@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
-from fixinplace.trace.events import Place, Write
+from fixinplace.repair.steps.flags import is_false, set_later
+from fixinplace.trace.events import Write
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -18,37 +19,37 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         spots = [spot for place in places if (spot := scene.node(place)) is not None]
         for code, node in spots:
             if isinstance(node, ast.Call):
-                yield from _in_call(code, node)
+                yield from _in_call(code, node, write)
         if write.origin != write.place:
             yield from _set_later(scene, write)
 
 
-def _in_call(code: Code, node: ast.Call) -> Iterator[Proposal]:
+def _in_call(code: Code, node: ast.Call, write: Write) -> Iterator[Proposal]:
     for keyword in node.keywords:
-        if keyword.arg == "inplace" and not _is_false(keyword.value):
+        if keyword.arg == "inplace" and not is_false(keyword.value):
             edits = (code.replace(keyword.value, "False"),)
             title = f"`inplace=False` in `{' '.join(code.source_of(node).split())}`"
-            yield Proposal("flag-off", Tier.PATCH, title, (Change(code.path, edits),), rank=12)
+            yield Proposal(
+                "flag-off", Tier.PATCH, title, (Change(code.path, edits),), rank=12, covers=write.instances.twins
+            )
 
 
 def _set_later(scene: Scene, write: Write) -> Iterator[Proposal]:
-    """`m.inplace = True` in the files that the write has passed through."""
-    seen: set[str] = set()
-    for place in (write.built, *write.stack, write.place):
-        code = scene.files(place.file) if isinstance(place, Place) else None
-        if code is None or code.path in seen:
-            continue
-        seen.add(code.path)
-        for node in ast.walk(code.tree):
-            match node:
-                case ast.Assign(targets=[ast.Attribute(attr="inplace")], value=value) if not _is_false(value):
-                    edits = (code.replace(value, "False"),)
-                    title = f"`{code.source_of(node)}` switched off"
-                    yield Proposal("flag-off", Tier.PATCH, title, (Change(code.path, edits),), rank=13)
+    for code, node in set_later(scene, write):
+        edits = (code.replace(node.value, "False"),)
+        title = f"`{code.source_of(node)}` switched off"
+        changes = (Change(code.path, edits),)
+        covers = write.instances.flagged if _is_of_many(code, node) else ()
+        yield Proposal("flag-off", Tier.PATCH, title, changes, rank=13, covers=covers)
 
 
-def _is_false(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is False
+def _is_of_many(code: Code, node: ast.Assign) -> bool:
+    """True where a loop or a function sets the flag of whatever it is given."""
+    target = node.targets[0]
+    name = target.value.id if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) else ""
+    function = code.function(node)
+    given = [] if function is None else [each.arg for each in function.args.args]
+    return bool(name) and (code.loop(node) is not None or name in given)
 
 
 REPAIR = Repair(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fixinplace.model import Fix
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
@@ -30,7 +31,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             one = (code.path, outcome.fix, (*outcome.caveats, *_argument(outcome.fix)))
             if one not in made:
                 made.append(one)
-                yield _proposal([one])
+                yield replace(_proposal([one]), covers=write.instances.twins)
     if len(made) > 1:
         yield _proposal(made, 5)
 

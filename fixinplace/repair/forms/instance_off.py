@@ -1,0 +1,139 @@
+"""`inplace` off for the guilty instance alone: a statement behind the loop, the constructor or the assignment."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from fixinplace.detect.index import dotted
+from fixinplace.model import Edit
+from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.code import Code, Function
+from fixinplace.repair.steps.flags import set_later
+from fixinplace.trace.events import Write
+
+_WALKS = ("modules", "named_modules", "children", "named_children")
+_Found = tuple[Code, Edit | None, str]
+
+
+def propose(scene: Scene) -> Iterator[Proposal]:
+    """One statement that names the instance, where it is seen by that name and has its flag already."""
+    for write in scene.offence.writes[:1]:
+        owners = write.instances.owners
+        if write.origin == write.place or not owners:
+            continue
+        ways = (_behind_the_loop, _in_the_class, _behind_the_assignment)
+        code, edit, title = next((found for way in ways if (found := way(scene, write)) is not None), (None, None, ""))
+        if code is not None and edit is not None:
+            covers = _alike(write)
+            changes = (Change(code.path, (edit,)),)
+            yield Proposal("instance-off", Tier.PATCH, f"`{title}`", changes, rank=14, covers=covers)
+
+
+def _alike(write: Write) -> tuple[str, ...]:
+    """Instances that go by the same name in other objects of the class whose constructor would say it."""
+    path = write.instances.owners[0][1]
+    return tuple(each for each in write.instances.flagged if each == path or each.endswith(f".{path}"))
+
+
+def _statement(root: str, path: str) -> str:
+    text = root
+    for part in path.split("."):
+        if not part.isdecimal() and not part.isidentifier():
+            return f'{root}.get_submodule("{path}").inplace = False'
+        text += f"[{part}]" if part.isdecimal() else f".{part}"
+    return f"{text}.inplace = False"
+
+
+def _behind_the_loop(scene: Scene, write: Write) -> _Found | None:
+    """Where `for m in net.modules()` sets the flag of everything."""
+    for code, node in set_later(scene, write):
+        loop = code.loop(node)
+        while loop is not None and (outer := code.loop(loop)) is not None:
+            loop = outer
+        match loop:
+            case ast.For(iter=ast.Call(func=ast.Attribute(value=root, attr=attr))) if attr in _WALKS and dotted(root):
+                path = _below(code, loop, dotted(root), write)
+                text = _statement(dotted(root), path)
+                return code, code.after_statement(loop, text), text
+        return code, None, ""  # a flag that is set again is not switched off before
+    return None
+
+
+def _below(code: Code, loop: ast.For, root: str, write: Write) -> str:
+    """The path of the instance below what the loop walks over."""
+    owners = write.instances.owners
+    first, _, rest = root.partition(".")
+    kind = _class(code, loop)
+    own = next((path for name, path in owners if first == "self" and kind is not None and kind.name == name), None)
+    return (own or owners[-1][1]).removeprefix(f"{rest}." if rest else "")
+
+
+def _class(code: Code, node: ast.AST) -> ast.ClassDef | None:
+    return next((up for up in code.up(node) if isinstance(up, ast.ClassDef)), None)
+
+
+def _in_the_class(scene: Scene, write: Write) -> _Found | None:
+    """In the constructor of the nearest class of the user's that holds the instance."""
+    for name, path in write.instances.owners:
+        for place in write.stack:
+            code = scene.files(place.file) if place.function.split(".")[-2:-1] == [name] else None
+            init = None if code is None else _constructor(code, name)
+            if code is not None and init is not None and init.args.args:
+                return _in_constructor(code, init, path)
+    return None
+
+
+def _constructor(code: Code, name: str) -> Function | None:
+    kinds = (node for node in ast.walk(code.tree) if isinstance(node, ast.ClassDef) and node.name == name)
+    inits = (each for kind in kinds for each in kind.body if isinstance(each, ast.FunctionDef))
+    return next((each for each in inits if each.name == "__init__"), None)
+
+
+def _in_constructor(code: Code, init: Function, path: str) -> _Found | None:
+    root = init.args.args[0].arg
+    text = _statement(root, path)
+    for statement in init.body:
+        match statement:
+            case ast.Assign(targets=[target], value=value) if dotted(target) == f"{root}.{path}":
+                if isinstance(value, ast.Call) and _takes_flag(code, value):
+                    return code, _argument(code, value), f"{code.source_of(target)} = … inplace=False"
+                return code, code.after_statement(statement, text), text
+    last = init.body[-1]
+    return None if isinstance(last, ast.Return) else (code, code.after_statement(last, text), text)
+
+
+def _takes_flag(code: Code, call: ast.Call) -> bool:
+    """True if a function of this file is called that has a parameter `inplace`, and none is given."""
+    if not isinstance(call.func, ast.Name) or any(each.arg in (None, "inplace") for each in call.keywords):
+        return False
+    name = call.func.id
+    made = next((each for each in code.tree.body if isinstance(each, ast.FunctionDef) and each.name == name), None)
+    words = [] if made is None else [each.arg for each in (*made.args.args[len(call.args) :], *made.args.kwonlyargs)]
+    return "inplace" in words and not any(isinstance(each, ast.Starred) for each in call.args)
+
+
+def _argument(code: Code, call: ast.Call) -> Edit:
+    if call.args or call.keywords:
+        last = max((*call.args, *(each.value for each in call.keywords)), key=lambda each: code.text.span(each).end)
+        return code.after(last, ", inplace=False")
+    return code.replace(call, f"{code.source_of(call.func)}(inplace=False)")
+
+
+def _behind_the_assignment(scene: Scene, write: Write) -> _Found | None:
+    """Where the outermost module is built in the statement that builds the instance."""
+    spot = scene.node(write.built)
+    statement = None if spot is None else spot[0].statement(spot[1])
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]) if spot is not None:
+            text = _statement(name, write.instances.owners[-1][1])
+            return spot[0], spot[0].after_statement(statement, text), text
+    return None
+
+
+REPAIR = Repair(
+    name="instance-off",
+    what="Switches `inplace` off for the instance that wrote, in one statement that names it.",
+    why="Where a loop, a factory or one line makes many instances, most of them do no harm and go on saving memory.",
+    propose=propose,
+)

@@ -217,3 +217,32 @@ def test_a_place_outside_of_the_users_code_has_no_proposal():
     elsewhere = Place("/lib/other.py", 3, 1, 3, 4)
     far = replace(one, writes=(replace(one.writes[0], place=elsewhere, stack=(elsewhere,)),), save=None)
     assert proposed(text, far) == []
+
+
+BY_HAND = "def f(net, rows):\n    for row in rows:\n        net.weight[row] = 0\n    net.bias.zero_()\n"
+DECORATED = {
+    "nothing but writes": (BY_HAND, True),
+    "with a docstring and a condition": (
+        '@keep\ndef f(net, rows):\n    """Zero."""\n    if rows:\n        net.weight[row] = 0\n    net.bias.zero_()\n',
+        True,
+    ),
+    "something else is computed": (BY_HAND.replace("    net.bias", "    total = net.bias.sum()\n    net.bias"), False),
+    "a result": (BY_HAND + "    return net\n", False),
+    "neighbours": (BY_HAND.replace("    for row in rows:\n    ", ""), False),
+    "a coroutine": (f"async {BY_HAND}", False),
+}
+
+
+@pytest.mark.parametrize("name", DECORATED)
+def test_a_function_of_writes_by_hand_alone_is_decorated(name: str):
+    body, wanted = DECORATED[name]
+    text = HEAD + body
+    first = offence(text, "net.weight[row] = 0", None, "FIP203")
+    second = offence(text, "net.bias.zero_()", None, "FIP202")
+    both = [next(p for p in proposed(text, one) if p.repair == "without-grad") for one in (first, second)]
+
+    new = compose({PATH: code(text)}, both).rewritten[0].text
+
+    assert ("@torch.no_grad()\n" in new) is wanted, new
+    assert ("with torch.no_grad():" in new) is not wanted
+    assert not wanted or text.replace("def f(", "@torch.no_grad()\ndef f(") == new

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fixinplace.model import Edit, Fix, Span
 from fixinplace.repair.base import Proposal, Wrap
 from fixinplace.repair.code import Code
+from fixinplace.repair.decorating import decorated
 from fixinplace.source import Text
 from fixinplace.trace.events import Offence, Place, moved
 from fixinplace.verify import search
@@ -72,7 +73,8 @@ def _fixes(code: Code, path: str, proposals: Sequence[Proposal]) -> Iterator[Fix
     wraps = sorted(
         {wrap for p in proposals for c in p.changes if c.path == path for wrap in c.wraps}, key=lambda w: w.start
     )
-    lowered = dict(_lowered(code, wraps))
+    lowered = dict(decorated(code, wraps))
+    lowered.update(_lowered(code, [wrap for wrap in wraps if wrap not in lowered]))
     for group, proposal in enumerate(proposals):
         edits = [edit for change in proposal.changes if change.path == path for edit in change.edits]
         mine = [wrap for change in proposal.changes if change.path == path for wrap in change.wraps]

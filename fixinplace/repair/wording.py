@@ -73,7 +73,7 @@ def headline(offence: Offence, files: Files) -> str:
     place = first.origin
     if only_kept(offence):
         return "inference mode has made a tensor that autograd would have to keep for backward"
-    text = place.text if place is not None and place.text else first.op
+    text = _text(offence, files) or first.op
     name = next((name for name in first.names if " " not in name), None) or (first.names[0] if first.names else None)
     what = (
         f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}" if first.dtype else "a tensor"
@@ -82,6 +82,16 @@ def headline(offence: Offence, files: Files) -> str:
         return f"`{text}` builds a module that overwrites {what}"
     verb = "may not overwrite" if offence.save is None and offence.message else "overwrites"
     return f"`{text}` {verb} {what}"
+
+
+def _text(offence: Offence, files: Files) -> str:
+    """The source of the first write; of a store the whole line, since Python's position is that of its target."""
+    place = offence.writes[0].origin
+    spot = Scene(offence, files).node(place)
+    if spot is not None and isinstance(statement := spot[0].statement(spot[1]), ast.Assign):
+        if spot[1] in statement.targets:
+            return spot[0].source_of(statement).partition("\n")[0]
+    return place.text if place is not None else ""
 
 
 def reason_kept(offence: Offence) -> str:

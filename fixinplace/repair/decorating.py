@@ -1,0 +1,59 @@
+"""`@torch.no_grad()` on a function of which nothing but writes by hand is left."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from fixinplace.model import Edit, Span
+from fixinplace.repair.base import Wrap
+from fixinplace.repair.code import Code, Function
+
+
+def decorated(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Edit]]]:
+    """The wraps of functions for which one decorator says what several blocks would, each with its share of the edits.
+
+    Such a function does nothing but what is wrapped, in loops and conditions; it returns nothing and is called plainly.
+    """
+    statements = {code.text.span(node).start: node for node in ast.walk(code.tree) if isinstance(node, ast.stmt)}
+    of: dict[int, list[Wrap]] = {}
+    functions: dict[int, Function] = {}
+    for wrap in wraps:
+        function = code.function(statements[wrap.start])
+        if function is not None:
+            of.setdefault(id(function), []).append(wrap)
+            functions[id(function)] = function
+    for key, mine in of.items():
+        function, nodes = functions[key], [statements[wrap.start] for wrap in mine]
+        if len({wrap.header for wrap in mine}) == 1 and _needs_blocks(code, nodes) and _is_plain(function, nodes):
+            yield mine[0], [_decorator(code, function, mine[0].header)]
+            yield from ((wrap, []) for wrap in mine[1:])
+
+
+def _needs_blocks(code: Code, nodes: Sequence[ast.stmt]) -> bool:
+    """True if the statements are not neighbours, so that one block cannot hold them."""
+    places = [code.block(node) for node in nodes]
+    blocks = {id(place[0]) for place in places if place is not None}
+    numbers = sorted(place[1] for place in places if place is not None)
+    return len(blocks) > 1 or numbers != list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _is_plain(function: Function, nodes: Sequence[ast.stmt]) -> bool:
+    return isinstance(function, ast.FunctionDef) and all(_is_covered(each, nodes) for each in function.body)
+
+
+def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt]) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Constant()) | ast.Pass():
+            return True
+        case ast.For(body=body, orelse=rest) | ast.If(body=body, orelse=rest) if statement not in nodes:
+            return all(_is_covered(each, nodes) for each in [*body, *rest])
+    return statement in nodes
+
+
+def _decorator(code: Code, function: Function, header: str) -> Edit:
+    start = code.text.starts[function.lineno - 1]
+    line = code.text.text[start:]
+    head = line[: len(line) - len(line.lstrip(" \t"))]
+    switch = header.removeprefix("with ").removesuffix(":")
+    return Edit(Span(start + len(head), start + len(head)), f"@{switch}{code.newline}{head}")

@@ -70,7 +70,6 @@ def headline(offence: Offence, files: Files) -> str:
             offence.message.partition("\n")[0]
             or "a tensor that a backward needed was overwritten, by whom was not seen"
         )
-    place = first.origin
     if only_kept(offence):
         return "inference mode has made a tensor that autograd would have to keep for backward"
     text = _text(offence, files) or first.op
@@ -88,9 +87,9 @@ def _text(offence: Offence, files: Files) -> str:
     """The source of the first write; of a store the whole line, since Python's position is that of its target."""
     place = offence.writes[0].origin
     spot = Scene(offence, files).node(place)
-    if spot is not None and isinstance(statement := spot[0].statement(spot[1]), ast.Assign):
-        if spot[1] in statement.targets:
-            return spot[0].source_of(statement).partition("\n")[0]
+    statement = spot[0].statement(spot[1]) if spot is not None else None
+    if spot is not None and isinstance(statement, ast.Assign) and spot[1] in statement.targets:
+        return spot[0].source_of(statement).partition("\n")[0]
     return place.text if place is not None else ""
 
 

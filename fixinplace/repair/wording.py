@@ -6,7 +6,9 @@ import ast
 from collections.abc import Iterable
 
 from fixinplace.repair.base import Files, Proposal, Scene
+from fixinplace.repair.code import Code
 from fixinplace.repair.ran import writers
+from fixinplace.repair.steps.flags import set_later
 from fixinplace.trace.events import Offence, Place
 
 _RESULT = "keeps its result for backward"
@@ -38,12 +40,33 @@ def _of_call(node: ast.expr | ast.stmt) -> str:
 
 
 def place_of(offence: Offence, proposals: Iterable[Proposal], files: Files) -> Place | None:
-    """Where the culprit stands: the first write, else the mode that made the tensor, else the save."""
+    """Where the culprit stands: the first write, or the flag behind it; the mode that made the tensor; the save."""
     if only_kept(offence) and (mode := _mode(proposals, files)) is not None:
         return mode
     if offence.writes:
-        return offence.writes[0].origin
+        return _flag(offence, files) or offence.writes[0].origin
     return offence.save.place if offence.save is not None else offence.needed
+
+
+def _flag(offence: Offence, files: Files) -> Place | None:
+    """Where the `inplace` of a module was set, if not by the call that built it."""
+    write = offence.writes[0]
+    scene = Scene(offence, files)
+    built = scene.node(write.origin)
+    if write.origin == write.place or built is None or "inplace" in built[0].source_of(built[1]):
+        return None
+    call = built[1]
+    if isinstance(call, ast.Call) and any(isinstance(each, ast.Constant) and each.value is True for each in call.args):
+        return None
+    found = list(set_later(scene, write))
+    return place_in(*found[0]) if len(found) == 1 else None
+
+
+def place_in(code: Code, node: ast.expr | ast.stmt) -> Place:
+    """A node as a place."""
+    span = code.text.span(node)
+    (line, column), (end_line, end_column) = code.text.position(span.start), code.text.position(span.end)
+    return Place(code.path, line, column, end_line, end_column, text=code.source_of(node).partition("\n")[0])
 
 
 def only_kept(offence: Offence) -> bool:
@@ -77,6 +100,8 @@ def headline(offence: Offence, files: Files) -> str:
     what = (
         f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}" if first.dtype else "a tensor"
     )
+    if (flag := _flag(offence, files)) is not None:
+        return f"`{flag.text}` sets the flag of `{text}`, which overwrites {what}"
     if first.origin != first.place:
         return f"`{text}` builds a module that overwrites {what}"
     verb = "may not overwrite" if offence.save is None and offence.message else "overwrites"

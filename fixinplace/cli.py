@@ -114,6 +114,9 @@ def repair(
     unsafe_fixes: UnsafeFixes = False,
     budget: Annotated[str, typer.Option(metavar="TRIES[,SECONDS]", help="How long to search.")] = "60,600",
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one run may take.")] = 300.0,
+    in_place_runs: Annotated[
+        bool, typer.Option("--in-place-runs", help="Prove in your own folder and environment, not in a copy of it.")
+    ] = False,
     allow_run: AllowRun = False,
     output_format: Annotated[RepairFormat, typer.Option(help="How the result is printed.")] = RepairFormat.TEXT,
 ) -> None:
@@ -122,7 +125,7 @@ def repair(
     from fixinplace.commands.repair import repair as run_repair
 
     json = output_format is RepairFormat.JSON
-    options = Options(diff, explain, choose, json, unsafe_fixes, allow_run, timeout, _budget(budget))
+    options = Options(diff, explain, choose, json, unsafe_fixes, allow_run, timeout, _budget(budget), in_place_runs)
     _exit_with(lambda console: run_repair(module, tuple(words or ()), options, console))
 
 

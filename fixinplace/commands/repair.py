@@ -36,7 +36,10 @@ from fixinplace.verify.runner import Runner
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to repair.  choose: number of the proposal to write, 0 for none. seconds: for one run."""
+    """How to repair.  choose: number of the proposal to write, 0 for none. seconds: for one run.
+
+    in_place: later runs happen in the user's own folder and environment, not in a copy.
+    """
 
     dry: bool = False
     explain: bool = False
@@ -46,6 +49,7 @@ class Options:
     allow_run: bool = False
     seconds: float = 300.0
     budget: Budget = field(default_factory=Budget)
+    in_place: bool = False
 
 
 def repair(module: str | None, words: tuple[str, ...], options: Options, console: Console) -> int:
@@ -99,7 +103,8 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
     limits, started = Limits(seconds=options.seconds), time.monotonic()
     progress = _Progress(started, None if options.json else console)
     deadline = started + options.budget.seconds
-    with contextlib.closing(Runner(limits, options.allow_run, deadline, progress.show)) as runner:
+    runner = Runner(limits, options.allow_run, deadline, progress.show, options.in_place)
+    with contextlib.closing(runner):
         offences = [_located(probe, offence, runner) for offence in outcome.trace.offences]
         found = Search(
             probe, outcome.files, runner, options.budget, progress.trying, outcome.packages, started=started

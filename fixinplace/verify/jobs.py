@@ -61,6 +61,7 @@ class Job:
     as_data: what is written into a parameter is data, see Note [A parameter is data].
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
+    in_place: the program runs in its own folder and may write there, with the variables of `environment`.
     """
 
     kind: str
@@ -79,6 +80,8 @@ class Job:
     as_data: bool = False
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
+    in_place: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 class Status(enum.StrEnum):
@@ -231,6 +234,7 @@ def load(data: Json) -> Job:
         "arguments": tuple(data["arguments"]),
         "regions": None if regions is None else tuple(Region(*each) for each in regions),
         "import_paths": tuple(data["import_paths"]),
+        "environment": tuple((name, value) for name, value in data["environment"]),
     }
     return Job(**{**data, **plain})
 

@@ -53,6 +53,7 @@ class Runner:
     allow_run: run even where the kernel cannot confine writes (isolation `limits`).
     deadline: of `time.monotonic`; at that time the run under way is stopped, and nothing is run any more.
     running: called before every run.
+    in_place: runs happen in the program's own folder, which they may write, and with the variables of this process.
     framework, isolation: known after the first run; `unknown` until then.
     """
 
@@ -62,6 +63,7 @@ class Runner:
         allow_run: bool = False,
         deadline: float | None = None,
         running: Callable[[], None] = lambda: None,
+        in_place: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         self.isolation = "unknown"
@@ -74,6 +76,8 @@ class Runner:
         self._number = 0
         self._deadline = deadline
         self._running = running
+        self._in_place = in_place
+        self._environment = tuple(sorted(os.environ.items())) if in_place else ()
 
     def __enter__(self) -> Self:
         return self
@@ -128,7 +132,8 @@ class Runner:
 
     def run(self, job: Job) -> Run:
         """The run of this job, from memory if it has been run before."""
-        job = dataclasses.replace(job, import_paths=_import_paths())
+        own = self._environment
+        job = dataclasses.replace(job, import_paths=_import_paths(), in_place=self._in_place, environment=own)
         if job in self._runs:
             self._runs[job] = self._runs.pop(job)  # the youngest is last
             return self._runs[job]

@@ -3,7 +3,8 @@
 Note [A copy of the tree]
     A program finds its folder as it is and may write into it: folders are made anew, small files are copied, so that
     it can append to a log and replace a checkpoint.  Larger files are data, linked and therefore read-only.  Python
-    files are linked, so that their real paths lead to the texts that stand in for them.
+    files are linked, so that their real paths lead to the texts that stand in for them.  Runs in
+    place get the folder itself and the user's variables, for programs that need more than a copy of the folder has.
 
 Every function from `enter` on changes the calling process for good; they are called in a freshly forked child, in the
 order of `enter`, before any of the user's code is loaded.
@@ -20,6 +21,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +58,14 @@ class Scratch:
         """Where the run leaves its records."""
         return self.root / "out"
 
-    def create(self, beside: Path) -> None:
-        """Make the folders, and lay out the folder `beside` in `work`; see Note [A copy of the tree]."""
+    def create(self, beside: Path, in_place: bool = False) -> None:
+        """Make the folders, and lay out the folder `beside` in `work`, or lead there; see Note [A copy of the tree]."""
         for folder in (self.home, self.out):
             folder.mkdir(parents=True)
-        lay_out(beside, self.work)
+        if in_place:
+            self.work.symlink_to(beside.absolute())
+        else:
+            lay_out(beside, self.work)
 
 
 def lay_out(source: Path, target: Path) -> None:
@@ -94,18 +99,19 @@ def _lay(entry: Path, target: Path) -> None:
     target.symlink_to(entry)
 
 
-def enter(scratch: Scratch, limits: Limits, abi: int) -> None:
+def enter(scratch: Scratch, limits: Limits, abi: int, environment: Mapping[str, str], in_place: bool) -> None:
     """Turn this forked child into one that can run user code; `abi` 0 leaves landlock out."""
     os.setsid()
     die_with_parent(signal.SIGKILL)
     os.nice(5)  # the server must win the processor when it ends a tree that keeps forking
     _streams(scratch.out)
-    _environment(scratch.home)
+    _environment(scratch.home, environment)
     os.chdir(scratch.work)
     private = _namespaces(limits.memory)
     _limits(limits)
     if abi:
-        landlock.restrict(abi, (scratch.root, *private))
+        own = (scratch.work.resolve(),) if in_place else ()
+        landlock.restrict(abi, (scratch.root, *own, *private))
 
 
 def _streams(out: Path) -> None:
@@ -126,12 +132,12 @@ def _writer(number: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
 
-def _environment(home: Path) -> None:
+def _environment(home: Path, own: Mapping[str, str]) -> None:
+    """Next to nothing, or the user's own variables; what makes runs comparable is set in both."""
     path = os.environ.get("PATH", os.defpath)
     os.environ.clear()
+    os.environ.update(own or {"PATH": path, "HOME": str(home)})
     os.environ.update(
-        PATH=path,
-        HOME=str(home),
         TMPDIR=str(home),
         LANG="C.UTF-8",
         OMP_NUM_THREADS="1",

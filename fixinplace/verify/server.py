@@ -75,7 +75,7 @@ class Server:
             _freeze()
         scratch = Scratch(self.root / "scratch")
         _remove(scratch.root)
-        scratch.create(Path(job.folder or Path(job.texts[0].path).parent))
+        scratch.create(Path(job.folder or Path(job.texts[0].path).parent), job.in_place)
         pid = os.fork()
         if pid == 0:
             _child(lambda: _run_job(job, scratch, limits, request["landlock"], nonce))
@@ -168,7 +168,7 @@ def _child(work: Callable[[], None]) -> NoReturn:
 
 
 def _run_job(job: Job, scratch: Scratch, limits: Limits, abi: int, nonce: str) -> None:
-    enter(scratch, limits, abi)
+    enter(scratch, limits, abi, dict(job.environment), job.in_place)
     child.run(job, scratch, limits.file_size, nonce)
 
 

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from choosing import code
 from typer.testing import Result
+
+from fixinplace.repair.outcome import Outcome
+from fixinplace.repair.search import Culprit, Found
+from fixinplace.report import repair as report
+from fixinplace.trace.events import Offence, Place, Spot, Standing, Trace
 
 GATE = """
 import torch
@@ -304,6 +310,65 @@ def test_there_must_be_something_to_choose(command):
     assert result.exit_code == 2
     assert "there are 0 proposals" in result.stderr
     assert "h += x" in Path("gate.py").read_text()
+
+
+CARRIED = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    cell = nn.GRUCell(2, 3)
+    optimizer = torch.optim.SGD(cell.parameters(), lr=0.1)
+    h = torch.zeros(4, 3)
+    for window in torch.randn(3, 4, 2):
+        h = cell(window, h)
+        loss = h.square().mean()
+        optimizer.zero_grad()
+        loss.backward(retain_graph=True)
+        optimizer.step()
+    return h
+"""
+
+
+def test_of_what_was_chosen_alone_the_proof_is_shown(command):
+    write(carried=CARRIED)
+    data = document(command("repair", "--output-format", "json", "carried.py::main"))
+    first, *rest = (choice["proposals"][-1]["title"] for choice in data["choices"])
+
+    result = command("repair", "--diff", "--choose", "1", "carried.py::main")
+
+    assert data["chosen"] is None
+    assert rest
+    assert f"\nchosen 1 of {len(rest) + 1}: {first}\n" in result.stderr
+    assert data["choices"][0]["sentence"] in result.stderr
+    assert "--choose" not in result.stderr
+    assert not any(title in result.stderr for title in rest)
+    assert "+++" not in result.stderr
+    assert result.stdout == data["choices"][0]["diff"]
+
+
+def test_a_place_that_is_left_alone_is_named_once():
+    """A call of a module holds several operators, each with a standing of its own."""
+    places = [Place("/p.py", line, 5, line, 9) for line in (1, 2, 3)]
+    spots = (
+        Spot(places[0], "relu_", 1, Standing.CULPRIT, True),
+        Spot(places[0], "mul_", 1, Standing.HARMLESS, True),
+        Spot(places[1], "mul_", 1, Standing.HARMLESS, True),
+        Spot(places[1], "relu_", 1, Standing.PENDING, True),
+        Spot(places[2], "relu_", 1, Standing.HARMLESS, True),
+    )
+    program = code("pass")
+    culprit = Culprit((Offence("FIP101", None, (), places[0]),), ())
+    outcome = Outcome("p.py", Trace((), spots), None, True, lambda path: program, lambda path: None, Found((culprit,)))
+
+    alone = [line for line in report.lines(outcome) if "left alone" in line]
+
+    assert [line.partition(", left alone: ") for line in alone] == [
+        ("in place, saved, not needed", ", left alone: ", "/p.py:2:5"),
+        ("in place and harmless in this run", ", left alone: ", "/p.py:3:5"),
+    ]
 
 
 def test_two_culprits_are_repaired_together(command):

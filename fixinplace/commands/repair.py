@@ -59,7 +59,8 @@ def repair(module: str | None, words: tuple[str, ...], options: Options, console
         console.lines([f"fixinplace: {first.problem}"], to_error=True)
         return 2
     outcome = _outcome(probe, words if module is None else ("-m", module, *words), first)
-    outcome = replace(outcome, interrupted=options.seconds if first.interrupted else 0.0)
+    interrupted = options.seconds if first.interrupted else 0.0
+    outcome = replace(outcome, interrupted=interrupted, chosen=options.choose)
     if first.trace.offences:
         outcome = _searched(probe, outcome, options, console)
     outcome, problem = _written(outcome, options)

@@ -479,6 +479,34 @@ def test_a_line_that_writes_through_numpy_is_found_by_a_second_run(command):
     assert data["status"] == "repaired"
 
 
+def test_explaining_names_what_only_a_second_run_finds(command):
+    write(view=NUMPY)
+
+    result = command("repair", "--explain", "--output-format", "json", "view.py::main")
+
+    data = document(result)
+    assert (result.exit_code, data["exit"], data["status"]) == (1, 1, "found")
+    assert places(data) == [("view.py", 9, 8, 10)], data["culprits"]
+    (culprit,) = data["culprits"]
+    assert [culprit[part]["column"] for part in ("culprit", "save", "backward")] == [5, 9, 5]
+    assert {culprit[part]["file"] for part in ("culprit", "save", "backward")} == {"view.py"}
+    assert (culprit["rule"], culprit["name"]) == ("FIP302", "foreign-view-write")
+    assert (data["tried"], data["choices"], data["patch"], data["written"]) == ([], [], None, False)
+
+
+def test_what_was_tried_says_why_it_fell(command):
+    write(again=AGAIN)
+
+    data = document(command("repair", "--diff", "--output-format", "json", "again.py::main"))
+
+    assert data["tried"]
+    for tried in data["tried"]:
+        assert tried["verdict"] in ("unproved", "refuted")
+        assert tried["reason"] and tried["sentence"]
+        assert tried["proposals"][0]["title"] and tried["diff"]
+        assert tried["evidence"]
+
+
 def test_what_is_not_proved_is_no_patch_on_standard_output(command):
     write(again=AGAIN)
 

@@ -94,14 +94,15 @@ def _reader(wanted: Callable[[str], bool]) -> Files:
 
 
 def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console) -> Outcome:
-    if options.explain:
-        found = Found(tuple(search.culprits(outcome.trace.offences, outcome.files, outcome.packages)))
-        return replace(outcome, found=found, explained=True)
     limits, started = Limits(seconds=options.seconds), time.monotonic()
     progress = _Progress(started, None if options.json else console)
     deadline = started + options.budget.seconds
     with contextlib.closing(Runner(limits, options.allow_run, deadline, progress.show)) as runner:
         offences = [_located(probe, offence, runner) for offence in outcome.trace.offences]
+        if options.explain:
+            console.status("")
+            found = Found(tuple(search.culprits(offences, outcome.files, outcome.packages)))
+            return replace(outcome, found=found, explained=True)
         found = Search(
             probe, outcome.files, runner, options.budget, progress.trying, outcome.packages, started=started
         ).run(offences)

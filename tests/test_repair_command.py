@@ -153,7 +153,9 @@ def test_a_program_that_leaves_with_a_code_of_its_own_is_repaired(command):
 
     data = document(result)
     assert data["status"] == "repaired", data["tried"]
-    assert "the program leaves with exit code 3" in data["patch"]["evidence"][0]["notes"]
+    (evidence,) = data["patch"]["evidence"]
+    assert "the program leaves with exit code 3" in evidence["notes"]
+    assert evidence["checks_not_run"] == []
 
 
 @pytest.mark.parametrize("words", [("script.py",), ("-m", "script")])
@@ -165,7 +167,7 @@ def test_an_exit_of_the_programs_own_is_passed_through(command, capfd, words: tu
     shown = capfd.readouterr().err
     assert result.exit_code == 2
     assert shown.splitlines() == ["no data"]
-    assert "the command leaves with exit code 1 by itself, not of an in-place write" in result.stderr
+    assert result.stderr.startswith("the command leaves with exit code 1 by itself, and no backward of it was spoilt\n")
 
 
 def test_what_goes_wrong_without_an_error_is_found(command):

@@ -66,8 +66,9 @@ def lines(outcome: Outcome) -> Iterator[str]:
 
 def _nothing(outcome: Outcome) -> Iterator[str]:
     if outcome.failure is not None and outcome.failure.type == "SystemExit":
-        code = outcome.failure.message
-        yield f"the command leaves with exit code {code if code.isdecimal() else 1} by itself, not of an in-place write"
+        code = outcome.failure.message if outcome.failure.message.isdecimal() else 1
+        yield f"the command leaves with exit code {code} by itself, and no backward of it was spoilt"
+        yield "  what torch refuses to write is not seen where the program catches the error, as a test runner does"
     elif outcome.failure is not None:
         yield f"the command fails by itself, not of an in-place write: {outcome.failure.sentence}"
     elif outcome.interrupted:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from choosing import code
 from typer.testing import Result
+
+from fixinplace.repair.outcome import Outcome
+from fixinplace.repair.search import Culprit, Found
+from fixinplace.report import repair as report
+from fixinplace.trace.events import Offence, Place, Spot, Standing, Trace
 
 GATE = """
 import torch
@@ -147,7 +153,9 @@ def test_a_program_that_leaves_with_a_code_of_its_own_is_repaired(command):
 
     data = document(result)
     assert data["status"] == "repaired", data["tried"]
-    assert "the program leaves with exit code 3" in data["patch"]["evidence"][0]["notes"]
+    (evidence,) = data["patch"]["evidence"]
+    assert "the program leaves with exit code 3" in evidence["notes"]
+    assert evidence["checks_not_run"] == []
 
 
 @pytest.mark.parametrize("words", [("script.py",), ("-m", "script")])
@@ -159,7 +167,7 @@ def test_an_exit_of_the_programs_own_is_passed_through(command, capfd, words: tu
     shown = capfd.readouterr().err
     assert result.exit_code == 2
     assert shown.splitlines() == ["no data"]
-    assert "the command leaves with exit code 1 by itself, not of an in-place write" in result.stderr
+    assert result.stderr.startswith("the command leaves with exit code 1 by itself, and no backward of it was spoilt\n")
 
 
 def test_what_goes_wrong_without_an_error_is_found(command):
@@ -306,6 +314,65 @@ def test_there_must_be_something_to_choose(command):
     assert "h += x" in Path("gate.py").read_text()
 
 
+CARRIED = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    cell = nn.GRUCell(2, 3)
+    optimizer = torch.optim.SGD(cell.parameters(), lr=0.1)
+    h = torch.zeros(4, 3)
+    for window in torch.randn(3, 4, 2):
+        h = cell(window, h)
+        loss = h.square().mean()
+        optimizer.zero_grad()
+        loss.backward(retain_graph=True)
+        optimizer.step()
+    return h
+"""
+
+
+def test_of_what_was_chosen_alone_the_proof_is_shown(command):
+    write(carried=CARRIED)
+    data = document(command("repair", "--output-format", "json", "carried.py::main"))
+    first, *rest = (choice["proposals"][-1]["title"] for choice in data["choices"])
+
+    result = command("repair", "--diff", "--choose", "1", "carried.py::main")
+
+    assert data["chosen"] is None
+    assert rest
+    assert f"\nchosen 1 of {len(rest) + 1}: {first}\n" in result.stderr
+    assert data["choices"][0]["sentence"] in result.stderr
+    assert "--choose" not in result.stderr
+    assert not any(title in result.stderr for title in rest)
+    assert "+++" not in result.stderr
+    assert result.stdout == data["choices"][0]["diff"]
+
+
+def test_a_place_that_is_left_alone_is_named_once():
+    """A call of a module holds several operators, each with a standing of its own."""
+    places = [Place("/p.py", line, 5, line, 9) for line in (1, 2, 3)]
+    spots = (
+        Spot(places[0], "relu_", 1, Standing.CULPRIT, True),
+        Spot(places[0], "mul_", 1, Standing.HARMLESS, True),
+        Spot(places[1], "mul_", 1, Standing.HARMLESS, True),
+        Spot(places[1], "relu_", 1, Standing.PENDING, True),
+        Spot(places[2], "relu_", 1, Standing.HARMLESS, True),
+    )
+    program = code("pass")
+    culprit = Culprit((Offence("FIP101", None, (), places[0]),), ())
+    outcome = Outcome("p.py", Trace((), spots), None, True, lambda path: program, lambda path: None, Found((culprit,)))
+
+    alone = [line for line in report.lines(outcome) if "left alone" in line]
+
+    assert [line.partition(", left alone: ") for line in alone] == [
+        ("in place, saved, not needed", ", left alone: ", "/p.py:2:5"),
+        ("in place and harmless in this run", ", left alone: ", "/p.py:3:5"),
+    ]
+
+
 def test_two_culprits_are_repaired_together(command):
     two = GATE.replace("        return h", "        g = h.tanh()\n        g *= 2\n        return g")
     write(gate=two, train=TRAIN)
@@ -412,6 +479,34 @@ def test_a_line_that_writes_through_numpy_is_found_by_a_second_run(command):
     data = document(result)
     assert places(data) == [("view.py", 9, 8, 10)], data["culprits"]
     assert data["status"] == "repaired"
+
+
+def test_explaining_names_what_only_a_second_run_finds(command):
+    write(view=NUMPY)
+
+    result = command("repair", "--explain", "--output-format", "json", "view.py::main")
+
+    data = document(result)
+    assert (result.exit_code, data["exit"], data["status"]) == (1, 1, "found")
+    assert places(data) == [("view.py", 9, 8, 10)], data["culprits"]
+    (culprit,) = data["culprits"]
+    assert [culprit[part]["column"] for part in ("culprit", "save", "backward")] == [5, 9, 5]
+    assert {culprit[part]["file"] for part in ("culprit", "save", "backward")} == {"view.py"}
+    assert (culprit["rule"], culprit["name"]) == ("FIP302", "foreign-view-write")
+    assert (data["tried"], data["choices"], data["patch"], data["written"]) == ([], [], None, False)
+
+
+def test_what_was_tried_says_why_it_fell(command):
+    write(again=AGAIN)
+
+    data = document(command("repair", "--diff", "--output-format", "json", "again.py::main"))
+
+    assert data["tried"]
+    for tried in data["tried"]:
+        assert tried["verdict"] in ("unproved", "refuted")
+        assert tried["reason"] and tried["sentence"]
+        assert tried["proposals"][0]["title"] and tried["diff"]
+        assert tried["evidence"]
 
 
 def test_what_is_not_proved_is_no_patch_on_standard_output(command):

@@ -63,7 +63,8 @@ def repair(module: str | None, words: tuple[str, ...], options: Options, console
         console.lines([f"fixinplace: {first.problem}"], to_error=True)
         return 2
     outcome = _outcome(probe, words if module is None else ("-m", module, *words), first)
-    outcome = replace(outcome, interrupted=options.seconds if first.interrupted else 0.0)
+    interrupted = options.seconds if first.interrupted else 0.0
+    outcome = replace(outcome, interrupted=interrupted, chosen=options.choose)
     if first.trace.offences:
         outcome = _searched(probe, outcome, options, console)
     outcome, problem = _written(outcome, options)
@@ -97,15 +98,16 @@ def _reader(wanted: Callable[[str], bool]) -> Files:
 
 
 def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console) -> Outcome:
-    if options.explain:
-        found = Found(tuple(search.culprits(outcome.trace.offences, outcome.files, outcome.packages)))
-        return replace(outcome, found=found, explained=True)
     limits, started = Limits(seconds=options.seconds), time.monotonic()
     progress = _Progress(started, None if options.json else console)
     deadline = started + options.budget.seconds
     runner = Runner(limits, options.allow_run, deadline, progress.show, options.in_place)
     with contextlib.closing(runner):
         offences = [_located(probe, offence, runner) for offence in outcome.trace.offences]
+        if options.explain:
+            console.status("")
+            found = Found(tuple(search.culprits(offences, outcome.files, outcome.packages)))
+            return replace(outcome, found=found, explained=True)
         found = Search(
             probe, outcome.files, runner, options.budget, progress.trying, outcome.packages, started=started
         ).run(offences)

@@ -18,7 +18,7 @@ class Outcome:
 
     packages: reads the files of installed packages, which are shown and never written.
     ours: the failure is an in-place error. found: None where nothing was searched. explained: stopped before patching.
-    paths: files that were written.
+    chosen: number of the proposal that the user wants, 0 for none. paths: files that were written.
     interrupted: seconds after which the first run was stopped, 0 if it came to its end.
     """
 
@@ -30,6 +30,7 @@ class Outcome:
     packages: Files
     found: Found | None = None
     explained: bool = False
+    chosen: int = 0
     interrupted: float = 0.0
     written: bool = False
     paths: tuple[str, ...] = ()

@@ -55,16 +55,20 @@ def lines(outcome: Outcome) -> Iterator[str]:
     yield from _harmless(outcome)
     if outcome.explained:
         return
-    yield from _verdict(outcome)
-    yield from _choices(outcome)
+    if outcome.chosen:
+        yield from _chosen(found.choices, outcome.chosen)
+    else:
+        yield from _verdict(outcome)
+        yield from _choices(outcome)
     if outcome.written:
         yield f"written: {', '.join(dict.fromkeys(outcome.paths))}"
 
 
 def _nothing(outcome: Outcome) -> Iterator[str]:
     if outcome.failure is not None and outcome.failure.type == "SystemExit":
-        code = outcome.failure.message
-        yield f"the command leaves with exit code {code if code.isdecimal() else 1} by itself, not of an in-place write"
+        code = outcome.failure.message if outcome.failure.message.isdecimal() else 1
+        yield f"the command leaves with exit code {code} by itself, and no backward of it was spoilt"
+        yield "  what torch refuses to write is not seen where the program catches the error, as a test runner does"
     elif outcome.failure is not None:
         yield f"the command fails by itself, not of an in-place write: {outcome.failure.sentence}"
     elif outcome.interrupted:
@@ -121,10 +125,12 @@ def _details(offence: Offence, seen: Offence) -> Iterator[str]:
 def _harmless(outcome: Outcome) -> Iterator[str]:
     """In-place code that did no harm in this run, and stays."""
     some = [spot for spot in outcome.trace.spots if spot.standing is not Standing.CULPRIT and _own(outcome, spot)]
+    told = {_where(spot.place) for spot in outcome.trace.spots if spot.standing is Standing.CULPRIT}
     for standing in (Standing.PENDING, Standing.HARMLESS):
         spots = [spot for spot in some if spot.standing is standing and spot.tracked]
-        if spots:
-            places = list(dict.fromkeys(_where(spot.place) for spot in spots))
+        places = [place for place in dict.fromkeys(_where(spot.place) for spot in spots) if place not in told]
+        told.update(places)
+        if places:
             shown = ", ".join(places[:6])
             more = f" and {len(places) - 6} more" if len(places) > 6 else ""
             word = (
@@ -147,8 +153,7 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
     elif found.proved:
         yield f"proved: {evidence_line(best.ruling.evidence)}"
         yield from (f"  {shortened(note)}" for note in _notes(best.ruling))
-        caveats = (caveat for proposal in best.attempt.proposals for caveat in proposal.caveats)
-        yield from (f"  caveat: {caveat}" for caveat in dict.fromkeys(caveats))
+        yield from _caveats(best)
         yield from _upstream(outcome)
     else:
         yield shortened(f"not repaired: {best.ruling.verdict} {best.ruling.reason or ''}: {best.ruling.sentence}")
@@ -187,6 +192,22 @@ def _choices(outcome: Outcome) -> Iterator[str]:
         yield from (f"   {shortened(note)}" for note in _notes(choice.ruling) if note.startswith("left out on purpose"))
         diffs = patch(outcome, choice.attempt).decode("utf-8", "replace").splitlines()
         yield from (f"   {line}" for line in diffs)
+
+
+def _chosen(choices: Sequence[Tried], number: int) -> Iterator[str]:
+    """The repair that is written; its diff is on standard output."""
+    choice = choices[number - 1]
+    proposal = choice.attempt.proposals[-1]
+    yield f"chosen {number} of {len(choices)}: {proposal.title}"
+    yield f"  {proposal.meaning}"
+    yield f"  {_checked(choice.ruling)}"
+    yield from (f"  {shortened(note)}" for note in _notes(choice.ruling))
+    yield from _caveats(choice)
+
+
+def _caveats(tried: Tried) -> Iterator[str]:
+    caveats = (caveat for proposal in tried.attempt.proposals for caveat in proposal.caveats)
+    yield from (f"  caveat: {caveat}" for caveat in dict.fromkeys(caveats))
 
 
 def _checked(ruling: Ruling) -> str:
@@ -228,6 +249,7 @@ def to_json(outcome: Outcome, code: int) -> str:
         "notes": list(outcome.trace.notes),
         "tried": [_tried(outcome, one) for one in found.tried] if found is not None else [],
         "choices": [_choice(outcome, one) for one in found.choices] if found is not None else [],
+        "chosen": outcome.chosen or None,
         "patch": _tried(outcome, best) if best is not None else None,
         "written": outcome.written,
         "stopped": found.stopped if found is not None else "",

@@ -143,6 +143,8 @@ class Bench:
     def trace(self, texts: Texts) -> Trace | str:
         """What the tracer tells of one of the two versions, or a sentence why it tells nothing."""
         run = self._run(texts, {"traced": True})
+        if run.exit != self._run(texts, {}).exit:
+            return f"it leaves with exit code {run.exit or 0} under the tracer alone"
         return self.lab.trace(self.case.probe, texts) if run.finished else why_not(run)
 
     def with_all_checks(self, ruling: Ruling) -> Ruling:

@@ -22,12 +22,12 @@ from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
 from fixinplace.verify.errors import is_inplace
-from fixinplace.verify.failures import failure_of
+from fixinplace.verify.failures import exit_of, failure_of
 from fixinplace.verify.forward import Forward
 from fixinplace.verify.gradients import Recorder
 from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
-from fixinplace.verify.observe import REVERSE, Observer, UserCode, neutral
+from fixinplace.verify.observe import REVERSE, Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.reads import GradientReads
@@ -113,14 +113,8 @@ class Ending:
         return next((each for each in told if is_inplace(each)), None)
 
     def left(self) -> str:
-        """The exit code of a script other than 0, with the error that was being handled; else empty."""
-        if not isinstance(self.error, SystemExit):
-            return ""
-        code, handled = self.error.code, self.error.__context__
-        if code is None or (isinstance(code, int) and code == 0):
-            return ""
-        words = str(int(code)) if isinstance(code, int) else f"1 ({neutral(str(code))})"
-        return words if handled is None else f"{words}, while handling {failure_of(handled).sentence}"
+        """What a script leaves with, see `failures.exit_of`."""
+        return exit_of(self.error)
 
     def frames(self, user: UserCode) -> Iterator[FrameType]:
         """The user's functions that the exception ended, outermost first."""

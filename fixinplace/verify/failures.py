@@ -19,3 +19,14 @@ def failure_of(error: BaseException, user: UserCode | None = None) -> Failure:
         file, line = error.filename, error.lineno or 0
     missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
     return Failure(type(error).__name__, neutral(str(error)), file, line, missing)
+
+
+def exit_of(error: BaseException | None) -> str:
+    """The exit code of `sys.exit` other than 0, with the error that was being handled; else empty."""
+    if not isinstance(error, SystemExit):
+        return ""
+    code, handled = error.code, error.__context__
+    if code is None or (isinstance(code, int) and code == 0):
+        return ""
+    words = str(int(code)) if isinstance(code, int) else f"1 ({neutral(str(code))})"
+    return words if handled is None else f"{words}, while handling {failure_of(handled).sentence}"

@@ -30,7 +30,8 @@ def check(bench: Bench, marks: tuple[Mark, ...]) -> Ruling | None:
     if not trace.offences:
         return None
     theirs = bench.trace(bench.case.original)
-    known = None if isinstance(theirs, str) else {_kind(each) for each in theirs.offences}
+    died = isinstance(theirs, str) or not all(each.silent for each in theirs.offences)
+    known = None if died or isinstance(theirs, str) else {_kind(each) for each in theirs.offences}
     for each in trace.offences:
         if _touched(bench, marks, each) or (known is not None and _kind(each) not in known):
             sentence = f"the rewritten version overwrites what a backward needs: {_sentence(each)}"

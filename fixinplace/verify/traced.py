@@ -24,7 +24,7 @@ from fixinplace.trace.events import Place, Trace
 from fixinplace.trace.refused import is_known
 from fixinplace.trace.tracer import Options, Tracer
 from fixinplace.verify import load
-from fixinplace.verify.failures import failure_of
+from fixinplace.verify.failures import exit_of, failure_of
 from fixinplace.verify.gradients import HOOK, Recorder
 from fixinplace.verify.jobs import TRACE_FILE, Failure, Job, Json
 from fixinplace.verify.leaves import LeafNames
@@ -100,9 +100,10 @@ def _real(trace: Trace) -> Trace:
 
 def leave(traced: Traced, out: Path, nonce: str) -> None:
     """The trace and the end record, as `jobs.read_run` expects it."""
-    failure = None if traced.failure is None else dataclasses.asdict(traced.failure)
+    exits = exit_of(traced.error)
+    failure = None if traced.failure is None or exits else dataclasses.asdict(traced.failure)
     (out / TRACE_FILE).write_text(json.dumps(events.dump(traced.trace)), encoding="utf-8")
-    end: Json = {"nonce": nonce, "failure": failure, "exit": "", "failures": [], "reached": [],
+    end: Json = {"nonce": nonce, "failure": failure, "exit": exits, "failures": [], "reached": [],
            "no_clone_reference": "", "interpreter": "", "notes": [], "unfilled": False, "forward": None,
            "imported": []}  # fmt: skip
     (out / "end.json").write_text(json.dumps(end), encoding="utf-8")

@@ -25,15 +25,25 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         ways = (_behind_the_loop, _in_the_class, _behind_the_assignment)
         code, edit, title = next((found for way in ways if (found := way(scene, write)) is not None), (None, None, ""))
         if code is not None and edit is not None:
-            covers = _alike(write)
+            covers = _alike(write, code, edit)
             changes = (Change(code.path, (edit,)),)
             yield Proposal("instance-off", Tier.PATCH, f"`{title}`", changes, rank=14, covers=covers)
 
 
-def _alike(write: Write) -> tuple[str, ...]:
-    """Instances that go by the same name in other objects of the class whose constructor would say it."""
-    path = write.instances.owners[0][1]
-    return tuple(each for each in write.instances.flagged if each == path or each.endswith(f".{path}"))
+def _alike(write: Write, code: Code, edit: Edit) -> tuple[str, ...]:
+    """Instances that the edit concerns: in a constructor, those of the same name in every object of the class."""
+    spot = next(
+        (node for node in ast.walk(code.tree) if isinstance(node, ast.ClassDef) and _holds(code, node, edit)), None
+    )
+    own = next((path for name, path in write.instances.owners if spot is not None and spot.name == name), None)
+    path = own or write.instances.path
+    same = tuple(each for each in write.instances.flagged if each == path or each.endswith(f".{path}"))
+    return same or (write.instances.path,)
+
+
+def _holds(code: Code, node: ast.ClassDef, edit: Edit) -> bool:
+    span = code.text.span(node)
+    return span.start <= edit.span.start and edit.span.end <= (code.line_end(span.end) or span.end)
 
 
 def _statement(root: str, path: str) -> str:

@@ -12,7 +12,7 @@ from fixinplace.trace.events import Offence, Place, Write
 
 INSTANCE = "instance-off"
 _LINES = 2
-_FIRST, _SHOWN = 9, 4
+_SOONER, _SHOWN = 5, 4
 
 
 def set_later(scene: Scene, write: Write) -> Iterator[tuple[Code, ast.Assign]]:
@@ -41,25 +41,30 @@ def weighed(proposals: Iterable[Proposal], offences: Sequence[Offence]) -> Itera
     long as that takes a line or two; what an edit switches off without need is its caveat.
     """
     guilty = {each.writes[0].instances.path for each in offences if each.writes} - {""}
-    single: dict[object, Proposal] = {}
+    single: dict[int, dict[object, Proposal]] = {}  # by rank: edits of packages are kept apart
     spare = False
     for each in proposals:
         if each.repair == INSTANCE:
-            single.setdefault(each.changes, each)
+            single.setdefault(each.rank, {}).setdefault(each.changes, each)
             continue
         harmless = [path for path in each.covers if path not in guilty]
         spare = spare or bool(harmless)
         yield _told(each, harmless)
-    if 0 < len(single) <= _LINES:
-        order = [path for each in offences for path in each.writes[0].instances.flagged]
-        yield _joined(tuple(sorted(single.values(), key=lambda each: order.index(each.covers[0]))), guilty, spare)
+    order = [path for each in offences for write in each.writes[:1] for path in write.instances.flagged]
+    for some in single.values():
+        if len(some) <= _LINES:
+            yield _joined(sorted(some.values(), key=lambda each: _index(order, each)), guilty, spare)
 
 
-def _joined(some: tuple[Proposal, ...], guilty: set[str], spare: bool) -> Proposal:
+def _index(order: Sequence[str], proposal: Proposal) -> int:
+    return next((n for n, path in enumerate(order) if path in proposal.covers), len(order))
+
+
+def _joined(some: Sequence[Proposal], guilty: set[str], spare: bool) -> Proposal:
     covers = tuple(dict.fromkeys(path for each in some for path in each.covers))
     changes = tuple(change for each in some for change in each.changes)
     title = " and ".join(each.title for each in some)
-    rank = _FIRST if spare else some[0].rank
+    rank = some[0].rank - (_SOONER if spare else 0)
     one = replace(some[0], title=title, changes=changes, covers=covers, rank=rank)
     return _told(one, [path for path in covers if path not in guilty])
 

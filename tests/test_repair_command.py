@@ -516,3 +516,47 @@ def test_what_is_not_proved_is_no_patch_on_standard_output(command):
 
     assert result.exit_code == 1
     assert result.stdout == ""
+
+
+SURROUNDED = """
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+scale = float(os.environ["SCALE"])
+data = torch.tensor([float(x) for x in Path("../numbers.txt").read_text().split()], requires_grad=True)
+y = data.sigmoid()
+y += scale
+Path("log.txt").write_text("ran")
+y.square().sum().backward()
+"""
+
+
+def test_a_program_that_needs_its_surroundings_is_proved_in_place(command, monkeypatch, tmp_path):
+    Path("numbers.txt").write_text("1 2 3")
+    Path("run").mkdir()
+    monkeypatch.chdir("run")
+    monkeypatch.setenv("SCALE", "2")
+    write(train=SURROUNDED)
+
+    copied = command("repair", "--diff", "train.py")
+    Path("log.txt").unlink()
+    own = command("repair", "--diff", "--in-place-runs", "train.py")
+
+    assert "unproved probe-failed" in copied.stderr and "KeyError: 'SCALE'" in copied.stderr
+    assert "--in-place-runs proves in its own folder" in copied.stderr
+    assert "proved: " in own.stderr and "+y = y + scale" in own.stdout
+    assert Path("log.txt").read_text() == "ran"
+
+
+def test_a_run_in_place_writes_its_own_folder_and_nothing_else(command, monkeypatch):
+    Path("run").mkdir()
+    monkeypatch.chdir("run")
+    text = SURROUNDED.replace('scale = float(os.environ["SCALE"])', "scale = 2").replace('"log.txt"', '"../log.txt"')
+    write(train=text.replace('[float(x) for x in Path("../numbers.txt").read_text().split()]', "[1.0, 2.0]"))
+
+    result = command("repair", "--diff", "--in-place-runs", "train.py")
+
+    assert "is stopped by the sandbox" in result.stderr, result.stderr

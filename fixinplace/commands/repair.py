@@ -112,7 +112,7 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
             probe, outcome.files, runner, options.budget, progress.trying, outcome.packages, started=started
         ).run(offences)
     console.status("")
-    return replace(outcome, found=found)
+    return replace(outcome, found=found, in_place=options.in_place)
 
 
 @dataclass

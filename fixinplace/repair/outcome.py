@@ -19,6 +19,7 @@ class Outcome:
     packages: reads the files of installed packages, which are shown and never written.
     ours: the failure is an in-place error. found: None where nothing was searched. explained: stopped before patching.
     chosen: number of the proposal that the user wants, 0 for none. paths: files that were written.
+    in_place: the search ran in the user's own folder and environment.
     interrupted: seconds after which the first run was stopped, 0 if it came to its end.
     """
 
@@ -31,6 +32,7 @@ class Outcome:
     found: Found | None = None
     explained: bool = False
     chosen: int = 0
+    in_place: bool = False
     interrupted: float = 0.0
     written: bool = False
     paths: tuple[str, ...] = ()

@@ -159,7 +159,7 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
         yield shortened(f"not repaired: {best.ruling.verdict} {best.ruling.reason or ''}: {best.ruling.sentence}")
         yield from (f"  tried {line}" for line in _fallen(found.tried))
         if best.ruling.reason == "probe-failed" and not outcome.in_place:
-            yield "  it ran outside the sandbox: --in-place-runs proves in its own folder, with your environment variables"
+            yield "  outside the sandbox it ran: --in-place-runs proves in its own folder and with your environment"
     if found.stopped:
         yield f"  {found.stopped}; --budget gives more"
 

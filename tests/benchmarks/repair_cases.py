@@ -141,7 +141,7 @@ def judge_patch(bench: Bench, score: Score, document: dict[str, Any], folder: Pa
         score.outcome = "as expert" if not found else "differs"
     if found and patch["verdict"] in {"proved", "safe"}:
         score.wrong += [f"{claim}: {each}" for each in found[:2]]
-    elif claim != "proved":
+    elif claim != "proved" and document["status"] != "upstream":
         score.outcome = claim.replace(", ", " ")
         score.remarks.append(f"{patch['reason']}: {patch['sentence']}; in truth {'differs' if found else 'as expert'}")
     expert = min(changed((FOLDER / diff).read_text()) for diff in bench.case.diffs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from choosing import PATH, Program, Record, of, program, run, traced
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from fixinplace.repair.base import Proposal, Tier
+from fixinplace.repair.base import Proposal, Tier, repairs
+from fixinplace.trace.events import Place
 
 NAMES = sorted(PROGRAMS)
 CHOICES = [
@@ -372,6 +374,20 @@ def test_what_is_explained(rule: str):
     ):
         assert words in proposal.meaning
     assert "The writer is known." in proposal.meaning
+
+
+def test_a_checkpoint_is_told_from_other_hooks():
+    one = Program("a = f(x)\nb = g(a)\na.add_(1)\nb.backward()\n", "g(a)", "a.add_(1)", "b.backward()", "FIP307")
+    scene = one.scene
+    save = scene.offence.save
+    assert save is not None
+    library = Place("/lib/site-packages/torch/utils/checkpoint.py", 519)
+    offence = replace(scene.offence, save=replace(save, stack=(*save.stack, library)))
+
+    found = [each for repair in repairs() for each in repair.propose(replace(scene, offence=offence))]
+
+    (proposal,) = of(Tier.EXPLAIN, found)
+    assert "into the checkpointed function, as an argument" in proposal.title
 
 
 def test_a_fused_step_has_the_same_choices():

@@ -16,9 +16,19 @@ _WHY = (
     "backward used the overwritten values, and nothing raised."
 )
 
+_CHECKPOINT = "torch/utils/checkpoint.py"
+_PASS = "pass a copy of what is overwritten (`tensor.clone()`) into the checkpointed function, as an argument"
+_AGAIN = (
+    "A checkpoint keeps the arguments of its function and computes everything else again in backward: what the "
+    "function reads elsewhere had been overwritten by then, and nothing raised. A copy inside of it is made again as well."
+)
+
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """What happened, where, and the documented remedy."""
+    save = scene.offence.save
+    if save is not None and any(place.file.endswith(_CHECKPOINT) for place in save.stack):
+        return explained(scene, "FIP307", "check-disabled-by-hooks", _PASS, _AGAIN)
     return explained(scene, "FIP307", "check-disabled-by-hooks", _REMEDY, _WHY)
 
 

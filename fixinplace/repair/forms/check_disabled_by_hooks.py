@@ -20,7 +20,7 @@ _CHECKPOINT = "torch/utils/checkpoint.py"
 _PASS = "pass a copy of what is overwritten (`tensor.clone()`) into the checkpointed function, as an argument"
 _AGAIN = (
     "A checkpoint keeps the arguments of its function and computes everything else again in backward: what the "
-    "function reads elsewhere had been overwritten by then, and nothing raised. A copy inside of it is made again as well."
+    "function reads elsewhere had been overwritten by then, and nothing raised. A copy inside of it is made again, too."
 )
 
 

@@ -343,3 +343,12 @@ def test_a_target_that_a_gradient_is_written_into_is_tracked() -> None:
 def test_what_torch_writes_into_for_a_caller_hardly_requires_grad() -> None:
     assert last(function("def f(a, out):\n    torch.mul(a, 2, out=out)\n    return out")) is None
     assert last(function("def f(x, t):\n    torch.mul(lin(x), 2, out=t)\n    return t")) is True
+
+
+def test_the_tensors_of_one_out_are_no_aliases_of_each_other() -> None:
+    code = (
+        "def f(x):\n    v, i = torch.empty(3), torch.empty(3).long()\n    torch.max(x, 1, out=(v, i))\n    return v, i"
+    )
+    assert found(code)[-1].facts.hazards == ()
+    alias = code.replace("    torch.max", "    w = v\n    torch.max").replace("return v, i", "return v, i, w")
+    assert [h.refusal for h in found(alias)[-1].facts.hazards] == ["live-alias"]

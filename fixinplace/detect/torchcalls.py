@@ -144,5 +144,13 @@ class TorchCalls(Modules):
         one = _given_out(self.as_tensor(element(written) if written.kind is Kind.LIST else written))
         nodes = [*node.args, *(k.value for k in node.keywords)]
         others = [_given_out(a) for a, v in zip(arguments, nodes, strict=True) if v is not out]
-        self.write(node, f"{path}(out=)", "FIP110", out, one, joined(others))
+        parts = [(out, one)]
+        if isinstance(out, (ast.Tuple, ast.List)) and written.exact and len(written.items) == len(out.elts):
+            parts = list(zip(out.elts, (_given_out(self.as_tensor(item)) for item in written.items), strict=True))
+        for target, value in parts:
+            seen = self.write(node, f"{path}(out=)", "FIP110", target, value, joined(others))
+            if target is not out:
+                seen.target = self.program.part.slice(self.program.part.span(out))
+                seen.facts |= {"place": Place.TEMPORARY, "usage": self.usage(node, out)}
+                seen.doubts["the call writes several tensors, whose sizes and dtypes it takes as they are"] = None
         return written

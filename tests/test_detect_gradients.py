@@ -335,6 +335,17 @@ def test_targets_and_masks_may_be_data(code: str) -> None:
     assert last(method(code)) is None
 
 
+@pytest.mark.parametrize("body", ["nn.utils.rnn.pack_padded_sequence(x, n)", "torch.nn.utils.rnn.unpad_sequence(x, n)"])
+def test_what_a_helper_of_torch_is_given_is_no_number(body: str) -> None:
+    assert last(HEAD + f"def f(x, n):\n    {body}\n    t = torch.zeros(3)\n    t += x\n    return t") is True
+
+
+def test_a_context_that_is_not_entered_switches_nothing_off() -> None:
+    assert last(HEAD + "def f(x):\n    torch.no_grad()\n    h = lin(x)\n    h += 1\n    return h") is True
+    code = HEAD + "def f(x):\n    torch.set_grad_enabled(False)\n    h = lin(x)\n    h += 1\n    return h"
+    assert found(code)[-1].facts.tracked is False
+
+
 def test_a_target_that_a_gradient_is_written_into_is_tracked() -> None:
     code = "def forward(self, x, target):\n    target[:, 0] = self.lin(x)\n    target *= 2\n    return target"
     assert last(method(code)) is True

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.values import UNKNOWN, Dtype, Kind, Value, tensor
 
 _TENSORS = frozenset(
@@ -37,7 +38,7 @@ _INDEXED = frozenset(
 """Calls that are given integer tensors which say where."""
 _SHAPING = ("view", "reshape", "expand", "repeat", "permute", "transpose", "unsqueeze", "squeeze", "chunk")
 """Methods that are given sizes and dimensions."""
-_HOLDERS = ("Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module",
+_HOLDERS = ("Parameter", "Buffer", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module",
             "DataParallel", "parallel.DistributedDataParallel", "TransformerEncoder", "TransformerDecoder")  # fmt: skip
 _SIZES_BY_KEYWORD = frozenset("dim stride padding kernel_size groups dilation num_classes in_channels out_channels"
                               " in_features out_features".split())  # fmt: skip
@@ -124,11 +125,11 @@ class _Scores(ast.NodeVisitor):
             score[Kind.NUMBER] += 2
         elif name.startswith(("nn.functional.", "nn.init.")):
             score[Kind.TENSOR] += 2
-        elif head == "nn" and name.partition(".")[2] not in _HOLDERS:
-            score[Kind.NUMBER] += 2
+        elif name.removeprefix("torch.").startswith("nn.") and is_class_name(name):
+            score[Kind.NUMBER] += 2 if name.partition("nn.")[2] not in _HOLDERS else 0
         elif name in ("torch.cat", "torch.stack"):
             score[Kind.LIST] += 1
-        elif head == "torch" and position == 0:
+        elif head in ("torch", "nn") and position == 0:
             score[Kind.TENSOR] += 1.5
         elif head == "np":
             score[Kind.ARRAY] += 1

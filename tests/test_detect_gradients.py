@@ -335,6 +335,35 @@ def test_targets_and_masks_may_be_data(code: str) -> None:
     assert last(method(code)) is None
 
 
+QUIET = {
+    "forward of the class": """
+        class G(torch.autograd.Function):
+            @classmethod
+            def forward(cls, ctx, x):
+                y = x.exp()
+                y += 1
+                return y
+    """,
+    "helper that calls itself": """
+        class G(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return _halved(x, 3)
+        def _halved(x, n):
+            y = x.exp()
+            if n:
+                y = _halved(y, n - 1)
+            y /= 2
+            return y
+    """,
+}
+
+
+@pytest.mark.parametrize("code", QUIET.values(), ids=QUIET.keys())
+def test_a_function_of_autograd_runs_with_grad_mode_off(code: str) -> None:
+    assert "no-grad" in {h.refusal for h in found(textwrap.dedent(code))[-1].facts.hazards}
+
+
 @pytest.mark.parametrize("body", ["nn.utils.rnn.pack_padded_sequence(x, n)", "torch.nn.utils.rnn.unpad_sequence(x, n)"])
 def test_what_a_helper_of_torch_is_given_is_no_number(body: str) -> None:
     assert last(HEAD + f"def f(x, n):\n    {body}\n    t = torch.zeros(3)\n    t += x\n    return t") is True

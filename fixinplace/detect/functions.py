@@ -41,7 +41,8 @@ class Functions(Writes):
     def known_call(self, node: ast.Call, key: Key, function: Function, arguments: list[Value], skip: int = 0) -> Value:
         """A call of a function of this file: its summary in the caller's terms."""
         program = self.program
-        program.modes[key].add(self.grad)
+        if key != self.place.key:  # a function that calls itself does so in the mode that others call it in
+            program.modes[key].add(self.grad)
         given, left = _given(node, function, arguments, skip)
         self._note_arguments(key, given)
         summary = program.summaries.get(key)

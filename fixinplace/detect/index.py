@@ -211,9 +211,9 @@ def build(tree: ast.Module) -> Index:
 
 
 def takes_self(function: Function) -> bool:
-    """True for a method of instances; the forward of an `autograd.Function` is static and starts with its context."""
-    static = any(dotted(d) == "staticmethod" for d in function.decorator_list)
-    return not static and parameter_names(function)[:1] != ["ctx"]
+    """True for a method of instances; the forward of an `autograd.Function` has none and is given a context."""
+    of_class = any(dotted(d) in ("staticmethod", "classmethod") for d in function.decorator_list)
+    return not of_class and "ctx" not in parameter_names(function)[:2]
 
 
 def _is_registered(function: Function) -> bool:

@@ -87,7 +87,7 @@ NOT_OURS = {
     ),
     "called under no_grad only": (
         "no-grad",
-        "def g(x):\n    y = torch.exp(x)\n    y += 1\n    return y\ndef f(x):\n    with torch.no_grad():\n        return g(x)",
+        "def _g(x):\n    y = torch.exp(x)\n    y += 1\n    return y\ndef f(x):\n    with torch.no_grad():\n        return _g(x)",
     ),
     "custom function": (
         "no-grad",

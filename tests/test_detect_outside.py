@@ -226,14 +226,14 @@ def test_forward_runs_with_grad_mode_on_whoever_calls_it_in_this_file() -> None:
 
 def test_grad_mode_is_followed_through_two_calls() -> None:
     code = """
-        def inner(x):
+        def _inner(x):
             h = torch.exp(x)
             h += 1
             return h
-        def outer(x):
-            return inner(x)
+        def _outer(x):
+            return _inner(x)
         with torch.no_grad():
-            outer(torch.ones(3))
+            _outer(torch.ones(3))
     """
     assert tracked(code) == [False]
 

@@ -80,12 +80,13 @@ class Calls(TorchCalls):
         if name in index.functions:
             return self.known_call(node, ("", name), index.functions[name], arguments)
         if name in index.classes:
+            self.note_given(node, name, arguments)
             for value in arguments:
                 self.escape(value, None, f"`{name}(...)` may keep it")
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
         if name in ("print", "str", "repr", "format", "pprint"):
             self.told(arguments)
-        known = builtin(name, arguments)
+        known = builtin(name, arguments[: len(node.args)] if name == "zip" else arguments)
         if known is None:
             return self.unseen(node, arguments, name if is_class_name(name) else "")
         for value in arguments if name not in READERS else ():

@@ -247,6 +247,7 @@ class Expressions(Operators):
                 return NUMBER
             else:
                 return None
+        value = self.program.as_written(value, f"{base.name}.{node.attr}")
         if value.tensor or value.kind in (Kind.LIST, Kind.DICT):
             return moved(value, Memory(Origin.ATTRIBUTE, text or node.attr))
         return value

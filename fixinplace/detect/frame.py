@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import ClassInfo, Index, Summary
 from fixinplace.detect.liveness import Function, Names
+from fixinplace.detect.usage import is_given
 from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
@@ -21,9 +22,11 @@ from fixinplace.detect.values import (
     Value,
     age,
     join,
+    join_live,
     limited,
+    lit,
     moved,
-    overlap,
+    with_gradient,
 )
 from fixinplace.model import Call, Hazard, Span
 from fixinplace.source import Text
@@ -105,6 +108,7 @@ class Program:
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    written: dict[str, bool | None] = field(default_factory=dict)
     read_by_functions: Names = frozenset()
     dtype_word: str | None = None
     sees_layouts: bool = False
@@ -126,7 +130,7 @@ class Program:
         What calls pass and attributes hold is kept apart by rounds: the first one guesses at functions not yet read.
         """
         attrs = {name: info.attrs for name, info in self.index.classes.items()}
-        learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals
+        learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals, dict(self.written)
         if learnt == self.learnt:
             return False
         self.learnt = learnt
@@ -142,6 +146,14 @@ class Program:
     def passed(self, key: Key) -> dict[str, Value]:
         """What the callers in this file pass to a function."""
         return self.earlier.get(key, self.arguments[key])
+
+    def note_written(self, place: str, live: bool | None) -> None:
+        """Something that requires grad, or may, was written into a global or into `Class.attribute`."""
+        self.written[place] = join_live(iter((self.written.get(place, live), live)))
+
+    def as_written(self, value: Value, place: str) -> Value:
+        """A value as it may be once other functions have run; see Note [Written elsewhere]."""
+        return with_gradient(value, self.written[place]) if place in self.written else value
 
     def doubt(self, sentence: str) -> None:
         """Add a reason why nothing in this file may be called safe."""
@@ -190,12 +202,18 @@ class Frame(ABC):
         self.returned: list[Value] = []
         self.kept: set[str] = set()
         self.held: Memories = NOWHERE
+        self.into: dict[str, bool | None] = {}
+        self.seldom_on = False
         self.nested: dict[str, Function] = {}
         self.shadowed: Names = frozenset()
 
     @abstractmethod
     def evaluate(self, node: ast.expr) -> Value:
         """The abstract value of an expression; records the writes inside it."""
+
+    @abstractmethod
+    def rebound(self, name: str, value: Value) -> None:
+        """Note that a name of an enclosing scope stands for another value from now on."""
 
     def peek(self, node: ast.expr) -> Value:
         """Evaluate what is going to be written: that is no read."""
@@ -263,19 +281,26 @@ class Frame(ABC):
     def lookup(self, name: str) -> Value:
         """The value of a name: local, enclosing, global, or unknown."""
         if name in self.state.names:
-            return self.state.names[name]
-        value = self.program.globals.get(name)
-        if value is None:
+            value = self.state.names[name]
+            shared = name in self.captured or name not in self.locals
+            return self.program.as_written(value, name) if shared else value
+        known = self.program.globals.get(name)
+        if known is None:
             return UNKNOWN
+        value = self.program.as_written(known, name)
         return moved(value, Memory(Origin.GLOBAL, name)) if value.tensor or value.items else value
 
     def bind(self, name: str, value: Value) -> None:
         """Bind a name; what grad mode off computes does not require grad."""
+        if name in self.declared:
+            self.rebound(name, value)
         if name in self.declared and value.memory:
             self.escape(value, None, f"`{name}` belongs to an enclosing scope")
         if name in self.captured and (value.memory or value.maybe):
             self.escape(value, None, f"a nested function reads `{name}`")
         value = limited(value)
+        if value.tensor and value.sure == 1 and value.live and is_given(name):
+            value = replace(value, live=None)  # what an unseen function gave for a mask may well be one
         self.forget_shape(name)
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
         self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value
@@ -293,5 +318,4 @@ class Frame(ABC):
         """What was written into these storages requires grad, or may: so does whoever looks at them from now on."""
         for names in (self.state.names, self.state.attrs):
             for name, value in names.items():
-                if value.tensor and overlap(value.memory, memory):
-                    names[name] = replace(value, live=live or value.live, leaf=leaf or value.leaf)
+                names[name] = lit(value, memory, live, leaf)

@@ -9,7 +9,7 @@ from fixinplace.detect.frame import Key
 from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.library import flatten
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd
+from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd, writes_by_name
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -41,12 +41,10 @@ class Functions(Writes):
     def known_call(self, node: ast.Call, key: Key, function: Function, arguments: list[Value], skip: int = 0) -> Value:
         """A call of a function of this file: its summary in the caller's terms."""
         program = self.program
-        program.modes[key].add(self.grad)
+        if key != self.place.key:  # a function that calls itself does so in the mode that others call it in
+            program.modes[key].add(self.grad)
         given, left = _given(node, function, arguments, skip)
-        for name, value in given.items():
-            known = program.arguments[key].get(name)
-            passed = replace(value, memory=NOWHERE, maybe=NOWHERE)
-            program.arguments[key][name] = passed if known is None else join(known, passed)
+        self._note_arguments(key, given)
         summary = program.summaries.get(key)
         if summary is None:
             return self.unseen(node, arguments)
@@ -56,7 +54,23 @@ class Functions(Writes):
                 self.escape(value, None, f"`{function.name}(...)` may keep it")
         for value in arguments if starred else left:
             self.escape(value, None, f"`{function.name}(...)` may keep it")
+        for name, live in summary.writes.items():
+            if name in given:
+                self.wrote(given[name], live)
+        self.caught_up()
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
+
+    def note_given(self, node: ast.Call, cls: str, arguments: list[Value]) -> None:
+        """Remember what a class of this file is constructed with."""
+        found = self.program.index.method(cls, "__init__")
+        if found is not None:
+            self._note_arguments((found[0].name, "__init__"), _given(node, found[1], arguments, 1)[0])
+
+    def _note_arguments(self, key: Key, given: dict[str, Value]) -> None:
+        for name, value in given.items():
+            known = self.program.arguments[key].get(name)
+            passed = replace(value, memory=NOWHERE, maybe=NOWHERE)
+            self.program.arguments[key][name] = passed if known is None else join(known, passed)
 
     def dispatched(self, node: ast.Call, found: list[tuple[ClassInfo, Function]], arguments: list[Value]) -> Value:
         """A call of a method that may be any of several: what holds whichever it is."""
@@ -104,6 +118,9 @@ class Functions(Writes):
         for value in arguments:
             if value.memory or value.maybe:
                 self.escape(value, None, f"`{name}(...)` may keep it")
+        if writes_by_name(name) and any(a.live is not False for a in arguments):
+            for value in arguments:
+                self.wrote(value, None)
         memory, maybe = memories(tuple(arguments))
         if is_unseen_class(path):
             return replace(UNKNOWN, name=path, maybe=memory | maybe)
@@ -161,6 +178,9 @@ def joined(values: list[Value]) -> Value:
     """One value for all operands of a write: the tensors joined, a number if there are none."""
     tensors = [v for v in values if v.tensor or v.kind in (Kind.ARRAY, Kind.UNKNOWN)]
     if not tensors:
+        unsure = [v for v in values if v.kind is Kind.NUMBER and v.live is None]
+        if unsure:
+            return unsure[0]
         lists = [element(v) for v in values if v.kind is Kind.LIST and v.items]
         return joined(lists) if lists else NUMBER
     result = tensors[0]

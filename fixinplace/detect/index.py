@@ -11,6 +11,8 @@ from fixinplace.detect.scopes import ambiguous, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
+_KEEPING_DECORATORS = ("no_grad", "enable_grad", "inference_mode", "script", "compile", "lru_cache", "cache")
+"""Decorators after which a function is still called by its name alone."""
 _MODULE_BASES = ("Module", "LightningModule", "PreTrainedModel", "ScriptModule")
 
 
@@ -41,10 +43,12 @@ class Summary:
 
     returns: the value with parameters' memory named by parameter.
     keeps: names of parameters that the function, or code it calls, may hold on to.
+    writes: names of parameters that it writes into, and whether what it writes requires grad.
     """
 
     returns: Value = UNKNOWN
     keeps: frozenset[str] = frozenset()
+    writes: dict[str, bool | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,6 +57,7 @@ class Index:
 
     stars: modules that everything is imported from. rebound: names that something else may be bound to as well.
     private: functions whose name says that only this file calls them, and which it does nothing else with.
+    program: the file is run by itself, so that what it defines is called by what stands in it.
     """
 
     classes: dict[str, ClassInfo] = field(default_factory=dict)
@@ -60,6 +65,7 @@ class Index:
     stars: tuple[str, ...] = ()
     rebound: frozenset[str] = frozenset()
     private: frozenset[str] = frozenset()
+    program: bool = False
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
 
     def lineage(self, name: str) -> Iterator[ClassInfo]:
@@ -92,7 +98,12 @@ class Index:
         known = ("object", "torch.autograd.Function", "Enum", "Protocol", "ABC", "NamedTuple", "Dataset")
         foreign = any(b.rsplit(".", 1)[-1] not in (*self.classes, *known) and b not in known for b in self.bases(name))
         methods = {method for info in self.lineage(name) for method in info.methods}
-        return foreign and any(m.startswith("forward") for m in methods) and not self.derives(name, "Function")
+        return foreign and any(m.startswith("forward") for m in methods) and not self.is_function(name)
+
+    def is_function(self, name: str) -> bool:
+        """True for an `autograd.Function`: its `forward` has no `self`, which tells it from a module called so."""
+        found = self.method(name, "forward")
+        return self.derives(name, "Function") and (found is None or not takes_self(found[1]))
 
     def derives(self, name: str, base: str) -> bool:
         """True if the class derives from a class whose last name ends like this: `Function`, `BaseOptimizer`."""
@@ -111,6 +122,10 @@ class Index:
                 if isinstance(node, ast.Attribute) and dotted(node.value) == "self":
                     todo.append(node.attr)
         return method in seen
+
+    def updates(self, name: str) -> bool:
+        """True for optimizers; one that is learned is a module as well, and autograd goes through what it does."""
+        return self.derives(name, "Optimizer") and not self.is_module(name)
 
     def updates_parameters(self, function: Function) -> bool:
         """True for a helper of an optimizer: it stands beside one and takes what optimizers pass around."""
@@ -189,8 +204,43 @@ def build(tree: ast.Module) -> Index:
     index.rebound = rebound(tree)
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
-    index.private = frozenset(name for name in index.functions if name.startswith("_")) - loaded - index.rebound
+    private = {name for name, f in index.functions.items() if name.startswith("_") and not _is_registered(f)}
+    index.private = frozenset(private) - loaded - index.rebound - set(_exported(tree))
+    index.program = any(_runs(statement, {*index.functions, *index.classes}) for statement in tree.body)
     return index
+
+
+def takes_self(function: Function) -> bool:
+    """True for a method of instances; the forward of an `autograd.Function` has none and is given a context."""
+    of_class = any(dotted(d) in ("staticmethod", "classmethod") for d in function.decorator_list)
+    return not of_class and "ctx" not in parameter_names(function)[:2]
+
+
+def _is_registered(function: Function) -> bool:
+    """True for a function that a decorator may hand to others."""
+    names = (dotted(d.func if isinstance(d, ast.Call) else d) for d in function.decorator_list)
+    return any(name.rsplit(".", 1)[-1] not in _KEEPING_DECORATORS for name in names)
+
+
+def _runs(node: ast.stmt, defined: set[str]) -> bool:
+    """True for `if __name__ == "__main__"`, and for a call of something defined in this file when it is loaded."""
+    if isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test)):
+        return True
+    if isinstance(node, (Function, ast.ClassDef)):
+        return False
+    calls = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
+    return isinstance(node, (ast.Expr, ast.With, ast.For)) and any(
+        isinstance(f, ast.Name) and f.id in defined for f in calls
+    )
+
+
+def _exported(tree: ast.Module) -> Iterator[str]:
+    """Names that the module offers to others in `__all__`."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(
+            node, (ast.AugAssign, ast.AnnAssign)) else []  # fmt: skip
+        if any(isinstance(t, ast.Name) and t.id == "__all__" for t in targets):
+            yield from (n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
 
 
 def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:

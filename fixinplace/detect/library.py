@@ -32,6 +32,11 @@ _FIRST = ("clone", "zeros", "ones", "empty", "full", "rand", "randn", "new_zeros
 """Calls whose result nothing has saved yet: a store into it is harmless until somebody reads it."""
 
 
+_FACTORIES = frozenset(
+    "zeros ones empty full rand randn randint randperm arange range linspace logspace eye tensor bartlett_window"
+    " blackman_window hamming_window hann_window kaiser_window tril_indices triu_indices".split()
+)
+"""Calls that copy numbers and pass no gradient on, whatever they are given."""
 _PLAIN_READS = ("size", "tolist", "item", "dim", "shape", "type", "__len__", "backward", "names", "element_size")
 
 
@@ -41,7 +46,7 @@ def flatten(values: list[Value]) -> list[Value]:
     for value in values:
         if value.kind in (Kind.LIST, Kind.DICT):
             found += flatten(list(value.items))
-        elif value.tensor or value.kind is Kind.UNKNOWN:
+        elif value.tensor or value.kind is Kind.UNKNOWN or (value.kind is Kind.NUMBER and value.live is None):
             found.append(value)
     return found
 
@@ -87,7 +92,8 @@ def of_result(
     if not row.name.startswith("Tensor.") and _may_hold_tensors(operands[:1]):
         lives.append(None)
     dtype = dtype_of(frame, call, row, tensors)
-    tracked = (row.tracked and dtype not in (Dtype.INT, Dtype.BOOL)) or leaf
+    made = row.name.removeprefix("torch.") in _FACTORIES
+    tracked = (row.tracked and not made and dtype not in (Dtype.INT, Dtype.BOOL)) or leaf
     live = join_live(iter(lives or [False])) if tracked else False
     one = Value(Kind.TENSOR, 3, live, dtype, width=width_of(frame, call, row, tensors), leaf=leaf)
     one = _placed(frame, call, row, operands, one)

@@ -62,6 +62,9 @@ class Modules(Functions):
         if name == "register_buffer" or name == "register_parameter":
             for value in arguments:
                 self.escape(value, None, "a module holds it")
+            match node.args:
+                case [ast.Constant(value=str(attr)), *_] if len(arguments) > 1 and arguments[1].live:
+                    self.rebound(f"{base.name}.{attr}", arguments[1])
             return NONE
         if name in _REBUILDS and base.name == "torch.nn.Sequential":
             self.program.doubt("the file changes which layers a module has")

@@ -42,7 +42,7 @@ class Operators(Calls):
             self.told([right])
             return STRING
         if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
-            return left
+            return replace(left, live=join_live(iter((left.live, right.live))))
         if left.kind is Kind.LIST or right.kind is Kind.LIST:
             items = tuple(element(v) for v in (left, right) if v.kind is Kind.LIST and v.items)
             return sequence(items)
@@ -62,7 +62,7 @@ class Operators(Calls):
             dtype = Dtype.ANY if unknown or len(dtypes) > 1 or _meets_a_float(node, left, right) else dtypes.pop()
         widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
         width = widths.pop() if len(widths) == 1 else "?" if widths else ""
-        live = join_live(v.live for v in (*tensors, *unknown))
+        live = join_live(v.live for v in (left, right) if v in tensors or v.live is not False)
         if isinstance(op, _BITS):
             dtype, live = _of_bits(tensors), False
         sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))

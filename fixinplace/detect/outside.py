@@ -18,6 +18,7 @@ _WITHOUT_AUTOGRAD = frozenset(
 )
 """Libraries whose functions never give a tensor that requires grad, whatever they are given."""
 _ARRAYS = ("scipy", "cv2", "skimage", "sklearn", "librosa")
+_WRITING = ("fill", "write", "update", "copy_to", "copy_into", "assign", "scatter", "accumulate", "store")
 _CALLS_BACK = ("func", "autograd", "utils", "jit", "compile", "vmap", "_dynamo", "distributed", "hub", "package",
                "load", "optim", "distributions", "export", "fx", "futures", "nn", "library", "ops", "classes", "cond",
                "while_loop", "_higher_order_ops", "multiprocessing", "testing")  # fmt: skip
@@ -30,6 +31,12 @@ def is_without_autograd(path: str) -> bool:
     if head == "torch":
         return rest.partition(".")[0] not in _CALLS_BACK
     return head in _WITHOUT_AUTOGRAD
+
+
+def writes_by_name(name: str) -> bool:
+    """True for the names that the field gives to functions that write into their arguments."""
+    last = name.rsplit(".", 1)[-1]
+    return (last.endswith("_") and not last.endswith("__")) or last.startswith(_WRITING)
 
 
 def gives_arrays(path: str) -> bool:

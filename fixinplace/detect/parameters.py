@@ -8,7 +8,7 @@ from dataclasses import replace
 from fixinplace.detect.frame import Key, Program
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.usage import is_count, is_measure, usage
+from fixinplace.detect.usage import indexes_with, is_count, is_given, is_measure, usage
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -107,17 +107,20 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     forward = module and function.name == "forward"
     values: dict[str, Value] = {}
     for parameter in (*plain, *arguments.kwonlyargs):
-        value = built.get(parameter.arg) or annotation(program, parameter.annotation)
-        value = value or _default(defaults.get(parameter.arg)) or _passed(program, key, parameter.arg)
-        value = value or used.get(parameter.arg)
+        value = built.get(parameter.arg) or _annotated(program, key, parameter)
+        value = value or _number_or(_default(defaults.get(parameter.arg)), program, key, parameter.arg)
+        use = used.get(parameter.arg)
+        value = value or _confirmed(_passed(program, key, parameter.arg), use) or use
         if value is None and (
             is_count(parameter.arg) or (module and function.name == "__init__" and is_measure(parameter.arg))
         ):
             value = replace(UNKNOWN, live=False)
         if forward and (value is None or (value.tensor and value.live is None)):
             value = replace(value or tensor(2, True, Dtype.ANY), live=True)
-        if value is not None and value.tensor and value.sure < 3 and _counts(parameter.arg):
+        if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):
             value = replace(value, live=False, dtype=Dtype.INT)
+        elif value is not None and value.tensor and value.live and is_given(parameter.arg):
+            value = replace(value, live=True if _given_tracked(program, key, parameter.arg) else None)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN
@@ -127,9 +130,63 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     return values
 
 
-def _counts(name: str) -> bool:
-    """True for the names that the field gives to integer tensors: indices, ids, lengths."""
-    return name in ("edge_index", "lengths", "ptr") or name.endswith(("idx", "index", "indices", "_ids", "_lengths"))
+def _counts(function: Function, name: str) -> bool:
+    """True for the names that the field gives to integer tensors: indices, ids, lengths.
+
+    An index may be refractive: only what is used to index with is one.
+    """
+    if name in ("edge_index", "lengths", "ptr") or name.endswith(("idx", "indices", "_ids", "_lengths")):
+        return True
+    return name.endswith("index") and indexes_with(function, name)
+
+
+def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:
+    """What an annotation promises; whether a tensor requires grad it does not say, but all callers may."""
+    value = annotation(program, parameter.annotation)
+    if value is None or not value.live or not is_private(program, key):
+        return value
+    passed = program.passed(key).get(parameter.arg)
+    untracked = passed is not None and passed.tensor and not passed.live
+    return replace(value, live=None) if untracked else value
+
+
+def _number_or(default: Value | None, program: Program, key: Key, name: str) -> Value | None:
+    """A default's value, unless a caller in this file passes a tensor instead; or what may be one."""
+    passed = program.passed(key).get(name)
+    if default is None or default.kind is not Kind.NUMBER or passed is None:
+        return default
+    if passed.tensor:
+        return _passed(program, key, name)
+    return replace(default, live=None) if passed.kind is Kind.UNKNOWN and passed.live is not False else default
+
+
+def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
+    """What is passed in sight; a number is one whoever passes it if it is used as one."""
+    if passed is None or use is None or not passed.kind is use.kind is Kind.NUMBER:
+        return passed
+    return NUMBER
+
+
+def _given_tracked(program: Program, key: Key, name: str) -> bool:
+    passed = program.passed(key).get(name)
+    return passed is not None and passed.live is True
+
+
+def is_private(program: Program, key: Key) -> bool:
+    """True for a function whose callers all stand in this file, by its name."""
+    return not key[0] and key[1] in program.index.private
+
+
+def trusts_callers(program: Program, key: Key) -> bool:
+    """True for a function that others hardly call otherwise than this file does: in a program, or a private one."""
+    return is_private(program, key) or program.index.program
+
+
+def _loosened(value: Value) -> Value:
+    """What callers in sight pass, as others may pass it: with a gradient."""
+    if value.kind in (Kind.STRING, Kind.SIZE, Kind.ARRAY):
+        return value
+    return replace(value, live=value.live or None, items=tuple(map(_loosened, value.items)))
 
 
 def _in_own_memory(value: Value, name: str) -> Value:
@@ -158,8 +215,10 @@ def _passed(program: Program, key: Key, name: str) -> Value | None:
     value = program.passed(key).get(name)
     if value is None or value.kind in (Kind.UNKNOWN, Kind.NONE, Kind.PATH):
         return None
+    number = is_count(name) or (key[1] == "__init__" and is_measure(name))
+    if not (trusts_callers(program, key) or number):
+        value = _loosened(value)
     if value.tensor:
-        private = not key[0] and key[1] in program.index.private
-        live = value.live if private else value.live or None  # other callers may pass what requires grad
+        live = value.live if is_private(program, key) else value.live or None
         return replace(value, sure=min(value.sure, 2), live=live, view=False, iterated=False, leaf=False)
-    return replace(value, exact=value.exact) if value.kind is not Kind.OTHER else OTHER if not value.name else value
+    return value if value.kind is not Kind.OTHER or value.name else OTHER

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.detect.frame import Key, Place, Program, State
-from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names
+from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.mixing import dtype_word, sees_copies, sees_layouts
-from fixinplace.detect.parameters import annotation, defaults_of, initial
+from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.usage import numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
@@ -160,6 +160,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
                   info is None and program.index.updates_parameters(function))  # fmt: skip
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
+    frame.seldom_on = program.modes_before.get(key) == {False} and function.name != "forward"
     suspended = isinstance(function, ast.AsyncFunctionDef) or frame.shape.suspended
     if enclosing:
         frame.nested |= enclosing.nested
@@ -175,7 +176,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
         result = replace(promised, memory=result.memory, maybe=result.maybe)
     own_work = all(d.rsplit(".", 1)[-1] in _PLAIN_DECORATORS for d in decorators)
     kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept) | _captured(frame)
-    program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept)
+    program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept, dict(frame.into))
     _nested(program, frame, info)
 
 
@@ -227,7 +228,7 @@ def _nested(program: Program, frame: Statements, info: ClassInfo | None) -> None
 def _mode(program: Program, function: Function, key: Key, info: ClassInfo | None, enclosing: Statements | None) -> bool:
     """Grad mode at the function's start: decorators, the callers in this file, bodies of `autograd.Function`."""
     static = info is not None and enclosing is None and function.name in ("forward", "backward", "setup_context")
-    if static and info and program.index.derives(info.name, "Function"):
+    if static and info and program.index.derives(info.name, "Function") and not takes_self(function):
         return False
     probe = Statements(program, Place("<decorators>", key), [], State())
     grad = True
@@ -235,4 +236,10 @@ def _mode(program: Program, function: Function, key: Key, info: ClassInfo | None
         grad = probe.switched(decorator, grad)
     if info is not None and function.name == "forward":
         return grad  # a module is called from anywhere, whatever this file does with it
-    return grad and program.modes_before.get(key) != {False}
+    return grad and not (_is_called_here_alone(program, key) and program.modes_before.get(key) == {False})
+
+
+def _is_called_here_alone(program: Program, key: Key) -> bool:
+    """True for functions, methods and nested functions that by their names are not for other files to call."""
+    owner, name = key
+    return trusts_callers(program, key) or (bool(owner) and name.startswith("_") and name[1:2] != "_") or "." in name

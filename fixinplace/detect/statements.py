@@ -32,7 +32,8 @@ class Statements(Flow):
         match node:
             case ast.Expr(value=value):
                 self.evaluate(value)
-                self.grad = self.switched(value, self.grad)
+                if isinstance(value, ast.Call) and self.is_setter(value.func):
+                    self.grad = self.switched(value, self.grad)
             case ast.Assign(targets=targets, value=value):
                 found = self.peek(value) if _is_view_chain(value) else self.evaluate(value)
                 if not self.grad and _makes_new(value):
@@ -100,6 +101,11 @@ class Statements(Flow):
         value = self.evaluate(node.func) if isinstance(node, ast.Call) and name else UNKNOWN
         known = (*_OFF, *_ON, *_SET, "torch.autograd.set_detect_anomaly", "torch.autograd.detect_anomaly")
         return name == "open" or (value.kind is Kind.PATH and (value.name in known or value.name.startswith(_QUIET)))
+
+    def is_setter(self, node: ast.expr) -> bool:
+        """True for what changes grad mode by being called; `torch.no_grad()` alone does nothing."""
+        value = self.evaluate(node) if dotted(node) else UNKNOWN
+        return value.kind is Kind.PATH and value.name in _SET
 
     def switched(self, node: ast.expr, grad: bool) -> bool:
         """Grad mode after entering or calling `node`."""

@@ -14,12 +14,19 @@ from fixinplace.detect.values import (
     NONE,
     UNKNOWN,
     Kind,
+    Origin,
     Value,
     element,
     memories,
     tensor,
 )
 from fixinplace.model import Place, Usage
+
+
+def _given_out(value: Value) -> Value:
+    """An operand of `out=`, for which torch takes nothing that requires grad: parameters then hardly do."""
+    given = value.memory and all(m.origin is Origin.PARAMETER for m in value.memory)
+    return replace(value, live=None) if value.tensor and value.live and given else value
 
 
 class TorchCalls(Modules):
@@ -134,9 +141,16 @@ class TorchCalls(Modules):
     def out_write(self, node: ast.Call, path: str, out: ast.expr, arguments: list[Value]) -> Value:
         """`torch.add(a, b, out=c)`."""
         written = arguments[[*node.args, *(k.value for k in node.keywords)].index(out)]
-        one = self.as_tensor(element(written) if written.kind is Kind.LIST else written)
-        others = [
-            a for a, v in zip(arguments, [*node.args, *(k.value for k in node.keywords)], strict=True) if v is not out
-        ]
-        self.write(node, f"{path}(out=)", "FIP110", out, one, joined(others))
+        one = _given_out(self.as_tensor(element(written) if written.kind is Kind.LIST else written))
+        nodes = [*node.args, *(k.value for k in node.keywords)]
+        others = [_given_out(a) for a, v in zip(arguments, nodes, strict=True) if v is not out]
+        parts = [(out, one)]
+        if isinstance(out, (ast.Tuple, ast.List)) and written.exact and len(written.items) == len(out.elts):
+            parts = list(zip(out.elts, (_given_out(self.as_tensor(item)) for item in written.items), strict=True))
+        for target, value in parts:
+            seen = self.write(node, f"{path}(out=)", "FIP110", target, value, joined(others))
+            if target is not out:
+                seen.target = self.program.part.slice(self.program.part.span(out))
+                seen.facts |= {"place": Place.TEMPORARY, "usage": self.usage(node, out)}
+                seen.doubts["the call writes several tensors, whose sizes and dtypes it takes as they are"] = None
         return written

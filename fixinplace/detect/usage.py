@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.values import UNKNOWN, Dtype, Kind, Value, tensor
 
 _TENSORS = frozenset(
@@ -30,25 +31,38 @@ _USES: dict[str, tuple[Kind, float]] = {
 }
 _SIZED = tuple(f"torch.{name}" for name in "zeros ones empty rand randn full arange linspace eye randperm".split())
 """Factories: what they are given is a size."""
+_INDEXED = frozenset(
+    "gather scatter scatter_ scatter_add scatter_add_ index_select index_add index_add_ index_copy index_copy_"
+    " index_fill index_fill_ take embedding one_hot".split()
+)
+"""Calls that are given integer tensors which say where."""
 _SHAPING = ("view", "reshape", "expand", "repeat", "permute", "transpose", "unsqueeze", "squeeze", "chunk")
 """Methods that are given sizes and dimensions."""
-_HOLDERS = ("Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module",
+_HOLDERS = ("Parameter", "Buffer", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module",
             "DataParallel", "parallel.DistributedDataParallel", "TransformerEncoder", "TransformerDecoder")  # fmt: skip
-_COUNTS_BY_KEYWORD = frozenset("dim stride padding kernel_size groups dilation num_classes p eps momentum"
-                               " negative_slope in_channels out_channels in_features out_features".split())  # fmt: skip
+_SIZES_BY_KEYWORD = frozenset("dim stride padding kernel_size groups dilation num_classes in_channels out_channels"
+                              " in_features out_features".split())  # fmt: skip
+_COUNTS_BY_KEYWORD = _SIZES_BY_KEYWORD | {"p", "eps", "momentum", "negative_slope"}
+"""Keywords of numbers; those that are no sizes are numbers for torch's own calls, others may take a tensor."""
 _COUNTS = frozenset(
-    "dim dims depth width height heads nhead nheads nhid ninp ntoken groups channels stride padding dilation"
-    " kernel_size bins hidden batch seq_len max_len length nlayers features planes".split()
+    "dim dims heads nhead nheads nhid ninp ntoken groups channels stride padding dilation kernel_size bins seq_len"
+    " max_len nlayers planes d_model d_ff d_k d_v d_kv d_inner d_state d_conv d_head d_hidden d_in d_out".split()
 )
-_COUNT_ENDS = ("_dim", "_dims", "_size", "_channels", "_planes", "_features", "_len", "_layers", "_heads", "_classes",
-               "_num", "_depth", "_width", "_height", "_dimension")  # fmt: skip
-_COUNT_STARTS = ("n_", "num_", "d_", "dim_", "max_num", "nb_")
+_COUNT_ENDS = ("_dim", "_dims", "_size", "_channels", "_planes", "_len", "_layers", "_heads", "_classes", "_num",
+               "_dimension")  # fmt: skip
+_COUNT_STARTS = ("n_", "num_", "dim_", "max_num", "nb_")
+_EXTENTS = ("depth", "width", "height", "features", "hidden", "length", "batch")
+"""What a constructor is given under these names is a size; elsewhere it may be a map, a state or a prediction."""
 _MEASURES = frozenset(
     "alpha beta gamma eps epsilon sigma tau temperature temp momentum margin smoothing label_smoothing p rate dropout"
     " drop scale scaling ratio reduction threshold decay lr k n m r s t lam lamda lambd lambda_ std".split()
 )
 _MEASURE_ENDS = tuple("_rate _ratio _scale _factor _eps _prob _momentum _margin _threshold _std _init _coef _coeff"
                       " _temperature _smoothing _decay _alpha _beta _gamma".split())  # fmt: skip
+_MEASURE_STARTS = ("max_", "min_", "lambda_", "init_")
+_GIVEN = ("target", "targets", "label", "labels", "mask", "masks", "gt", "gts", "ground_truth", "y_true", "onehot",
+          "one_hot")  # fmt: skip
+"""What a loss compares with and what says where: data, as a rule, which no gradient is asked for."""
 
 
 def is_count(name: str) -> bool:
@@ -58,7 +72,13 @@ def is_count(name: str) -> bool:
 
 def is_measure(name: str) -> bool:
     """True for the names that the field gives to hyperparameters; elsewhere such a name may be a learned tensor."""
-    return name in _MEASURES or name.endswith(_MEASURE_ENDS) or name.startswith(("max_", "min_", "lambda_", "init_"))
+    extent = name.endswith(_EXTENTS) or name.startswith("d_")
+    return extent or name in _MEASURES or name.endswith(_MEASURE_ENDS) or name.startswith(_MEASURE_STARTS)
+
+
+def is_given(name: str) -> bool:
+    """True for the names that the field gives to targets, labels and masks, which seldom require grad."""
+    return name in _GIVEN or name.startswith("gt_") or name.endswith(tuple(f"_{given}" for given in _GIVEN))
 
 
 def _is_shaping(name: str) -> bool:
@@ -81,13 +101,14 @@ class _Scores(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         name = dotted(node.func)
+        of_torch = name.split(".", 1)[0] in ("torch", "nn", "F")
         for position, argument in enumerate(node.args):
             if dotted(argument):
                 self._argument(name, position, self.scores[dotted(argument)])
             elif isinstance(argument, ast.Subscript) and (name == "range" or name in _SIZED):
                 self.scores[dotted(argument.value)][Kind.SIZE] += 3
         for key in node.keywords:
-            if key.arg in _COUNTS_BY_KEYWORD and dotted(key.value):
+            if key.arg in _COUNTS_BY_KEYWORD and dotted(key.value) and (key.arg in _SIZES_BY_KEYWORD or of_torch):
                 self.scores[dotted(key.value)][Kind.NUMBER] += 2
         self.generic_visit(node)
 
@@ -104,11 +125,11 @@ class _Scores(ast.NodeVisitor):
             score[Kind.NUMBER] += 2
         elif name.startswith(("nn.functional.", "nn.init.")):
             score[Kind.TENSOR] += 2
-        elif head == "nn" and name.partition(".")[2] not in _HOLDERS:
-            score[Kind.NUMBER] += 2
+        elif name.removeprefix("torch.").startswith("nn.") and is_class_name(name):
+            score[Kind.NUMBER] += 2 if name.partition("nn.")[2] not in _HOLDERS else 0
         elif name in ("torch.cat", "torch.stack"):
             score[Kind.LIST] += 1
-        elif head == "torch" and position == 0:
+        elif head in ("torch", "nn") and position == 0:
             score[Kind.TENSOR] += 1.5
         elif head == "np":
             score[Kind.ARRAY] += 1
@@ -154,7 +175,8 @@ def usage(function: Function) -> dict[str, Value]:
     for name, scores in _scores(function.body).items():
         kind = max(scores, key=lambda k: scores[k], default=Kind.UNKNOWN)
         if scores and scores[kind] >= 1:
-            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, 2)
+            live = False if kind in (Kind.NUMBER, Kind.SIZE, Kind.STRING, Kind.ARRAY) else None
+            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, 2, live)
     return found
 
 
@@ -175,3 +197,15 @@ def numbers(methods: Iterable[Function]) -> dict[str, Value]:
         for name, kinds in found.items()
         if kinds[Kind.NUMBER] >= 2 and {kind for kind, score in kinds.items() if score} <= plain
     }
+
+
+def indexes_with(function: Function, name: str) -> bool:
+    """True if the function takes elements of something at what the parameter says."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Subscript(slice=index) if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(index)):
+                return True
+            case ast.Call(func=ast.Attribute(attr=attr), args=args) if attr in _INDEXED:
+                if any(isinstance(a, ast.Name) and a.id == name for a in args):
+                    return True
+    return False

@@ -271,6 +271,22 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
     )
 
 
+def with_gradient(value: Value, live: bool | None) -> Value:
+    """A tensor, or the tensors in a container, after something that requires grad, or may, was written into it."""
+    if value.tensor and not value.live:
+        return replace(value, live=live)
+    return replace(value, items=tuple(with_gradient(item, live) for item in value.items)) if value.items else value
+
+
+def lit(value: Value, memory: Memories, live: bool | None, leaf: bool = False) -> Value:
+    """`value` after something that requires grad, or may, was written into these storages."""
+    if not overlap(value.memory, memory):
+        return value
+    if value.tensor:
+        return replace(value, live=join_live(iter((live, value.live))), leaf=leaf or value.leaf)
+    return replace(value, items=tuple(lit(item, memory, live, leaf) for item in value.items))
+
+
 def age(value: Value, label: str) -> Value:
     """`value` with what the position `label` allocated made an earlier storage, in its elements too."""
     if not any(m.label == label for m in value.memory | value.maybe):

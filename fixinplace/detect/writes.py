@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from fixinplace import catalogue
-from fixinplace.detect.frame import Frame, Observation
+from fixinplace.detect.frame import Observation
+from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
@@ -22,7 +23,6 @@ _INITIALISERS = (
     "_init_weights",
     "weights_init",
     "weight_init",
-    "reset",
 )
 _PREFIXES = (
     "init_",
@@ -38,13 +38,18 @@ _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
 _DETACHED = ("data", "grad")
 
 
-def is_initialiser(name: str) -> bool:
-    """True for functions that set up parameters, by the names that the field gives them."""
+def is_initialiser(name: str, computed: bool = False) -> bool:
+    """True for functions that set up parameters, by the names that the field gives them.
+
+    computed: what is written was computed there from what requires grad: a state that is begun, no parameter.
+    """
     last = name.rsplit(".", 1)[-1]
-    return last in _INITIALISERS or last.startswith(_PREFIXES) or last.endswith("_init")
+    if last in _INITIALISERS:
+        return True
+    return not computed and (last == "reset" or last.startswith(_PREFIXES) or last.endswith("_init"))
 
 
-class Writes(Frame):
+class Writes(Gradients):
     """Records writes with their hazards and doubts."""
 
     def write(self, node: ast.expr | ast.stmt, op: str, rule: str, target: ast.expr, written: Value,
@@ -72,8 +77,8 @@ class Writes(Frame):
         }
         if rule in ("FIP111", "FIP112"):
             self.state.masks = {}  # another name of the tensor may be the one that a mask was made from
-        if value is not None and value.live is not False:
-            self.make_live(written.memory, value.live)
+        if value is not None and not set(self._detaching(target)):
+            self.wrote(written, value.live)
         return seen
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
@@ -130,15 +135,16 @@ class Writes(Frame):
     def _roles(self, seen: Observation, target: ast.expr, written: Value, value: Value | None) -> None:
         """Not ours: no autograd operation, or one that is meant to be in place."""
         lives = [written.live, value.live if value is not None else False]
-        seen.lives.append(join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False)
+        live = join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False
+        seen.lives.append(None if live and self.seldom_on else live)
         cls = self.place.cls
         if not self.grad:
             _add(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
-        elif is_initialiser(self.place.name):
+        elif is_initialiser(self.place.name, _local(written.memory) and live is True and not written.leaf):
             _add(seen, "initialiser", "an initialiser sets up values before autograd looks at them")
-        elif self.place.updates or (cls and self.program.index.derives(cls.name, "Optimizer")):
+        elif self.place.updates or (cls and self.program.index.updates(cls.name)):
             _add(seen, "optimizer", "an optimizer updates its parameters in place by design")
-        elif any(part in _DETACHED for part in _attributes(target)):
+        elif set(self._detaching(target)):
             self._detached(seen, target)
         elif any(part.startswith(_STATISTICS) for part in _attributes(target)):
             _add(seen, "running-statistics", "running statistics are kept in place by design")
@@ -146,7 +152,7 @@ class Writes(Frame):
             _add(seen, "untracked", "no element of the tensor is written")
 
     def _detached(self, seen: Observation, target: ast.expr) -> None:
-        parts = list(_attributes(target))
+        parts = list(self._detaching(target))
         base = self.root_value(target)
         used = base is not None and base.tensor and base.live is not False
         cls, method = self.place.cls, self.place.name.split(".")[1:2]
@@ -163,6 +169,21 @@ class Writes(Frame):
             _add(seen, "state-update", f"{sentence} to say: use a new tensor, or `torch.no_grad()` outside of forward")
         else:
             _add(seen, "detached", "the write goes past autograd on purpose")
+
+    def _detaching(self, node: ast.expr) -> Iterator[str]:
+        """`data` and `grad` on the way to the target, unless a class of this file calls an attribute of its own so."""
+        match node:
+            case ast.Attribute(value=value, attr=attr):
+                yield from self._detaching(value)
+                name = "data" if attr == "detach" else attr
+                if name in _DETACHED and (attr == "detach" or not self._is_own(value, attr)):
+                    yield name
+            case ast.Subscript(value=value) | ast.Call(func=value):
+                yield from self._detaching(value)
+
+    def _is_own(self, owner: ast.expr, attr: str) -> bool:
+        name = self.evaluate(owner).name
+        return name in self.program.index.classes and self.program.index.attribute(name, attr) is not None
 
     def root_value(self, target: ast.expr) -> Value | None:
         """The value at the root of a chain of attributes, calls and subscripts, `self.w` for `self.w.data[0]`."""

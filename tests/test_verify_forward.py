@@ -458,10 +458,13 @@ for _ in range(2):
 KEPT = {
     "parameter": ("w *= 0.5", "with torch.no_grad(): w *= 0.5", Verdict.PROVED),
     "view of a parameter": ("w[:2].fill_(1.0)", "with torch.no_grad(): w[:2].fill_(1.0)", Verdict.PROVED),
+    "computed from itself": ("w /= w.norm()", "with torch.no_grad(): w /= w.norm()", Verdict.PROVED),
+    "computed from itself, another way": ("w /= w.norm()", "with torch.no_grad(): w /= w.abs().max()", Verdict.REFUTED),
+    "computed from both": ("w /= w.norm() * v.norm()", "with torch.no_grad(): w /= w.norm() * v.norm()", None),
     "another value": ("w[:2].fill_(1.0)", "with torch.no_grad(): w[:2].fill_(2.0)", Verdict.REFUTED),
     "no write at all": ("w *= 0.5", "with torch.no_grad(): w * 0.5", Verdict.REFUTED),
-    "leaf that is no parameter": ("leaf *= 0.5", "with torch.no_grad(): leaf *= 0.5", Verdict.REFUTED),
-    "value of another parameter": ("w[0] = v.sum()", "with torch.no_grad(): w[0] = v.sum()", Verdict.REFUTED),
+    "leaf that is no parameter": ("leaf *= 0.5", "with torch.no_grad(): leaf *= 0.5", None),
+    "value of another parameter": ("w[0] = v.sum()", "with torch.no_grad(): w[0] = v.sum()", None),
 }
 
 
@@ -473,6 +476,6 @@ def test_what_is_written_into_a_parameter_is_data_if_it_depends_on_nothing_else(
 
     ruling = lab.judge(replace(written.case(rewritten), whole=True, kept=True), marks).ruling
 
-    assert ruling.verdict is verdict, ruling
+    assert ruling.verdict is verdict or (verdict is None and ruling.verdict is not Verdict.PROVED), ruling
     if verdict is Verdict.PROVED:
         assert not ruling.evidence[0].checks_not_run

@@ -6,7 +6,9 @@ Note [A parameter is data]
     keeps the write in place, under `no_grad`, says the same.  So for such a patch alone the original may write into a
     `Parameter`, in reverse mode and in forward mode, and nothing is differentiated there; unless what it writes
     depends on something else that is tracked: its gradient would be lost in silence, so that stays refused.
-    Any other leaf that is written becomes what the write computes, as everywhere.
+    Any other leaf that is written becomes what the write computes, as everywhere.  `w /= w.norm()` depends on the
+    parameter alone, and is data like a fill.  The run in reverse mode decides that, by the graph of what is written;
+    forward mode, which has no graph, follows where that run has finished.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify import operands, tensors
+from fixinplace.verify.leaves import accumulators
 
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
 _enter: Callable[..., object] = TorchFunctionMode.__enter__
@@ -26,16 +29,21 @@ _enabled: Callable[[], bool] = torch.is_grad_enabled
 _enable: Callable[[bool], None] = torch._C._set_grad_enabled
 
 
-def sets_parameter(
-    name: str, args: Sequence[Any], kwargs: Mapping[str, Any], tracked: Callable[[torch.Tensor], bool]
-) -> bool:
-    """True for a write to a parameter, or a view of one, of something that depends on nothing else that is tracked."""
+def parameter_set(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
+    """The parameter that an operation writes, itself or through a view; None where it writes none."""
     written = operands.target(name, args, kwargs)
     owner = None if written is None else operands.root(written)
-    if not isinstance(owner, torch.nn.Parameter):
-        return False
-    others = (each for each in operands.inside((*args, *kwargs.values())) if operands.root(each) is not owner)
-    return not any(map(tracked, others))
+    return owner if isinstance(owner, torch.nn.Parameter) else None
+
+
+def _depends_on_others(owner: torch.Tensor, values: Iterable[object]) -> bool:
+    """True if the gradient of anything but `owner` would flow through one of the values."""
+    for each in operands.inside(values):
+        if operands.root(each) is owner or not tensors.requires_grad(each):
+            continue
+        if tensors.is_leaf(each) or any(node.variable is not owner for node in accumulators([each])):
+            return True
+    return False
 
 
 class AsData(TorchFunctionMode):
@@ -68,4 +76,5 @@ class AsData(TorchFunctionMode):
     def _refused(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
         with _NO_OVERRIDES():
             name = getattr(func, "__name__", "")
-            return name != "requires_grad_" and sets_parameter(name, args, kwargs, tensors.requires_grad)
+            owner = None if name == "requires_grad_" else parameter_set(name, args, kwargs)
+            return owner is not None and not _depends_on_others(owner, (*args, *kwargs.values()))

@@ -67,13 +67,14 @@ def _width(span: Span) -> int:
 
 
 def statement_spans(tree: ast.Module, text: Text) -> list[Span]:
-    """Spans of all statements; of a compound one, of its header."""
+    """Spans of all statements; of a compound one, of its header with its decorators."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt):
             span, body = text.span(node), getattr(node, "body", None)
+            first = min((text.span(each).start for each in getattr(node, "decorator_list", [])), default=span.start)
             inner = text.span(body[0]).start if isinstance(body, list) and body else span.end
-            found.append(Span(span.start, max(span.start, inner)))
+            found.append(Span(first, max(span.start, inner)))
     return found
 
 

@@ -38,9 +38,7 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
         bench.always = {"no_inference": True}
         plain = bench.original()
     if bench.case.kept and plain.failure is not None and refuses_leaf(plain.failure):
-        bench.notes += [f"the original fails: {plain.failure.sentence}", CONVENTION]
-        bench.always = {**bench.always, "as_data": True}
-        plain = bench.original()
+        plain = _with_data(bench, plain)
     if (why := obstacle(plain)) is not None:
         raise Unproved(*why)
     if is_broken(plain) or bench.case.whole:
@@ -50,6 +48,18 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
     bench.checks.append("original twice")
     _look_for_silent_error(bench, plain, excluded)
     return Reference(plain, False, excluded)
+
+
+def _with_data(bench: Bench, plain: Run) -> Run:
+    """The original with its writes to parameters as data, if that gets it past them; else as it was."""
+    before, failure = bench.always, plain.failure
+    bench.always = {**before, "as_data": True}
+    found = bench.original()
+    if failure is None or (found.failure is not None and refuses_leaf(found.failure)):
+        bench.always = before
+        return plain
+    bench.notes += [f"the original fails: {failure.sentence}", CONVENTION]
+    return found
 
 
 def _cloned(bench: Bench, plain: Run, marks: tuple[Mark, ...]) -> Reference:

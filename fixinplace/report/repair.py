@@ -83,7 +83,7 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
     offence = upstream.inside(seen) or seen
     code = rule_of(offence, outcome.read)
     rule = names.rule(code)
-    place = place_of(offence, culprit.proposals, outcome.read)
+    place = place_of(offence, _tried_best(outcome, culprit), outcome.read)
     yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.read)}"
     yield from (f"  {line}" for line in _details(offence, seen))
     if len(culprit.offences) > 1:
@@ -92,6 +92,13 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
         yield f"  what to do   {proposal.title}"
         if proposal.meaning:
             yield f"               {proposal.meaning}"
+
+
+def _tried_best(outcome: Outcome, culprit: Culprit) -> Sequence[Proposal]:
+    """What is done about a culprit, if something is; else all that might be."""
+    best = outcome.found.best if outcome.found is not None else None
+    done = [each for each in culprit.proposals if best is not None and each in best.attempt.proposals]
+    return done or culprit.proposals
 
 
 def _details(offence: Offence, seen: Offence) -> Iterator[str]:
@@ -185,7 +192,10 @@ def _choices(outcome: Outcome) -> Iterator[str]:
     found = outcome.found
     if found is None or not found.choices:
         return
-    yield "several repairs are right, each with another meaning; --choose N writes one:"
+    if len(found.choices) > 1:
+        yield "several repairs are right, each with another meaning; --choose N writes one:"
+    else:
+        yield "this repair gives the program a meaning of its own; --choose 1 writes it:"
     for number, choice in enumerate(found.choices, start=1):
         proposal = choice.attempt.proposals[-1]
         yield f"{number}. {proposal.title}"
@@ -216,7 +226,7 @@ def _checked(ruling: Ruling) -> str:
     if ruling.verdict is Verdict.PROVED:
         return f"equal to the gradients at the saved values: {evidence_line(ruling.evidence)}"
     if ruling.reason in ("gradient-differs", "gradient-missing", "forward-differs", "state-differs"):
-        return f"it runs, and its gradients are not those at the saved values, as said above ({ruling.sentence})"
+        return f"it runs, and is not what the saved values give: {ruling.sentence}"
     return f"{ruling.verdict} {ruling.reason or ''}: {ruling.sentence}"
 
 
@@ -268,7 +278,7 @@ def _culprit_json(outcome: Outcome, culprit: Culprit) -> Json:
         "rule": code,
         "name": rule.name if rule is not None else None,
         "message": headline(first, outcome.read),
-        "culprit": _place_json(place_of(first, culprit.proposals, outcome.read) if first.writes else None),
+        "culprit": _place_json(place_of(first, _tried_best(outcome, culprit), outcome.read) if first.writes else None),
         "save": _place_json(_saved(first)),
         "backward": _place_json(first.needed),
         "called": _place_json(seen.writes[0].place) if seen != first else None,

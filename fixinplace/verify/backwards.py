@@ -45,16 +45,19 @@ def _leaves(finder: Finder, event: str) -> None:
         name = (row or other or {}).get("leaf") or f"leaf {number}"
         path = f"{event}: {name}"
         if other is None and row is not None and row.get("key") in left_out(finder.reference, finder.candidate, event):
-            finder.report(LEFT_OUT, path, f"{path} is not among the `inputs` of the rewritten version's backward")
+            finder.report(LEFT_OUT, path, f"{path} is not reached by the rewritten version's backward")
         elif not finder.skips(path):
             _leaf(finder, path, _received(row), _received(other))
 
 
 def left_out(reference: Side, candidate: Side, event: str) -> frozenset[int]:
-    """Keys of the reference's leaves for which a backward of the other version does not ask."""
-    if not candidate.backwards.get(event, {}).get("limited"):
+    """Keys of the reference's leaves for which a backward of the other version does not ask, or which it cannot reach.
+
+    One that reaches none of the leaves is another thing: nothing is left that would be equal.
+    """
+    pairs = list(matched(reference.gradients.get(event, []), candidate.gradients.get(event, [])))
+    if not any(row is not None and other is not None and _received(other) for row, other in pairs):
         return frozenset()
-    pairs = matched(reference.gradients.get(event, []), candidate.gradients.get(event, []))
     return frozenset(row["key"] for row, other in pairs if row is not None and other is None and "key" in row)
 
 

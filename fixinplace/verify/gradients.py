@@ -79,7 +79,6 @@ class Recorder:
         row["partial"] = _partial(outputs, inputs, accumulate)
         received: dict[int, list[tensors.Reading | None]] = {}
         leaves = [node for node in accumulators(outputs) if accumulate and _is_asked(node.variable, inputs)]
-        row["limited"] = bool(row["partial"] and accumulate and inputs)
         order = self._describe(event, [node.variable for node in leaves])
         hooks = [node.register_prehook(partial(_receive, received, index)) for index, node in enumerate(leaves)]
         with self._inside(row):

@@ -169,7 +169,7 @@ class Run:
 
 
 LEFT_OUT = "left-out"
-"""A leaf's gradient that is missing only since the rewritten version's `backward(inputs=...)` does not ask for it."""
+"""A leaf's gradient that is missing since a backward of the rewritten version, which has others, does not reach it."""
 
 
 @dataclass(frozen=True, slots=True)

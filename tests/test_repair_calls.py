@@ -6,6 +6,10 @@ import json
 import textwrap
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow  # each case runs the whole command
+
 COLUMNS = """
 import torch
 from torch import nn

@@ -126,6 +126,7 @@ def test_a_dry_run_writes_nothing_and_leaves_with_1(command):
     assert "h += x" in Path("gate.py").read_text()
 
 
+@pytest.mark.slow
 def test_a_module_is_run_as_python_would(command):
     Path("pkg").mkdir()
     Path("pkg/__init__.py").write_text("")
@@ -137,6 +138,7 @@ def test_a_module_is_run_as_python_would(command):
     assert "h = h + x" in Path("pkg/gate.py").read_text()
 
 
+@pytest.mark.slow
 def test_a_test_suite_is_a_module_like_any_other(command):
     write(gate=GATE, test_gate=TRAIN.replace("def main", "def test_main").replace("    return loss\n", ""))
 
@@ -146,6 +148,7 @@ def test_a_test_suite_is_a_module_like_any_other(command):
     assert "h = h + x" in Path("gate.py").read_text()
 
 
+@pytest.mark.slow
 def test_a_program_that_leaves_with_a_code_of_its_own_is_repaired(command):
     write(gate=GATE, train="import sys\n" + TRAIN.replace("    main()\n", "    main()\n    sys.exit(3)\n"))
 
@@ -269,6 +272,7 @@ def test_an_import_that_fails_in_the_users_module_keeps_its_traceback(command, c
     assert "No module named 'nothing_of_the_kind'" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_endless_program_is_stopped_and_what_it_told_is_used(command):
     write(silent=SILENT + "\nmain()\nwhile True:\n    pass\n", waiting="import time\n\ntime.sleep(1000)\n")
 
@@ -290,6 +294,7 @@ def test_a_program_that_kills_itself(command):
     assert "exit code 3" in result.stderr
 
 
+@pytest.mark.slow
 def test_progress_is_told_where_nobody_sees_a_line_replaced(command, monkeypatch):
     monkeypatch.setattr("fixinplace.commands.console.EVERY", 0.0)
     write(gate=GATE, train=TRAIN)
@@ -304,6 +309,7 @@ def test_progress_is_told_where_nobody_sees_a_line_replaced(command, monkeypatch
     assert [each["reason"] for each in data["tried"]] in ([], ["timed-out"])
 
 
+@pytest.mark.slow
 def test_there_must_be_something_to_choose(command):
     write(gate=GATE, train=TRAIN)
 
@@ -334,6 +340,7 @@ def main():
 """
 
 
+@pytest.mark.slow
 def test_of_what_was_chosen_alone_the_proof_is_shown(command):
     write(carried=CARRIED)
     data = document(command("repair", "--output-format", "json", "carried.py::main"))
@@ -373,6 +380,7 @@ def test_a_place_that_is_left_alone_is_named_once():
     ]
 
 
+@pytest.mark.slow
 def test_two_culprits_are_repaired_together(command):
     two = GATE.replace("        return h", "        g = h.tanh()\n        g *= 2\n        return g")
     write(gate=two, train=TRAIN)
@@ -443,6 +451,7 @@ def main():
 """
 
 
+@pytest.mark.slow
 def test_a_copy_that_changes_no_gradient_is_no_repair(command):
     """The checkpoint computes again from the overwritten buffer, whatever is copied where it is read."""
     write(again=AGAIN)
@@ -471,6 +480,7 @@ def main():
 """
 
 
+@pytest.mark.slow
 def test_a_line_that_writes_through_numpy_is_found_by_a_second_run(command):
     write(view=NUMPY)
 
@@ -481,6 +491,7 @@ def test_a_line_that_writes_through_numpy_is_found_by_a_second_run(command):
     assert data["status"] == "repaired"
 
 
+@pytest.mark.slow
 def test_explaining_names_what_only_a_second_run_finds(command):
     write(view=NUMPY)
 
@@ -496,6 +507,7 @@ def test_explaining_names_what_only_a_second_run_finds(command):
     assert (data["tried"], data["choices"], data["patch"], data["written"]) == ([], [], None, False)
 
 
+@pytest.mark.slow
 def test_what_was_tried_says_why_it_fell(command):
     write(again=AGAIN)
 
@@ -509,6 +521,7 @@ def test_what_was_tried_says_why_it_fell(command):
         assert tried["evidence"]
 
 
+@pytest.mark.slow
 def test_what_is_not_proved_is_no_patch_on_standard_output(command):
     write(again=AGAIN)
 
@@ -534,6 +547,7 @@ y.square().sum().backward()
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_needs_its_surroundings_is_proved_in_place(command, monkeypatch, tmp_path):
     Path("numbers.txt").write_text("1 2 3")
     Path("run").mkdir()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each case runs the whole command
+
 HEAD = """
 import torch
 from torch import nn

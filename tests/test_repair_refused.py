@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each case runs the whole command
+
 HEAD = """
 import torch
 from torch import nn

@@ -246,3 +246,27 @@ def test_a_function_of_writes_by_hand_alone_is_decorated(name: str):
     assert ("@torch.no_grad()\n" in new) is wanted, new
     assert ("with torch.no_grad():" in new) is not wanted
     assert not wanted or text.replace("def f(", "@torch.no_grad()\ndef f(") == new
+
+
+SEVERAL = (
+    "def f(head):\n    b = head.bias.view(3, -1)\n    b[:, 0] += 1\n    b[:, 1] = 0\n    head.bias = nn.Parameter(b)\n"
+)
+DETACHED = {
+    "two stores": (SEVERAL, "    b = head.bias.detach().view(3, -1)\n"),
+    "a slice": (SEVERAL.replace(".view(3, -1)", "[1:]"), "    b = head.bias.detach()[1:]\n"),
+    "one store": (SEVERAL.replace("    b[:, 1] = 0\n", ""), ""),
+    "bound twice": (SEVERAL.replace("    b[:, 1]", "    b = b * 1\n    b[:, 1]"), ""),
+    "view of a name": (SEVERAL.replace("head.bias.view", "head.view"), ""),
+}
+
+
+@pytest.mark.parametrize("name", DETACHED)
+def test_several_writes_through_one_view_need_one_detach(name: str):
+    body, line = DETACHED[name]
+    one = replace(offence(HEAD + body, "b[:, 0] += 1", None, "FIP203"), note="it is the parameter `head.bias`")
+
+    found = [each for each in proposed(HEAD + body, one) if each.repair == "detached-view"]
+
+    assert bool(found) is bool(line)
+    if found:
+        assert line in compose({PATH: code(HEAD + body)}, found).rewritten[0].text

@@ -28,6 +28,7 @@ from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
 _DOES_NOT_RUN = ("new-error", "still-raises")
+_KEEP_LEAVES = ("without-grad", "detached-view")
 _LEAVES = ("FIP202", "FIP203")
 
 
@@ -313,7 +314,7 @@ class Search:
         """True if every leaf that the original writes is still written in place."""
         leaves = [each for each in self.known.values() if each.offences[0].rule in _LEAVES]
         chosen = [p for p in attempt.proposals for each in leaves if p in each.proposals]
-        return bool(chosen) and all(p.repair == "without-grad" for p in chosen)
+        return bool(chosen) and all(p.repair in _KEEP_LEAVES for p in chosen)
 
     def _judged(self, attempt: Attempt) -> Tried:
         titles = "; ".join(proposal.title for proposal in attempt.proposals)

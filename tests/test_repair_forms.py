@@ -9,6 +9,7 @@ import pytest
 from choosing import PATH, code, place
 
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
+from fixinplace.repair.copying import sharing
 from fixinplace.repair.patching import Clash, back, compose
 from fixinplace.repair.search import culprits
 from fixinplace.trace.events import Offence, Place, Save, Write
@@ -246,3 +247,14 @@ def test_a_function_of_writes_by_hand_alone_is_decorated(name: str):
     assert ("@torch.no_grad()\n" in new) is wanted, new
     assert ("with torch.no_grad():" in new) is not wanted
     assert not wanted or text.replace("def f(", "@torch.no_grad()\ndef f(") == new
+
+
+def test_what_begins_with_self_is_not_shared_by_that_alone():
+    text = function("y = self.norm(x) + self.memory.read()\nself.memory.h.copy_(skip)\nreturn y")
+    program = code(text)
+    one = offence(text, "self.memory.h.copy_(skip)", "self.norm(x) + self.memory.read()")
+    (write,) = one.writes
+    one = replace(one, writes=(replace(write, names=("self.memory.h",)),), save=replace(one.save, names=()))
+    found = sharing(Scene(one, lambda path: program), program.tree.body[-1].body[0].value)
+
+    assert [program.source_of(node) for node in found] == ["self.memory.read()"]

@@ -225,6 +225,55 @@ def test_a_writer_that_was_not_seen_is_said_to_be_missing():
     assert "moved 2 times and 1 writes were seen" in run.offence.note
 
 
+def test_late_turns_of_a_loop_get_the_names_of_earlier_ones():
+    run = traced(
+        """
+        class Slots:
+            def __init__(self):
+                self.rows = torch.zeros(8, 2)
+
+            def put(self, i, row):
+                self.rows[i] = row
+
+        def walk(steps):
+            slots, row = Slots(), torch.ones(2, requires_grad=True)
+            for i in range(steps):
+                slots.put(i + 1, slots.rows[i].sin() + row)
+            return slots.rows.sum()
+
+        kept = [walk(6) for _ in range(2)]
+        kept[1].backward()
+        """,
+        Options(raise_native=False),
+    )
+
+    for offence in run.trace.offences:
+        assert offence.save is not None and "slots.rows" in offence.save.names
+        assert "self.rows" in offence.writes[0].names and not offence.writes[0].names_complete
+
+
+def test_a_remembered_name_is_that_of_the_same_storage_if_it_was_seen():
+    run = traced(
+        """
+        def bump(y):
+            y.add_(1)
+
+        first, second = (torch.randn(2, requires_grad=True) * 1 for _ in range(2))
+        kept = first.sin(), second.sin()
+        for y in (first, second, second):
+            bump(y)
+        del y
+        used = first.cos()
+        bump(first)
+        used.sum().backward()
+        """
+    )
+    (write,) = run.offence.writes
+
+    assert "first" in write.names and "second" not in write.names
+    assert not write.names_complete
+
+
 def test_saved_elements_that_kept_their_values_are_disjoint():
     run = traced(
         """

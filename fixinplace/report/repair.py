@@ -115,7 +115,7 @@ def _details(offence: Offence, seen: Offence) -> Iterator[str]:
     if offence.silent:
         yield "silent     torch raises nothing here: the gradient is wrong"
     if offence.disjoint:
-        yield "disjoint   other elements were written than were saved; the storage has one version counter for all"
+        yield "unchanged  the saved elements still have their old values; the storage has one version counter for all"
     if not offence.complete:
         yield "incomplete a writer was not seen: code without Python frames, or another thread"
     if offence.note:

@@ -274,6 +274,35 @@ def test_a_remembered_name_is_that_of_the_same_storage_if_it_was_seen():
     assert not write.names_complete
 
 
+@pytest.mark.parametrize(
+    ("made", "written", "result"),
+    [
+        ("x.exp()", "y", True),
+        ("x.norm()", "y", True),
+        ("x.norm()", "x", False),
+        ("torch.linalg.vector_norm(x, dim=0, keepdim=True)", "x", False),
+        ("x.prod()", "x", False),
+        ("x.softmax(0)", "y", True),
+        ("x.sin()", "x", False),
+        ("x.relu()", "y", True),
+        ("F.leaky_relu(x)", "x", False),
+        ("x.max(0).values", "x", None),
+    ],
+)
+def test_a_save_is_a_result_or_what_was_given(made: str, written: str, result: bool | None):
+    run = traced(
+        f"""
+        x = torch.randn(3, requires_grad=True) * 1
+        y = {made}
+        {written}.mul_(2)
+        y.sum().backward()
+        """
+    )
+    saves = [offence.save for offence in run.trace.offences]
+
+    assert [save is not None and save.result for save in saves] == ([] if result is None else [result])
+
+
 def test_saved_elements_that_kept_their_values_are_disjoint():
     run = traced(
         """

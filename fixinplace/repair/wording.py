@@ -13,10 +13,7 @@ from fixinplace.trace.events import Offence, Place
 
 _RESULT = "keeps its result for backward"
 _OPERAND = "keeps what it is given for backward"
-_KEEP_RESULT = (
-    "sigmoid tanh exp exp2 expm1 sqrt rsqrt reciprocal softmax relu elu selu celu tan leakyrelu hardtanh norm prod"
-    " logsumexp cumprod svd qr inverse cholesky max min median"
-).split()
+_GIVES_INDEX = "max min median nanmedian kthvalue mode sort topk cummax cummin".split()
 
 
 def rule_of(offence: Offence, files: Files) -> str:
@@ -119,9 +116,9 @@ def _text(offence: Offence, files: Files) -> str:
 
 
 def reason_kept(offence: Offence) -> str:
-    """Why autograd kept the tensor, as far as the node's name tells."""
-    node = offence.node.removesuffix("0").removesuffix("Backward")
-    if not node:
+    """Why autograd kept the tensor: as a result of the operation, or as what it was given."""
+    save = offence.save
+    if save is None or not offence.node:
         return ""
-    kept = _RESULT if any(word in node.lower() for word in _KEEP_RESULT) else _OPERAND
-    return f"{node.lower()} {kept}"
+    index = save.op in _GIVES_INDEX and save.dtype == "int64"
+    return f"{save.op} {_RESULT if save.result or index else _OPERAND}"

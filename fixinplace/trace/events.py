@@ -113,7 +113,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One tensor that autograd kept for backward; `op` is what kept it (`sigmoid`), as far as the node tells."""
+    """One tensor that autograd kept for backward; `op` is what kept it (`sigmoid`), as far as the node tells.
+
+    result: the tensor is a differentiable result of that operation, and not what it was given.
+    """
 
     number: int
     op: str
@@ -123,6 +126,7 @@ class Save:
     dtype: str = ""
     version: int = 0
     names: tuple[str, ...] = ()
+    result: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,6 +358,48 @@ def test_of_what_was_chosen_alone_the_proof_is_shown(command):
     assert result.stdout == data["choices"][0]["diff"]
 
 
+def test_of_a_later_store_the_whole_line_is_shown(command):
+    write(
+        boxes="""
+        import torch
+
+
+        def main():
+            x = torch.ones(3, 4, requires_grad=True)
+            y = x.sigmoid()
+            y.mul_(2)
+            y[..., 2:4] = (y[..., 2:4] * 2) ** 2
+            y.sum().backward()
+            return x.grad
+        """
+    )
+
+    result = command("repair", "--explain", "boxes.py::main")
+
+    assert "  then       boxes.py:8:5  y[..., 2:4] = (y[..., 2:4] * 2) ** 2\n" in result.stderr
+
+
+def test_equal_values_are_not_called_other_elements(command):
+    write(
+        equal="""
+        import torch
+        import torch.nn.functional as F
+
+
+        def main():
+            x = torch.ones(3, requires_grad=True)
+            h = x.exp()
+            F.leaky_relu(h, 0.1, inplace=True).sum().backward()
+            return x.grad
+        """
+    )
+
+    result = command("repair", "--explain", "equal.py::main")
+
+    assert "  unchanged  the saved elements still have their old values" in result.stderr
+    assert "other elements" not in result.stderr
+
+
 def test_a_place_that_is_left_alone_is_named_once():
     """A call of a module holds several operators, each with a standing of its own."""
     places = [Place("/p.py", line, 5, line, 9) for line in (1, 2, 3)]

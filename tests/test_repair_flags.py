@@ -77,6 +77,39 @@ class Block(nn.Module):
 def build():
     return nn.Sequential(Block(), Block())
 """
+OTHERS = """
+def activation():
+    return nn.ReLU(inplace=True)
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.act = activation()
+
+    def forward(self, x):
+        return self.act(self.layer(x))
+
+
+class Gated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.act = activation()
+
+    def forward(self, x):
+        return self.act(self.layer(x).sigmoid())
+
+
+class Spared(Gated):
+    def forward(self, x):
+        return self.act(self.layer(x))
+
+
+def build():
+    return nn.Sequential(Plain(), KIND(), Gated(), Plain())
+"""
 APPLIED = """
 def build():
     net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), Gate(), nn.ReLU())
@@ -113,6 +146,12 @@ CASES = {
         FACTORY.replace("FLAG", "inplace=True"),
         ["self.final = activation(inplace=False)"],
         "",
+    ),
+    "beside other classes": (OTHERS.replace("KIND", "Plain"), ["self.act.inplace = False"], ""),
+    "beside a subclass": (
+        OTHERS.replace("KIND", "Spared"),
+        ["self.act.inplace = False"],
+        "also off for 1 instance that does no harm in this run: 1.act",
     ),
     "a factory without one": (
         FACTORY.replace("FLAG", "").replace("=inplace", "=True"),

@@ -9,8 +9,10 @@ import pytest
 from choosing import PATH, code, place
 
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
+from fixinplace.repair.copying import sharing
 from fixinplace.repair.patching import Clash, back, compose
 from fixinplace.repair.search import culprits
+from fixinplace.repair.wording import reason_kept
 from fixinplace.trace.events import Offence, Place, Save, Write
 
 HEAD = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n\n\n"
@@ -270,3 +272,31 @@ def test_several_writes_through_one_view_need_one_detach(name: str):
     assert bool(found) is bool(line)
     if found:
         assert line in compose({PATH: code(HEAD + body)}, found).rewritten[0].text
+
+
+def test_what_begins_with_self_is_not_shared_by_that_alone():
+    text = function("y = self.norm(x) + self.memory.read()\nself.memory.h.copy_(skip)\nreturn y")
+    program = code(text)
+    one = offence(text, "self.memory.h.copy_(skip)", "self.norm(x) + self.memory.read()")
+    (write,) = one.writes
+    one = replace(one, writes=(replace(write, names=("self.memory.h",)),), save=replace(one.save, names=()))
+    found = sharing(Scene(one, lambda path: program), program.tree.body[-1].body[0].value)
+
+    assert [program.source_of(node) for node in found] == ["self.memory.read()"]
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype", "result", "sentence"),
+    [
+        ("sigmoid", "float32", True, "sigmoid keeps its result for backward"),
+        ("linalg_vector_norm", "float32", False, "linalg_vector_norm keeps what it is given for backward"),
+        ("native_layer_norm", "float32", False, "native_layer_norm keeps what it is given for backward"),
+        ("max", "int64", False, "max keeps its result for backward"),
+        ("max", "float32", False, "max keeps what it is given for backward"),
+        ("index", "int64", False, "index keeps what it is given for backward"),
+    ],
+)
+def test_why_a_tensor_was_kept(op: str, dtype: str, result: bool, sentence: str):
+    save = Save(1, op, None, dtype=dtype, result=result)
+
+    assert reason_kept(Offence("", save, (), None, node="SomeBackward0")) == sentence

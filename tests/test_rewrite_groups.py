@@ -275,6 +275,10 @@ def test_a_statement_is_as_safe_as_its_least_safe_site():
                      f"rewrite as `h = h + {'a' * 49}...`", "one more tensor of `h`'s size is alive", id="long"),
         pytest.param("h += (\n    a)\n", at("h += (\n    a)", "Tensor.__iadd__", "h"), "`h += (...` overwrites `h`",
                      "rewrite as `h = h + (...`", "one more tensor of `h`'s size is alive", id="lines"),
+        pytest.param("d = {\n    'a': f(h),\n    'b': f(h).exp_(),\n}\n",
+                     at("f(h).exp_()", "Tensor.exp_", "f(h)", Place.TEMPORARY, usage=Usage.VALUE),
+                     "`f(h).exp_()` overwrites a tensor without a name", "rewrite as `'b': f(h).exp(),...`",
+                     "one more tensor of the result's size is alive", id="line within"),
     ],
 )  # fmt: skip
 def test_what_a_finding_says(text, site, message, title, cost):

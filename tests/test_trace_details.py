@@ -225,6 +225,84 @@ def test_a_writer_that_was_not_seen_is_said_to_be_missing():
     assert "moved 2 times and 1 writes were seen" in run.offence.note
 
 
+def test_late_turns_of_a_loop_get_the_names_of_earlier_ones():
+    run = traced(
+        """
+        class Slots:
+            def __init__(self):
+                self.rows = torch.zeros(8, 2)
+
+            def put(self, i, row):
+                self.rows[i] = row
+
+        def walk(steps):
+            slots, row = Slots(), torch.ones(2, requires_grad=True)
+            for i in range(steps):
+                slots.put(i + 1, slots.rows[i].sin() + row)
+            return slots.rows.sum()
+
+        kept = [walk(6) for _ in range(2)]
+        kept[1].backward()
+        """,
+        Options(raise_native=False),
+    )
+
+    for offence in run.trace.offences:
+        assert offence.save is not None and "slots.rows" in offence.save.names
+        assert "self.rows" in offence.writes[0].names and not offence.writes[0].names_complete
+
+
+def test_a_remembered_name_is_that_of_the_same_storage_if_it_was_seen():
+    run = traced(
+        """
+        def bump(y):
+            y.add_(1)
+
+        first, second = (torch.randn(2, requires_grad=True) * 1 for _ in range(2))
+        kept = first.sin(), second.sin()
+        for y in (first, second, second):
+            bump(y)
+        del y
+        used = first.cos()
+        bump(first)
+        used.sum().backward()
+        """
+    )
+    (write,) = run.offence.writes
+
+    assert "first" in write.names and "second" not in write.names
+    assert not write.names_complete
+
+
+@pytest.mark.parametrize(
+    ("made", "written", "result"),
+    [
+        ("x.exp()", "y", True),
+        ("x.norm()", "y", True),
+        ("x.norm()", "x", False),
+        ("torch.linalg.vector_norm(x, dim=0, keepdim=True)", "x", False),
+        ("x.prod()", "x", False),
+        ("x.softmax(0)", "y", True),
+        ("x.sin()", "x", False),
+        ("x.relu()", "y", True),
+        ("F.leaky_relu(x)", "x", False),
+        ("x.max(0).values", "x", None),
+    ],
+)
+def test_a_save_is_a_result_or_what_was_given(made: str, written: str, result: bool | None):
+    run = traced(
+        f"""
+        x = torch.randn(3, requires_grad=True) * 1
+        y = {made}
+        {written}.mul_(2)
+        y.sum().backward()
+        """
+    )
+    saves = [offence.save for offence in run.trace.offences]
+
+    assert [save is not None and save.result for save in saves] == ([] if result is None else [result])
+
+
 def test_saved_elements_that_kept_their_values_are_disjoint():
     run = traced(
         """

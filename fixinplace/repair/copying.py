@@ -49,11 +49,20 @@ def owners(scene: Scene) -> frozenset[str]:
 
 
 def sharing(scene: Scene, node: ast.expr) -> list[ast.expr]:
-    """Operands of an expression whose name holds the written memory; else those that begin with the same name."""
+    """Operands of an expression whose name holds the written memory; else those that begin with the same name.
+
+    Everything in a class begins with `self`: there the attribute has to be the same too.
+    """
     held = owners(scene)
     exact = [each for each in operands(node) if path(each) in held]
-    roots = {owner.split(".")[0] for owner in held}
-    return exact or [each for each in operands(node) if root(each) in roots]
+    return exact or [each for each in operands(node) if _begins_alike(each, held)]
+
+
+def _begins_alike(node: ast.expr, held: frozenset[str]) -> bool:
+    start = root(node)
+    if start in ("self", "cls"):
+        return any(owner.startswith(f"{path(node)}.") for owner in held) and path(node) != start
+    return start in {owner.split(".")[0] for owner in held}
 
 
 def written(statement: ast.stmt) -> str:

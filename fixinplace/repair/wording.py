@@ -13,10 +13,7 @@ from fixinplace.trace.events import Offence, Place
 
 _RESULT = "keeps its result for backward"
 _OPERAND = "keeps what it is given for backward"
-_KEEP_RESULT = (
-    "sigmoid tanh exp exp2 expm1 sqrt rsqrt reciprocal softmax relu elu selu celu tan leakyrelu hardtanh norm prod"
-    " logsumexp cumprod svd qr inverse cholesky max min median"
-).split()
+_GIVES_INDEX = "max min median nanmedian kthvalue mode sort topk cummax cummin".split()
 
 
 def rule_of(offence: Offence, files: Files) -> str:
@@ -95,7 +92,7 @@ def headline(offence: Offence, files: Files) -> str:
         )
     if only_kept(offence):
         return "inference mode has made a tensor that autograd would have to keep for backward"
-    text = _text(offence, files) or first.op
+    text = text_of(first.origin, files) or first.op
     name = next((name for name in first.names if " " not in name), None) or (first.names[0] if first.names else None)
     what = (
         f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}" if first.dtype else "a tensor"
@@ -108,20 +105,22 @@ def headline(offence: Offence, files: Files) -> str:
     return f"`{text}` {verb} {what}"
 
 
-def _text(offence: Offence, files: Files) -> str:
-    """The source of the first write; of a store the whole line, since Python's position is that of its target."""
-    place = offence.writes[0].origin
-    spot = Scene(offence, files).node(place)
-    statement = spot[0].statement(spot[1]) if spot is not None else None
-    if spot is not None and isinstance(statement, ast.Assign) and spot[1] in statement.targets:
-        return spot[0].source_of(statement).partition("\n")[0]
+def text_of(place: Place | None, files: Files) -> str:
+    """The source of a write; of a store the whole line, since Python's position is that of its target."""
+    code = files(place.file) if place is not None else None
+    node = code.at(place) if code is not None and place is not None else None
+    if code is None or node is None:
+        return place.text if place is not None else ""
+    statement = code.statement(node)
+    if isinstance(statement, ast.Assign) and node in statement.targets:
+        return code.source_of(statement).partition("\n")[0]
     return place.text if place is not None else ""
 
 
 def reason_kept(offence: Offence) -> str:
-    """Why autograd kept the tensor, as far as the node's name tells."""
-    node = offence.node.removesuffix("0").removesuffix("Backward")
-    if not node:
+    """Why autograd kept the tensor: as a result of the operation, or as what it was given."""
+    save = offence.save
+    if save is None or not offence.node:
         return ""
-    kept = _RESULT if any(word in node.lower() for word in _KEEP_RESULT) else _OPERAND
-    return f"{node.lower()} {kept}"
+    index = save.op in _GIVES_INDEX and save.dtype == "int64"
+    return f"{save.op} {_RESULT if save.result or index else _OPERAND}"

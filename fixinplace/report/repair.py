@@ -10,11 +10,11 @@ from fixinplace import __version__, files, names
 from fixinplace.model import Analysis, Ruling, Verdict
 from fixinplace.pipeline import Result
 from fixinplace.repair import upstream
-from fixinplace.repair.base import Proposal, Tier
+from fixinplace.repair.base import Files, Proposal, Tier
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
 from fixinplace.repair.search import Culprit, Tried
-from fixinplace.repair.wording import headline, only_kept, place_of, reason_kept, rule_of
+from fixinplace.repair.wording import headline, only_kept, place_of, reason_kept, rule_of, text_of
 from fixinplace.report import document
 from fixinplace.report.diff import diff, diff_text
 from fixinplace.report.text import evidence_line, shortened
@@ -85,7 +85,7 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
     rule = names.rule(code)
     place = place_of(offence, _tried_best(outcome, culprit), outcome.read)
     yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.read)}"
-    yield from (f"  {line}" for line in _details(offence, seen))
+    yield from (f"  {line}" for line in _details(offence, seen, outcome.read))
     if len(culprit.offences) > 1:
         yield f"  {len(culprit.offences)} saved tensors in all were overwritten here"
     for proposal in culprit.of(Tier.EXPLAIN):
@@ -101,7 +101,7 @@ def _tried_best(outcome: Outcome, culprit: Culprit) -> Sequence[Proposal]:
     return done or culprit.proposals
 
 
-def _details(offence: Offence, seen: Offence) -> Iterator[str]:
+def _details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
     if offence.save is not None:
         kept = reason_kept(offence)
         yield f"saved by   {_where(offence.save.place)}  {_text(offence.save.place)}   {kept}".rstrip()
@@ -110,19 +110,19 @@ def _details(offence: Offence, seen: Offence) -> Iterator[str]:
     if only_kept(offence) and offence.writes:
         yield f"saved by   {_where(offence.writes[0].place)}  {_text(offence.writes[0].place)}"
     for write in offence.writes[1 : 1 + _SHOWN]:
-        yield f"then       {_where(write.place)}  {_text(write.place)}"
+        yield f"then       {_where(write.place)}  {_cut(text_of(write.place, read))}"
     first = offence.writes[0] if offence.writes else None
     if first is not None and first.origin != first.place:
-        yield f"written in {_where(first.place)}  {_text(first.place)}"
+        yield f"written in {_where(first.place)}  {_cut(text_of(first.place, read))}"
     if seen != offence and seen.writes:
-        yield f"called at  {_where(seen.writes[0].place)}  {_text(seen.writes[0].place)}"
+        yield f"called at  {_where(seen.writes[0].place)}  {_cut(text_of(seen.writes[0].place, read))}"
     if first is not None and len(first.names) > 1:
         held = ", ".join(f"`{name}`" for name in first.names[:6])
         yield f"held by    {held}{'' if first.names_complete else ' and perhaps others'}"
     if offence.silent:
         yield "silent     torch raises nothing here: the gradient is wrong"
     if offence.disjoint:
-        yield "disjoint   other elements were written than were saved; the storage has one version counter for all"
+        yield "unchanged  the saved elements still have their old values; the storage has one version counter for all"
     if not offence.complete:
         yield "incomplete a writer was not seen: code without Python frames, or another thread"
     if offence.note:
@@ -237,7 +237,10 @@ def _where(place: Place | None) -> str:
 
 
 def _text(place: Place | None) -> str:
-    text = place.text if place is not None else ""
+    return "" if place is None else _cut(place.text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 

@@ -26,12 +26,14 @@ from fixinplace.source import Text
 class Composed:
     """One statement, rewritten.
 
-    lines: the new statements.  clones: names that they clone before storing into them.
+    lines: the new statements.  told: the same for a title, the last from its first changed line on.
+    clones: names that they clone before storing into them.
     steps: the sites with their rewrites.  finished: sites that stay as they are, and why.
     """
 
     edits: tuple[Edit, ...]
     lines: tuple[str, ...]
+    told: tuple[str, ...]
     clones: tuple[str, ...]
     steps: tuple[Step, ...]
     finished: Mapping[Found, Refused]
@@ -57,7 +59,15 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
         before += first
     lines = (*before, opened.text(small))
     _keep_comments(opened, lines)
-    return Composed(_edits(part, setting, lines), lines, needed.stored, taken, chosen.finished)
+    told = (*before, _changed(part.slice(setting.span), lines[-1]))
+    return Composed(_edits(part, setting, lines), lines, told, needed.stored, taken, chosen.finished)
+
+
+def _changed(old: str, new: str) -> str:
+    """The new text without the lines at its start that are the old ones."""
+    lines, before = new.splitlines(), old.splitlines()
+    same = next((n for n, (one, other) in enumerate(zip(lines, before, strict=False)) if one != other), 0)
+    return "\n".join(lines[same:])
 
 
 def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:

@@ -130,7 +130,7 @@ def _fix(number: int, composed: Sequence[Composed], steps: Sequence[Step]) -> Fi
     return Fix(
         group=number,
         rewrite="",
-        title=wording.title([line for each in composed if each.edits for line in each.lines]),
+        title=wording.title([line for each in composed if each.edits for line in each.told]),
         edits=tuple(edit for each in composed for edit in each.edits),
         safe=all(is_safe(step.case.found, step.exact) for step in steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),

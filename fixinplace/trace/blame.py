@@ -58,6 +58,7 @@ class Saved:
     dtype: str
     version: int
     storage: int
+    result: bool = False
     keys: tuple[int, ...] = field(default=())
 
 

@@ -48,12 +48,14 @@ class Instances:
     """The module that wrote by its `inplace` flag, among its like.
 
     owners: class of every module that was running around it, innermost first, and its path in there. flagged: paths, in
-    the outermost, of all modules with the flag on; twins: of those that were built in the same place.
+    the outermost, of all modules with the flag on; twins: of those that were built in the same place; alike: for each
+    owner, of those that are at the same path in some object of its class.
     """
 
     owners: tuple[tuple[str, str], ...] = ()
     flagged: tuple[str, ...] = ()
     twins: tuple[str, ...] = ()
+    alike: tuple[tuple[str, ...], ...] = ()
 
     @property
     def path(self) -> str:
@@ -111,7 +113,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One tensor that autograd kept for backward; `op` is what kept it (`sigmoid`), as far as the node tells."""
+    """One tensor that autograd kept for backward; `op` is what kept it (`sigmoid`), as far as the node tells.
+
+    result: the tensor is a differentiable result of that operation, and not what it was given.
+    """
 
     number: int
     op: str
@@ -121,6 +126,7 @@ class Save:
     dtype: str = ""
     version: int = 0
     names: tuple[str, ...] = ()
+    result: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +231,9 @@ def _offence(data: Json) -> Offence:
 
 def _write(data: Json) -> Write:
     around = data["instances"]
-    instances = Instances(
-        tuple((name, path) for name, path in around["owners"]), tuple(around["flagged"]), tuple(around["twins"])
-    )
+    owners = tuple((name, path) for name, path in around["owners"])
+    alike = tuple(tuple(paths) for paths in around["alike"])
+    instances = Instances(owners, tuple(around["flagged"]), tuple(around["twins"]), alike)
     plain = {"built": _place(data["built"]), "names": tuple(data["names"]), "instances": instances}
     return Write(**{**data, **_common(data), **plain})
 

@@ -2,7 +2,8 @@
 
 Note [Bounded]
     A search through locals costs a millisecond, so it is made for the first events of a place only and looks at a
-    bounded number of objects to a bounded depth.  Where the bound was reached, the result says so.  Nothing of the
+    bounded number of objects to a bounded depth.  Where the bound was reached, the result says so; a later event of
+    the place, which in a loop is the guilty one more often than not, gets the names of an earlier one.  Nothing of the
     user's is called: attributes come from `__dict__`, containers are read by their built-in types' own methods.
 """
 
@@ -84,7 +85,7 @@ class Scenes:
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
-        self._seen: dict[tuple[tuple[int, int] | None, str], int] = {}
+        self._seen: dict[tuple[tuple[int, int] | None, str], list[tuple[int, tuple[str, ...]]]] = {}
         self.built = Built()
 
     def around(self, frame: FrameType | None) -> Around:
@@ -109,15 +110,21 @@ class Scenes:
 
         what: events of different kinds at one place are counted apart.
         """
-        site = (self._frames.site(stack), what)
-        count = self._seen[site] = self._seen.get(site, 0) + 1
-        if count > EVENTS:
-            return (), False
+        seen = self._seen.setdefault((self._frames.site(stack), what), [])
+        if len(seen) >= EVENTS:
+            return _remembered(seen, key), False
         search = _Search(key)
         own = (each for each in stacks.outwards(frame) if self._frames.owns(each.f_code.co_filename))
         for each in itertools.islice(own, FRAMES):
             search.look(stacks.visible_names(each))
+        seen.append((key, tuple(search.found)))
         return tuple(search.found), search.complete
+
+
+def _remembered(seen: list[tuple[int, tuple[str, ...]]], key: int) -> tuple[str, ...]:
+    """Names from the first events of a place: of the same storage if it was among them, else the latest."""
+    named = [(one == key, names) for one, names in seen if names]
+    return next((names for same, names in reversed(named) if same), named[-1][1] if named else ())
 
 
 class _Search:

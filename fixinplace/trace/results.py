@@ -49,6 +49,7 @@ def _save(saved: Saved, node: str, places: Places) -> Save:
         saved.dtype,
         saved.version,
         saved.names,
+        saved.result,
     )
 
 

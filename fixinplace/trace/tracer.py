@@ -27,7 +27,7 @@ from fixinplace.trace.holders import Scenes
 from fixinplace.trace.ledger import Ledger, Save, Written
 from fixinplace.trace.patches import Patches
 from fixinplace.trace.positions import Places
-from fixinplace.trace.saves import CONTENT, DETACHED, HOOKED, SWAPPED, VERSION, Difference, SaveLog
+from fixinplace.trace.saves import CONTENT, DETACHED, HOOKED, SWAPPED, VERSION, Difference, SaveLog, is_output
 from fixinplace.trace.views import Views
 from fixinplace.trace.writes import WriteLog, WriteMode
 from fixinplace.verify.observe import UserCode
@@ -192,7 +192,7 @@ class Tracer:
     def _facts_of(self, difference: Difference) -> Facts:
         save, kind = difference.save, difference.kind
         writes = save.later_writes()
-        facts = Facts(writes, _saved(save), found=difference.found, disjoint=difference.disjoint)
+        facts = Facts(writes, _saved(difference), found=difference.found, disjoint=difference.disjoint)
         facts.node = "" if difference.node is None else difference.node.name()
         facts.silent = kind in (CONTENT, SWAPPED, HOOKED)
         if kind == VERSION:
@@ -250,12 +250,13 @@ def _is_told(error: BaseException) -> bool:
     return refused.TOLD in error.__dict__
 
 
-def _saved(save: Save) -> Saved:
-    piece = save.kept
+def _saved(difference: Difference) -> Saved:
+    save = difference.save
+    piece, result = save.kept, is_output(save, difference.node)
     if piece is not None:
         shape, dtype = tuple(piece.shape), piece.dtype
     else:
         assert save.geometry is not None
         shape, dtype = save.geometry[0], save.geometry[3]
     name = str(dtype).removeprefix("torch.")
-    return Saved(save.number, save.stack, save.names, shape, name, save.version, save.storage)
+    return Saved(save.number, save.stack, save.names, shape, name, save.version, save.storage, result)

@@ -35,10 +35,10 @@ def _alike(write: Write, code: Code, edit: Edit) -> tuple[str, ...]:
     spot = next(
         (node for node in ast.walk(code.tree) if isinstance(node, ast.ClassDef) and _holds(code, node, edit)), None
     )
-    own = next((path for name, path in write.instances.owners if spot is not None and spot.name == name), None)
-    path = own or write.instances.path
-    same = tuple(each for each in write.instances.flagged if each == path or each.endswith(f".{path}"))
-    return same or (write.instances.path,)
+    around = write.instances
+    named = zip(around.owners, around.alike, strict=True)
+    same = next((alike for (name, _), alike in named if spot is not None and spot.name == name), ())
+    return same or (around.path,)
 
 
 def _holds(code: Code, node: ast.ClassDef, edit: Edit) -> bool:

@@ -426,18 +426,30 @@ for _ in range(2):
     two.step()
 """
 STEP = "one.step()\n    two.zero_grad()\n    loss_b.backward()\n"
+AGAIN = "two.zero_grad()\n    ((a.detach() * b).sin() * b).sum().backward()\n    one.step()\n"
 LIMITED = {
-    "moved and limited to its own side": ("two.zero_grad()\n    loss_b.backward(inputs=[b])\n    one.step()\n", True),
-    "limited to the wrong side": ("two.zero_grad()\n    loss_b.backward(inputs=[a])\n    one.step()\n", False),
-    "moved without a limit": ("two.zero_grad()\n    loss_b.backward()\n    one.step()\n", False),
+    "moved and limited to its own side": (
+        STEP,
+        "two.zero_grad()\n    loss_b.backward(inputs=[b])\n    one.step()\n",
+        True,
+    ),
+    "moved, and the other side detached": (STEP, AGAIN, True),
+    "more detached than the other side": (STEP, AGAIN.replace("(a.detach() * b)", "(a * b).detach()"), False),
+    "limited to the wrong side": (
+        STEP,
+        "two.zero_grad()\n    loss_b.backward(inputs=[a])\n    one.step()\n",
+        False,
+    ),
+    "moved without a limit": (STEP, "two.zero_grad()\n    loss_b.backward()\n    one.step()\n", False),
+    "a side that learns from nothing any more": ("h = a * b", "h = a.detach() * b", False),
 }
 
 
 @pytest.mark.parametrize("name", LIMITED)
 def test_gradients_that_a_backward_leaves_out_are_missing_unless_that_is_the_point(name, lab: Runner, tmp_path: Path):
-    new, right = LIMITED[name]
+    old, new, right = LIMITED[name]
     written = program(tmp_path, TWO_SIDES)
-    rewritten, marks = rewrite(written.text, [fix(written.text, STEP, new)])
+    rewritten, marks = rewrite(written.text, [fix(written.text, old, new)])
     case = replace(written.case(rewritten), whole=True)
 
     strict = lab.judge(case, marks).ruling

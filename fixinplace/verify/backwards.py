@@ -53,12 +53,15 @@ def _leaves(finder: Finder, event: str) -> None:
 def left_out(reference: Side, candidate: Side, event: str) -> frozenset[int]:
     """Keys of the reference's leaves for which a backward of the other version does not ask, or which it cannot reach.
 
-    One that reaches none of the leaves is another thing: nothing is left that would be equal.
+    Only leaves that learn from another of its backwards: one that has lost every gradient was not left out, it was cut
+    off.  And only where this backward still reaches some leaf: else nothing is left that would be equal.
     """
     pairs = list(matched(reference.gradients.get(event, []), candidate.gradients.get(event, [])))
     if not any(row is not None and other is not None and _received(other) for row, other in pairs):
         return frozenset()
-    return frozenset(row["key"] for row, other in pairs if row is not None and other is None and "key" in row)
+    learning = {row["leaf"] for rows in candidate.gradients.values() for row in rows if row["leaf"] and _received(row)}
+    gone = [row for row, other in pairs if row is not None and other is None]
+    return frozenset(row["key"] for row in gone if "key" in row and row["leaf"] in learning)
 
 
 def _leaf(finder: Finder, path: str, ours: list[Json], theirs: list[Json]) -> None:

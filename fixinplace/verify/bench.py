@@ -10,6 +10,7 @@ from fixinplace.trace.events import Trace
 from fixinplace.verify.jobs import LEFT_OUT, SEED, Comparison, Job, Json, Patch, Region, Run, Slope
 from fixinplace.verify.probes import Probe
 
+_NAMED = 6
 NOTHING = Comparison((), 0, 0, 0.0, False)
 
 
@@ -126,11 +127,11 @@ class Bench:
         if not left:
             return comparison
         if not self.case.limited:
-            named = (
-                replace(each, reason="gradient-missing") if each in left else each for each in comparison.differences
-            )
-            return replace(comparison, differences=tuple(named))
-        self.notes.append(f"left out on purpose, {len(left)} gradients: {left[0].sentence}")
+            missing = (replace(each, reason="gradient-missing") if each in left else each for each in found)
+            return replace(comparison, differences=tuple(missing))
+        named = ", ".join(each.path for each in left[:_NAMED])
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        self.notes.append(f"left out on purpose, {len(left)} gradients: {named}{more}")
         return replace(comparison, differences=tuple(each for each in found if each not in left))
 
     def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...]:

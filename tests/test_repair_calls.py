@@ -36,6 +36,42 @@ def main():
     loss.backward()
     return loss, force.damping.grad
 """
+SLOTS = """
+import torch
+from torch import nn
+
+
+class Trajectory:
+    def __init__(self, length):
+        self.rows, self.seen = torch.zeros(length + 1, 3), 0
+
+    def current(self):
+        return self.rows[self.seen]
+
+    def push(self, row):
+        self.seen += 1
+        self.rows[self.seen] = row
+
+
+class Cell(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(3, 3)
+
+    def forward(self, x, h):
+        f = torch.sigmoid(self.gate(x))
+        return (1 - f) * h + f * torch.tanh(f * h)
+
+
+def main():
+    torch.manual_seed(0)
+    cell, trajectory = Cell(), Trajectory(6)
+    for x in torch.randn(6, 3):
+        trajectory.push(cell(x, trajectory.current()))
+    loss = trajectory.rows.square().mean()
+    loss.backward()
+    return loss, cell.gate.weight.grad
+"""
 LIBRARY = """
 import torch
 
@@ -73,6 +109,16 @@ def test_what_a_function_keeps_is_cloned_where_it_is_called(command):
     document = json.loads(result.stdout)
     assert document["status"] == "repaired", document
     assert "force(state[:, 0].clone(), state[:, 1].clone())" in Path("swing.py").read_text()
+
+
+def test_late_in_a_loop_the_copy_is_as_small_as_at_its_start(command):
+    Path("slots.py").write_text(SLOTS.lstrip())
+
+    result = command("repair", "--output-format", "json", "slots.py::main")
+
+    patch = json.loads(result.stdout)["patch"]
+    added = [line[1:].strip() for line in patch["diff"].splitlines() if line.startswith("+") and line[:3] != "+++"]
+    assert added == ["trajectory.push(cell(x, trajectory.current().clone()))"]
 
 
 def packaged() -> Path:

@@ -141,7 +141,10 @@ def _of_offence(offence: Offence, files: Files, packages: Files) -> list[Proposa
 
 
 def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
-    """One write may spoil several saved tensors: the first copy that each of them proposes, all together."""
+    """One write may spoil several saved tensors: the first copy that each of them proposes, all together.
+
+    A copy of an argument that each of them proposes is smaller, and comes before.
+    """
     copies = [[one for one in some if one.repair == "clone-read"] for some in each]
     if len(copies) < 2 or not all(copies):
         return
@@ -149,7 +152,14 @@ def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
     if len(best) > 1:
         changes = tuple(change for one in best for change in one.changes)
         title = " and ".join(one.title for one in best)
-        yield replace(best[0], title=title, changes=changes, rank=max(one.rank for one in best) + 1)
+        sooner = max(one.rank for one in (*best, *_for_all(each)))
+        yield replace(best[0], title=title, changes=changes, rank=sooner + 1)
+
+
+def _for_all(each: Sequence[Sequence[Proposal]]) -> list[Proposal]:
+    """Copies of arguments that are proposed for every one of the saved tensors."""
+    shared = set.intersection(*({one.changes for one in some} for some in each))
+    return [one for one in each[0] if one.repair == "clone-argument" and one.changes in shared]
 
 
 def _distinct(offences: Sequence[Offence]) -> list[Offence]:

@@ -30,7 +30,8 @@ class _Move:
     """What goes behind the statement `behind`, and what is dropped.
 
     loop: the loop that the step comes out of. joined: the step is dropped, since a later one is enough. passed: lines
-    that stay between and use what the step writes.
+    that stay between and use what the step writes. rising: lines that clear gradients which the step would need; they
+    go up behind `below`, where those of the step are cleared.
     """
 
     going: tuple[ast.stmt, ...]
@@ -39,6 +40,8 @@ class _Move:
     loop: ast.For | None = None
     joined: bool = False
     passed: bool = False
+    rising: tuple[ast.stmt, ...] = ()
+    below: ast.stmt | None = None
 
     @property
     def steps(self) -> tuple[ast.stmt, ...]:
@@ -67,7 +70,8 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
     if block[first] is not mover or (at.step is None and at.by_hand is None and not at.whole_update):
         return None
     first = _earliest(at, block, first)
-    found = _sorted(at, block[first:last])
+    below, rising = _rising(at, block, first, last)
+    found = _sorted(at, [node for node in block[first:last] if not any(node is each for each in rising)])
     if found is None:
         return None
     more, staying = found
@@ -80,7 +84,21 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
     if not _free(at, going, [*staying, block[last]], block):
         return None
     passed = any(touch(at.reader.facts(node).flows, at.stepped or ()) for node in staying)
-    return _Move(tuple(going), block[last], tuple(updates), passed=passed)
+    return _Move(tuple(going), block[last], tuple(updates), passed=passed, rising=rising, below=below)
+
+
+def _rising(
+    at: Situation, block: list[ast.stmt], first: int, last: int
+) -> tuple[ast.stmt | None, tuple[ast.stmt, ...]]:
+    """Clearings before the failing backward that would clear, of parameters which both optimizers have, the step's own.
+
+    They are right where the step's gradients are cleared; None and nothing where that is not in sight.
+    """
+    cleared = (n for n in reversed(block[:first]) if (owner := clears(n)) and _cleared(at, owner, [at.optimizer]))
+    below = next(cleared, None)
+    shared = [n for n in block[first:last] if (owner := clears(n)) and _cleared(at, owner, [at.optimizer]) is None]
+    own = all(at.is_optimizer(clears(node) or "") for node in shared)
+    return (below, tuple(shared)) if below is not None and shared and own and at.by_hand is None else (None, ())
 
 
 def _earliest(at: Situation, block: list[ast.stmt], first: int) -> int:
@@ -294,6 +312,13 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
         yield Choice(title, _FIRST + "." + more, (change,), 10)
         return
     optimizers = list(dict.fromkeys(_stepping(list(move.going)))) or [at.optimizer]
+    if move.rising:
+        lines = " and ".join(f"`{at.one_line(node)}`" for node in move.rising)
+        others = " and ".join(f"`{clears(node)}`" for node in move.rising)
+        yield Choice(
+            f"{title}, and {lines} before both", _SHARED.format(f"`{at.optimizer}`", others) + more, (change,), 14
+        )
+        return
     whose = " and ".join(f"`{each}`" for each in (at.stepped if at.by_hand and at.stepped else optimizers))
     for only, whom, apart in limited(at, optimizers):
         meaning = _LIMITED.format(
@@ -312,6 +337,9 @@ _ADDED = (
     _FIRST + ". {0} also gives gradients to the parameters of {1}: they are added to those of the earlier backward "
     "before the step."
 )
+_SHARED = (
+    _FIRST + ". What {0} and {1} share gets both gradients, and both step on their sum."
+)  # fmt: skip
 _UPDATE = (
     "`{0}` uses the weights that its forward used; all of `{1}`, with its own backward and step, comes afterwards."
 )
@@ -323,5 +351,7 @@ def _edits(at: Situation, move: _Move) -> tuple[Edit, ...]:
     if move.loop is not None:
         header = f"for {at.code.source_of(move.loop.target)} in {at.code.source_of(move.loop.iter)}:"
         lines = [header, *(f"    {line}" for line in lines)]
-    edits = (*cut(at.code, [*move.going, *move.dropped]), pasted_after(at.code, move.behind, lines))
+    edits = [*cut(at.code, [*move.going, *move.dropped, *move.rising]), pasted_after(at.code, move.behind, lines)]
+    if move.below is not None:
+        edits.append(pasted_after(at.code, move.below, moved(at.code, move.rising)))
     return checked(at.code, edits)

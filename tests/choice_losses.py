@@ -24,6 +24,25 @@ PROGRAMS = {
         """,
         "net(x)", "optimizer.step()@1", "sparsity.backward()",
     ),
+    "two_optimizers_of_one_trunk": program(
+        """
+        def main():
+            trunk, left, right = mlp(4, 4), mlp(4, 1), mlp(4, 1)
+            opt_left = torch.optim.SGD([*trunk.parameters(), *left.parameters()], lr=0.1)
+            opt_right = torch.optim.SGD([*trunk.parameters(), *right.parameters()], lr=0.1)
+            for x in torch.randn(2, 5, 4):
+                h = trunk(x)
+                loss_left, loss_right = left(h).pow(2).mean(), (right(h) - 1).pow(2).mean()
+                opt_left.zero_grad()
+                loss_left.backward(retain_graph=True)
+                opt_left.step()
+                opt_right.zero_grad()
+                loss_right.backward()
+                opt_right.step()
+            return [trunk, left, right]
+        """,
+        "trunk(x)", "opt_left.step()", "loss_right.backward()",
+    ),
     "second_loss_accumulated": program(
         """
         def main():

@@ -148,6 +148,11 @@ AGREES = {
         "z = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
         "y *= 2",
     ),
+    "layers whose weights are equal": (
+        "import torch\nfrom torch import nn\nnet = nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 4), nn.LayerNorm(4))\n"
+        "y = net(torch.randn(3, 4)).exp()\nz = y.exp()\ny *= 2\n(z + y).sum().backward()\n",
+        "y *= 2",
+    ),
     "rows of a leaf": (
         HEAD + "total = 0\nfor row in x:\n    y = row.exp()\n    y *= w[0]\n"
         "    total = total + y.sum()\ntotal.backward()\n",
@@ -352,6 +357,13 @@ REFUTED = {
     "stray detach": (
         HEAD + "a, b = (x * w).unbind(0)[:2]\na *= 2\n(a * b).sum().backward()\ndel a, b\n",
         ("a *= 2", "a = a.detach() * 2"),
+        "gradient-differs",
+    ),
+    "equal leaves, one of which gets what belongs to the other": (
+        "import torch\na, b, c = (torch.full((3,), n, requires_grad=True) for n in (1.0, 1.0, 2.0))\n"
+        "c.mul_(2)\nh = a * 1\nk = h\n"
+        "h.copy_(b)\n((k * 2).sum() + c.sum()).backward()\ndel h, k, c\n",
+        ("c.mul_(2)\nh = a * 1\nk = h\nh.copy_(b)", "c = c.mul(2)\nh = a * 1\nk = h\nh = b.clone()"),
         "gradient-differs",
     ),
     "still a leaf": (HEAD + "x *= 2\n(x * w).sum().backward()\n", ("x *= 2", "x.mul_(2)"), "still-raises"),

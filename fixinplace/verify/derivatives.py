@@ -5,19 +5,13 @@ Note [How exact a derivative is]
     some eps of the sum of all absolute terms, more in deep programs, and without bound where the program itself
     cancels.  Tolerated is 2^20 eps in float64 (2e-10 of that sum) and 2^10 eps in float32 (1e-4).  Types of 16 bits
     are not compared: nothing that would be tolerated there tells a right gradient from a wrong one.
-
-Note [Leaves of equal value]
-    A gradient finds the direction of its leaf by the leaf's value.  A bias that was written and then wrapped into a
-    new parameter leaves two leaves of the same value, with a direction each.  Then every way to tell them apart is
-    tried, up to `_MAX_WAYS`, and the nearest counts: a wrong gradient would have to meet the derivative, to the last
-    digits that rounding leaves, along another leaf's random direction.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -28,9 +22,7 @@ from fixinplace.verify.sides import Side, elements, read
 from fixinplace.verify.tolerance import distance
 
 _COARSE = 1e-5
-_MAX_WAYS = 16
 _RESULT = "gradient of "
-Part = tuple[float, float]
 
 
 def slack(eps: float) -> float:
@@ -59,14 +51,13 @@ def _slope(ours: Side, theirs: Side, event: str, row: Json, number: int) -> Slop
         return without(why)
     if why := _other_roots(ours, theirs, event, row["eps"]):
         return without(why)
+    found = scale = 0.0
     leaves = theirs.gradients.get(event, [])
-    parts = [_parts(leaf, row["leaves"], theirs.blob, number) for leaf in leaves]
-    if why := next((part for part in parts if isinstance(part, str)), ""):
-        return without(why)
-    ways = [part for part in parts if not isinstance(part, str)]
-    if math.prod(map(len, ways)) > _MAX_WAYS:
-        return without("leaves of equal value cannot be told from each other")
-    found, scale = min(map(_sum, itertools.product(*ways)), key=lambda way: abs(way[0] - row["value"]))
+    for leaf in leaves:
+        part = _part(leaf, row["leaves"], theirs.blob, number)
+        if isinstance(part, str):
+            return without(part)
+        found, scale = found + part[0], scale + part[1]
     if not math.isfinite(found + row["value"]):
         return without("a derivative or a gradient is not finite")
     tolerance = slack(row["eps"]) * (scale + row["scale"])
@@ -102,30 +93,31 @@ def _roots(side: Side, event: str) -> Iterator[str]:
         yield from itertools.takewhile(side.values.__contains__, paths)
 
 
-def _sum(parts: Iterable[Part]) -> Part:
-    found = scale = 0.0
-    for part in parts:
-        found, scale = found + part[0], scale + part[1]
-    return found, scale
-
-
-def _parts(leaf: Json, known: list[Json], blob: bytes, number: int) -> list[Part] | str:
+def _part(leaf: Json, known: list[Json], blob: bytes, number: int) -> tuple[float, float] | str:
     """What one leaf's gradients add to the derivative, and the sum of the absolute terms; or why it cannot be told.
 
-    One for each leaf of forward mode that it may be, see Note [Leaves of equal value].
+    Among leaves of equal value a leaf is the one with its name, see Note [Directions].
     """
-    name = f"the leaf `{leaf['leaf']}`" if leaf["leaf"] else "a leaf"
     received = [each for each in leaf["received"] if each is not None]
     if not received:
-        return [(0.0, 0.0)]
-    gradients = [values for each in received if (values := elements(each, blob)) is not None]
-    if len(gradients) < len(received):
-        return f"the gradient of {name} was too large to be kept"
-    digests = dict.fromkeys(each["attached"] for each in known if _may_be(leaf, each))
-    if not digests:
+        return 0.0, 0.0
+    alike = [each for each in known if _may_be(leaf, each)]
+    same = [each for each in alike if each["leaf"] and each["leaf"] == leaf["leaf"]]
+    keys = [each["key"] for each in (alike if len(alike) < 2 else same)]
+    name = f"the leaf `{leaf['leaf']}`" if leaf["leaf"] else "a leaf"
+    if not alike:
         return f"{name} was not seen to be used in forward mode"
-    directions = (direction(number, each, leaf["shape"], getattr(torch, leaf["dtype"])) for each in digests)
-    return [_sum(inner(each, moved.reshape(-1)) for each in gradients) for moved in directions]
+    if len(keys) != 1:
+        return f"{name} cannot be told from another one of equal value"
+    found = scale = 0.0
+    moved = direction(number, keys[0], leaf["shape"], getattr(torch, leaf["dtype"])).reshape(-1)
+    for gradient in received:
+        values = elements(gradient, blob)
+        if values is None:
+            return f"the gradient of {name} was too large to be kept"
+        one, two = inner(values, moved)
+        found, scale = found + one, scale + two
+    return found, scale
 
 
 def _may_be(leaf: Json, known: Json) -> bool:

@@ -2,8 +2,10 @@
 
 Note [Directions]
     Two versions of a program name their leaves differently, create them in another order or hold one of them nowhere.
-    What they share is the leaf's shape, dtype and value.  Leaves that are equal in all three move alike, which costs
-    nothing: the derivative along a direction is linear in every leaf.
+    What they share is the leaf's shape, dtype and value: by these a gradient finds the direction of its leaf.  Leaves
+    that are equal in all three must not move alike, or a rewrite that gives one leaf what belongs to the other would
+    not show.  Each has a direction of its own, by the order in which they were first used, and is told from the others
+    by the name under which the user's code holds it; where that does not tell, nothing is said.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ _randn, _generator, _as_complex = torch.randn, torch.Generator, torch.view_as_co
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
 
 
-def direction(number: int, digest: str, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-    """Normal numbers for the leaf whose value has `digest`, in direction `number`; leaves every random state as it is.
+def direction(number: int, key: str, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    """Normal numbers for the leaf with this key, in direction `number`; leaves every random state as it is.
 
     A tensor of `shape` and `dtype` (real or complex) on the CPU.
     """
-    key = hashlib.blake2b(f"{number} {digest}".encode(), digest_size=8).digest()
-    generator = _generator().manual_seed(int.from_bytes(key, "big") >> 1)
+    seed = hashlib.blake2b(f"{number} {key}".encode(), digest_size=8).digest()
+    generator = _generator().manual_seed(int.from_bytes(seed, "big") >> 1)
     with _NO_OVERRIDES():
         if dtype.is_complex:
             parts = _randn((*shape, 2), generator=generator, dtype=torch.float64, device="cpu")

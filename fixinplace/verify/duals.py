@@ -60,13 +60,14 @@ def is_leaf(tensor: torch.Tensor) -> bool:
 
 @dataclass
 class _Leaf:
-    """A leaf that has been used. attached: digest of its value then. active: it has its tangent now.
+    """A leaf that has been used. attached: digest of its value then. key: of its direction. active: it has its tangent.
 
     tensor: held, so that nobody else gets its id.
     """
 
     tensor: torch.Tensor
     attached: str
+    key: str
     active: bool = True
     written: bool = False
 
@@ -109,27 +110,31 @@ class Leaves:
         written = [key for key, leaf in self._known.items() if leaf.written]
         return any(wanted is None or key in wanted for key in written)
 
-    def rows(self) -> list[Json]:
-        """Facts of every leaf with the digests of its value when it was first used and now."""
+    def rows(self, names: Callable[[list[torch.Tensor]], list[str | None]]) -> list[Json]:
+        """Facts of every leaf with its name and the digests of its value when it was first used and now."""
         found = []
-        for leaf in self._known.values():
+        leaves = list(self._known.values())
+        for leaf, name in zip(leaves, names([leaf.tensor for leaf in leaves]), strict=True):
             reading = tensors.read(leaf.tensor, dense=True)
             facts = {key: reading.facts[key] for key in ("shape", "dtype")}
-            found.append({**facts, "attached": leaf.attached, "now": reading.digest})
+            told = {"leaf": name, "key": leaf.key, "attached": leaf.attached, "now": reading.digest}
+            found.append({**facts, **told})
         return found
 
     def _attach(self, tensor: torch.Tensor) -> None:
         reading = tensors.read(tensor, dense=True)
-        self._known[id(tensor)] = _Leaf(tensor, reading.digest)
+        alike = sum(leaf.attached == reading.digest for leaf in self._known.values())
+        key = f"{reading.digest} {alike}"
+        self._known[id(tensor)] = _Leaf(tensor, reading.digest, key)
         if (base := _base(tensor)) is not None:
             self._bases[id(base)] = base
-        self._give(tensor, reading.digest)
+        self._give(tensor, key)
 
-    def _give(self, tensor: torch.Tensor, digest: str) -> None:
+    def _give(self, tensor: torch.Tensor, key: str) -> None:
         try:
             with looking():
                 version = _version(tensor)
-                values = direction(self._number, digest, tuple(tensor.shape), _dtype(tensor))
+                values = direction(self._number, key, tuple(tensor.shape), _dtype(tensor))
                 _copy(tensor, _make(_clone(_detach(tensor)), values.to(tensor.device)))
                 _set_version((tensor,), (version,))
         except (RuntimeError, NotImplementedError) as error:
@@ -144,7 +149,7 @@ class Leaves:
             self._stop("`requires_grad` of a leaf changes after it was written in place")
         leaf.active = wanted
         if wanted:
-            self._give(leaf.tensor, leaf.attached)
+            self._give(leaf.tensor, leaf.key)
             return
         with looking():
             _detach_in_place(leaf.tensor)

@@ -161,7 +161,7 @@ class Forward(TorchFunctionMode):
     def results(self, tracked: list[tuple[str, torch.Tensor]], named: dict[int, str]) -> list[str]:
         """The derivatives of observed results, as `Recorder.results` takes their gradients; none of a stopped run."""
         for path, tensor in [] if self.stopped else tracked[:MAX_RESULTS]:
-            self.slopes.result(path, tensor)
+            self.slopes.result(path, tensor, named)
         return []
 
     def excuse(self, failure: Failure | None) -> Failure | None:

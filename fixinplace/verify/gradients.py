@@ -143,6 +143,11 @@ class Recorder:
         self._records.rows += rows
         return rows
 
+    def names(self, named: dict[int, str], leaves: list[torch.Tensor]) -> list[str | None]:
+        """The names that leaves have in the records; `named`: paths of observed tensors by id, for all others."""
+        found = self._names.of(leaves)
+        return [name or named.get(id(leaf)) for name, leaf in zip(found, leaves, strict=True)]
+
     def _leaf(self, row: Json, readings: list[tensors.Reading | None]) -> None:
         row["received"] = [None if each is None else self._records.stored(each) for each in readings]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,11 +50,16 @@ class Slopes:
         given = [*cotangents, *[None] * (len(outputs) - len(cotangents))]
         self._record(event, [(root, weight) for root, weight in zip(outputs, given, strict=False)])
 
-    def result(self, path: str, tensor: torch.Tensor) -> None:
-        """The derivative of an observed result, weighted as `Recorder.results` weights its gradient."""
-        self._record(f"gradient of {path}", [(tensor, cotangent(path, tensor))])
+    def result(self, path: str, tensor: torch.Tensor, named: dict[int, str]) -> None:
+        """The derivative of an observed result, weighted as `Recorder.results` weights its gradient.
 
-    def _record(self, event: str, weighted: list[tuple[torch.Tensor, torch.Tensor | None]]) -> None:
+        named: paths of observed tensors by id, which name leaves that no variable leads to.
+        """
+        self._record(f"gradient of {path}", [(tensor, cotangent(path, tensor))], named)
+
+    def _record(
+        self, event: str, weighted: list[tuple[torch.Tensor, torch.Tensor | None]], named: dict[int, str] | None = None
+    ) -> None:
         value = scale = 0.0
         for root, weight in weighted:
             moved = tangent(root)
@@ -65,4 +71,4 @@ class Slopes:
             value, scale = value + parts[0], scale + parts[1]
         self.count += 1
         row = {"kind": "derivative", "path": event, "value": value, "scale": scale, "eps": self.eps}
-        self._records.rows.append({**row, "leaves": self._leaves.rows()})
+        self._records.rows.append({**row, "leaves": self._leaves.rows(partial(self._recorder.names, named or {}))})

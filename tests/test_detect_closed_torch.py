@@ -56,6 +56,20 @@ MODULES = {
     "no layers left": "net = nn.Sequential(nn.Linear(3, 3))[:n]\n    k = net(h)\n    h += 1\n    return k",
 }
 
+FLAGS = {
+    "flag from a parameter": "k = nn.ReLU(inplace=n)(h)\n    h += 1\n    return k",
+    "flag by position": "k = nn.functional.relu(h, n)\n    h += 1\n    return k",
+    "flag that is a number": "k = nn.functional.relu(h, inplace=1)\n    h += 1\n    return k",
+    "flag in a bundle": "k = nn.functional.relu(h, **n)\n    h += 1\n    return k",
+    "flag in a bundle by position": "k = nn.functional.relu(*n)\n    h += 1\n    return k, n",
+    "flag set to a value": "act = nn.ReLU()\n    act.inplace = n\n    k = act(h)\n    h += 1\n    return k",
+    "flag of a partial": "import functools\n    act = functools.partial(nn.functional.relu, inplace=n)\n    k = act(h)\n"
+    "    h += 1\n    return k",
+    "flag of a constructor": "k = Block(n).act(h)\n    h += 1\n    return k\nclass Block(nn.Module):\n"
+    "    def __init__(self, inplace=True):\n        super().__init__()\n        self.act = nn.ReLU(inplace=inplace)",
+    "result in a bundle": "g = {'out': h}\n    k = torch.exp(w, **g)\n    h += 1\n    return k",
+}
+
 UNKNOWN = {
     "method that tensors have": "k = tool.norm(h)\n    h += 1\n    return k",
     "method of an argument": "return apply(tool, h)\ndef apply(tool, w):\n    tool.gather(w)\n    h = torch.exp(w)\n"
@@ -78,7 +92,7 @@ PRINTED = {
     "method whose counterpart is called otherwise": "nn.functional.elu_(h)\n    print(h)",
 }
 
-ALL = MEMORY | GAPS | CALLS | MODULES | UNKNOWN | {f"printed {name}": body for name, body in PRINTED.items()}
+ALL = MEMORY | GAPS | CALLS | MODULES | FLAGS | UNKNOWN | {f"printed {name}": body for name, body in PRINTED.items()}
 
 
 @pytest.mark.parametrize("body", ALL.values(), ids=ALL.keys())
@@ -94,6 +108,7 @@ PLAIN = {
     "printed number": "k = h[1:]\n    k += 1\n    print(k.sum().item(), k.shape)\n    return k",
     "printed with a format": "k = h.sum().squeeze()\n    k += 1\n    print(f'{k:.3f}')\n    return k",
     "printed after detaching": "k = h[1:]\n    k += 1\n    print(k.detach())\n    return k",
+    "flag that is off": "k = nn.functional.relu(h, False)\n    k += 1\n    return nn.ReLU(inplace=False)(k), torch.zeros(*k.shape)",
     "printed sum": "h += 1\n    print(h)\n    return h",
 }
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.index import dotted
 from fixinplace.detect.masks import same_shape
+from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
@@ -62,6 +63,8 @@ class Stores(Expressions):
         if target.attr == "inplace" and isinstance(self.root, ast.Assign) and _is_true(self.root.value):
             self.switch_on(target)
             return
+        if target.attr == "inplace" and not (isinstance(self.root, ast.Assign) and is_false(self.root.value)):
+            self.program.doubt("whether a module's `inplace` is on depends on a value that is not in sight")
         if base.kind is Kind.PATH and base.name.startswith("torch"):
             sentence = f"the file replaces `{base.name}.{target.attr}`"
             self.program.doubt(sentence)

@@ -23,6 +23,11 @@ from fixinplace.detect.values import (
 from fixinplace.model import Place, Usage
 
 
+def is_false(node: ast.expr) -> bool:
+    """True for the literal."""
+    return isinstance(node, ast.Constant) and node.value is False
+
+
 def _given_out(value: Value) -> Value:
     """An operand of `out=`, for which torch takes nothing that requires grad: parameters then hardly do."""
     given = value.memory and all(m.origin is Origin.PARAMETER for m in value.memory)
@@ -42,6 +47,8 @@ class TorchCalls(Modules):
             return self.function_write(node, writer)
         if self.flag_on(node, f"{path}(inplace=)"):
             return self.flagged(node, path)
+        if self.may_write(node, path):
+            self.program.doubt(f"whether `{path}(...)` writes in place depends on a value that is not in sight")
         if path == "functools.partial" and node.args:
             return self.partial(node)
         arguments = self.arguments(node)
@@ -85,6 +92,20 @@ class TorchCalls(Modules):
             value = before[-1] if not any(isinstance(a, ast.Starred) for a in before) else None
         return value if isinstance(value, ast.Constant) and value.value is True else None
 
+    def may_write(self, node: ast.Call, path: str) -> bool:
+        """True if a flag that is no literal, or arguments in a bundle, may switch `inplace` on or name an `out`."""
+        bundled = any(k.arg is None for k in node.keywords)
+        if bundled and catalogue.writer(f"{path}(out=)"):
+            return True
+        bundled = bundled or any(isinstance(each, ast.Starred) for each in node.args)
+        writer = catalogue.writer(f"{path}(inplace=)")
+        if writer is None:
+            return False
+        given = keyword(node, "inplace")
+        if given is None and writer.flag_position is not None and writer.flag_position < len(node.args):
+            given = node.args[writer.flag_position]
+        return bundled or (given is not None and not is_false(given))
+
     def flagged(self, node: ast.Call, path: str) -> Value:
         """`F.relu(x, inplace=True)`, or a module built with its flag on."""
         name = f"{path}(inplace=)"
@@ -112,6 +133,8 @@ class TorchCalls(Modules):
         value = keyword(node, "inplace")
         on = isinstance(value, ast.Constant) and value.value is True
         if row is None or row.rule is None or not on:
+            if row is not None and value is not None and not is_false(value):
+                self.program.doubt(f"whether `{row.name}` is switched on is not in sight")
             return self.unseen(node, arguments)
         seen = self._observation(node, row.rule, row.name, row.name.rsplit(".", 1)[-1].partition("(")[0])
         seen.lives.append(None)

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
+from fixinplace.detect.frame import HELD
 from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
@@ -159,7 +160,7 @@ class Calls(TorchCalls):
         """Methods of lists and dicts: what is put in is held by the container's name."""
         memory, maybe = memories(tuple(arguments))
         for value in arguments:
-            self.escape(value, None, "a container holds it")
+            self.escape(value, None, HELD)
         if memory | maybe and func.attr in ("append", "add", "insert", "extend", "update", "setdefault", "appendleft"):
             grown = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
             merged = join(_joined_items(base), grown[0]) if base.items else grown[0]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
+from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.values import (
@@ -129,7 +130,7 @@ class Expressions(Operators):
     def collected(self, node: ast.expr, value: Value) -> Value:
         """Note that a container holds tensors, unless it is taken apart or handed to torch at once."""
         if (value.memory or value.maybe) and not is_passing(node, self.above.get(id(node)), self.above):
-            self.escape(value, None, "a container holds it")
+            self.escape(value, None, HELD)
         return value
 
     def children(self, node: ast.AST) -> None:

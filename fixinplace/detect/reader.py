@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fixinplace.detect.anatomy import looks
 from fixinplace.detect.frame import Key, Place, Program, State
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
@@ -62,7 +63,7 @@ def read(part: Text, tree: ast.Module) -> Program:
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
-    for sentence in _whole_file(tree):
+    for sentence in (*_whole_file(tree), *looks(tree)):
         program.doubt(sentence)
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())

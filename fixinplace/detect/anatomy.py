@@ -14,6 +14,8 @@ _LOOKS = frozenset(
 )
 _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", "register_multi_grad_hook")
 _CALLS = ("id", "locals", "globals", "vars")
+SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
+"""Where a generator or coroutine stops, and others run."""
 _RUNS_TEXT = ("exec", "eval")
 
 
@@ -50,7 +52,7 @@ def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
         | frozenset(_other_bindings(body)),
         redefined(list(body)),
         inspections(nodes),
-        any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in nodes),
+        any(isinstance(n, SUSPENDING) for n in nodes),
     )
 
 

@@ -88,6 +88,18 @@ PRINTED = {
     "view in a formatted string": "k = h.view(3, 1)\n    k *= 2\n    return '%s' % k, '{}'.format(k)",
     "view in a log": "k = h.view(3, 1)\n    k *= 2\n    log.info('k is %s', k)",
     "view in a helper": "k = h.view(3, 1)\n    k *= 2\n    show(k)\ndef show(t):\n    print('value:', t)",
+    "view by its own method": "k = h[1:]\n    k *= 2\n    return k.__repr__()",
+    "view in a dataclass": "k = h[1:]\n    k *= 2\n    return str(P(k))\nimport dataclasses\n@dataclasses.dataclass\n"
+    "class P:\n    v: object",
+    "view in a dataclass, formatted": "k = h[1:]\n    k *= 2\n    p = P(k)\n    return f'{p}'\nimport dataclasses\n"
+    "@dataclasses.dataclass\nclass P:\n    v: object",
+    "view in a dict by keywords": "k = h[1:]\n    k *= 2\n    print(dict(k=k))",
+    "view converted": "k = h[1:]\n    k *= 2\n    return f'{k!r:>80}'",
+    "view with an empty format": "k = h[1:]\n    k *= 2\n    return f'{k:}'",
+    "view in a template": "k = h[1:]\n    k *= 2\n    return tool().format(k)",
+    "view mapped to text": "k = h[1:]\n    k *= 2\n    return list(map(str, [k]))",
+    "view in the root log": "k = h[1:]\n    k *= 2\n    logging.warning('%s', k)\nimport logging",
+    "view printed by a library": "k = h[1:]\n    k *= 2\n    pprint(k)\nfrom pprint import pprint",
     "store": "h[h > 0.5] = 0\n    print(h)",
     "method whose counterpart is called otherwise": "nn.functional.elu_(h)\n    print(h)",
 }

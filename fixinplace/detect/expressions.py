@@ -40,6 +40,15 @@ _VIEWS = ("T", "mT", "H", "mH", "real", "imag", "data")
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
 
 
+_UNCONVERTED = -1
+"""`FormattedValue.conversion` without `!r`, `!s` or `!a`."""
+
+
+def _is_number_format(spec: ast.expr | None) -> bool:
+    """True for what no tensor of several elements takes: `.3f` in `{x:.3f}`."""
+    return isinstance(spec, ast.JoinedStr) and any(isinstance(v, ast.Constant) and v.value for v in spec.values)
+
+
 class Expressions(Operators):
     """Evaluates every kind of expression but calls and operators."""
 
@@ -109,8 +118,12 @@ class Expressions(Operators):
             case ast.JoinedStr():
                 self.children(node)
                 return STRING
-            case ast.FormattedValue(value=value, format_spec=None):
-                self.told([self.evaluate(value)])
+            case ast.FormattedValue(value=value, conversion=conversion, format_spec=spec):
+                found = self.evaluate(value)
+                if spec is not None:
+                    self.evaluate(spec)
+                if conversion != _UNCONVERTED or not _is_number_format(spec):
+                    self.told([found])
                 return STRING
             case ast.Slice():
                 self.children(node)

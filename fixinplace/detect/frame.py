@@ -89,6 +89,8 @@ class Observation:
     facts: dict[str, object] = field(default_factory=dict)
     gaps: bool = False
     """The tensor's elements do not lie next to each other, as those of a new one do."""
+    renamed: bool = False
+    """The node that the out-of-place form leaves in the graph has another name."""
 
 
 Key = tuple[str, str]
@@ -274,10 +276,15 @@ class Frame(ABC):
                 self.kept.add(memory.label)
 
     def told(self, values: Iterable[Value]) -> None:
-        """Note that values are turned into text: a tensor with a history prints the name of its last operation."""
+        """Note that values are turned into text: a tensor with a history prints the name of its last operation.
+
+        So does an object or a container that holds one: a dataclass prints its fields.
+        """
         for value in values:
             tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False
-            if tracked and (value.memory or value.maybe):
+            own = value.kind is Kind.OTHER and value.name in self.program.index.classes
+            unfollowed = value.kind in (Kind.LIST, Kind.DICT) and not value.items and not value.exact
+            if own or unfollowed or (tracked and (value.memory or value.maybe)):
                 self.program.tells_history = True
             self.told(value.items)
 

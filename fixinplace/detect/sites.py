@@ -39,6 +39,8 @@ def _facts(program: Program, seen: Observation) -> Facts:
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
     if seen.gaps and program.sees_copies:
         seen.doubts.setdefault(STRIDES)
+    if seen.renamed and program.tells_history:
+        seen.doubts.setdefault("the file prints tensors, and their text names the operation that made them")
     return Facts(
         place=cast(Place, facts["place"]),
         tracked=tracked,

@@ -291,8 +291,7 @@ class Writes(Gradients):
         seen.gaps = seen.gaps or written.layout is not Layout.DENSE
         if self.program.sees_layouts and not keeps_layout(seen.op):
             seen.doubts[STRIDES] = None
-        if self.program.tells_history and (written.view or not keeps_history(seen.op)):
-            seen.doubts["the file prints tensors, and their text names the operation that made them"] = None
+        seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
         if not written.memory and place is not Place.TEMPORARY:

@@ -68,7 +68,34 @@ SCOPES = {
 }
 
 
-@pytest.mark.parametrize("body", (FLOW | SCOPES).values(), ids=(FLOW | SCOPES).keys())
+MODES = {
+    "grad mode by another name": "off()\n    h += 1\n    return h\nfrom torch import set_grad_enabled as sge\n"
+    "def off():\n    sge(False)",
+    "grad mode by another name in a branch": "from torch import set_grad_enabled as sge\n    if len(w):\n"
+    "        sge(False)\n    h += 1\n    sge(True)\n    return h",
+    "context by another name": "c = ng()\n    c.__enter__()\n    h += 1\n    return h\nfrom torch import no_grad as ng",
+    "grad mode by a text": "getattr(torch, 'set_grad_enabled')(False)\n    h += 1\n    return h",
+    "generator stopped in no_grad": "g = gen()\n    next(g)\n    h += 1\n    return h\ndef gen():\n"
+    "    with torch.no_grad():\n        yield 1",
+    "loop over a generator in no_grad": "for n in gen():\n        h += n\n    return h\ndef gen():\n"
+    "    with torch.no_grad():\n        for n in range(3):\n            yield n",
+    "generator in a context out of sight": "for n in gen():\n        h += n\n    return h\nfrom tools import quiet\n"
+    "def gen():\n    with quiet():\n        yield 1",
+    "coroutine stopped in no_grad": "c = other()\n    c.send(None)\n    h += 1\n    return h\nimport asyncio\n"
+    "async def other():\n    with torch.no_grad():\n        await asyncio.sleep(0)",
+    "context entered by a stack": "s = contextlib.ExitStack()\n    s.enter_context(quiet())\n    h += 1\n    s.close()\n"
+    "    return h\nimport contextlib\n@contextlib.contextmanager\ndef quiet():\n    with torch.no_grad():\n        yield",
+    "context entered by hand": "c = quiet()\n    c.__enter__()\n    h *= 2\n    return h\nimport contextlib\n"
+    "@contextlib.contextmanager\ndef quiet():\n    with torch.no_grad():\n        yield",
+    "context of the file entered by hand": "c = Quiet()\n    c.__enter__()\n    h *= 2\n    return h\n"
+    "class Quiet(Off):\n    pass\n@torch.no_grad()\ndef free():\n    pass\n"
+    "from tools import Off",
+}
+
+ALL = FLOW | SCOPES | MODES
+
+
+@pytest.mark.parametrize("body", ALL.values(), ids=ALL.keys())
 def test_nothing_here_is_safe(body: str) -> None:
     assert not any(fix.safe for fix in fixes(f"def main():\n    {HEAD}{body}\n"))
 
@@ -166,6 +193,8 @@ def test_no_method_here_is_safe(code: str) -> None:
 
 
 PLAIN = {
+    "no_grad elsewhere": "h += 1\n    return h\nfrom torch import no_grad as ng\ndef gen(path):\n    with ng():\n"
+    "        n = torch.ones(3)\n    with open(path) as lines:\n        yield from lines",
     "loop with else": "for i in range(3):\n        if i:\n            break\n        h = h * 2\n    else:\n        h = w * 3\n"
     "    h += 1\n    return h",
     "finally": "try:\n        k = open('x')\n    finally:\n        print('done')\n    h += 1\n    return h",

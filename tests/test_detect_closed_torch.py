@@ -22,6 +22,8 @@ MEMORY = {
     "in a module of another file": "kept = nn.attention.Held(h)\n    h += 1\n    return kept.t",
 }
 
+COLUMNS = "t = torch.outer(h, h)[:, :2]\n    t *= 2\n"
+
 GAPS = {
     "columns, then a copy": "k = h.view(3, 1).expand(3, 2).clone()[:, :1]\n    k += 1\n    m = k.reshape(-1)\n    m *= 2\n"
     "    return k, m",
@@ -33,6 +35,18 @@ GAPS = {
     "unpacked row of a transposed matrix": "a, b, c = torch.outer(h, h).t()\n    a += 1\n    return a, a.contiguous()",
     "every second": "t = h.exp()[::2]\n    t += 1\n    return t, t.reshape(-1)",
     "columns from a helper": "t = left(torch.outer(h, h))\n    t += 1\n    return t, t.reshape(-1)\ndef left(t):\n    return t[:, :2]",
+    "random numbers": f"{COLUMNS}    with torch.no_grad():\n        t.normal_()\n    return t",
+    "random numbers past autograd": f"{COLUMNS}    d = t.detach()\n    d.exponential_()\n    return t",
+    "random numbers by out": f"{COLUMNS}    torch.rand(3, 2, out=t.detach())\n    return t",
+    "initialised": f"{COLUMNS}    nn.init.normal_(t)\n    return t",
+    "initialised under another name": f"{COLUMNS}    fill(t)\n    return t\nfrom torch.nn.init import kaiming_normal_ as fill",
+    "vector of a library": f"{COLUMNS}    v = torch.nn.utils.parameters_to_vector([t.detach()])\n    v[0] = 5\n    return t, v",
+    "rearranged out of sight": f"{COLUMNS}    v = tool(t)\n    with torch.no_grad():\n        v[0] = 5\n    return t, v",
+    "rearranged by a method out of sight": f"{COLUMNS}    v = tool.flat(t.detach())\n    v[0] = 5\n    return t, v",
+    "rearranged in a list": f"{COLUMNS}    ts = [t]\n    return t, tool(ts)",
+    "rearranged by a helper": f"{COLUMNS}    return t, flat(tool, t)\ndef flat(tool, t):\n    return tool(t)",
+    "rearranged inside an object": f"{COLUMNS}    b = Box(t)\n    return t, tool(b)\nclass Box:\n"
+    "    def __init__(self, t):\n        self.t = t",
     "gates": "a, b = torch.outer(h, h).split([1, 2], 1)\n    a.tanh_()\n    return a, b, a.view(3)",
 }
 
@@ -88,6 +102,18 @@ PRINTED = {
     "view in a formatted string": "k = h.view(3, 1)\n    k *= 2\n    return '%s' % k, '{}'.format(k)",
     "view in a log": "k = h.view(3, 1)\n    k *= 2\n    log.info('k is %s', k)",
     "view in a helper": "k = h.view(3, 1)\n    k *= 2\n    show(k)\ndef show(t):\n    print('value:', t)",
+    "view by its own method": "k = h[1:]\n    k *= 2\n    return k.__repr__()",
+    "view in a dataclass": "k = h[1:]\n    k *= 2\n    return str(P(k))\nimport dataclasses\n@dataclasses.dataclass\n"
+    "class P:\n    v: object",
+    "view in a dataclass, formatted": "k = h[1:]\n    k *= 2\n    p = P(k)\n    return f'{p}'\nimport dataclasses\n"
+    "@dataclasses.dataclass\nclass P:\n    v: object",
+    "view in a dict by keywords": "k = h[1:]\n    k *= 2\n    print(dict(k=k))",
+    "view converted": "k = h[1:]\n    k *= 2\n    return f'{k!r:>80}'",
+    "view with an empty format": "k = h[1:]\n    k *= 2\n    return f'{k:}'",
+    "view in a template": "k = h[1:]\n    k *= 2\n    return tool().format(k)",
+    "view mapped to text": "k = h[1:]\n    k *= 2\n    return list(map(str, [k]))",
+    "view in the root log": "k = h[1:]\n    k *= 2\n    logging.warning('%s', k)\nimport logging",
+    "view printed by a library": "k = h[1:]\n    k *= 2\n    pprint(k)\nfrom pprint import pprint",
     "store": "h[h > 0.5] = 0\n    print(h)",
     "method whose counterpart is called otherwise": "nn.functional.elu_(h)\n    print(h)",
 }
@@ -103,6 +129,8 @@ def test_nothing_here_is_safe(body: str) -> None:
 PLAIN = {
     "expanded and computed with": "e = w.expand(2, 3) * 2\n    e[0] = 1.0\n    return e",
     "fixed layers": "net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))\n    k = net(h)\n    h += 1\n    return k, h",
+    "columns": f"{COLUMNS}    return t, t.sum(), torch.cat([t, t])",
+    "columns, and another tensor out of sight": f"{COLUMNS}    tool(w)\n    return t",
     "rows, and a view": "k = h.exp()[1:]\n    k += 1\n    return k, k.view(2, 1)",
     "transposed, and a view": "k = torch.outer(h, h).t()\n    k += 1\n    return k, k.reshape(-1)",
     "printed number": "k = h[1:]\n    k += 1\n    print(k.sum().item(), k.shape)\n    return k",

@@ -76,6 +76,18 @@ INSIDE = {
     "order of random numbers": "t = torch.einsum('i,j->ij', h, w)\n    t.tril_()\n    return nn.functional.dropout(t, 0.5)",
     "error handled by the caller": "h += w\n    return h\ndef run():\n    try:\n        return main()\n    except RuntimeError:\n"
     "        return None",
+    "view told by a helper": "v = h[1:]\n    v += 1\n    return look(v)\ndef look(t):\n    return t._is_view()",
+    "base told by a helper": "v = h[1:]\n    v *= 2\n    return look(v)\ndef look(t):\n    return t._base is None",
+    "history told by a helper": "v = h[1:]\n    v *= 2\n    return look(v)\ndef look(t):\n    return t.grad_fn.name()",
+    "history told by a method": "v = h[1:]\n    v *= 2\n    return A().look(v)\nclass A:\n    def look(self, t):\n"
+    "        return type(t.grad_fn).__name__",
+    "history told by name": "v = h[1:]\n    v *= 2\n    return look(v)\ndef look(t):\n"
+    "    return getattr(t, 'grad_fn').name()",
+    "text run by a helper": "v = h[1:]\n    v *= 2\n    return look(v, '_is_' 'view')\ndef look(t, name):\n"
+    "    return eval(f't.{name}()')",
+    "lazy conjugate": "z = torch.complex(h, w).conj()\n    z *= 2\n    return z.is_conj()",
+    "lazy conjugate of a function": "z = torch.conj(torch.complex(h, w))\n    z += 1\n    return torch.is_conj(z)",
+    "lazy negative": "z = torch.complex(h, w).conj().imag\n    z *= 2\n    return z.is_neg()",
     "metadata read before": "return h.requires_grad, h.add_(1), h.requires_grad",
 }
 

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from fixinplace.detect.liveness import Liveness, Names, captured
 from fixinplace.detect.scopes import bindings, definitions, redefined
 
-_LOOKS = ("_version", "data_ptr", "_base", "grad_fn", "untyped_storage", "storage", "is_leaf", "_is_view", "is_set_to")
+_LOOKS = frozenset(
+    "_version data_ptr _base grad_fn untyped_storage storage is_leaf _is_view is_set_to is_conj is_neg".split()
+)
 _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", "register_multi_grad_hook")
-_CALLS = ("id", "locals", "globals", "vars", "exec", "eval")
+_CALLS = ("id", "locals", "globals", "vars")
+SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
+"""Where a generator or coroutine stops, and others run."""
+_RUNS_TEXT = ("exec", "eval")
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
         | frozenset(_other_bindings(body)),
         redefined(list(body)),
         inspections(nodes),
-        any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in nodes),
+        any(isinstance(n, SUSPENDING) for n in nodes),
     )
 
 
@@ -58,11 +63,11 @@ def _other_bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
 
 
 def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
-    """Doubts for every site of a function that looks at a tensor's identity, version or history."""
+    """Doubts for every site of a function that looks at its own names, or at which tensor is which."""
     found: dict[str, None] = {}
     for node in nodes:
         match node:
-            case ast.Attribute(attr=attr) if attr in _LOOKS or attr in _HOOKS:
+            case ast.Attribute(attr=attr) if attr in _HOOKS:
                 found[f"the function uses `.{attr}`, which can tell the tensor from its replacement"] = None
             case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
                 found[f"the function calls `{name}`"] = None
@@ -70,3 +75,16 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
                 if not all(isinstance(side, ast.Constant) for side in sides):
                     found["the function compares identities with `is`"] = None
     return tuple(found)
+
+
+def looks(tree: ast.Module) -> Iterator[str]:
+    """Doubts for every site of a file that looks at a tensor's identity, version or history: any call may."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=text) | ast.Constant(value=str(text)):
+                found = _LOOKS.intersection(text.split("."))
+                yield from (
+                    f"the file uses `.{name}`, which can tell the tensor from its replacement" for name in found
+                )
+            case ast.Call(func=ast.Name(id=name)) if name in _RUNS_TEXT:
+                yield f"the file calls `{name}`"

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
+from fixinplace.detect.frame import HELD
 from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
@@ -39,6 +40,8 @@ _ARITHMETIC = frozenset(
     " reshape_as masked_select index_select eq ne lt le gt ge sub_ mul_ div_ addcmul_ lerp_ masked_fill_".split()
 )
 """Methods that no class but a tensor's has: what they are given is computed with, whatever is known of the receiver."""
+_PRINTERS = ("print", "str", "repr", "format", "pprint", "ascii")
+_TEXTS = ("__repr__", "__str__", "__format__", "format", "format_map")
 _LOGS = ("debug", "info", "warning", "error", "exception", "critical", "log", "write")
 
 
@@ -84,8 +87,9 @@ class Calls(TorchCalls):
             for value in arguments:
                 self.escape(value, None, f"`{name}(...)` may keep it")
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
-        if name in ("print", "str", "repr", "format", "pprint"):
-            self.told(arguments)
+        by_map = name == "map" and node.args and dotted(node.args[0]) in _PRINTERS
+        if name in _PRINTERS or by_map:
+            self.told([element(a) if a.tensor else a for a in arguments] if by_map else arguments)
         known = builtin(name, arguments[: len(node.args)] if name == "zip" else arguments)
         if known is None:
             return self.unseen(node, arguments, name if is_class_name(name) else "")
@@ -96,6 +100,8 @@ class Calls(TorchCalls):
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """`base.name(...)`."""
         name = func.attr
+        if name in _TEXTS:
+            self.told([base])
         if base.kind is Kind.OTHER and base.name == "super":
             return self.super_call(node, name)
         if base.name in self.program.index.classes:
@@ -107,7 +113,7 @@ class Calls(TorchCalls):
         arguments = self.arguments(node)
         if base.kind in (Kind.LIST, Kind.DICT):
             return self.container_method(node, func, base, arguments)
-        if base.kind is Kind.STRING or name in _LOGS:
+        if base.kind is Kind.STRING or name in _LOGS or name in _TEXTS:
             self.told(arguments)
         if base.kind in (Kind.STRING, Kind.ARRAY, Kind.NUMBER, Kind.SIZE):
             return SIZE if base.kind is Kind.SIZE else NUMBER if name in ("item", "numel") else replace(base, items=())
@@ -159,7 +165,7 @@ class Calls(TorchCalls):
         """Methods of lists and dicts: what is put in is held by the container's name."""
         memory, maybe = memories(tuple(arguments))
         for value in arguments:
-            self.escape(value, None, "a container holds it")
+            self.escape(value, None, HELD)
         if memory | maybe and func.attr in ("append", "add", "insert", "extend", "update", "setdefault", "appendleft"):
             grown = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
             merged = join(_joined_items(base), grown[0]) if base.items else grown[0]

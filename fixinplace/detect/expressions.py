@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
+from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.values import (
@@ -37,6 +38,15 @@ from fixinplace.detect.values import (
 _SHAPES = ("ndim", "device", "dtype", "layout", "requires_grad", "is_cuda", "names", "is_sparse", "itemsize", "nbytes")
 _VIEWS = ("T", "mT", "H", "mH", "real", "imag", "data")
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
+
+
+_UNCONVERTED = -1
+"""`FormattedValue.conversion` without `!r`, `!s` or `!a`."""
+
+
+def _is_number_format(spec: ast.expr | None) -> bool:
+    """True for what no tensor of several elements takes: `.3f` in `{x:.3f}`."""
+    return isinstance(spec, ast.JoinedStr) and any(isinstance(v, ast.Constant) and v.value for v in spec.values)
 
 
 class Expressions(Operators):
@@ -108,8 +118,12 @@ class Expressions(Operators):
             case ast.JoinedStr():
                 self.children(node)
                 return STRING
-            case ast.FormattedValue(value=value, format_spec=None):
-                self.told([self.evaluate(value)])
+            case ast.FormattedValue(value=value, conversion=conversion, format_spec=spec):
+                found = self.evaluate(value)
+                if spec is not None:
+                    self.evaluate(spec)
+                if conversion != _UNCONVERTED or not _is_number_format(spec):
+                    self.told([found])
                 return STRING
             case ast.Slice():
                 self.children(node)
@@ -129,7 +143,7 @@ class Expressions(Operators):
     def collected(self, node: ast.expr, value: Value) -> Value:
         """Note that a container holds tensors, unless it is taken apart or handed to torch at once."""
         if (value.memory or value.maybe) and not is_passing(node, self.above.get(id(node)), self.above):
-            self.escape(value, None, "a container holds it")
+            self.escape(value, None, HELD)
         return value
 
     def children(self, node: ast.AST) -> None:

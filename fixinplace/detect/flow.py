@@ -14,6 +14,7 @@ import ast
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixinplace.detect.anatomy import SUSPENDING
 from fixinplace.detect.frame import State
 from fixinplace.detect.index import dotted
 from fixinplace.detect.stores import Stores
@@ -110,6 +111,8 @@ class Flow(Stores):
     def within(self, node: ast.With | ast.AsyncWith) -> None:
         """A `with` block; some switch grad mode."""
         grad, trying, unknown = self.grad, self.trying, self.unknown_contexts
+        if self.shape.suspended and not all(self.leaves_mode(item.context_expr) for item in node.items):
+            self.leaks(node)
         for item in node.items:
             self.trying += expects_errors(item.context_expr)
             value = self.header(node, item.context_expr)
@@ -122,6 +125,15 @@ class Flow(Stores):
         else:
             self.run(node.body)
         self.grad, self.trying, self.unknown_contexts = grad, trying, unknown
+
+    def leaks(self, node: ast.With | ast.AsyncWith) -> None:
+        """Note that whoever consumes this generator, or runs while this coroutine waits, does so in its grad mode."""
+        if isinstance(node, ast.AsyncWith) or any(isinstance(n, SUSPENDING) for s in node.body for n in ast.walk(s)):
+            self.program.doubt("a function is suspended inside a context that may switch grad mode")
+
+    def leaves_mode(self, node: ast.expr) -> bool:
+        """True for contexts that have nothing to do with grad mode."""
+        raise NotImplementedError
 
     def switched(self, node: ast.expr, grad: bool) -> bool:
         """Grad mode after entering or calling `node`."""

@@ -25,6 +25,7 @@ from fixinplace.detect.values import (
     join_live,
     limited,
     lit,
+    may_have_gaps,
     moved,
     with_gradient,
 )
@@ -86,10 +87,17 @@ class Observation:
     assumes: dict[str, None] = field(default_factory=dict)
     calls: dict[int, Call] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+    gaps: bool = False
+    """The tensor's elements do not lie next to each other, as those of a new one do."""
+    renamed: bool = False
+    """The node that the out-of-place form leaves in the graph has another name."""
 
 
 Key = tuple[str, str]
 """Class name ("" for functions of the module) and function name."""
+HELD = "a container holds it"
+"""What is in a container is followed: nobody out of sight has it yet."""
+STRIDES = "the out-of-place form may have other strides, and the file uses what depends on them"
 
 
 @dataclass
@@ -259,6 +267,8 @@ class Frame(ABC):
     def escape(self, value: Value, refusal: str | None, sentence: str) -> None:
         """Note that somebody outside the function's names may hold the value's storage from now on."""
         self.held |= value.memory | value.maybe
+        if sentence != HELD and may_have_gaps(value):
+            self.program.sees_copies = True
         mark = frozenset((Escape(refusal, sentence),))
         for memory in value.memory | value.maybe:
             self.state.escapes[memory] = self.state.escapes.get(memory, frozenset()) | mark
@@ -266,10 +276,15 @@ class Frame(ABC):
                 self.kept.add(memory.label)
 
     def told(self, values: Iterable[Value]) -> None:
-        """Note that values are turned into text: a tensor with a history prints the name of its last operation."""
+        """Note that values are turned into text: a tensor with a history prints the name of its last operation.
+
+        So does an object or a container that holds one: a dataclass prints its fields.
+        """
         for value in values:
             tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False
-            if tracked and (value.memory or value.maybe):
+            own = value.kind is Kind.OTHER and value.name in self.program.index.classes
+            unfollowed = value.kind in (Kind.LIST, Kind.DICT) and not value.items and not value.exact
+            if own or unfollowed or (tracked and (value.memory or value.maybe)):
                 self.program.tells_history = True
             self.told(value.items)
 

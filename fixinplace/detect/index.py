@@ -190,7 +190,7 @@ def keyword(call: ast.Call, name: str) -> ast.expr | None:
 
 def build(tree: ast.Module) -> Index:
     """Read the definitions of a module; names are resolved through its imports."""
-    imports = dict(_imports(tree))
+    imports = dict(all_imports(tree))
     index = Index()
     shared = ambiguous(tree)
     for node in ast.walk(tree):
@@ -250,7 +250,8 @@ def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:
         yield ".".join(filter(None, (imports.get(head, head), rest)))
 
 
-def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def all_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Pairs (name bound, dotted path) of all import statements of a file, those in functions included."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from imported(node)

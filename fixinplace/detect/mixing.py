@@ -5,7 +5,8 @@ Note [Dtypes and layouts]
     source that asks for a dtype by name (or numpy, whose floats are 64 bits wide): where a file has none, one dtype
     is assumed and said.  Pointwise operations keep the layout of a dense tensor out of place as well; scatters,
     masked fills and triangles do not always, which `.view` and `.stride()` can see.  What had gaps (a column, a piece)
-    has none out of place: `.reshape` of it is a view, where it was a copy.
+    has none out of place: `.reshape` of it is a view, where it was a copy, and random numbers fill it in another order.
+    Code out of sight may do either, so that handing such a tensor to it counts as doing both.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ _COPYING = (
     r"view|reshape|reshape_as|view_as|[fF]latten|ravel|contiguous|is_contiguous|stride|as_strided|channels_last"
     r"|memory_format|[uU]nflatten|numpy|set_"
 )
-_COPIES = re.compile(rf"\b({_COPYING})\b")
+_FILLS = (
+    r"normal_?|uniform_|bernoulli_|cauchy_|exponential_|geometric_|log_normal_|random_|init|parameters_to_vector"
+    r"|view_as_complex|resize\w*_"
+)
+_COPIES = re.compile(rf"\b({_COPYING}|{_FILLS})\b|\brand\w*\((?s:.{{0,200}}?)\bout\s*=")
 _LAYOUTS = re.compile(
     rf"\.(t|T|mT|H|mH)\b|\b({_COPYING}|transpose|adjoint|permute|movedim|swapaxes|einsum|linalg|qr|svd|eigh|cholesky"
     r"|lstsq|solve|\w*[dD]ropout\w*|rand\w*|bernoulli\w*|multinomial|normal_?|uniform_)\b"
@@ -50,7 +55,7 @@ def sees_layouts(text: str) -> bool:
 
 
 def sees_copies(text: str) -> bool:
-    """True if a file asks for views that are copies of tensors with gaps."""
+    """True if a file asks for views that are copies of tensors with gaps, or fills tensors with random numbers."""
     return _COPIES.search(text) is not None
 
 

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fixinplace.detect.anatomy import looks
 from fixinplace.detect.frame import Key, Place, Program, State
-from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
+from fixinplace.detect.index import ClassInfo, Summary, all_imports, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.mixing import dtype_word, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
@@ -17,7 +18,8 @@ from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, mo
 from fixinplace.source import Text
 
 _ROUNDS = 4
-_CHANGES_MODE = ("no_grad", "inference_mode", "set_grad_enabled", "enable_grad", "_set_grad_enabled")
+_CHANGES_MODE = frozenset("no_grad inference_mode set_grad_enabled enable_grad _set_grad_enabled".split())
+_ENTERS = frozenset("__enter__ __aenter__ enter_context enter_async_context ExitStack AsyncExitStack".split())
 _OTHER_ERRORS = ("ImportError", "ModuleNotFoundError", "KeyError", "FileNotFoundError", "OSError", "IOError",
                  "AttributeError", "StopIteration", "KeyboardInterrupt", "JSONDecodeError")  # fmt: skip
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
@@ -62,7 +64,7 @@ def read(part: Text, tree: ast.Module) -> Program:
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
-    for sentence in _whole_file(tree):
+    for sentence in (*_whole_file(tree), *looks(tree)):
         program.doubt(sentence)
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())
@@ -74,6 +76,8 @@ def read(part: Text, tree: ast.Module) -> Program:
             _class(program, info)
         for name, function in program.index.functions.items():
             _function(program, function, ("", name), None, name)
+    for seen in program.observed.values():  # a doubt may have come up after the last visit to a site
+        seen.doubts |= dict.fromkeys(program.whole_file_doubts)
     return program
 
 
@@ -89,10 +93,23 @@ def _whole_file(tree: ast.Module) -> Iterator[str]:
             yield "the file handles errors that torch may raise"
         elif isinstance(node, ast.ClassDef) and any(dotted(base).endswith("Tensor") for base in node.bases):
             yield "the file defines a class of tensors"
-    for node in ast.walk(tree):
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-        if name in _CHANGES_MODE and id(node) not in plain:
-            yield "the file switches grad mode in a way that cannot be followed"
+    imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
+    used = {id(node): name for node in ast.walk(tree) for name in _words(node, imports)}
+    if any(name in _CHANGES_MODE and node not in plain for node, name in used.items()):
+        yield "the file switches grad mode in a way that cannot be followed"
+    if _CHANGES_MODE & set(used.values()) and _ENTERS & set(used.values()):
+        yield "the file enters contexts without `with`, and some switch grad mode"
+
+
+def _words(node: ast.AST, imports: dict[str, str]) -> Iterator[str]:
+    """The last name of what an expression spells out, also where an import calls it otherwise or a text holds it."""
+    match node:
+        case ast.Attribute(attr=name):
+            yield name
+        case ast.Name(id=name):
+            yield imports.get(name, name)
+        case ast.Constant(value=str(text)):
+            yield text.rsplit(".", 1)[-1]
 
 
 def _catches_torch(node: ast.expr | None) -> bool:

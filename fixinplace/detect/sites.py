@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import cast
 
-from fixinplace.detect.frame import Observation, Program
+from fixinplace.detect.frame import STRIDES, Observation, Program
 from fixinplace.detect.values import join_live
 from fixinplace.model import Certainty, Facts, Found, Hazard, Place, Site, Usage
 from fixinplace.names import REFUSALS, Kind
@@ -26,10 +26,10 @@ def _found(program: Program, seen: Observation) -> Found:
     certainty = Certainty.TYPED if seen.sure == 3 else Certainty.GUESSED
     span, statement = part.span(seen.node), part.span(seen.root)
     site = Site(seen.rule, seen.op, seen.target, span, statement, seen.function, certainty)
-    return Found(site, _module_facts(program, seen, span.start) if "module" in seen.facts else _facts(seen))
+    return Found(site, _module_facts(program, seen, span.start) if "module" in seen.facts else _facts(program, seen))
 
 
-def _facts(seen: Observation) -> Facts:
+def _facts(program: Program, seen: Observation) -> Facts:
     facts = seen.facts
     tracked = join_live(iter(seen.lives))
     if tracked is False:
@@ -37,6 +37,10 @@ def _facts(seen: Observation) -> Facts:
         seen.hazards.setdefault("untracked", Hazard("untracked", sentence))
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
+    if seen.gaps and program.sees_copies:
+        seen.doubts.setdefault(STRIDES)
+    if seen.renamed and program.tells_history:
+        seen.doubts.setdefault("the file prints tensors, and their text names the operation that made them")
     return Facts(
         place=cast(Place, facts["place"]),
         tracked=tracked,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.index import canonical, dotted, imported
 from fixinplace.detect.masks import masked_name
+from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
 from fixinplace.detect.values import (
     OTHER,
@@ -101,6 +102,13 @@ class Statements(Flow):
         value = self.evaluate(node.func) if isinstance(node, ast.Call) and name else UNKNOWN
         known = (*_OFF, *_ON, *_SET, "torch.autograd.set_detect_anomaly", "torch.autograd.detect_anomaly")
         return name == "open" or (value.kind is Kind.PATH and (value.name in known or value.name.startswith(_QUIET)))
+
+    def leaves_mode(self, node: ast.expr) -> bool:
+        """True for files, warnings, profilers and what libraries without autograd offer."""
+        name = dotted(node.func) if isinstance(node, ast.Call) else ""
+        value = self.evaluate(node.func) if isinstance(node, ast.Call) and name else UNKNOWN
+        quiet = value.kind is Kind.PATH and not value.name.startswith("torch.") and is_without_autograd(value.name)
+        return name == "open" or quiet or (value.kind is Kind.PATH and value.name.startswith(_QUIET))
 
     def is_setter(self, node: ast.expr) -> bool:
         """True for what changes grad mode by being called; `torch.no_grad()` alone does nothing."""

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.expressions import Expressions
+from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.torchcalls import is_false
@@ -106,7 +107,7 @@ class Stores(Expressions):
         if base.kind is Kind.MODULE:
             self.program.doubt("the file replaces parts of modules by index")
         if not base.tensor:
-            self.escape(value, None, "a container holds it")
+            self.escape(value, None, HELD)
             self.escape(index, None, "it is a key")
         if base.tensor or (base.kind is Kind.UNKNOWN and value.tensor and _slices(target.slice)):
             self.store_elements(target, base if base.tensor else self.as_tensor(base), value, before)

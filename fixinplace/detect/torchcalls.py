@@ -22,6 +22,8 @@ from fixinplace.detect.values import (
 )
 from fixinplace.model import Place, Usage
 
+_PRINTING = ("logging.", "pprint.", "reprlib.", "warnings.", "builtins.", "torch._tensor_str.")
+
 
 def is_false(node: ast.expr) -> bool:
     """True for the literal."""
@@ -66,6 +68,8 @@ class TorchCalls(Modules):
             return replace(self.parameter(node, arguments), live=False, leaf=False)
         if path.startswith("torch.nn.") and path.count(".") == 2 and last[:1].isupper():
             return self.new_module(path, arguments)
+        if path.startswith(_PRINTING):
+            self.told(arguments)
         row = catalogue.result(path)
         if row is not None and ".checkpoint." not in path:
             return of_result(self, node, row, arguments)

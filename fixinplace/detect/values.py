@@ -197,6 +197,13 @@ def element(value: Value) -> Value:
     return UNKNOWN
 
 
+def may_have_gaps(value: Value) -> bool:
+    """True for tensors whose elements do not lie next to each other, and for what may hold one unfollowed."""
+    if value.items:
+        return any(map(may_have_gaps, value.items))
+    return value.layout is not Layout.DENSE or (not value.tensor and bool(value.memory or value.maybe))
+
+
 def rows(value: Value) -> Memories:
     """Storages of the tensors that an iteration over `value` hands out row by row."""
     if value.tensor:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from fixinplace import catalogue
-from fixinplace.detect.frame import Observation
+from fixinplace.detect.frame import STRIDES, Observation
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names
@@ -288,11 +288,10 @@ class Writes(Gradients):
     def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
-        gaps = self.program.sees_copies and written.layout is not Layout.DENSE
-        if gaps or (self.program.sees_layouts and not keeps_layout(seen.op)):
-            seen.doubts["the out-of-place form may have other strides, and the file uses what depends on them"] = None
-        if self.program.tells_history and (written.view or not keeps_history(seen.op)):
-            seen.doubts["the file prints tensors, and their text names the operation that made them"] = None
+        seen.gaps = seen.gaps or written.layout is not Layout.DENSE
+        if self.program.sees_layouts and not keeps_layout(seen.op):
+            seen.doubts[STRIDES] = None
+        seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
         if not written.memory and place is not Place.TEMPORARY:

@@ -35,6 +35,7 @@ from fixinplace.detect.values import (
 )
 
 _SHAPES = ("ndim", "device", "dtype", "layout", "requires_grad", "is_cuda", "names", "is_sparse", "itemsize", "nbytes")
+_OWN = ("is_leaf", "grad_fn", "output_nr", "retains_grad", "_version", "_base", "is_quantized")
 _VIEWS = ("T", "mT", "H", "mH", "real", "imag", "data")
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
 
@@ -228,7 +229,11 @@ class Expressions(Operators):
             return replace(base, view=True, layout=max(base.layout, Layout.GAPS if parts else Layout.DENSE))
         if attr in ("grad", "_grad"):
             return replace(base, live=False, leaf=False, memory=frozenset((Memory(Origin.FOREIGN, "`.grad`"),)))
-        return NUMBER if attr in _SHAPES else OTHER
+        if attr in _SHAPES:
+            return NUMBER
+        if base.sure == 3 or attr in _OWN or catalogue.result(f"Tensor.{attr}") or catalogue.writer(f"Tensor.{attr}"):
+            return OTHER
+        return replace(UNKNOWN, maybe=base.memory | base.maybe)  # no tensor has it: the guess was wrong
 
     def own_attribute(self, node: ast.Attribute, base: Value) -> Value | None:
         """An attribute of an instance of this file's classes, or of self."""

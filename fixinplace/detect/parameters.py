@@ -22,6 +22,7 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
+    open_dtype,
     sequence,
     tensor,
 )
@@ -183,10 +184,11 @@ def trusts_callers(program: Program, key: Key) -> bool:
 
 
 def _loosened(value: Value) -> Value:
-    """What callers in sight pass, as others may pass it: with a gradient."""
+    """What callers in sight pass, as others may pass it: with a gradient, of a dtype that can have one."""
     if value.kind in (Kind.STRING, Kind.SIZE, Kind.ARRAY):
         return value
-    return replace(value, live=value.live or None, items=tuple(map(_loosened, value.items)))
+    items = tuple(map(_loosened, value.items))
+    return replace(value, live=value.live or None, dtype=open_dtype(value.dtype), items=items)
 
 
 def _in_own_memory(value: Value, name: str) -> Value:

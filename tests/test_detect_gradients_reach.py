@@ -6,6 +6,8 @@ import pytest
 from test_detect_gradients import function, method
 from test_detect_lookalikes import found
 
+from fixinplace.model import Found
+
 UNPROVED = {
     "integers from one caller, anything from another": function("""
         def f(x):
@@ -48,3 +50,58 @@ UNPROVED = {
 @pytest.mark.parametrize("code", UNPROVED.values(), ids=UNPROVED.keys())
 def test_a_guess_about_where_a_value_comes_from_proves_nothing(code: str) -> None:
     assert found(code)[-1].facts.tracked is not False
+
+
+SCAN = """
+class Scan(torch.autograd.Function):
+    @staticmethod
+    def scan(a, x):
+        x = x.view(2, -1)
+        x[:, 1].add_(a[:, 1].mul(x[:, 0]))
+    @staticmethod
+    def forward(ctx, a, x):
+        x = x.clone()
+        Scan.scan(a, x)
+        return x
+    @staticmethod
+    def backward(ctx, grad):
+        Scan.scan(grad, grad)
+        return grad, grad
+"""
+
+
+def site(code: str, function: str) -> Found:
+    """The first site in a function."""
+    return next(f for f in found(code) if f.site.function == function)
+
+
+def test_a_helper_that_only_bodies_of_autograd_call_hardly_records() -> None:
+    assert site(SCAN, "Scan.scan").facts.tracked is None
+    private = SCAN.replace("scan(a", "_scan(a").replace("Scan.scan(", "Scan._scan(")
+    assert "no-grad" in {h.refusal for h in site(private, "Scan._scan").facts.hazards}
+
+
+def test_a_helper_of_autograd_that_others_call_as_well_records() -> None:
+    code = SCAN + "def f(a, b):\n    Scan.scan(a, b.exp())\n"
+    assert site(code, "Scan.scan").facts.tracked is True
+
+
+def test_a_class_that_the_name_may_not_stand_for_is_not_looked_into() -> None:
+    code = SCAN.replace("forward(ctx, a, x):", "forward(ctx, a, x, Scan):")
+    assert site(code.partition("    @staticmethod\n    def backward")[0], "Scan.scan").facts.tracked is True
+
+
+def test_a_method_called_by_its_class_is_told_what_it_is_given() -> None:
+    code = """
+        class A:
+            @classmethod
+            def f(cls, n, t):
+                t += 1
+            def g(self, k, u):
+                u += 1
+        def h(a):
+            A.f(1, torch.zeros(3).long())
+            A.g(a, 1, lin(a))
+    """
+    sites = found(function(code))
+    assert [(f.site.target, f.facts.tracked) for f in sites] == [("t", None), ("u", True)]

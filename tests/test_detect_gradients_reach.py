@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_detect_gradients import function, method
+from test_detect_gradients import function, last, method
 from test_detect_lookalikes import found
 
 from fixinplace.model import Found
@@ -105,3 +105,25 @@ def test_a_method_called_by_its_class_is_told_what_it_is_given() -> None:
     """
     sites = found(function(code))
     assert [(f.site.target, f.facts.tracked) for f in sites] == [("t", None), ("u", True)]
+
+
+LOSS = """
+def forward(self, outputs, inputs):
+    preds = outputs["{0}"]
+    target = inputs["flows"][:, 0]
+    loss = 0.0
+    for i in range(len(preds)):
+        loss += 0.8 ** i * (preds[i] - target).abs().mean()
+    return loss
+"""
+
+
+def test_a_loss_over_what_forward_is_given_by_name_is_tracked() -> None:
+    assert last(method(LOSS.format("flow_preds"))) is True
+    plain = LOSS.format("flow_preds").replace("forward", "score").replace('inputs["flows"][:, 0]', "1")
+    assert last(method(plain)) is None
+
+
+def test_what_forward_is_given_as_a_target_hardly_requires_grad() -> None:
+    code = "def forward(self, x, batch):\n    m = batch['{}'].float()\n    m *= 2\n    return m"
+    assert [last(method(code.format(name))) for name in ("gt_mask", "image")] == [None, True]

@@ -9,6 +9,7 @@ from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
+from fixinplace.detect.usage import is_given
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,
@@ -301,7 +302,7 @@ class Expressions(Operators):
                 return base
         if _tensor_index(node.slice):
             return replace(tensor(1, base.live, Dtype.ANY, base.memory), view=True)
-        return replace(UNKNOWN, live=base.live, memory=base.memory, maybe=base.maybe)
+        return replace(UNKNOWN, sure=_believed(base), live=base.live, memory=base.memory, maybe=base.maybe)
 
     def indexed(self, node: ast.Subscript, base: Value, index: Value) -> Value:
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
@@ -323,11 +324,19 @@ class Expressions(Operators):
         match node.slice:
             case ast.Constant(value=int(i)) if base.exact and -len(base.items) <= i < len(base.items):
                 return base.items[i]
+            case ast.Constant(value=str(key)) if is_given(key):
+                item = element(base)
+                return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item
         return element(base)
 
 
 def _starred(elements: list[ast.expr]) -> bool:
     return any(isinstance(e, ast.Starred) for e in elements)
+
+
+def _believed(base: Value) -> int:
+    """How sure it is whether what something unknown holds requires grad."""
+    return base.sure if base.kind is Kind.UNKNOWN else 0
 
 
 def _tensor_index(node: ast.expr) -> bool:

@@ -118,6 +118,8 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(UNKNOWN, live=False)
         if forward and (value is None or (value.tensor and value.live is None)):
             value = replace(value or tensor(2, True, Dtype.ANY), live=True)
+        if forward and value is not None and value.kind is Kind.DICT and not value.items:
+            value = replace(value, items=(replace(UNKNOWN, sure=1, live=True),))  # outputs of another module, by habit
         if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):
             value = replace(value, live=False, dtype=Dtype.INT)
         elif value is not None and value.tensor and value.live and is_given(parameter.arg):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from test_detect_gradients import function, last, method
 from test_detect_lookalikes import found
@@ -127,3 +129,36 @@ def test_a_loss_over_what_forward_is_given_by_name_is_tracked() -> None:
 def test_what_forward_is_given_as_a_target_hardly_requires_grad() -> None:
     code = "def forward(self, x, batch):\n    m = batch['{}'].float()\n    m *= 2\n    return m"
     assert [last(method(code.format(name))) for name in ("gt_mask", "image")] == [None, True]
+
+
+STATE = """
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("_mean", torch.zeros(3))
+        self.register_buffer("state", torch.zeros(3))
+        self.total = torch.zeros(3)
+        self.w = nn.Parameter(torch.zeros(3))
+"""
+KEPT = {
+    "statistics in a buffer": (None, "def experience(self, x):\n    self._mean += 0.1 * (torch.var_mean(x.exp())[1] - self._mean)"),
+    "buffer in an update": (None, "def update_stats(self, x):\n    self.state.mul_(0.9).add_(x.exp().mean(0))"),
+    "attribute in an observer": (None, "def _observe(self, x):\n    self.total += x.exp().mean(0)"),
+    "buffer in any method": (True, "def step(self, x):\n    self.state += x.exp().mean(0)"),
+    "parameter in an update": (True, "def update(self, x):\n    self.w *= x.exp().mean(0)"),
+    "local in an update": (True, "def update(self, x):\n    t = torch.zeros(3)\n    t += x.exp().mean(0)\n    return t"),
+    "what an update is given": (None, "def update_one(self, s, x):\n    s += x.exp().mean(0)\ndef g(self, x):\n    self.update_one(self._mean.data, x)"),
+    "another thing an update is given": (True, "def update_one(self, s, x):\n    s += x.exp().mean(0)\ndef g(self, x):\n    self.update_one(x.exp(), x)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tracked", "code"), KEPT.values(), ids=KEPT.keys())
+def test_statistics_that_a_module_keeps_hardly_require_grad(tracked: bool | None, code: str) -> None:
+    assert last("class S(nn.Module):" + STATE + textwrap.indent(code, "    ")) is tracked
+
+
+def test_a_new_tensor_is_not_written_past_autograd_for_what_it_was_made_from() -> None:
+    code = "def forward(self, x):\n    c = x.data.{}.zero_()\n    return c + x"
+    for made in ("new(3)", "new_empty(3)", "clone()"):
+        assert found(method(code.format(made)))[-1].facts.tracked is False
+    assert last(method(code.format("view(3)"))) is True
+    assert last(method("def forward(self, x):\n    c = x.detach().clone().add_(x)\n    return c")) is True

@@ -143,6 +143,7 @@ def _registered(info: ClassInfo) -> None:
         match node:
             case ast.Call(func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(name)), *_]):
                 info.attrs.setdefault(name, tensor(3, False))
+                info.buffers.add(name)
             case ast.Call(func=ast.Attribute(attr="register_parameter"), args=[ast.Constant(value=str(name)), *_]):
                 info.attrs.setdefault(name, replace(tensor(3, True), leaf=True))
 

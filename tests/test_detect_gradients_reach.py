@@ -162,3 +162,8 @@ def test_a_new_tensor_is_not_written_past_autograd_for_what_it_was_made_from() -
         assert found(method(code.format(made)))[-1].facts.tracked is False
     assert last(method(code.format("view(3)"))) is True
     assert last(method("def forward(self, x):\n    c = x.detach().clone().add_(x)\n    return c")) is True
+
+
+def test_what_is_compared_with_the_number_of_a_token_hardly_requires_grad() -> None:
+    code = "def f(tokens, pad_idx, k):\n    m = tokens.{}\n    y = tokens.view(-1)\n    tokens[m] = 1\n    return y"
+    assert [last(function(code.format(test))) for test in ("ne(pad_idx)", "ne(k)")] == [None, True]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fixinplace.detect.frame import Key, Program
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.usage import indexes_with, is_count, is_given, is_measure, usage
+from fixinplace.detect.usage import compared_with_marks, indexes_with, is_count, is_given, is_measure, usage
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -28,6 +28,7 @@ from fixinplace.detect.values import (
 )
 
 _INTEGRAL = ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")
+_INTEGERS = ("idx", "indices", "_ids", "_lengths", "_len", "_lens")
 _SEQUENCES = ("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Set", "set", "FrozenSet", "Deque")
 _MAPPINGS = ("dict", "Dict", "Mapping", "OrderedDict", "MutableMapping")
 _PLAIN = {"int": NUMBER, "float": NUMBER, "bool": NUMBER, "complex": NUMBER, "str": STRING, "bytes": STRING,
@@ -104,7 +105,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     arguments = function.args
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = defaults_of(function)
-    used = usage(function)
+    used, marked = usage(function), compared_with_marks(function)
     forward = module and function.name == "forward"
     values: dict[str, Value] = {}
     for parameter in (*plain, *arguments.kwonlyargs):
@@ -122,7 +123,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(value, items=(replace(UNKNOWN, sure=1, live=True),))  # outputs of another module, by habit
         if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):
             value = replace(value, live=False, dtype=Dtype.INT)
-        elif value is not None and value.tensor and value.live and is_given(parameter.arg):
+        elif value is not None and value.tensor and value.live and (is_given(parameter.arg) or parameter.arg in marked):
             value = replace(value, live=True if _given_tracked(program, key, parameter.arg) else None)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
@@ -138,7 +139,7 @@ def _counts(function: Function, name: str) -> bool:
 
     An index may be refractive: only what is used to index with is one.
     """
-    if name in ("edge_index", "lengths", "ptr") or name.endswith(("idx", "indices", "_ids", "_lengths")):
+    if name in ("edge_index", "lengths", "ptr", "ilens", "olens") or name.endswith(_INTEGERS):
         return True
     return name.endswith("index") and indexes_with(function, name)
 

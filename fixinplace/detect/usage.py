@@ -60,6 +60,7 @@ _MEASURES = frozenset(
 _MEASURE_ENDS = tuple("_rate _ratio _scale _factor _eps _prob _momentum _margin _threshold _std _init _coef _coeff"
                       " _temperature _smoothing _decay _alpha _beta _gamma".split())  # fmt: skip
 _MEASURE_STARTS = ("max_", "min_", "lambda_", "init_")
+_MARKS = ("_idx", "_id", ".pad", ".eos", ".bos", ".unk")
 _GIVEN = ("target", "targets", "label", "labels", "mask", "masks", "gt", "gts", "ground_truth", "y_true", "onehot",
           "one_hot")  # fmt: skip
 """What a loss compares with and what says where: data, as a rule, which no gradient is asked for."""
@@ -197,6 +198,18 @@ def numbers(methods: Iterable[Function]) -> dict[str, Value]:
         for name, kinds in found.items()
         if kinds[Kind.NUMBER] >= 2 and {kind for kind, score in kinds.items() if score} <= plain
     }
+
+
+def compared_with_marks(function: Function) -> set[str]:
+    """Names that the function compares with the number of a token or a class: `x.ne(pad_idx)`, `x == self.eos`."""
+    found = set[str]()
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="eq" | "ne"), args=[mark]):
+                found |= {name} if dotted(mark).endswith(_MARKS) else set()
+            case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[mark]):
+                found |= {name} if dotted(mark).endswith(_MARKS) else set()
+    return found
 
 
 def indexes_with(function: Function, name: str) -> bool:

@@ -167,3 +167,20 @@ def test_a_new_tensor_is_not_written_past_autograd_for_what_it_was_made_from() -
 def test_what_is_compared_with_the_number_of_a_token_hardly_requires_grad() -> None:
     code = "def f(tokens, pad_idx, k):\n    m = tokens.{}\n    y = tokens.view(-1)\n    tokens[m] = 1\n    return y"
     assert [last(function(code.format(test))) for test in ("ne(pad_idx)", "ne(k)")] == [None, True]
+
+
+LISTS = {
+    "slots that may be None": "def forward(self, x, c=None):\n    if c[0] is None:\n        c[0] = self.lin(x)\n    return self.lin(x, c[0])",
+    "what another method passes": "def g(self, x):\n    return self.lay(x, x.exp())\ndef lay(self, x, data):\n    data['a'] = x\n    return data.exp()",
+    "an object that takes slices": "def forward(self, x):\n    c = [[far.Chart(3)], [far.Chart(3)]]\n    c[x.k][0][1:, 2] = self.lin(x)\n    c[1][0][1:, 2] += self.lin(x)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", LISTS.values(), ids=LISTS.keys())
+def test_what_only_containers_and_other_objects_allow_shows_no_tensor(code: str) -> None:
+    assert found("import far\n" + method(code)) == []
+
+
+def test_an_object_whose_class_is_called_like_a_tensor_may_be_one() -> None:
+    code = "import far\n" + method("def forward(self, x):\n    c = far.PlainTensor(3)\n    c[1:, 2] = self.lin(x)")
+    assert last(code) is True

@@ -165,7 +165,9 @@ def _number_or(default: Value | None, program: Program, key: Key, name: str) -> 
 
 
 def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
-    """What is passed in sight; a number is one whoever passes it if it is used as one."""
+    """What is passed in sight; a number is one whoever passes it if it is used as one, and so is a container."""
+    if passed is not None and use is not None and passed.tensor and use.sure == 3:
+        return use
     if passed is None or use is None or not passed.kind is use.kind is Kind.NUMBER:
         return passed
     return NUMBER

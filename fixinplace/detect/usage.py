@@ -29,6 +29,8 @@ _USES: dict[str, tuple[Kind, float]] = {
     **dict.fromkeys(("astype", "copy"), (Kind.ARRAY, 2)),
     **dict.fromkeys(("format", "lower", "upper", "startswith", "endswith", "join"), (Kind.STRING, 2)),
 }
+_PROOF = 3
+"""Weight of what is done to lists and dicts alone: whoever passes a tensor is not the one who comes here."""
 _SIZED = tuple(f"torch.{name}" for name in "zeros ones empty rand randn full arange linspace eye randperm".split())
 """Factories: what they are given is a size."""
 _INDEXED = frozenset(
@@ -162,6 +164,15 @@ class _Scores(ast.NodeVisitor):
                     score[Kind.LIST] += 0.4
         self.generic_visit(node)
 
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """`xs[i] is None`: an element of a tensor never is."""
+        match node:
+            case ast.Compare(left=ast.Subscript(value=ast.Name(id=name), slice=index), ops=[ast.Is() | ast.IsNot()],
+                             comparators=[ast.Constant(value=None)]):  # fmt: skip
+                if not (isinstance(index, ast.Constant) and isinstance(index.value, str)):
+                    self.scores[name][Kind.LIST] += _PROOF
+        self.generic_visit(node)
+
     def visit_BinOp(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.MatMult):
             for side in (node.left, node.right):
@@ -177,7 +188,8 @@ def usage(function: Function) -> dict[str, Value]:
         kind = max(scores, key=lambda k: scores[k], default=Kind.UNKNOWN)
         if scores and scores[kind] >= 1:
             live = False if kind in (Kind.NUMBER, Kind.SIZE, Kind.STRING, Kind.ARRAY) else None
-            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, 2, live)
+            sure = 3 if kind in (Kind.LIST, Kind.DICT) and scores[kind] >= _PROOF else 2
+            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, sure, live)
     return found
 
 

@@ -184,3 +184,14 @@ def test_what_only_containers_and_other_objects_allow_shows_no_tensor(code: str)
 def test_an_object_whose_class_is_called_like_a_tensor_may_be_one() -> None:
     code = "import far\n" + method("def forward(self, x):\n    c = far.PlainTensor(3)\n    c[1:, 2] = self.lin(x)")
     assert last(code) is True
+
+
+@pytest.mark.parametrize(("name", "tracked"), [("tensor", True), ("gt_mask", None), ("lengths", None)])
+def test_what_an_object_holds_that_forward_is_given_is_tracked(name: str, tracked: bool | None) -> None:
+    code = """
+        def forward(self, data):
+            t = torch.empty(3, 2)
+            t[:, 1] = data.{}.view(3)
+            return t
+    """
+    assert found(method(code.format(name)))[-1].facts.tracked is tracked

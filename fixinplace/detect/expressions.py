@@ -9,7 +9,7 @@ from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
-from fixinplace.detect.usage import is_given
+from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,
@@ -234,7 +234,9 @@ class Expressions(Operators):
             return NUMBER
         if base.sure == 3 or attr in _OWN or catalogue.result(f"Tensor.{attr}") or catalogue.writer(f"Tensor.{attr}"):
             return OTHER
-        return replace(UNKNOWN, maybe=base.memory | base.maybe)  # no tensor has it: the guess was wrong
+        # no tensor has it: the guess was wrong, and what was given is an object that holds some
+        live = True if base.live and not (is_given(attr) or is_integral(attr)) else None
+        return replace(UNKNOWN, sure=int(live is True), live=live, maybe=base.memory | base.maybe)
 
     def own_attribute(self, node: ast.Attribute, base: Value) -> Value | None:
         """An attribute of an instance of this file's classes, or of self."""

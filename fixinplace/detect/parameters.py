@@ -8,7 +8,15 @@ from dataclasses import replace
 from fixinplace.detect.frame import Key, Program
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.usage import compared_with_marks, indexes_with, is_count, is_given, is_measure, usage
+from fixinplace.detect.usage import (
+    compared_with_marks,
+    indexes_with,
+    is_count,
+    is_given,
+    is_integral,
+    is_measure,
+    usage,
+)
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -28,7 +36,6 @@ from fixinplace.detect.values import (
 )
 
 _INTEGRAL = ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")
-_INTEGERS = ("idx", "indices", "_ids", "_lengths", "_len", "_lens")
 _SEQUENCES = ("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Set", "set", "FrozenSet", "Deque")
 _MAPPINGS = ("dict", "Dict", "Mapping", "OrderedDict", "MutableMapping")
 _PLAIN = {"int": NUMBER, "float": NUMBER, "bool": NUMBER, "complex": NUMBER, "str": STRING, "bytes": STRING,
@@ -139,9 +146,7 @@ def _counts(function: Function, name: str) -> bool:
 
     An index may be refractive: only what is used to index with is one.
     """
-    if name in ("edge_index", "lengths", "ptr", "ilens", "olens") or name.endswith(_INTEGERS):
-        return True
-    return name.endswith("index") and indexes_with(function, name)
+    return is_integral(name) or (name.endswith("index") and indexes_with(function, name))
 
 
 def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:

@@ -62,6 +62,7 @@ _MEASURES = frozenset(
 _MEASURE_ENDS = tuple("_rate _ratio _scale _factor _eps _prob _momentum _margin _threshold _std _init _coef _coeff"
                       " _temperature _smoothing _decay _alpha _beta _gamma".split())  # fmt: skip
 _MEASURE_STARTS = ("max_", "min_", "lambda_", "init_")
+_INTEGERS = ("idx", "indices", "_ids", "_lengths", "_len", "_lens")
 _MARKS = ("_idx", "_id", ".pad", ".eos", ".bos", ".unk")
 _GIVEN = ("target", "targets", "label", "labels", "mask", "masks", "gt", "gts", "ground_truth", "y_true", "onehot",
           "one_hot")  # fmt: skip
@@ -82,6 +83,11 @@ def is_measure(name: str) -> bool:
 def is_given(name: str) -> bool:
     """True for the names that the field gives to targets, labels and masks, which seldom require grad."""
     return name in _GIVEN or name.startswith("gt_") or name.endswith(tuple(f"_{given}" for given in _GIVEN))
+
+
+def is_integral(name: str) -> bool:
+    """True for the names that the field gives to indices, ids and lengths: integers."""
+    return name in ("edge_index", "lengths", "ptr", "ilens", "olens") or name.endswith(_INTEGERS)
 
 
 def _is_shaping(name: str) -> bool:

@@ -90,6 +90,11 @@ def is_integral(name: str) -> bool:
     return name in ("edge_index", "lengths", "ptr", "ilens", "olens") or name.endswith(_INTEGERS)
 
 
+def decodes(name: str) -> bool:
+    """True for the names that the field gives to what looks for an answer: callers switch grad mode off around it."""
+    return name.strip("_") in ("generate", "inference", "search") or name.endswith("_search")
+
+
 def _is_shaping(name: str) -> bool:
     """True for `x.view`, `self.h.view`; not for `self.view`, which is a part or a method of a module."""
     base, _, method = name.rpartition(".")

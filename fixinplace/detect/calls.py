@@ -8,8 +8,9 @@ from dataclasses import replace
 from fixinplace import catalogue
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.functions import joined
-from fixinplace.detect.index import canonical, dotted
+from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
+from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
@@ -108,6 +109,9 @@ class Calls(TorchCalls):
             return self.own_call(node, func, base)
         if base.kind is Kind.MODULE:
             return self.module_method(node, name, base)
+        of_class = self.method_of_class(func)
+        if of_class is not None:
+            return self.class_call(node, *of_class)
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):
             return self.tensor_method(node, func, self.as_tensor(base) if not base.tensor else base)
         arguments = self.arguments(node)
@@ -193,6 +197,21 @@ class Calls(TorchCalls):
         cls = self.place.cls
         found = self.program.index.inherited(cls.name, name) if cls else []
         return self.dispatched(node, found, arguments) if found else self.unseen(node, arguments)
+
+    def method_of_class(self, func: ast.Attribute) -> tuple[ClassInfo, Function] | None:
+        """The method that `Class.method` means for a class of this file, if the name stands for that class alone."""
+        index = self.program.index
+        if not isinstance(func.value, ast.Name) or func.value.id not in index.classes:
+            return None
+        name = func.value.id
+        if name in self.locals or name in self.shadowed or name in index.rebound:
+            return None
+        return index.method(name, func.attr)
+
+    def class_call(self, node: ast.Call, info: ClassInfo, function: Function) -> Value:
+        """`Class.method(...)`: whatever the method takes first is given, unless that is the class itself."""
+        bound = any(isinstance(d, ast.Name) and d.id == "classmethod" for d in function.decorator_list)
+        return self.known_call(node, (info.name, function.name), function, self.arguments(node), int(bound))
 
     def own_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """A method, or a callable attribute, of an instance of a class of this file."""

@@ -10,6 +10,7 @@ from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
+from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,
@@ -36,6 +37,7 @@ from fixinplace.detect.values import (
 )
 
 _SHAPES = ("ndim", "device", "dtype", "layout", "requires_grad", "is_cuda", "names", "is_sparse", "itemsize", "nbytes")
+_OWN = ("is_leaf", "grad_fn", "output_nr", "retains_grad", "_version", "_base", "is_quantized")
 _VIEWS = ("T", "mT", "H", "mH", "real", "imag", "data")
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
 
@@ -242,7 +244,13 @@ class Expressions(Operators):
             return replace(base, view=True, layout=max(base.layout, Layout.GAPS if parts else Layout.DENSE))
         if attr in ("grad", "_grad"):
             return replace(base, live=False, leaf=False, memory=frozenset((Memory(Origin.FOREIGN, "`.grad`"),)))
-        return NUMBER if attr in _SHAPES else OTHER
+        if attr in _SHAPES:
+            return NUMBER
+        if base.sure == 3 or attr in _OWN or catalogue.result(f"Tensor.{attr}") or catalogue.writer(f"Tensor.{attr}"):
+            return OTHER
+        # no tensor has it: the guess was wrong, and what was given is an object that holds some
+        live = True if base.live and not (is_given(attr) or is_integral(attr)) else None
+        return replace(UNKNOWN, sure=int(live is True), live=live, maybe=base.memory | base.maybe)
 
     def own_attribute(self, node: ast.Attribute, base: Value) -> Value | None:
         """An attribute of an instance of this file's classes, or of self."""
@@ -310,7 +318,7 @@ class Expressions(Operators):
                 return base
         if _tensor_index(node.slice):
             return replace(tensor(1, base.live, Dtype.ANY, base.memory), view=True)
-        return replace(UNKNOWN, live=base.live, memory=base.memory, maybe=base.maybe)
+        return replace(UNKNOWN, sure=_believed(base), live=base.live, memory=base.memory, maybe=base.maybe)
 
     def indexed(self, node: ast.Subscript, base: Value, index: Value) -> Value:
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
@@ -332,11 +340,19 @@ class Expressions(Operators):
         match node.slice:
             case ast.Constant(value=int(i)) if base.exact and -len(base.items) <= i < len(base.items):
                 return base.items[i]
+            case ast.Constant(value=str(key)) if is_given(key):
+                item = element(base)
+                return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item
         return element(base)
 
 
 def _starred(elements: list[ast.expr]) -> bool:
     return any(isinstance(e, ast.Starred) for e in elements)
+
+
+def _believed(base: Value) -> int:
+    """How sure it is whether what something unknown holds requires grad."""
+    return base.sure if base.kind is Kind.UNKNOWN else 0
 
 
 def _tensor_index(node: ast.expr) -> bool:

@@ -10,7 +10,9 @@ Note [Written elsewhere]
 from __future__ import annotations
 
 from fixinplace.detect.frame import Frame
-from fixinplace.detect.values import Dtype, Memories, Origin, Value, join_live
+from fixinplace.detect.values import Dtype, Memories, Memory, Origin, Value, join_live
+
+_STATISTICS = ("mean", "var", "std", "count")
 
 
 class Gradients(Frame):
@@ -35,6 +37,25 @@ class Gradients(Frame):
             owner, _, attr = text.partition(".")
             if owner == self.place.first_parameter and cls is not None:
                 attrs[text] = self.program.as_written(value, f"{cls.name}.{attr}")
+
+    def keeps_state(self, written: Value) -> bool:
+        """True for statistics that a module keeps from call to call; a graph in them would grow without end."""
+        method = self.place.name.rsplit(".", 1)[-1].lstrip("_")
+        updates = method.startswith(("update", "observe"))
+        return bool(written.memory) and all(self._is_state(one, updates) for one in written.memory)
+
+    def _is_state(self, memory: Memory, updates: bool) -> bool:
+        """A buffer that is called like statistics; in an update whatever starts without a gradient."""
+        cls = self.place.cls
+        if memory.origin is Origin.PARAMETER and updates:
+            given = self.program.passed(self.place.key).get(memory.label)
+            return given is not None and given.tensor and given.live is False
+        owner, _, attr = memory.label.rpartition(".")
+        if cls is None or memory.origin is not Origin.ATTRIBUTE or owner != self.place.first_parameter:
+            return False
+        value = self.program.index.attribute(cls.name, attr)
+        kept = any(attr in info.buffers for info in self.program.index.lineage(cls.name)) and attr.endswith(_STATISTICS)
+        return (updates or kept) and value is not None and value.tensor and value.live is False
 
     def _tell_others(self, memory: Memories, live: bool | None) -> None:
         for one in memory:

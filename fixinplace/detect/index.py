@@ -21,7 +21,7 @@ class ClassInfo:
     """A class of the file.
 
     attrs, known: what attributes are bound to, as far as this round has read, and in the whole round before.
-    numbers: attributes that are used as numbers, whatever they are bound to.
+    numbers: attributes that are used as numbers, whatever they are bound to. buffers: those registered as such.
     """
 
     name: str
@@ -31,6 +31,7 @@ class ClassInfo:
     attrs: dict[str, Value] = field(default_factory=dict)
     known: dict[str, Value] = field(default_factory=dict)
     numbers: dict[str, Value] = field(default_factory=dict)
+    buffers: set[str] = field(default_factory=set)
 
     def attribute(self, name: str) -> Value | None:
         """What the attribute was bound to in the last round, or so far if this is the first one."""

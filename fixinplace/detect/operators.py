@@ -50,7 +50,8 @@ class Operators(Calls):
             return SIZE
         if Kind.TENSOR in (left.kind, right.kind):
             return tensor(1, None, Dtype.ANY, self.allocate(node))
-        return replace(UNKNOWN, live=join_live(iter((left.live, right.live))))
+        believed = any(v.kind is Kind.UNKNOWN and v.sure and v.live for v in (left, right))
+        return replace(UNKNOWN, sure=int(believed), live=join_live(iter((left.live, right.live))))
 
     def arithmetic(self, node: ast.AST, tensors: list[Value], left: Value, right: Value, op: ast.operator) -> Value:
         """A tensor operation: always a new storage."""

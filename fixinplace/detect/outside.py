@@ -10,6 +10,8 @@ Note [Out of sight]
 
 from __future__ import annotations
 
+from fixinplace.detect.values import Kind, Value
+
 _WITHOUT_AUTOGRAD = frozenset(
     "numpy scipy PIL cv2 pandas random math cmath json os sys re time datetime logging pickle warnings pathlib skimage"
     " sklearn matplotlib struct string io glob shutil csv imageio h5py librosa soundfile seaborn statistics decimal"
@@ -53,3 +55,8 @@ def is_class_name(path: str) -> bool:
 def is_unseen_class(path: str) -> bool:
     """True for a class of another file that may well be a module."""
     return is_class_name(path) and path.partition(".")[0] not in (*_WITHOUT_AUTOGRAD, "torch", "typing", "collections")
+
+
+def is_open(value: Value) -> bool:
+    """True for what may be a tensor for all we know: nothing is known, or its class is called like one."""
+    return value.kind is Kind.UNKNOWN and (not value.name or value.name.endswith(("Tensor", "Variable", "Parameter")))

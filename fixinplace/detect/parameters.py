@@ -8,7 +8,15 @@ from dataclasses import replace
 from fixinplace.detect.frame import Key, Program
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.usage import indexes_with, is_count, is_given, is_measure, usage
+from fixinplace.detect.usage import (
+    compared_with_marks,
+    indexes_with,
+    is_count,
+    is_given,
+    is_integral,
+    is_measure,
+    usage,
+)
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -22,6 +30,7 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
+    open_dtype,
     sequence,
     tensor,
 )
@@ -103,7 +112,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     arguments = function.args
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = defaults_of(function)
-    used = usage(function)
+    used, marked = usage(function), compared_with_marks(function)
     forward = module and function.name == "forward"
     values: dict[str, Value] = {}
     for parameter in (*plain, *arguments.kwonlyargs):
@@ -117,9 +126,11 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(UNKNOWN, live=False)
         if forward and (value is None or (value.tensor and value.live is None)):
             value = replace(value or tensor(2, True, Dtype.ANY), live=True)
+        if forward and value is not None and value.kind is Kind.DICT and not value.items:
+            value = replace(value, items=(replace(UNKNOWN, sure=1, live=True),))  # outputs of another module, by habit
         if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):
             value = replace(value, live=False, dtype=Dtype.INT)
-        elif value is not None and value.tensor and value.live and is_given(parameter.arg):
+        elif value is not None and value.tensor and value.live and (is_given(parameter.arg) or parameter.arg in marked):
             value = replace(value, live=True if _given_tracked(program, key, parameter.arg) else None)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
@@ -135,9 +146,7 @@ def _counts(function: Function, name: str) -> bool:
 
     An index may be refractive: only what is used to index with is one.
     """
-    if name in ("edge_index", "lengths", "ptr") or name.endswith(("idx", "indices", "_ids", "_lengths")):
-        return True
-    return name.endswith("index") and indexes_with(function, name)
+    return is_integral(name) or (name.endswith("index") and indexes_with(function, name))
 
 
 def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:
@@ -161,7 +170,9 @@ def _number_or(default: Value | None, program: Program, key: Key, name: str) -> 
 
 
 def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
-    """What is passed in sight; a number is one whoever passes it if it is used as one."""
+    """What is passed in sight; a number is one whoever passes it if it is used as one, and so is a container."""
+    if passed is not None and use is not None and passed.tensor and use.sure == 3:
+        return use
     if passed is None or use is None or not passed.kind is use.kind is Kind.NUMBER:
         return passed
     return NUMBER
@@ -183,10 +194,11 @@ def trusts_callers(program: Program, key: Key) -> bool:
 
 
 def _loosened(value: Value) -> Value:
-    """What callers in sight pass, as others may pass it: with a gradient."""
+    """What callers in sight pass, as others may pass it: with a gradient, of a dtype that can have one."""
     if value.kind in (Kind.STRING, Kind.SIZE, Kind.ARRAY):
         return value
-    return replace(value, live=value.live or None, items=tuple(map(_loosened, value.items)))
+    items = tuple(map(_loosened, value.items))
+    return replace(value, live=value.live or None, dtype=open_dtype(value.dtype), items=items)
 
 
 def _in_own_memory(value: Value, name: str) -> Value:

@@ -13,7 +13,7 @@ from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.mixing import dtype_word, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.statements import Statements
-from fixinplace.detect.usage import numbers
+from fixinplace.detect.usage import decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.source import Text
 
@@ -160,6 +160,7 @@ def _registered(info: ClassInfo) -> None:
         match node:
             case ast.Call(func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(name)), *_]):
                 info.attrs.setdefault(name, tensor(3, False))
+                info.buffers.add(name)
             case ast.Call(func=ast.Attribute(attr="register_parameter"), args=[ast.Constant(value=str(name)), *_]):
                 info.attrs.setdefault(name, replace(tensor(3, True), leaf=True))
 
@@ -178,6 +179,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
     frame.seldom_on = program.modes_before.get(key) == {False} and function.name != "forward"
+    frame.seldom_on |= decodes(function.name)
     suspended = isinstance(function, ast.AsyncFunctionDef) or frame.shape.suspended
     if enclosing:
         frame.nested |= enclosing.nested

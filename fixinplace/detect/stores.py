@@ -9,6 +9,7 @@ from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.masks import same_shape
+from fixinplace.detect.outside import is_open
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.values import (
     NOWHERE,
@@ -109,7 +110,7 @@ class Stores(Expressions):
         if not base.tensor:
             self.escape(value, None, HELD)
             self.escape(index, None, "it is a key")
-        if base.tensor or (base.kind is Kind.UNKNOWN and value.tensor and _slices(target.slice)):
+        if base.tensor or (is_open(base) and value.tensor and _slices(target.slice)):
             self.store_elements(target, base if base.tensor else self.as_tensor(base), value, before)
         elif base.kind in (Kind.LIST, Kind.DICT) and self.is_own(target.value, base):
             merged = join(element(base), value) if base.items else value
@@ -161,7 +162,7 @@ class Stores(Expressions):
                        unread: Memories) -> None:  # fmt: skip
         """`base[index] op= value`: an in-place op on a view and a store of the view into itself."""
         name = OPERATORS.get(type(node.op), "imatmul")
-        if base.kind is Kind.UNKNOWN and _slices(target.slice):
+        if is_open(base) and _slices(target.slice):
             base = self.as_tensor(base)
         if base.tensor:
             seen = self.write(node, f"Tensor.__{name}__", "FIP103", target, base, value)

@@ -29,6 +29,8 @@ _USES: dict[str, tuple[Kind, float]] = {
     **dict.fromkeys(("astype", "copy"), (Kind.ARRAY, 2)),
     **dict.fromkeys(("format", "lower", "upper", "startswith", "endswith", "join"), (Kind.STRING, 2)),
 }
+_PROOF = 3
+"""Weight of what is done to lists and dicts alone: whoever passes a tensor is not the one who comes here."""
 _SIZED = tuple(f"torch.{name}" for name in "zeros ones empty rand randn full arange linspace eye randperm".split())
 """Factories: what they are given is a size."""
 _INDEXED = frozenset(
@@ -60,6 +62,8 @@ _MEASURES = frozenset(
 _MEASURE_ENDS = tuple("_rate _ratio _scale _factor _eps _prob _momentum _margin _threshold _std _init _coef _coeff"
                       " _temperature _smoothing _decay _alpha _beta _gamma".split())  # fmt: skip
 _MEASURE_STARTS = ("max_", "min_", "lambda_", "init_")
+_INTEGERS = ("idx", "indices", "_ids", "_lengths", "_len", "_lens")
+_MARKS = ("_idx", "_id", ".pad", ".eos", ".bos", ".unk")
 _GIVEN = ("target", "targets", "label", "labels", "mask", "masks", "gt", "gts", "ground_truth", "y_true", "onehot",
           "one_hot")  # fmt: skip
 """What a loss compares with and what says where: data, as a rule, which no gradient is asked for."""
@@ -79,6 +83,16 @@ def is_measure(name: str) -> bool:
 def is_given(name: str) -> bool:
     """True for the names that the field gives to targets, labels and masks, which seldom require grad."""
     return name in _GIVEN or name.startswith("gt_") or name.endswith(tuple(f"_{given}" for given in _GIVEN))
+
+
+def is_integral(name: str) -> bool:
+    """True for the names that the field gives to indices, ids and lengths: integers."""
+    return name in ("edge_index", "lengths", "ptr", "ilens", "olens") or name.endswith(_INTEGERS)
+
+
+def decodes(name: str) -> bool:
+    """True for the names that the field gives to what looks for an answer: callers switch grad mode off around it."""
+    return name.strip("_") in ("generate", "inference", "search") or name.endswith("_search")
 
 
 def _is_shaping(name: str) -> bool:
@@ -161,6 +175,15 @@ class _Scores(ast.NodeVisitor):
                     score[Kind.LIST] += 0.4
         self.generic_visit(node)
 
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """`xs[i] is None`: an element of a tensor never is."""
+        match node:
+            case ast.Compare(left=ast.Subscript(value=ast.Name(id=name), slice=index), ops=[ast.Is() | ast.IsNot()],
+                             comparators=[ast.Constant(value=None)]):  # fmt: skip
+                if not (isinstance(index, ast.Constant) and isinstance(index.value, str)):
+                    self.scores[name][Kind.LIST] += _PROOF
+        self.generic_visit(node)
+
     def visit_BinOp(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.MatMult):
             for side in (node.left, node.right):
@@ -176,7 +199,8 @@ def usage(function: Function) -> dict[str, Value]:
         kind = max(scores, key=lambda k: scores[k], default=Kind.UNKNOWN)
         if scores and scores[kind] >= 1:
             live = False if kind in (Kind.NUMBER, Kind.SIZE, Kind.STRING, Kind.ARRAY) else None
-            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, 2, live)
+            sure = 3 if kind in (Kind.LIST, Kind.DICT) and scores[kind] >= _PROOF else 2
+            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, sure, live)
     return found
 
 
@@ -197,6 +221,18 @@ def numbers(methods: Iterable[Function]) -> dict[str, Value]:
         for name, kinds in found.items()
         if kinds[Kind.NUMBER] >= 2 and {kind for kind, score in kinds.items() if score} <= plain
     }
+
+
+def compared_with_marks(function: Function) -> set[str]:
+    """Names that the function compares with the number of a token or a class: `x.ne(pad_idx)`, `x == self.eos`."""
+    found = set[str]()
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="eq" | "ne"), args=[mark]):
+                found |= {name} if dotted(mark).endswith(_MARKS) else set()
+            case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[mark]):
+                found |= {name} if dotted(mark).endswith(_MARKS) else set()
+    return found
 
 
 def indexes_with(function: Function, name: str) -> bool:

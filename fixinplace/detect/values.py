@@ -88,6 +88,11 @@ def overlap(a: Memories, b: Memories) -> bool:
     return any(m.overlaps(n) for m in a for n in b)
 
 
+def open_dtype(dtype: Dtype) -> Dtype:
+    """A dtype that only some of a place's values are known to have: one that never requires grad proves nothing."""
+    return Dtype.ANY if dtype in (Dtype.INT, Dtype.BOOL) else dtype
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """One abstract value.
@@ -236,11 +241,13 @@ def join(a: Value, b: Value) -> Value:
     if Kind.NONE in kinds and known is not None:
         return replace(known, memory=memory, maybe=maybe, flags=flags)
     if kinds == {Kind.TENSOR, Kind.NUMBER}:
-        known = a if a.tensor else b
-        return replace(known, sure=min(known.sure, 2))
+        known, number = (a, b) if a.tensor else (b, a)
+        live = known.live if number.live is False else join_live(iter((known.live, number.live)))
+        return replace(known, sure=min(known.sure, 2), live=live)
     if known is not None and known.kind in (Kind.TENSOR, Kind.LIST, Kind.DICT, Kind.ARRAY, Kind.STRING):
         live = join_live(iter((a.live, b.live)))
-        return replace(known, sure=min(known.sure, 1), memory=memory, maybe=maybe, flags=flags, live=live)
+        dtype = known.dtype if live is False else open_dtype(known.dtype)
+        return replace(known, sure=min(known.sure, 1), memory=memory, maybe=maybe, flags=flags, live=live, dtype=dtype)
     live = join_live(iter((*_lives(a), *_lives(b))))
     return Value(Kind.UNKNOWN, 0, live, memory=memory, maybe=maybe, flags=flags)
 

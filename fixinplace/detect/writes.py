@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.frame import STRIDES, Observation
@@ -57,6 +58,8 @@ class Writes(Gradients):
         """Note that `node` writes the tensor that `target` evaluates to; `value` is what is written."""
         if rule == "FIP113" and value is not None and not value.tensor:
             value = NUMBER  # the bounds of random numbers pass no gradient on
+        if value is not None and value.live and self.keeps_state(written):
+            value = replace(value, live=None)
         place, owner = self.place_of(target)
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
@@ -173,6 +176,8 @@ class Writes(Gradients):
     def _detaching(self, node: ast.expr) -> Iterator[str]:
         """`data` and `grad` on the way to the target, unless a class of this file calls an attribute of its own so."""
         match node:
+            case ast.Call(func=ast.Attribute(attr=attr)) if _gives_new(attr):
+                return
             case ast.Attribute(value=value, attr=attr):
                 yield from self._detaching(value)
                 name = "data" if attr == "detach" else attr
@@ -344,6 +349,12 @@ def _note(seen: Observation, refusal: str | None, sentence: str) -> None:
         seen.doubts[sentence] = None
     else:
         _add(seen, refusal, sentence)
+
+
+def _gives_new(method: str) -> bool:
+    """True for methods whose result shares no memory with their tensor: `x.data.new(3)`, `x.data.clone()`."""
+    row = catalogue.result(f"Tensor.{method}")
+    return method == "new" or (row is not None and row.memory is catalogue.Memory.FRESH)
 
 
 def _attributes(node: ast.expr) -> Iterator[str]:

@@ -51,11 +51,13 @@ def owners(scene: Scene) -> frozenset[str]:
 def sharing(scene: Scene, node: ast.expr) -> list[ast.expr]:
     """Operands of an expression whose name holds the written memory; else those that begin with the same name.
 
-    Everything in a class begins with `self`: there the attribute has to be the same too.
+    Everything in a class begins with `self`: there the attribute has to be the same too, unless nothing else is left.
     """
     held = owners(scene)
     exact = [each for each in operands(node) if path(each) in held]
-    return exact or [each for each in operands(node) if _begins_alike(each, held)]
+    alike = exact or [each for each in operands(node) if _begins_alike(each, held)]
+    own = {owner.split(".")[0] for owner in held} & {"self", "cls"}
+    return alike or [each for each in operands(node) if root(each) in own]
 
 
 def _begins_alike(node: ast.expr, held: frozenset[str]) -> bool:

@@ -122,9 +122,12 @@ class Scenes:
 
 
 def _remembered(seen: list[tuple[int, tuple[str, ...]]], key: int) -> tuple[str, ...]:
-    """Names from the first events of a place: of the same storage if it was among them, else the latest."""
-    named = [(one == key, names) for one, names in seen if names]
-    return next((names for same, names in reversed(named) if same), named[-1][1] if named else ())
+    """Names from the first events of a place: of the same storage if it was among them, else what all of them agree on.
+
+    One line may save several tensors: an input, and the weight that it is multiplied with.
+    """
+    agreed = seen[-1][1] if len({names for _, names in seen}) == 1 else ()
+    return next((names for one, names in reversed(seen) if one == key and names), agreed)
 
 
 class _Search:

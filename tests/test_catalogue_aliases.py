@@ -118,12 +118,14 @@ def check(module: str, call: str, given: dict[str, object]) -> int:
     return changed
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_operators():
     chosen = [op for op in operators() if torch.float64 in op.dtypes and not op.name.startswith(UNDEFINED)]
     assert sum(check("pass", call, given) for op in chosen for call, given in operator_programs(op)) > 2000
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_modules():
     public = [info for info in module_db if hasattr(torch.nn, info.module_cls.__name__)]

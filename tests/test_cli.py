@@ -395,6 +395,7 @@ def test_what_cannot_be_run_is_not_written_where_a_proof_is_required(command):
     assert "not written 1" in result.stderr
 
 
+@pytest.mark.slow
 def test_what_the_program_prints_and_writes_stays_in_its_run(command):
     put(SIGMOID + '    open("left.txt", "w").close()\n    print("noise", flush=True)\n')
 

@@ -54,6 +54,7 @@ def verdicts(stdout: str) -> dict[str, list[tuple[str, str | None]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dry", [("--diff",), ()])
 def test_two_culprits_in_two_files_are_proved_together(dry: tuple[str, ...], command):
     write({"model.py": MODEL, "train.py": TRAIN})

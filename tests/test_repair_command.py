@@ -111,6 +111,7 @@ def test_a_script_with_its_arguments_is_patched_in_the_file_that_is_to_blame(com
     assert "nothing to repair" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing_and_leaves_with_1(command):
     write(gate=GATE, train=TRAIN)
 
@@ -173,6 +174,7 @@ def test_an_exit_of_the_programs_own_is_passed_through(command, capfd, words: tu
     assert result.stderr.startswith("the command leaves with exit code 1 by itself, and no backward of it was spoilt\n")
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_without_an_error_is_found(command):
     write(silent=SILENT)
 
@@ -186,6 +188,7 @@ def test_what_goes_wrong_without_an_error_is_found(command):
     assert result.exit_code == 0
 
 
+@pytest.mark.slow
 def test_explaining_stops_before_any_patch(command):
     write(gate=GATE, train=TRAIN)
 
@@ -435,6 +438,7 @@ def test_two_culprits_are_repaired_together(command):
     assert "g = g * 2" in text
 
 
+@pytest.mark.slow
 def test_a_parameter_written_by_hand_stays_in_place(command):
     write(
         init="""
@@ -607,6 +611,7 @@ def test_a_program_that_needs_its_surroundings_is_proved_in_place(command, monke
     assert Path("log.txt").read_text() == "ran"
 
 
+@pytest.mark.slow
 def test_a_run_in_place_writes_its_own_folder_and_nothing_else(command, monkeypatch):
     Path("run").mkdir()
     monkeypatch.chdir("run")

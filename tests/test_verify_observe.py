@@ -120,6 +120,7 @@ def test_views_that_do_not_overlap_do_not_share(lab: Runner, tmp_path: Path):
     assert ruling.verdict is Verdict.PROVED, ruling
 
 
+@pytest.mark.slow
 def test_an_endless_structure_is_bounded_and_said_so(lab: Runner, tmp_path: Path):
     made = program(tmp_path, FRAME + "big = [[i] for i in range(60_000)]\n")
     ruling = made.judge(lab, "F = 1.0", "F = 2.0 - 1.0").ruling

@@ -136,6 +136,7 @@ def test_a_run_that_takes_too_long_is_ended(strict: Runner, tmp_path: Path):
     assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "timed-out")
 
 
+@pytest.mark.slow
 def test_a_rewrite_that_takes_too_long_is_not_proved(strict: Runner, tmp_path: Path):
     made = program(tmp_path, WORK)
     ruling = made.judge(strict, "y += 1", "y = y + 1\nwhile True: pass").ruling
@@ -225,6 +226,7 @@ def test_simple_tricks_change_no_verdict(name: str, lab: Runner, tmp_path: Path)
     assert made.judge(lab, "y += 1", "y = y + 2").ruling.verdict is Verdict.REFUTED
 
 
+@pytest.mark.slow
 def test_without_landlock_nothing_runs_unless_it_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     hello = runner_module._Server.hello
     monkeypatch.setattr(runner_module._Server, "hello", lambda server: hello(server) | {"landlock": 0})
@@ -239,6 +241,7 @@ def test_without_landlock_nothing_runs_unless_it_is_allowed(tmp_path: Path, monk
         assert ruling.evidence[0].isolation == "limits"
 
 
+@pytest.mark.slow
 def test_the_runner_leaves_nothing_behind(tmp_path: Path):
     runner = Runner(Limits(seconds=20))
     ruled(runner, tmp_path, WORK)

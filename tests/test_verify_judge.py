@@ -9,8 +9,10 @@ import pytest
 from programs import fix, program
 
 from fixinplace.model import Verdict
+from fixinplace.verify.backwards import left_out
 from fixinplace.verify.runner import Runner
 from fixinplace.verify.search import rewrite
+from fixinplace.verify.sides import Side
 
 HEAD = """
 import torch
@@ -460,3 +462,18 @@ def test_gradients_that_a_backward_leaves_out_are_missing_unless_that_is_the_poi
     if right:
         assert strict.reason == "gradient-missing"
         assert any(note.startswith("left out on purpose") for note in limited.evidence[0].notes)
+
+
+def test_a_leaf_that_learns_from_no_backward_is_not_left_out_but_cut_off():
+    def side(**leaves: str) -> Side:
+        rows = {
+            f"backward {number}": [{"leaf": leaf, "key": ord(leaf), "received": [{}]} for leaf in names]
+            for number, names in zip((1, 2), leaves.values(), strict=True)
+        }
+        return Side({}, {}, {}, rows, {}, b"", "")
+
+    reference = side(first="wv", second="wv")
+
+    assert left_out(reference, side(first="wv", second="w"), "backward 2") == {ord("v")}
+    assert left_out(reference, side(first="w", second="w"), "backward 2") == frozenset()
+    assert left_out(reference, side(first="wv", second=""), "backward 2") == frozenset()

@@ -69,3 +69,11 @@ def test_regions_without_code():
 
 def test_line_ends_do_not_shift_regions():
     assert reached("x = 1\r\ny = 2\rz = 3\r\nx *= 5\r\n", "*=") == ["*="]
+
+
+def test_a_part_of_a_decorator_is_code_that_runs():
+    text = "import torch\n\n\n@torch.inference_mode()\ndef f():\n    return 1\n"
+    start = text.index("inference_mode")
+    region = Region(start, start + len("inference"))
+
+    assert holding_code(text, [region]) == {region}

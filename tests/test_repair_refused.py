@@ -54,6 +54,9 @@ BY_HAND = {
     "weights clipped behind the step": program(after="for each in net.parameters():\n    each.clamp_(-0.1, 0.1)"),
     "a store behind the step": program(after="net.weight[0] = 0"),
     "a random fill": program("nn.Module.get_parameter(net, 'bias').normal_()"),
+    "a parameter of no module": program("scale = nn.Parameter(torch.ones(6))\nscale.clamp_(max=0.5)").replace(
+        "net(x) * other(x)", "net(x) * other(x) * scale"
+    ),
     "a new parameter of the same memory": program(
         "b = net.bias.view(2, 3)\nb[:, 0] += 0.5\nnet.bias = nn.Parameter(b.view(-1))"
     ),

@@ -143,7 +143,8 @@ def _origin(rule: str, target: torch.Tensor, frame: FrameType | None, places: Pl
         names = {} if frame is None else stacks.read_locals(frame)
         base = target._base if target._is_view() and target._base is not None else target
         name = parameter_name(base, names)
-        return f"it is the parameter {name}" if name else ""
+        unnamed = "it is a parameter that no module was seen to hold" if isinstance(base, torch.nn.Parameter) else ""
+        return f"it is the parameter {name}" if name else unnamed
     what = {"FIP204": "multiple", "FIP206": "no-grad"}.get(rule)
     place = places.of(views.of(what, target)) if what else None
     return "" if place is None else f"the view was made at {place.file}:{place.line}:{place.column}"

@@ -24,6 +24,7 @@ class Place(enum.StrEnum):
     NAME = "name"  # h
     ATTRIBUTE = "attribute"  # self.h, a.b.c: names and attributes only
     SUBSCRIPT = "subscript"  # h[i]: the written tensor is h, through an index
+    VIEW = "view"  # h.t(), h.view(-1)[0]: the written tensor is h, through calls that give views
     TEMPORARY = "temporary"  # f(x).relu_(): nothing to bind the result to
 
 
@@ -112,6 +113,32 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """One operation that gives a view: its name, and the text around its operand (`torch.t(` and `)`).
+
+    `op` is the name of torch's method (`transpose`), or `index` for a subscript; `arguments` are the texts of its
+    arguments, of a subscript the index.
+    """
+
+    op: str
+    before: str
+    after: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A name that certainly holds the tensor of its family's root, seen through `steps`; none: the very tensor.
+
+    live: the name is read after the write.
+    """
+
+    name: str
+    steps: tuple[View, ...]
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What detection knows about a site; the conditions of exactness are decided on these alone.
 
@@ -128,6 +155,8 @@ class Facts:
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     scalar: the stored value is a Python number.
     torch: the name under which torch itself is bound here, or None.
+    family: the names that certainly share the target's storage, the root of all views first; empty if no other does.
+    through: for a view without a name, the operations that lead to it from the target.
     module_calls: for an in-place module or flag in a constructor, the calls that were found.
     all_calls_seen: no other call of that module can exist.
     """
@@ -146,6 +175,8 @@ class Facts:
     mask: bool = False
     scalar: bool = False
     torch: str | None = None
+    family: tuple[Holder, ...] = ()
+    through: tuple[View, ...] = ()
     module_calls: tuple[Call, ...] = ()
     all_calls_seen: bool = False
 

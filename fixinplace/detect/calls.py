@@ -52,7 +52,8 @@ class Calls(TorchCalls):
     def call(self, node: ast.Call) -> Value:
         """The value of a call; records in-place methods, functions, flags and `out=`."""
         if isinstance(node.func, ast.Attribute):
-            stores = isinstance(node.func.value, ast.Subscript) and catalogue.writer(f"Tensor.{node.func.attr}")
+            writes = catalogue.writer(f"Tensor.{node.func.attr}") is not None
+            stores = writes and (isinstance(node.func.value, ast.Subscript) or self.is_view(node.func.value))
             before = self.state.unread
             base = self.peek(node.func.value) if stores else self.evaluate(node.func.value)
             if stores and base.tensor:
@@ -157,12 +158,15 @@ class Calls(TorchCalls):
         return replace(result, sure=min(result.sure, base.sure)) if result.tensor else result
 
     def store_by_method(self, node: ast.Call, func: ast.Attribute, base: Value, before: Memories) -> Value:
-        """`x[i].add_(v)`: like a store, harmless while nobody has read the fresh storage."""
+        """`x[i].add_(v)`, `row.add_(v)`: like a store, harmless while nobody has read the fresh storage."""
         result = self.tensor_method(node, func, base)
         span = self.program.part.span(node)
         seen = self.program.observed.get((span.start, span.end, f"Tensor.{func.attr}"))
-        if seen is not None:
+        if seen is not None and isinstance(func.value, ast.Subscript):
             self.finish(seen, base, before)
+        elif seen is not None:
+            self.finish_view(seen, base, before & self.state.unread)
+            self.read(base)
         return result
 
     def container_method(self, node: ast.Call, func: ast.Attribute, base: Value, arguments: list[Value]) -> Value:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import ClassInfo, Index, Summary
+from fixinplace.detect.links import Link, without
 from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.usage import is_given
 from fixinplace.detect.values import (
@@ -46,6 +47,7 @@ class State:
     """What holds at one program point; copied at branches and joined after them.
 
     masks: name of a boolean tensor -> name of the tensor whose shape it has, until one of the two is bound anew.
+    links: name -> how it is made from another name, see Note [Links].
     """
 
     names: dict[str, Value] = field(default_factory=dict)
@@ -53,10 +55,13 @@ class State:
     escapes: dict[Memory, frozenset[Escape]] = field(default_factory=dict)
     unread: Memories = NOWHERE
     masks: dict[str, str] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
 
     def copy(self) -> State:
         """An independent copy."""
-        return State(dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks))
+        return State(
+            dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks), dict(self.links)
+        )
 
     def join(self, other: State) -> State:
         """What holds if either may hold."""
@@ -64,9 +69,10 @@ class State:
         attrs = {k: join(v, other.attrs[k]) if k in other.attrs else v for k, v in self.attrs.items()}
         escapes = {k: v | other.escapes.get(k, frozenset()) for k, v in self.escapes.items()}
         masks = {k: v for k, v in self.masks.items() if other.masks.get(k) == v}
+        links = {k: v for k, v in self.links.items() if other.links.get(k) == v}
         return State(
             {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes},
-            self.unread & other.unread, masks,
+            self.unread & other.unread, masks, links,
         )  # fmt: skip
 
 
@@ -122,6 +128,10 @@ class Program:
     sees_layouts: bool = False
     sees_copies: bool = False
     tells_history: bool = False
+    clones: set[str] = field(default_factory=set)
+    """Labels of the storages that `x = x.clone()` makes."""
+    reshapes: bool = False
+    """Some function of the file changes the shape, the strides or the storage of a tensor."""
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
 
     def anatomy(self, body: list[ast.stmt], module: bool) -> Anatomy:
@@ -317,6 +327,7 @@ class Frame(ABC):
         if value.tensor and value.sure == 1 and value.live and is_given(name):
             value = replace(value, live=None)  # what an unseen function gave for a mask may well be one
         self.forget_shape(name)
+        self.state.links = without(self.state.links, name)
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)
         self.state.names[name] = replace(value, live=False) if new and not self.grad and not value.leaf else value
 

@@ -58,6 +58,8 @@ class Functions(Writes):
             if name in given:
                 self.wrote(given[name], live)
         self.caught_up()
+        if program.reshapes:
+            self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
 
     def note_given(self, node: ast.Call, cls: str, arguments: list[Value]) -> None:

@@ -28,7 +28,8 @@ _FILLS = (
 _COPIES = re.compile(rf"\b({_COPYING}|{_FILLS})\b|\brand\w*\((?s:.{{0,200}}?)\bout\s*=")
 _LAYOUTS = re.compile(
     rf"\.(t|T|mT|H|mH)\b|\b({_COPYING}|transpose|adjoint|permute|movedim|swapaxes|einsum|linalg|qr|svd|eigh|cholesky"
-    r"|lstsq|solve|\w*[dD]ropout\w*|rand\w*|bernoulli\w*|multinomial|normal_?|uniform_)\b"
+    r"|lstsq|solve|\w*[dD]ropout\w*|rand\w*_like|random_|bernoulli\w*|multinomial|normal_?|uniform_)\b"
+    r"|\brand\w*\((?s:.{0,200}?)\bout\s*="
 )
 _POINTWISE = frozenset(
     "abs absolute acos acosh add addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh ceil celu clamp"
@@ -41,6 +42,16 @@ _POINTWISE = frozenset(
 """Elementwise operations, by their names without underscores."""
 _NAMED_APART = frozenset("acosh arccosh asinh arcsinh atanh arctanh celu elu leaky_relu selu threshold".split())
 """Those whose in-place form has a node of another name in the graph: `EluBackward1` for `EluBackward0`."""
+
+
+_RESHAPES = re.compile(
+    r"\.(as_strided_|resize\w*_|set_|squeeze_|swapaxes_|swapdims_|t_|transpose_|unsqueeze_|data\s*=[^=])"
+)
+
+
+def reshapes(text: str) -> bool:
+    """True if a file changes the shape, the strides or the storage of a tensor that others may hold."""
+    return _RESHAPES.search(text) is not None
 
 
 def dtype_word(text: str) -> str | None:

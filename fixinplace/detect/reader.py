@@ -10,7 +10,7 @@ from fixinplace.detect.anatomy import looks
 from fixinplace.detect.frame import Key, Place, Program, State
 from fixinplace.detect.index import ClassInfo, Summary, all_imports, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
-from fixinplace.detect.mixing import dtype_word, sees_copies, sees_layouts
+from fixinplace.detect.mixing import dtype_word, reshapes, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.usage import decodes, numbers
@@ -64,6 +64,7 @@ def read(part: Text, tree: ast.Module) -> Program:
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
+    program.reshapes = reshapes(part.text)
     for sentence in (*_whole_file(tree), *looks(tree)):
         program.doubt(sentence)
     for info in program.index.classes.values():

@@ -7,7 +7,7 @@ from typing import cast
 
 from fixinplace.detect.frame import STRIDES, Observation, Program
 from fixinplace.detect.values import join_live
-from fixinplace.model import Certainty, Facts, Found, Hazard, Place, Site, Usage
+from fixinplace.model import Certainty, Facts, Found, Hazard, Holder, Place, Site, Usage, View
 from fixinplace.names import REFUSALS, Kind
 
 _FIRST = ("no-grad", "initialiser", "optimizer", "running-statistics", "detached", "untracked", "finished")
@@ -56,6 +56,8 @@ def _facts(program: Program, seen: Observation) -> Facts:
         mask=bool(facts.get("mask")),
         scalar=bool(facts.get("scalar")),
         torch=cast("str | None", facts.get("torch")),
+        family=cast("tuple[Holder, ...]", facts.get("family", ())),
+        through=cast("tuple[View, ...]", facts.get("through", ())),
     )
 
 

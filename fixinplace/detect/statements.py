@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.index import canonical, dotted, imported
+from fixinplace.detect.links import without
 from fixinplace.detect.masks import masked_name
 from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
@@ -36,12 +37,15 @@ class Statements(Flow):
                 if isinstance(value, ast.Call) and self.is_setter(value.func):
                     self.grad = self.switched(value, self.grad)
             case ast.Assign(targets=targets, value=value):
-                found = self.peek(value) if _is_view_chain(value) else self.evaluate(value)
+                found = self.peek(value) if self.is_view_chain(value) else self.evaluate(value)
                 if not self.grad and _makes_new(value):
                     found = _without_grad(found)
                 shape = masked_name(self, value) if len(targets) == 1 else None
+                links = self.linked(targets, value)
                 for target in targets:
                     self.store(target, found, value)
+                self.note_links(links)
+                self.note_clone(targets, value, found)
                 if shape is not None and isinstance(targets[0], ast.Name):
                     self.note_shape(targets[0].id, shape)
             case ast.AnnAssign(target=target, annotation=hint, value=value):
@@ -61,6 +65,7 @@ class Statements(Flow):
                 for target in targets:
                     if isinstance(target, ast.Name):
                         self.state.names.pop(target.id, None)
+                        self.state.links = without(self.state.links, target.id)
                     elif isinstance(target, ast.Subscript) and self.evaluate(target.value).kind is Kind.MODULE:
                         self.program.doubt("the file removes parts of modules")
             case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -142,8 +147,3 @@ def _makes_new(node: ast.expr) -> bool:
 def _without_grad(value: Value) -> Value:
     items = tuple(map(_without_grad, value.items))
     return replace(value, live=False if value.tensor and not value.leaf else value.live, items=items)
-
-
-def _is_view_chain(node: ast.expr) -> bool:
-    """True for `x[1]`, `x[:, 0]`: copying elements saves nothing for backward."""
-    return isinstance(node, ast.Subscript) and (isinstance(node.value, ast.Name) or _is_view_chain(node.value))

@@ -139,14 +139,18 @@ class Stores(Expressions):
             value = self.evaluate(node.value)
             self.augmented_item(node, node.target, base, value, before & self.state.unread)
             return
-        old = self.evaluate(node.target)
+        view = self.is_view(node.target)
+        old = self.peek(node.target) if view else self.evaluate(node.target)
+        before = self.state.unread
         value = self.evaluate(node.value)
         name = OPERATORS.get(type(node.op))
         if old.kind is Kind.UNKNOWN and value.tensor:
             old = self.as_tensor(old)
         if old.tensor and name is not None:
             rule = "FIP101" if isinstance(node.target, ast.Name) else "FIP102"
-            self.write(node, f"Tensor.__{name}__", rule, node.target, old, value)
+            seen = self.write(node, f"Tensor.__{name}__", rule, node.target, old, value)
+            self.finish_view(seen, old, before & self.state.unread if view else NOWHERE)
+            self.read(old)
             grown = replace(old, live=True if value.live else old.live, view=old.view)
         elif old.kind in (Kind.LIST, Kind.DICT):
             grown = replace(old, items=tuple(filter(None, (element(old) if old.items else None, element(value)))),
@@ -154,7 +158,9 @@ class Stores(Expressions):
         else:
             grown = self.binary(node, old, value, node.op)
         if isinstance(node.target, ast.Name):
+            links = self.state.links
             self.bind(node.target.id, grown)
+            self.state.links = links if old.tensor and name is not None else self.state.links
         elif not old.tensor:
             self.store_attribute(node.target, grown)
 

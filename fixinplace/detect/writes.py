@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.frame import STRIDES, Observation
-from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinship import Kinship
+from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import runs_first
 from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, join_live, overlap
-from fixinplace.model import Call, Hazard, Place, Usage
+from fixinplace.model import Call, Hazard, Holder, Place, Usage
 
 _INITIALISERS = (
     "__init__",
@@ -37,6 +38,8 @@ _PREFIXES = (
 )
 _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
 _DETACHED = ("data", "grad")
+_MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP112", "FIP113", "FIP114")
+"""Rules whose rewrites make the other names of the tensor anew as well."""
 
 
 def is_initialiser(name: str, computed: bool = False) -> bool:
@@ -50,7 +53,7 @@ def is_initialiser(name: str, computed: bool = False) -> bool:
     return not computed and (last == "reset" or last.startswith(_PREFIXES) or last.endswith("_init"))
 
 
-class Writes(Gradients):
+class Writes(Kinship):
     """Records writes with their hazards and doubts."""
 
     def write(self, node: ast.expr | ast.stmt, op: str, rule: str, target: ast.expr, written: Value,
@@ -65,21 +68,26 @@ class Writes(Gradients):
         seen = self._observation(node, rule, op, text)
         seen.sure = min(seen.sure, written.sure)
         self._roles(seen, target, written, value)
-        self._others(seen, written, owner, node)
+        later = self.reads_after(node)
+        kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
+        self._others(seen, written, owner, node, kin)
+        self.note_family(seen, owner, kin)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place)
-        later = self.reads_after(node)
+        link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "place": place,
+            "through": link.steps if link is not None else (),
             "usage": self.usage(node, owner),
             "read_later": bool(seen.facts.get("read_later")) or (isinstance(owner, ast.Name) and owner.id in later),
-            "in_loop": self.loops > 0 or bool(seen.facts.get("in_loop")),
+            "in_loop": not self.is_made_here([written]) or bool(seen.facts.get("in_loop")),
             "first": not isinstance(node, ast.expr) or runs_first(node, self.root, text),
             "torch": self.torch_name(),
         }
         if rule in ("FIP111", "FIP112"):
             self.state.masks = {}  # another name of the tensor may be the one that a mask was made from
+            self.state.links = without_views(self.state.links, dotted(owner).partition(".")[0])
         if value is not None and not set(self._detaching(target)):
             self.wrote(written, value.live)
         return seen
@@ -90,21 +98,6 @@ class Writes(Gradients):
         if key not in self.program.observed:
             self.program.observed[key] = Observation(node, self.root, rule, op, text, shown(self.place.name))
         return self.program.observed[key]
-
-    def place_of(self, target: ast.expr) -> tuple[Place, ast.expr]:
-        """Kind of place, and the expression that owns the storage: `x` for `x[0]` and for `x.mul_(2)`."""
-        match target:
-            case ast.Name():
-                return Place.NAME, target
-            case ast.Attribute() if dotted(target):
-                return Place.ATTRIBUTE, target
-            case ast.Subscript(value=value):
-                place, owner = self.place_of(value)
-                tensor = place is not Place.TEMPORARY and self.peek(value).kind not in (Kind.LIST, Kind.DICT)
-                return (Place.SUBSCRIPT, owner) if tensor else (Place.TEMPORARY, target)
-            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if catalogue.writer(f"Tensor.{attr}"):
-                return self.place_of(value)
-        return Place.TEMPORARY, target
 
     def reads_after(self, node: ast.AST) -> Names:
         """Names that may be read once the write has happened, in the same statement or later."""
@@ -201,11 +194,14 @@ class Writes(Gradients):
                 return self.evaluate(target)
         return None
 
-    def _others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST) -> None:
-        """Everybody else who may look at the storage and is read later."""
+    def _others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
+                kin: Mapping[str, Holder] | None = None) -> None:  # fmt: skip
+        """Everybody else who may look at the storage and is read later; `kin` can be made anew."""
         own = dotted(owner)
         later = self.reads_after(node)
         for name, value in self.state.names.items():
+            if kin and name in kin and kin[name].live:
+                continue
             if name != own and name in later | self.captured and self.is_holder(value):
                 self._shared(seen, name, value, written)
             elif name != own and self.place.name == "<module>" and overlap(value.memory, written.memory):
@@ -264,7 +260,7 @@ class Writes(Gradients):
                 seen.doubts[f"a nested function reads `{name}`"] = None
             if not self.binds(name):
                 _add(seen, "closure", f"`{name}` belongs to an enclosing scope: binding it here would make it local")
-        elif place in (Place.ATTRIBUTE, Place.SUBSCRIPT):
+        elif place in (Place.ATTRIBUTE, Place.SUBSCRIPT, Place.VIEW):
             value = self.evaluate(owner)
             if value.leaf or dotted(owner).rsplit(".", 1)[-1] in ("weight", "bias"):
                 _add(
@@ -272,10 +268,6 @@ class Writes(Gradients):
                     "registered-parameter",
                     f"`{dotted(owner)}` is a parameter: a new tensor cannot take its place",
                 )
-
-    def binds(self, name: str) -> bool:
-        """True if an assignment to `name` in this scope reaches the variable that a read here sees."""
-        return self.place.name == "<module>" or name in self.locals or name in self.declared
 
     def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
         if value is None or value.kind in (Kind.NUMBER, Kind.NONE):
@@ -311,6 +303,11 @@ class Writes(Gradients):
             seen.doubts["an error raised by the write may be handled here"] = None
         if written.live is None and seen.lives[-1] is None:
             seen.doubts["whether the tensor requires grad is not known"] = None
+
+    def finish_view(self, seen: Observation, written: Value, unread: Memories) -> None:
+        """Mark a write through a view into what `x = x.clone()` has just made: the form that a rewrite may leave."""
+        cloned = written.view and all(memory.label in self.program.clones for memory in written.memory)
+        self.finish(seen, written, unread if cloned else frozenset())
 
     def finish(self, seen: Observation, base: Value, unread: Memories) -> None:
         """Mark a store into storage that is fresh and unread as finished, unless an earlier visit says otherwise."""

@@ -86,6 +86,7 @@ class Rewrite:
     refusal: conditions of its own, besides those of `conditions.py`; decided on the original node.
     exact: False forbids the verdict `safe`; `safety` says why; decided on the original node.
     cost: a sentence with {target} in it.
+    overrides: it is asked before the others.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Rewrite:
     refusal: Callable[[Case, Node], Refused | None] = never
     exact: Callable[[Case, Node], bool] = always
     cost: str = "one more tensor of {target}'s size is alive"
+    overrides: bool = False
 
     @property
     def documentation(self) -> str:
@@ -111,12 +113,12 @@ class Rewrite:
 
 @functools.cache
 def rewrites() -> tuple[Rewrite, ...]:
-    """Every rewrite, by name; found by scanning `forms/`, where each module has a `REWRITE`."""
+    """Every rewrite in the order they are asked; found by scanning `forms/`, where each module has a `REWRITE`."""
     from fixinplace.rewrite import forms
 
     modules = (importlib.import_module(f"{forms.__name__}.{m.name}") for m in pkgutil.iter_modules(forms.__path__))
     found: list[Rewrite] = [module.REWRITE for module in modules]
-    return tuple(sorted(found, key=lambda rewrite: rewrite.name))
+    return tuple(sorted(found, key=lambda rewrite: (not rewrite.overrides, rewrite.name)))
 
 
 def _difference(example: Example) -> str:

@@ -130,13 +130,17 @@ def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.ex
     place, target = found.facts.place, found.site.target
     if writer.form is Form.OUT and call is not None:
         return _out(call)
-    view_of_part = writer.form is Form.VIEW and place is Place.SUBSCRIPT
+    view_of_part = writer.form is Form.VIEW and place in (Place.SUBSCRIPT, Place.VIEW)
     if found.site.rule in _OF_MODULES or place is Place.TEMPORARY or view_of_part:
         return None
     if not is_dotted(target):
         raise Refusal("not-assignable", f"`{target}` is no name that could be bound to a new tensor")
     _no_property(target)
-    if call is not None and place is not Place.SUBSCRIPT and (operand is None or dotted(operand) != target):
+    if (
+        call is not None
+        and place not in (Place.SUBSCRIPT, Place.VIEW)
+        and (operand is None or dotted(operand) != target)
+    ):
         raise Refusal("no-safe-place", f"how the call reaches `{target}` is not clear")
     return target
 

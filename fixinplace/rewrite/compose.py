@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from fixinplace.detect.index import dotted
-from fixinplace.model import Call, Edit, Found, Place, Refused, Span, Usage
+from fixinplace.model import Call, Edit, Facts, Found, Place, Refused, Span, Usage
 from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
+from fixinplace.rewrite.kin import Anew, anew
 from fixinplace.rewrite.lines import assigned, binding, expression
 from fixinplace.rewrite.precedence import parenthesised
+from fixinplace.rewrite.putting import put
 from fixinplace.rewrite.reads import evaluated
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement, open_statement
@@ -26,13 +28,14 @@ from fixinplace.source import Text
 class Composed:
     """One statement, rewritten.
 
-    lines: the new statements.  told: the same for a title, the last from its first changed line on.
+    lines: the new statements; `after` those that follow the old one.  told: the same for a title, the last from its first changed line on.
     clones: names that they clone before storing into them.
     steps: the sites with their rewrites.  finished: sites that stay as they are, and why.
     """
 
     edits: tuple[Edit, ...]
     lines: tuple[str, ...]
+    after: tuple[str, ...]
     told: tuple[str, ...]
     clones: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -57,10 +60,49 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     if needed:
         first, small = cloned(opened, small, needed, taken, part.text)
         before += first
+    kin = _kin(taken)
+    if kin is None:
+        after: tuple[str, ...] = ()
+    elif kin.target in [target for target, _ in rewriting.hoisted]:
+        before, after = [*before, *(f"{twin} = {kin.target}" for twin in kin.anew.twins), *kin.anew.after], ()
+    else:
+        small, after = _with_twins(setting, small, kin), kin.anew.after
     lines = (*before, opened.text(small))
     _keep_comments(opened, lines)
-    told = (*before, _changed(part.slice(setting.span), lines[-1]))
-    return Composed(_edits(part, setting, lines), lines, told, needed.stored, taken, chosen.finished)
+    told = (*before, _changed(part.slice(setting.span), lines[-1]), *after)
+    edits = _edits(part, setting, lines) + _following(part, setting, after)
+    return Composed(edits, lines, after, told, needed.stored, taken, chosen.finished)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kin:
+    """The one target of a statement that others share, and what is to be done for them."""
+
+    target: str
+    anew: Anew
+
+
+def _kin(taken: Sequence[Step]) -> _Kin | None:
+    """What the sites that bind a shared tensor anew ask for; raises Refusal if they are several tensors."""
+    sharing = [s for s in taken if s.case.facts.family and s.rewrite.effect is Effect.REBIND]
+    wanted = {(step.case.target, anew(step.case, Effect.REBIND)) for step in sharing}
+    if len(wanted) > 1:
+        raise Refusal("no-safe-place", "several tensors that others share are written in this line")
+    return next((_Kin(target, found) for target, found in wanted if target is not None), None)
+
+
+def _with_twins(setting: Setting, small: cst.BaseSmallStatement, kin: _Kin) -> cst.BaseSmallStatement:
+    """The statement that binds the target, which binds the other names of the same tensor as well; raises Refusal."""
+    match small:
+        case cst.Assign(targets=targets) if any(_code(one.target) == kin.target for one in targets):
+            already = [_code(one.target) for one in targets]
+            more = [cst.AssignTarget(binding(twin)) for twin in kin.anew.twins if twin not in already]
+            return small.with_changes(targets=[targets[0], *more, *targets[1:]])
+    raise Refusal("no-safe-place", f"`{kin.target}` is shared, and nothing can be made anew where it is written")
+
+
+def _code(node: cst.CSTNode) -> str:
+    return cst.Module([]).code_for_node(node)
 
 
 def _changed(old: str, new: str) -> str:
@@ -73,7 +115,7 @@ def _changed(old: str, new: str) -> str:
 def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
     """Everything whose value must reach a name, in order of evaluation; a link of a chain writes what it is given."""
     plain = {
-        step.call: Write(step.call, step.operand, step.case.target, step.case.facts.read_later)
+        step.call: Write(step.call, step.operand, step.case.target, _read_later(step.case.facts))
         for step in taken
         if step.call is not None and step.rewrite.effect is Effect.REBIND
     }
@@ -92,6 +134,11 @@ def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Seque
             write = replace(write, target=inner.target, read_later=write.read_later or inner.read_later)
         writes[call] = write
     return list(writes.values())
+
+
+def _read_later(facts: Facts) -> bool:
+    """True if the new value is needed: somebody reads the target, or is made from it."""
+    return facts.read_later or bool(facts.family)
 
 
 def _caller(module: Call) -> str | None:
@@ -142,6 +189,8 @@ class _Rewriting(cst.CSTTransformer):
         bare = call.with_changes(lpar=call.lpar[1:], rpar=call.rpar[:-1]) if added else call
         value = step.rewrite.edit(step.case, bare)
         assert isinstance(value, cst.BaseExpression)
+        if step.case.facts.through:
+            value = _put_back(step, value)
         return parenthesised(value) if added else value
 
     def statement(self, original: cst.BaseSmallStatement, small: cst.BaseSmallStatement) -> cst.BaseSmallStatement:
@@ -162,6 +211,14 @@ class _Rewriting(cst.CSTTransformer):
         if how is Bind.TARGETS and isinstance(small, cst.Assign):
             return small.with_changes(targets=[cst.AssignTarget(binding(target)), *small.targets])
         return small
+
+
+def _put_back(step: Step, value: cst.BaseExpression) -> cst.BaseExpression:
+    """The new value of a view without a name, as the value of the tensor that it is a view of."""
+    text = put(step.case.target or "", step.case.facts.through, _code(value))
+    if text is None:
+        raise Refusal("live-view", f"the new value cannot be put back into `{step.case.target}`")
+    return cst.parse_expression(text)
 
 
 def _assign(small: cst.Assign | cst.AugAssign, target: str, value: cst.CSTNode) -> cst.Assign:
@@ -210,3 +267,18 @@ def _edits(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ..
     if setting.before == setting.span.start:
         return (Edit(setting.span, text + last),)
     return (Edit(place, text), Edit(setting.span, last))
+
+
+def _following(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ...]:
+    """Insertion of the lines behind the statement: behind its comment too, where they get lines of their own."""
+    if not lines:
+        return ()
+    if isinstance(setting.node, ast.expr):
+        raise Refusal("no-safe-place", "no statement can stand right behind this line")
+    end = setting.span.end
+    line, _ = part.position(end)
+    stop = part.starts[line] if line < len(part.starts) else len(part.text)
+    rest = part.text[end:stop].rstrip("\r\n")
+    alone = setting.joint != "; " and (not rest.strip() or rest.strip().startswith("#"))
+    place = Span(end + len(rest), end + len(rest)) if alone else Span(end, end)
+    return (Edit(place, "".join(setting.joint + one for one in lines)),)

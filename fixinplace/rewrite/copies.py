@@ -16,7 +16,7 @@ Note [Views of the old tensor]
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -26,6 +26,7 @@ from fixinplace.detect.order import always_runs
 from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step
+from fixinplace.rewrite.kin import anew
 from fixinplace.rewrite.lines import assigned, fresh_name
 from fixinplace.rewrite.reads import is_fresh, mentions, parse, stores, walrus
 from fixinplace.rewrite.setting import Setting
@@ -41,9 +42,21 @@ class Copies:
 
     called: tuple[str, ...]
     stored: tuple[str, ...]
+    kin: Mapping[str, tuple[str, ...]]
+    """For a name that others share: the lines that clone, see Note [Kin]."""
+    read_by: Mapping[str, tuple[str, ...]]
+    """For a name that others share: their names."""
 
     def __bool__(self) -> bool:
         return bool(self.called or self.stored)
+
+    def names(self) -> list[str]:
+        """The names that the statement itself stores into, and all who share memory with them."""
+        return [other for name in self.stored for other in (name, *self.read_by.get(name, ()))]
+
+    def clones(self, names: Sequence[str]) -> list[str]:
+        """The lines that clone these names."""
+        return [line for name in names for line in self.kin.get(name, (f"{name} = {name}.clone()",))]
 
 
 def copies(setting: Setting, steps: Sequence[Step]) -> Copies:
@@ -53,7 +66,10 @@ def copies(setting: Setting, steps: Sequence[Step]) -> Copies:
         _check(setting, step, steps)
     called = [step.case.target for step in copied if step.call is not None and step.case.target]
     stored = [step.case.target for step in copied if step.call is None and step.case.target]
-    return Copies(tuple(dict.fromkeys(called)), tuple(dict.fromkeys(stored)))
+    shared = {step.case.target: step.case for step in copied if step.case.facts.family and step.case.target}
+    kin = {name: anew(case, Effect.COPY).before for name, case in shared.items()}
+    names = {name: tuple(holder.name for holder in case.facts.family) for name, case in shared.items()}
+    return Copies(tuple(dict.fromkeys(called)), tuple(dict.fromkeys(stored)), kin, names)
 
 
 def _check(setting: Setting, step: Step, steps: Sequence[Step]) -> None:
@@ -81,21 +97,17 @@ def cloned(opened: Statement, small: cst.BaseSmallStatement, needed: Copies, ste
     """The lines that clone, and the statement that follows them; see Note [Value before clone]."""
     first: list[str] = []
     match small:
-        case cst.Assign(value=value) if _read(opened, value, needed.stored):
-            _only_stores(opened, small, needed.stored)
+        case cst.Assign(value=value) if _read(opened, value, needed.names()):
+            _only_stores(opened, small, needed)
             first, small = _value_first(opened, small, small, text)
-        case cst.AugAssign(value=value) if _read(opened, value, needed.stored):
+        case cst.AugAssign(value=value) if _read(opened, value, needed.names()):
             _computes_nothing(opened, small.target)
             first, small = _value_first(opened, small, small, text)
         case cst.Expr(value=cst.Call() as call) if (step := _whole(opened, steps)) is not None:
-            argument = _reading_argument(opened, call, step)
+            argument = _reading_argument(opened, call, step, needed)
             first, small = _value_first(opened, small, argument, text) if argument is not None else ([], small)
-            return [*first, *map(_clone, needed.called)], small
-    return [*map(_clone, needed.called), *first, *map(_clone, needed.stored)], small
-
-
-def _clone(name: str) -> str:
-    return f"{name} = {name}.clone()"
+            return [*first, *needed.clones(needed.called)], small
+    return [*needed.clones(needed.called), *first, *needed.clones(needed.stored)], small
 
 
 def _value_first(opened: Statement, small: cst.BaseSmallStatement, holder: cst.Assign | cst.AugAssign | cst.Arg,
@@ -113,11 +125,11 @@ def _whole(opened: Statement, steps: Sequence[Step]) -> Step | None:
     return next((step for step in steps if step.node is node and step.rewrite.effect is Effect.COPY), None)
 
 
-def _reading_argument(opened: Statement, call: cst.Call, step: Step) -> cst.Arg | None:
+def _reading_argument(opened: Statement, call: cst.Call, step: Step, needed: Copies) -> cst.Arg | None:
     """The argument of `x[0].mul_(x[1])` that reads `x` besides the written part; raises Refusal for several."""
     name = step.case.target or ""
     others = rest(step.case, call)
-    reading = [arg for arg in others if _read(opened, arg.value, [name])]
+    reading = [arg for arg in others if _read(opened, arg.value, [name, *needed.read_by.get(name, ())])]
     if not reading:
         return None
     if len(others) > 1 or reading[0].star:
@@ -131,16 +143,18 @@ def _read(opened: Statement, value: cst.BaseExpression, names: Sequence[str]) ->
     return any(mentions(name, tree) for name in names)
 
 
-def _only_stores(opened: Statement, small: cst.Assign, names: Sequence[str]) -> None:
+def _only_stores(opened: Statement, small: cst.Assign, needed: Copies) -> None:
     """Raise Refusal if the value is bound to a name too: it may be a view, which must then be one of the clone."""
     tree = parse(opened.code(small)).body[0]
     assert isinstance(tree, ast.Assign)
-    if len(tree.targets) > 1 or not all(_base(leaf) in names for leaf in _leaves(tree.targets[0])):
-        raise Refusal("evaluation-order", f"the value reads `{names[0]}` and is bound elsewhere too")
+    if len(tree.targets) > 1 or not all(_base(leaf) in needed.stored for leaf in _leaves(tree.targets[0])):
+        raise Refusal("evaluation-order", f"the value reads `{needed.stored[0]}` and is bound elsewhere too")
     values = tree.value.elts if isinstance(tree.value, ast.Tuple | ast.List) else [tree.value]
     several = not isinstance(tree.targets[0], ast.Subscript)
-    if several and any(mentions(name, one) and not is_fresh(one) for one in values for name in names):
-        raise Refusal("evaluation-order", f"a later value may be a view of `{names[0]}` that sees the stores before it")
+    if several and any(mentions(name, one) and not is_fresh(one) for one in values for name in needed.names()):
+        raise Refusal(
+            "evaluation-order", f"a later value may be a view of `{needed.stored[0]}` that sees the stores before it"
+        )
 
 
 def _leaves(target: ast.expr) -> list[ast.expr]:

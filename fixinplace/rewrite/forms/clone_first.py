@@ -10,16 +10,21 @@ from fixinplace.catalogue import Form
 from fixinplace.model import Place, Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.forms import masked_fill, masked_where
+from fixinplace.rewrite.kin import has_value
 from fixinplace.rewrite.lines import assigned
 from fixinplace.rewrite.reads import is_fresh, mentions, parse
 from fixinplace.rewrite.values import operand, rest
 
+_VALUES = (Form.SAME, Form.CAST, Form.FLAG)
 _CALLS = (Form.SAME, Form.CAST, Form.CALL, Form.RANDOM, Form.FLAG)
 
 
 def _takes(case: Case, node: Node) -> bool:
-    if case.facts.place is not Place.SUBSCRIPT or case.target is None:
+    place = case.facts.place
+    if place not in (Place.SUBSCRIPT, Place.VIEW) or case.target is None:
         return False
+    if place is Place.VIEW:
+        return case.writer.form in _CALLS and not (case.writer.form in _VALUES and has_value(case))
     if isinstance(node, cst.Call):
         return case.writer.form in _CALLS
     better = (masked_fill.REWRITE, masked_where.REWRITE)
@@ -66,7 +71,8 @@ def _is_exact(case: Case, node: Node) -> bool:
     values = [arg.value for arg in rest(case, node)] if isinstance(node, cst.Call) else [node.value]
     trees = (parse(assigned("_", cst.Module([]).code_for_node(value))).body[0] for value in values)
     given = [one for tree in trees if isinstance(tree, ast.Assign) for one in _elements(tree.value)]
-    return not any(mentions(case.target or "", one) and not is_fresh(one) for one in given)
+    names = [case.target or "", *(holder.name for holder in case.facts.family)]
+    return not any(mentions(name, one) and not is_fresh(one) for one in given for name in names)
 
 
 def _elements(value: ast.expr) -> list[ast.expr]:

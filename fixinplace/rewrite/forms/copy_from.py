@@ -13,7 +13,7 @@ from fixinplace.rewrite.values import method, operand
 
 def _takes(case: Case, node: Node) -> bool:
     known = isinstance(node, cst.Call) and case.writer.name == "Tensor.copy_"
-    return known and case.facts.place is not Place.SUBSCRIPT
+    return known and case.facts.place not in (Place.SUBSCRIPT, Place.VIEW)
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:

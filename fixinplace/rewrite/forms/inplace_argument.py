@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import libcst as cst
 
-from fixinplace.model import Place, Refused
+from fixinplace.model import Refused
 from fixinplace.rewrite.arguments import flag, is_true, switched_off, without
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.kin import has_value
 
 
 def _takes(case: Case, node: Node) -> bool:
-    return isinstance(node, cst.Call) and case.facts.place is not Place.SUBSCRIPT
+    return isinstance(node, cst.Call) and has_value(case)
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import libcst as cst
 
 from fixinplace.catalogue import Form
-from fixinplace.model import Place, Refused
+from fixinplace.model import Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.kin import has_value
 from fixinplace.rewrite.values import cast, kept_dtype, no_name_to_cast, renamed
 
 _FORMS = (Form.SAME, Form.CAST)
 
 
 def _takes(case: Case, node: Node) -> bool:
-    return isinstance(node, cst.Call) and case.writer.form in _FORMS and case.facts.place is not Place.SUBSCRIPT
+    return isinstance(node, cst.Call) and case.writer.form in _FORMS and has_value(case)
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from fixinplace.catalogue import Form
-from fixinplace.model import Place, Refused
+from fixinplace.model import Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.kin import has_value
 from fixinplace.rewrite.values import cast, kept_dtype, no_name_to_cast
 
 _FORMS = (Form.SAME, Form.CAST)
@@ -16,7 +17,7 @@ _WITHOUT_DERIVATIVE = "Tensor.logical_"
 
 def _takes(case: Case, node: Node) -> bool:
     method = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
-    return method and case.writer.form in _FORMS and case.facts.place is not Place.SUBSCRIPT
+    return method and case.writer.form in _FORMS and has_value(case)
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:

@@ -1,0 +1,170 @@
+"""Places that a write may have, and the names that certainly share its storage: see Note [Links]."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from fixinplace import catalogue
+from fixinplace.detect.frame import Observation
+from fixinplace.detect.gradients import Gradients
+from fixinplace.detect.index import dotted
+from fixinplace.detect.links import Link, chain, family, pieces, rooted
+from fixinplace.detect.liveness import Names
+from fixinplace.detect.values import Kind, Value
+from fixinplace.model import Hazard, Holder, Place
+
+
+class Kinship(Gradients):
+    """Follows which names are views of which, and finds the name that a write goes through."""
+
+    # --- what a chain of views needs to know of this place (`links.Shown`)
+
+    def text(self, node: ast.expr) -> str:
+        """The node's own text."""
+        return self.program.part.slice(self.program.part.span(node))
+
+    def is_number(self, node: ast.expr) -> bool:
+        """True for an expression that is certainly a number."""
+        match node:
+            case ast.Constant(value=value):
+                return isinstance(value, int) and not isinstance(value, bool)
+            case ast.Name(id=name):
+                return self.lookup(name).kind is Kind.NUMBER
+            case ast.UnaryOp(operand=operand):
+                return self.is_number(operand)
+            case ast.BinOp(left=left, right=right):
+                return self.is_number(left) and self.is_number(right)
+        return False
+
+    def is_tensor(self, name: str) -> bool:
+        """True for a name that is certainly a tensor."""
+        return self.lookup(name).tensor
+
+    def is_torch(self, node: ast.expr) -> bool:
+        """True for an expression that is torch itself."""
+        value = self.lookup(node.id) if isinstance(node, ast.Name) else None
+        return value is not None and value.kind is Kind.PATH and value.name == "torch"
+
+    # --- links
+
+    def linked(self, targets: Sequence[ast.expr], value: ast.expr) -> dict[str, Link]:
+        """The links that an assignment makes; asked before its names are bound."""
+        made: dict[str, Link | None] = {}
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        found = chain(value, self)
+        for name in names:
+            made[name] = found if found is not None else Link(names[0]) if name != names[0] else None
+        for target in targets:
+            if isinstance(target, (ast.Tuple, ast.List)):
+                made |= self._unpacked(target.elts, value)
+        bound = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        others = {name: self._outside(link, bound - {names[0]} if names and link == Link(names[0]) else bound)
+                  for name, link in made.items() if link is not None}  # fmt: skip
+        return {name: link for name, link in others.items() if link is not None}
+
+    def _unpacked(self, targets: Sequence[ast.expr], value: ast.expr) -> dict[str, Link | None]:
+        if not all(isinstance(target, ast.Name) for target in targets):
+            return {}
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(names):
+            return {name: chain(one, self) for name, one in zip(names, value.elts, strict=True)}
+        return dict(zip(names, pieces(value, len(names), self), strict=False))
+
+    def _outside(self, link: Link, bound: set[str]) -> Link | None:
+        """The link, made from a name that the assignment does not bind; None if there is none."""
+        if link.reads & bound:
+            return None
+        if link.base not in bound:
+            return link
+        link = rooted(self.state.links, link)
+        if link.reads & bound:
+            return None
+        twins = (k for k, one in self.state.links.items() if one == Link(link.base) and k not in bound)
+        base = link.base if link.base not in bound else next(twins, None)
+        return Link(base, link.steps, link.reads) if base is not None else None
+
+    def note_links(self, made: dict[str, Link]) -> None:
+        """The names are bound: keep the links of those that only this function's own statements bind."""
+        shared = self.captured | self.declared
+        shared |= self.program.read_by_functions if self.place.name == "<module>" else frozenset()
+        for name, link in made.items():
+            apart = not shared & {name, link.base, *link.reads} and self.binds(name) and self.binds(link.base)
+            if apart and self._may_be_tensor(self.lookup(name)) and self._is_base(link):
+                self.state.links[name] = link
+
+    def _is_base(self, link: Link) -> bool:
+        """True if the base is a tensor, or what nothing is known of and is treated as only tensors are."""
+        plain = all(step.op == "index" and "," not in step.after for step in link.steps)
+        base = self.lookup(link.base)
+        return base.tensor or (base.kind is Kind.UNKNOWN and not (plain and link.steps))
+
+    def _may_be_tensor(self, value: Value) -> bool:
+        return value.tensor or value.kind is Kind.UNKNOWN
+
+    def is_view_chain(self, node: ast.expr) -> bool:
+        """True for `x[1]`, `x.t()`: a view of a name's tensor saves nothing for backward."""
+        link = chain(node, self)
+        writes = any(isinstance(n, ast.Attribute) and n.attr.endswith("_") for n in ast.walk(node))
+        return link is not None and bool(link.steps) and not writes
+
+    def is_view(self, node: ast.expr) -> bool:
+        """True for `x.t()` and for a name that is linked to another one."""
+        return node.id in self.state.links if isinstance(node, ast.Name) else self.is_view_chain(node)
+
+    def note_clone(self, targets: Sequence[ast.expr], value: ast.expr, made: Value) -> None:
+        """`x = x.clone()`: what is written into it through views, before anybody reads it, is finished code."""
+        match targets, value:
+            case [ast.Name(id=name)], ast.Call(func=ast.Attribute(value=ast.Name(id=base), attr="clone")) if (
+                name == base
+            ):
+                self.program.clones |= {memory.label for memory in made.memory}
+
+    def binds(self, name: str) -> bool:
+        """True if an assignment to `name` in this scope reaches the variable that a read here sees."""
+        return self.place.name == "<module>" or name in self.locals or name in self.declared
+
+    def kin(self, owner: ast.expr, later: Names) -> dict[str, Holder]:
+        """Who certainly shares the storage of a name, the name itself left out."""
+        if not isinstance(owner, ast.Name):
+            return {}
+        return {h.name: h for h in family(self.state.links, owner.id, later) if h.name != owner.id}
+
+    def note_family(self, seen: Observation, owner: ast.expr, kin: Mapping[str, Holder]) -> None:
+        """The names to make anew with the written one; a family that depends on the path is a hazard."""
+        found: tuple[Holder, ...] = ()
+        if isinstance(owner, ast.Name) and any(holder.live for holder in kin.values()):
+            found = family(self.state.links, owner.id, frozenset(h.name for h in kin.values() if h.live))
+        known = seen.facts.setdefault("family", found)
+        if known != found:
+            sentence = "on some ways to this place another name shares the tensor's memory, on others it does not"
+            seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
+
+    # --- places
+
+    def place_of(self, target: ast.expr) -> tuple[Place, ast.expr]:
+        """Kind of place, and the expression that owns the storage: `x` for `x[0]`, `x.t()` and `x.mul_(2)`."""
+        match target:
+            case ast.Name():
+                return Place.NAME, target
+            case ast.Attribute() if dotted(target) and not self._is_view(target):
+                return Place.ATTRIBUTE, target
+            case ast.Subscript(value=value):
+                place, owner = self.place_of(value)
+                tensor = place is not Place.TEMPORARY and self.peek(value).kind not in (Kind.LIST, Kind.DICT)
+                return (Place.SUBSCRIPT, owner) if tensor else (Place.TEMPORARY, target)
+            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if catalogue.writer(f"Tensor.{attr}"):
+                return self.place_of(value)
+        link = chain(target, self)
+        if link is not None and self._is_view(target):
+            return Place.VIEW, _root(target, link.base)
+        return Place.TEMPORARY, target
+
+    def _is_view(self, node: ast.expr) -> bool:
+        link = chain(node, self)
+        return link is not None and bool(link.steps) and self._is_base(link)
+
+
+def _root(node: ast.expr, name: str) -> ast.expr:
+    """The first mention of a name in an expression that begins with it."""
+    return next(n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == name)

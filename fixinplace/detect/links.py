@@ -1,0 +1,223 @@
+"""Which name is which view of which other one: certain facts, where memory only says who may share.
+
+Note [Links]
+    `y = x.t()[0]` links y to x: as long as neither is bound anew, y can be made again from x by the same text.  A
+    name without a link is the root of its family.  Whoever shares memory without being linked (a slot of a container,
+    what a branch may have bound) is nobody that a rewrite could make anew, and stays a hazard.
+    A name that is bound anew hands its children on: to its own base, with its steps before theirs, or to another name
+    of the very same tensor.  A write changes no link, since whoever rewrites it makes the others anew; a change of
+    shape, strides or storage undoes those that lead through a view.  Names that other scopes read or bind have none.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from fixinplace import catalogue
+from fixinplace.detect.liveness import Names, loads
+from fixinplace.model import Holder, View
+
+_PROPERTIES = ("T", "mT", "H", "mH")
+_MAY_COPY = ("reshape", "flatten", "ravel", "reshape_as")
+"""Views of a tensor whose elements lie next to each other in order, copies of others."""
+_PAST_AUTOGRAD = ("detach", "data", "numpy", "storage", "untyped_storage", "positive", "as_subclass", "conj")
+_PIECES = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How a name is made from `base`; `reads` are the names that the text of the steps reads."""
+
+    base: str
+    steps: tuple[View, ...] = ()
+    reads: Names = frozenset()
+
+
+Links = Mapping[str, Link]
+
+
+class Shown(Protocol):
+    """What a chain needs to know of the place where it stands: the text of nodes, and what names are."""
+
+    def text(self, node: ast.expr) -> str:
+        """The node's own text."""
+
+    def is_number(self, node: ast.expr) -> bool:
+        """True for an expression that is certainly a number."""
+
+    def is_tensor(self, name: str) -> bool:
+        """True for a name that is certainly a tensor."""
+
+    def is_torch(self, node: ast.expr) -> bool:
+        """True for an expression that is torch itself."""
+
+
+def chain(node: ast.expr, shown: Shown) -> Link | None:
+    """The link that an expression is, or None if it is not certain that it gives a view, or a tensor, of a name's."""
+    match node:
+        case ast.Name(id=name):
+            return Link(name)
+        case ast.Attribute(value=value, attr=attr) if attr in _PROPERTIES:
+            return _longer(chain(value, shown), View(attr, "", f".{attr}"), frozenset())
+        case ast.Subscript(value=value, slice=index):
+            return _indexed(value, index, shown)
+        case ast.Call(func=ast.Attribute(value=value, attr=attr)):
+            return _called(node, value, attr, shown)
+    return None
+
+
+def _longer(link: Link | None, step: View, reads: Names) -> Link | None:
+    return Link(link.base, (*link.steps, step), link.reads | reads) if link is not None else None
+
+
+def _indexed(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
+    piece = _piece(value, index, shown)
+    if piece is not None:
+        return piece
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    if not all(_is_basic(part, shown) for part in parts):
+        return None
+    text = shown.text(index)
+    return _longer(chain(value, shown), View("index", "", f"[{text}]", (text,)), loads(index))
+
+
+def _is_basic(node: ast.expr, shown: Shown) -> bool:
+    """True for a number, a slice of numbers, `...` and `None`: indices that give a view."""
+    match node:
+        case ast.Constant(value=value):
+            return value is None or value is ... or (isinstance(value, int) and not isinstance(value, bool))
+        case ast.Slice(lower=lower, upper=upper, step=step):
+            return all(part is None or shown.is_number(part) for part in (lower, upper, step))
+    return shown.is_number(node)
+
+
+def _piece(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
+    """`x.chunk(2)[0]`: one of the views that a call gives at once."""
+    match value, index:
+        case ast.Call(func=ast.Attribute(value=inner, attr=attr)), ast.Constant(value=int(i)) if attr in _PIECES:
+            return _longer(*_operands(value, inner, attr, shown, f"[{i}]"))
+    return None
+
+
+def pieces(node: ast.expr, count: int, shown: Shown) -> list[Link]:
+    """The links of `a, b = x.chunk(2)`, of `a, b = x` for a tensor; none if it is not certain that these are views."""
+    found: list[Link | None] = []
+    match node:
+        case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _PIECES:
+            found = [_longer(*_operands(node, value, attr, shown, f"[{i}]")) for i in range(count)]
+        case ast.Name(id=name) if shown.is_tensor(name):
+            found = [Link(name, (_element(i),)) for i in range(count)]
+    return [link for link in found if link is not None]
+
+
+def _element(i: int) -> View:
+    return View("index", "", f"[{i}]", (str(i),))
+
+
+def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | None:
+    """`x.t()`, `torch.t(x)`; an in-place method gives the very tensor that it is called on."""
+    writer = catalogue.writer(f"Tensor.{attr}")
+    if writer is not None and writer.rule is not None and not shown.is_torch(value):
+        return chain(value, shown)
+    row = catalogue.result(f"Tensor.{attr}")
+    if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
+        return None
+    if attr in _PAST_AUTOGRAD or attr in _PIECES:
+        return None
+    return _longer(*_operands(node, value, attr, shown))
+
+
+def _operands(
+    node: ast.Call, value: ast.expr, attr: str, shown: Shown, end: str = ""
+) -> tuple[Link | None, View, Names]:
+    """The link of a call's operand, the call as a step, and what its arguments read; no link if they may do more."""
+    function = shown.is_torch(value)
+    arguments = [*node.args, *(k.value for k in node.keywords)]
+    words = tuple(shown.text(a) for a in node.args) + tuple(f"{k.arg}={shown.text(k.value)}" for k in node.keywords)
+    rest = arguments[1:] if function else arguments
+    plain = all(map(_is_pure, rest)) and not any(k.arg is None or k.arg == "input" for k in node.keywords)
+    reads = frozenset[str]().union(*map(loads, rest))
+    if not plain or (function and not node.args):
+        return None, View(attr, "", ""), reads
+    operand = node.args[0] if function else value
+    inside = ", ".join(words[1:] if function else words)
+    name = f"{shown.text(value)}.{attr}"
+    after = f"{', ' * bool(inside)}{inside})"
+    step = (
+        View(attr, f"{name}(", after + end, words[1:]) if function else View(attr, "", f".{attr}({inside}){end}", words)
+    )
+    return chain(operand, shown), step, reads
+
+
+def _is_pure(node: ast.expr) -> bool:
+    """True for arguments that compute the same whenever they are read: numbers, names, and sizes of tensors."""
+    match node:
+        case ast.Constant() | ast.Name():
+            return True
+        case ast.Attribute(value=value, attr="shape"):
+            return _is_pure(value)
+        case ast.Subscript(value=ast.Attribute(attr="shape") as value, slice=index):
+            return _is_pure(value) and _is_pure(index)
+        case ast.Call(func=ast.Attribute(value=ast.Name(), attr="size" | "dim" | "numel"), args=args, keywords=[]):
+            return all(map(_is_pure, args))
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return all(map(_is_pure, elements))
+        case ast.UnaryOp(operand=operand):
+            return _is_pure(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_pure(left) and _is_pure(right)
+        case ast.Starred(value=value):
+            return _is_pure(value)
+    return False
+
+
+# --- the state
+
+
+def without(links: Links, name: str) -> dict[str, Link]:
+    """The links once `name` is bound anew; see Note [Links]."""
+    kept = {k: link for k, link in links.items() if name not in link.reads or k == name}
+    own = kept.pop(name, None)
+    children = {k: link for k, link in kept.items() if link.base == name}
+    if own is not None:
+        return kept | {k: Link(own.base, own.steps + c.steps, own.reads | c.reads) for k, c in children.items()}
+    heir = next((k for k, link in children.items() if not link.steps), None)
+    for child in children:
+        del kept[child]
+    if heir is not None:
+        kept |= {k: Link(heir, c.steps, c.reads) for k, c in children.items() if k != heir}
+    return kept
+
+
+def rooted(links: Links, link: Link) -> Link:
+    """The same link from the root of its family."""
+    while link.base in links:
+        base = links[link.base]
+        link = Link(base.base, base.steps + link.steps, base.reads | link.reads)
+    return link
+
+
+def without_views(links: Links, name: str) -> dict[str, Link]:
+    """The links once the tensor of `name` has another shape: nobody is made from it, nor it from anybody, by a view."""
+    kin = {holder.name for holder in family(links, name, frozenset())}
+    return {k: link for k, link in links.items() if not ((link.steps and k in kin) or link.reads & kin)}
+
+
+def family(links: Links, name: str, later: Names) -> tuple[Holder, ...]:
+    """All names that certainly share the storage of `name`, itself and the root first; see Note [Links]."""
+    root = rooted(links, Link(name)).base
+    names = [root, *(k for k in links if rooted(links, Link(k)).base == root)]
+    return tuple(Holder(k, rooted(links, Link(k)).steps, k in later) for k in names)
+
+
+def bound_by(target: ast.expr) -> Iterator[str]:
+    """Plain names among the targets of one assignment."""
+    match target:
+        case ast.Name(id=name):
+            yield name
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            for element in elements:
+                yield from bound_by(element)

@@ -1,0 +1,127 @@
+"""What the base of a view is once the view has a new value.
+
+Note [Putting back]
+    Each view has an inverse: where it keeps all elements (`t`, `permute`, `view`) the base is another view of the new
+    value; where it keeps some, torch has a scatter that copies the base with the new value in place of the old one
+    (`select_scatter`, `slice_scatter`, `diagonal_scatter`).  A chain of views is put back from its end:
+    `x.t()[0]` with the value v is `x.t().select_scatter(v, 0, 0).t()`.  Views of which several elements lie in one
+    place have no inverse, and pieces whose sizes are not written down none that could be spelled.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from fixinplace.model import View
+from fixinplace.rewrite.reads import parse
+
+_OWN_INVERSE = ("t", "T", "mT", "H", "mH", "adjoint", "transpose", "swapaxes", "swapdims")
+_SHAPES = ("view", "view_as", "unflatten", "squeeze")
+_MOST_SCATTERS = 1
+"""A chain that needs more is read more easily as a clone and a store."""
+
+
+def seen(base: str, steps: Sequence[View]) -> str:
+    """The text of a view of `base`."""
+    for step in steps:
+        base = f"{step.before}{base}{step.after}"
+    return base
+
+
+def put(base: str, steps: Sequence[View], value: str) -> str | None:
+    """The new base, as text; None where that cannot be spelled, or only so that nobody would want to read it."""
+    if sum(not keeps_all([step]) for step in steps) > _MOST_SCATTERS:
+        return None
+    for n in range(len(steps) - 1, -1, -1):
+        inner = seen(base, steps[:n])
+        back = _back(steps[n], inner, value)
+        if back is None:
+            return None
+        value = back
+    return value
+
+
+def keeps_all(steps: Sequence[View]) -> bool:
+    """True if the views leave out no element: the base can be a view of the new value."""
+    return all(_inverse(step, "b", "v") is not None for step in steps)
+
+
+def _back(step: View, base: str, value: str) -> str | None:
+    return _inverse(step, base, value) or _scattered(step, base, value)
+
+
+def _inverse(step: View, base: str, value: str) -> str | None:
+    """The base as a view of the new value."""
+    given = ", ".join(step.arguments)
+    if step.op in _OWN_INVERSE:
+        return f"{value}.{step.op}" + (f"({given})" if step.after.endswith(")") else "")
+    if step.op in ("movedim", "moveaxis") and len(step.arguments) == 2 and "=" not in given:
+        return f"{value}.{step.op}({step.arguments[1]}, {step.arguments[0]})"
+    if step.op == "permute":
+        order = _integers(step.arguments)
+        back = sorted(range(len(order)), key=lambda i: order[i]) if sorted(order) == list(range(len(order))) else []
+        return f"{value}.permute({', '.join(map(str, back))})" if back else None
+    if step.op == "unsqueeze" or (step.op == "index" and given == "None"):
+        return f"{value}.squeeze({given if step.op == 'unsqueeze' else 0})"
+    if step.op in _SHAPES and not any(word in given for word in ("torch.", "dtype")):
+        return f"{value}.reshape({base}.shape)"
+    return None
+
+
+def _integers(arguments: Sequence[str]) -> list[int]:
+    """The dimensions of `permute(2, 0, 1)` and `permute((2, 0, 1))`; none if they are not written as numbers."""
+    try:
+        found = ast.literal_eval(f"[{', '.join(arguments)}]")
+    except (ValueError, SyntaxError):
+        return []
+    flat = found[0] if len(found) == 1 and isinstance(found[0], list | tuple) else found
+    return list(flat) if all(isinstance(one, int) for one in flat) else []
+
+
+def _scattered(step: View, base: str, value: str) -> str | None:
+    """A copy of the base with the new value in place of the view."""
+    given = step.arguments
+    plain = not any("=" in one for one in given)
+    match step.op:
+        case "select" if len(given) == 2 and plain:
+            return f"{base}.select_scatter({value}, {given[0]}, {given[1]})"
+        case "narrow" if len(given) == 3 and plain:
+            return f"{base}.slice_scatter({value}, {given[0]}, {given[1]}, {_sum(given[1], given[2])})"
+        case "diagonal":
+            return f"{base}.diagonal_scatter({', '.join((value, *given))})"
+        case "index":
+            return _indexed(given[0], base, value)
+    return None
+
+
+def _sum(start: str, length: str) -> str:
+    try:
+        return str(ast.literal_eval(start) + ast.literal_eval(length))
+    except (ValueError, SyntaxError, TypeError):
+        return f"{start} + {length}"
+
+
+def _indexed(index: str, base: str, value: str) -> str | None:
+    """`x[i]`, `x[:, a:b]`, `x[..., i]`: one dimension, of which a position or a range is taken."""
+    node = parse(f"_[{index}]").body[0]
+    assert isinstance(node, ast.Expr) and isinstance(node.value, ast.Subscript)
+    inner = node.value.slice
+    parts = list(inner.elts) if isinstance(inner, ast.Tuple) else [inner]
+    dimension = 0
+    if parts and isinstance(parts[0], ast.Constant) and parts[0].value is ...:
+        dimension, parts = -1, parts[1:]
+    while len(parts) > 1 and dimension >= 0 and ast.unparse(parts[0]) == ":":
+        dimension, parts = dimension + 1, parts[1:]
+    if len(parts) != 1:
+        return None
+    match parts[0]:
+        case ast.Slice(lower=lower, upper=upper, step=step):
+            words = [ast.unparse(one) if one is not None else "None" for one in (lower, upper, step)]
+            while words and words[-1] == "None":
+                words.pop()
+            words = [words[0].replace("None", "0"), *words[1:]] if words else []
+            return f"{base}.slice_scatter({', '.join((value, str(dimension), *words))})"
+        case ast.Constant(value=int()) | ast.UnaryOp() | ast.Name() | ast.BinOp():
+            return f"{base}.select_scatter({value}, {dimension}, {ast.unparse(parts[0])})"
+    return None

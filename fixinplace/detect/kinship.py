@@ -110,7 +110,7 @@ class Kinship(Gradients):
 
     def is_view(self, node: ast.expr) -> bool:
         """True for `x.t()` and for a name that is linked to another one."""
-        return node.id in self.state.links if isinstance(node, ast.Name) else self.is_view_chain(node)
+        return node.id in self.state.links if isinstance(node, ast.Name) else self._is_view(node)
 
     def note_clone(self, targets: Sequence[ast.expr], value: ast.expr, made: Value) -> None:
         """`x = x.clone()`: what is written into it through views, before anybody reads it, is finished code."""
@@ -162,7 +162,7 @@ class Kinship(Gradients):
 
     def _is_view(self, node: ast.expr) -> bool:
         link = chain(node, self)
-        return link is not None and bool(link.steps) and self._is_base(link)
+        return link is not None and self.is_view_chain(node) and self._is_base(link)
 
 
 def _root(node: ast.expr, name: str) -> ast.expr:

@@ -28,7 +28,8 @@ from fixinplace.source import Text
 class Composed:
     """One statement, rewritten.
 
-    lines: the new statements; `after` those that follow the old one.  told: the same for a title, the last from its first changed line on.
+    lines: the new statements; `after` those that follow the old one.
+    told: both for a title, the last of the statements from its first changed line on.
     clones: names that they clone before storing into them.
     steps: the sites with their rewrites.  finished: sites that stay as they are, and why.
     """

@@ -81,7 +81,8 @@ def _check(setting: Setting, step: Step, steps: Sequence[Step]) -> None:
     if step.call is not None and not always_runs(step.call, setting.node):
         raise Refusal("no-safe-place", "the write may run never, or several times")
     others = (s for s in steps if s.rewrite.effect is Effect.REBIND and s.case.target == target)
-    if any(others) or stores(target, setting.node) or walrus(target, setting.node):
+    own = isinstance(setting.node, ast.AugAssign) and step.call is None
+    if any(others) or (stores(target, setting.node) and not own) or walrus(target, setting.node):
         raise Refusal("evaluation-order", f"the statement binds `{target}` as well")
     inside = step.call is not None and not _is_statement(setting, step.call)
     if inside and mentions(target, setting.node, skip=step.operand):

@@ -95,6 +95,8 @@ class Observation:
     facts: dict[str, object] = field(default_factory=dict)
     gaps: bool = False
     """The tensor's elements do not lie next to each other, as those of a new one do."""
+    relaid: bool = False
+    """The out-of-place form may lay its result out otherwise, and the file uses what depends on that."""
     renamed: bool = False
     """The node that the out-of-place form leaves in the graph has another name."""
 
@@ -119,6 +121,8 @@ class Program:
     earlier: dict[Key, dict[str, Value]] = field(default_factory=dict)
     modes_before: dict[Key, set[bool]] = field(default_factory=dict)
     learnt: object = None
+    exposed: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Parameters whose arguments somebody may look at after a call in this file."""
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -155,6 +159,7 @@ class Program:
         self.earlier, self.modes_before = dict(self.arguments), dict(self.modes)
         self.arguments.clear()
         self.modes.clear()
+        self.exposed.clear()
         for info in self.index.classes.values():
             info.known, info.attrs = info.attrs, {}
         self.observed.clear()

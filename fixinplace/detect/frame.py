@@ -17,6 +17,7 @@ from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
     Kind,
+    Layout,
     Memories,
     Memory,
     Origin,
@@ -28,6 +29,7 @@ from fixinplace.detect.values import (
     lit,
     may_have_gaps,
     moved,
+    turned,
     with_gradient,
 )
 from fixinplace.model import Call, Hazard, Span
@@ -344,6 +346,12 @@ class Frame(ABC):
     def forget_shape(self, name: str) -> None:
         """The name may stand for a tensor of another shape from now on."""
         self.state.masks = {k: v for k, v in self.state.masks.items() if name not in (k, v)}
+
+    def turn(self, memory: Memories, layout: Layout) -> None:
+        """The shape or the strides of a tensor in these storages were changed."""
+        for names in (self.state.names, self.state.attrs):
+            for name, value in names.items():
+                names[name] = turned(value, memory, layout)
 
     def make_live(self, memory: Memories, live: bool | None, leaf: bool = False) -> None:
         """What was written into these storages requires grad, or may: so does whoever looks at them from now on."""

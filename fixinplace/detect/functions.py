@@ -17,6 +17,7 @@ from fixinplace.detect.values import (
     UNKNOWN,
     Dtype,
     Kind,
+    Layout,
     Memories,
     Memory,
     Origin,
@@ -25,6 +26,7 @@ from fixinplace.detect.values import (
     join,
     join_live,
     memories,
+    overlap,
     tensor,
 )
 from fixinplace.detect.writes import Writes
@@ -61,6 +63,7 @@ class Functions(Writes):
         self.caught_up()
         if program.reshapes:
             self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}
+            self.turn(NOWHERE.union(*(value.memory for value in given.values())), Layout.GAPS)
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
 
     def note_given(self, node: ast.Call, cls: str, arguments: list[Value]) -> None:
@@ -74,7 +77,8 @@ class Functions(Writes):
         names = parameter_names(function)
         nodes = dict(zip(names, node.args, strict=False)) | {k.arg: k.value for k in node.keywords if k.arg}
         for name, value in given.items():
-            if self.is_seen_later(node, nodes.get(name), value):
+            others = (other.memory for each, other in given.items() if each != name)
+            if self.is_seen_later(node, nodes.get(name), value) or any(overlap(value.memory, m) for m in others):
                 self.program.exposed[key].add(name)
 
     def _note_arguments(self, key: Key, given: dict[str, Value]) -> None:

@@ -27,6 +27,7 @@ from fixinplace.detect.values import (
     UNKNOWN,
     Dtype,
     Kind,
+    Layout,
     Memory,
     Origin,
     Value,
@@ -238,5 +239,8 @@ def _passed(program: Program, key: Key, name: str, always: bool = False) -> Valu
     if value.tensor:
         live = value.live if is_private(program, key) else value.live or None
         sure = value.sure if always and is_closed(program, key) else min(value.sure, 2)
-        return replace(value, sure=sure, live=live, view=False, iterated=False, leaf=value.leaf and sure == 3)
+        layout = value.layout if sure == 3 else max(value.layout, Layout.DENSE)
+        return replace(
+            value, sure=sure, live=live, layout=layout, view=False, iterated=False, leaf=value.leaf and sure == 3
+        )
     return value if value.kind is not Kind.OTHER or value.name else OTHER

@@ -38,6 +38,8 @@ _PREFIXES = (
 )
 _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
 _DETACHED = ("data", "grad")
+_TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims squeeze unsqueeze detach".split())
+"""Writers of metadata after which the elements still lie next to each other."""
 _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP112", "FIP113", "FIP114")
 """Rules whose rewrites make the other names of the tensor anew as well."""
 
@@ -88,6 +90,7 @@ class Writes(Kinship):
         }
         if rule in ("FIP111", "FIP112"):
             self.state.masks = {}  # another name of the tensor may be the one that a mask was made from
+            self.turn(written.memory, Layout.DENSE if seen.op in _TURNS else Layout.GAPS)
             self.state.links = without_views(self.state.links, dotted(owner).partition(".")[0])
         if value is not None and not set(self._detaching(target)):
             self.wrote(written, value.live)
@@ -297,8 +300,9 @@ class Writes(Kinship):
     def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
-        seen.gaps = seen.gaps or written.layout is not Layout.DENSE
-        seen.relaid = seen.relaid or (self.program.sees_layouts and not keeps_layout(seen.op))
+        seen.gaps = seen.gaps or written.layout > Layout.DENSE
+        ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
+        seen.relaid = seen.relaid or (self.program.sees_layouts and not ordered)
         seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None

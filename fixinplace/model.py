@@ -153,6 +153,7 @@ class Facts:
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
+    gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     scalar: the stored value is a Python number.
     torch: the name under which torch itself is bound here, or None.
@@ -174,6 +175,7 @@ class Facts:
     first: bool = True
     mixed: bool = False
     relaid: bool = False
+    gaps: bool = False
     mask: bool = False
     scalar: bool = False
     torch: str | None = None

@@ -107,7 +107,6 @@ Key = tuple[str, str]
 """Class name ("" for functions of the module) and function name."""
 HELD = "a container holds it"
 """What is in a container is followed: nobody out of sight has it yet."""
-STRIDES = "the out-of-place form may have other strides, and the file uses what depends on them"
 
 
 @dataclass

@@ -101,7 +101,7 @@ def _piece(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
     """`x.chunk(2)[0]`: one of the views that a call gives at once."""
     match value, index:
         case ast.Call(func=ast.Attribute(value=inner, attr=attr)), ast.Constant(value=int(i)) if attr in _PIECES:
-            return _longer(*_operands(value, inner, attr, shown, f"[{i}]"))
+            return _cut(_longer(*_operands(value, inner, attr, shown, f"[{i}]")), i, 0)
     return None
 
 
@@ -110,10 +110,19 @@ def pieces(node: ast.expr, count: int, shown: Shown) -> list[Link]:
     found: list[Link | None] = []
     match node:
         case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _PIECES:
-            found = [_longer(*_operands(node, value, attr, shown, f"[{i}]")) for i in range(count)]
+            found = [_cut(_longer(*_operands(node, value, attr, shown, f"[{i}]")), i, count) for i in range(count)]
         case ast.Name(id=name) if shown.is_tensor(name):
             found = [Link(name, (_element(i),)) for i in range(count)]
     return [link for link in found if link is not None]
+
+
+def _cut(link: Link | None, index: int, count: int) -> Link | None:
+    """The link of one piece of several, with its position and their number among the arguments of the step."""
+    if link is None:
+        return None
+    *steps, last = link.steps
+    piece = View(f"{last.op}[]", last.before, last.after, (str(index), str(count), *last.arguments))
+    return Link(link.base, (*steps, piece), link.reads)
 
 
 def _element(i: int) -> View:

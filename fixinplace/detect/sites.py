@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import cast
 
-from fixinplace.detect.frame import STRIDES, Key, Observation, Program
+from fixinplace.detect.frame import Key, Observation, Program
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.values import join_live
 from fixinplace.model import Certainty, Facts, Found, Hazard, Holder, Place, Site, Usage, View
@@ -38,8 +38,6 @@ def _facts(program: Program, seen: Observation) -> Facts:
         seen.hazards.setdefault("untracked", Hazard("untracked", sentence))
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
-    if seen.gaps and program.sees_copies:
-        seen.doubts.setdefault(STRIDES)
     if seen.renamed and program.tells_history:
         seen.doubts.setdefault("the file prints tensors, and their text names the operation that made them")
     closed = _closed(program, seen)
@@ -56,6 +54,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         read_later=bool(facts.get("read_later")),
         in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
+        gaps=seen.gaps and program.sees_copies,
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         mask=bool(facts.get("mask")),

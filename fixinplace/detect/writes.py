@@ -76,7 +76,7 @@ class Writes(Kinship):
         self.note_family(seen, owner, kin)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
-        self._doubts(seen, written, place)
+        self._doubts(seen, written, place, owner)
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "key": self.place.key,
@@ -297,10 +297,15 @@ class Writes(Kinship):
             seen.doubts[f"the file uses `{self.program.dtype_word}`: the plain form may promote"] = None
         seen.assumes["one dtype"] = None
 
-    def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
+    def _layout_of(self, written: Value, place: Place, owner: ast.expr) -> Layout:
+        """How the tensor lies that is bound anew: not the part of it that is written."""
+        whole = self.lookup(owner.id) if isinstance(owner, ast.Name) else written
+        return whole.layout if place in (Place.SUBSCRIPT, Place.VIEW) and whole.tensor else written.layout
+
+    def _doubts(self, seen: Observation, written: Value, place: Place, owner: ast.expr) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
-        seen.gaps = seen.gaps or written.layout > Layout.DENSE
+        seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
         seen.relaid = seen.relaid or (self.program.sees_layouts and not ordered)
         seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)

@@ -14,7 +14,7 @@ from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
-from fixinplace.rewrite.kin import Anew, anew
+from fixinplace.rewrite.kin import Anew, anew, around
 from fixinplace.rewrite.lines import assigned, binding, expression
 from fixinplace.rewrite.precedence import parenthesised
 from fixinplace.rewrite.putting import put
@@ -216,7 +216,7 @@ class _Rewriting(cst.CSTTransformer):
 
 def _put_back(step: Step, value: cst.BaseExpression) -> cst.BaseExpression:
     """The new value of a view without a name, as the value of the tensor that it is a view of."""
-    text = put(step.case.target or "", step.case.facts.through, _code(value))
+    text = put(step.case.target or "", step.case.facts.through, _code(value), around(step.case))
     if text is None:
         raise Refusal("live-view", f"the new value cannot be put back into `{step.case.target}`")
     return cst.parse_expression(text)

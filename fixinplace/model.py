@@ -102,6 +102,9 @@ class Call:
     """One call of an in-place module (`self.relu(x)`): the caller's tensor is written there too.
 
     `usage`, `target`, `place` and `read_later` mean what they mean in `Facts`, for the call's first argument.
+    whole: the call returns the very tensor that it writes.  `nn.Sequential(nn.ReLU(True), nn.Linear(4, 4))` does not;
+    head: the part of such a module that writes, `self.body[0]`, if that may come first by itself: what it does to
+    its own result changes nothing.
     """
 
     span: Span
@@ -110,6 +113,8 @@ class Call:
     place: Place
     usage: Usage
     read_later: bool
+    whole: bool = True
+    head: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

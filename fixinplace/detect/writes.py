@@ -334,8 +334,9 @@ class Writes(Kinship):
         fresh = bool(base.memory) and base.memory <= unread
         seen.facts["finished"] = fresh and bool(seen.facts.get("finished", True))
 
-    def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value) -> None:
-        """An in-place module is called: what it does to its caller's tensor belongs to the flag's site."""
+    def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value, whole: bool = True,
+                  head: str | None = None) -> None:  # fmt: skip
+        """An in-place module is called: what it does to its caller's tensor belongs to the flag's site; see `Call`."""
         seen = next((s for (start, _, _), s in self.program.observed.items() if start == offset), None)
         if seen is None or argument is None:
             return
@@ -346,7 +347,7 @@ class Writes(Kinship):
         part = self.program.part
         later = self.reads_after(node)
         read = isinstance(owner, ast.Name) and owner.id in later
-        call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read)
+        call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read, whole, head)
         seen.calls[call.span.start] = call
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None

@@ -160,6 +160,7 @@ class Facts:
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
+    part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
     torch: the name under which torch itself is bound here, or None.
     family: the names that certainly share the target's storage, the root of all views first; empty if no other does.
@@ -182,6 +183,7 @@ class Facts:
     relaid: bool = False
     gaps: bool = False
     mask: bool = False
+    part: bool = False
     scalar: bool = False
     torch: str | None = None
     family: tuple[Holder, ...] = ()

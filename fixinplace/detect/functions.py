@@ -37,6 +37,8 @@ class Functions(Writes):
 
     def arguments(self, node: ast.Call) -> list[Value]:
         """Values of all arguments, in order of evaluation."""
+        if isinstance(node.func, ast.Name) and node.func.id == "len" and len(node.args) == 1:
+            return [self.glance(node.args[0])]
         values = [self.read(self.evaluate(a.value if isinstance(a, ast.Starred) else a)) for a in node.args]
         return values + [self.read(self.evaluate(k.value)) for k in node.keywords]
 

@@ -173,6 +173,8 @@ class Stores(Expressions):
         if base.tensor:
             seen = self.write(node, f"Tensor.__{name}__", "FIP103", target, base, value)
             self.finish(seen, base, unread)
+            if not isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div)):
+                self.read(base)  # what the operator has computed is kept, and a later store changes it
             return
         item = element(base) if base.kind in (Kind.LIST, Kind.DICT) else UNKNOWN
         if item.tensor:

@@ -81,6 +81,7 @@ class Writes(Kinship):
         seen.facts |= {
             "key": self.place.key,
             "place": place,
+            "part": place is Place.SUBSCRIPT and chain(target, self) is not None,
             "through": link.steps if link is not None else (),
             "usage": self.usage(node, owner),
             "read_later": bool(seen.facts.get("read_later")) or (isinstance(owner, ast.Name) and owner.id in later),

@@ -8,14 +8,17 @@ from dataclasses import replace
 from fixinplace import names
 from fixinplace.model import Finding, Fix, Found, Refused, Related, Span
 from fixinplace.rewrite import wording
+from fixinplace.rewrite.base import Case, Effect
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
+from fixinplace.rewrite.forms import clone_reads
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.reads import parse
 from fixinplace.rewrite.runs import shared
 from fixinplace.rewrite.setting import Setting, settings
+from fixinplace.rewrite.slots import Slots, slots
 from fixinplace.source import Text
 
 
@@ -23,7 +26,9 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
     """One finding for each site, in their order; see Note [Groups]."""
     outcomes: dict[Found, Finding] = {}
     opened: list[tuple[Group, list[Found]]] = []
-    for group in groups(found):
+    looped = _looped(part, found)
+    stored = {one for each in looped for one in each.found if not one.facts.hazards}
+    for group in groups([one for one in found if one not in stored]):
         no = {one: why for one in group.sites() if (why := refused(one, writer_of(one))) is not None}
         left = [one for one in group.sites() if one not in no]
         blocked = _blocked(part, no, left)
@@ -34,7 +39,34 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
         outcomes |= {one: _finding(part, one, why) for one, why in no.items()}
     if opened:
         outcomes |= _rewritten(part, settings(part, parse(part.text), _spans(found)), opened)
+    for number, each in enumerate(looped, len(found)):
+        outcomes |= _stored(part, number, each)
     return tuple(outcomes[one] for one in found)
+
+
+def _looped(part: Text, found: Sequence[Found]) -> list[Slots]:
+    """Stores in loops that can stay, see Note [Clones of what is read]."""
+    return list(slots(part, parse(part.text), found)) if any(one.facts.in_loop for one in found) else []
+
+
+def _stored(part: Text, number: int, each: Slots) -> dict[Found, Finding]:
+    """Findings of the sites that store into one tensor in loops."""
+    sites = [one for one in each.found if not one.facts.hazards]
+    if not each.edits:
+        why = Refused("finished", "nothing of the tensor is kept while the loop stores into it")
+        return {one: _finding(part, one, why) for one in sites}
+    steps = [(Case(one, writer, one.site.target)) for one in sites if (writer := writer_of(one)) is not None]
+    fix = Fix(
+        group=number,
+        rewrite=clone_reads.REWRITE.name,
+        title=wording.title(each.told),
+        edits=each.edits,
+        safe=all(is_safe(case, True, Effect.COPY) for case in steps),
+        doubts=_united(doubts(case, Effect.COPY) for case in steps),
+        assumes=_united(case.facts.assumes for case in steps),
+    )
+    cost = clone_reads.REWRITE.cost
+    return {one: replace(_finding(part, one, fix), cost=cost) for one in sites}
 
 
 def _spans(found: Sequence[Found]) -> Iterator[Span]:

@@ -135,6 +135,8 @@ class Program:
     tells_history: bool = False
     clones: set[str] = field(default_factory=set)
     """Labels of the storages that `x = x.clone()` makes."""
+    detaches: bool = False
+    """The file calls `detach_`, which takes no view."""
     reshapes: bool = False
     """Some function of the file changes the shape, the strides or the storage of a tensor."""
     anatomies: dict[int, Anatomy] = field(default_factory=dict)

@@ -20,10 +20,10 @@ from fixinplace import catalogue
 from fixinplace.detect.liveness import Names, loads
 from fixinplace.model import Holder, View
 
-_PROPERTIES = ("T", "mT", "H", "mH")
-_MAY_COPY = ("reshape", "flatten", "ravel", "reshape_as")
-"""Views of a tensor whose elements lie next to each other in order, copies of others."""
-_PAST_AUTOGRAD = ("detach", "data", "numpy", "storage", "untyped_storage", "positive", "as_subclass", "conj")
+_PROPERTIES = ("T", "mT", "H", "mH", "real", "imag")
+_MAY_COPY = ("reshape", "flatten", "ravel", "reshape_as", "as_strided")
+"""Views of a tensor whose elements lie next to each other in order; of others copies, or views that a clone has not."""
+_PAST_AUTOGRAD = ("detach", "data", "numpy", "storage", "untyped_storage", "as_subclass")
 _PIECES = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 
 
@@ -134,8 +134,9 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
     writer = catalogue.writer(f"Tensor.{attr}")
     if writer is not None and writer.rule is not None and not shown.is_torch(value):
         return chain(value, shown)
-    if attr in _MAY_COPY and isinstance(value, ast.Name) and shown.is_in_order(value.id):
-        return _longer(*_operands(node, value, attr, shown))
+    if attr in _MAY_COPY:
+        ordered = isinstance(value, ast.Name) and shown.is_in_order(value.id)
+        return _longer(*_operands(node, value, attr, shown)) if ordered else None
     row = catalogue.result(f"Tensor.{attr}")
     if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
         return None

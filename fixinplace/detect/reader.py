@@ -64,7 +64,7 @@ def read(part: Text, tree: ast.Module) -> Program:
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
-    program.reshapes = reshapes(part.text)
+    program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text
     for sentence in (*_whole_file(tree), *looks(tree)):
         program.doubt(sentence)
     for info in program.index.classes.values():

@@ -74,7 +74,7 @@ class Stores(Expressions):
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
         self.set_attribute(base.name, target.attr, value)
-        self.escape(value, None, f"`.{target.attr}` holds it")
+        self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if target.attr == "forward" or any(target.attr in info.methods for info in self.program.index.classes.values()):
             self.program.doubt(f"the file replaces the method `{target.attr}`")
         self.held |= value.memory | value.maybe

@@ -219,6 +219,8 @@ class Writes(Kinship):
         for memory in written.memory:
             for held, marks in self.state.escapes.items():
                 for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
+                    if mark.sentence == f"`{own}` holds it":
+                        continue
                     _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)
         for memory in written.maybe:
@@ -310,6 +312,8 @@ class Writes(Kinship):
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
         seen.relaid = seen.relaid or (self.program.sees_layouts and not ordered)
         seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)
+        if self.program.detaches and (seen.facts.get("family") or seen.rule == "FIP112"):
+            seen.doubts["the file calls `detach_`, which takes no views, and the new tensor may be one"] = None
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
         if not written.memory and place is not Place.TEMPORARY:

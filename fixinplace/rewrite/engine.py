@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fixinplace import names
-from fixinplace.model import Finding, Fix, Found, Refused, Related, Span
+from fixinplace.model import Edit, Finding, Fix, Found, Refused, Related, Span
 from fixinplace.rewrite import wording
-from fixinplace.rewrite.base import Case, Effect
+from fixinplace.rewrite.base import Case, Effect, Rewrite
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
-from fixinplace.rewrite.forms import clone_reads
+from fixinplace.rewrite.forms import clone_reads, index_rows
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.reads import parse
+from fixinplace.rewrite.rows import Rows, rows
 from fixinplace.rewrite.runs import shared
 from fixinplace.rewrite.setting import Setting, settings
 from fixinplace.rewrite.slots import Slots, slots
@@ -41,6 +42,9 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
         outcomes |= _rewritten(part, settings(part, parse(part.text), _spans(found)), opened)
     for number, each in enumerate(looped, len(found)):
         outcomes |= _stored(part, number, each)
+    for number, row in enumerate(_rows(part, found), len(found) + len(looped)):
+        fix = _looping(number, index_rows.REWRITE, row.edits, row.told, [row.found])
+        outcomes[row.found] = replace(_finding(part, row.found, fix), cost=index_rows.REWRITE.cost)
     return tuple(outcomes[one] for one in found)
 
 
@@ -55,18 +59,31 @@ def _stored(part: Text, number: int, each: Slots) -> dict[Found, Finding]:
     if not each.edits:
         why = Refused("finished", "nothing of the tensor is kept while the loop stores into it")
         return {one: _finding(part, one, why) for one in sites}
-    steps = [(Case(one, writer, one.site.target)) for one in sites if (writer := writer_of(one)) is not None]
-    fix = Fix(
-        group=number,
-        rewrite=clone_reads.REWRITE.name,
-        title=wording.title(each.told),
-        edits=each.edits,
-        safe=all(is_safe(case, True, Effect.COPY) for case in steps),
-        doubts=_united(doubts(case, Effect.COPY) for case in steps),
-        assumes=_united(case.facts.assumes for case in steps),
-    )
+    fix = _looping(number, clone_reads.REWRITE, each.edits, each.told, sites)
     cost = clone_reads.REWRITE.cost
     return {one: replace(_finding(part, one, fix), cost=cost) for one in sites}
+
+
+def _looping(
+    number: int, rewrite: Rewrite, edits: tuple[Edit, ...], told: Sequence[str], sites: Sequence[Found]
+) -> Fix:
+    """The fix of sites whose statements stay in their loop."""
+    cases = [Case(one, writer, one.site.target) for one in sites if (writer := writer_of(one)) is not None]
+    return Fix(
+        group=number,
+        rewrite=rewrite.name,
+        title=wording.title(told),
+        edits=edits,
+        safe=all(is_safe(case, True, Effect.COPY) for case in cases),
+        doubts=_united(doubts(case, Effect.COPY) for case in cases),
+        assumes=_united(case.facts.assumes for case in cases),
+    )
+
+
+def _rows(part: Text, found: Sequence[Found]) -> list[Rows]:
+    """Loops over rows that can go by index, see Note [Rows by index]."""
+    wanted = any(hazard.refusal == "loop-variable" for one in found for hazard in one.facts.hazards)
+    return list(rows(part, parse(part.text), found)) if wanted else []
 
 
 def _spans(found: Sequence[Found]) -> Iterator[Span]:

@@ -1,8 +1,8 @@
 """Stores into a tensor in a loop: what is read of it meanwhile is cloned where it is read.
 
 Note [Clones of what is read]
-    `t[i] = t[i - 1] * w` keeps `t[i - 1]`, a view of t, for backward, and the next store changes t's version.  A clone of
-    t in every round would cost the square of its length.  It is enough that nothing of t is kept while stores follow:
+    `t[i] = t[i - 1] * w` keeps `t[i - 1]`, a view of t, for backward, and the next store changes t's version.  A clone
+    of t in every round would cost the square of its length.  It is enough that nothing of t is kept before a store:
     `t[i] = t[i - 1].clone() * w` keeps the clone of a slot, and each store goes into a tensor that nobody has kept.
       What a store itself computes keeps nothing (see `KEEPING_NOTHING`), nor do `+`, `-` and looks at sizes.
       Of a tensor read as a whole before the loop, or made by an operation that keeps its result, one clone is made
@@ -132,7 +132,7 @@ class _Slots:
 
     def _loops(self, node: ast.AST) -> list[ast.AST]:
         """The loops around a node, innermost first."""
-        found = []
+        found: list[ast.AST] = []
         while (parent := self.above.get(id(node))) is not None:
             found += [parent] if isinstance(parent, _LOOPS) else []
             node = parent

@@ -119,7 +119,7 @@ def _put_back(case: Case, own: Holder) -> tuple[str, ...]:
         )
         raise Refusal("quadratic-cost", sentence)
     made = {root.name: root.steps, **({own.name: own.steps} if whole else {})}
-    wanted = [*_others(case), *([own] if case.facts.read_later else [])]
+    wanted = [*([own] if case.facts.read_later else []), *_others(case)]
     return (f"{root.name} = {back}", *_made(made, wanted))
 
 

@@ -105,6 +105,9 @@ class Call:
     whole: the call returns the very tensor that it writes.  `nn.Sequential(nn.ReLU(True), nn.Linear(4, 4))` does not;
     head: the part of such a module that writes, `self.body[0]`, if that may come first by itself: what it does to
     its own result changes nothing.
+    argument: where the written tensor is passed; the first argument if None.
+
+    A function that writes its parameter, and hands the new tensor back instead, is called in the same way.
     """
 
     span: Span
@@ -115,6 +118,7 @@ class Call:
     read_later: bool
     whole: bool = True
     head: str | None = None
+    argument: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,9 @@ class Facts:
     through: for a view without a name, the operations that lead to it from the target.
     module_calls: for an in-place module or flag in a constructor, the calls that were found.
     all_calls_seen: no other call of that module can exist.
+    hand_back: for a written parameter whose callers look at it and are all seen (they are in `module_calls`): the edit
+    that makes the function return it, empty where it does already.
+    excused: what a comparison of the function's calls may see: that it no longer writes its argument, or returns more.
     """
 
     place: Place
@@ -190,6 +197,8 @@ class Facts:
     through: tuple[View, ...] = ()
     module_calls: tuple[Call, ...] = ()
     all_calls_seen: bool = False
+    hand_back: tuple[Edit, ...] = ()
+    excused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +251,7 @@ class Fix:
 
     `safe` is the static half of the verdict: all conditions follow from static facts.
     `parameter` names the argument whose caller sees the write today and would not see it afterwards.
+    `excused`: beginnings of the paths that may differ between runs, since every caller in sight was looked at.
     """
 
     group: int
@@ -252,6 +262,7 @@ class Fix:
     parameter: str | None = None
     doubts: tuple[str, ...] = ()
     assumes: tuple[str, ...] = ()
+    excused: tuple[str, ...] = ()
     ruling: Ruling | None = None
 
 

@@ -72,7 +72,7 @@ class Writes(Kinship):
         self._roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
-        self._others(seen, written, owner, node, kin)
+        self.others(seen, written, owner, node, kin)
         self.note_family(seen, owner, kin)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
@@ -141,7 +141,7 @@ class Writes(Kinship):
         cls = self.place.cls
         if not self.grad:
             _add(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
-        elif is_initialiser(self.place.name, _local(written.memory) and live is True and not written.leaf):
+        elif is_initialiser(self.place.name, is_local(written.memory) and live is True and not written.leaf):
             _add(seen, "initialiser", "an initialiser sets up values before autograd looks at them")
         elif self.place.updates or (cls and self.program.index.updates(cls.name)):
             _add(seen, "optimizer", "an optimizer updates its parameters in place by design")
@@ -164,7 +164,7 @@ class Writes(Kinship):
             _add(seen, "optimizer", "a gradient is written, which autograd does not record")
         elif random:
             _add(seen, "initialiser", "random numbers are put in past autograd")
-        elif "data" in parts and (module or (used and base is not None and _local(base.memory))):
+        elif "data" in parts and (module or (used and base is not None and is_local(base.memory))):
             seen.rule, seen.lives[-1] = "FIP111", True if used else None
             sentence = "a write through `.data` changes state that autograd does not see; what it means is the author's"
             _add(seen, "state-update", f"{sentence} to say: use a new tensor, or `torch.no_grad()` outside of forward")
@@ -199,7 +199,7 @@ class Writes(Kinship):
                 return self.evaluate(target)
         return None
 
-    def _others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
+    def others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
                 kin: Mapping[str, Holder] | None = None) -> None:  # fmt: skip
         """Everybody else who may look at the storage and is read later; `kin` can be made anew."""
         own = dotted(owner)
@@ -229,17 +229,6 @@ class Writes(Kinship):
     def is_holder(self, value: Value) -> bool:
         """True for values through which a tensor can be seen."""
         return value.tensor or value.kind in (Kind.LIST, Kind.DICT, Kind.UNKNOWN, Kind.OTHER, Kind.ARRAY)
-
-    def is_seen_later(self, node: ast.Call, argument: ast.expr | None, value: Value) -> bool:
-        """True unless nobody but the called function can look at an argument once the call has begun."""
-        if value.kind in (Kind.NUMBER, Kind.STRING, Kind.SIZE, Kind.NONE):
-            return False
-        own = argument.id if isinstance(argument, ast.Name) else ""
-        if argument is None or not _local(value.memory) or value.maybe or own in self.reads_after(node) | self.captured:
-            return True
-        probe = Observation(node, self.root, "", "", "", "")
-        self._others(probe, value, argument, node)
-        return bool(probe.hazards or probe.doubts) or bool(value.memory & self.iterating)
 
     def _shared(self, seen: Observation, name: str, value: Value, written: Value) -> None:
         if overlap(value.memory, written.memory):
@@ -346,7 +335,7 @@ class Writes(Kinship):
         if seen is None or argument is None:
             return
         place, owner = self.place_of(argument)
-        self._others(seen, value, owner, node)
+        self.others(seen, value, owner, node)
         if place is Place.NAME:
             self._binding(seen, place, owner)
         part = self.program.part
@@ -390,5 +379,6 @@ def _attributes(node: ast.expr) -> Iterator[str]:
             yield from _attributes(value)
 
 
-def _local(memory: Memories) -> bool:
+def is_local(memory: Memories) -> bool:
+    """True if all these storages were made in the function at hand, in this round of its loops."""
     return bool(memory) and all(m.origin is Origin.ALLOCATED for m in memory)

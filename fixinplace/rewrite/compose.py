@@ -49,7 +49,7 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     calls = {part.span(n).end: n for n in evaluated(setting.node) if isinstance(n, ast.Call)}
     chosen = choose(opened, calls, found)
     taken = chosen.steps
-    writes = _writes(calls, taken, modules)
+    writes = _writes(part, calls, taken, modules)
     needed = copies(setting, taken)
     bound = bind(setting, writes, alone=bool(needed))
     binds = {opened.call(part.span(w.node).end): (bound[w.node], w.target or "") for w in writes}
@@ -114,7 +114,7 @@ def _changed(old: str, new: str) -> str:
     return "\n".join(lines[same:])
 
 
-def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
+def _writes(part: Text, calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
     """Everything whose value must reach a name, in order of evaluation; a link of a chain writes what it is given."""
     plain = {
         step.call: Write(step.call, step.operand, step.case.target, _read_later(step.case.facts))
@@ -124,7 +124,7 @@ def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Seque
     for module in modules:
         call = calls.get(module.span.end)
         target = _caller(module)
-        given = call.args[0] if call is not None and call.args else None
+        given = _given(part, call, module) if call is not None else None
         if call is None or given is None or (target and not isinstance(given, ast.Call) and dotted(given) != target):
             raise Refusal("no-safe-place", "a call of the module has a form that is not rewritten")
         if module.whole:
@@ -139,6 +139,14 @@ def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Seque
             write = replace(write, target=inner.target, read_later=write.read_later or inner.read_later)
         writes[call] = write
     return list(writes.values())
+
+
+def _given(part: Text, call: ast.Call, module: Call) -> ast.expr | None:
+    """What a call passes to be written."""
+    if module.argument is None:
+        return call.args[0] if call.args else None
+    every = [*call.args, *(word.value for word in call.keywords)]
+    return next((one for one in every if part.span(one).end == module.argument.end), None)
 
 
 def _is_looked_at(module: Call, target: str | None) -> bool:

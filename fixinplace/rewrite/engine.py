@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from fixinplace import names
 from fixinplace.model import Edit, Finding, Fix, Found, Refused, Related, Span
@@ -21,6 +22,8 @@ from fixinplace.rewrite.runs import shared
 from fixinplace.rewrite.setting import Setting, settings
 from fixinplace.rewrite.slots import Slots, slots
 from fixinplace.source import Text
+
+One = TypeVar("One", str, Edit)
 
 
 def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
@@ -77,6 +80,7 @@ def _looping(
         safe=all(is_safe(case, True, Effect.COPY) for case in cases),
         doubts=_united(doubts(case, Effect.COPY) for case in cases),
         assumes=_united(case.facts.assumes for case in cases),
+        excused=_united(case.facts.excused for case in cases),
     )
 
 
@@ -180,17 +184,18 @@ def _fix(number: int, composed: Sequence[Composed], steps: Sequence[Step]) -> Fi
         group=number,
         rewrite="",
         title=wording.title([line for each in composed if each.edits for line in each.told]),
-        edits=tuple(edit for each in composed for edit in each.edits),
+        edits=(*(edit for each in composed for edit in each.edits), *_united(one.hand_back for one in facts)),
         safe=all(is_safe(step.case, step.exact, step.rewrite.effect) for step in steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),
         doubts=_united(doubts(step.case, step.rewrite.effect) for step in steps),
         assumes=_united(one.assumes for one in facts),
+        excused=_united(one.excused for one in facts),
     )
 
 
-def _united(sentences: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """All sentences, each once, in order."""
-    return tuple(dict.fromkeys(sentence for some in sentences for sentence in some))
+def _united(several: Iterable[tuple[One, ...]]) -> tuple[One, ...]:
+    """All sentences, or edits, each once, in order."""
+    return tuple(dict.fromkeys(one for some in several for one in some))
 
 
 def _fixed(part: Text, fix: Fix, step: Step) -> Finding:

@@ -201,6 +201,7 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     names = f"the update in line {at.by_hand.lineno}" if at.by_hand is not None else names
     title = f"{names} moved behind `{at.failing}`"
     more = _PASSED if move.passed else ""
+    more += _CLEARED if at.by_hand is not None and at.again else ""
     if at.whole_update:
         kept = at.backward.with_argument("retain_graph", "True") if at.update_keeps_graph else None
         if kept is not None or not at.update_keeps_graph or at.backward.keeps_graph:
@@ -242,6 +243,7 @@ _SHARED = (
 _UPDATE = (
     "`{0}` uses the weights that its forward used; all of `{1}`, with its own backward and step, comes afterwards."
 )
+_CLEARED = " It clears the gradients that it has used: a later update finds no gradient where both would write."
 _PASSED = " The lines between the two now see the weights from before the step."
 
 

@@ -1,4 +1,4 @@
-"""Choices where parameters are updated by hand: what an update that comes later has used, and what it finds."""
+"""Choices where something is updated by hand: parameters, and averages that a loop carries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 from choice_programs import PROGRAMS
-from choosing import equal, run
+from choosing import Program, equal, run
+
+from fixinplace.repair.base import Proposal
 
 
 def test_an_update_by_hand_behind_both_backwards_takes_their_sum():
@@ -38,3 +40,36 @@ def test_an_update_by_hand_that_keeps_its_gradients_is_not_moved_before_the_next
 
     assert other.proposals()
     assert not [each for each in other.proposals() if "moved behind" in each.title]
+
+
+MEANS = PROGRAMS["memory_of_means"]
+
+
+def constants(one: Program) -> list[Proposal]:
+    return [each for each in one.proposals() if "constant altogether" in each.meaning]
+
+
+def test_an_average_of_detached_values_is_a_constant():
+    (proposal,) = constants(MEANS)
+    wanted = run(MEANS.text.replace("(classify(h, bank)", "(classify(h, bank.detach())"))
+    found = run(MEANS.patched(proposal))
+
+    assert "bank = updated(bank, h.detach(), y)" in MEANS.patched(proposal)
+    assert equal(wanted.parameters, found.parameters)
+    assert len(set(found.nodes)) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("bank = torch.eye(2)", "bank = net(torch.eye(2, 3))"),  # it begins with a graph
+        ("classify(h, bank), y", "classify(torch.ones(4, 2), bank), y"),  # the loss would teach nobody
+        ("= updated(bank, h, y)", "= updated(bank, h, y) + net[2].bias"),  # weights of its own
+        ("= updated(bank, h, y)", "= F.normalize(bank) + 0.1 * net[:2](x).mean(0) + h.mean(0)"),
+    ],
+)
+def test_an_average_is_no_constant_where_something_of_it_would_stay_tracked(old: str, new: str):
+    other = replace(MEANS, text=MEANS.text.replace(old, new), save="net(x)@1" if new.count("net(x)") else "net(x)")
+
+    assert other.text != MEANS.text and other.proposals()
+    assert not constants(other)

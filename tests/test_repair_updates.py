@@ -73,3 +73,43 @@ def test_an_average_is_no_constant_where_something_of_it_would_stay_tracked(old:
 
     assert other.text != MEANS.text and other.proposals()
     assert not constants(other)
+
+
+CLIMB = PROGRAMS["climb_and_return"]
+
+
+def climbing_late(one: Program) -> list[Proposal]:
+    return [each for each in one.proposals() if "`ascent.climb()` moved behind" in each.title]
+
+
+def test_a_climb_behind_both_backwards_is_plain_descent():
+    (proposal,) = climbing_late(CLIMB)
+    plain = "        optimizer.zero_grad()\n        loss.backward()\n        optimizer.step()\n"
+    start, end = CLIMB.text.index("        optimizer.zero_grad()"), CLIMB.text.index("    return [net]")
+    wanted, found = run(CLIMB.text[:start] + plain + CLIMB.text[end:]), run(CLIMB.patched(proposal))
+
+    assert equal(wanted.parameters, found.parameters)
+    assert equal(found.backwards[0], found.backwards[1])
+    assert "has no part in them" in proposal.meaning
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # gradients of both would add up before the climb
+        ("ascent.climb()\n        optimizer.zero_grad()\n", "ascent.climb()\n"),
+        # the step would find none
+        ("p.add_(move)\n", "p.add_(move)\n            p.grad = None\n"),
+        ("p.add_(move)\n", "p.add_(move)\n        self.come_back()\n"),
+        # another loss, or not the same any more
+        ("loss.backward(retain_graph=True)", "loss.sqrt().backward(retain_graph=True)"),
+        ("ascent.climb()\n        opt", "loss = loss + 1\n        ascent.climb()\n        opt"),
+        # a line between that is no clearing
+        ("ascent.climb()\n        opt", "ascent.climb()\n        print(ascent.moves)\n        opt"),
+    ],
+)
+def test_a_climb_is_not_moved_where_it_would_not_find_the_same(old: str, new: str):
+    other = replace(CLIMB, text=CLIMB.text.replace(old, new))
+
+    assert other.text != CLIMB.text and other.proposals()
+    assert not climbing_late(other)

@@ -35,6 +35,20 @@ PERHAPS = {
                 u = t * 2
                 u += 1
     """,
+    "targets that an unseen module has resized": """
+        from far import Resize
+        class N(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.resize = Resize()
+            def forward(self, x, targets):
+                x, targets = self.resize(x, targets)
+                return self.loss(x, targets)
+            def loss(self, x, targets: torch.Tensor):
+                t = torch.zeros(3)
+                t += targets["labels"]
+                return t
+    """,
     "anchors": """
         from torch import Tensor
         def loss(anchors: list[Tensor], gt_boxes: Tensor):
@@ -87,6 +101,13 @@ TRACKED = {
                 u = t - one
                 u += 1
     """,
+    "mask that a layer in sight makes": method("""
+        def forward(self, x):
+            return self.masked(x, self.lin(x))
+        def masked(self, x, mask):
+            mask += 1
+            return x * mask
+    """),
     "one anchor of a triplet": "def loss(anchor: torch.Tensor, positive):\n    t = anchor * 2\n    t += 1\n    return t",
     "floats of a call in sight": """
         from torch import Tensor

@@ -35,6 +35,8 @@ from fixinplace.detect.values import (
     tensor,
 )
 
+_BY_RULE = 3
+"""`Value.sure` of what follows from torch's rules or from an annotation."""
 _INTEGRAL = ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")
 _SEQUENCES = ("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Set", "set", "FrozenSet", "Deque")
 _MAPPINGS = ("dict", "Dict", "Mapping", "OrderedDict", "MutableMapping")
@@ -186,8 +188,9 @@ def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
 
 
 def _given_tracked(program: Program, key: Key, name: str) -> bool:
+    """True if a call in sight passes what requires grad by torch's own rules, not by what an unseen class may do."""
     passed = program.passed(key).get(name)
-    return passed is not None and passed.live is True
+    return passed is not None and passed.live is True and passed.sure == _BY_RULE
 
 
 def is_private(program: Program, key: Key) -> bool:

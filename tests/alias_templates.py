@@ -21,7 +21,7 @@ class Box:
 """
 
 HELPERS = {
-    "double": "def double(t: torch.Tensor):\n    t *= 2\n\n",
+    "twice": "def twice(t: torch.Tensor):\n    t *= 2\n\n",
     "bump": "def bump(t: torch.Tensor):\n    t.add_(0.5)\n    return t\n\n",
     "same": "def same(t: torch.Tensor):\n    return t\n\n",
     "first": "def first(t: torch.Tensor):\n    return t[0]\n\n",
@@ -42,7 +42,7 @@ _METHODS = (
     "select(1, -1)", "select(0, k)", "expand(2, 3, 4)", "expand_as(y)", "unbind()[0]", "unbind(1)[1]", "chunk(2)[0]",
     "chunk(2, 1)[1]", "split(1)[0]", "split(2, 1)[0]", "split([1, 2])[1]", "swapaxes(0, 1)", "movedim(0, 1)",
     "unflatten(1, (2, 2))", "view_as(y)", "contiguous()", "detach()", "unfold(1, 2, 1)", "ravel()", "adjoint()",
-    "to(torch.float64)", "type_as(y)", "double()", "view(x.shape)", "reshape(3, -1)", "reshape(y.shape)", "data",
+    "type_as(y)", "to(y)", "view(x.shape)", "reshape(3, -1)", "reshape(y.shape)", "data",
     "view(k + 3, -1)", "real", "clone()", "as_strided((2, 2), (1, 2))", "requires_grad_()",
 )  # fmt: skip
 

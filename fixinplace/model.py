@@ -152,6 +152,7 @@ class Facts:
     in_loop: the statement runs more than once per call of its function.
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
+    relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     scalar: the stored value is a Python number.
     torch: the name under which torch itself is bound here, or None.
@@ -172,6 +173,7 @@ class Facts:
     in_loop: bool = False
     first: bool = True
     mixed: bool = False
+    relaid: bool = False
     mask: bool = False
     scalar: bool = False
     torch: str | None = None

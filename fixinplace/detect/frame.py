@@ -17,6 +17,7 @@ from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
     Kind,
+    Layout,
     Memories,
     Memory,
     Origin,
@@ -28,6 +29,7 @@ from fixinplace.detect.values import (
     lit,
     may_have_gaps,
     moved,
+    turned,
     with_gradient,
 )
 from fixinplace.model import Call, Hazard, Span
@@ -95,6 +97,8 @@ class Observation:
     facts: dict[str, object] = field(default_factory=dict)
     gaps: bool = False
     """The tensor's elements do not lie next to each other, as those of a new one do."""
+    relaid: bool = False
+    """The out-of-place form may lay its result out otherwise, and the file uses what depends on that."""
     renamed: bool = False
     """The node that the out-of-place form leaves in the graph has another name."""
 
@@ -119,6 +123,8 @@ class Program:
     earlier: dict[Key, dict[str, Value]] = field(default_factory=dict)
     modes_before: dict[Key, set[bool]] = field(default_factory=dict)
     learnt: object = None
+    exposed: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Parameters whose arguments somebody may look at after a call in this file."""
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -155,6 +161,7 @@ class Program:
         self.earlier, self.modes_before = dict(self.arguments), dict(self.modes)
         self.arguments.clear()
         self.modes.clear()
+        self.exposed.clear()
         for info in self.index.classes.values():
             info.known, info.attrs = info.attrs, {}
         self.observed.clear()
@@ -339,6 +346,12 @@ class Frame(ABC):
     def forget_shape(self, name: str) -> None:
         """The name may stand for a tensor of another shape from now on."""
         self.state.masks = {k: v for k, v in self.state.masks.items() if name not in (k, v)}
+
+    def turn(self, memory: Memories, layout: Layout) -> None:
+        """The shape or the strides of a tensor in these storages were changed."""
+        for names in (self.state.names, self.state.attrs):
+            for name, value in names.items():
+                names[name] = turned(value, memory, layout)
 
     def make_live(self, memory: Memories, live: bool | None, leaf: bool = False) -> None:
         """What was written into these storages requires grad, or may: so does whoever looks at them from now on."""

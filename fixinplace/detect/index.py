@@ -59,6 +59,7 @@ class Index:
     stars: modules that everything is imported from. rebound: names that something else may be bound to as well.
     private: functions whose name says that only this file calls them, and which it does nothing else with.
     program: the file is run by itself, so that what it defines is called by what stands in it.
+    closed: functions that are called here, and nowhere else as far as can be told: private ones, or any of a program.
     """
 
     classes: dict[str, ClassInfo] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Index:
     rebound: frozenset[str] = frozenset()
     private: frozenset[str] = frozenset()
     program: bool = False
+    closed: frozenset[str] = frozenset()
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
 
     def lineage(self, name: str) -> Iterator[ClassInfo]:
@@ -205,10 +207,20 @@ def build(tree: ast.Module) -> Index:
     index.rebound = rebound(tree)
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
-    private = {name for name, f in index.functions.items() if name.startswith("_") and not _is_registered(f)}
-    index.private = frozenset(private) - loaded - index.rebound - set(_exported(tree))
+    kept = {name for name, f in index.functions.items() if not _is_registered(f)}
+    kept -= loaded | index.rebound | set(_exported(tree))
+    index.private = frozenset(name for name in kept if name.startswith("_"))
     index.program = any(_runs(statement, {*index.functions, *index.classes}) for statement in tree.body)
+    index.closed = (frozenset(kept) if index.program else index.private) & _called_plainly(tree)
     return index
+
+
+def _called_plainly(tree: ast.Module) -> set[str]:
+    """Names that are called, and never with arguments in a bundle."""
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    bundled = {dotted(n.func) for n in calls if any(isinstance(a, ast.Starred) for a in n.args)
+               or any(k.arg is None for k in n.keywords)}  # fmt: skip
+    return {dotted(n.func) for n in calls} - bundled
 
 
 def takes_self(function: Function) -> bool:

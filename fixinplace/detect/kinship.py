@@ -11,7 +11,7 @@ from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import Link, chain, family, pieces, rooted
 from fixinplace.detect.liveness import Names
-from fixinplace.detect.values import Kind, Value
+from fixinplace.detect.values import Kind, Layout, Value
 from fixinplace.model import Hazard, Holder, Place
 
 
@@ -40,6 +40,11 @@ class Kinship(Gradients):
     def is_tensor(self, name: str) -> bool:
         """True for a name that is certainly a tensor."""
         return self.lookup(name).tensor
+
+    def is_in_order(self, name: str) -> bool:
+        """True for a name whose tensor is certainly contiguous."""
+        value = self.lookup(name)
+        return value.tensor and value.layout is Layout.ROWS
 
     def is_torch(self, node: ast.expr) -> bool:
         """True for an expression that is torch itself."""

@@ -9,6 +9,7 @@ from fixinplace import catalogue
 from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
+from fixinplace.detect.mixing import keeps_layout
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -115,13 +116,37 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         memory = frame.allocate(call)
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory
-        return one.with_memory(memory)
+        return replace(
+            one, memory=memory, layout=Layout.ROWS if _in_order(call, row, flatten(operands)) else Layout.DENSE
+        )
     one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)))
     if row.memory is catalogue.Memory.VIEW:
         return replace(one, memory=shared)
     return replace(one, memory=shared | frame.allocate(call))
 
 
+def _in_order(call: ast.Call, row: catalogue.Result, operands: list[Value]) -> bool:
+    """True if a new tensor is certainly contiguous: made by sizes, or elementwise from such ones."""
+    name = row.name.rsplit(".", 1)[-1]
+    if any(k.arg in ("memory_format", "layout", "out", None) for k in call.keywords):
+        return False
+    if name in _FACTORIES or name.startswith("new_"):
+        return name not in ("tensor", "new_tensor") or not operands
+    elementwise = name in _LIKES or keeps_layout(row.name)
+    return elementwise and bool(operands) and all(v.layout is Layout.ROWS or v.kind is Kind.NUMBER for v in operands)
+
+
+_LIKES = (
+    "clone",
+    "zeros_like",
+    "ones_like",
+    "empty_like",
+    "full_like",
+    "rand_like",
+    "randn_like",
+    "where",
+    "masked_fill",
+)
 _SPREADING = ("expand", "expand_as", "broadcast_to", "broadcast_tensors", "meshgrid", "unfold", "as_strided", "grad")
 """Calls that may give tensors of which several elements lie in one place."""
 _DENSE = frozenset(
@@ -131,6 +156,7 @@ _DENSE = frozenset(
     " Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout Flatten Unflatten".split()
 )
 """Views that leave out no element of their tensor and repeat none."""
+_IN_ORDER = ("view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "unsqueeze", "squeeze")
 _CUTS = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 
 
@@ -140,7 +166,10 @@ def _layout(call: ast.Call, row: catalogue.Result, tensors: list[Value]) -> Layo
     first = (
         name in _CUTS[:5] and not call.keywords and counted <= (name != "unbind") and not any(v.view for v in tensors)
     )
-    own = Layout.SHARED if name in _SPREADING else Layout.DENSE if name in _DENSE or first else Layout.GAPS
+    if name == "contiguous" and not call.args and not call.keywords:
+        return Layout.ROWS
+    dense = Layout.ROWS if name in _IN_ORDER else Layout.DENSE
+    own = Layout.SHARED if name in _SPREADING else dense if name in _DENSE or first else Layout.GAPS
     return max([own, *(v.layout for v in tensors)])
 
 

@@ -51,6 +51,9 @@ class Shown(Protocol):
     def is_tensor(self, name: str) -> bool:
         """True for a name that is certainly a tensor."""
 
+    def is_in_order(self, name: str) -> bool:
+        """True for a name whose tensor is certainly contiguous."""
+
     def is_torch(self, node: ast.expr) -> bool:
         """True for an expression that is torch itself."""
 
@@ -122,6 +125,8 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
     writer = catalogue.writer(f"Tensor.{attr}")
     if writer is not None and writer.rule is not None and not shown.is_torch(value):
         return chain(value, shown)
+    if attr in _MAY_COPY and isinstance(value, ast.Name) and shown.is_in_order(value.id):
+        return _longer(*_operands(node, value, attr, shown))
     row = catalogue.result(f"Tensor.{attr}")
     if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
         return None

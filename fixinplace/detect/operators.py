@@ -69,7 +69,9 @@ class Operators(Calls):
         sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))
         for value in tensors if unknown else ():
             self.escape(value, None, "another class's operator may keep it")
-        return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width)
+        rows = all(v.layout is Layout.ROWS for v in tensors) and not unknown and not isinstance(op, ast.MatMult)
+        layout = Layout.ROWS if rows else Layout.DENSE
+        return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width, layout=layout)
 
     def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:
         """`-x` is new, `+x` is x itself."""
@@ -77,7 +79,12 @@ class Operators(Calls):
             return NUMBER
         if value.tensor and not isinstance(op, ast.UAdd):
             made = replace(
-                value, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, layout=Layout.DENSE
+                value,
+                memory=self.allocate(node),
+                maybe=NOWHERE,
+                view=False,
+                leaf=False,
+                layout=min(value.layout, Layout.DENSE),
             )
             return replace(made, live=False, dtype=_of_bits([made])) if isinstance(op, ast.Invert) else made
         return value

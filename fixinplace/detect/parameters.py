@@ -27,6 +27,7 @@ from fixinplace.detect.values import (
     UNKNOWN,
     Dtype,
     Kind,
+    Layout,
     Memory,
     Origin,
     Value,
@@ -119,7 +120,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         value = built.get(parameter.arg) or _annotated(program, key, parameter)
         value = value or _number_or(_default(defaults.get(parameter.arg)), program, key, parameter.arg)
         use = used.get(parameter.arg)
-        value = value or _confirmed(_passed(program, key, parameter.arg), use) or use
+        value = value or _confirmed(_passed(program, key, parameter.arg, parameter.arg not in defaults), use) or use
         if value is None and (
             is_count(parameter.arg) or (module and function.name == "__init__" and is_measure(parameter.arg))
         ):
@@ -188,6 +189,11 @@ def is_private(program: Program, key: Key) -> bool:
     return not key[0] and key[1] in program.index.private
 
 
+def is_closed(program: Program, key: Key) -> bool:
+    """True for a function whose every call stands in this file and says which argument is whose."""
+    return not key[0] and key[1] in program.index.closed
+
+
 def trusts_callers(program: Program, key: Key) -> bool:
     """True for a function that others hardly call otherwise than this file does: in a program, or a private one."""
     return is_private(program, key) or program.index.program
@@ -206,7 +212,7 @@ def _in_own_memory(value: Value, name: str) -> Value:
         return value
     memory = frozenset((Memory(Origin.PARAMETER, name),))
     items = tuple(_in_own_memory(item, name) for item in value.items)
-    return replace(value, memory=memory, maybe=NOWHERE, items=items, leaf=False)
+    return replace(value, memory=memory, maybe=NOWHERE, items=items)
 
 
 def _default(node: ast.expr | None) -> Value | None:
@@ -222,8 +228,8 @@ def _default(node: ast.expr | None) -> Value | None:
     return None
 
 
-def _passed(program: Program, key: Key, name: str) -> Value | None:
-    """What the callers in this file pass; a guess at best, since there may be others."""
+def _passed(program: Program, key: Key, name: str, always: bool = False) -> Value | None:
+    """What the callers in this file pass; a guess, unless there are no others and all of them pass it."""
     value = program.passed(key).get(name)
     if value is None or value.kind in (Kind.UNKNOWN, Kind.NONE, Kind.PATH):
         return None
@@ -232,5 +238,9 @@ def _passed(program: Program, key: Key, name: str) -> Value | None:
         value = _loosened(value)
     if value.tensor:
         live = value.live if is_private(program, key) else value.live or None
-        return replace(value, sure=min(value.sure, 2), live=live, view=False, iterated=False, leaf=False)
+        sure = value.sure if always and is_closed(program, key) else min(value.sure, 2)
+        layout = value.layout if sure == 3 else max(value.layout, Layout.DENSE)
+        return replace(
+            value, sure=sure, live=live, layout=layout, view=False, iterated=False, leaf=value.leaf and sure == 3
+        )
     return value if value.kind is not Kind.OTHER or value.name else OTHER

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import cast
 
-from fixinplace.detect.frame import STRIDES, Observation, Program
+from fixinplace.detect.frame import STRIDES, Key, Observation, Program
+from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.values import join_live
 from fixinplace.model import Certainty, Facts, Found, Hazard, Holder, Place, Site, Usage, View
 from fixinplace.names import REFUSALS, Kind
@@ -41,16 +42,20 @@ def _facts(program: Program, seen: Observation) -> Facts:
         seen.doubts.setdefault(STRIDES)
     if seen.renamed and program.tells_history:
         seen.doubts.setdefault("the file prints tensors, and their text names the operation that made them")
+    closed = _closed(program, seen)
+    if closed:
+        seen.assumes.setdefault(f"all callers of `{seen.function}` stand in this file")
     return Facts(
         place=cast(Place, facts["place"]),
         tracked=tracked,
         hazards=_sorted(seen.hazards),
         doubts=tuple(seen.doubts),
         assumes=tuple(seen.assumes),
-        parameter=cast("str | None", facts.get("parameter")),
+        parameter=None if closed else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
         read_later=bool(facts.get("read_later")),
         in_loop=bool(facts.get("in_loop")),
+        relaid=seen.relaid,
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         mask=bool(facts.get("mask")),
@@ -59,6 +64,14 @@ def _facts(program: Program, seen: Observation) -> Facts:
         family=cast("tuple[Holder, ...]", facts.get("family", ())),
         through=cast("tuple[View, ...]", facts.get("through", ())),
     )
+
+
+def _closed(program: Program, seen: Observation) -> bool:
+    """True for a write to a parameter of a function that is called in this file alone, where nobody looks later."""
+    key, parameter = cast("Key | None", seen.facts.get("key")), seen.facts.get("parameter")
+    if key is None or parameter is None or not is_closed(program, key):
+        return False
+    return parameter not in program.exposed[key]
 
 
 def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:

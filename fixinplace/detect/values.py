@@ -42,11 +42,13 @@ class Dtype(enum.StrEnum):
 
 
 class Layout(enum.IntEnum):
-    """How a tensor's elements lie in memory: next to each other; with gaps; several at one place (`expand`, `unfold`).
+    """How a tensor's elements lie in memory: next to each other and in the order of their indices (contiguous); in
+    another order, perhaps; with gaps; several at one place (`expand`, `unfold`).
 
     A new tensor of the same values is always dense: `.reshape` of it is a view where that of one with gaps is a copy.
     """
 
+    ROWS = -1
     DENSE = 0
     GAPS = 1
     SHARED = 2
@@ -185,7 +187,8 @@ def element(value: Value) -> Value:
     """What an index with an unknown position, or an iteration, gives."""
     match value.kind:
         case Kind.TENSOR:
-            return replace(value, view=True, layout=max(value.layout, Layout.GAPS if value.view else Layout.DENSE))
+            rows = value.layout is Layout.ROWS or not value.view
+            return replace(value, view=True, layout=value.layout if rows else max(value.layout, Layout.GAPS))
         case Kind.ARRAY:
             return value
         case Kind.SIZE:
@@ -206,7 +209,7 @@ def may_have_gaps(value: Value) -> bool:
     """True for tensors whose elements do not lie next to each other, and for what may hold one unfollowed."""
     if value.items:
         return any(map(may_have_gaps, value.items))
-    return value.layout is not Layout.DENSE or (not value.tensor and bool(value.memory or value.maybe))
+    return value.layout > Layout.DENSE or (not value.tensor and bool(value.memory or value.maybe))
 
 
 def rows(value: Value) -> Memories:
@@ -301,6 +304,14 @@ def lit(value: Value, memory: Memories, live: bool | None, leaf: bool = False) -
     return replace(value, items=tuple(lit(item, memory, live, leaf) for item in value.items))
 
 
+def turned(value: Value, memory: Memories, layout: Layout) -> Value:
+    """`value` after the shape or the strides of a tensor in these storages were changed."""
+    if not overlap(value.memory, memory):
+        return value
+    items = tuple(turned(item, memory, layout) for item in value.items)
+    return replace(value, layout=max(value.layout, layout), items=items)
+
+
 def age(value: Value, label: str) -> Value:
     """`value` with what the position `label` allocated made an earlier storage, in its elements too."""
     if not any(m.label == label for m in value.memory | value.maybe):
@@ -320,7 +331,8 @@ def moved(value: Value, memory: Memory) -> Value:
     items = tuple(moved(item, memory) for item in value.items)
     if not (value.tensor or items or value.memory or value.maybe):
         return value
-    return replace(value, memory=frozenset((memory,)), maybe=NOWHERE, items=items)
+    layout = max(value.layout, Layout.DENSE)  # whoever else holds it may have turned it
+    return replace(value, memory=frozenset((memory,)), maybe=NOWHERE, items=items, layout=layout)
 
 
 def cut(value: Value, source: str, index: int) -> Value:

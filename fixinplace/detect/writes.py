@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fixinplace import catalogue
-from fixinplace.detect.frame import STRIDES, Observation
+from fixinplace.detect.frame import Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinship import Kinship
 from fixinplace.detect.links import chain, without_views
@@ -38,6 +38,8 @@ _PREFIXES = (
 )
 _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
 _DETACHED = ("data", "grad")
+_TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims squeeze unsqueeze detach".split())
+"""Writers of metadata after which the elements still lie next to each other."""
 _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP112", "FIP113", "FIP114")
 """Rules whose rewrites make the other names of the tensor anew as well."""
 
@@ -77,6 +79,7 @@ class Writes(Kinship):
         self._doubts(seen, written, place)
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
+            "key": self.place.key,
             "place": place,
             "through": link.steps if link is not None else (),
             "usage": self.usage(node, owner),
@@ -87,6 +90,7 @@ class Writes(Kinship):
         }
         if rule in ("FIP111", "FIP112"):
             self.state.masks = {}  # another name of the tensor may be the one that a mask was made from
+            self.turn(written.memory, Layout.DENSE if seen.op in _TURNS else Layout.GAPS)
             self.state.links = without_views(self.state.links, dotted(owner).partition(".")[0])
         if value is not None and not set(self._detaching(target)):
             self.wrote(written, value.live)
@@ -223,6 +227,17 @@ class Writes(Kinship):
         """True for values through which a tensor can be seen."""
         return value.tensor or value.kind in (Kind.LIST, Kind.DICT, Kind.UNKNOWN, Kind.OTHER, Kind.ARRAY)
 
+    def is_seen_later(self, node: ast.Call, argument: ast.expr | None, value: Value) -> bool:
+        """True unless nobody but the called function can look at an argument once the call has begun."""
+        if value.kind in (Kind.NUMBER, Kind.STRING, Kind.SIZE, Kind.NONE):
+            return False
+        own = argument.id if isinstance(argument, ast.Name) else ""
+        if argument is None or not _local(value.memory) or value.maybe or own in self.reads_after(node) | self.captured:
+            return True
+        probe = Observation(node, self.root, "", "", "", "")
+        self._others(probe, value, argument, node)
+        return bool(probe.hazards or probe.doubts) or bool(value.memory & self.iterating)
+
     def _shared(self, seen: Observation, name: str, value: Value, written: Value) -> None:
         if overlap(value.memory, written.memory):
             if written.iterated:
@@ -285,9 +300,9 @@ class Writes(Kinship):
     def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
-        seen.gaps = seen.gaps or written.layout is not Layout.DENSE
-        if self.program.sees_layouts and not keeps_layout(seen.op):
-            seen.doubts[STRIDES] = None
+        seen.gaps = seen.gaps or written.layout > Layout.DENSE
+        ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
+        seen.relaid = seen.relaid or (self.program.sees_layouts and not ordered)
         seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None

@@ -11,7 +11,7 @@ from fixinplace.rewrite import wording
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
-from fixinplace.rewrite.conditions import is_safe, refused
+from fixinplace.rewrite.conditions import doubts, is_safe, refused
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.reads import parse
 from fixinplace.rewrite.runs import shared
@@ -132,9 +132,9 @@ def _fix(number: int, composed: Sequence[Composed], steps: Sequence[Step]) -> Fi
         rewrite="",
         title=wording.title([line for each in composed if each.edits for line in each.told]),
         edits=tuple(edit for each in composed for edit in each.edits),
-        safe=all(is_safe(step.case.found, step.exact) for step in steps),
+        safe=all(is_safe(step.case.found, step.exact, step.rewrite.effect) for step in steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),
-        doubts=_united(one.doubts for one in facts),
+        doubts=_united(doubts(step.case.facts, step.rewrite.effect) for step in steps),
         assumes=_united(one.assumes for one in facts),
     )
 

@@ -17,7 +17,7 @@ from fixinplace.model import View
 from fixinplace.rewrite.reads import parse
 
 _OWN_INVERSE = ("t", "T", "mT", "H", "mH", "adjoint", "transpose", "swapaxes", "swapdims")
-_SHAPES = ("view", "view_as", "unflatten", "squeeze")
+_SHAPES = ("view", "view_as", "unflatten", "squeeze", "reshape", "reshape_as", "flatten", "ravel")
 _MOST_SCATTERS = 1
 """A chain that needs more is read more easily as a clone and a store."""
 

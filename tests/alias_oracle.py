@@ -10,6 +10,10 @@ from dataclasses import dataclass
 import torch
 
 _ERRORS = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError, NameError)
+_OVERLAPS = "refer to a single memory location"
+OVERLAP = "operands overlap"
+"""The error for operands that overlap in part; torch finds them only where the elements are dense, so that a program
+that does not raise is no more defined than one that does."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def run(text: str, flag: int, reference: bool) -> Outcome | str:
                     )
                 return _seen(namespace, flag)
         except _ERRORS as error:
-            return type(error).__name__
+            return OVERLAP if _OVERLAPS in str(error) else f"{type(error).__name__}: {error}"
 
 
 def _seen(namespace: dict[str, object], flag: int) -> Outcome:

@@ -86,11 +86,11 @@ class Writer:
             return text
         return text + self.chance.choice(("", "", "", "  # kept"))
 
-    def add(self) -> None:
+    def add(self, template: str = "") -> None:
         """One more statement that runs, or none if none of a few does."""
         for _ in range(4):
             try:
-                lines = _laid_out(self.statement(0))
+                lines = _laid_out(self.fill(template) if template else self.statement(0))
             except _NoSuchName:
                 continue
             if self._runs("\n".join(lines)):
@@ -113,7 +113,7 @@ class Writer:
     def result(self) -> str:
         """What is returned: some of the tensors, by name, and the containers."""
         names = [name for name in NAMES if all(name in world for world in self.worlds)]
-        kept = [name for name in names if self.chance.random() < 0.6] or names[:1]
+        kept = [name for name in names if self.chance.random() < (0.7 if self.certain else 0.6)] or names[:1]
         return "{" + ", ".join(f'"{name}": {name}' for name in kept) + "}"
 
 
@@ -141,7 +141,9 @@ def program(chance: random.Random) -> str:
     for line in START:
         writer.lines.append(line)
         assert writer._runs(line)
-    for _ in range(chance.randint(2, 7)):
+    for name in ("u", "v", "w")[: chance.randint(1, 3) if writer.certain else 0]:
+        writer.add(f"{name} = {{v}}")
+    for _ in range(chance.randint(2, 6)):
         writer.add()
         if chance.random() < 0.04:
             writer.lines += ["if flag:", f"    return {writer.result()}"]

@@ -87,7 +87,7 @@ _WRITES = (
     "{x}[{i}] {o}= {e}", "{X}[{X} > 0.8] = 0.25", "{X}[{X} > 0.8] {o}= 2", "{c}", "{c}", "{c}", "{w}", "{w}",
     "{n} = {c}", "{X} = {X}.mul_({e})", "{n} = {c} * {e}", "{n} = {e} + {c}", "{n} = {n} = {c}", "{n} = {w}",
     "{x} {o}= {e}; {c}", "{n} = [{c}, {x}][0]", "{v}[{i}] = {e}", "{x}[{i}][{i}] = {e}", "{x}.t_()",
-    "{x}.unsqueeze_(0)", "{x}.squeeze_()", "{x}.transpose_(0, 1)", "{n} = {x}.t_()", "{x}.data.mul_(2)", "{x}.detach_()",
+    "{x}.unsqueeze_(0)", "{x}.squeeze_()", "{x}.transpose_(0, 1)", "{n} = {x}.t_()", "{x}.data.mul_(2)",
     "{X}[0], {X}[1] = {e}, {e}", "{x}[{i}] = {x}[{i}] = {e}", "{x}[torch.tensor([0, 2])] = {e}",
     "{n} = [t.mul_(2) for t in ({x}, {x})][0]", "{n} = torch.stack([r * 2 for r in {x}])", "{n} = (lambda: {c})()",
     "{f}({x})", "{f}({v})", "{l}[0] += 1", "{l}[0].mul_({e})", "{l}.append({x})", "box.t += 1", "box.t.mul_({e})",
@@ -124,7 +124,7 @@ KIN = {
         "{X}.masked_fill_({X} > 0.8, 0.1)", "{X}.neg_().abs_()", "{X}.add_({e}).mul_({e})", "torch.sigmoid_({X})",
         "F.relu({X}, inplace=True)", "{X}[{i}].mul_({e})", "{X}.{m}.mul_({e})", "{X}.{m}[{i}].add_({e})",
         "{X}[{i}].zero_()", "{X}[{i}].copy_({e})", "{X}.fill_diagonal_(0.5)", "{X}.uniform_()", "{X}.{m}.zero_()",
-        "{X}[{i}].{m}.mul_({e})", "{X}.detach_()", "{X}.clamp_(max=0.9)",
+        "{X}[{i}].{m}.mul_({e})", "{X}.clamp_(max=0.9)",
     ),
     "s": (
         "{x} {o}= {e}", "{x} {o}= {e}", "{x} {o}= {e}", "{x}[{i}] = {e}", "{x}[{i}] {o}= {e}", "{c}", "{c}", "{c}", "{c}",

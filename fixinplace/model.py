@@ -102,6 +102,12 @@ class Call:
     """One call of an in-place module (`self.relu(x)`): the caller's tensor is written there too.
 
     `usage`, `target`, `place` and `read_later` mean what they mean in `Facts`, for the call's first argument.
+    whole: the call returns the very tensor that it writes.  `nn.Sequential(nn.ReLU(True), nn.Linear(4, 4))` does not;
+    head: the part of such a module that writes, `self.body[0]`, if that may come first by itself: what it does to
+    its own result changes nothing.
+    argument: where the written tensor is passed; the first argument if None.
+
+    A function that writes its parameter, and hands the new tensor back instead, is called in the same way.
     """
 
     span: Span
@@ -110,6 +116,9 @@ class Call:
     place: Place
     usage: Usage
     read_later: bool
+    whole: bool = True
+    head: str | None = None
+    argument: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +162,18 @@ class Facts:
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
+    gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
+    part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
     torch: the name under which torch itself is bound here, or None.
     family: the names that certainly share the target's storage, the root of all views first; empty if no other does.
     through: for a view without a name, the operations that lead to it from the target.
     module_calls: for an in-place module or flag in a constructor, the calls that were found.
     all_calls_seen: no other call of that module can exist.
+    hand_back: for a written parameter whose callers look at it and are all seen (they are in `module_calls`): the edit
+    that makes the function return it, empty where it does already.
+    excused: what a comparison of the function's calls may see: that it no longer writes its argument, or returns more.
     """
 
     place: Place
@@ -174,13 +188,17 @@ class Facts:
     first: bool = True
     mixed: bool = False
     relaid: bool = False
+    gaps: bool = False
     mask: bool = False
+    part: bool = False
     scalar: bool = False
     torch: str | None = None
     family: tuple[Holder, ...] = ()
     through: tuple[View, ...] = ()
     module_calls: tuple[Call, ...] = ()
     all_calls_seen: bool = False
+    hand_back: tuple[Edit, ...] = ()
+    excused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +251,7 @@ class Fix:
 
     `safe` is the static half of the verdict: all conditions follow from static facts.
     `parameter` names the argument whose caller sees the write today and would not see it afterwards.
+    `excused`: beginnings of the paths that may differ between runs, since every caller in sight was looked at.
     """
 
     group: int
@@ -243,6 +262,7 @@ class Fix:
     parameter: str | None = None
     doubts: tuple[str, ...] = ()
     assumes: tuple[str, ...] = ()
+    excused: tuple[str, ...] = ()
     ruling: Ruling | None = None
 
 

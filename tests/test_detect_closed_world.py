@@ -56,7 +56,7 @@ INSIDE = {
     "dtype by options": "h += torch.ones(3, **{'dtype': torch.float64})\n    return h",
     "array": "import numpy as np\n    h += torch.from_numpy(np.ones(3))\n    return h",
     "layout": "t = h.reshape(1, 3).t()\n    t.masked_fill_(t > 1, 0.5)\n    return t.t().view(-1)",
-    "two cuts": "a, b = h.tensor_split(2)\n    c, d, e = h.tensor_split(3)\n    a += 1\n    return c",
+    "two cuts": "a, b = h.tensor_split(2)\n    c, d, *e = h.tensor_split(3)\n    a += 1\n    return c",
     "pieces of windows": "a, b = h.unfold(0, 2, 1).unbind(0)\n    a += 1\n    return b",
     "pieces of earlier rounds": "p = w\n    for d in (0, 1):\n        a, b = h.chunk(2, d)\n        b += 1\n        q, p = p, a\n"
     "    return q",

@@ -14,9 +14,15 @@ def last(code: str) -> Facts:
 
 
 SEEN = {
-    "same tensor by another name": ("live-alias", "y = x.exp()\n    z = y\n    y += 1\n    return z + y"),
-    "view read later": ("live-view", "y = x.exp()\n    v = y.view(-1)\n    y += 1\n    return v.sum() + y"),
-    "base read later": ("live-view", "y = x.exp()\n    v = y[0]\n    v += 1\n    return y + v"),
+    "same tensor by another name": (
+        "live-alias",
+        "y = x.exp()\n    z = y if x.ok else x\n    y += 1\n    return z + y",
+    ),
+    "view read later": (
+        "live-view",
+        "y = x.exp()\n    v = y.view(-1) if x.ok else y\n    y += 1\n    return v.sum() + y",
+    ),
+    "base read later": ("live-view", "y = x.exp()\n    v = y[0] if x.ok else y\n    v += 1\n    return y + v"),
     "reshape may be a view": ("live-view", "y = x.exp()\n    v = y.reshape(-1)\n    v += 1\n    return y.sum()"),
     "dropout in eval is its input": (
         "live-view",
@@ -33,7 +39,7 @@ SEEN = {
         "loop-variable",
         "y = x.exp()\n    for row in y:\n        x.use(row)\n        y += 1\n    return x",
     ),
-    "chunk of what is read later": ("live-view", "y = x.exp()\n    a, b = y.chunk(2)\n    a += 1\n    return y"),
+    "chunk of what is read later": ("live-view", "y = x.exp()\n    a, *b = y.chunk(2)\n    a += 1\n    return y"),
     "global": ("closure", "def g():\n        y.add_(1)\n    y = x.exp()\n    g()\n    return y"),
     "identity helper": (
         "live-alias",

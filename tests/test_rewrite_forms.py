@@ -301,12 +301,12 @@ def test_functions_flags_and_outs(before, after, site):
 @pytest.mark.parametrize(
     ("before", "after", "site"),
     [
-        pytest.param("x.zero_()", "x = torch.zeros_like(x)", at("x.zero_()", "Tensor.zero_"), id="zero"),
-        pytest.param("torch.zero_(x)", "x = torch.zeros_like(x)", at("torch.zero_(x)", "torch.zero_"),
+        pytest.param("x.zero_()", "x = torch.fill(x, 0)", at("x.zero_()", "Tensor.zero_"), id="zero"),
+        pytest.param("torch.zero_(x)", "x = torch.fill(x, 0)", at("torch.zero_(x)", "torch.zero_"),
                      id="zero-function"),
         pytest.param("x.zero_()", "x = x.clone().zero_()", at("x.zero_()", "Tensor.zero_", torch=None), id="no-torch"),
-        pytest.param("x.fill_(2)", "x = t.full_like(x, 2)", at("x.fill_(2)", "Tensor.fill_", torch="t"), id="fill"),
-        pytest.param("x.fill_(-1e9)", "x = torch.full_like(x, -1e9)", at("x.fill_(-1e9)", "Tensor.fill_"), id="sign"),
+        pytest.param("x.fill_(2)", "x = t.fill(x, 2)", at("x.fill_(2)", "Tensor.fill_", torch="t"), id="fill"),
+        pytest.param("x.fill_(-1e9)", "x = torch.fill(x, -1e9)", at("x.fill_(-1e9)", "Tensor.fill_"), id="sign"),
         pytest.param("x.fill_(v)", "x = torch.fill(x, v)", at("x.fill_(v)", "Tensor.fill_"), id="tensor-or-number"),
         pytest.param("x.fill_(value=v)", "x = torch.fill(x, v)", at("x.fill_(value=v)", "Tensor.fill_"),
                      id="by-keyword"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from rewriting import at, fixed, plan, rewritten, statement
 
-from fixinplace import source
+from fixinplace import catalogue, source
 from fixinplace.model import Call, Certainty, Fix, Found, Place, Refused, Span, Usage
 from fixinplace.rewrite import plan as plan_found
-from fixinplace.rewrite.base import Effect
+from fixinplace.rewrite.base import Case, Effect
 from fixinplace.rewrite.conditions import is_safe
 
 MODULE = """\
@@ -206,8 +206,8 @@ def test_sites_of_one_statement_share_edits_and_doubts():
                      id="random-flag"),
         pytest.param("torch.add(a, b, out=x)", at("torch.add(a, b, out=x)", "torch.add(out=)"), True, id="out"),
         pytest.param("torch.eq(a, b, out=x)", at("torch.eq(a, b, out=x)", "torch.eq(out=)"), False, id="out-cast"),
-        pytest.param("x.zero_()", at("x.zero_()", "Tensor.zero_"), False, id="zero"),
-        pytest.param("x.fill_(2)", at("x.fill_(2)", "Tensor.fill_"), False, id="fill-number"),
+        pytest.param("x.zero_()", at("x.zero_()", "Tensor.zero_"), True, id="zero"),
+        pytest.param("x.fill_(2)", at("x.fill_(2)", "Tensor.fill_"), True, id="fill-number"),
         pytest.param("x.fill_(v)", at("x.fill_(v)", "Tensor.fill_"), True, id="fill"),
         pytest.param("x.copy_(y)", at("x.copy_(y)", "Tensor.copy_"), False, id="copy"),
         pytest.param("x.normal_()", at("x.normal_()", "Tensor.normal_"), False, id="random"),
@@ -239,7 +239,9 @@ def test_a_guess_is_never_safe(certainty, safe):
     site = finding.site
     moved = type(site)(site.rule, site.op, site.target, site.span, site.statement, site.function, certainty)
 
-    assert is_safe(Found(moved, at("x += 1", "").facts), exact=True, effect=Effect.REBIND) is safe
+    case = Case(Found(moved, at("x += 1", "").facts), catalogue.writer("Tensor.__iadd__"), "x")
+
+    assert is_safe(case, exact=True, effect=Effect.REBIND) is safe
 
 
 def test_a_statement_is_as_safe_as_its_least_safe_site():

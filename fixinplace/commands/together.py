@@ -48,7 +48,7 @@ def groups(items: Sequence[Input], probes: Callable[[Input], tuple[Probe, ...]])
 def _optimistic(item: Input) -> str:
     """The text with every fix made that no caller has to agree to."""
     found = pipeline.fixes(pipeline.analyse(item.source, item.enabled).findings)
-    edits = [edit for fix in found.values() if fix.parameter is None for edit in fix.edits]
+    edits = [edit for fix in found.values() if fix.parameter is None and not fix.excused for edit in fix.edits]
     return apply(item.source.part.text, edits)
 
 

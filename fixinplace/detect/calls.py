@@ -41,6 +41,10 @@ _ARITHMETIC = frozenset(
     " reshape_as masked_select index_select eq ne lt le gt ge sub_ mul_ div_ addcmul_ lerp_ masked_fill_".split()
 )
 """Methods that no class but a tensor's has: what they are given is computed with, whatever is known of the receiver."""
+_KEEPS_NOTHING = ("clone", "size", "dim", "numel", "stride", "nelement", "ndimension", "is_floating_point")
+"""Methods after which nothing of their tensor is kept for backward."""
+_STORES = ("add_", "sub_", "mul_", "div_", "copy_", "fill_", "zero_", "masked_fill_", "index_add_", "index_copy_")
+"""In-place methods that keep nothing of what they wrote: `exp_` keeps its result, which a later store changes."""
 _PRINTERS = ("print", "str", "repr", "format", "pprint", "ascii")
 _TEXTS = ("__repr__", "__str__", "__format__", "format", "format_map")
 _LOGS = ("debug", "info", "warning", "error", "exception", "critical", "log", "write")
@@ -55,7 +59,8 @@ class Calls(TorchCalls):
             writes = catalogue.writer(f"Tensor.{node.func.attr}") is not None
             stores = writes and (isinstance(node.func.value, ast.Subscript) or self.is_view(node.func.value))
             before = self.state.unread
-            base = self.peek(node.func.value) if stores else self.evaluate(node.func.value)
+            quiet = stores or node.func.attr in _KEEPS_NOTHING
+            base = (self.peek if stores else self.glance if quiet else self.evaluate)(node.func.value)
             if stores and base.tensor:
                 return self.store_by_method(node, node.func, base, before)
             if base.kind is Kind.PATH:
@@ -149,7 +154,8 @@ class Calls(TorchCalls):
                 seen = self.write(node, f"Tensor.{name}", "FIP116", func.value, base, joined(arguments))
                 seen.hazards.clear()
             return base
-        self.read(base)
+        if name not in _KEEPS_NOTHING:
+            self.read(base)
         row = catalogue.result(f"Tensor.{name}")
         if row is None:
             self.escape(base, None, f"`.{name}(...)` may keep the tensor or look at its identity")
@@ -164,6 +170,8 @@ class Calls(TorchCalls):
         seen = self.program.observed.get((span.start, span.end, f"Tensor.{func.attr}"))
         if seen is not None and isinstance(func.value, ast.Subscript):
             self.finish(seen, base, before)
+            if func.attr not in _STORES:
+                self.read(base)
         elif seen is not None:
             self.finish_view(seen, base, before & self.state.unread)
             self.read(base)

@@ -68,7 +68,8 @@ class Expressions(Operators):
             case ast.Subscript():
                 return self.subscript(node)
             case ast.BinOp(left=left, op=op, right=right):
-                return self.binary(node, self.evaluate(left), self.evaluate(right), op)
+                look = self.glance if isinstance(op, (ast.Add, ast.Sub)) else self.evaluate
+                return self.binary(node, look(left), look(right), op)
             case ast.UnaryOp(op=op, operand=operand):
                 return self.unary(node, self.evaluate(operand), op)
             case ast.Compare():
@@ -217,8 +218,8 @@ class Expressions(Operators):
 
     def attribute(self, node: ast.Attribute) -> Value:
         """`base.attr`."""
-        base = self.evaluate(node.value)
         attr = node.attr
+        base = self.glance(node.value) if attr in ("shape", *_SHAPES) else self.evaluate(node.value)
         match base.kind:
             case Kind.TENSOR:
                 return self.tensor_attribute(base, attr)

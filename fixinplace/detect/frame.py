@@ -32,7 +32,7 @@ from fixinplace.detect.values import (
     turned,
     with_gradient,
 )
-from fixinplace.model import Call, Hazard, Span
+from fixinplace.model import Call, Edit, Hazard, Span
 from fixinplace.source import Text
 
 
@@ -107,7 +107,6 @@ Key = tuple[str, str]
 """Class name ("" for functions of the module) and function name."""
 HELD = "a container holds it"
 """What is in a container is followed: nobody out of sight has it yet."""
-STRIDES = "the out-of-place form may have other strides, and the file uses what depends on them"
 
 
 @dataclass
@@ -125,6 +124,10 @@ class Program:
     learnt: object = None
     exposed: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Parameters whose arguments somebody may look at after a call in this file."""
+    handed: dict[Key, dict[str, dict[int, Call | None]]] = field(default_factory=lambda: defaultdict(dict))
+    """The calls by parameter and position; None for one that cannot bind a new tensor to what it passes."""
+    hands: dict[Key, dict[str, tuple[Edit, ...]]] = field(default_factory=dict)
+    """Parameters that a function returns, or could, with the edits that make it do so."""
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -136,6 +139,8 @@ class Program:
     tells_history: bool = False
     clones: set[str] = field(default_factory=set)
     """Labels of the storages that `x = x.clone()` makes."""
+    detaches: bool = False
+    """The file calls `detach_`, which takes no view."""
     reshapes: bool = False
     """Some function of the file changes the shape, the strides or the storage of a tensor."""
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
@@ -162,6 +167,7 @@ class Program:
         self.arguments.clear()
         self.modes.clear()
         self.exposed.clear()
+        self.handed.clear()
         for info in self.index.classes.values():
             info.known, info.attrs = info.attrs, {}
         self.observed.clear()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from fixinplace.detect.callers import Callers
 from fixinplace.detect.frame import Key
-from fixinplace.detect.index import ClassInfo, parameter_names, substitute
+from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.library import flatten
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd, writes_by_name
@@ -26,17 +27,17 @@ from fixinplace.detect.values import (
     join,
     join_live,
     memories,
-    overlap,
     tensor,
 )
-from fixinplace.detect.writes import Writes
 
 
-class Functions(Writes):
+class Functions(Callers):
     """Evaluates calls of functions."""
 
     def arguments(self, node: ast.Call) -> list[Value]:
         """Values of all arguments, in order of evaluation."""
+        if isinstance(node.func, ast.Name) and node.func.id == "len" and len(node.args) == 1:
+            return [self.glance(node.args[0])]
         values = [self.read(self.evaluate(a.value if isinstance(a, ast.Starred) else a)) for a in node.args]
         return values + [self.read(self.evaluate(k.value)) for k in node.keywords]
 
@@ -47,7 +48,7 @@ class Functions(Writes):
             program.modes[key].add(self.grad)
         given, left = _given(node, function, arguments, skip)
         self._note_arguments(key, given)
-        self._note_exposed(node, key, function, given)
+        self.note_exposed(node, key, function, given)
         summary = program.summaries.get(key)
         if summary is None:
             return self.unseen(node, arguments)
@@ -71,15 +72,6 @@ class Functions(Writes):
         found = self.program.index.method(cls, "__init__")
         if found is not None:
             self._note_arguments((found[0].name, "__init__"), _given(node, found[1], arguments, 1)[0])
-
-    def _note_exposed(self, node: ast.Call, key: Key, function: Function, given: dict[str, Value]) -> None:
-        """Remember the parameters whose arguments are looked at after this call: a write to them would be missed."""
-        names = parameter_names(function)
-        nodes = dict(zip(names, node.args, strict=False)) | {k.arg: k.value for k in node.keywords if k.arg}
-        for name, value in given.items():
-            others = (other.memory for each, other in given.items() if each != name)
-            if self.is_seen_later(node, nodes.get(name), value) or any(overlap(value.memory, m) for m in others):
-                self.program.exposed[key].add(name)
 
     def _note_arguments(self, key: Key, given: dict[str, Value]) -> None:
         for name, value in given.items():

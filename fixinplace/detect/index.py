@@ -211,8 +211,21 @@ def build(tree: ast.Module) -> Index:
     kept -= loaded | index.rebound | set(_exported(tree))
     index.private = frozenset(name for name in kept if name.startswith("_"))
     index.program = any(_runs(statement, {*index.functions, *index.classes}) for statement in tree.body)
-    index.closed = (frozenset(kept) if index.program else index.private) & _called_plainly(tree)
+    nested = _nested_functions(tree) - loaded
+    index.closed = ((frozenset(kept) if index.program else index.private) | nested) & _called_plainly(tree)
     return index
+
+
+def _nested_functions(tree: ast.Module) -> frozenset[str]:
+    """Names that functions inside functions have, and nothing else in the file."""
+    methods = {id(f) for n in ast.walk(tree) if isinstance(n, ast.ClassDef) for f in n.body}
+    outer = {id(f) for f in tree.body}
+    every = [n for n in ast.walk(tree) if isinstance(n, Function)]
+    inner = [f for f in every if id(f) not in methods | outer and not f.decorator_list]
+    names = [f.name for f in every] + [n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    names += [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    names += [n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)] + [name for name, _ in all_imports(tree)]
+    return frozenset(f.name for f in inner if names.count(f.name) == 1)
 
 
 def _called_plainly(tree: ast.Module) -> set[str]:

@@ -113,6 +113,11 @@ class Kinship(Gradients):
         writes = any(isinstance(n, ast.Attribute) and n.attr.endswith("_") for n in ast.walk(node))
         return link is not None and bool(link.steps) and not writes
 
+    def glance(self, node: ast.expr) -> Value:
+        """The value of an operand of which nothing is kept for backward: of `+` and `-`, of `clone()` and `len()`."""
+        plain = isinstance(node, ast.Name) or self.is_view_chain(node) or isinstance(node, ast.Subscript)
+        return self.peek(node) if plain else self.evaluate(node)
+
     def is_view(self, node: ast.expr) -> bool:
         """True for `x.t()` and for a name that is linked to another one."""
         return node.id in self.state.links if isinstance(node, ast.Name) else self._is_view(node)

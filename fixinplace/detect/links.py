@@ -20,10 +20,10 @@ from fixinplace import catalogue
 from fixinplace.detect.liveness import Names, loads
 from fixinplace.model import Holder, View
 
-_PROPERTIES = ("T", "mT", "H", "mH")
-_MAY_COPY = ("reshape", "flatten", "ravel", "reshape_as")
-"""Views of a tensor whose elements lie next to each other in order, copies of others."""
-_PAST_AUTOGRAD = ("detach", "data", "numpy", "storage", "untyped_storage", "positive", "as_subclass", "conj")
+_PROPERTIES = ("T", "mT", "H", "mH", "real", "imag")
+_MAY_COPY = ("reshape", "flatten", "ravel", "reshape_as", "as_strided")
+"""Views of a tensor whose elements lie next to each other in order; of others copies, or views that a clone has not."""
+_PAST_AUTOGRAD = ("detach", "data", "numpy", "storage", "untyped_storage", "as_subclass")
 _PIECES = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 
 
@@ -101,7 +101,7 @@ def _piece(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
     """`x.chunk(2)[0]`: one of the views that a call gives at once."""
     match value, index:
         case ast.Call(func=ast.Attribute(value=inner, attr=attr)), ast.Constant(value=int(i)) if attr in _PIECES:
-            return _longer(*_operands(value, inner, attr, shown, f"[{i}]"))
+            return _cut(_longer(*_operands(value, inner, attr, shown, f"[{i}]")), i, 0)
     return None
 
 
@@ -110,10 +110,19 @@ def pieces(node: ast.expr, count: int, shown: Shown) -> list[Link]:
     found: list[Link | None] = []
     match node:
         case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _PIECES:
-            found = [_longer(*_operands(node, value, attr, shown, f"[{i}]")) for i in range(count)]
+            found = [_cut(_longer(*_operands(node, value, attr, shown, f"[{i}]")), i, count) for i in range(count)]
         case ast.Name(id=name) if shown.is_tensor(name):
             found = [Link(name, (_element(i),)) for i in range(count)]
     return [link for link in found if link is not None]
+
+
+def _cut(link: Link | None, index: int, count: int) -> Link | None:
+    """The link of one piece of several, with its position and their number among the arguments of the step."""
+    if link is None:
+        return None
+    *steps, last = link.steps
+    piece = View(f"{last.op}[]", last.before, last.after, (str(index), str(count), *last.arguments))
+    return Link(link.base, (*steps, piece), link.reads)
 
 
 def _element(i: int) -> View:
@@ -125,8 +134,9 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
     writer = catalogue.writer(f"Tensor.{attr}")
     if writer is not None and writer.rule is not None and not shown.is_torch(value):
         return chain(value, shown)
-    if attr in _MAY_COPY and isinstance(value, ast.Name) and shown.is_in_order(value.id):
-        return _longer(*_operands(node, value, attr, shown))
+    if attr in _MAY_COPY:
+        ordered = isinstance(value, ast.Name) and shown.is_in_order(value.id)
+        return _longer(*_operands(node, value, attr, shown)) if ordered else None
     row = catalogue.result(f"Tensor.{attr}")
     if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import Functions
@@ -28,6 +28,34 @@ CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterL
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
 _NAMED = ("named_modules", "named_children", "named_parameters", "named_buffers")
+
+
+_REPEATABLE = ("torch.nn.ReLU", "torch.nn.ReLU6", "torch.nn.Hardtanh")
+"""Modules that leave what they have made as it is, and pass its gradient on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """Where a part stands in the Sequential that is called: how it is reached, and if the call returns its argument.
+
+    path: None once a part is not the first of those around it.
+    """
+
+    path: str | None
+    whole: bool
+
+    def part(self, number: int) -> _Within:
+        """The same for one of the parts."""
+        return _Within(f"{self.path}[0]" if number == 0 and self.path is not None else None, self.whole)
+
+    def head(self, part: Value) -> str | None:
+        """The text that calls the part before the whole, see `Call`."""
+        return self.path if part.name in _REPEATABLE else None
+
+
+def _is_in_place(module: Value) -> bool:
+    """True for a module that returns what it is given: an in-place one, a Sequential of such."""
+    return all(map(_is_in_place, module.items)) if module.items else bool(module.flags)
 
 
 class Modules(Functions):
@@ -90,12 +118,14 @@ class Modules(Functions):
                 return self.dispatched(node, found, arguments)
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
-            return self.sequential(node, module, arguments[0], first)
+            text = self.program.part.slice(self.program.part.span(node.func))
+            return self.sequential(node, module, arguments[0], first, _Within(text, _is_in_place(module)))
         row = catalogue.result(module.name)
         if module.flags:
+            alone = len(module.flags) == 1 and not module.items
             for flag in module.flags:
                 value = arguments[0] if arguments else UNKNOWN
-                self.note_call(flag, node, first, value)
+                self.note_call(flag, node, first, value, alone)
             if len(module.flags) == 1 and not module.items and arguments:
                 return self.as_tensor(arguments[0])
         if row is not None and module.name not in CONTAINERS and module.name != "torch.nn.Sequential":
@@ -105,28 +135,31 @@ class Modules(Functions):
             return replace(result, live=True)
         return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
 
-    def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None) -> Value:
+    def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: _Within) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""
         entry = value
-        for part in module.items:
+        for number, part in enumerate(module.items):
+            inside = within.part(number)
             if (
                 part.flags
                 and not part.items
                 and (overlap(value.memory, entry.memory) or value.maybe or not value.memory)
             ):
                 for flag in part.flags:
-                    self.note_call(flag, node, first, value)
+                    self.note_call(flag, node, first, value, inside.whole, inside.head(part))
             elif part.flags and not part.items:
                 continue
-            value = self.module_call_quietly(node, part, value, first)
+            value = self.module_call_quietly(node, part, value, first, inside)
         return value
 
-    def module_call_quietly(self, node: ast.Call, part: Value, value: Value, first: ast.expr | None) -> Value:
+    def module_call_quietly(
+        self, node: ast.Call, part: Value, value: Value, first: ast.expr | None, within: _Within
+    ) -> Value:
         """One part of a Sequential, called with what the part before it returned."""
         if part.flags and not part.items:
             return value
         if part.name == "torch.nn.Sequential" and part.exact:
-            return self.sequential(node, part, value, first)
+            return self.sequential(node, part, value, first, within)
         row = catalogue.result(part.name)
         if row is not None:
             return of_result(self, node, row, [value], module=True)

@@ -191,7 +191,7 @@ def is_private(program: Program, key: Key) -> bool:
 
 def is_closed(program: Program, key: Key) -> bool:
     """True for a function whose every call stands in this file and says which argument is whose."""
-    return not key[0] and key[1] in program.index.closed
+    return not key[0] and key[1].rpartition(".")[2] in program.index.closed
 
 
 def trusts_callers(program: Program, key: Key) -> bool:

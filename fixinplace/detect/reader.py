@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.detect.anatomy import looks
+from fixinplace.detect.callers import hands
 from fixinplace.detect.frame import Key, Place, Program, State
 from fixinplace.detect.index import ClassInfo, Summary, all_imports, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
@@ -64,7 +65,7 @@ def read(part: Text, tree: ast.Module) -> Program:
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
-    program.reshapes = reshapes(part.text)
+    program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text
     for sentence in (*_whole_file(tree), *looks(tree)):
         program.doubt(sentence)
     for info in program.index.classes.values():
@@ -196,6 +197,8 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
         result = replace(promised, memory=result.memory, maybe=result.maybe)
     own_work = all(d.rsplit(".", 1)[-1] in _PLAIN_DECORATORS for d in decorators)
     kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept) | _captured(frame)
+    if info is None and not suspended:
+        program.hands[key] = hands(frame, function)
     program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept, dict(frame.into))
     _nested(program, frame, info)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from typing import cast
 
-from fixinplace.detect.frame import STRIDES, Key, Observation, Program
+from fixinplace.detect.frame import Key, Observation, Program
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.values import join_live
-from fixinplace.model import Certainty, Facts, Found, Hazard, Holder, Place, Site, Usage, View
+from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
 from fixinplace.names import REFUSALS, Kind
 
 _FIRST = ("no-grad", "initialiser", "optimizer", "running-statistics", "detached", "untracked", "finished")
@@ -38,12 +39,10 @@ def _facts(program: Program, seen: Observation) -> Facts:
         seen.hazards.setdefault("untracked", Hazard("untracked", sentence))
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
-    if seen.gaps and program.sees_copies:
-        seen.doubts.setdefault(STRIDES)
     if seen.renamed and program.tells_history:
         seen.doubts.setdefault("the file prints tensors, and their text names the operation that made them")
-    closed = _closed(program, seen)
-    if closed:
+    closed, handed = _closed(program, seen), _handed(program, seen)
+    if closed or handed is not None:
         seen.assumes.setdefault(f"all callers of `{seen.function}` stand in this file")
     return Facts(
         place=cast(Place, facts["place"]),
@@ -51,18 +50,23 @@ def _facts(program: Program, seen: Observation) -> Facts:
         hazards=_sorted(seen.hazards),
         doubts=tuple(seen.doubts),
         assumes=tuple(seen.assumes),
-        parameter=None if closed else cast("str | None", facts.get("parameter")),
+        parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
         read_later=bool(facts.get("read_later")),
         in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
+        gaps=seen.gaps and program.sees_copies,
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         mask=bool(facts.get("mask")),
+        part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),
         torch=cast("str | None", facts.get("torch")),
         family=cast("tuple[Holder, ...]", facts.get("family", ())),
         through=cast("tuple[View, ...]", facts.get("through", ())),
+        module_calls=handed.calls if handed is not None else (),
+        hand_back=handed.edits if handed is not None else (),
+        excused=_excused(seen, bool(handed and handed.edits)) if closed or handed is not None else (),
     )
 
 
@@ -72,6 +76,37 @@ def _closed(program: Program, seen: Observation) -> bool:
     if key is None or parameter is None or not is_closed(program, key):
         return False
     return parameter not in program.exposed[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """How a written parameter comes back to its callers: where it is passed, and the edits of the function."""
+
+    calls: tuple[Call, ...]
+    edits: tuple[Edit, ...]
+
+
+def _handed(program: Program, seen: Observation) -> _Handed | None:
+    """The way back of a parameter that callers look at; None if there is none, or several would be needed."""
+    key, parameter = cast("Key | None", seen.facts.get("key")), cast("str | None", seen.facts.get("parameter"))
+    if key is None or parameter is None or not is_closed(program, key) or parameter not in program.hands.get(key, {}):
+        return None
+    calls = list(program.handed[key].get(parameter, {}).values())
+    written = [one for one in program.observed.values() if one.facts.get("key") == key and "parameter" in one.facts]
+    looked_at = {cast(str, one.facts["parameter"]) for one in written} & program.exposed[key]
+    edits = program.hands[key][parameter]
+    if looked_at != {parameter} or any(one.target != parameter for one in written):
+        return None
+    bound = [call for call in calls if call is not None]
+    if len(bound) < len(calls) or (edits and any(call.usage is not Usage.STATEMENT for call in bound)):
+        return None
+    return _Handed(tuple(sorted(bound, key=lambda call: call.span.start)), edits)
+
+
+def _excused(seen: Observation, returns: bool) -> tuple[str, ...]:
+    """What may differ when the function is called; see `verify/calls.py` for the names."""
+    name = cast("Key", seen.facts["key"])[1].replace(".", ".<locals>.")
+    return (f"{name}() argument {seen.facts['parameter']} ", *([f"{name}() returned "] if returns else []))
 
 
 def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:

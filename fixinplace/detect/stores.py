@@ -74,7 +74,7 @@ class Stores(Expressions):
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
         self.set_attribute(base.name, target.attr, value)
-        self.escape(value, None, f"`.{target.attr}` holds it")
+        self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if target.attr == "forward" or any(target.attr in info.methods for info in self.program.index.classes.values()):
             self.program.doubt(f"the file replaces the method `{target.attr}`")
         self.held |= value.memory | value.maybe
@@ -173,6 +173,8 @@ class Stores(Expressions):
         if base.tensor:
             seen = self.write(node, f"Tensor.__{name}__", "FIP103", target, base, value)
             self.finish(seen, base, unread)
+            if not isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div)):
+                self.read(base)  # what the operator has computed is kept, and a later store changes it
             return
         item = element(base) if base.kind in (Kind.LIST, Kind.DICT) else UNKNOWN
         if item.tensor:

@@ -72,15 +72,16 @@ class Writes(Kinship):
         self._roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
-        self._others(seen, written, owner, node, kin)
+        self.others(seen, written, owner, node, kin)
         self.note_family(seen, owner, kin)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
-        self._doubts(seen, written, place)
+        self._doubts(seen, written, place, owner)
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "key": self.place.key,
             "place": place,
+            "part": place is Place.SUBSCRIPT and chain(target, self) is not None,
             "through": link.steps if link is not None else (),
             "usage": self.usage(node, owner),
             "read_later": bool(seen.facts.get("read_later")) or (isinstance(owner, ast.Name) and owner.id in later),
@@ -140,7 +141,7 @@ class Writes(Kinship):
         cls = self.place.cls
         if not self.grad:
             _add(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
-        elif is_initialiser(self.place.name, _local(written.memory) and live is True and not written.leaf):
+        elif is_initialiser(self.place.name, is_local(written.memory) and live is True and not written.leaf):
             _add(seen, "initialiser", "an initialiser sets up values before autograd looks at them")
         elif self.place.updates or (cls and self.program.index.updates(cls.name)):
             _add(seen, "optimizer", "an optimizer updates its parameters in place by design")
@@ -163,7 +164,7 @@ class Writes(Kinship):
             _add(seen, "optimizer", "a gradient is written, which autograd does not record")
         elif random:
             _add(seen, "initialiser", "random numbers are put in past autograd")
-        elif "data" in parts and (module or (used and base is not None and _local(base.memory))):
+        elif "data" in parts and (module or (used and base is not None and is_local(base.memory))):
             seen.rule, seen.lives[-1] = "FIP111", True if used else None
             sentence = "a write through `.data` changes state that autograd does not see; what it means is the author's"
             _add(seen, "state-update", f"{sentence} to say: use a new tensor, or `torch.no_grad()` outside of forward")
@@ -198,7 +199,7 @@ class Writes(Kinship):
                 return self.evaluate(target)
         return None
 
-    def _others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
+    def others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
                 kin: Mapping[str, Holder] | None = None) -> None:  # fmt: skip
         """Everybody else who may look at the storage and is read later; `kin` can be made anew."""
         own = dotted(owner)
@@ -218,6 +219,8 @@ class Writes(Kinship):
         for memory in written.memory:
             for held, marks in self.state.escapes.items():
                 for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
+                    if mark.sentence == f"`{own}` holds it":
+                        continue
                     _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)
         for memory in written.maybe:
@@ -226,17 +229,6 @@ class Writes(Kinship):
     def is_holder(self, value: Value) -> bool:
         """True for values through which a tensor can be seen."""
         return value.tensor or value.kind in (Kind.LIST, Kind.DICT, Kind.UNKNOWN, Kind.OTHER, Kind.ARRAY)
-
-    def is_seen_later(self, node: ast.Call, argument: ast.expr | None, value: Value) -> bool:
-        """True unless nobody but the called function can look at an argument once the call has begun."""
-        if value.kind in (Kind.NUMBER, Kind.STRING, Kind.SIZE, Kind.NONE):
-            return False
-        own = argument.id if isinstance(argument, ast.Name) else ""
-        if argument is None or not _local(value.memory) or value.maybe or own in self.reads_after(node) | self.captured:
-            return True
-        probe = Observation(node, self.root, "", "", "", "")
-        self._others(probe, value, argument, node)
-        return bool(probe.hazards or probe.doubts) or bool(value.memory & self.iterating)
 
     def _shared(self, seen: Observation, name: str, value: Value, written: Value) -> None:
         if overlap(value.memory, written.memory):
@@ -297,13 +289,20 @@ class Writes(Kinship):
             seen.doubts[f"the file uses `{self.program.dtype_word}`: the plain form may promote"] = None
         seen.assumes["one dtype"] = None
 
-    def _doubts(self, seen: Observation, written: Value, place: Place) -> None:
+    def _layout_of(self, written: Value, place: Place, owner: ast.expr) -> Layout:
+        """How the tensor lies that is bound anew: not the part of it that is written."""
+        whole = self.lookup(owner.id) if isinstance(owner, ast.Name) else written
+        return whole.layout if place in (Place.SUBSCRIPT, Place.VIEW) and whole.tensor else written.layout
+
+    def _doubts(self, seen: Observation, written: Value, place: Place, owner: ast.expr) -> None:
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
-        seen.gaps = seen.gaps or written.layout > Layout.DENSE
+        seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
         seen.relaid = seen.relaid or (self.program.sees_layouts and not ordered)
         seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)
+        if self.program.detaches and (seen.facts.get("family") or seen.rule == "FIP112"):
+            seen.doubts["the file calls `detach_`, which takes no views, and the new tensor may be one"] = None
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
         if not written.memory and place is not Place.TEMPORARY:
@@ -329,19 +328,20 @@ class Writes(Kinship):
         fresh = bool(base.memory) and base.memory <= unread
         seen.facts["finished"] = fresh and bool(seen.facts.get("finished", True))
 
-    def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value) -> None:
-        """An in-place module is called: what it does to its caller's tensor belongs to the flag's site."""
+    def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value, whole: bool = True,
+                  head: str | None = None) -> None:  # fmt: skip
+        """An in-place module is called: what it does to its caller's tensor belongs to the flag's site; see `Call`."""
         seen = next((s for (start, _, _), s in self.program.observed.items() if start == offset), None)
         if seen is None or argument is None:
             return
         place, owner = self.place_of(argument)
-        self._others(seen, value, owner, node)
+        self.others(seen, value, owner, node)
         if place is Place.NAME:
             self._binding(seen, place, owner)
         part = self.program.part
         later = self.reads_after(node)
         read = isinstance(owner, ast.Name) and owner.id in later
-        call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read)
+        call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read, whole, head)
         seen.calls[call.span.start] = call
         for sentence in (*self.doubts, *self.program.whole_file_doubts):
             seen.doubts[sentence] = None
@@ -379,5 +379,6 @@ def _attributes(node: ast.expr) -> Iterator[str]:
             yield from _attributes(value)
 
 
-def _local(memory: Memories) -> bool:
+def is_local(memory: Memories) -> bool:
+    """True if all these storages were made in the function at hand, in this round of its loops."""
     return bool(memory) and all(m.origin is Origin.ALLOCATED for m in memory)

@@ -52,6 +52,8 @@ class Write:
     operand: ast.expr | None
     target: str | None
     read_later: bool
+    apart: bool = False
+    """The value of the call is another one: what is bound comes on a line of its own, and the call stays."""
 
 
 def bind(setting: Setting, writes: Sequence[Write], alone: bool = False) -> dict[ast.Call, Bind]:
@@ -75,6 +77,8 @@ def _decide(setting: Setting, write: Write, writes: Sequence[Write]) -> Bind:
     root, target = setting.node, write.target
     if target is None:
         return Bind.HERE
+    if write.apart:
+        return Bind.HOIST
     bound = walrus(target, root)
     if bound is not None:
         return _decide_walrus(setting, write, target, bound)

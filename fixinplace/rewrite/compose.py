@@ -14,7 +14,7 @@ from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
-from fixinplace.rewrite.kin import Anew, anew
+from fixinplace.rewrite.kin import Anew, anew, around
 from fixinplace.rewrite.lines import assigned, binding, expression
 from fixinplace.rewrite.precedence import parenthesised
 from fixinplace.rewrite.putting import put
@@ -49,11 +49,12 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     calls = {part.span(n).end: n for n in evaluated(setting.node) if isinstance(n, ast.Call)}
     chosen = choose(opened, calls, found)
     taken = chosen.steps
-    writes = _writes(calls, taken, modules)
+    writes = _writes(part, calls, taken, modules)
     needed = copies(setting, taken)
     bound = bind(setting, writes, alone=bool(needed))
     binds = {opened.call(part.span(w.node).end): (bound[w.node], w.target or "") for w in writes}
-    rewriting = _Rewriting(opened, taken, binds)
+    heads = {opened.call(end): head for end, head in _heads(calls, modules, writes).items()}
+    rewriting = _Rewriting(opened, taken, binds, heads)
     visited = opened.small.visit(rewriting)
     assert isinstance(visited, cst.BaseSmallStatement)
     small = rewriting.statement(opened.small, visited)
@@ -113,7 +114,7 @@ def _changed(old: str, new: str) -> str:
     return "\n".join(lines[same:])
 
 
-def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
+def _writes(part: Text, calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
     """Everything whose value must reach a name, in order of evaluation; a link of a chain writes what it is given."""
     plain = {
         step.call: Write(step.call, step.operand, step.case.target, _read_later(step.case.facts))
@@ -123,10 +124,13 @@ def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Seque
     for module in modules:
         call = calls.get(module.span.end)
         target = _caller(module)
-        given = call.args[0] if call is not None and call.args else None
+        given = _given(part, call, module) if call is not None else None
         if call is None or given is None or (target and not isinstance(given, ast.Call) and dotted(given) != target):
             raise Refusal("no-safe-place", "a call of the module has a form that is not rewritten")
-        plain[call] = Write(call, given, target, module.read_later)
+        if module.whole:
+            plain[call] = Write(call, given, target, module.read_later)
+        elif _is_looked_at(module, target):
+            plain[call] = Write(call, given, target, module.read_later, apart=True)
     writes: dict[ast.expr, Write] = {}
     for call in (call for call in calls.values() if call in plain):
         write = plain[call]
@@ -135,6 +139,33 @@ def _writes(calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Seque
             write = replace(write, target=inner.target, read_later=write.read_later or inner.read_later)
         writes[call] = write
     return list(writes.values())
+
+
+def _given(part: Text, call: ast.Call, module: Call) -> ast.expr | None:
+    """What a call passes to be written."""
+    if module.argument is None:
+        return call.args[0] if call.args else None
+    every = [*call.args, *(word.value for word in call.keywords)]
+    return next((one for one in every if part.span(one).end == module.argument.end), None)
+
+
+def _is_looked_at(module: Call, target: str | None) -> bool:
+    """True if somebody sees what a module wrote that returns something else; raises Refusal if it cannot come first."""
+    if target is None or not (module.read_later or "." in target):
+        return False
+    if module.head is None:
+        sentence = f"`{target}` is read later, and the module that writes it is only a part of the one that is called"
+        raise Refusal("live-alias", sentence)
+    return True
+
+
+def _heads(calls: Mapping[int, ast.Call], modules: Sequence[Call], writes: Sequence[Write]) -> dict[int, str]:
+    """For calls that stay, by their ends: the parts of their modules that are called on a line before."""
+    apart = {write.node for write in writes if write.apart}
+    heads = [(m.span.end, m.head) for m in modules if calls.get(m.span.end) in apart and m.head is not None]
+    if len(heads) > len(dict(heads)):
+        raise Refusal("live-alias", "several parts of the module write what it is called with")
+    return dict(heads)
 
 
 def _read_later(facts: Facts) -> bool:
@@ -162,11 +193,13 @@ def _bare(opened: Statement, value: cst.BaseExpression) -> cst.BaseExpression:
 class _Rewriting(cst.CSTTransformer):
     """Rewrites the calls, innermost first; what is hoisted is collected in order of evaluation."""
 
-    def __init__(self, opened: Statement, taken: Sequence[Step], binds: Mapping[cst.Call, tuple[Bind, str]]) -> None:
+    def __init__(self, opened: Statement, taken: Sequence[Step], binds: Mapping[cst.Call, tuple[Bind, str]],
+                 heads: Mapping[cst.Call, str]) -> None:  # fmt: skip
         super().__init__()
         self.header = opened.small.value if opened.header and isinstance(opened.small, cst.Expr) else None
         self.taken = {step.node: step for step in taken if step.rewrite.effect is not Effect.COPY}
         self.binds = binds
+        self.heads = heads
         self.hoisted: list[tuple[str, cst.BaseExpression]] = []
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
@@ -174,6 +207,9 @@ class _Rewriting(cst.CSTTransformer):
         value = self._value(original_node, updated_node)
         how, target = self.binds.get(original_node, (Bind.HERE, ""))
         if how is not Bind.HOIST:
+            return value
+        if original_node in self.heads:
+            self.hoisted.append((target, cst.parse_expression(f"{self.heads[original_node]}({target})")))
             return value
         if "," in target:
             raise Refusal("no-safe-place", "several results are written, and their tuple is used in an expression")
@@ -216,7 +252,7 @@ class _Rewriting(cst.CSTTransformer):
 
 def _put_back(step: Step, value: cst.BaseExpression) -> cst.BaseExpression:
     """The new value of a view without a name, as the value of the tensor that it is a view of."""
-    text = put(step.case.target or "", step.case.facts.through, _code(value))
+    text = put(step.case.target or "", step.case.facts.through, _code(value), around(step.case))
     if text is None:
         raise Refusal("live-view", f"the new value cannot be put back into `{step.case.target}`")
     return cst.parse_expression(text)

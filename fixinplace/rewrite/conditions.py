@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fixinplace.catalogue import Writer
-from fixinplace.model import Certainty, Facts, Found, Refused
-from fixinplace.rewrite.base import Effect
+from fixinplace.model import Certainty, Found, Refused
+from fixinplace.rewrite.base import Case, Effect
+from fixinplace.rewrite.kin import scattered
 
 _NO_COUNTERPART = {
     "no-counterpart": "`{op}` has no out-of-place counterpart",
@@ -34,18 +35,22 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"
 
 
-def doubts(facts: Facts, effect: Effect) -> tuple[str, ...]:
-    """What forbids the word `safe` for a rewrite with this effect: what is cloned first keeps its strides."""
-    relaid = facts.relaid and effect is not Effect.COPY and RELAID not in facts.doubts
+def doubts(case: Case, effect: Effect) -> tuple[str, ...]:
+    """What forbids the word `safe` for a rewrite with this effect.
+
+    What is cloned first keeps its strides, and so does what a new value is put back into by a scatter.
+    """
+    facts = case.facts
+    relaid = (facts.relaid and effect is not Effect.COPY) or (facts.gaps and not scattered(case))
     return (*facts.doubts, RELAID) if relaid else facts.doubts
 
 
-def is_safe(found: Found, exact: bool, effect: Effect) -> bool:
+def is_safe(case: Case, exact: bool, effect: Effect) -> bool:
     """True if all conditions of exactness follow from static facts, and the form is exact: it need not be run.
 
     With mixed dtypes the values are right, but gradients pass through the wider dtype and may round otherwise.
     """
-    facts = found.facts
+    found, facts = case.found, case.facts
     certain = found.site.certainty is not Certainty.GUESSED and facts.tracked is True
     module = found.site.rule in ("FIP107", "FIP108") and not facts.all_calls_seen
-    return exact and certain and not (doubts(facts, effect) or facts.parameter or facts.mixed or module)
+    return exact and certain and not (doubts(case, effect) or facts.parameter or facts.mixed or module)

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from fixinplace import names
-from fixinplace.model import Finding, Fix, Found, Refused, Related, Span
+from fixinplace.model import Edit, Finding, Fix, Found, Refused, Related, Span
 from fixinplace.rewrite import wording
+from fixinplace.rewrite.base import Case, Effect, Rewrite
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
+from fixinplace.rewrite.forms import clone_reads, index_rows
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.reads import parse
+from fixinplace.rewrite.rows import Rows, rows
 from fixinplace.rewrite.runs import shared
 from fixinplace.rewrite.setting import Setting, settings
+from fixinplace.rewrite.slots import Slots, slots
 from fixinplace.source import Text
+
+One = TypeVar("One", str, Edit)
 
 
 def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
     """One finding for each site, in their order; see Note [Groups]."""
     outcomes: dict[Found, Finding] = {}
     opened: list[tuple[Group, list[Found]]] = []
-    for group in groups(found):
+    looped = _looped(part, found)
+    stored = {one for each in looped for one in each.found if not one.facts.hazards}
+    for group in groups([one for one in found if one not in stored]):
         no = {one: why for one in group.sites() if (why := refused(one, writer_of(one))) is not None}
         left = [one for one in group.sites() if one not in no]
         blocked = _blocked(part, no, left)
@@ -34,7 +43,51 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
         outcomes |= {one: _finding(part, one, why) for one, why in no.items()}
     if opened:
         outcomes |= _rewritten(part, settings(part, parse(part.text), _spans(found)), opened)
+    for number, each in enumerate(looped, len(found)):
+        outcomes |= _stored(part, number, each)
+    for number, row in enumerate(_rows(part, found), len(found) + len(looped)):
+        fix = _looping(number, index_rows.REWRITE, row.edits, row.told, [row.found])
+        outcomes[row.found] = replace(_finding(part, row.found, fix), cost=index_rows.REWRITE.cost)
     return tuple(outcomes[one] for one in found)
+
+
+def _looped(part: Text, found: Sequence[Found]) -> list[Slots]:
+    """Stores in loops that can stay, see Note [Clones of what is read]."""
+    return list(slots(part, parse(part.text), found)) if any(one.facts.in_loop for one in found) else []
+
+
+def _stored(part: Text, number: int, each: Slots) -> dict[Found, Finding]:
+    """Findings of the sites that store into one tensor in loops."""
+    sites = [one for one in each.found if not one.facts.hazards]
+    if not each.edits:
+        why = Refused("finished", "nothing of the tensor is kept while the loop stores into it")
+        return {one: _finding(part, one, why) for one in sites}
+    fix = _looping(number, clone_reads.REWRITE, each.edits, each.told, sites)
+    cost = clone_reads.REWRITE.cost
+    return {one: replace(_finding(part, one, fix), cost=cost) for one in sites}
+
+
+def _looping(
+    number: int, rewrite: Rewrite, edits: tuple[Edit, ...], told: Sequence[str], sites: Sequence[Found]
+) -> Fix:
+    """The fix of sites whose statements stay in their loop."""
+    cases = [Case(one, writer, one.site.target) for one in sites if (writer := writer_of(one)) is not None]
+    return Fix(
+        group=number,
+        rewrite=rewrite.name,
+        title=wording.title(told),
+        edits=edits,
+        safe=all(is_safe(case, True, Effect.COPY) for case in cases),
+        doubts=_united(doubts(case, Effect.COPY) for case in cases),
+        assumes=_united(case.facts.assumes for case in cases),
+        excused=_united(case.facts.excused for case in cases),
+    )
+
+
+def _rows(part: Text, found: Sequence[Found]) -> list[Rows]:
+    """Loops over rows that can go by index, see Note [Rows by index]."""
+    wanted = any(hazard.refusal == "loop-variable" for one in found for hazard in one.facts.hazards)
+    return list(rows(part, parse(part.text), found)) if wanted else []
 
 
 def _spans(found: Sequence[Found]) -> Iterator[Span]:
@@ -131,17 +184,18 @@ def _fix(number: int, composed: Sequence[Composed], steps: Sequence[Step]) -> Fi
         group=number,
         rewrite="",
         title=wording.title([line for each in composed if each.edits for line in each.told]),
-        edits=tuple(edit for each in composed for edit in each.edits),
-        safe=all(is_safe(step.case.found, step.exact, step.rewrite.effect) for step in steps),
+        edits=(*(edit for each in composed for edit in each.edits), *_united(one.hand_back for one in facts)),
+        safe=all(is_safe(step.case, step.exact, step.rewrite.effect) for step in steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),
-        doubts=_united(doubts(step.case.facts, step.rewrite.effect) for step in steps),
+        doubts=_united(doubts(step.case, step.rewrite.effect) for step in steps),
         assumes=_united(one.assumes for one in facts),
+        excused=_united(one.excused for one in facts),
     )
 
 
-def _united(sentences: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """All sentences, each once, in order."""
-    return tuple(dict.fromkeys(sentence for some in sentences for sentence in some))
+def _united(several: Iterable[tuple[One, ...]]) -> tuple[One, ...]:
+    """All sentences, or edits, each once, in order."""
+    return tuple(dict.fromkeys(one for some in several for one in some))
 
 
 def _fixed(part: Text, fix: Fix, step: Step) -> Finding:

@@ -22,7 +22,7 @@ from fixinplace.catalogue import Form
 from fixinplace.model import Holder, Place, Usage, View
 from fixinplace.rewrite.base import Case, Effect
 from fixinplace.rewrite.binding import Refusal
-from fixinplace.rewrite.putting import keeps_all, put, seen
+from fixinplace.rewrite.putting import Around, is_piece, keeps_all, put, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,13 @@ def has_value(case: Case) -> bool:
         return facts.place is not Place.SUBSCRIPT
     if facts.usage is not Usage.STATEMENT or (facts.in_loop and not keeps_all(facts.through)):
         return False
-    return put(case.site.target, facts.through, case.site.target) is not None
+    return put(case.site.target, facts.through, case.site.target, around(case)) is not None
+
+
+def around(case: Case) -> Around:
+    """What the text of a new base may use where the site stands."""
+    names = {h.steps: h.name for h in case.facts.family if h.live}
+    return Around(case.facts.torch, names)
 
 
 def must_clone(case: Case) -> bool:
@@ -67,7 +73,19 @@ def must_clone(case: Case) -> bool:
     if not case.facts.family or case.writer.form is Form.VIEW:
         return False
     own, root = _own(case), case.facts.family[0]
-    return bool(_outside(case, own)) and put(root.name, own.steps, own.name) is None
+    return bool(_outside(case, own)) and not is_piece(own.steps) and _back(case, own, root) is None
+
+
+def _back(case: Case, own: Holder, root: Holder) -> str | None:
+    return put(root.name, own.steps, own.name, around(case))
+
+
+def scattered(case: Case) -> bool:
+    """True if the new value of a view is put into a copy of its base, and the view made again from that."""
+    if not case.facts.family or case.target is None:
+        return False
+    own = _own(case)
+    return bool(_outside(case, own)) and not keeps_all(own.steps)
 
 
 def _own(case: Case) -> Holder:
@@ -91,7 +109,7 @@ def _outside(case: Case, own: Holder) -> list[Holder]:
 
 def _put_back(case: Case, own: Holder) -> tuple[str, ...]:
     root = case.facts.family[0]
-    back = put(root.name, own.steps, own.name)
+    back = _back(case, own, root)
     if back is None:
         raise Refusal("live-view", f"`{own.name}` cannot be put back into `{root.name}`, which is read later")
     whole = keeps_all(own.steps)
@@ -101,12 +119,16 @@ def _put_back(case: Case, own: Holder) -> tuple[str, ...]:
         )
         raise Refusal("quadratic-cost", sentence)
     made = {root.name: root.steps, **({own.name: own.steps} if whole else {})}
-    wanted = [*_others(case), *([own] if case.facts.read_later else [])]
+    wanted = [*([own] if case.facts.read_later else []), *_others(case)]
     return (f"{root.name} = {back}", *_made(made, wanted))
 
 
 def _cloned(case: Case, own: Holder) -> tuple[str, ...]:
     base = case.facts.family[0] if _outside(case, own) else own
+    if base is not own and is_piece(own.steps):
+        raise Refusal(
+            "live-view", f"`{own.name}` is one of several views that a call gave: torch takes no write into it"
+        )
     return (f"{base.name} = {base.name}.clone()", *_made({base.name: base.steps}, [own, *_others(case)]))
 
 

@@ -11,13 +11,15 @@ Note [Putting back]
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fixinplace.model import View
 from fixinplace.rewrite.reads import parse
 
 _OWN_INVERSE = ("t", "T", "mT", "H", "mH", "adjoint", "transpose", "swapaxes", "swapdims")
 _SHAPES = ("view", "view_as", "unflatten", "squeeze", "reshape", "reshape_as", "flatten", "ravel")
+_CATS = ("chunk", "split", "split_with_sizes", "tensor_split")
 _MOST_SCATTERS = 1
 """A chain that needs more is read more easily as a clone and a store."""
 
@@ -29,13 +31,26 @@ def seen(base: str, steps: Sequence[View]) -> str:
     return base
 
 
-def put(base: str, steps: Sequence[View], value: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the text may use: the name of torch, and names that hold views of the base, by what leads to them."""
+
+    torch: str | None = None
+    names: Mapping[tuple[View, ...], str] = field(default_factory=dict)
+
+
+def is_piece(steps: Sequence[View]) -> bool:
+    """True if a view is one of several that a call gives: torch takes no write into it."""
+    return any(step.op.endswith("[]") for step in steps)
+
+
+def put(base: str, steps: Sequence[View], value: str, around: Around) -> str | None:
     """The new base, as text; None where that cannot be spelled, or only so that nobody would want to read it."""
     if sum(not keeps_all([step]) for step in steps) > _MOST_SCATTERS:
         return None
     for n in range(len(steps) - 1, -1, -1):
         inner = seen(base, steps[:n])
-        back = _back(steps[n], inner, value)
+        back = _joined(steps[: n + 1], base, value, around) or _back(steps[n], inner, value)
         if back is None:
             return None
         value = back
@@ -49,6 +64,35 @@ def keeps_all(steps: Sequence[View]) -> bool:
 
 def _back(step: View, base: str, value: str) -> str | None:
     return _inverse(step, base, value) or _scattered(step, base, value)
+
+
+def _joined(steps: Sequence[View], base: str, value: str, around: Around) -> str | None:
+    """All pieces put together again, the new one in its place."""
+    *before, last = steps
+    cut = last.op.removesuffix("[]")
+    if cut == last.op or around.torch is None or cut not in (*_CATS, "unbind"):
+        return None
+    index, count, *given = last.arguments
+    pieces = []
+    for i in range(int(count)):
+        step = View(last.op, last.before, last.after[: last.after.rindex("[")] + f"[{i}]", (str(i), count, *given))
+        known = around.names.get((*before, step))
+        pieces.append(value if str(i) == index else known or seen(base, (*before, step)))
+    dimension = _dimension(given, 0 if cut == "unbind" else 1)
+    if not pieces or dimension is None:
+        return None
+    joining = "stack" if cut == "unbind" else "cat"
+    end = f", {dimension}" if dimension else ""
+    return f"{around.torch}.{joining}(({', '.join(pieces)}{',' * (len(pieces) == 1)}){end})"
+
+
+def _dimension(given: Sequence[str], position: int) -> str | None:
+    """The dimension that a cut goes along, `` for the first one; None if that is not plain to see."""
+    words = [one for one in given if "=" not in one]
+    named = [one for one in given if "=" in one]
+    if any(not one.startswith("dim=") for one in named) or len(words) > position + 1:
+        return None
+    return named[0].removeprefix("dim=") if named else words[position] if len(words) > position else ""
 
 
 def _inverse(step: View, base: str, value: str) -> str | None:

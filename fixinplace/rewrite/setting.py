@@ -49,7 +49,7 @@ def settings(part: Text, tree: ast.Module, wanted: Iterable[Span]) -> dict[Span,
             for index, one in enumerate(block):
                 span = part.span(one) if one.lineno in lines and not isinstance(one, Compound) else None
                 if span in spans:
-                    found[span] = Setting(one, span, span.start, _joint(part, span.start), block=block, index=index)
+                    found[span] = Setting(one, span, span.start, joint(part, span.start), block=block, index=index)
     return found
 
 
@@ -83,7 +83,7 @@ def _header(part: Text, node: ast.expr, owner: Compound) -> Setting:
     span = part.span(node)
     start = part.span(owner).start
     safe = _runs_first(node, owner) and not part.text.startswith("elif", start)
-    return Setting(node, span, start if safe else None, _joint(part, start), isinstance(owner, ast.While))
+    return Setting(node, span, start if safe else None, joint(part, start), isinstance(owner, ast.While))
 
 
 def _runs_first(node: ast.expr, owner: Compound) -> bool:
@@ -96,7 +96,7 @@ def _runs_first(node: ast.expr, owner: Compound) -> bool:
     return False
 
 
-def _joint(part: Text, start: int) -> str:
+def joint(part: Text, start: int) -> str:
     """Newline and indentation if the statement begins its line, else `; `.
 
     A line after a backslash is no line of its own: `if c: \\` goes on there.

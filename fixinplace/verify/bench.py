@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fixinplace.model import Evidence, Ruling, Verdict
 from fixinplace.trace.events import Trace
-from fixinplace.verify.jobs import LEFT_OUT, SEED, Comparison, Job, Json, Patch, Region, Run, Slope
+from fixinplace.verify.jobs import BELOW, LEFT_OUT, SEED, Comparison, Job, Json, Patch, Region, Run, Slope
 from fixinplace.verify.probes import Probe
 
 _NAMED = 6
@@ -43,6 +43,7 @@ class Case:
     every value that the command computes has been compared, and nothing of it came to depend on the argument.
     kept: every write to a leaf stays in place, so that no name leaves its leaf behind.
     limited: the rewritten version may ask for fewer gradients; those it asks for must be equal.
+    excused: beginnings of paths that may differ: arguments of functions all of whose callers were looked at.
     """
 
     probe: Probe
@@ -51,6 +52,7 @@ class Case:
     whole: bool = False
     kept: bool = False
     limited: bool = False
+    excused: frozenset[str] = frozenset()
 
 
 class Laboratory(Protocol):
@@ -115,7 +117,8 @@ class Bench:
         self, reference: Run, candidate: Run, excluded: frozenset[str] = frozenset(), exact: bool = False
     ) -> Comparison:
         """The comparison of two runs; raises Unproved if there is none."""
-        result = self.lab.compare(reference, candidate, excluded, exact)
+        excused = frozenset(path + BELOW for path in self.case.excused)
+        result = self.lab.compare(reference, candidate, excluded | excused, exact)
         if isinstance(result, str):
             raise Unproved("probe-failed", f"the runs could not be compared: {result}")
         return self._without_left_out(result)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fixinplace.verify.aliasing import Memory, memory, sharing
 from fixinplace.verify.backwards import compare_backwards, left_out
-from fixinplace.verify.finder import BELOW, Finder, short
-from fixinplace.verify.jobs import LEFT_OUT, Comparison, Json
+from fixinplace.verify.finder import Finder, short
+from fixinplace.verify.jobs import BELOW, LEFT_OUT, Comparison, Json
 from fixinplace.verify.sides import Side, read
 
 _SHOWN_PAIRS = 5

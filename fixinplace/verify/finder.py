@@ -6,12 +6,9 @@ from dataclasses import dataclass, field
 
 import torch
 
-from fixinplace.verify.jobs import Difference, Json
+from fixinplace.verify.jobs import BELOW, Difference, Json
 from fixinplace.verify.sides import Side, elements
 from fixinplace.verify.tolerance import distance, is_numeric, same_bits
-
-BELOW = "[*]"
-"""Ends an excluded path that stands for everything below it."""
 
 REASON = {
     "value": "forward-differs",

@@ -168,6 +168,8 @@ class Run:
         return self.status is Status.ENDED and self.failure is None
 
 
+BELOW = "[*]"
+"""Ends an excluded path that stands for everything below it, or that begins like it."""
 LEFT_OUT = "left-out"
 """A leaf's gradient that is missing since a backward of the rewritten version, which has others, does not reach it."""
 

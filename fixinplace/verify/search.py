@@ -180,8 +180,9 @@ class _Search:
                 return parts
         return {fix.group: ruling for fix in fixes}
 
-    def _case(self, probe: Probe, text: str) -> Case:
-        return Case(probe, (Patch(self.path, self.original), *self.before), (Patch(self.path, text), *self.after))
+    def _case(self, probe: Probe, text: str, fixes: Sequence[Fix]) -> Case:
+        ours, theirs = (Patch(self.path, self.original), *self.before), (Patch(self.path, text), *self.after)
+        return Case(probe, ours, theirs, excused=frozenset(path for fix in fixes for path in fix.excused))
 
     def _judge(self, fixes: list[Fix]) -> _Outcome:
         self.judgements += 1
@@ -190,7 +191,7 @@ class _Search:
         except SyntaxError as error:
             ruling = Ruling(Verdict.REFUTED, "new-error", f"the rewritten text is not Python: {error}")
             return _Outcome(ruling, frozenset(), ruling, ())
-        found = [self.runner.judge(self._case(probe, text), marks) for probe in self.probes]
+        found = [self.runner.judge(self._case(probe, text, fixes), marks) for probe in self.probes]
         return _combined(found)
 
     def _alone(self, fixes: list[Fix]) -> Ruling | None:
@@ -201,9 +202,9 @@ class _Search:
         except SyntaxError as error:
             return Ruling(Verdict.REFUTED, "new-error", f"the rewritten text is not Python: {error}")
         for probe in self.probes:
-            ruling = self.runner.alone(self._case(probe, text))
+            ruling = self.runner.alone(self._case(probe, text, fixes))
             if ruling.reason == "no-forward-reference":  # cloning does not work here; the plain runs may
-                ruling = self.runner.judge(self._case(probe, text), marks).ruling
+                ruling = self.runner.judge(self._case(probe, text, fixes), marks).ruling
                 if ruling.reason == "still-raises":  # another culprit is not what this is about
                     continue
             if _against(ruling):

@@ -37,7 +37,7 @@ def _refusal(case: Case, node: Node) -> Refused | None:
     part = operand(case, node)
     if isinstance(part, cst.Call) and case.facts.place is not Place.VIEW:
         return Refused("no-counterpart", "each link of the chain writes what the one before it may have kept")
-    if _is_view(part):
+    if case.facts.part or _is_view(part):
         return None
     return Refused("live-view", f"the index may pick a copy: then the write does not reach `{case.target}` at all")
 

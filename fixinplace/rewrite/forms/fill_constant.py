@@ -1,4 +1,4 @@
-"""`x.zero_()`: `x = torch.zeros_like(x)`; `x.fill_(v)`: `x = torch.full_like(x, v)`."""
+"""`x.zero_()`: `x = torch.fill(x, 0)`; `x.fill_(v)`: `x = torch.fill(x, v)`."""
 
 from __future__ import annotations
 
@@ -28,38 +28,21 @@ def _edit(case: Case, node: Node) -> cst.BaseExpression:
     filled, given, torch = operand(case, node), rest(case, node), case.facts.torch
     if torch is None:
         return method(method(filled, "clone"), _name(case), *(arg.value for arg in given))
-    if not given:
-        return function(f"{torch}.zeros_like", filled)
-    if _is_number(given[0].value):
-        return function(f"{torch}.full_like", filled, given[0].value)
-    return function(f"{torch}.fill", filled, given[0].value)
+    return function(f"{torch}.fill", filled, given[0].value if given else cst.Integer("0"))
 
 
 def _name(case: Case) -> str:
     return case.writer.name.rpartition(".")[2]
 
 
-def _is_number(node: cst.BaseExpression) -> bool:
-    """True for a literal number, with or without a sign."""
-    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus | cst.Plus):
-        return _is_number(node.expression)
-    return isinstance(node, cst.BaseNumber)
-
-
-def _is_exact(case: Case, node: Node) -> bool:
-    """`torch.fill` and a filled clone keep the (zero) gradient of the old tensor; the `_like` forms cut it."""
-    given = rest(case, node)
-    return case.facts.torch is None or (bool(given) and not _is_number(given[0].value))
-
-
 REWRITE = Rewrite(
     name="fill",
     rules=("FIP114",),
-    what="`x.zero_()` becomes `x = torch.zeros_like(x)`, `x.fill_(2.0)` becomes `x = torch.full_like(x, 2.0)`, and "
-    "`x.fill_(v)` becomes `x = torch.fill(x, v)`, through which a tensor `v` gets its gradient.",
+    what="`x.zero_()` becomes `x = torch.fill(x, 0)`, and `x.fill_(v)` becomes `x = torch.fill(x, v)`, through which "
+    "a tensor `v` gets its gradient.",
     why="A fill overwrites a tensor that earlier ops may have kept for their backward.",
-    safety="Filled with a literal number: never called safe. In place, the result still requires grad, with a gradient "
-    "of zeros for what was there before; a new tensor of constants has none. `torch.fill` keeps that too.",
+    safety="Safe if nobody else looks at the tensor. In place, the result still requires grad, with zeros as the "
+    "gradient of what was there before; `torch.fill` keeps that, where `torch.zeros_like` would leave no gradient.",
     examples=(
         example(
             """
@@ -79,7 +62,7 @@ REWRITE = Rewrite(
             def f(x):
                 y = torch.exp(x)
                 z = y * x
-                y = torch.zeros_like(y)
+                y = torch.fill(y, 0)
                 return z + y
             """,
         ),
@@ -110,5 +93,4 @@ REWRITE = Rewrite(
     takes=_takes,
     edit=_edit,
     refusal=_refusal,
-    exact=_is_exact,
 )

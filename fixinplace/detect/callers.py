@@ -1,0 +1,127 @@
+"""What callers see of a parameter that is written, and how a new tensor could come back to them.
+
+Note [Callers in sight]
+    A write to a parameter is seen by whoever holds the argument.  Of a function whose every call stands in this file
+    (see `Index.closed`) that can be told: if nobody looks at any argument after its call, the write may go; if some
+    call passes a name of its own that is read later, the function can return the new tensor, and the call bind it,
+    as an in-place method would be said.  A call that passes what others hold as well, or two views of one tensor,
+    forbids both.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from fixinplace.detect.frame import Frame, Key, Observation
+from fixinplace.detect.index import parameter_names
+from fixinplace.detect.links import Link, chain
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.values import Kind, Value, overlap
+from fixinplace.detect.writes import Writes, is_local
+from fixinplace.model import Call, Edit, Place, Span
+from fixinplace.source import Text
+
+
+class Callers(Writes):
+    """Records what becomes of arguments; see Note [Callers in sight]."""
+
+    def note_exposed(self, node: ast.Call, key: Key, function: Function, given: dict[str, Value]) -> None:
+        """Remember who looks at the arguments of a call, and whether it could bind a new tensor to them."""
+        names = parameter_names(function)
+        nodes = dict(zip(names, node.args, strict=False)) | {k.arg: k.value for k in node.keywords if k.arg}
+        start = self.program.part.span(node).start
+        for name, value in given.items():
+            shared = any(overlap(value.memory, other.memory) for each, other in given.items() if each != name)
+            seen = shared or self._is_seen_later(node, nodes.get(name), value)
+            if seen:
+                self.program.exposed[key].add(name)
+            bound = None if shared or key == self.place.key else self._binding_call(node, nodes.get(name), value, seen)
+            self.program.handed[key].setdefault(name, {})[start] = bound
+
+    def _is_seen_later(self, node: ast.Call, argument: ast.expr | None, value: Value) -> bool:
+        """True unless nobody but the called function can look at an argument once the call has begun."""
+        if value.kind in (Kind.NUMBER, Kind.STRING, Kind.SIZE, Kind.NONE):
+            return False
+        own = argument.id if isinstance(argument, ast.Name) else ""
+        if argument is None or own in self.reads_after(node) | self.captured:
+            return True
+        return not self._is_alone(node, argument, value)
+
+    def _is_alone(self, node: ast.Call, argument: ast.expr, value: Value) -> bool:
+        """True if nobody but the argument itself holds the storage."""
+        if not is_local(value.memory) or value.maybe or value.leaf:
+            return False
+        probe = Observation(node, self.root, "", "", "", "")
+        self.others(probe, value, argument, node)
+        return not (probe.hazards or probe.doubts or overlap(value.memory, self.iterating))
+
+    def _binding_call(self, node: ast.Call, argument: ast.expr | None, value: Value, seen: bool) -> Call | None:
+        """The call as one that binds what it passes to a new tensor, None if it cannot."""
+        if argument is None or not value.tensor:
+            return None
+        part = self.program.part
+        span, usage = part.span(node), self.usage(node, argument)
+        if not seen:
+            return Call(span, self.root_span(), "", Place.TEMPORARY, usage, False, argument=part.span(argument))
+        if not isinstance(argument, ast.Name) or not self.binds(argument.id) or argument.id in self.captured:
+            return None
+        if value.view or not self._is_alone(node, argument, value):
+            return None
+        later = argument.id in self.reads_after(node)
+        return Call(span, self.root_span(), argument.id, Place.NAME, usage, later, argument=part.span(argument))
+
+
+def hands(frame: Frame, function: Function) -> dict[str, tuple[Edit, ...]]:
+    """Parameters that a function returns on every way out, or could, with the edits that make it do so."""
+    inner = {id(m) for n in ast.walk(function) if isinstance(n, _SCOPES) and n is not function for m in ast.walk(n)}
+    own = [n for n in ast.walk(function) if id(n) not in inner]
+    returns = [n for n in own if isinstance(n, ast.Return)]
+    kept = [name for name in parameter_names(function) if not _is_rebound(own, name)]
+    if not returns:
+        edits = _return(frame.program.part, function)
+        return {name: edits(name) for name in kept} if edits is not None else {}
+    if returns[-1] is not function.body[-1]:
+        return {}
+    return {name: () for name in kept if all(_gives(n.value, name, frame) for n in returns)}
+
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def _is_rebound(nodes: list[ast.AST], name: str) -> bool:
+    """True if something but an augmented assignment binds the name."""
+    augmented = {id(n.target) for n in nodes if isinstance(n, ast.AugAssign)}
+    bound = (n for n in nodes if isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load))
+    return any(id(n) not in augmented for n in bound)
+
+
+def _gives(value: ast.expr | None, name: str, frame: Frame) -> bool:
+    """True if the value is the parameter itself, perhaps after in-place methods."""
+    assert isinstance(frame, Writes)
+    return value is not None and chain(value, frame) == Link(name)
+
+
+class _Returning:
+    """Makes the edit that lets a function end in `return NAME`."""
+
+    def __init__(self, end: int, joint: str) -> None:
+        self.end = end
+        self.joint = joint
+
+    def __call__(self, name: str) -> tuple[Edit, ...]:
+        return (Edit(Span(self.end, self.end), f"{self.joint}return {name}"),)
+
+
+def _return(part: Text, function: Function) -> _Returning | None:
+    """What puts a `return` behind a body; None if the body stands on the line of its header."""
+    last, first = function.body[-1], function.body[0]
+    start, end = part.span(first).start, part.span(last).end
+    line, _ = part.position(start)
+    head = part.text[part.starts[line - 1] : start]
+    last_line, _ = part.position(end)
+    stop = part.starts[last_line] if last_line < len(part.starts) else len(part.text)
+    rest = part.text[end:stop].rstrip("\r\n")
+    if head.strip(" \t") or (rest.strip() and not rest.strip().startswith("#")):
+        return None
+    newline = "\r\n" if "\r\n" in part.text[: part.starts[1]] else "\n"
+    return _Returning(end + len(rest), newline + head)

@@ -1,0 +1,232 @@
+"""Stores into a tensor in a loop: what is read of it meanwhile is cloned where it is read.
+
+Note [Clones of what is read]
+    `t[i] = t[i - 1] * w` keeps `t[i - 1]`, a view of t, for backward, and the next store changes t's version.  A clone
+    of t in every round would cost the square of its length.  It is enough that nothing of t is kept before a store:
+    `t[i] = t[i - 1].clone() * w` keeps the clone of a slot, and each store goes into a tensor that nobody has kept.
+      What a store itself computes keeps nothing (see `KEEPING_NOTHING`), nor do `+`, `-` and looks at sizes.
+      Of a tensor read as a whole before the loop, or made by an operation that keeps its result, one clone is made
+      before the loop; one that is read as a whole within it is left alone.
+      A name that is bound to a slot is a clone from then on; were it read after a later store, that would be a hazard
+      of the store.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fixinplace.detect.index import dotted
+from fixinplace.detect.order import parents
+from fixinplace.model import Edit, Found, Place, Span
+from fixinplace.rewrite.reads import is_new
+from fixinplace.rewrite.setting import joint
+from fixinplace.source import Text
+
+KEEPING_NOTHING = frozenset(
+    "Tensor.__setitem__ Tensor.__iadd__ Tensor.__isub__ Tensor.__imul__ Tensor.__itruediv__ Tensor.add_ Tensor.sub_"
+    " Tensor.mul_ Tensor.div_ Tensor.copy_ Tensor.fill_ Tensor.zero_".split()
+)
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+_LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SIZES = ("shape", "dtype", "device", "ndim")
+_ASKS = ("size", "dim", "numel", "clone")
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Sites that store into one tensor in loops, the edits that cure them all, and these as lines for a title.
+
+    No edits: nothing of the tensor is kept while they run, so that they are finished code.
+    """
+
+    found: tuple[Found, ...]
+    edits: tuple[Edit, ...]
+    told: tuple[str, ...]
+
+
+def slots(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slots]:
+    """The tensors whose stores in loops can stay as they are; see Note [Clones of what is read]."""
+    wanted = [one for one in found if _is_store(one) and one.facts.in_loop and not one.facts.hazards]
+    for scope in [tree, *(n for n in ast.walk(tree) if isinstance(n, _FUNCTIONS))]:
+        inside = [one for one in found if _owner(part, tree, one) is scope] if wanted else []
+        for name in dict.fromkeys(one.site.target for one in wanted if one in inside):
+            sites = [one for one in inside if one.site.target == name]
+            if all(map(_is_store, sites)) and not any(map(_is_hindered, sites)):
+                yield from _Slots(part, scope, name, sites, _writers(found)).plan()
+
+
+def _is_store(found: Found) -> bool:
+    facts = found.facts
+    plain = facts.place is Place.SUBSCRIPT and found.site.op in KEEPING_NOTHING and found.site.target.isidentifier()
+    called = found.site.rule == "FIP104"
+    return plain and not facts.family and facts.tracked is not False and (facts.part or not called)
+
+
+def _is_hindered(found: Found) -> bool:
+    return found.facts.parameter is not None or any(h.refusal != "finished" for h in found.facts.hazards)
+
+
+def _owner(part: Text, tree: ast.Module, found: Found) -> ast.AST:
+    """The innermost function around a site, else the module."""
+    around = [n for n in ast.walk(tree) if isinstance(n, _FUNCTIONS) and part.span(n).contains(found.site.span)]
+    return max(around, key=lambda n: part.span(n).start, default=tree)
+
+
+def _writers(found: Sequence[Found]) -> frozenset[str]:
+    """Last names of functions with writes: what is passed to them may be written there."""
+    return frozenset(one.site.function.rpartition(".")[2] for one in found)
+
+
+@dataclass
+class _Slots:
+    part: Text
+    scope: ast.AST
+    name: str
+    sites: list[Found]
+    writers: frozenset[str]
+
+    def plan(self) -> Iterator[Slots]:
+        """The edits, unless something hinders."""
+        self.above = parents(self.scope)
+        made = self._made()
+        if made is None:
+            return
+        self.outer = set(map(id, self._loops(made)))
+        self.stores = [n for n in self._names() if self._is_target(n)]
+        reads = [n for n in self._names() if isinstance(n.ctx, ast.Load) and n not in self.stores]
+        early = [n for n in reads if any(self._precedes(n, store) for store in self.stores)]
+        edits: list[Edit] = []
+        told: list[str] = []
+        for read in early:
+            if self._within(read):
+                whole = self._slot(read)
+                if self._keeps_nothing(whole):
+                    continue
+                if whole is read or not self._may_clone(whole):
+                    return
+                end = self.part.span(whole).end
+                edits.append(Edit(Span(end, end), ".clone()"))
+                told.append(self.part.slice(self.part.span(whole)) + ".clone()")
+        before = self._clones_before(made, early)
+        if before is None:
+            return
+        edits += before
+        told = [f"{self.name} = {self.name}.clone()"] * bool(before) + told
+        yield Slots(tuple(self.sites), tuple(edits), tuple(dict.fromkeys(told)))
+
+    def _names(self) -> list[ast.Name]:
+        return [n for n in ast.walk(self.scope) if isinstance(n, ast.Name) and n.id == self.name]
+
+    def _made(self) -> ast.Assign | None:
+        """The one statement that binds the name, if no other scope sees it."""
+        bound = [n for n in self._names() if isinstance(n.ctx, ast.Store | ast.Del)]
+        if len(bound) != 1 or not isinstance(self.scope, _FUNCTIONS):
+            return None
+        inner = (n for n in ast.walk(self.scope) if isinstance(n, (*_SCOPES, ast.JoinedStr)) and n is not self.scope)
+        if any(isinstance(m, ast.Name) and m.id == self.name for n in inner for m in ast.walk(n)):
+            return None
+        statement = self.above[id(bound[0])]
+        return statement if isinstance(statement, ast.Assign) and statement.targets == bound else None
+
+    def _loops(self, node: ast.AST) -> list[ast.AST]:
+        """The loops around a node, innermost first."""
+        found: list[ast.AST] = []
+        while (parent := self.above.get(id(node))) is not None:
+            found += [parent] if isinstance(parent, _LOOPS) else []
+            node = parent
+        return found
+
+    def _within(self, node: ast.AST) -> list[ast.AST]:
+        """The loops around a node that do not make the tensor anew in each round."""
+        return [loop for loop in self._loops(node) if id(loop) not in self.outer]
+
+    def _is_target(self, name: ast.Name) -> bool:
+        """True for `t` in `t[i] = v`, `t[i] += v` and `t[i].add_(v)`."""
+        node = self._slot(name)
+        span = self.part.span(node)
+        parent = self.above.get(id(node))
+        for one in self.sites:
+            same = one.site.statement.start == span.start or one.site.span.start == span.start
+            if same and node is not name and one.site.span.contains(span):
+                return True
+        return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and parent is not None
+
+    def _precedes(self, read: ast.Name, store: ast.Name) -> bool:
+        """True if a store may come after a read, with the tensor still the same."""
+        before = self.part.span(read).start < self.part.span(store).start
+        common = set(map(id, self._within(read))) & set(map(id, self._within(store)))
+        statement = self._statement(read) is self._statement(store)
+        return before or statement or bool(common)
+
+    def _statement(self, node: ast.AST) -> ast.AST:
+        while not isinstance(node, ast.stmt):
+            node = self.above[id(node)]
+        return node
+
+    def _slot(self, name: ast.Name) -> ast.expr:
+        """The longest chain of subscripts that begins with the name."""
+        node: ast.expr = name
+        while isinstance(parent := self.above.get(id(node)), ast.Subscript) and parent.value is node:
+            node = parent
+        return node
+
+    def _keeps_nothing(self, node: ast.expr) -> bool:
+        match self.above.get(id(node)):
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return True
+            case ast.Attribute(attr=attr):
+                return attr in (*_SIZES, *_ASKS)
+            case ast.Call(func=ast.Name(id="len")):
+                return True
+            case ast.Assign(targets=[ast.Subscript()], value=value):
+                return value is node
+            case ast.AugAssign(target=ast.Subscript(), op=ast.Add() | ast.Sub(), value=value):
+                return value is node
+        return False
+
+    def _may_clone(self, node: ast.expr) -> bool:
+        """False for an argument of a function that may write it."""
+        parent = self.above.get(id(node))
+        parent = self.above.get(id(parent)) if isinstance(parent, ast.keyword) else parent
+        if not isinstance(parent, ast.Call) or parent.func is node:
+            return True
+        return dotted(parent.func).rpartition(".")[2] not in self.writers
+
+    def _clones_before(self, made: ast.Assign, early: Sequence[ast.Name]) -> list[Edit] | None:
+        """Clones before the loops at which the tensor may be kept already; None where no line can stand."""
+        outside = [n for n in early if not self._within(n) and not self._keeps_nothing(self._slot(n))]
+        kept: list[ast.AST] = [*outside, *([] if _is_unkept(made.value) else [made])]
+        single: list[ast.AST] = [store for store in self.stores if not self._within(store)]
+        loops = self._outermost()
+        edits: list[Edit] = []
+        dirty = False
+        for start, node in sorted(((self._start(n), n) for n in (*kept, *single, *loops)), key=lambda pair: pair[0]):
+            between = joint(self.part, start)
+            if node in kept:
+                dirty = True
+            elif dirty and (node in single or between == "; "):
+                return None
+            elif dirty:
+                edits.append(Edit(Span(start, start), f"{self.name} = {self.name}.clone(){between}"))
+                dirty = False
+        return edits
+
+    def _start(self, node: ast.AST) -> int:
+        assert isinstance(node, ast.expr | ast.stmt)
+        return self.part.span(node).start
+
+    def _outermost(self) -> list[ast.stmt]:
+        loops = {id(around[-1]): around[-1] for store in self.stores if (around := self._within(store))}
+        return sorted((n for n in loops.values() if isinstance(n, ast.stmt)), key=lambda n: self.part.span(n).start)
+
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def _is_unkept(value: ast.expr) -> bool:
+    """True for a value that the operation which makes it does not keep for its own backward."""
+    return is_new(value) or (
+        isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub | ast.Mult | ast.Div)
+    )

@@ -66,7 +66,7 @@ class Kinship(Gradients):
         bound = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         others = {name: self._outside(link, bound - {names[0]} if names and link == Link(names[0]) else bound)
                   for name, link in made.items() if link is not None}  # fmt: skip
-        return {name: link for name, link in others.items() if link is not None}
+        return {name: link for name, link in others.items() if link is not None and link.base != name}
 
     def _unpacked(self, targets: Sequence[ast.expr], value: ast.expr) -> dict[str, Link | None]:
         if not all(isinstance(target, ast.Name) for target in targets):

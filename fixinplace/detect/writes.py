@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import cast
 
 from fixinplace import catalogue
 from fixinplace.detect.frame import Observation
@@ -234,6 +235,7 @@ class Writes(Kinship):
         if overlap(value.memory, written.memory):
             if written.iterated:
                 refusal, how = "loop-variable", "is what the loop iterates over, and the write reaches it"
+                seen.facts["rows_of"] = cast("frozenset[str]", seen.facts.get("rows_of", frozenset())) | {name}
             elif not value.tensor:
                 refusal, how = "container-slot", "holds the same tensor"
             else:

@@ -7,6 +7,8 @@ Note [Links]
     A name that is bound anew hands its children on: to its own base, with its steps before theirs, or to another name
     of the very same tensor.  A write changes no link, since whoever rewrites it makes the others anew; a change of
     shape, strides or storage undoes those that lead through a view.  Names that other scopes read or bind have none.
+    `self.h = x` links the attribute to x, as the very tensor, until code runs that may bind the attribute anew: a call
+    into anything but torch, a store to an attribute of that name of whatever object.
 """
 
 from __future__ import annotations
@@ -202,12 +204,13 @@ def _is_pure(node: ast.expr) -> bool:
 
 def without(links: Links, name: str) -> dict[str, Link]:
     """The links once `name` is bound anew; see Note [Links]."""
-    kept = {k: link for k, link in links.items() if name not in link.reads or k == name}
+    kept = {k: link for k, link in links.items() if (name not in link.reads or k == name)}
+    kept = {k: link for k, link in kept.items() if not k.startswith(f"{name}.")}
     own = kept.pop(name, None)
     children = {k: link for k, link in kept.items() if link.base == name}
     if own is not None:
         return kept | {k: Link(own.base, own.steps + c.steps, own.reads | c.reads) for k, c in children.items()}
-    heir = next((k for k, link in children.items() if not link.steps), None)
+    heir = next((k for k, link in children.items() if not link.steps and "." not in k), None)
     for child in children:
         del kept[child]
     if heir is not None:
@@ -233,7 +236,12 @@ def family(links: Links, name: str, later: Names) -> tuple[Holder, ...]:
     """All names that certainly share the storage of `name`, itself and the root first; see Note [Links]."""
     root = rooted(links, Link(name)).base
     names = [root, *(k for k in links if rooted(links, Link(k)).base == root)]
-    return tuple(Holder(k, rooted(links, Link(k)).steps, k in later) for k in names)
+    return tuple(Holder(k, rooted(links, Link(k)).steps, k in later or "." in k) for k in names)
+
+
+def without_attributes(links: Links, attr: str = "") -> dict[str, Link]:
+    """The links once code has run that may have bound attributes: any, or those of this name."""
+    return {k: link for k, link in links.items() if "." not in k or (attr and not k.endswith(f".{attr}"))}
 
 
 def bound_by(target: ast.expr) -> Iterator[str]:

@@ -16,6 +16,7 @@ from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
 from fixinplace.rewrite.forms import clone_reads, index_rows
 from fixinplace.rewrite.groups import Group, groups
+from fixinplace.rewrite.kin import scattered
 from fixinplace.rewrite.reads import parse
 from fixinplace.rewrite.rows import Rows, rows
 from fixinplace.rewrite.runs import deferred, shared
@@ -216,7 +217,10 @@ def _united(several: Iterable[tuple[One, ...]]) -> tuple[One, ...]:
 
 def _fixed(part: Text, fix: Fix, step: Step) -> Finding:
     finding = _finding(part, step.case.found, replace(fix, rewrite=step.rewrite.name))
-    return replace(finding, cost=wording.cost(step.rewrite, step.case.target))
+    cost = wording.cost(step.rewrite, step.case.target)
+    if step.rewrite.effect is Effect.REBIND and scattered(step.case):
+        cost = f"a copy of {wording.code(step.case.facts.family[0].name)}, and {cost}"
+    return replace(finding, cost=cost)
 
 
 def _finding(part: Text, found: Found, outcome: Fix | Refused) -> Finding:

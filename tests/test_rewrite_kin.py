@@ -252,7 +252,7 @@ def test_an_index_that_may_repeat_is_never_safe(index: str) -> None:
     assert not outcome.safe
 
 
-@pytest.mark.parametrize("index", ["[0, 1]", "0", "1:", "y > 1"])
+@pytest.mark.parametrize("index", ["[0, 1]", "0", "1:", "y > 1", "torch.tensor([0, 2])"])
 def test_an_index_that_cannot_repeat_is_no_doubt(index: str) -> None:
     text = program(f"y = torch.exp(x)\nz = y * y\ny[{index}] = 1.0\nreturn y + z")
     (outcome,) = [f.outcome for f in findings(text)]

@@ -125,6 +125,17 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
     return replace(one, memory=shared | frame.allocate(call))
 
 
+def _is_unique(call: ast.Call, row: catalogue.Result) -> bool:
+    """True for `torch.arange(n)` and `torch.tensor([0, 2])`: indices of which no two are the same."""
+    match row.name, call.args:
+        case "torch.arange" | "torch.randperm", _:
+            return True
+        case "torch.tensor", [ast.List(elts=elements)]:
+            numbers = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, int)]
+            return len(set(numbers)) == len(elements)
+    return False
+
+
 def _in_order(call: ast.Call, row: catalogue.Result, operands: list[Value]) -> bool:
     """True if a new tensor is certainly contiguous: made by sizes, or elementwise from such ones."""
     name = row.name.rsplit(".", 1)[-1]

@@ -14,6 +14,7 @@ from fixinplace.detect.outside import is_open
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.values import (
     NOWHERE,
+    UNIQUE,
     UNKNOWN,
     Dtype,
     Kind,
@@ -199,7 +200,10 @@ def _may_repeat(node: ast.expr, index: Value) -> bool:
             listed = [ast.dump(one) for one in part.elts]
             if len(set(listed)) < len(listed) or not all(isinstance(one, ast.Constant) for one in part.elts):
                 return True
-        elif (value.tensor and value.dtype is not Dtype.BOOL) or value.kind in (Kind.ARRAY, Kind.LIST):
+        elif (value.tensor and value.dtype is not Dtype.BOOL and value.name != UNIQUE) or value.kind in (
+            Kind.ARRAY,
+            Kind.LIST,
+        ):
             return True
     return False
 

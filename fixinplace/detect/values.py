@@ -82,6 +82,8 @@ class Memory:
 
 Memories = frozenset[Memory]
 NOWHERE: Memories = frozenset()
+UNIQUE = "unique"
+"""The name of tensors of numbers of which no two are the same."""
 _WIDEST = 64
 
 
@@ -104,7 +106,7 @@ class Value:
     width: "" for the program's default dtype, a dtype's name where the code asks for one, "?" if it may be any.
     items: the elements of a container, one each if `exact`, else one value for all of them.
     name: dotted path (PATH), class in this file or in torch (MODULE, OTHER), class out of sight that the value is an
-    instance of (UNKNOWN), else "".
+    instance of (UNKNOWN), UNIQUE for some tensors, else "".
     flags: positions of the in-place constructor calls that this module, or a part of it, came from.
     view, iterated, leaf: made by a view op; yielded by iterating over a tensor; a leaf that requires grad.
     layout: how the elements lie in memory; see Layout.

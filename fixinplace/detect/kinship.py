@@ -9,7 +9,7 @@ from fixinplace import catalogue
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
-from fixinplace.detect.links import Link, chain, family, pieces, rooted
+from fixinplace.detect.links import Link, chain, family, left_behind, pieces, rooted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.values import Kind, Layout, Value
 from fixinplace.model import Hazard, Holder, Place
@@ -149,6 +149,11 @@ class Kinship(Gradients):
         if known != found:
             sentence = "on some ways to this place another name shares the tensor's memory, on others it does not"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
+
+    def leave_behind(self, owner: ast.expr, later: Names) -> None:
+        """A name's tensor has been written: who is dead now may not see it once the write is rewritten."""
+        if isinstance(owner, ast.Name):
+            self.state.links = left_behind(self.state.links, owner.id, later)
 
     # --- places
 

@@ -221,6 +221,30 @@ def without_views(links: Links, name: str) -> dict[str, Link]:
     return {k: link for k, link in links.items() if not ((link.steps and k in kin) or link.reads & kin)}
 
 
+def left_behind(links: Links, name: str, later: Names) -> dict[str, Link]:
+    """The links once the tensor of `name` has been written: names that nobody reads any more lead nobody to it.
+
+    A rewrite of the write leaves them with the old tensor, unless what is read later had to be made from them.
+    """
+    kept = dict(links)
+    members = family(kept, name, later)
+    dead = [h.name for h in members if not h.live and h.name != name]
+    for one in dead[1:] if dead and dead[0] == members[0].name else dead:
+        kept = without(kept, one)
+    root = members[0].name
+    if root not in dead:
+        return kept
+    if Link(root) in kept.values():
+        return without(kept, root)
+    own = next(h.steps for h in members if h.name == name)
+    alive = [h for h in members if h.name not in dead]
+    if any(h.steps[: len(own)] != own for h in alive):
+        return kept  # the root is what the others are made from
+    below = {h.name: Link(name, h.steps[len(own) :], rooted(kept, Link(h.name)).reads) for h in alive if h.name != name}
+    del kept[name]
+    return kept | below
+
+
 def family(links: Links, name: str, later: Names) -> tuple[Holder, ...]:
     """All names that certainly share the storage of `name`, itself and the root first; see Note [Links]."""
     root = rooted(links, Link(name)).base

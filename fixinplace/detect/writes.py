@@ -74,6 +74,7 @@ class Writes(Kinship):
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
         self.others(seen, written, owner, node, kin)
         self.note_family(seen, owner, kin)
+        self.leave_behind(owner, later)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place, owner)
@@ -340,6 +341,7 @@ class Writes(Kinship):
             self._binding(seen, place, owner)
         part = self.program.part
         later = self.reads_after(node)
+        self.leave_behind(owner, later)
         read = isinstance(owner, ast.Name) and owner.id in later
         call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read, whole, head)
         seen.calls[call.span.start] = call

@@ -52,6 +52,17 @@ def anew(case: Case, effect: Effect) -> Anew:
     return Anew((), _put_back(case, own))
 
 
+def check_bound(case: Case, found: Anew, bound: frozenset[str]) -> None:
+    """Raise Refusal if the statement binds names to the written tensor that the lines after it would leave behind.
+
+    bound: names that the statement binds besides the written one.
+    """
+    remade = any(line.startswith(f"{case.target} = ") for line in found.after)
+    if bound and (remade or bound & {h.name for h in case.facts.family}):
+        sentence = "the statement binds other names too, and they share the tensor with those that are made anew"
+        raise Refusal("no-safe-place", sentence)
+
+
 def has_value(case: Case) -> bool:
     """True if an in-place call's new value can be bound to the target: not a part of it, unless it can be put back."""
     facts = case.facts

@@ -162,6 +162,7 @@ class Facts:
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
+    renamed: the out-of-place op has another name in the graph, which the file can see.
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
@@ -188,6 +189,7 @@ class Facts:
     first: bool = True
     mixed: bool = False
     relaid: bool = False
+    renamed: bool = False
     gaps: bool = False
     mask: bool = False
     part: bool = False

@@ -267,4 +267,30 @@ PROGRAMS = {
         """,
         "net(x)", "opt.step()", "total.backward(retain_graph=True)", "FIP207",
     ),
+    "memory_of_means": program(
+        """
+        def classify(h, bank):
+            return -(h[:, None] - bank[None]).pow(2).sum(2)
+
+
+        def updated(bank, h, y):
+            return 0.8 * bank + 0.2 * torch.stack([h[y == k].mean(0) for k in range(2)])
+
+
+        def main():
+            net = mlp(3, 2)
+            opt = torch.optim.SGD(net.parameters(), lr=0.1)
+            bank = torch.eye(2)
+            y = torch.tensor([0, 1, 0, 1])
+            for x in torch.randn(3, 4, 3):
+                h = net(x)
+                bank = updated(bank, h, y)
+                loss = F.cross_entropy(classify(h, bank), y)
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [net]
+        """,
+        "net(x)", "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
 }  # fmt: skip

@@ -219,4 +219,39 @@ PROGRAMS = {
         "body(x)", ["p.data -= rate * p.grad", "step([*body.parameters(), *near.parameters()], 0.1)"],
         "far_loss.backward()", rule="FIP301", by="operator",
     ),
+    "climb_and_return": program(
+        """
+        class Ascent:
+            def __init__(self, parameters):
+                self.parameters, self.moves = list(parameters), []
+
+            @torch.no_grad()
+            def climb(self):
+                self.moves = [0.5 * p.grad for p in self.parameters]
+                for p, move in zip(self.parameters, self.moves):
+                    p.add_(move)
+
+            @torch.no_grad()
+            def come_back(self):
+                for p, move in zip(self.parameters, self.moves):
+                    p.sub_(move)
+
+
+        def main():
+            net = mlp(3, 2)
+            optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+            ascent = Ascent(net.parameters())
+            for x in torch.randn(2, 5, 3):
+                loss = net(x).pow(2).mean()
+                optimizer.zero_grad()
+                loss.backward(retain_graph=True)
+                ascent.climb()
+                optimizer.zero_grad()
+                loss.backward()
+                ascent.come_back()
+                optimizer.step()
+            return [net]
+        """,
+        "net(x)", ["p.add_(move)", "ascent.climb()"], "loss.backward()", by="operator",
+    ),
 }  # fmt: skip

@@ -134,6 +134,11 @@ class Record:
     error: str = ""
 
 
+def equal(some: Gradients, others: Gradients) -> bool:
+    """True if both name the same tensors, equal but for rounding."""
+    return some.keys() == others.keys() and all(torch.allclose(some[k], others[k], atol=1e-6) for k in some)
+
+
 @functools.cache
 def run(text: str, cloned: bool = False) -> Record:
     """Run `main()` of a program with a fixed seed; `cloned` clones every saved tensor when it is saved.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from choice_programs import PROGRAMS
-from choosing import PATH, Program, Record, of, program, run, traced
+from choosing import PATH, Program, Record, equal, of, program, run, traced
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
@@ -67,10 +67,6 @@ def choices(*words: str) -> list:
 def kept(one: Record, other: Record, count: int) -> bool:
     """True if the gradients of the first backwards of one run are those of the other, in whatever order."""
     return all(any(equal(g, h) for h in other.backwards[: count + 1]) for g in one.backwards[:count])
-
-
-def equal(some: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
-    return some.keys() == others.keys() and all(torch.allclose(some[k], others[k], atol=1e-6) for k in some)
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,35 @@ def test_a_place_outside_of_the_users_code_has_no_proposal():
     assert proposed(text, far) == []
 
 
+INNER = "fast = [w.clone() for w in x]\nfor w, g in zip(fast, skip):\n    w.sub_(lr * g)\nreturn act(fast)"
+NAMED = INNER.replace("[w.clone() for w in x]", "{k: w.clone() for k, w in x.items()}")
+COLLECTED = {
+    "a list": (INNER, "fast = [w.sub(lr * g) for w, g in zip(fast, skip)]"),
+    "the list itself": (INNER.replace("w, g in zip(fast, skip)", "w in fast").replace(" * g", ""),
+                        "fast = [w.sub(lr) for w in fast]"),
+    "values": (NAMED.replace("zip(fast,", "zip(fast.values(),"),
+               "fast = {name: w.sub(lr * g) for (name, w), g in zip(fast.items(), skip)}"),
+    "items": (NAMED.replace("w, g in zip(fast, skip)", "k, w in fast.items()").replace(" * g", " * skip[k]"),
+              "fast = {k: w.sub(lr * skip[k]) for k, w in fast.items()}"),
+    "augmented": (INNER.replace("w.sub_(lr * g)", "w -= lr * g"), "fast = [w - lr * g for w, g in zip(fast, skip)]"),
+    "an argument of the function": (INNER.replace("fast = [w.clone() for w in x]\n", "").replace("fast", "x"), ""),
+    "a second name for a list": (INNER.replace("[w.clone() for w in x]", "x"), ""),
+    "more than the write": (INNER.replace("    w.sub_(lr * g)", "    w.sub_(lr * g)\n    act(w)"), ""),
+    "read behind the loop": (INNER.replace("act(fast)", "act(fast, w)"), ""),
+    "a comment": (INNER.replace("skip):", "skip):  # one step"), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COLLECTED)
+def test_a_collection_whose_items_a_loop_writes_is_made_anew(name: str):
+    body, line = COLLECTED[name]
+    text = function(body)
+    write = "w -= lr * g" if "w -=" in body else body[body.index("w.sub_") :].split("\n")[0]
+    found = [each for each in proposed(text, offence(text, write, None)) if each.repair == "collect-items"]
+
+    assert [patched(text, each) for each in found] == ([[line]] if line else [])
+
+
 BY_HAND = "def f(net, rows):\n    for row in rows:\n        net.weight[row] = 0\n    net.bias.zero_()\n"
 DECORATED = {
     "nothing but writes": (BY_HAND, True),

@@ -74,14 +74,132 @@ def test_a_parameter_set_by_hand_stays_in_place_and_the_whole_run_is_compared(na
     assert any("what is written into a parameter is data" in note for note in evidence["notes"])
 
 
-def test_what_depends_on_another_parameter_is_not_data(command):
+AVERAGE = """
+import copy
+
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+    average = copy.deepcopy(net)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    x = torch.randn(5, 4)
+    losses = []
+    for _ in range(2):
+BEFORE
+        loss = LOSS
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        for p, q in zip(average.parameters(), net.parameters()):
+WRITE
+        losses.append(loss.detach())
+AFTER
+    return {"losses": losses, "net": net, "average": list(average.parameters())}
+"""
+
+
+def averaged(write: str, loss: str = "net(x).square().mean()", before: str = "", after: str = "") -> str:
+    """Two steps of training with an averaged copy: how it is written, what is minimised, what is done at the end."""
+    pieces = {"WRITE": (write, 12), "LOSS": (loss, 0), "BEFORE": (before, 8), "AFTER": (after, 4)}
+    text = AVERAGE.lstrip()
+    for key, (piece, width) in pieces.items():
+        text = text.replace(key, textwrap.indent(piece, " " * width))
+    return text.replace("\n\n        loss", "\n        loss").replace("\n\n    return", "\n    return")
+
+
+AVERAGES = {
+    "a chain": averaged("p.mul_(0.9).add_(q, alpha=0.1)"),
+    "a copy": averaged("p.copy_(p * 0.9 + q * 0.1)"),
+    "a lerp": averaged("p.lerp_(q, 0.1)"),
+    "two statements": averaged("p.mul_(1 - 0.1)\np.add_(0.1 * q)"),
+    "augmented": averaged("p *= 0.9\np += 0.1 * q"),
+    "tracked values of no_grad": averaged(
+        "p.lerp_(q, 0.1)",
+        "(net(x) - target).square().mean()",
+        "with torch.no_grad():\n    target = average(x).sin()",
+    ),
+    "a detached target": averaged(
+        "p.lerp_(q, 0.1)",
+        "(net(x) - target).square().mean()",
+        "target = nn.functional.softmax(average(x), dim=1).detach()",
+    ),
+    "by name": averaged("p.lerp_(q, 0.1)").replace(
+        "for p, q in zip(average.parameters(), net.parameters()):\n            p.lerp_(q, 0.1)",
+        "trained = dict(net.named_parameters())\n"
+        "        for name, p in average.state_dict(keep_vars=True).items():\n"
+        "            p.copy_(0.9 * p + 0.1 * trained[name])",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AVERAGES)
+def test_an_average_that_no_backward_reaches_is_data(name: str, command):
+    document, text = repaired(command, AVERAGES[name])
+
+    assert document["status"] == "repaired", document
+    evidence = document["patch"]["evidence"][0]
+    assert (
+        text.replace("with torch.no_grad():", "").split() == AVERAGES[name].replace("with torch.no_grad():", "").split()
+    )
+    assert text.count("with torch.no_grad():") > AVERAGES[name].count("with torch.no_grad():")
+    assert evidence["checks_not_run"] == []
+    assert any("convention" in note and "no later backward" in note for note in evidence["notes"])
+
+
+def test_a_frozen_copy_written_in_the_graph_is_no_data(command):
+    """torch allows that write, and the gradient flows through it; the other one, of a leaf, is data."""
+    write = "for p, q in zip(fast.parameters(), net.parameters()):\n    p.copy_(q * 0.5)\n    p.mul_(2)"
+    before = f"fast = copy.deepcopy(net).requires_grad_(False)\n{write}\naverage[0].bias.clamp_(-1, 1)"
+
+    document, text = repaired(command, averaged("p.lerp_(q.detach(), 0.1)", "fast(x).square().mean()", before))
+
+    assert document["status"] == "repaired", document
+    assert document["patch"]["evidence"][0]["checks_not_run"] == []
+    assert text.count("with torch.no_grad():\n") == 2
+    assert "            p.copy_(q * 0.5)\n            p.mul_(2)\n" in text
+
+
+DIFFERENTIATED = {
+    "a store into what the next loss uses": program("net.bias[0] = other.bias.sum()"),
+    "a target that is not detached": averaged("p.lerp_(q, 0.1)", "(net(x) - average(x)).square().mean()"),
+    "a loss at the end": averaged("p.lerp_(q, 0.1)", after="average(x).sum().backward()"),
+    "a gradient at the end": averaged(
+        "p.lerp_(q, 0.1)",
+        after="losses += torch.autograd.grad(average(x).sum(), [*net.parameters()], allow_unused=True)",
+    ),
+    "a result that is tracked": averaged("p.lerp_(q, 0.1)", after="losses.append(average(x))"),
+    "a penalty on the distance": averaged(
+        "p.lerp_(q, 0.1)",
+        "net(x).square().mean() + sum((p - q).square().sum() for p, q in zip(average.parameters(), net.parameters()))",
+    ),
+    "an inner step that is differentiated": averaged(
+        "p.copy_(q - 0.1 * g)",
+        "average(x).square().mean() + net(x).abs().mean()",
+        "inner = torch.autograd.grad(net(x).square().mean(), [*net.parameters()], create_graph=True)",
+    ).replace("p, q in zip(average.parameters(), net.parameters())",
+              "p, q, g in zip(average.parameters(), net.parameters(), inner)"),
+    "only a backward behind an in-place error": averaged(
+        "p.lerp_(q, 0.1)", after="h = x.requires_grad_().exp()\nh += 1\n(h.sum() + average(x).sum()).backward()"
+    ),
+    "checkpointed": averaged(
+        "p.lerp_(q, 0.1)",
+        after="import torch.utils.checkpoint as c\n"
+        "c.checkpoint(average, x.requires_grad_(), use_reentrant=True).sum().backward()",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIFFERENTIATED)
+def test_what_depends_on_another_parameter_and_is_differentiated_is_not_data(name: str, command):
     """Its gradient would be lost under `no_grad`, and only its author knows whether that is meant."""
-    text = program("net.bias[0] = other.bias.sum()")
+    document, after = repaired(command, DIFFERENTIATED[name])
 
-    document, after = repaired(command, text)
-
-    assert document["status"] != "repaired"
-    assert after == text
+    assert document["status"] != "repaired", document
+    assert after == DIFFERENTIATED[name]
 
 
 TOLD = {

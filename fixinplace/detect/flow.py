@@ -63,14 +63,20 @@ class Flow(Stores):
         """Keep the state for the end, or the head, of the loop."""
         (self.breaks if isinstance(node, ast.Break) else self.continues).append(self.state.copy())
 
-    def branches(self, bodies: list[list[ast.stmt]]) -> None:
-        """Run each body from here; what falls through is joined."""
-        entry, grad, ends = self.state, self.grad, []
-        for body in bodies:
+    def branches(self, bodies: list[list[ast.stmt]], evaluating: int | None = None) -> None:
+        """Run each body from here; what falls through is joined.
+
+        evaluating: which of two bodies runs in evaluation alone, where callers switch grad mode off.
+        """
+        entry, grad, seldom, ends = self.state, self.grad, self.seldom_on, []
+        for number, body in enumerate(bodies):
             self.state, self.grad = entry.copy(), grad
+            self.seldom_on = seldom or number == evaluating
             self.run(body)
             if not (body and isinstance(body[-1], _LEAVING)):
                 ends.append(self.state)
+        trained = bodies[1 - evaluating] if evaluating is not None else []
+        self.seldom_on = seldom or (bool(trained) and isinstance(trained[-1], (ast.Return, ast.Raise)))
         self.grad = grad
         self.state = joined_states(ends) if ends else entry
 

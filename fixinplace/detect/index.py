@@ -11,6 +11,8 @@ from fixinplace.detect.scopes import ambiguous, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
+_OPTIMIZERS = {"optim", "optimizer", "optimizers"}
+"""Modules and packages of optimizers, by the names that the field gives them."""
 _KEEPING_DECORATORS = ("no_grad", "enable_grad", "inference_mode", "script", "compile", "lru_cache", "cache")
 """Decorators after which a function is still called by its name alone."""
 _MODULE_BASES = ("Module", "LightningModule", "PreTrainedModel", "ScriptModule")
@@ -128,7 +130,8 @@ class Index:
 
     def updates(self, name: str) -> bool:
         """True for optimizers; one that is learned is a module as well, and autograd goes through what it does."""
-        return self.derives(name, "Optimizer") and not self.is_module(name)
+        packaged = any({*base.split(".")[:-1]} & _OPTIMIZERS for base in self.bases(name))
+        return (packaged or self.derives(name, "Optimizer")) and not self.is_module(name)
 
     def updates_parameters(self, function: Function) -> bool:
         """True for a helper of an optimizer: it stands beside one and takes what optimizers pass around."""

@@ -29,8 +29,8 @@ class Kinship(Gradients):
         match node:
             case ast.Constant(value=value):
                 return isinstance(value, int) and not isinstance(value, bool)
-            case ast.Name(id=name):
-                return self.lookup(name).kind is Kind.NUMBER
+            case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
+                return self.peek(node).kind is Kind.NUMBER
             case ast.UnaryOp(operand=operand):
                 return self.is_number(operand)
             case ast.BinOp(left=left, right=right):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fixinplace import catalogue
+from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names, loads
 from fixinplace.model import Holder, View
 
@@ -84,7 +85,7 @@ def _indexed(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
     if not all(_is_basic(part, shown) for part in parts):
         return None
     text = shown.text(index)
-    return _longer(chain(value, shown), View("index", "", f"[{text}]", (text,)), loads(index))
+    return _longer(chain(value, shown), View("index", "", f"[{text}]", (text,)), _reads(index))
 
 
 def _is_basic(node: ast.expr, shown: Shown) -> bool:
@@ -93,8 +94,8 @@ def _is_basic(node: ast.expr, shown: Shown) -> bool:
         case ast.Constant(value=value):
             return value is None or value is ... or (isinstance(value, int) and not isinstance(value, bool))
         case ast.Slice(lower=lower, upper=upper, step=step):
-            return all(part is None or shown.is_number(part) for part in (lower, upper, step))
-    return shown.is_number(node)
+            return all(part is None or _is_pure(part) for part in (lower, upper, step))
+    return _is_pure(node) and shown.is_number(node)
 
 
 def _piece(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
@@ -154,7 +155,7 @@ def _operands(
     words = tuple(shown.text(a) for a in node.args) + tuple(f"{k.arg}={shown.text(k.value)}" for k in node.keywords)
     rest = arguments[1:] if function else arguments
     plain = all(map(_is_pure, rest)) and not any(k.arg is None or k.arg == "input" for k in node.keywords)
-    reads = frozenset[str]().union(*map(loads, rest))
+    reads = frozenset[str]().union(*map(_reads, rest))
     if not plain or (function and not node.args):
         return None, View(attr, "", ""), reads
     operand = node.args[0] if function else value
@@ -167,13 +168,20 @@ def _operands(
     return chain(operand, shown), step, reads
 
 
+def _reads(node: ast.expr) -> Names:
+    """The names, and the attributes of names, that an expression reads."""
+    return loads(node) | {dotted(n) for n in ast.walk(node) if isinstance(n, ast.Attribute)} - {""}
+
+
 def _is_pure(node: ast.expr) -> bool:
     """True for arguments that compute the same whenever they are read: numbers, names, and sizes of tensors."""
     match node:
         case ast.Constant() | ast.Name():
             return True
-        case ast.Attribute(value=value, attr="shape"):
-            return _is_pure(value)
+        case ast.Attribute(value=value):
+            return bool(dotted(node)) or (node.attr == "shape" and _is_pure(value))
+        case ast.Call(func=ast.Name(id="len"), args=[inner], keywords=[]):
+            return _is_pure(inner)
         case ast.Subscript(value=ast.Attribute(attr="shape") as value, slice=index):
             return _is_pure(value) and _is_pure(index)
         case ast.Call(func=ast.Attribute(value=ast.Name(), attr="size" | "dim" | "numel"), args=args, keywords=[]):

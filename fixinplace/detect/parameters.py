@@ -36,6 +36,8 @@ from fixinplace.detect.values import (
     tensor,
 )
 
+_BY_RULE = 3
+"""`Value.sure` of what follows from torch's rules or from an annotation."""
 _INTEGRAL = ("LongTensor", "BoolTensor", "IntTensor", "ByteTensor")
 _SEQUENCES = ("list", "List", "tuple", "Tuple", "Sequence", "Iterable", "Set", "set", "FrozenSet", "Deque")
 _MAPPINGS = ("dict", "Dict", "Mapping", "OrderedDict", "MutableMapping")
@@ -131,8 +133,8 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(value, items=(replace(UNKNOWN, sure=1, live=True),))  # outputs of another module, by habit
         if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):
             value = replace(value, live=False, dtype=Dtype.INT)
-        elif value is not None and value.tensor and value.live and (is_given(parameter.arg) or parameter.arg in marked):
-            value = replace(value, live=True if _given_tracked(program, key, parameter.arg) else None)
+        elif value is not None and (is_given(parameter.arg) or parameter.arg in marked):
+            value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN
@@ -151,13 +153,20 @@ def _counts(function: Function, name: str) -> bool:
 
 
 def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:
-    """What an annotation promises; whether a tensor requires grad it does not say, but all callers may."""
+    """What an annotation promises; whether a tensor requires grad it does not say: all callers may, integers do."""
     value = annotation(program, parameter.annotation)
-    if value is None or not value.live or not is_private(program, key):
-        return value
     passed = program.passed(key).get(parameter.arg)
-    untracked = passed is not None and passed.tensor and not passed.live
-    return replace(value, live=None) if untracked else value
+    if value is None or not value.live or passed is None or not passed.tensor or passed.live:
+        return value
+    discrete = passed.live is False and passed.dtype in (Dtype.INT, Dtype.BOOL)
+    return replace(value, live=None) if discrete or is_private(program, key) else value
+
+
+def _undecided(value: Value) -> Value:
+    """A value of which it is not known whether its tensors require grad, those in containers included."""
+    if value.tensor:
+        return replace(value, live=None) if value.live else value
+    return replace(value, items=tuple(map(_undecided, value.items)))
 
 
 def _number_or(default: Value | None, program: Program, key: Key, name: str) -> Value | None:
@@ -180,8 +189,9 @@ def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
 
 
 def _given_tracked(program: Program, key: Key, name: str) -> bool:
+    """True if a call in sight passes what requires grad by torch's own rules, not by what an unseen class may do."""
     passed = program.passed(key).get(name)
-    return passed is not None and passed.live is True
+    return passed is not None and passed.live is True and passed.sure == _BY_RULE
 
 
 def is_private(program: Program, key: Key) -> bool:

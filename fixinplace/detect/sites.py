@@ -39,8 +39,6 @@ def _facts(program: Program, seen: Observation) -> Facts:
         seen.hazards.setdefault("untracked", Hazard("untracked", sentence))
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
-    if seen.renamed and program.tells_history:
-        seen.doubts.setdefault("the file prints tensors, and their text names the operation that made them")
     closed, handed = _closed(program, seen), _handed(program, seen)
     if closed or handed is not None:
         seen.assumes.setdefault(f"all callers of `{seen.function}` stand in this file")
@@ -55,6 +53,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         read_later=bool(facts.get("read_later")),
         in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
+        renamed=seen.renamed and program.tells_history,
         gaps=seen.gaps and program.sees_copies,
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),

@@ -67,6 +67,8 @@ _MARKS = ("_idx", "_id", ".pad", ".eos", ".bos", ".unk")
 _GIVEN = ("target", "targets", "label", "labels", "mask", "masks", "gt", "gts", "ground_truth", "y_true", "onehot",
           "one_hot")  # fmt: skip
 """What a loss compares with and what says where: data, as a rule, which no gradient is asked for."""
+_BOXES = ("anchors", "priors", "anchor_boxes", "prior_boxes")
+"""Boxes that predictions are relative to: made from a grid; one `anchor` of a triplet is an embedding."""
 
 
 def is_count(name: str) -> bool:
@@ -81,8 +83,13 @@ def is_measure(name: str) -> bool:
 
 
 def is_given(name: str) -> bool:
-    """True for the names that the field gives to targets, labels and masks, which seldom require grad."""
-    return name in _GIVEN or name.startswith("gt_") or name.endswith(tuple(f"_{given}" for given in _GIVEN))
+    """True for the names that the field gives to targets, labels, masks and anchors, which seldom require grad."""
+    return (
+        name in _GIVEN
+        or name.endswith(_BOXES)
+        or name.startswith("gt_")
+        or name.endswith(tuple(f"_{given}" for given in _GIVEN))
+    )
 
 
 def is_integral(name: str) -> bool:
@@ -93,6 +100,20 @@ def is_integral(name: str) -> bool:
 def decodes(name: str) -> bool:
     """True for the names that the field gives to what looks for an answer: callers switch grad mode off around it."""
     return name.strip("_") in ("generate", "inference", "search") or name.endswith("_search")
+
+
+def evaluating(test: ast.expr) -> int | None:
+    """Which branch of an `if` runs in evaluation alone, by the flag of modules: 0 for its body, 1 for its `else`."""
+    match test:
+        case ast.Attribute(attr="training") | ast.Name(id="training"):
+            return 1
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            inner = evaluating(operand)
+            return None if inner is None else 1 - inner
+        case ast.BoolOp(op=op, values=values):
+            branch = 0 if isinstance(op, ast.And) else 1
+            return branch if branch in map(evaluating, values) else None
+    return None
 
 
 def _is_shaping(name: str) -> bool:

@@ -301,7 +301,7 @@ class Writes(Kinship):
         seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
         seen.relaid = seen.relaid or (self.program.sees_layouts and not ordered)
-        seen.renamed = seen.renamed or written.view or not keeps_history(seen.op)
+        seen.renamed = seen.renamed or written.view or bool(seen.facts.get("family")) or not keeps_history(seen.op)
         if self.program.detaches and (seen.facts.get("family") or seen.rule == "FIP112"):
             seen.doubts["the file calls `detach_`, which takes no views, and the new tensor may be one"] = None
         if written.layout is Layout.SHARED:

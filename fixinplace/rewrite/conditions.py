@@ -33,16 +33,18 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
 
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"
+RENAMED = "the file prints tensors, and their text names the operation that made them"
 
 
 def doubts(case: Case, effect: Effect) -> tuple[str, ...]:
     """What forbids the word `safe` for a rewrite with this effect.
 
-    What is cloned first keeps its strides, and so does what a new value is put back into by a scatter.
+    What is cloned first keeps its strides and is written by the same op; so does a base that a scatter copies.
     """
     facts = case.facts
     relaid = (facts.relaid and effect is not Effect.COPY) or (facts.gaps and not scattered(case))
-    return (*facts.doubts, RELAID) if relaid else facts.doubts
+    renamed = facts.renamed and effect is not Effect.COPY
+    return (*facts.doubts, *([RELAID] if relaid else []), *([RENAMED] if renamed else []))
 
 
 def is_safe(case: Case, exact: bool, effect: Effect) -> bool:

@@ -4,11 +4,19 @@ Note [A parameter is data]
     What torch refuses has no meaning of its own.  Who fills a bias by hand means `bias.data`: the parameter keeps its
     place in the module and the optimizer, and the next backward gives the gradient at its new value.  A patch that
     keeps the write in place, under `no_grad`, says the same.  So for such a patch alone the original may write into a
-    `Parameter`, in reverse mode and in forward mode, and nothing is differentiated there; unless what it writes
-    depends on something else that is tracked: its gradient would be lost in silence, so that stays refused.
+    `Parameter`, in reverse mode and in forward mode, and nothing is differentiated there.
     Any other leaf that is written becomes what the write computes, as everywhere.  `w /= w.norm()` depends on the
     parameter alone, and is data like a fill.  The run in reverse mode decides that, by the graph of what is written;
     forward mode, which has no graph, follows where that run has finished.
+
+Note [A parameter that nobody differentiates]
+    What is written may depend on something else that is tracked, as in the averaged copy of a network.  As data it
+    loses the gradient to the other, in silence; as an operation it would keep it.  The two meanings differ in a
+    backward that goes through the parameter once it was written, and nowhere else: values are the same, whatever is
+    computed without grad or detached is a constant in both, and what keeps the graph leads to the parameter, as its
+    leaf here.  So such a write is data in a run none of whose later backwards, the program's own and ours of its
+    results, has the parameter among its leaves or is asked for its gradient.  In any other run it stays refused.  A
+    backward of a graph from before the write is among them: doubt is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +29,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify import operands, tensors
-from fixinplace.verify.leaves import accumulators
+from fixinplace.verify.duals import is_leaf
+from fixinplace.verify.jobs import DataEnd
+from fixinplace.verify.leaves import accumulators, leaf_roots
 
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
 _enter: Callable[..., object] = TorchFunctionMode.__enter__
@@ -49,6 +59,16 @@ def _depends_on_others(owner: torch.Tensor, values: Iterable[object]) -> bool:
 class AsData(TorchFunctionMode):
     """The mode around an original that writes its parameters by hand in grad mode; a mode belongs to a thread."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._mixed: dict[int, torch.Tensor] = {}  # by id: parameters written with what depends on others
+        self._differentiated = ""
+
+    @property
+    def end(self) -> DataEnd:
+        """What has been written, and whether it could be."""
+        return DataEnd(bool(self._mixed), self._differentiated)
+
     def install(self) -> None:
         """For the calling thread and for threads started later."""
         original = threading.Thread.run
@@ -59,6 +79,19 @@ class AsData(TorchFunctionMode):
 
         threading.Thread.run = run  # type: ignore[assignment,method-assign]
         _enter(self)
+
+    def look_at(self, event: str, outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
+        """Before a backward from `outputs`, for the gradients of `inputs` if there are any: does it reach such a write.
+
+        See Note [A parameter that nobody differentiates].
+        """
+        if not self._mixed or self._differentiated:
+            return
+        with _NO_OVERRIDES():
+            below = (node.variable for node in accumulators(outputs))
+            reached = (*below, *leaf_roots(outputs), *filter(tensors.is_tensor, inputs))
+            if any(self._mixed.get(id(operands.root(each))) is not None for each in reached):
+                self._differentiated = event
 
     def __torch_function__(
         self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
@@ -74,7 +107,12 @@ class AsData(TorchFunctionMode):
             _enable(True)
 
     def _refused(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+        """True for a write that torch refuses; notes what it depends on."""
         with _NO_OVERRIDES():
             name = getattr(func, "__name__", "")
             owner = None if name == "requires_grad_" else parameter_set(name, args, kwargs)
-            return owner is not None and not _depends_on_others(owner, (*args, *kwargs.values()))
+            if owner is None or not is_leaf(owner):
+                return False
+            if _depends_on_others(owner, (*args, *kwargs.values())):
+                self._mixed[id(owner)] = owner
+            return True

@@ -53,6 +53,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     records = Records(min(BLOB_BYTES, file_size // 2))
     recorder = Recorder(records, LeafNames(user))
     forward = None if job.forward is None else Forward(records, recorder, job.forward, job.as_data)
+    data = AsData() if job.as_data and forward is None else None
     calls = FunctionCalls(records, user, forward or REVERSE)
     cloning, reach = Cloning(), Reach([patch.text for patch in job.texts], job.regions, calls)
     before = frozenset(sys.modules)
@@ -60,8 +61,9 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     outside = Outside()
     outside.install()
     (forward or recorder).install()
-    if job.as_data and forward is None:
-        AsData().install()
+    if data is not None:
+        recorder.watchers.append(data.look_at)
+        data.install()
     if job.cloned:
         cloning.install()
     reads = GradientReads()
@@ -90,6 +92,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         "notes": notes + outside.notes,
         "unfilled": reads.unfilled,
         "forward": None if forward is None else dataclasses.asdict(forward.end),
+        "data": None if data is None else dataclasses.asdict(data.end),
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),
     }
     records.write(scratch.out, end)

@@ -209,7 +209,8 @@ class Forward(TorchFunctionMode):
     def _sets_parameter(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
         """True for a write that is data, see Note [A parameter is data]."""
         with _NO_OVERRIDES():
-            return parameter_set(name, args, kwargs) is not None
+            owner = parameter_set(name, args, kwargs)
+            return owner is not None and is_leaf(owner)
 
     def _performed(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if not _enabled() or not list(operands.inside([kwargs.get("out")])):

@@ -46,7 +46,10 @@ def missing_hook() -> str:
 
 
 class Recorder:
-    """Stands around the engine's entry point and writes one `backward` record and its gradients per call."""
+    """Stands around the engine's entry point and writes one `backward` record and its gradients per call.
+
+    watchers: told of every backward before it runs, also of those that we run from results: event, roots, inputs.
+    """
 
     def __init__(self, records: Records, names: LeafNames) -> None:
         self._records = records
@@ -55,6 +58,7 @@ class Recorder:
         self._calls: dict[str, int] = {}
         self._open: dict[str, list[Json]] = {}
         self._process = _pid()
+        self.watchers: list[Callable[[str, Sequence[Any], Sequence[Any]], None]] = []
         self.failures: list[Failure] = []
         self.recency = Recency()
 
@@ -75,6 +79,7 @@ class Recorder:
         event = row["path"]
         self.roots(event, outputs, args[0] if args else ())
         inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
+        self._tell(event, outputs, inputs or ())
         accumulate = bool(kwargs.get("accumulate_grad", False))
         row["partial"] = _partial(outputs, inputs, accumulate)
         received: dict[int, list[tensors.Reading | None]] = {}
@@ -98,6 +103,10 @@ class Recorder:
             known = {id(node.variable) for node in leaves}
             self._accumulated(event, [each for each in inputs or leaf_roots(outputs) if id(each) not in known])
         return result
+
+    def _tell(self, event: str, outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
+        for watcher in self.watchers:
+            watcher(event, outputs, inputs)
 
     @contextlib.contextmanager
     def _inside(self, row: Json) -> Iterator[None]:
@@ -173,6 +182,8 @@ class Recorder:
 
         tracked: path and tensor of every observed result of a recorded operation; runs after everything else was read.
         """
+        for path, tensor in tracked:
+            self._tell(f"gradient of {path}", [tensor])
         for path, tensor in tracked[:MAX_RESULTS]:
             self._result(path, tensor, named)
         if len(tracked) > MAX_RESULTS:

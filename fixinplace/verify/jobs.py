@@ -136,6 +136,18 @@ class ForwardEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class DataEnd:
+    """What a run says in which parameters are written as data, see Note [A parameter that nobody differentiates].
+
+    others: something written depends on another tracked value than the parameter itself.
+    differentiated: the first backward that goes through such a parameter afterwards; empty if none does.
+    """
+
+    others: bool
+    differentiated: str
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What is known of a run without looking at its tensors.
 
@@ -147,6 +159,7 @@ class Run:
     interpreter: the other Python that the program started.
     unfilled: of a run that looked for regions, it read `.grad` of a result, which no backward fills.
     forward: what a forward-mode run says about itself.
+    data: what a run with parameters as data says about itself.
     """
 
     status: Status
@@ -161,6 +174,7 @@ class Run:
     notes: tuple[str, ...] = ()
     unfilled: bool = False
     forward: ForwardEnd | None = None
+    data: DataEnd | None = None
 
     @property
     def finished(self) -> bool:
@@ -264,6 +278,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         notes=tuple(end["notes"]),
         unfilled=end["unfilled"],
         forward=None if end["forward"] is None else ForwardEnd(**end["forward"]),
+        data=None if end["data"] is None else DataEnd(**end["data"]),
     )
 
 

@@ -17,6 +17,10 @@ from fixinplace.verify.errors import (
 from fixinplace.verify.jobs import Region, Run
 
 CONVENTION = "convention: what is written into a parameter is data; its gradient is taken at the new value"
+ALSO_OF_OTHERS = (
+    "convention: that holds also where it depends on another tracked value, since no later backward goes through such "
+    "a parameter: its gradient could not show"
+)
 GRADIENT_REASONS = ("gradient-missing", "gradient-differs")
 
 
@@ -54,11 +58,18 @@ def _with_data(bench: Bench, plain: Run) -> Run:
     """The original with its writes to parameters as data, if that gets it past them; else as it was."""
     before, failure = bench.always, plain.failure
     bench.always = {**before, "as_data": True}
-    found = bench.original()
-    if failure is None or (found.failure is not None and refuses_leaf(found.failure)):
+    found, cloned = bench.original(), bench.original(cloned=True)
+    ends = [run.data for run in (found, cloned) if run.data is not None]
+    event = next((end.differentiated for end in ends if end.differentiated), "")
+    if event:
+        bench.notes.append(
+            f"what is written into a parameter depends on another tracked value, and {event} asks for it"
+        )
+    if failure is None or event or (found.failure is not None and refuses_leaf(found.failure)):
         bench.always = before
         return plain
     bench.notes += [f"the original fails: {failure.sentence}", CONVENTION]
+    bench.notes += [ALSO_OF_OTHERS] * any(end.others for end in ends)
     return found
 
 

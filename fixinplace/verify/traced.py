@@ -105,7 +105,7 @@ def leave(traced: Traced, out: Path, nonce: str) -> None:
     (out / TRACE_FILE).write_text(json.dumps(events.dump(traced.trace)), encoding="utf-8")
     end: Json = {"nonce": nonce, "failure": failure, "exit": exits, "failures": [], "reached": [],
            "no_clone_reference": "", "interpreter": "", "notes": [], "unfilled": False, "forward": None,
-           "imported": []}  # fmt: skip
+           "data": None, "imported": []}  # fmt: skip
     (out / "end.json").write_text(json.dumps(end), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""State that a loop carries with its graph: detached at the step, or computed again in every round."""
+"""State that a loop carries with its graph: detached at the step, made a constant, or computed again in every round."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fixinplace.repair.base import Proposal, Repair, Scene, Tier
 from fixinplace.repair.steps.carried import cut_at_step, cut_before_loop
+from fixinplace.repair.steps.constant import held_constant
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.situation import situation
 from fixinplace.repair.steps.telling import story
@@ -25,7 +26,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     else:
         again = recomputed(found) if offence.rule == "FIP207" else ()
         whole = all_together(found) if offence.rule == "FIP207" else ()
-        choices = [*cut_at_step(found), *cut_before_loop(found), *whole, *again]
+        constant = held_constant(found) if offence.rule == "FIP207" else ()
+        choices = [*cut_at_step(found), *constant, *cut_before_loop(found), *whole, *again]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and offence.rule == "FIP207":
@@ -36,7 +38,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
 
 REPAIR = Repair(
     name=_NAME,
-    what="Detaches, at the optimizer step, the state that a loop carries; or takes one step"
+    what="Detaches, at the optimizer step, the state that a loop carries; or what is added to it; or takes one step"
     " for all rounds; or computes a cached value in each.",
     why="The graph of earlier rounds hangs on the state, and the step has overwritten the weights that it needs. "
     "Cutting it is truncated backpropagation through time: the values stay, gradients end at the step.",

@@ -12,6 +12,7 @@ from fixinplace.repair.steps.reorder import reordered
 from fixinplace.repair.steps.situation import situation
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import in_turn
+from fixinplace.repair.steps.twice import taken_twice
 
 _NAME = "optimizer-step"
 
@@ -23,7 +24,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     found = situation(scene)
     choices: list[Choice] = []
     if found is not None and (scene.offence.rule != "FIP301" or found.updates_by_hand):
-        choices = [*reordered(found), *in_turn(found), *recomputed(found), *detached(found)]
+        choices = [*reordered(found), *in_turn(found), *recomputed(found), *taken_twice(found), *detached(found)]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and scene.offence.rule == "FIP201":

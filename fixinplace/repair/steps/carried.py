@@ -31,7 +31,7 @@ from fixinplace.repair.steps.situation import Situation
 def cut_at_step(at: Situation) -> Iterator[Choice]:
     """The carried state detached at the step."""
     try:
-        states = _states(at)
+        states = carried_states(at)
         hidden = [] if states else list(dict.fromkeys(_hidden(at)))
         if states:
             yield _choice(at, states, _edits(at, states))
@@ -87,20 +87,21 @@ def _taught_otherwise(at: Situation, inside: Sequence[Item], names: Sequence[str
 # --- which states
 
 
-def _body(at: Situation) -> list[ast.stmt]:
+def round_of(at: Situation) -> list[ast.stmt]:
+    """The statements of one round: of the loop, or of the function that is called again and again."""
     return at.frame.body if at.loop is None else at.loop.body
 
 
 def _open(at: Situation) -> Paths:
     """What the failing loss wants from before the round."""
-    first = _body(at)[0]
+    first = round_of(at)[0]
     items = way(at.reader, first, at.needed)
     return at.wanted if items is None else needed(items, at.wanted)[1]
 
 
-def _states(at: Situation) -> list[str]:
+def carried_states(at: Situation) -> list[str]:
     """The carried paths; see Note [Carried state]."""
-    inside = flat(at.reader, _body(at))
+    inside = flat(at.reader, round_of(at))
     opened = _open(at)
     writes = {name for item in inside for name in item.facts.writes}
     found = [name for name in writes if any(begins(each, name) for each in opened) and not _anew(at, name)]
@@ -121,7 +122,7 @@ def _anew(at: Situation, name: str) -> bool:
 def _behind(at: Situation) -> list[ast.stmt]:
     """The statements of the round that run after the step."""
     found: list[ast.stmt] = []
-    body = _body(at)
+    body = round_of(at)
     for block, index in reversed(chain(at.code, at.write)):
         found += block[index + 1 :]
         if block is body:

@@ -36,7 +36,7 @@ def detached(at: Situation) -> Iterator[Choice]:
     own = sorted(n for n in carrying & wanted if n not in shared and n > source)
     cuts = {n: _cut(items, n, before[n], shared) for n in own}
     cuts = {n: names for n, names in cuts.items() if names}
-    reads = [node for n, names in cuts.items() for node in _reads(at, items[n].node, names)]
+    reads = [node for n, names in cuts.items() for node in reads_of(at, items[n].node, names)]
     if reads and _still_teaches(at, items, cuts):
         yield _choice(at, cuts, items, tuple(at.code.after(node, ".detach()") for node in reads))
 
@@ -62,7 +62,7 @@ def _cut(items: Sequence[Item], n: int, carrying: Paths, shared: set[int]) -> Pa
     return frozenset(found)
 
 
-def _reads(at: Situation, node: ast.stmt, names: Paths) -> Iterator[ast.expr]:
+def reads_of(at: Situation, node: ast.stmt, names: Paths) -> Iterator[ast.expr]:
     """The reads of the names in a statement, with their subscripts, where a tensor itself is read."""
     stack: list[ast.AST] = [node]
     while stack:

@@ -1,27 +1,31 @@
 """First choice: the step goes behind the failing backward, so that every backward meets the weights of its forward.
 
-Note [What goes along]
-    With the step go what prepares its gradients (`unscale_`, clipping) and what follows it up before the failing
-    backward: its schedule, its scaler's update, clearing its gradients, writes to the stepped parameters, and the steps
-    of other optimizers.  What the lines between then see are the weights from before the step.  Nothing is moved past a
-    jump, nor past a line that it reads from or writes to.
+What goes along with it: Note [What goes along].
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
+from fixinplace.repair.steps.along import (
+    apart,
+    cleared,
+    divided,
+    prepares,
+    prepares_a_step,
+    role_of,
+    stepping,
+)
 from fixinplace.repair.steps.choice import Choice, joined
-from fixinplace.repair.steps.facts import Facts
 from fixinplace.repair.steps.later import limited
 from fixinplace.repair.steps.lines import common
 from fixinplace.repair.steps.moving import CannotMove, checked, cut, moved, pasted_after
-from fixinplace.repair.steps.optimizers import clears, disjoint, scaler_update, step_of
-from fixinplace.repair.steps.paths import EMPTY, meets, touch
+from fixinplace.repair.steps.optimizers import clears, scaler_update, step_of
+from fixinplace.repair.steps.paths import touch
 from fixinplace.repair.steps.situation import Situation
 
 
@@ -71,7 +75,7 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
         return None
     first = _earliest(at, block, first)
     below, rising = _rising(at, block, first, last)
-    found = _sorted(at, [node for node in block[first:last] if not any(node is each for each in rising)])
+    found = divided(at, [node for node in block[first:last] if not any(node is each for each in rising)])
     if found is None:
         return None
     more, staying = found
@@ -94,9 +98,9 @@ def _rising(
 
     They are right where the step's gradients are cleared; None and nothing where that is not in sight.
     """
-    cleared = (n for n in reversed(block[:first]) if (owner := clears(n)) and _cleared(at, owner, [at.optimizer]))
-    below = next(cleared, None)
-    shared = [n for n in block[first:last] if (owner := clears(n)) and _cleared(at, owner, [at.optimizer]) is None]
+    clearing = (n for n in reversed(block[:first]) if (owner := clears(n)) and cleared(at, owner, [at.optimizer]))
+    below = next(clearing, None)
+    shared = [n for n in block[first:last] if (owner := clears(n)) and cleared(at, owner, [at.optimizer]) is None]
     own = all(at.is_optimizer(clears(node) or "") for node in shared)
     return (below, tuple(shared)) if below is not None and shared and own and at.by_hand is None else (None, ())
 
@@ -110,123 +114,24 @@ def _earliest(at: Situation, block: list[ast.stmt], first: int) -> int:
     return first
 
 
-def _sorted(at: Situation, between: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]] | None:
-    """The lines between that go along, and those that stay; None where one of them forbids the move."""
-    going: list[ast.stmt] = []
-    staying: list[ast.stmt] = []
-    optimizers: list[str] = []
-    for node in between:
-        role = "goes" if any(each is at.write for each in ast.walk(node)) else _role(at, node, optimizers)
-        if role == "blocks":
-            return None
-        (going if role == "goes" else staying).append(node)
-        optimizers += _stepping([node])
-    return going, staying
-
-
-def prepares(block: Sequence[ast.stmt], index: int) -> list[ast.stmt]:
-    """The statements right before the step that work on its gradients alone."""
-    found: list[ast.stmt] = []
-    for node in reversed(block[:index]):
-        if not _prepares_a_step(node):
-            break
-        found.insert(0, node)
-    return found
-
-
-def _prepares_a_step(node: ast.stmt) -> bool:
-    match node:
-        case ast.Expr(value=ast.Call(func=called)) | ast.Assign(value=ast.Call(func=called)):
-            return ast.unparse(called).endswith(("unscale_", "clip_grad_norm_", "clip_grad_value_"))
-    return False
-
-
-def _role(at: Situation, node: ast.stmt, optimizers: list[str]) -> str:
-    """`goes` along with the steps of these optimizers, `stays`, or `blocks` the move."""
-    if at.reader.facts(node).jumps:
-        return "blocks"
-    if step_of(node) is not None or scaler_update(node) or _prepares_a_step(node):
-        return "goes"
-    owner = clears(node)
-    if owner is not None:
-        return {True: "goes", False: "stays", None: "blocks"}[_cleared(at, owner, optimizers)]
-    if _schedules(at, node, optimizers) or _works_on_weights(at, node):
-        return "goes"
-    nested = [each for each in ast.walk(node) if isinstance(each, ast.stmt) and each is not node]
-    inner = [owner for each in nested if (owner := clears(each)) is not None]
-    held = any(_cleared(at, each, optimizers) is not False for each in inner)
-    return "blocks" if held or any(step_of(each) for each in nested) else "stays"
-
-
-def _cleared(at: Situation, owner: str, optimizers: list[str]) -> bool | None:
-    """True if clearing this owner's gradients clears those of the steps, None if that cannot be told."""
-    if at.whole_update and not optimizers:
-        return False
-    if at.by_hand is not None:
-        return None if at.stepped is None else any(meets(owner, module) for module in at.stepped)
-    found = [_clears_for(at, owner, optimizer) for optimizer in optimizers]
-    return True if True in found else None if None in found else False
-
-
-def _clears_for(at: Situation, owner: str, optimizer: str) -> bool | None:
-    if owner == optimizer:
-        return True
-    modules, theirs = at.modules(optimizer), at.modules(owner)
-    if modules is not None and any(meets(owner, module) for module in modules):
-        return True
-    if at.is_loop_variable(owner.split(".", maxsplit=1)[0]):
-        return None
-    if theirs is not None or at.is_optimizer(owner):
-        return None if modules and theirs and not disjoint(modules, theirs) else False
-    return None if modules is None else False
-
-
-def _schedules(at: Situation, node: ast.stmt, optimizers: list[str]) -> bool:
-    match node:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="step"))):
-            made_for = at.optimizers.schedules(ast.unparse(owner))
-            return made_for is None or made_for in optimizers
-    return False
-
-
-def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
-    """True for clamping, averaging and copying the stepped parameters: `for p in net.parameters()`, `soft(net, t)`."""
-    modules = at.stepped or ()
-    for each in ast.walk(node):
-        match each:
-            case ast.Call(func=ast.Attribute(value=owner, attr="parameters" | "named_parameters" | "state_dict")):
-                if ast.unparse(owner) in modules:
-                    return True
-    match node:
-        case ast.Expr(value=ast.Call(args=arguments)):
-            return any(ast.unparse(each) in modules for each in arguments)
-    return False
-
-
 def _again(going: list[ast.stmt], rest: list[ast.stmt]) -> set[str]:
     """The optimizers that step after the failing backward as well."""
-    return set(_stepping(going)) & set(_stepping(rest))
-
-
-def _stepping(nodes: list[ast.stmt]) -> list[str]:
-    """The optimizers that step somewhere in these statements."""
-    inner = (each for node in nodes for each in ast.walk(node) if isinstance(each, ast.stmt))
-    return [step.optimizer for each in inner if (step := step_of(each)) is not None]
+    return set(stepping(going)) & set(stepping(rest))
 
 
 def _guard(at: Situation, node: ast.stmt) -> ast.stmt | None:
     """An `if` around the step that holds nothing else than what goes along with it."""
     if not isinstance(node, ast.If) or node.orelse or not any(each is at.write for each in node.body):
         return None
-    optimizers = _stepping(node.body)
-    goes = all(each is at.write or _role(at, each, optimizers) == "goes" for each in node.body)
+    optimizers = stepping(node.body)
+    goes = all(each is at.write or role_of(at, each, optimizers) == "goes" for each in node.body)
     return node if goes else None
 
 
 def _joined(at: Situation, going: list[ast.stmt], block: list[ast.stmt], last: int) -> _Move | None:
     """Drop the first step and the clearing behind it, where the second step follows in the same block."""
     direct = any((step := step_of(node)) is not None and step.optimizer == at.optimizer for node in block[last + 1 :])
-    simple = (clears(n) or scaler_update(n) or _prepares_a_step(n) or n is at.write for n in going)
+    simple = (clears(n) or scaler_update(n) or prepares_a_step(n) or n is at.write for n in going)
     whole = direct and block[last] is at.needed and all(simple)
     return _Move((), block[last], tuple(going), joined=True) if whole else None
 
@@ -242,12 +147,6 @@ def _free(at: Situation, going: list[ast.stmt], staying: list[ast.stmt], block: 
     return True
 
 
-def apart(mine: Facts, other: Facts, at: Situation) -> bool:
-    """True if two statements may change places; a scaler is asked for its scale in between, which stays."""
-    scaler = frozenset({at.step.scaler}) if at.step is not None else EMPTY
-    return not (touch(mine.writes - scaler, other.reads | other.writes) or touch(mine.reads, other.binds))
-
-
 def _out_of_loop(at: Situation, block: list[ast.stmt], first: int, last: int) -> _Move | None:
     """A loop over optimizers in whose body the step stands, and the failing backward behind the loop."""
     loop = block[first]
@@ -257,7 +156,7 @@ def _out_of_loop(at: Situation, block: list[ast.stmt], first: int, last: int) ->
         return None
     index = next(n for n, each in enumerate(loop.body) if each is at.write)
     between = [*loop.body[index + 1 :], *block[first + 1 : last]]
-    found = _sorted(at, [at.write, *between])
+    found = divided(at, [at.write, *between])
     if found is None or found[0] != [at.write] or not _free(at, [loop.body[index]], between, [at.write, *between]):
         return None
     if any(not apart(at.reader.header(loop), at.reader.facts(node), at) for node in block[first + 1 : last]):
@@ -302,6 +201,7 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     names = f"the update in line {at.by_hand.lineno}" if at.by_hand is not None else names
     title = f"{names} moved behind `{at.failing}`"
     more = _PASSED if move.passed else ""
+    more += _CLEARED if at.by_hand is not None and at.again else ""
     if at.whole_update:
         kept = at.backward.with_argument("retain_graph", "True") if at.update_keeps_graph else None
         if kept is not None or not at.update_keeps_graph or at.backward.keeps_graph:
@@ -311,7 +211,7 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     if not at.backward.accumulates:
         yield Choice(title, _FIRST + "." + more, (change,), 10)
         return
-    optimizers = list(dict.fromkeys(_stepping(list(move.going)))) or [at.optimizer]
+    optimizers = list(dict.fromkeys(stepping(list(move.going)))) or [at.optimizer]
     if move.rising:
         lines = " and ".join(f"`{at.one_line(node)}`" for node in move.rising)
         others = " and ".join(f"`{clears(node)}`" for node in move.rising)
@@ -320,9 +220,9 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
         )
         return
     whose = " and ".join(f"`{each}`" for each in (at.stepped if at.by_hand and at.stepped else optimizers))
-    for only, whom, apart in limited(at, optimizers):
+    for only, whom, separate in limited(at, optimizers):
         meaning = _LIMITED.format(
-            at.loss, whom, whose, "step" if len(optimizers) > 1 else "steps", _UNLESS * (not apart)
+            at.loss, whom, whose, "step" if len(optimizers) > 1 else "steps", _UNLESS * (not separate)
         )
         yield Choice(f"{title}, which is limited to {whom}", meaning + more, joined(change, only), 10)
     yield Choice(title, _ADDED.format(at.loss_first, whose) + more, (change,), 14)
@@ -343,6 +243,7 @@ _SHARED = (
 _UPDATE = (
     "`{0}` uses the weights that its forward used; all of `{1}`, with its own backward and step, comes afterwards."
 )
+_CLEARED = " It clears the gradients that it has used: a later update finds no gradient where both would write."
 _PASSED = " The lines between the two now see the weights from before the step."
 
 

@@ -112,7 +112,7 @@ class Situation:
     @cached_property
     def by_hand(self) -> ast.stmt | None:
         """What updates parameters by hand: `with no_grad():` or a loop over them around the write, or a helper that is
-        given them and is not called again in the same block."""
+        given them and is not called again in the same block, or only when it has cleared what it used."""
         if self.step is not None or self.scene.offence.writes[0].by == "optimizer":
             return None
         shared = common(self.code, self.write, self.needed)
@@ -122,12 +122,31 @@ class Situation:
         match whole:
             case ast.With() | ast.For():
                 return whole
-            case ast.Expr(value=ast.Call(func=called)):
-                name = ast.unparse(called)
-                later = (each for node in shared[0][shared[1] + 1 :] for each in ast.walk(node))
-                again = any(isinstance(each, ast.Call) and ast.unparse(each.func) == name for each in later)
-                return None if again else whole
+            case ast.Expr(value=ast.Call()):
+                return None if self.again and not self.clears_itself else whole
         return None
+
+    @cached_property
+    def again(self) -> bool:
+        """True if the function that the step calls is called again later in the same block."""
+        shared = common(self.code, self.write, self.needed)
+        match shared and shared[0][shared[1]]:
+            case ast.Expr(value=ast.Call(func=called)) if shared is not None:
+                nodes = [each for node in shared[0][shared[1] + 1 :] for each in ast.walk(node)]
+                calls = [each.func for each in nodes if isinstance(each, ast.Call)]
+                return ast.unparse(called) in map(ast.unparse, calls)
+        return False
+
+    @cached_property
+    def clears_itself(self) -> bool:
+        """True if the update by hand drops the gradient of each parameter right where it has written it."""
+        spot = self.scene.node(self.scene.offence.writes[0].place)
+        place = None if spot is None else spot[0].block(spot[0].statement(spot[1]))
+        if place is None:
+            return False
+        block, index = place
+        written = _written(block[index])
+        return written is not None and any(_drops(node) == written for node in block[index + 1 :])
 
     @property
     def updates_by_hand(self) -> bool:
@@ -230,6 +249,28 @@ def _is_backward(call: ast.Call) -> bool:
 def _calls(function: Function) -> set[str]:
     """The last names of all that a function calls."""
     return {ast.unparse(node.func).rsplit(".", 1)[-1] for node in ast.walk(function) if isinstance(node, ast.Call)}
+
+
+def _written(statement: ast.stmt) -> str | None:
+    """The parameter that a statement updates: `p` for `p -= ...`, `p.data -= ...` and `p.data.sub_(...)`."""
+    match statement:
+        case ast.AugAssign(target=target) | ast.Assign(targets=[target]):
+            written: ast.expr = target
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target))):
+            written = target
+        case _:
+            return None
+    return ast.unparse(written).removesuffix(".data")
+
+
+def _drops(statement: ast.stmt) -> str | None:
+    """The parameter whose gradient a statement drops: `p` for `p.grad = None` and `p.grad.zero_()`."""
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(value=owner, attr="grad")], value=ast.Constant(value=None)):
+            return ast.unparse(owner)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Attribute(value=owner, attr="grad"), attr="zero_"))):
+            return ast.unparse(owner)
+    return None
 
 
 def _parameters_of(node: ast.stmt) -> tuple[str, ...]:

@@ -16,12 +16,13 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from fixinplace.repair.base import Change
+from fixinplace.repair.steps.along import apart, prepares
 from fixinplace.repair.steps.choice import Choice, joined
 from fixinplace.repair.steps.lines import common
 from fixinplace.repair.steps.moving import CannotMove, checked, cut, moved, pasted_before, pasted_below
 from fixinplace.repair.steps.optimizers import clears
 from fixinplace.repair.steps.paths import path, touch
-from fixinplace.repair.steps.reorder import apart, prepares, same_again
+from fixinplace.repair.steps.reorder import same_again
 from fixinplace.repair.steps.situation import Situation
 
 _TRAINS = "backward zero_grad step unscale_ clip_grad_norm_ clip_grad_value_ update".split()

@@ -78,6 +78,8 @@ class Writes(Kinship):
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place, owner)
+        if place in (Place.NAME, Place.VIEW) and value is not None and self._reads_itself(node, target, written, value):
+            seen.doubts["it reads other parts of the memory that it writes, and torch leaves open in which order"] = None
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "key": self.place.key,
@@ -97,6 +99,13 @@ class Writes(Kinship):
         if value is not None and not set(self._detaching(target)):
             self.wrote(written, value.live)
         return seen
+
+    def _reads_itself(self, node: ast.AST, target: ast.expr, written: Value, value: Value) -> bool:
+        """True if the write may read elements of its own tensor other than the one that it writes just then."""
+        if not (written.view or value.view) or not overlap(written.memory, value.memory):
+            return False
+        read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []
+        return any(ast.unparse(one) != ast.unparse(target) for one in read)
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
         span = self.program.part.span(node)
@@ -240,7 +249,10 @@ class Writes(Kinship):
             else:
                 view = value.view or written.view
                 refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")
-            _add(seen, refusal, f"`{name}` {how} and is read later")
+            sentence = f"`{name}` {how} and is read later"
+            known = seen.hazards.setdefault(refusal, Hazard(refusal, sentence))
+            if written.iterated and known.sentence != sentence:
+                _add(seen, "live-alias", sentence)
         elif overlap(value.memory | value.maybe, written.memory | written.maybe):
             seen.doubts[f"`{name}` may share the memory through code that cannot be seen here"] = None
 

@@ -19,7 +19,7 @@ from fixinplace.rewrite.kin import Anew, anew, check_bound, around
 from fixinplace.rewrite.lines import assigned, binding, expression
 from fixinplace.rewrite.precedence import parenthesised
 from fixinplace.rewrite.putting import put
-from fixinplace.rewrite.reads import evaluated
+from fixinplace.rewrite.reads import evaluated, mentions
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement, open_statement
 from fixinplace.source import Text
@@ -64,7 +64,7 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
         first, small = cloned(opened, small, needed, taken, part.text)
         before += first
     hoisted = [target for target, _ in rewriting.hoisted]
-    kin = _kin(taken, frozenset() if hoisted else stored(setting.node))
+    kin = _kin(taken, setting.node, frozenset() if hoisted else stored(setting.node))
     if kin is None:
         after: tuple[str, ...] = ()
     elif kin.target in hoisted:
@@ -86,7 +86,7 @@ class _Kin:
     anew: Anew
 
 
-def _kin(taken: Sequence[Step], bound: frozenset[str]) -> _Kin | None:
+def _kin(taken: Sequence[Step], node: ast.AST, bound: frozenset[str]) -> _Kin | None:
     """What the sites that bind a shared tensor anew ask for; raises Refusal if they are several tensors.
 
     bound: names that the statement binds once all its sites have run.
@@ -95,6 +95,9 @@ def _kin(taken: Sequence[Step], bound: frozenset[str]) -> _Kin | None:
     wanted = {(step.case.target, anew(step.case, Effect.REBIND)) for step in sharing}
     if len(wanted) > 1:
         raise Refusal("no-safe-place", "several tensors that others share are written in this line")
+    others = {h.name for step in sharing for h in step.case.facts.family} - {step.case.target for step in sharing}
+    if len(sharing) > 1 and any(mentions(name, node) for name in others):
+        raise Refusal("evaluation-order", "between two writes the statement reads another name of the same tensor")
     for step in sharing:
         check_bound(step.case, anew(step.case, Effect.REBIND), bound - {step.case.target})
     return next((_Kin(target, found) for target, found in wanted if target is not None), None)

@@ -37,7 +37,8 @@ def rows(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Rows]
         match node:
             case ast.For(target=ast.Name(id=row), iter=ast.Name(id=whole), body=[only], orelse=[]):
                 one = wanted.get(part.span(only))
-                edits = _edits(part, tree, node, row, whole) if one is not None and one.site.target == row else None
+                alone = one is not None and one.site.target == row and _is_seen_by(one, whole)
+                edits = _edits(part, tree, node, row, whole) if alone else None
                 if one is not None and edits is not None:
                     yield Rows(one, edits, tuple(edit.text.strip() for edit in edits))
 
@@ -47,6 +48,11 @@ def _is_row(found: Found) -> bool:
     kinds = {hazard.refusal for hazard in facts.hazards}
     local = facts.parameter is None and not facts.family and facts.place is Place.NAME
     return kinds == {"loop-variable"} and local and facts.tracked is not False and found.site.op in KEEPING_NOTHING
+
+
+def _is_seen_by(found: Found, whole: str) -> bool:
+    """True if the name that the loop goes over is the one that shows the write later, and not another one."""
+    return all(hazard.sentence.startswith(f"`{whole}` ") for hazard in found.facts.hazards)
 
 
 def _edits(part: Text, tree: ast.Module, loop: ast.For, row: str, whole: str) -> tuple[Edit, ...] | None:

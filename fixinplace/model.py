@@ -165,6 +165,7 @@ class Facts:
     renamed: the out-of-place op has another name in the graph, which the file can see.
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
+    rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
     part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
     torch: the name under which torch itself is bound here, or None.
@@ -192,6 +193,7 @@ class Facts:
     renamed: bool = False
     gaps: bool = False
     mask: bool = False
+    rows_of: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False
     torch: str | None = None

@@ -34,7 +34,24 @@ HELPERS = {
 
 START = ("x = a.exp()", "y = torch.sigmoid(b)")
 
-_INDICES = ("0", "1:", ":, 1", "..., 0", "-1", ":, :2", ":2", "0, 1:", "None", "::2", "1:, 2:", "...", ":", "k", "k:", "..., 1:")
+_INDICES = (
+    "0",
+    "1:",
+    ":, 1",
+    "..., 0",
+    "-1",
+    ":, :2",
+    ":2",
+    "0, 1:",
+    "None",
+    "::2",
+    "1:, 2:",
+    "...",
+    ":",
+    "k",
+    "k:",
+    "..., 1:",
+)
 _METHODS = (
     "t()", "T", "mT", "transpose(0, 1)", "transpose(-1, -2)", "permute(1, 0)", "view(-1)", "view(4, 3)", "reshape(-1)",
     "reshape(4, 3)", "reshape(2, 6)", "flatten()", "unsqueeze(0)", "unsqueeze(-1)", "squeeze(0)", "squeeze()",

@@ -115,6 +115,20 @@ CASES = {
         "y = torch.exp(x)\na, b, c = y\nb *= 2\nreturn y * y, c",
         "y = torch.exp(x)\na, b, c = y\nb = b * 2\ny = y.select_scatter(b, 0, 1)\nc = y[2]\nreturn y * y, c",
     ),
+    "two writes, put back once": (
+        "y = torch.exp(x)\nrow = y[0]\nrow *= 2\nk = row.sum()  # of the row alone\nrow += k\nreturn y * y",
+        "y = torch.exp(x)\nrow = y[0]\nrow = row * 2\nk = row.sum()  # of the row alone\nrow = row + k\n"
+        "y = y.select_scatter(row, 0, 0)\nreturn y * y",
+    ),
+    "two writes, read between": (
+        "y = torch.exp(x)\nrow = y[0]\nrow *= 2\nk = y.sum()\nrow += k\nreturn y * y",
+        "y = torch.exp(x)\nrow = y[0]\nrow = row * 2\ny = y.select_scatter(row, 0, 0)\nrow = y[0]\nk = y.sum()\n"
+        "row = row + k\ny = y.select_scatter(row, 0, 0)\nreturn y * y",
+    ),
+    "halves that have nothing in common": (
+        "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb *= a\nb += 1\nreturn a, b.sum()",
+        "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb = b * a\nb = b + 1\nreturn a, b.sum()",
+    ),
     "shape of a shared tensor": (
         "y = torch.exp(x)\nz = y\ny.t_()\nreturn z.sum(0), y",
         "y = torch.exp(x)\nz = y\ny = z = y.t()\nreturn z.sum(0), y",

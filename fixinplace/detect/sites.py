@@ -58,6 +58,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         mask=bool(facts.get("mask")),
+        rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
         part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),
         torch=cast("str | None", facts.get("torch")),

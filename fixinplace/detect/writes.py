@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import cast
 
 from fixinplace import catalogue
 from fixinplace.detect.frame import Observation
@@ -79,7 +80,7 @@ class Writes(Kinship):
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place, owner)
         if place in (Place.NAME, Place.VIEW) and value is not None and self._reads_itself(node, target, written, value):
-            seen.doubts["it reads other parts of the memory that it writes, and torch leaves open in which order"] = None
+            seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "key": self.place.key,
@@ -244,15 +245,13 @@ class Writes(Kinship):
         if overlap(value.memory, written.memory):
             if written.iterated:
                 refusal, how = "loop-variable", "is what the loop iterates over, and the write reaches it"
+                seen.facts["rows_of"] = cast("frozenset[str]", seen.facts.get("rows_of", frozenset())) | {name}
             elif not value.tensor:
                 refusal, how = "container-slot", "holds the same tensor"
             else:
                 view = value.view or written.view
                 refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")
-            sentence = f"`{name}` {how} and is read later"
-            known = seen.hazards.setdefault(refusal, Hazard(refusal, sentence))
-            if written.iterated and known.sentence != sentence:
-                _add(seen, "live-alias", sentence)
+            _add(seen, refusal, f"`{name}` {how} and is read later")
         elif overlap(value.memory | value.maybe, written.memory | written.maybe):
             seen.doubts[f"`{name}` may share the memory through code that cannot be seen here"] = None
 

@@ -29,13 +29,14 @@ from fixinplace.source import Text
 class Composed:
     """One statement, rewritten.
 
-    lines: the new statements; `after` those that follow the old one.
+    lines: the new statements; `after` those that follow the old one, inserted by `behind`.
     told: both for a title, the last of the statements from its first changed line on.
     clones: names that they clone before storing into them.
     steps: the sites with their rewrites.  finished: sites that stay as they are, and why.
     """
 
     edits: tuple[Edit, ...]
+    behind: tuple[Edit, ...]
     lines: tuple[str, ...]
     after: tuple[str, ...]
     told: tuple[str, ...]
@@ -74,8 +75,8 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     lines = (*before, opened.text(small))
     _keep_comments(opened, lines)
     told = (*before, _changed(part.slice(setting.span), lines[-1]), *after)
-    edits = _edits(part, setting, lines) + _following(part, setting, after)
-    return Composed(edits, lines, after, told, needed.stored, taken, chosen.finished)
+    edits, behind = _edits(part, setting, lines), _following(part, setting, after)
+    return Composed(edits, behind, lines, after, told, needed.stored, taken, chosen.finished)
 
 
 @dataclass(frozen=True, slots=True)

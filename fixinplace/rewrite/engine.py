@@ -18,7 +18,7 @@ from fixinplace.rewrite.forms import clone_reads, index_rows
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.reads import parse
 from fixinplace.rewrite.rows import Rows, rows
-from fixinplace.rewrite.runs import shared
+from fixinplace.rewrite.runs import deferred, shared
 from fixinplace.rewrite.setting import Setting, settings
 from fixinplace.rewrite.slots import Slots, slots
 from fixinplace.source import Text
@@ -144,10 +144,23 @@ def _sharing(part: Text, table: Mapping[Span, Setting], groups: Sequence[Mapping
         for span, by in shared(part, table, every).items()
         if span in alone and _claim(every[span]) == _claim(every[by])
     }
+    late = {
+        span: by
+        for span, by in deferred(part, table, every).items()
+        if {span, by} <= alone and _claim(every[span]) == _claim(every[by])
+    }
     for group in groups:
-        if not group.keys() <= served.keys():
-            more = (replace(every[one], edits=()) for one, by in served.items() if by in group)
+        if not group.keys() <= {*served, *late}:
+            more = [replace(every[one], edits=()) for one, by in served.items() if by in group]
+            more += [replace(every[one], behind=(), after=()) for one in late if _last(late, one) in group]
             yield [*group.values(), *more]
+
+
+def _last(late: Mapping[Span, Span], span: Span) -> Span:
+    """The statement that puts back what this one leaves to it."""
+    while span in late:
+        span = late[span]
+    return span
 
 
 def _claim(composed: Composed) -> tuple[bool, str | None]:
@@ -184,7 +197,10 @@ def _fix(number: int, composed: Sequence[Composed], steps: Sequence[Step]) -> Fi
         group=number,
         rewrite="",
         title=wording.title([line for each in composed if each.edits for line in each.told]),
-        edits=(*(edit for each in composed for edit in each.edits), *_united(one.hand_back for one in facts)),
+        edits=(
+            *(edit for each in composed for edit in (*each.edits, *each.behind)),
+            *_united(one.hand_back for one in facts),
+        ),
         safe=all(is_safe(step.case, step.exact, step.rewrite.effect) for step in steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),
         doubts=_united(doubts(step.case, step.rewrite.effect) for step in steps),

@@ -22,7 +22,7 @@ from fixinplace.catalogue import Form
 from fixinplace.model import Holder, Place, Usage, View
 from fixinplace.rewrite.base import Case, Effect
 from fixinplace.rewrite.binding import Refusal
-from fixinplace.rewrite.putting import Around, is_piece, keeps_all, put, seen
+from fixinplace.rewrite.putting import Around, disjoint, is_piece, keeps_all, put, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ def anew(case: Case, effect: Effect) -> Anew:
     twins = tuple(h.name for h in inside if h.steps == own.steps)
     if case.writer.form is Form.VIEW:
         return Anew(twins)
-    if not _outside(case, own):
+    outside = _outside(case, own)
+    if all(disjoint(h.steps, own.steps) for h in outside):
         return Anew(twins, _made({own.name: own.steps, **dict.fromkeys(twins, own.steps)}, inside))
     return Anew((), _put_back(case, own))
 
@@ -84,7 +85,8 @@ def must_clone(case: Case) -> bool:
     if not case.facts.family or case.writer.form is Form.VIEW:
         return False
     own, root = _own(case), case.facts.family[0]
-    return bool(_outside(case, own)) and not is_piece(own.steps) and _back(case, own, root) is None
+    apart = all(disjoint(h.steps, own.steps) for h in _outside(case, own))
+    return not apart and not is_piece(own.steps) and _back(case, own, root) is None
 
 
 def _back(case: Case, own: Holder, root: Holder) -> str | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.setting import joint
-from fixinplace.rewrite.slots import KEEPING_NOTHING
+from fixinplace.rewrite.slots import FUNCTIONS, KEEPING_NOTHING, own_nodes
 from fixinplace.source import Text
 
 _NAMES = ("i", "index", "row_index")
@@ -33,12 +33,13 @@ class Rows:
 def rows(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Rows]:
     """The loops over rows that can go by index; see Note [Rows by index]."""
     wanted = {one.site.statement: one for one in found if _is_row(one)}
-    for node in ast.walk(tree) if wanted else ():
+    scopes = [tree, *(n for n in ast.walk(tree) if isinstance(n, FUNCTIONS))] if wanted else []
+    for scope, node in ((scope, node) for scope in scopes for node in own_nodes(scope)):
         match node:
             case ast.For(target=ast.Name(id=row), iter=ast.Name(id=whole), body=[only], orelse=[]):
                 one = wanted.get(part.span(only))
-                alone = one is not None and one.site.target == row and _is_seen_by(one, whole)
-                edits = _edits(part, tree, node, row, whole) if alone else None
+                fits = one is not None and one.site.target == row and one.facts.rows_of == {whole}
+                edits = _edits(part, scope, node, row, whole) if fits else None
                 if one is not None and edits is not None:
                     yield Rows(one, edits, tuple(edit.text.strip() for edit in edits))
 
@@ -50,14 +51,9 @@ def _is_row(found: Found) -> bool:
     return kinds == {"loop-variable"} and local and facts.tracked is not False and found.site.op in KEEPING_NOTHING
 
 
-def _is_seen_by(found: Found, whole: str) -> bool:
-    """True if the name that the loop goes over is the one that shows the write later, and not another one."""
-    return all(hazard.sentence.startswith(f"`{whole}` ") for hazard in found.facts.hazards)
-
-
-def _edits(part: Text, tree: ast.Module, loop: ast.For, row: str, whole: str) -> tuple[Edit, ...] | None:
+def _edits(part: Text, scope: ast.AST, loop: ast.For, row: str, whole: str) -> tuple[Edit, ...] | None:
     """The clone, the header and the row that is written; None if the names are used in ways that forbid it."""
-    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == row]
+    names = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == row]
     inside = [n for n in ast.walk(loop.body[0]) if isinstance(n, ast.Name)]
     written = [n for n in inside if n.id == row]
     index = next((name for name in _NAMES if re.search(rf"\b{name}\b", part.text) is None), None)

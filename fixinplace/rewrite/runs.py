@@ -5,6 +5,11 @@ Note [One clone for several stores]
     before the first: then the second store is finished code as soon as the first is.  That is so if both stand in
     one block, what stands between does not mention `x`, and the stores themselves compute nothing with it.
     A store keeps nothing; of the operators, `x[0] += a`, `-=`, `*=` and `/=` keep at most a copy.
+
+Note [Put back once]
+    `half *= s` and `half += t` each put the new half back into the tensor that it is a part of, and make the others
+    anew.  If the two follow one another in one block, and what stands between reads and binds nobody of the family but
+    the half itself and parts that have no element in common with it, the second one is enough.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from collections.abc import Mapping
 
 from fixinplace.model import Span
 from fixinplace.rewrite.compose import Composed
+from fixinplace.rewrite.putting import disjoint
 from fixinplace.rewrite.reads import mentions, stores
 from fixinplace.rewrite.setting import Compound, Setting
 from fixinplace.source import Text
@@ -31,6 +37,36 @@ def shared(part: Text, table: Mapping[Span, Setting], composed: Mapping[Span, Co
             if earlier is not None:
                 result[span] = result.get(earlier, earlier)
     return result
+
+
+def deferred(part: Text, table: Mapping[Span, Setting], composed: Mapping[Span, Composed]) -> dict[Span, Span]:
+    """For statements that need not put back what they write, the next one that does; see Note [Put back once]."""
+    result: dict[Span, Span] = {}
+    for span, one in composed.items():
+        later = _putting_later(part, table[span], one, composed) if one.after and len(one.steps) == 1 else None
+        if later is not None:
+            result[span] = later
+    return result
+
+
+def _putting_later(part: Text, setting: Setting, one: Composed, composed: Mapping[Span, Composed]) -> Span | None:
+    case = one.steps[0].case
+    own = next((h for h in case.facts.family if h.name == case.target), None)
+    if own is None:
+        return None
+    overlapping = [h.name for h in case.facts.family if h is not own and not disjoint(h.steps, own.steps)]
+    for node in setting.block[setting.index + 1 :]:
+        span = part.span(node)
+        if isinstance(node, Compound) or any(mentions(name, node) or stores(name, node) for name in overlapping):
+            return None
+        next_one = composed.get(span)
+        if next_one is not None and next_one.after and len(next_one.steps) == 1:
+            other = next_one.steps[0].case
+            same = [(h.name, h.steps) for h in other.facts.family] == [(h.name, h.steps) for h in case.facts.family]
+            return span if same and other.target == case.target else None
+        if any(stores(h.name, node) for h in case.facts.family) and next_one is None:
+            return None
+    return None
 
 
 def _earlier(part: Text, setting: Setting, name: str, composed: Mapping[Span, Composed]) -> Span | None:

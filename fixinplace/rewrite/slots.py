@@ -28,7 +28,8 @@ KEEPING_NOTHING = frozenset(
     "Tensor.__setitem__ Tensor.__iadd__ Tensor.__isub__ Tensor.__imul__ Tensor.__itruediv__ Tensor.add_ Tensor.sub_"
     " Tensor.mul_ Tensor.div_ Tensor.copy_ Tensor.fill_ Tensor.zero_".split()
 )
-_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SIZES = ("shape", "dtype", "device", "ndim")
 _ASKS = ("size", "dim", "numel", "clone")
@@ -49,12 +50,20 @@ class Slots:
 def slots(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slots]:
     """The tensors whose stores in loops can stay as they are; see Note [Clones of what is read]."""
     wanted = [one for one in found if _is_store(one) and one.facts.in_loop and not one.facts.hazards]
-    for scope in [tree, *(n for n in ast.walk(tree) if isinstance(n, _FUNCTIONS))]:
+    for scope in [tree, *(n for n in ast.walk(tree) if isinstance(n, FUNCTIONS))]:
         inside = [one for one in found if _owner(part, tree, one) is scope] if wanted else []
         for name in dict.fromkeys(one.site.target for one in wanted if one in inside):
             sites = [one for one in inside if one.site.target == name]
             if all(map(_is_store, sites)) and not any(map(_is_hindered, sites)):
                 yield from _Slots(part, scope, name, sites, _writers(found)).plan()
+
+
+def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function or module that belong to no function inside it."""
+    for child in ast.iter_child_nodes(scope):
+        yield child
+        if not isinstance(child, _SCOPES):
+            yield from own_nodes(child)
 
 
 def _is_store(found: Found) -> bool:
@@ -70,7 +79,7 @@ def _is_hindered(found: Found) -> bool:
 
 def _owner(part: Text, tree: ast.Module, found: Found) -> ast.AST:
     """The innermost function around a site, else the module."""
-    around = [n for n in ast.walk(tree) if isinstance(n, _FUNCTIONS) and part.span(n).contains(found.site.span)]
+    around = [n for n in ast.walk(tree) if isinstance(n, FUNCTIONS) and part.span(n).contains(found.site.span)]
     return max(around, key=lambda n: part.span(n).start, default=tree)
 
 
@@ -122,7 +131,7 @@ class _Slots:
     def _made(self) -> ast.Assign | None:
         """The one statement that binds the name, if no other scope sees it."""
         bound = [n for n in self._names() if isinstance(n.ctx, ast.Store | ast.Del)]
-        if len(bound) != 1 or not isinstance(self.scope, _FUNCTIONS):
+        if len(bound) != 1 or not isinstance(self.scope, FUNCTIONS):
             return None
         inner = (n for n in ast.walk(self.scope) if isinstance(n, (*_SCOPES, ast.JoinedStr)) and n is not self.scope)
         if any(isinstance(m, ast.Name) and m.id == self.name for n in inner for m in ast.walk(n)):
@@ -220,9 +229,6 @@ class _Slots:
     def _outermost(self) -> list[ast.stmt]:
         loops = {id(around[-1]): around[-1] for store in self.stores if (around := self._within(store))}
         return sorted((n for n in loops.values() if isinstance(n, ast.stmt)), key=lambda n: self.part.span(n).start)
-
-
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def _is_unkept(value: ast.expr) -> bool:

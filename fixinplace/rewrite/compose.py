@@ -15,7 +15,7 @@ from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
-from fixinplace.rewrite.kin import Anew, anew, check_bound, around
+from fixinplace.rewrite.kin import Anew, anew, around, check_bound
 from fixinplace.rewrite.lines import assigned, binding, expression
 from fixinplace.rewrite.precedence import parenthesised
 from fixinplace.rewrite.putting import put

@@ -15,6 +15,7 @@ from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
+    Dtype,
     Kind,
     Memories,
     Origin,
@@ -127,6 +128,8 @@ class Stores(Expressions):
         seen = self.write(target, "Tensor.__setitem__", "FIP109", target, base, value)
         seen.facts["mask"] = same_shape(self, target)
         seen.facts["scalar"] = value.kind is Kind.NUMBER
+        if _may_repeat(target.slice, self.peek(target.slice)):
+            seen.doubts["the index may name one element twice, and torch's own gradient is wrong then"] = None
         if overlap(self.interleaved, base.memory):
             sentence = "the values of the assignment are views of the tensor, and its stores come one after the other"
             seen.hazards.setdefault("evaluation-order", Hazard("evaluation-order", sentence))
@@ -185,6 +188,20 @@ class Stores(Expressions):
             seen.hazards.setdefault("container-slot", Hazard("container-slot", sentence))
         elif value.memory and isinstance(target.value, ast.Name):
             self.escape(value, None, f"`{target.value.id}[...]` may hold the same tensor")
+
+
+def _may_repeat(node: ast.expr, index: Value) -> bool:
+    """True for an index of numbers in a tensor, an array or a list, unless the list is written down without repeats."""
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    values = index.items if index.exact and len(index.items) == len(parts) else (index,) * len(parts)
+    for part, value in zip(parts, values, strict=True):
+        if isinstance(part, (ast.List, ast.Tuple)):
+            listed = [ast.dump(one) for one in part.elts]
+            if len(set(listed)) < len(listed) or not all(isinstance(one, ast.Constant) for one in part.elts):
+                return True
+        elif (value.tensor and value.dtype is not Dtype.BOOL) or value.kind in (Kind.ARRAY, Kind.LIST):
+            return True
+    return False
 
 
 def _is_true(node: ast.expr) -> bool:

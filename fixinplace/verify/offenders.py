@@ -14,13 +14,17 @@ from __future__ import annotations
 from fixinplace.model import Ruling, Verdict
 from fixinplace.source import Text
 from fixinplace.trace.events import Offence, Place
-from fixinplace.verify.bench import NOTHING, Bench, Mark
+from fixinplace.verify.bench import NOTHING, Bench, Mark, Unproved
 
 CHECK = "rewritten code under the tracer"
 
 
 def check(bench: Bench, marks: tuple[Mark, ...]) -> Ruling | None:
-    """Trace the rewritten version; the refutation if it has an offender of its own. Books the check."""
+    """Trace the rewritten version; the refutation if it has an offender of its own. Books the check.
+
+    Raises Unproved for a rewritten store that names one element twice: torch gives the overwritten value a gradient as
+    well, in every version.
+    """
     trace = bench.trace(bench.case.rewritten)
     if isinstance(trace, str):
         bench.missing.append(CHECK)
@@ -33,6 +37,9 @@ def check(bench: Bench, marks: tuple[Mark, ...]) -> Ruling | None:
     died = isinstance(theirs, str) or not all(each.silent for each in theirs.offences)
     known = None if died or isinstance(theirs, str) else {_kind(each) for each in theirs.offences}
     for each in trace.offences:
+        if each.rule == "FIP304" and _is_beside(bench, marks, each):
+            sentence = f"torch's own gradient is wrong here, and equality with it is no proof: {_sentence(each)}"
+            raise Unproved("no-forward-reference", f"the store names one element twice; {sentence}")
         if _touched(bench, marks, each) or (known is not None and _kind(each) not in known):
             sentence = f"the rewritten version overwrites what a backward needs: {_sentence(each)}"
             return bench.ruling(Verdict.REFUTED, "gradient-differs", sentence, NOTHING)
@@ -59,6 +66,18 @@ def _touched(bench: Bench, marks: tuple[Mark, ...], offence: Offence) -> bool:
     """True if a write of the offence, or the module that makes it, stands in edited text."""
     places = [place for write in offence.writes for place in (write.place, write.built) if place is not None]
     return any(_in_edit(bench, marks, place) for place in places)
+
+
+def _is_beside(bench: Bench, marks: tuple[Mark, ...], offence: Offence) -> bool:
+    """True if a write of the offence stands on a line of an edit, or on the one that begins where an edit ends."""
+    for index, patch in enumerate(bench.case.rewritten):
+        text = Text(patch.text)
+        regions = [region for mark in marks for region in mark.rewritten if region.file == index]
+        lines = [(text.position(region.start)[0], text.position(region.end)[0]) for region in regions]
+        places = [w.place for w in offence.writes if w.place is not None and w.place.file == patch.path]
+        if any(first <= place.line <= last for place in places for first, last in lines):
+            return True
+    return False
 
 
 def _in_edit(bench: Bench, marks: tuple[Mark, ...], place: Place) -> bool:

@@ -27,6 +27,18 @@ CASES = {
     "u = y.diagonal().mul_((v * v).sum())\nreturn y, u, v",
     "alias of a clone": "v = y\nv[0, 1:] = 0.5\ny = y[..., 1:]\nreturn y, v",
     "alias of a clone that is written through a view": "v = x\ny = w = x.t().t().zero_()\nv *= 2\nreturn x, y, v, w",
+    "function that writes a view of a clone": "u = x.t()[0]\nx = 0.5 + F.relu(u, inplace=True)\nreturn x, y",
+    "other piece in a container": "v, u, w = y\nw = [v, x]\nu[u > 0.8] = 0.25\nfor row in y:\n"
+    "    row.mul_(2)\nreturn u, w",
+    "value bound to a name that shares the root": "u = y\nw = y.movedim(0, 1)[..., 0]\nz = w.exp_()\nz *= 2\n"
+    "return y, u, z",
+    "pieces written apart, then one with an overlap": "v = x[0]\nu = x[1]\nw = x[1:]\nv += 1\nu += 1\nv *= 2\n"
+    "return u, v, w",
+    "shape of one of two equal views": "v = y.transpose(0, 1)\nx = y.transpose(0, 1)\nx.unsqueeze_(0)\nreturn x, y, v",
+    "two equal views, one of which gets another shape": "v = y.transpose(0, 1)\nx = y.transpose(0, 1)\nx += 1\n"
+    "x.unsqueeze_(0)\nreturn x, y, v",
+    "value of a flag among pieces": "w, v, u = y\nu = w = F.relu(u, inplace=True)\nv -= x.sum()\nreturn x, y, u, v, w",
+    "function of a clone's second name": "z = torch.real(x)\ntorch.relu_(z)\nreturn x, z",
 }
 
 

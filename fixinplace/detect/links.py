@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fixinplace import catalogue
+from fixinplace.detect.apart import disjoint
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names, loads
 from fixinplace.model import Holder, View
@@ -30,11 +31,15 @@ _PIECES = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hspl
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How a name is made from `base`; `reads` are the names that the text of the steps reads."""
+    """How a name is made from `base`; `reads` are the names that the text of the steps reads.
+
+    ahead: the name has been written, and its base, which nobody reads any more, may have been left behind.
+    """
 
     base: str
     steps: tuple[View, ...] = ()
     reads: Names = frozenset()
+    ahead: bool = False
 
 
 Links = Mapping[str, Link]
@@ -206,7 +211,7 @@ def without(links: Links, name: str) -> dict[str, Link]:
     own = kept.pop(name, None)
     children = {k: link for k, link in kept.items() if link.base == name}
     if own is not None:
-        return kept | {k: Link(own.base, own.steps + c.steps, own.reads | c.reads) for k, c in children.items()}
+        return kept | {k: _through(own, c) for k, c in children.items()}
     heir = next((k for k, link in children.items() if not link.steps), None)
     for child in children:
         del kept[child]
@@ -215,11 +220,14 @@ def without(links: Links, name: str) -> dict[str, Link]:
     return kept
 
 
+def _through(base: Link, link: Link) -> Link:
+    return Link(base.base, base.steps + link.steps, base.reads | link.reads, base.ahead or link.ahead)
+
+
 def rooted(links: Links, link: Link) -> Link:
     """The same link from the root of its family."""
     while link.base in links:
-        base = links[link.base]
-        link = Link(base.base, base.steps + link.steps, base.reads | link.reads)
+        link = _through(links[link.base], link)
     return link
 
 
@@ -245,19 +253,35 @@ def left_behind(links: Links, name: str, later: Names) -> dict[str, Link]:
     if Link(root) in kept.values():
         return without(kept, root)
     own = next(h.steps for h in members if h.name == name)
-    alive = [h for h in members if h.name not in dead]
-    if any(h.steps[: len(own)] != own for h in alive):
+    alive = [h for h in members if h.name not in dead and h.name != name]
+    below = {h.name: Link(name, h.steps[len(own) :], rooted(kept, Link(h.name)).reads)
+             for h in alive if h.steps[: len(own)] == own}  # fmt: skip
+    if not all(h.name in below or disjoint(h.steps, own) for h in alive):
         return kept  # the root is what the others are made from
-    below = {h.name: Link(name, h.steps[len(own) :], rooted(kept, Link(h.name)).reads) for h in alive if h.name != name}
-    del kept[name]
-    return kept | below
+    if len(below) == len(alive):
+        del kept[name]
+        return kept | below
+    return kept | {name: replace(kept[name], ahead=True)}
 
 
 def family(links: Links, name: str, later: Names) -> tuple[Holder, ...]:
     """All names that certainly share the storage of `name`, itself and the root first; see Note [Links]."""
     root = rooted(links, Link(name)).base
     names = [root, *(k for k in links if rooted(links, Link(k)).base == root)]
-    return tuple(Holder(k, rooted(links, Link(k)).steps, k in later) for k in names)
+    found = {k: rooted(links, Link(k)) for k in names}
+    return tuple(Holder(k, link.steps, k in later, link.ahead) for k, link in found.items())
+
+
+def merged(links: Links, members: tuple[Holder, ...]) -> bool:
+    """True if two of these names hold views that are made alike: several tensors, which a rewrite would make one."""
+    found: dict[tuple[View, ...], str] = {}
+    for holder in members:
+        name = holder.name
+        while name in links and not links[name].steps:
+            name = links[name].base
+        if found.setdefault(holder.steps, name) != name:
+            return True
+    return False
 
 
 def bound_by(target: ast.expr) -> Iterator[str]:

@@ -125,6 +125,21 @@ CASES = {
         "y = torch.exp(x)\nrow = y[0]\nrow = row * 2\ny = y.select_scatter(row, 0, 0)\nrow = y[0]\nk = y.sum()\n"
         "row = row + k\ny = y.select_scatter(row, 0, 0)\nreturn y * y",
     ),
+    "an attribute": (
+        "y = torch.exp(x)\nslot = type('Slot', (), {})()\nslot.kept = y\nz = y * y\ny += 1\nreturn z + slot.kept, y",
+        "y = torch.exp(x)\nslot = type('Slot', (), {})()\nslot.kept = y\nz = y * y\ny = slot.kept = y + 1\n"
+        "return z + slot.kept, y",
+    ),
+    "a loop over rows": (
+        "y = torch.exp(x)\nfor row in y:\n    row.mul_(2)\nreturn y * y",
+        "y = torch.exp(x)\ny = y.clone()\nfor i in range(len(y)):\n    y[i].mul_(2)\nreturn y * y",
+    ),
+    "scans in both directions": (
+        "h = torch.exp(x)\nfor i in range(1, 3):\n    h[i] += torch.sin(h[i - 1])\nfor i in range(2):\n"
+        "    h[i] *= h[i + 1]\nreturn h",
+        "h = torch.exp(x)\nh = h.clone()\nfor i in range(1, 3):\n    h[i] += torch.sin(h[i - 1].clone())\n"
+        "for i in range(2):\n    h[i] *= h[i + 1].clone()\nreturn h",
+    ),
     "halves that have nothing in common": (
         "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb *= a\nb += 1\nreturn a, b.sum()",
         "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb = b * a\nb = b + 1\nreturn a, b.sum()",
@@ -181,6 +196,69 @@ def test_values_and_derivatives_stay(before: str, after: str) -> None:
     for value, result in zip(values, results, strict=True):
         torch.testing.assert_close(result, value, rtol=0, atol=0)
     torch.testing.assert_close((gradient * DIRECTION).sum(), slope)
+
+
+CALLERS = {
+    "handed back": (
+        "def scale(t, k):\n    t.mul_(k)  # all of it\n\n\ndef main():\n    x = torch.rand(3, requires_grad=True)\n"
+        "    y = x.exp()\n    z = y * y\n    scale(y, 3)\n    return (z + y).sum()\n",
+        "def scale(t, k):\n    t = t.mul(k)  # all of it\n    return t\n\n\ndef main():\n"
+        "    x = torch.rand(3, requires_grad=True)\n    y = x.exp()\n    z = y * y\n    y = scale(y, 3)\n"
+        "    return (z + y).sum()\n",
+    ),
+    "returned already": (
+        "def halve(t):\n    t /= 2\n    return t\n\n\ndef main():\n    x = torch.rand(3, requires_grad=True)\n"
+        "    y = x.exp()\n    z = halve(y)\n    return (z * y).sum() + halve(x.sin()).sum()\n",
+        "def halve(t):\n    t = t / 2\n    return t\n\n\ndef main():\n    x = torch.rand(3, requires_grad=True)\n"
+        "    y = x.exp()\n    y = z = halve(y)\n    return (z * y).sum() + halve(x.sin()).sum()\n",
+    ),
+}
+HIDDEN = {
+    "two views of one tensor": "def f(a, b):\n    a.mul_(2)\n    return b * b\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    return f(y[:3], y[1:])\n",
+    "a view is passed": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
+    "    y = x + 1\n    f(y[:3])\n    return y\n",
+    "passed on as a value": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
+    "    y = x + 1\n    g = f\n    g(y)\n    return y\n",
+    "a list holds it": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
+    "    y = x + 1\n    ys = [y]\n    f(y)\n    return ys\n",
+}
+
+
+@pytest.mark.parametrize(("before", "after"), CALLERS.values(), ids=CALLERS.keys())
+def test_callers_in_sight_get_the_new_tensor(before: str, after: str) -> None:
+    text = HEAD + before + "\n\nmain()\n"
+    planned = findings(text)
+
+    assert fixed(text, planned) == HEAD + after + "\n\nmain()\n"
+    assert all(f.outcome.safe and f.outcome.excused for f in planned if isinstance(f.outcome, Fix))
+    assert fixed(fixed(text, planned), findings(fixed(text, planned))) == fixed(text, planned)
+
+
+@pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN.keys())
+def test_callers_that_look_in_another_way_forbid_it(text: str) -> None:
+    outcomes = [f.outcome for f in findings(f"{HEAD}{text}\n\nmain()\n")]
+
+    assert outcomes
+    assert all(isinstance(one, Refused) or one.parameter is not None for one in outcomes)
+
+
+@pytest.mark.parametrize("index", ["i", "[0, 0]", "[0, k]", "1, i"])
+def test_an_index_that_may_repeat_is_never_safe(index: str) -> None:
+    text = program(f"y = torch.exp(x)\ni = torch.tensor([0, 0])\nk = 0\ny[{index}] = x.sum()\nreturn y")
+    (outcome,) = [f.outcome for f in findings(text)]
+
+    assert isinstance(outcome, Fix)
+    assert not outcome.safe
+
+
+@pytest.mark.parametrize("index", ["[0, 1]", "0", "1:", "y > 1"])
+def test_an_index_that_cannot_repeat_is_no_doubt(index: str) -> None:
+    text = program(f"y = torch.exp(x)\nz = y * y\ny[{index}] = 1.0\nreturn y + z")
+    (outcome,) = [f.outcome for f in findings(text)]
+
+    assert isinstance(outcome, Fix)
+    assert outcome.safe
 
 
 @pytest.mark.parametrize("body", SAME_CALLS.values(), ids=SAME_CALLS.keys())

@@ -65,6 +65,14 @@ def test_what_the_original_overwrites_elsewhere_is_a_note(lab: Runner, tmp_path:
     assert "a.data *= 0.5" in note
 
 
+def test_equality_with_a_gradient_that_torch_gets_wrong_is_no_proof(lab: Runner, tmp_path: Path):
+    text = HEAD + "y = x.exp()\ny[torch.tensor([0, 0])] = w[:2]\n(y * y).sum().backward()\n"
+    edit = ("y = x.exp()\n", "y = x.exp()\ny = y.clone()\n")
+    ruling = program(tmp_path, text).judge(lab, *edit).ruling
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "no-forward-reference")
+    assert "names one element twice" in ruling.sentence
+
+
 def test_the_note_is_also_for_what_the_original_does_not_live_to_see(lab: Runner, tmp_path: Path):
     text = LINE + "a = (x * w).tanh()\na.data *= 0.5\na.sum().backward()\n"
     bench, ruling = traced(lab, tmp_path, text, "y *= 2", "y = y * 2")

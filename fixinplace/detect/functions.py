@@ -9,6 +9,7 @@ from fixinplace.detect.callers import Callers
 from fixinplace.detect.frame import Key
 from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.library import flatten
+from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd, writes_by_name
 from fixinplace.detect.values import (
@@ -49,6 +50,7 @@ class Functions(Callers):
         given, left = _given(node, function, arguments, skip)
         self._note_arguments(key, given)
         self.note_exposed(node, key, function, given)
+        self.state.links = without_attributes(self.state.links)
         summary = program.summaries.get(key)
         if summary is None:
             return self.unseen(node, arguments)
@@ -121,6 +123,7 @@ class Functions(Callers):
 
         path: of the callee, if it is a library's; see Note [Out of sight].
         """
+        self.state.links = without_attributes(self.state.links)
         name = self.program.part.slice(self.program.part.span(node.func)).split("\n")[0][:40]
         for value in arguments:
             if value.memory or value.maybe:

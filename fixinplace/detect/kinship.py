@@ -13,7 +13,7 @@ from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import Link, chain, family, left_behind, merged, pieces, rooted
 from fixinplace.detect.liveness import Names
-from fixinplace.detect.values import Kind, Layout, Value
+from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value
 from fixinplace.model import Hazard, Holder, Place
 
 
@@ -59,16 +59,23 @@ class Kinship(Gradients):
         """The links that an assignment makes; asked before its names are bound."""
         made: dict[str, Link | None] = {}
         names = [target.id for target in targets if isinstance(target, ast.Name)]
+        slots = [dotted(target) for target in targets if isinstance(target, ast.Attribute) and self._is_slot(target)]
         found = chain(value, self)
-        for name in names:
-            made[name] = found if found is not None else Link(names[0]) if name != names[0] else None
+        for name in (*names, *slots):
+            made[name] = found if found is not None else Link(names[0]) if names and name != names[0] else None
         for target in targets:
             if isinstance(target, (ast.Tuple, ast.List)):
                 made |= self._unpacked(target.elts, value)
         bound = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         others = {name: self._outside(link, bound - {names[0]} if names and link == Link(names[0]) else bound)
                   for name, link in made.items() if link is not None}  # fmt: skip
-        return {name: link for name, link in others.items() if link is not None and link.base != name}
+        certain = {name: link for name, link in others.items() if link is not None and link.base != name}
+        return {name: link for name, link in certain.items() if name not in slots or not link.steps}
+
+    def _is_slot(self, target: ast.Attribute) -> bool:
+        """True for `self.h` where nothing but a slot can be behind it, as far as the file tells."""
+        own = any(target.attr in info.methods for info in self.program.index.classes.values())
+        return bool(dotted(target)) and not own and "__setattr__" not in self.program.part.text
 
     def _unpacked(self, targets: Sequence[ast.expr], value: ast.expr) -> dict[str, Link | None]:
         if not all(isinstance(target, ast.Name) for target in targets):
@@ -96,8 +103,10 @@ class Kinship(Gradients):
         shared = self.captured | self.declared
         shared |= self.program.read_by_functions if self.place.name == "<module>" else frozenset()
         for name, link in made.items():
-            apart = not shared & {name, link.base, *link.reads} and self.binds(name) and self.binds(link.base)
-            if apart and self._may_be_tensor(self.lookup(name)) and self._is_base(link):
+            bound = ("." in name or self.binds(name)) and self.binds(link.base)
+            apart = not shared & {name, name.partition(".")[0], link.base, *link.reads} and bound
+            value = self.state.attrs.get(name, UNKNOWN) if "." in name else self.lookup(name)
+            if apart and self._may_be_tensor(value) and self._is_base(link):
                 self.state.links[name] = link
 
     def _is_base(self, link: Link) -> bool:

@@ -7,6 +7,8 @@ Note [Links]
     A name that is bound anew hands its children on: to its own base, with its steps before theirs, or to another name
     of the very same tensor.  A write changes no link, since whoever rewrites it makes the others anew; a change of
     shape, strides or storage undoes those that lead through a view.  Names that other scopes read or bind have none.
+    `self.h = x` links the attribute to x, as the very tensor, until code runs that may bind the attribute anew: a call
+    into anything but torch, a store to an attribute of that name of whatever object.
 """
 
 from __future__ import annotations
@@ -207,12 +209,13 @@ def _is_pure(node: ast.expr) -> bool:
 
 def without(links: Links, name: str) -> dict[str, Link]:
     """The links once `name` is bound anew; see Note [Links]."""
-    kept = {k: link for k, link in links.items() if name not in link.reads or k == name}
+    kept = {k: link for k, link in links.items() if (name not in link.reads or k == name)}
+    kept = {k: link for k, link in kept.items() if not k.startswith(f"{name}.")}
     own = kept.pop(name, None)
     children = {k: link for k, link in kept.items() if link.base == name}
     if own is not None:
         return kept | {k: _through(own, c) for k, c in children.items()}
-    heir = next((k for k, link in children.items() if not link.steps), None)
+    heir = next((k for k, link in children.items() if not link.steps and "." not in k), None)
     for child in children:
         del kept[child]
     if heir is not None:
@@ -269,7 +272,7 @@ def family(links: Links, name: str, later: Names) -> tuple[Holder, ...]:
     root = rooted(links, Link(name)).base
     names = [root, *(k for k in links if rooted(links, Link(k)).base == root)]
     found = {k: rooted(links, Link(k)) for k in names}
-    return tuple(Holder(k, link.steps, k in later, link.ahead) for k, link in found.items())
+    return tuple(Holder(k, link.steps, k in later or "." in k, link.ahead) for k, link in found.items())
 
 
 def merged(links: Links, members: tuple[Holder, ...]) -> bool:
@@ -282,6 +285,11 @@ def merged(links: Links, members: tuple[Holder, ...]) -> bool:
         if found.setdefault(holder.steps, name) != name:
             return True
     return False
+
+
+def without_attributes(links: Links, attr: str = "") -> dict[str, Link]:
+    """The links once code has run that may have bound attributes: any, or those of this name."""
+    return {k: link for k, link in links.items() if "." not in k or (attr and not k.endswith(f".{attr}"))}
 
 
 def bound_by(target: ast.expr) -> Iterator[str]:

@@ -247,8 +247,8 @@ def _passed(program: Program, key: Key, name: str, always: bool = False) -> Valu
     if not (trusts_callers(program, key) or number):
         value = _loosened(value)
     if value.tensor:
-        live = value.live if is_private(program, key) else value.live or None
         sure = value.sure if always and is_closed(program, key) else min(value.sure, 2)
+        live = value.live if is_private(program, key) or sure == 3 else value.live or None
         layout = value.layout if sure == 3 else max(value.layout, Layout.DENSE)
         return replace(
             value, sure=sure, live=live, layout=layout, view=False, iterated=False, leaf=value.leaf and sure == 3

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
-from fixinplace.detect.links import without
+from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.torchcalls import is_false
@@ -75,7 +75,7 @@ class Stores(Expressions):
         if base.tensor:
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
-        self.state.links = without(self.state.links, text)
+        self.state.links = without_attributes(without(self.state.links, text), target.attr)
         self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if target.attr == "forward" or any(target.attr in info.methods for info in self.program.index.classes.values()):

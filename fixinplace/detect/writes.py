@@ -223,14 +223,14 @@ class Writes(Kinship):
             elif name != own and self.place.name == "<module>" and overlap(value.memory, written.memory):
                 seen.doubts[f"`{name}` is a name of the module, which others can import"] = None
         for name, value in self.state.attrs.items():
-            if name != own and overlap(value.memory, written.memory):
+            if name != own and name not in (kin or ()) and overlap(value.memory, written.memory):
                 _add(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
         if overlap(self.iterating, written.memory) and not written.iterated:
             _add(seen, "loop-variable", "a loop is going over rows of the same tensor")
         for memory in written.memory:
             for held, marks in self.state.escapes.items():
                 for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
-                    if mark.sentence == f"`{own}` holds it":
+                    if mark.sentence in {f"`{name}` holds it" for name in (own, *(kin or ()))}:
                         continue
                     _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)

@@ -151,10 +151,12 @@ class Kinship(Gradients):
             return {}
         return {h.name: h for h in family(self.state.links, owner.id, later) if h.name != owner.id}
 
-    def are_apart(self, one: ast.expr, other: ast.expr) -> bool:
-        """True for views of one tensor that have no element in common."""
+    def fit_together(self, one: ast.expr, other: ast.expr) -> bool:
+        """True for views of one tensor that are alike, or have no element in common."""
         links = [rooted(self.state.links, link) for node in (one, other) if (link := chain(node, self)) is not None]
-        return len(links) == 2 and links[0].base == links[1].base and disjoint(links[0].steps, links[1].steps)
+        if len(links) < 2 or links[0].base != links[1].base:
+            return False
+        return links[0].steps == links[1].steps or disjoint(links[0].steps, links[1].steps)
 
     def with_kin(self, written: Value, kin: Mapping[str, Holder]) -> Value:
         """A written value with the memory of all who are made anew with it: who else holds that is left behind."""

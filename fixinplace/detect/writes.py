@@ -106,7 +106,7 @@ class Writes(Kinship):
         if not (written.view or value.view) or not overlap(written.memory, value.memory):
             return False
         read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []
-        return any(ast.unparse(one) != ast.unparse(target) and not self.are_apart(one, target) for one in read)
+        return any(ast.unparse(one) != ast.unparse(target) and not self.fit_together(one, target) for one in read)
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
         span = self.program.part.span(node)

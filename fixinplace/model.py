@@ -140,11 +140,13 @@ class Holder:
     """A name that certainly holds the tensor of its family's root, seen through `steps`; none: the very tensor.
 
     live: the name is read after the write.
+    ahead: it was written while nobody read the root any more, which may not have its elements.
     """
 
     name: str
     steps: tuple[View, ...]
     live: bool
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

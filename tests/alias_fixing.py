@@ -30,16 +30,33 @@ class Judged:
     wrong: str | None
 
 
-def fix(text: str, unsafe: bool = False) -> Result:
+def fix(text: str) -> Result:
     """What the command makes of a text; fails if it finds a problem of its own."""
-    result = pipeline.fix(source.parse("program.py", text.encode()), ENABLED, Policy(Mode.OFF, unsafe), None)
+    result = pipeline.fix(source.parse("program.py", text.encode()), ENABLED, Policy(Mode.OFF), None)
     assert not result.analysis.problems, f"{result.analysis.problems}\n{text}"
     return result
 
 
-def judge(text: str, unsafe: bool = False) -> Judged:
+def fix_all(text: str) -> str:
+    """The text with every fix that no caller can see, whatever doubts there are, made in rounds."""
+    for _ in range(6):
+        findings = pipeline.analyse(source.parse("program.py", text.encode()), ENABLED).findings
+        made = [one for one in pipeline.fixes(findings).values() if one.parameter is None]
+        if not made:
+            break
+        text = source.apply(text, [edit for one in made for edit in one.edits])
+    return text
+
+
+def wrong_if_all(text: str) -> str | None:
+    """In what a program differs once all its fixes were made, doubtful ones too."""
+    fixed = fix_all(text)
+    return _wrong(text, fixed, {flag: run(text, flag, reference=True) for flag in (0, 1)}) if fixed != text else None
+
+
+def judge(text: str) -> Judged:
     """Fix a program and compare."""
-    result = fix(text, unsafe)
+    result = fix(text)
     fixes = [f for f in result.analysis.findings if isinstance(f.outcome, Fix)]
     written = tuple(f for f in fixes if f.outcome.group in result.written)
     refused = tuple(f for f in result.analysis.findings if not isinstance(f.outcome, Fix))

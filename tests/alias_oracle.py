@@ -1,4 +1,4 @@
-"""What a program does: its values, who shares memory with whom, its gradients; and whether another one does the same."""
+"""What a program does: its values, who shares memory with whom, its gradients; and how another one differs."""
 
 from __future__ import annotations
 

@@ -35,25 +35,12 @@ HELPERS = {
 START = ("x = a.exp()", "y = torch.sigmoid(b)")
 
 _INDICES = (
-    "0",
-    "1:",
-    ":, 1",
-    "..., 0",
-    "-1",
-    ":, :2",
-    ":2",
-    "0, 1:",
-    "None",
-    "::2",
-    "1:, 2:",
-    "...",
-    ":",
-    "k",
-    "k:",
-    "..., 1:",
-)
+    "0", "1:", ":, 1", "..., 0", "-1", ":, :2", ":2", "0, 1:", "None", "::2", "1:, 2:", "...", ":", "k", "k:",
+    ":k", "2:", "..., 1:",
+)  # fmt: skip
 _METHODS = (
-    "t()", "T", "mT", "transpose(0, 1)", "transpose(-1, -2)", "permute(1, 0)", "view(-1)", "view(4, 3)", "reshape(-1)",
+    "t()", "T", "mT", "transpose(0, 1)", "transpose(-1, -2)", "permute(1, 0)", "view(-1)", "view(4, 3)",
+    "reshape(-1)",
     "reshape(4, 3)", "reshape(2, 6)", "flatten()", "unsqueeze(0)", "unsqueeze(-1)", "squeeze(0)", "squeeze()",
     "diagonal()", "diagonal(1)", "narrow(0, 1, 2)", "narrow(1, 0, 2)", "narrow(0, k, 1)", "select(0, 1)",
     "select(1, -1)", "select(0, k)", "expand(2, 3, 4)", "expand_as(y)", "unbind()[0]", "unbind(1)[1]", "chunk(2)[0]",
@@ -66,7 +53,8 @@ _METHODS = (
 HOLES = {
     "v": (
         "{x}", "{x}[{i}]", "{x}.{m}", "{x}[{i}]", "{x}.{m}", "{x}.{m}", "{v}[{i}]", "{v}.{m}", "torch.t({x})",
-        "torch.transpose({x}, 0, 1)", "torch.narrow({x}, 1, 1, 2)", "torch.select({x}, 0, 1)", "torch.chunk({x}, 2)[0]",
+        "torch.transpose({x}, 0, 1)", "torch.narrow({x}, 1, 1, 2)", "torch.select({x}, 0, 1)",
+        "torch.chunk({x}, 2)[0]",
         "torch.diagonal({x})", "torch.squeeze({x})", "torch.atleast_2d({x})", "({x} if flag else {x})",
         "F.dropout({x}, 0.5, False)", "{l}[0]", "{f}({x})", "box.t", "table['k']", "torch.unbind({v})[0]",
         "torch.reshape({x}, (-1,))", "torch.broadcast_to({x}, (2, 3, 4))", "torch.real({x})", "torch.as_tensor({x})",
@@ -74,7 +62,8 @@ HOLES = {
     "i": _INDICES,
     "m": _METHODS,
     "e": (
-        "0.5", "{x}", "{x} * 0.3", "{x}.exp()", "{x}.sum()", "({x} + 1).mean()", "{v}", "{x} * {x}", "torch.tanh({x})",
+        "0.5", "{x}", "{x} * 0.3", "{x}.exp()", "{x}.sum()", "({x} + 1).mean()", "{v}", "{x} * {x}",
+        "torch.tanh({x})",
         "{x}[0].sum()", "{v} * 2", "{v}.sum()", "{w}", "({n} := {x} * 2)", "({n} := {v})",
     ),
     "c": (
@@ -115,8 +104,9 @@ _WRITES = (
 STATEMENTS = (*_BINDINGS, *_WRITES, *_WRITES)
 
 KIN = {
-    "v": ("{x}[{i}]", "{x}.{m}", "{x}.{m}", "{x}", "{v}[{i}]", "{v}.{m}", "torch.t({x})", "torch.transpose({x}, 0, 1)", "torch.narrow({x}, 1, 1, 2)"),
-    "i": (*_INDICES[:8], "1:, 2:", "k", "k:", "..., 1:", "::2", "-2:", "1, k"),
+    "v": ("{x}[{i}]", "{x}.{m}", "{x}.{m}", "{x}", "{v}[{i}]", "{v}.{m}", "torch.t({x})",
+    "torch.transpose({x}, 0, 1)", "torch.narrow({x}, 1, 1, 2)"),
+    "i": (*_INDICES[:8], "1:, 2:", "k", "k:", ":k", "2:", ":1", "..., 1:", "::2", "-2:", "1, k"),
     "m": (
         "t()", "T", "mT", "transpose(0, 1)", "transpose(-1, -2)", "permute(1, 0)", "view(-1)", "view(4, 3)",
         "unsqueeze(0)", "unsqueeze(-1)", "squeeze(0)", "squeeze()", "diagonal()", "diagonal(-1)", "narrow(0, 1, 2)",
@@ -124,7 +114,8 @@ KIN = {
         "unbind(1)[1]", "chunk(2)[0]", "split(2, 1)[0]", "swapaxes(0, 1)", "movedim(0, 1)", "unflatten(1, (2, 2))",
         "view(x.shape)", "view(y.size(0), -1)", "expand(2, 3, 4)", "expand(3, 4)", "adjoint()", "permute(1, 2, 0)",
         "transpose(dim0=0, dim1=1)", "narrow(dim=0, start=1, length=2)", "select(dim=0, index=k)", "view_as(y)",
-        "permute(2, 0, 1)", "permute((-1, 0))", "movedim(-1, 0)", "moveaxis(0, 2)", "squeeze(-1)", "unflatten(0, (-1, 1))",
+        "permute(2, 0, 1)", "permute((-1, 0))", "movedim(-1, 0)", "moveaxis(0, 2)", "squeeze(-1)",
+        "unflatten(0, (-1, 1))",
         "view((4, 3))", "as_strided((2, 2), (1, 2))", "diagonal(0, 1, 0)", "T.T", "t().t()", "split([1, 2])[1]",
         "reshape(-1)", "flatten()", "swapdims(0, 1)", "tensor_split(2)[0]", "hsplit(2)[1]",
     ),
@@ -133,20 +124,24 @@ KIN = {
         "{n} = {v}", "{n} = {v}", "{n} = {v}", "{n} = {v}", "{n} = {x}", "{X}, {Y} = {Y}, {X}", "{X} = {X}[{i}]",
         "{n}, {n} = {x}.chunk(2)", "{n}, {n}, {n} = {x}.unbind()", "{n}, {n}, {n} = {x}", "{n}, {n} = {x}, {v}",
         "{X} = {X}.{m}", "{X} = {X} * 2", "{n} = {n} = {v}", "k = 1", "k = 0", "k += 1", "del {x}",
-        "{n} = ({n} := {v})", "{n} = {x}.exp();;{n} = {v}", "{n}: torch.Tensor = {v}", "{n}, {n} = torch.split({x}, 2)",
+        "{n} = ({n} := {v})", "{n} = {x}.exp();;{n} = {v}", "{n}: torch.Tensor = {v}",
+        "{n}, {n} = torch.split({x}, 2)",
         "[{n}, {n}] = {v}, {v}", "{n} = {x} * {x}", "{n}, {n} = {x}.split(2, 1)", "{n} = torch.zeros_like({x})",
     ),
     "c": (
-        "{X}.mul_({e})", "{X}.add_({e})", "{X}.relu_()", "{X}.exp_()", "{X}.zero_()", "{X}.fill_(0.5)", "{X}.copy_({e})",
+        "{X}.mul_({e})", "{X}.add_({e})", "{X}.relu_()", "{X}.exp_()", "{X}.zero_()", "{X}.fill_(0.5)",
+        "{X}.copy_({e})",
         "{X}.masked_fill_({X} > 0.8, 0.1)", "{X}.neg_().abs_()", "{X}.add_({e}).mul_({e})", "torch.sigmoid_({X})",
         "F.relu({X}, inplace=True)", "{X}[{i}].mul_({e})", "{X}.{m}.mul_({e})", "{X}.{m}[{i}].add_({e})",
         "{X}[{i}].zero_()", "{X}[{i}].copy_({e})", "{X}.fill_diagonal_(0.5)", "{X}.uniform_()", "{X}.{m}.zero_()",
         "{X}[{i}].{m}.mul_({e})", "{X}.clamp_(max=0.9)",
     ),
     "s": (
-        "{x} {o}= {e}", "{x} {o}= {e}", "{x} {o}= {e}", "{x}[{i}] = {e}", "{x}[{i}] {o}= {e}", "{c}", "{c}", "{c}", "{c}",
+        "{x} {o}= {e}", "{x} {o}= {e}", "{x} {o}= {e}", "{x}[{i}] = {e}", "{x}[{i}] {o}= {e}", "{c}", "{c}",
+        "{c}", "{c}",
         "{n} = {c}", "{X} = {c}", "{n} = {c} * {e}", "{n} = {e} + {c}", "{n} = {n} = {c}", "{X}[{X} > 0.8] = 0.25",
-        "{x}.t_()", "{x}.unsqueeze_(0)", "{x}.transpose_(0, 1)", "{n} = {x}.t_()", "{x}.squeeze_()", "{x} {o}= {e}; {c}",
+        "{x}.t_()", "{x}.unsqueeze_(0)", "{x}.transpose_(0, 1)", "{n} = {x}.t_()", "{x}.squeeze_()",
+        "{x} {o}= {e}; {c}",
         "{X} {o}= {X}.sum()", "{X}[{X} > 0.8] {o}= 2", "{x}[{i}] {o}= {e}; {n} = {x}", "{x} {o}= {x}",
     ),
 }  # fmt: skip
@@ -162,10 +157,14 @@ BLOCKS = (
     "for row in {x}:;;>>row.mul_(2);;<<", "for row in {x}:;;>>row += {e};;<<", "for row in {x}:;;>>{s};;<<",
     "for t in ({x}, {v}):;;>>t.mul_(2);;<<", "for t in {l}:;;>>t += 1;;<<", "for {n} in ({x}, {x}):;;>>{s};;{s};;<<",
     "for i, row in enumerate({x}):;;>>row[i] = {e};;<<", "for {n} in {x}.unbind():;;>>{s};;<<",
-    "with torch.no_grad():;;>>{s};;<<", "with torch.no_grad():;;>>{s};;{s};;<<", "with torch.enable_grad():;;>>{s};;<<",
-    "def g():;;>>return {v};;<<{s};;{n} = g()", "def g():;;>>{c};;<<{s};;g()", "def g(t: torch.Tensor):;;>>t.mul_(2);;return t;;<<{n} = g({x})",
+    "with torch.no_grad():;;>>{s};;<<", "with torch.no_grad():;;>>{s};;{s};;<<",
+    "with torch.enable_grad():;;>>{s};;<<",
+    "def g():;;>>return {v};;<<{s};;{n} = g()", "def g():;;>>{c};;<<{s};;g()",
+    "def g(t: torch.Tensor):;;>>t.mul_(2);;return t;;<<{n} = g({x})",
     "g = lambda: {v};;{s};;{n} = g()", "try:;;>>{s};;{s};;<<except KeyError:;;>>{s};;<<",
-    "try:;;>>{s};;<<finally:;;>>{s};;<<", "while flag > 5:;;>>{s};;<<", "match flag:;;>>case 0:;;>>{s};;<<case _:;;>>{s};;<<<<",
-    "for i in range(3):;;>>if i == flag:;;>>{s};;continue;;<<{s};;<<", "for i in range(3):;;>>if i > flag:;;>>break;;<<{s};;<<",
+    "try:;;>>{s};;<<finally:;;>>{s};;<<", "while flag > 5:;;>>{s};;<<",
+    "match flag:;;>>case 0:;;>>{s};;<<case _:;;>>{s};;<<<<",
+    "for i in range(3):;;>>if i == flag:;;>>{s};;continue;;<<{s};;<<",
+    "for i in range(3):;;>>if i > flag:;;>>break;;<<{s};;<<",
     "rows = [];;for row in {x}:;;>>rows.append(row);;<<{s};;{n} = torch.stack(rows)",
 )  # fmt: skip

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from fixinplace import catalogue
+from fixinplace.detect.apart import disjoint
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
-from fixinplace.detect.links import Link, chain, family, pieces, rooted
+from fixinplace.detect.links import Link, chain, family, left_behind, merged, pieces, rooted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value
 from fixinplace.model import Hazard, Holder, Place
@@ -94,7 +96,7 @@ class Kinship(Gradients):
             return None
         twins = (k for k, one in self.state.links.items() if one == Link(link.base) and k not in bound)
         base = link.base if link.base not in bound else next(twins, None)
-        return Link(base, link.steps, link.reads) if base is not None else None
+        return replace(link, base=base) if base is not None else None
 
     def note_links(self, made: dict[str, Link]) -> None:
         """The names are bound: keep the links of those that only this function's own statements bind."""
@@ -149,6 +151,19 @@ class Kinship(Gradients):
             return {}
         return {h.name: h for h in family(self.state.links, owner.id, later) if h.name != owner.id}
 
+    def fit_together(self, one: ast.expr, other: ast.expr) -> bool:
+        """True for views of one tensor that are alike, or have no element in common."""
+        links = [rooted(self.state.links, link) for node in (one, other) if (link := chain(node, self)) is not None]
+        if len(links) < 2 or links[0].base != links[1].base:
+            return False
+        return links[0].steps == links[1].steps or disjoint(links[0].steps, links[1].steps)
+
+    def with_kin(self, written: Value, kin: Mapping[str, Holder]) -> Value:
+        """A written value with the memory of all who are made anew with it: who else holds that is left behind."""
+        names = [k for k, h in kin.items() if h.live]
+        memory = written.memory.union(*(self.lookup(name).memory for name in names))
+        return replace(written, memory=memory)
+
     def note_family(self, seen: Observation, owner: ast.expr, kin: Mapping[str, Holder]) -> None:
         """The names to make anew with the written one; a family that depends on the path is a hazard."""
         found: tuple[Holder, ...] = ()
@@ -158,6 +173,15 @@ class Kinship(Gradients):
         if known != found:
             sentence = "on some ways to this place another name shares the tensor's memory, on others it does not"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
+        alive = tuple(h for h in found if h.live or (isinstance(owner, ast.Name) and h.name == owner.id))
+        if (self.program.reshapes or seen.rule == "FIP112") and merged(self.state.links, alive):
+            sentence = "two names hold views of the same elements, and the file changes the shape of tensors in place"
+            seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
+
+    def leave_behind(self, owner: ast.expr, later: Names) -> None:
+        """A name's tensor has been written: who is dead now may not see it once the write is rewritten."""
+        if isinstance(owner, ast.Name):
+            self.state.links = left_behind(self.state.links, owner.id, later)
 
     # --- places
 

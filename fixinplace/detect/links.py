@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fixinplace import catalogue
+from fixinplace.detect.apart import disjoint
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names, loads
 from fixinplace.model import Holder, View
@@ -32,11 +33,15 @@ _PIECES = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hspl
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How a name is made from `base`; `reads` are the names that the text of the steps reads."""
+    """How a name is made from `base`; `reads` are the names that the text of the steps reads.
+
+    ahead: the name has been written, and its base, which nobody reads any more, may have been left behind.
+    """
 
     base: str
     steps: tuple[View, ...] = ()
     reads: Names = frozenset()
+    ahead: bool = False
 
 
 Links = Mapping[str, Link]
@@ -209,7 +214,7 @@ def without(links: Links, name: str) -> dict[str, Link]:
     own = kept.pop(name, None)
     children = {k: link for k, link in kept.items() if link.base == name}
     if own is not None:
-        return kept | {k: Link(own.base, own.steps + c.steps, own.reads | c.reads) for k, c in children.items()}
+        return kept | {k: _through(own, c) for k, c in children.items()}
     heir = next((k for k, link in children.items() if not link.steps and "." not in k), None)
     for child in children:
         del kept[child]
@@ -218,11 +223,14 @@ def without(links: Links, name: str) -> dict[str, Link]:
     return kept
 
 
+def _through(base: Link, link: Link) -> Link:
+    return Link(base.base, base.steps + link.steps, base.reads | link.reads, base.ahead or link.ahead)
+
+
 def rooted(links: Links, link: Link) -> Link:
     """The same link from the root of its family."""
     while link.base in links:
-        base = links[link.base]
-        link = Link(base.base, base.steps + link.steps, base.reads | link.reads)
+        link = _through(links[link.base], link)
     return link
 
 
@@ -232,11 +240,51 @@ def without_views(links: Links, name: str) -> dict[str, Link]:
     return {k: link for k, link in links.items() if not ((link.steps and k in kin) or link.reads & kin)}
 
 
+def left_behind(links: Links, name: str, later: Names) -> dict[str, Link]:
+    """The links once the tensor of `name` has been written: names that nobody reads any more lead nobody to it.
+
+    A rewrite of the write leaves them with the old tensor, unless what is read later had to be made from them.
+    """
+    kept = dict(links)
+    members = family(kept, name, later)
+    dead = [h.name for h in members if not h.live and h.name != name]
+    for one in dead[1:] if dead and dead[0] == members[0].name else dead:
+        kept = without(kept, one)
+    root = members[0].name
+    if root not in dead:
+        return kept
+    if Link(root) in kept.values():
+        return without(kept, root)
+    own = next(h.steps for h in members if h.name == name)
+    alive = [h for h in members if h.name not in dead and h.name != name]
+    below = {h.name: Link(name, h.steps[len(own) :], rooted(kept, Link(h.name)).reads)
+             for h in alive if h.steps[: len(own)] == own}  # fmt: skip
+    if not all(h.name in below or disjoint(h.steps, own) for h in alive):
+        return kept  # the root is what the others are made from
+    if len(below) == len(alive):
+        del kept[name]
+        return kept | below
+    return kept | {name: replace(kept[name], ahead=True)}
+
+
 def family(links: Links, name: str, later: Names) -> tuple[Holder, ...]:
     """All names that certainly share the storage of `name`, itself and the root first; see Note [Links]."""
     root = rooted(links, Link(name)).base
     names = [root, *(k for k in links if rooted(links, Link(k)).base == root)]
-    return tuple(Holder(k, rooted(links, Link(k)).steps, k in later or "." in k) for k in names)
+    found = {k: rooted(links, Link(k)) for k in names}
+    return tuple(Holder(k, link.steps, k in later or "." in k, link.ahead) for k, link in found.items())
+
+
+def merged(links: Links, members: tuple[Holder, ...]) -> bool:
+    """True if two of these names hold views that are made alike: several tensors, which a rewrite would make one."""
+    found: dict[tuple[View, ...], str] = {}
+    for holder in members:
+        name = holder.name
+        while name in links and not links[name].steps:
+            name = links[name].base
+        if found.setdefault(holder.steps, name) != name:
+            return True
+    return False
 
 
 def without_attributes(links: Links, attr: str = "") -> dict[str, Link]:

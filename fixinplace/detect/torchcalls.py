@@ -6,14 +6,17 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
+from fixinplace.detect.frame import Observation
 from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
 from fixinplace.detect.values import (
     NONE,
+    NOWHERE,
     UNKNOWN,
     Kind,
+    Memories,
     Origin,
     Value,
     element,
@@ -115,6 +118,7 @@ class TorchCalls(Modules):
         name = f"{path}(inplace=)"
         writer = catalogue.writer(name)
         assert writer is not None and writer.rule is not None
+        before = self.state.unread
         arguments = self.arguments(node)
         if writer.rule == "FIP107":
             span = self.program.part.span(node)
@@ -126,7 +130,7 @@ class TorchCalls(Modules):
         if target is None:
             return tensor(2, None)
         written = self.as_tensor(arguments[0])
-        self.write(node, name, writer.rule, target, written)
+        self._written(before, self.write(node, name, writer.rule, target, written), node, target, written)
         return written
 
     def partial(self, node: ast.Call) -> Value:
@@ -151,6 +155,7 @@ class TorchCalls(Modules):
         """`torch.relu_(x)`, `F.elu_(input=x)`."""
         position = writer.target_position or 0
         target = node.args[position] if position < len(node.args) else keyword(node, writer.target_keyword or "input")
+        before = self.state.unread
         arguments = self.arguments(node)
         if target is None or isinstance(target, ast.Starred) or writer.rule is None:
             return UNKNOWN
@@ -162,8 +167,15 @@ class TorchCalls(Modules):
             seen.facts["place"] = self.place_of(target)[0]
             return NONE
         written = self.as_tensor(written)
-        self.write(node, writer.name, writer.rule, target, written, joined(arguments[position + 1 :]))
+        seen = self.write(node, writer.name, writer.rule, target, written, joined(arguments[position + 1 :]))
+        self._written(before, seen, node, target, written)
         return written
+
+    def _written(self, before: Memories, seen: Observation, node: ast.Call, target: ast.expr, written: Value) -> None:
+        """`torch.relu_(row)`: harmless for a view of a fresh clone, as long as no other argument may read that."""
+        others = [n for n in (*node.args, *(k.value for k in node.keywords)) if n is not target]
+        alone = self.is_view(target) and all(isinstance(n, ast.Constant) for n in others)
+        self.finish_view(seen, written, before if alone else NOWHERE)
 
     def out_write(self, node: ast.Call, path: str, out: ast.expr, arguments: list[Value]) -> Value:
         """`torch.add(a, b, out=c)`."""

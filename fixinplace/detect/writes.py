@@ -73,11 +73,14 @@ class Writes(Kinship):
         self._roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
-        self.others(seen, written, owner, node, kin)
+        self.others(seen, self.with_kin(written, kin), owner, node, kin)
         self.note_family(seen, owner, kin)
+        self.leave_behind(owner, later)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place, owner)
+        if place in (Place.NAME, Place.VIEW) and value is not None and self._reads_itself(node, target, written, value):
+            seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "key": self.place.key,
@@ -97,6 +100,13 @@ class Writes(Kinship):
         if value is not None and not set(self._detaching(target)):
             self.wrote(written, value.live)
         return seen
+
+    def _reads_itself(self, node: ast.AST, target: ast.expr, written: Value, value: Value) -> bool:
+        """True if the write may read elements of its own tensor other than the one that it writes just then."""
+        if not (written.view or value.view) or not overlap(written.memory, value.memory):
+            return False
+        read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []
+        return any(ast.unparse(one) != ast.unparse(target) and not self.fit_together(one, target) for one in read)
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
         span = self.program.part.span(node)
@@ -342,6 +352,7 @@ class Writes(Kinship):
             self._binding(seen, place, owner)
         part = self.program.part
         later = self.reads_after(node)
+        self.leave_behind(owner, later)
         read = isinstance(owner, ast.Name) and owner.id in later
         call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read, whole, head)
         seen.calls[call.span.start] = call

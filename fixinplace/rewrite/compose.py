@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from fixinplace.detect.index import dotted
+from fixinplace.detect.liveness import stores as stored
 from fixinplace.model import Call, Edit, Facts, Found, Place, Refused, Span, Usage
 from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
-from fixinplace.rewrite.kin import Anew, anew, around
+from fixinplace.rewrite.kin import Anew, anew, around, check_bound
 from fixinplace.rewrite.lines import assigned, binding, expression
 from fixinplace.rewrite.precedence import parenthesised
 from fixinplace.rewrite.putting import put
-from fixinplace.rewrite.reads import evaluated
+from fixinplace.rewrite.reads import evaluated, mentions
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement, open_statement
 from fixinplace.source import Text
@@ -63,10 +64,11 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     if needed:
         first, small = cloned(opened, small, needed, taken, part.text)
         before += first
-    kin = _kin(taken)
+    hoisted = [target for target, _ in rewriting.hoisted]
+    kin = _kin(taken, setting.node, frozenset() if hoisted else stored(setting.node))
     if kin is None:
         after: tuple[str, ...] = ()
-    elif kin.target in [target for target, _ in rewriting.hoisted]:
+    elif kin.target in hoisted:
         before, after = [*before, *(f"{twin} = {kin.target}" for twin in kin.anew.twins), *kin.anew.after], ()
     else:
         small, after = _with_twins(setting, small, kin), kin.anew.after
@@ -85,12 +87,20 @@ class _Kin:
     anew: Anew
 
 
-def _kin(taken: Sequence[Step]) -> _Kin | None:
-    """What the sites that bind a shared tensor anew ask for; raises Refusal if they are several tensors."""
+def _kin(taken: Sequence[Step], node: ast.AST, bound: frozenset[str]) -> _Kin | None:
+    """What the sites that bind a shared tensor anew ask for; raises Refusal if they are several tensors.
+
+    bound: names that the statement binds once all its sites have run.
+    """
     sharing = [s for s in taken if s.case.facts.family and s.rewrite.effect is Effect.REBIND]
     wanted = {(step.case.target, anew(step.case, Effect.REBIND)) for step in sharing}
     if len(wanted) > 1:
         raise Refusal("no-safe-place", "several tensors that others share are written in this line")
+    others = {h.name for step in sharing for h in step.case.facts.family} - {step.case.target for step in sharing}
+    if len(sharing) > 1 and any(mentions(name, node) for name in others):
+        raise Refusal("evaluation-order", "between two writes the statement reads another name of the same tensor")
+    for step in sharing:
+        check_bound(step.case, anew(step.case, Effect.REBIND), bound - {step.case.target})
     return next((_Kin(target, found) for target, found in wanted if target is not None), None)
 
 

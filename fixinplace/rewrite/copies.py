@@ -85,8 +85,9 @@ def _check(setting: Setting, step: Step, steps: Sequence[Step]) -> None:
     if any(others) or (stores(target, setting.node) and not own) or walrus(target, setting.node):
         raise Refusal("evaluation-order", f"the statement binds `{target}` as well")
     inside = step.call is not None and not _is_statement(setting, step.call)
-    if inside and mentions(target, setting.node, skip=step.operand):
-        raise Refusal("evaluation-order", f"the statement reads `{target}` in a second place")
+    names = (target, *(holder.name for holder in step.case.facts.family))
+    if inside and any(mentions(name, setting.node, skip=step.operand) for name in names):
+        raise Refusal("evaluation-order", f"the statement reads the tensor of `{target}` in a second place")
 
 
 def _is_statement(setting: Setting, call: ast.Call) -> bool:

@@ -19,10 +19,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fixinplace.catalogue import Form
+from fixinplace.detect.apart import disjoint
 from fixinplace.model import Holder, Place, Usage, View
 from fixinplace.rewrite.base import Case, Effect
 from fixinplace.rewrite.binding import Refusal
-from fixinplace.rewrite.putting import Around, disjoint, is_piece, keeps_all, put, seen
+from fixinplace.rewrite.putting import Around, is_piece, keeps_all, put, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,19 @@ def anew(case: Case, effect: Effect) -> Anew:
     if all(disjoint(h.steps, own.steps) for h in outside):
         return Anew(twins, _made({own.name: own.steps, **dict.fromkeys(twins, own.steps)}, inside))
     return Anew((), _put_back(case, own))
+
+
+def check_bound(case: Case, found: Anew, bound: frozenset[str]) -> None:
+    """Raise Refusal if the statement binds names to the written tensor that the lines after it would leave behind.
+
+    bound: names that the statement binds besides the written one.
+    """
+    own, root = _own(case), case.facts.family[0]
+    remade = any(line.startswith((f"{own.name} = ", f"{root.name} = ")) for line in found.after)
+    remade = remade and not keeps_all(own.steps)
+    if bound and (remade or bound & {h.name for h in case.facts.family}):
+        sentence = "the statement binds other names too, and they share the tensor with those that are made anew"
+        raise Refusal("no-safe-place", sentence)
 
 
 def has_value(case: Case) -> bool:
@@ -111,6 +125,7 @@ def _outside(case: Case, own: Holder) -> list[Holder]:
 
 def _put_back(case: Case, own: Holder) -> tuple[str, ...]:
     root = case.facts.family[0]
+    _check_root(case)
     back = _back(case, own, root)
     if back is None:
         raise Refusal("live-view", f"`{own.name}` cannot be put back into `{root.name}`, which is read later")
@@ -126,12 +141,24 @@ def _put_back(case: Case, own: Holder) -> tuple[str, ...]:
 
 
 def _cloned(case: Case, own: Holder) -> tuple[str, ...]:
-    base = case.facts.family[0] if _outside(case, own) else own
+    apart = all(disjoint(h.steps, own.steps) for h in _outside(case, own))
+    base = own if apart else case.facts.family[0]
+    inside = [h for h in _others(case) if not apart or _within(h, own)]
+    if base is not own:
+        _check_root(case)
     if base is not own and is_piece(own.steps):
         raise Refusal(
             "live-view", f"`{own.name}` is one of several views that a call gave: torch takes no write into it"
         )
-    return (f"{base.name} = {base.name}.clone()", *_made({base.name: base.steps}, [own, *_others(case)]))
+    return (f"{base.name} = {base.name}.clone()", *_made({base.name: base.steps}, [own, *inside]))
+
+
+def _check_root(case: Case) -> None:
+    """Raise Refusal if the root may lack what was written to a view of it."""
+    ahead = next((h.name for h in case.facts.family if h.ahead), None)
+    if ahead is not None:
+        root = case.facts.family[0].name
+        raise Refusal("live-view", f"`{ahead}` was written before, and `{root}`, which nobody reads, is not made anew")
 
 
 def _made(made: dict[str, tuple[View, ...]], wanted: Iterable[Holder]) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fixinplace.detect.apart import parts as indices
 from fixinplace.model import View
-from fixinplace.rewrite.reads import parse
 
 _OWN_INVERSE = ("t", "T", "mT", "H", "mH", "adjoint", "transpose", "swapaxes", "swapdims")
 _SHAPES = ("view", "view_as", "unflatten", "squeeze", "reshape", "reshape_as", "flatten", "ravel")
@@ -42,41 +42,6 @@ class Around:
 def is_piece(steps: Sequence[View]) -> bool:
     """True if a view is one of several that a call gives: torch takes no write into it."""
     return any(step.op.endswith("[]") for step in steps)
-
-
-def disjoint(one: Sequence[View], other: Sequence[View]) -> bool:
-    """True if two views of one tensor certainly have no element in common: `x[:k]` and `x[k:]`, two pieces, two rows."""
-    pairs = list(zip(one, other, strict=False))
-    different = next(((a, b) for a, b in pairs if a != b), None)
-    if different is None:
-        return False
-    a, b = different
-    if a.op == b.op and a.op.endswith("[]"):
-        return a.arguments[1:] == b.arguments[1:]
-    return a.op == b.op == "index" and _apart(_parts(a.arguments[0]), _parts(b.arguments[0]))
-
-
-def _parts(index: str) -> list[ast.expr]:
-    node = parse(f"_[{index}]").body[0]
-    assert isinstance(node, ast.Expr) and isinstance(node.value, ast.Subscript)
-    inner = node.value.slice
-    return list(inner.elts) if isinstance(inner, ast.Tuple) else [inner]
-
-
-def _apart(one: Sequence[ast.expr], other: Sequence[ast.expr]) -> bool:
-    """True if two indices agree but for one dimension, of which they take different parts."""
-    pairs = [(a, b) for a, b in zip(one, other, strict=False) if ast.dump(a) != ast.dump(b)]
-    if len(one) != len(other) or len(pairs) != 1:
-        return False
-    match pairs[0]:
-        case ast.Constant(value=int(a)), ast.Constant(value=int(b)):
-            return a != b
-        case (ast.Slice(upper=ast.expr() as end, step=None), ast.Slice(lower=ast.expr() as start, step=None)) | (
-            ast.Slice(lower=ast.expr() as start, step=None),
-            ast.Slice(upper=ast.expr() as end, step=None),
-        ):
-            return ast.dump(end) == ast.dump(start)
-    return False
 
 
 def put(base: str, steps: Sequence[View], value: str, around: Around) -> str | None:
@@ -183,7 +148,7 @@ def _sum(start: str, length: str) -> str:
 
 def _indexed(index: str, base: str, value: str) -> str | None:
     """`x[i]`, `x[:, a:b]`, `x[..., i]`: one dimension, of which a position or a range is taken."""
-    parts = _parts(index)
+    parts = indices(index)
     dimension = 0
     if parts and isinstance(parts[0], ast.Constant) and parts[0].value is ...:
         dimension, parts = -1, parts[1:]

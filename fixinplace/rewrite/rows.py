@@ -34,7 +34,7 @@ def rows(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Rows]
     """The loops over rows that can go by index; see Note [Rows by index]."""
     wanted = {one.site.statement: one for one in found if _is_row(one)}
     scopes = [tree, *(n for n in ast.walk(tree) if isinstance(n, FUNCTIONS))] if wanted else []
-    for scope, node in ((scope, node) for scope in scopes for node in own_nodes(scope)):
+    for scope, node in ((each, node) for each in scopes for node in own_nodes(each)):
         match node:
             case ast.For(target=ast.Name(id=row), iter=ast.Name(id=whole), body=[only], orelse=[]):
                 one = wanted.get(part.span(only))

@@ -17,9 +17,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from fixinplace.detect.apart import disjoint
 from fixinplace.model import Span
 from fixinplace.rewrite.compose import Composed
-from fixinplace.rewrite.putting import disjoint
 from fixinplace.rewrite.reads import mentions, stores
 from fixinplace.rewrite.setting import Compound, Setting
 from fixinplace.source import Text

@@ -1,0 +1,48 @@
+"""Programs that a fix once got wrong, found by `test_alias_meaning.py` and shrunk."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+from alias_templates import HEAD
+from test_alias_meaning import check
+
+CASES = {
+    "name linked to itself": "v = y if flag else x\nx = x.mul_(2)\nv = x\nv += 1\nreturn x, v",
+    "operand that overlaps the target": "u = x.narrow(1, 1, 2).T\nv = u.diagonal(0, 1, 0)\nw = u.transpose(0, 1)\n"
+    "w *= v\nreturn x, u, v",
+    "rows of a tensor with a second name": "u = y\nfor row in y:\n    row.mul_(2)\nreturn y, u",
+    "rows of a view": "u = x[0, 1:]\nv = u.t()\nfor row in v:\n    row.mul_(2)\nreturn x, y",
+    "second name for the value of the call": "w = y.narrow(1, 1, 2)\nu = w.relu_()\n"
+    "u = v = u.t()[0, 1:].add_(w[0].mean())\nreturn x, y, u, v",
+    "value bound to the root": "u = y[-2:]\nv = u.t()\nw = y[0]\ny = w.neg_().abs_()\nreturn y, u, v, w",
+    "value bound to a piece's base": "u = y.narrow(1, 1, 2)\nu.t_()\ny, x = u.split(2, 1)\nu = w = y.zero_()\n"
+    "return x, y, u, w",
+    "dead name of the old tensor as a root": "u = x\nv = x.t()\nw, x = u, x.transpose(0, 1)\nw += y\nv[-2:].zero_()\n"
+    "return x, y, v, w",
+    "dead root behind a view": "v = x[1:]\nw = v[0]\nv *= w.sum()\nu = v[1]\nu += 1\nreturn u, v, w",
+    "chain that reads a view between": "u = y.mT[0]\nz = y.add_(0.5).mul_(u[0] * 2) * (y + 1).mean()\nreturn y, z, u",
+    "call in an expression that reads a view of the clone": "u = y.narrow(1, 1, 2)\nv = u.t()\n"
+    "u = y.diagonal().mul_((v * v).sum())\nreturn y, u, v",
+    "alias of a clone": "v = y\nv[0, 1:] = 0.5\ny = y[..., 1:]\nreturn y, v",
+    "alias of a clone that is written through a view": "v = x\ny = w = x.t().t().zero_()\nv *= 2\nreturn x, y, v, w",
+    "function that writes a view of a clone": "u = x.t()[0]\nx = 0.5 + F.relu(u, inplace=True)\nreturn x, y",
+    "other piece in a container": "v, u, w = y\nw = [v, x]\nu[u > 0.8] = 0.25\nfor row in y:\n"
+    "    row.mul_(2)\nreturn u, w",
+    "value bound to a name that shares the root": "u = y\nw = y.movedim(0, 1)[..., 0]\nz = w.exp_()\nz *= 2\n"
+    "return y, u, z",
+    "pieces written apart, then one with an overlap": "v = x[0]\nu = x[1]\nw = x[1:]\nv += 1\nu += 1\nv *= 2\n"
+    "return u, v, w",
+    "shape of one of two equal views": "v = y.transpose(0, 1)\nx = y.transpose(0, 1)\nx.unsqueeze_(0)\nreturn x, y, v",
+    "two equal views, one of which gets another shape": "v = y.transpose(0, 1)\nx = y.transpose(0, 1)\nx += 1\n"
+    "x.unsqueeze_(0)\nreturn x, y, v",
+    "value of a flag among pieces": "w, v, u = y\nu = w = F.relu(u, inplace=True)\nv -= x.sum()\nreturn x, y, u, v, w",
+    "function of a clone's second name": "z = torch.real(x)\ntorch.relu_(z)\nreturn x, z",
+}
+
+
+@pytest.mark.parametrize("body", CASES.values(), ids=CASES.keys())
+def test_case(body: str):
+    start = "x = a.exp()\ny = torch.sigmoid(b)\n"
+    check(f"{HEAD}\n\ndef f(a: torch.Tensor, b: torch.Tensor, flag: int):\n{textwrap.indent(start + body, '    ')}\n")

@@ -314,3 +314,47 @@ def weighted(values: list[torch.Tensor]) -> torch.Tensor:
     """A sum in which each element counts otherwise."""
     return sum(((value * torch.arange(value.numel()).view(value.shape).sin()).sum() for value in values),
                torch.zeros((), dtype=torch.float64))  # fmt: skip
+
+
+ALIASES_OF_SLOTS = [
+    "o = t[i]\n    o /= o.sum()",
+    "t[i].data.mul_(2)",
+    "v = t[i]\n    v[0], v[1] = 1.0, 2.0",
+    "r, s = t[i], t[i - 1]\n    r.sub_(s)",
+    "w = t[i] if i > 1 else t[0]\n    w += 1",
+    "w = t[i].view(-1)\n    w += 1",
+    "w = t[i][:1]\n    w += 1",
+    "for e in (t[i], t[0]):\n        e += 1",
+    "torch._foreach_add_([t[i]], 1)",
+    "op = t[i].add_\n    op(1)",
+    "act(t[i])",
+    "torch.nn.init.zeros_(t[i])",
+    "torch.exp(x[i], out=t[i].detach())",
+]
+
+
+@pytest.mark.parametrize("inner", ALIASES_OF_SLOTS)
+def test_a_slot_that_may_be_written_through_is_never_cloned(inner: str) -> None:
+    text = program(f"t = torch.zeros(3, 4)\nfor i in range(1, 3):\n    t[i] = t[i - 1] * x[i]\n    {inner}\nreturn t")
+    outcomes = [f.outcome for f in findings(text) if f.site.rule == "FIP109" and f.site.target == "t"]
+
+    assert outcomes
+    assert not any(isinstance(one, Fix) and one.safe for one in outcomes)
+
+
+UNSTEADY = [
+    "v = y[len(outs):]\nouts.append(1)\ny.add_(1)\nreturn v, y",
+    "w = y[n:]\nn += 1\ny.mul_(2)\nreturn w, y",
+    "w = y.view(*shape)\nshape.reverse()\ny.mul_(2)\nreturn w, y",
+    "w = y.permute(shape)\nshape.reverse()\ny.mul_(2)\nreturn w, y",
+    "w = y[unknown:]\ny.mul_(2)\nreturn w, y",
+]
+
+
+@pytest.mark.parametrize("body", UNSTEADY)
+def test_a_view_whose_arguments_may_change_is_not_made_again_unseen(body: str) -> None:
+    text = program(f"y = torch.exp(x)\nouts = []\nn = torch.tensor(1)\nshape = [4, 3]\n{body}")
+    outcomes = [f.outcome for f in findings(text) if f.site.target == "y"]
+
+    assert outcomes
+    assert not any(isinstance(one, Fix) and one.safe for one in outcomes)

@@ -11,7 +11,7 @@ from fixinplace.detect.apart import disjoint
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
-from fixinplace.detect.links import Link, chain, family, left_behind, merged, pieces, rooted
+from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind, merged, pieces, rooted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value
 from fixinplace.model import Hazard, Holder, Place
@@ -26,18 +26,9 @@ class Kinship(Gradients):
         """The node's own text."""
         return self.program.part.slice(self.program.part.span(node))
 
-    def is_number(self, node: ast.expr) -> bool:
-        """True for an expression that is certainly a number."""
-        match node:
-            case ast.Constant(value=value):
-                return isinstance(value, int) and not isinstance(value, bool)
-            case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
-                return self.peek(node).kind is Kind.NUMBER
-            case ast.UnaryOp(operand=operand):
-                return self.is_number(operand)
-            case ast.BinOp(left=left, right=right):
-                return self.is_number(left) and self.is_number(right)
-        return False
+    def kind(self, node: ast.expr) -> Kind:
+        """The kind of an expression's value."""
+        return self.peek(node).kind
 
     def is_tensor(self, name: str) -> bool:
         """True for a name that is certainly a tensor."""
@@ -174,6 +165,8 @@ class Kinship(Gradients):
             sentence = "on some ways to this place another name shares the tensor's memory, on others it does not"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
         alive = tuple(h for h in found if h.live or (isinstance(owner, ast.Name) and h.name == owner.id))
+        if found and is_unsure(self.state.links, alive):
+            seen.doubts["what a view's text reads may have changed since the view was made"] = None
         if (self.program.reshapes or seen.rule == "FIP112") and merged(self.state.links, alive):
             sentence = "two names hold views of the same elements, and the file changes the shape of tensors in place"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))

@@ -16,6 +16,7 @@ from fixinplace.detect.values import (
     NUMBER,
     OTHER,
     STRING,
+    UNIQUE,
     UNKNOWN,
     Dtype,
     Kind,
@@ -116,9 +117,8 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         memory = frame.allocate(call)
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory
-        return replace(
-            one, memory=memory, layout=Layout.ROWS if _in_order(call, row, flatten(operands)) else Layout.DENSE
-        )
+        layout = Layout.ROWS if _in_order(call, row, flatten(operands)) else Layout.DENSE
+        return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
     one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)))
     if row.memory is catalogue.Memory.VIEW:
         return replace(one, memory=shared)

@@ -22,6 +22,8 @@ from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names, loads
+from fixinplace.detect.steady import Kinds, Steady, steady
+from fixinplace.detect.values import Kind
 from fixinplace.model import Holder, View
 
 _PROPERTIES = ("T", "mT", "H", "mH", "real", "imag")
@@ -36,25 +38,24 @@ class Link:
     """How a name is made from `base`; `reads` are the names that the text of the steps reads.
 
     ahead: the name has been written, and its base, which nobody reads any more, may have been left behind.
+    unsure: nothing is known of something that the text reads, see Note [Steady arguments].
     """
 
     base: str
     steps: tuple[View, ...] = ()
     reads: Names = frozenset()
     ahead: bool = False
+    unsure: bool = False
 
 
 Links = Mapping[str, Link]
 
 
-class Shown(Protocol):
+class Shown(Kinds, Protocol):
     """What a chain needs to know of the place where it stands: the text of nodes, and what names are."""
 
     def text(self, node: ast.expr) -> str:
         """The node's own text."""
-
-    def is_number(self, node: ast.expr) -> bool:
-        """True for an expression that is certainly a number."""
 
     def is_tensor(self, name: str) -> bool:
         """True for a name that is certainly a tensor."""
@@ -80,8 +81,11 @@ def chain(node: ast.expr, shown: Shown) -> Link | None:
     return None
 
 
-def _longer(link: Link | None, step: View, reads: Names) -> Link | None:
-    return Link(link.base, (*link.steps, step), link.reads | reads) if link is not None else None
+def _longer(link: Link | None, step: View, reads: Names, how: Steady = Steady.YES) -> Link | None:
+    if link is None or how is Steady.NO:
+        return None
+    unsure = link.unsure or how is Steady.UNSURE
+    return Link(link.base, (*link.steps, step), link.reads | reads, unsure=unsure)
 
 
 def _indexed(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
@@ -89,20 +93,20 @@ def _indexed(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
     if piece is not None:
         return piece
     parts = index.elts if isinstance(index, ast.Tuple) else [index]
-    if not all(_is_basic(part, shown) for part in parts):
-        return None
     text = shown.text(index)
-    return _longer(chain(value, shown), View("index", "", f"[{text}]", (text,)), _reads(index))
+    how = min(_basic(part, shown) for part in parts) if parts else Steady.NO
+    return _longer(chain(value, shown), View("index", "", f"[{text}]", (text,)), _reads(index), how)
 
 
-def _is_basic(node: ast.expr, shown: Shown) -> bool:
-    """True for a number, a slice of numbers, `...` and `None`: indices that give a view."""
+def _basic(node: ast.expr, shown: Shown) -> Steady:
+    """Of a number, a slice of numbers, `...` and `None`, which give a view, whether they give the same one later."""
     match node:
         case ast.Constant(value=value):
-            return value is None or value is ... or (isinstance(value, int) and not isinstance(value, bool))
+            number = isinstance(value, int) and not isinstance(value, bool)
+            return Steady.YES if value is None or value is ... or number else Steady.NO
         case ast.Slice(lower=lower, upper=upper, step=step):
-            return all(part is None or _is_pure(part) for part in (lower, upper, step))
-    return _is_pure(node) and shown.is_number(node)
+            return min((steady(part, shown) for part in (lower, upper, step) if part is not None), default=Steady.YES)
+    return steady(node, shown) if shown.kind(node) is Kind.NUMBER else Steady.NO
 
 
 def _piece(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
@@ -130,7 +134,7 @@ def _cut(link: Link | None, index: int, count: int) -> Link | None:
         return None
     *steps, last = link.steps
     piece = View(f"{last.op}[]", last.before, last.after, (str(index), str(count), *last.arguments))
-    return Link(link.base, (*steps, piece), link.reads)
+    return replace(link, steps=(*steps, piece))
 
 
 def _element(i: int) -> View:
@@ -155,16 +159,18 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
 
 def _operands(
     node: ast.Call, value: ast.expr, attr: str, shown: Shown, end: str = ""
-) -> tuple[Link | None, View, Names]:
-    """The link of a call's operand, the call as a step, and what its arguments read; no link if they may do more."""
+) -> tuple[Link | None, View, Names, Steady]:
+    """The link of a call's operand, the call as a step, what its arguments read, and if they give the same later."""
     function = shown.is_torch(value)
     arguments = [*node.args, *(k.value for k in node.keywords)]
     words = tuple(shown.text(a) for a in node.args) + tuple(f"{k.arg}={shown.text(k.value)}" for k in node.keywords)
     rest = arguments[1:] if function else arguments
-    plain = all(map(_is_pure, rest)) and not any(k.arg is None or k.arg == "input" for k in node.keywords)
+    how = min((steady(one, shown, attr) for one in rest), default=Steady.YES)
+    if any(k.arg is None or k.arg == "input" for k in node.keywords):
+        how = Steady.NO
     reads = frozenset[str]().union(*map(_reads, rest))
-    if not plain or (function and not node.args):
-        return None, View(attr, "", ""), reads
+    if how is Steady.NO or (function and not node.args):
+        return None, View(attr, "", ""), reads, Steady.NO
     operand = node.args[0] if function else value
     inside = ", ".join(words[1:] if function else words)
     name = f"{shown.text(value)}.{attr}"
@@ -172,36 +178,12 @@ def _operands(
     step = (
         View(attr, f"{name}(", after + end, words[1:]) if function else View(attr, "", f".{attr}({inside}){end}", words)
     )
-    return chain(operand, shown), step, reads
+    return chain(operand, shown), step, reads, how
 
 
 def _reads(node: ast.expr) -> Names:
     """The names, and the attributes of names, that an expression reads."""
     return loads(node) | {dotted(n) for n in ast.walk(node) if isinstance(n, ast.Attribute)} - {""}
-
-
-def _is_pure(node: ast.expr) -> bool:
-    """True for arguments that compute the same whenever they are read: numbers, names, and sizes of tensors."""
-    match node:
-        case ast.Constant() | ast.Name():
-            return True
-        case ast.Attribute(value=value):
-            return bool(dotted(node)) or (node.attr == "shape" and _is_pure(value))
-        case ast.Call(func=ast.Name(id="len"), args=[inner], keywords=[]):
-            return _is_pure(inner)
-        case ast.Subscript(value=ast.Attribute(attr="shape") as value, slice=index):
-            return _is_pure(value) and _is_pure(index)
-        case ast.Call(func=ast.Attribute(value=ast.Name(), attr="size" | "dim" | "numel"), args=args, keywords=[]):
-            return all(map(_is_pure, args))
-        case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return all(map(_is_pure, elements))
-        case ast.UnaryOp(operand=operand):
-            return _is_pure(operand)
-        case ast.BinOp(left=left, right=right):
-            return _is_pure(left) and _is_pure(right)
-        case ast.Starred(value=value):
-            return _is_pure(value)
-    return False
 
 
 # --- the state
@@ -219,12 +201,13 @@ def without(links: Links, name: str) -> dict[str, Link]:
     for child in children:
         del kept[child]
     if heir is not None:
-        kept |= {k: Link(heir, c.steps, c.reads) for k, c in children.items() if k != heir}
+        kept |= {k: replace(c, base=heir) for k, c in children.items() if k != heir}
     return kept
 
 
 def _through(base: Link, link: Link) -> Link:
-    return Link(base.base, base.steps + link.steps, base.reads | link.reads, base.ahead or link.ahead)
+    reads, ahead, unsure = base.reads | link.reads, base.ahead or link.ahead, base.unsure or link.unsure
+    return Link(base.base, base.steps + link.steps, reads, ahead, unsure)
 
 
 def rooted(links: Links, link: Link) -> Link:
@@ -257,7 +240,7 @@ def left_behind(links: Links, name: str, later: Names) -> dict[str, Link]:
         return without(kept, root)
     own = next(h.steps for h in members if h.name == name)
     alive = [h for h in members if h.name not in dead and h.name != name]
-    below = {h.name: Link(name, h.steps[len(own) :], rooted(kept, Link(h.name)).reads)
+    below = {h.name: replace(rooted(kept, Link(h.name)), base=name, steps=h.steps[len(own) :], ahead=False)
              for h in alive if h.steps[: len(own)] == own}  # fmt: skip
     if not all(h.name in below or disjoint(h.steps, own) for h in alive):
         return kept  # the root is what the others are made from
@@ -289,7 +272,17 @@ def merged(links: Links, members: tuple[Holder, ...]) -> bool:
 
 def without_attributes(links: Links, attr: str = "") -> dict[str, Link]:
     """The links once code has run that may have bound attributes: any, or those of this name."""
-    return {k: link for k, link in links.items() if "." not in k or (attr and not k.endswith(f".{attr}"))}
+    kept = {k: link for k, link in links.items() if "." not in k or (attr and not k.endswith(f".{attr}"))}
+    return {k: replace(link, unsure=True) if _reads_attribute(link, attr) else link for k, link in kept.items()}
+
+
+def _reads_attribute(link: Link, attr: str) -> bool:
+    return any("." in name and (not attr or name.endswith(f".{attr}")) for name in link.reads)
+
+
+def is_unsure(links: Links, members: tuple[Holder, ...]) -> bool:
+    """True if the text of a member may give another view than it did, see Note [Steady arguments]."""
+    return any(rooted(links, Link(holder.name)).unsure for holder in members)
 
 
 def bound_by(target: ast.expr) -> Iterator[str]:

@@ -7,8 +7,8 @@ Note [Clones of what is read]
       What a store itself computes keeps nothing (see `KEEPING_NOTHING`), nor do `+`, `-` and looks at sizes.
       Of a tensor read as a whole before the loop, or made by an operation that keeps its result, one clone is made
       before the loop; one that is read as a whole within it is left alone.
-      A name that is bound to a slot is a clone from then on; were it read after a later store, that would be a hazard
-      of the store.
+      Only operands of what computes a new tensor are cloned. Where a slot is bound to a name, put into a container, viewed or
+      handed to code that may write it, a write through that would miss the tensor: such a loop is left alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
 from fixinplace.detect.order import parents
 from fixinplace.model import Edit, Found, Place, Span
@@ -33,6 +34,8 @@ _SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SIZES = ("shape", "dtype", "device", "ndim")
 _ASKS = ("size", "dim", "numel", "clone")
+_FLAG_FROM = 3
+"""Functionals take `inplace` by position from the third argument on: calls with so many are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def slots(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slot
         for name in dict.fromkeys(one.site.target for one in wanted if one in inside):
             sites = [one for one in inside if one.site.target == name]
             if all(map(_is_store, sites)) and not any(map(_is_hindered, sites)):
-                yield from _Slots(part, scope, name, sites, _writers(found)).plan()
+                yield from _Slots(part, scope, name, sites, _own_code(tree), _module_writes(found)).plan()
 
 
 def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
@@ -83,9 +86,16 @@ def _owner(part: Text, tree: ast.Module, found: Found) -> ast.AST:
     return max(around, key=lambda n: part.span(n).start, default=tree)
 
 
-def _writers(found: Sequence[Found]) -> frozenset[str]:
-    """Last names of functions with writes: what is passed to them may be written there."""
-    return frozenset(one.site.function.rpartition(".")[2] for one in found)
+def _own_code(tree: ast.Module) -> frozenset[str]:
+    """Names of the functions and methods of the file: what is passed to them may be written, there or further on."""
+    return frozenset(n.name for n in ast.walk(tree) if isinstance(n, FUNCTIONS))
+
+
+def _module_writes(found: Sequence[Found]) -> bool:
+    """True if a module of the file may write what it is called with."""
+    flags = any(one.site.rule in ("FIP107", "FIP108") for one in found)
+    called = (one for one in found if one.site.function.rpartition(".")[2] in ("forward", "__call__"))
+    return flags or any(one.facts.parameter is not None for one in called)
 
 
 @dataclass
@@ -94,7 +104,8 @@ class _Slots:
     scope: ast.AST
     name: str
     sites: list[Found]
-    writers: frozenset[str]
+    own: frozenset[str]
+    flags: bool
 
     def plan(self) -> Iterator[Slots]:
         """The edits, unless something hinders."""
@@ -182,11 +193,15 @@ class _Slots:
         return node
 
     def _keeps_nothing(self, node: ast.expr) -> bool:
+        """True where a slot is read and nothing of it is kept for backward, nor held by anybody."""
         match self.above.get(id(node)):
             case ast.BinOp(op=ast.Add() | ast.Sub()):
                 return True
-            case ast.Attribute(attr=attr):
-                return attr in (*_SIZES, *_ASKS)
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
+                return _is_number(right) or (left is not node and _is_number(left))
+            case ast.Attribute(attr=attr) as parent:
+                called = isinstance(self.above.get(id(parent)), ast.Call)
+                return attr in _SIZES or (called and attr in _ASKS)
             case ast.Call(func=ast.Name(id="len")):
                 return True
             case ast.Assign(targets=[ast.Subscript()], value=value):
@@ -196,12 +211,34 @@ class _Slots:
         return False
 
     def _may_clone(self, node: ast.expr) -> bool:
-        """False for an argument of a function that may write it."""
+        """True where a slot is an operand of something that computes a new tensor from it, and holds on to nothing.
+
+        A name that is bound to a slot, an element of a container, the receiver of a view or of `.data`: a write
+        through any of them reaches the tensor, which a clone would not.
+        """
         parent = self.above.get(id(node))
-        parent = self.above.get(id(parent)) if isinstance(parent, ast.keyword) else parent
-        if not isinstance(parent, ast.Call) or parent.func is node:
-            return True
-        return dotted(parent.func).rpartition(".")[2] not in self.writers
+        match parent:
+            case ast.BinOp() | ast.UnaryOp() | ast.Compare():
+                return True
+            case ast.AugAssign(value=value):
+                return value is node
+            case ast.Attribute(attr=attr):
+                call = self.above.get(id(parent))
+                return isinstance(call, ast.Call) and call.func is parent and _is_new(f"Tensor.{attr}")
+            case ast.keyword():
+                return self._computes(self.above.get(id(parent)))
+            case ast.Call():
+                return parent.func is not node and self._computes(parent)
+        return False
+
+    def _computes(self, call: ast.AST | None) -> bool:
+        """True for a call of torch's own that gives a new tensor, and of a module of self where no module writes."""
+        if not isinstance(call, ast.Call) or any(k.arg in ("out", "inplace", None) for k in call.keywords):
+            return False
+        head, _, last = dotted(call.func).rpartition(".")
+        if head in ("torch", "F", "torch.nn.functional", "nn.functional") and len(call.args) < _FLAG_FROM:
+            return _is_new(f"torch.{last}") or _is_new(f"torch.nn.functional.{last}")
+        return head == "self" and not self.flags and last not in self.own
 
     def _clones_before(self, made: ast.Assign, early: Sequence[ast.Name]) -> list[Edit] | None:
         """Clones before the loops at which the tensor may be kept already; None where no line can stand."""
@@ -229,6 +266,16 @@ class _Slots:
     def _outermost(self) -> list[ast.stmt]:
         loops = {id(around[-1]): around[-1] for store in self.stores if (around := self._within(store))}
         return sorted((n for n in loops.values() if isinstance(n, ast.stmt)), key=lambda n: self.part.span(n).start)
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+
+
+def _is_new(name: str) -> bool:
+    """True if the catalogue says that the call gives a new tensor, and the name is none of an in-place one."""
+    row = result(name)
+    return row is not None and row.memory is Memory.FRESH and not name.endswith("_")
 
 
 def _is_unkept(value: ast.expr) -> bool:

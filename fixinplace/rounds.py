@@ -29,12 +29,12 @@ class _Moved(Exception):
 
 
 def revealed(before: Analysis, edits: Iterable[Edit], after: Analysis) -> tuple[Finding, ...]:
-    """Fixes of the fixed text (`after`) that `before`, whose `edits` were made, does not have.
+    """Fixes of the fixed text (`after`) that `before`, whose `edits` were made, does not have, or not as safe ones.
 
     Positions are those of the original text; groups get numbers of their own.
     """
     pieces = _pieces(edits)
-    known = {(f.rule, f.site.span) for f in before.findings if isinstance(f.outcome, Fix)}
+    known = {(f.rule, f.site.span): f.outcome.safe for f in before.findings if isinstance(f.outcome, Fix)}
     first = 1 + max((f.outcome.group for f in before.findings if isinstance(f.outcome, Fix)), default=-1)
     by_group: dict[int, list[Finding]] = defaultdict(list)
     for finding in after.findings:
@@ -46,7 +46,8 @@ def revealed(before: Analysis, edits: Iterable[Edit], after: Analysis) -> tuple[
             moved = [_moved(finding, pieces, first + group) for finding in findings]
         except _Moved:
             continue  # the fix stands in rewritten text: it belongs to the fix that is there
-        if not any((finding.rule, finding.site.span) in known for finding in moved):
+        safe = all(isinstance(one.outcome, Fix) and one.outcome.safe for one in moved)
+        if all(safe and not known[key] for one in moved if (key := (one.rule, one.site.span)) in known):
             found += moved
     return tuple(found)
 

@@ -39,6 +39,9 @@ CASES = {
     "x.unsqueeze_(0)\nreturn x, y, v",
     "value of a flag among pieces": "w, v, u = y\nu = w = F.relu(u, inplace=True)\nv -= x.sum()\nreturn x, y, u, v, w",
     "function of a clone's second name": "z = torch.real(x)\ntorch.relu_(z)\nreturn x, z",
+    "chain of two writes": "u = y.view((4, 3))\nv = y.transpose(0, 1)\nu.add_(x[:, 1].mean()).mul_(u.mean())\n"
+    "return x, y, u, v",
+    "doubt that another fix takes away": "u = y.unsqueeze(-1)\nx = u.exp_()\nx -= u; x.add_(u)\nreturn a",
 }
 
 

@@ -48,7 +48,7 @@ def _in_order(lines: list[str], among: list[str]) -> bool:
     return all(line in rest for line in lines)
 
 
-@settings(_PROFILE, max_examples=250)
+@settings(_PROFILE, max_examples=300)
 @given(programs)
 def test_safe_fixes_keep_what_can_be_seen(text: str):
     check(text)

@@ -64,11 +64,12 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     if needed:
         first, small = cloned(opened, small, needed, taken, part.text)
         before += first
-    hoisted = [target for target, _ in rewriting.hoisted]
-    kin = _kin(taken, setting.node, frozenset() if hoisted else stored(setting.node))
+    shared = {step.case.target for step in taken if step.case.facts.family} - {None}
+    last = next((bound[write.node] for write in reversed(writes) if write.target in shared), None)
+    kin = _kin(taken, setting.node, frozenset() if last is Bind.HOIST else stored(setting.node))
     if kin is None:
         after: tuple[str, ...] = ()
-    elif kin.target in hoisted:
+    elif last is Bind.HOIST:
         before, after = [*before, *(f"{twin} = {kin.target}" for twin in kin.anew.twins), *kin.anew.after], ()
     else:
         small, after = _with_twins(setting, small, kin), kin.anew.after

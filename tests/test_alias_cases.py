@@ -41,6 +41,7 @@ CASES = {
     "function of a clone's second name": "z = torch.real(x)\ntorch.relu_(z)\nreturn x, z",
     "chain of two writes": "u = y.view((4, 3))\nv = y.transpose(0, 1)\nu.add_(x[:, 1].mean()).mul_(u.mean())\n"
     "return x, y, u, v",
+    "operator and call": "y, u = torch.split(x, 2)\ny += y.sigmoid_()\nreturn x, y, u",
     "doubt that another fix takes away": "u = y.unsqueeze(-1)\nx = u.exp_()\nx -= u; x.add_(u)\nreturn a",
 }
 

@@ -64,8 +64,8 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     if needed:
         first, small = cloned(opened, small, needed, taken, part.text)
         before += first
-    shared = {step.case.target for step in taken if step.case.facts.family} - {None}
-    last = next((bound[write.node] for write in reversed(writes) if write.target in shared), None)
+    shared = {step.case.target: step.call for step in taken if step.case.facts.family}
+    last = next((bound[write.node] for write in reversed(writes) if shared.get(write.target) is not None), None)
     kin = _kin(taken, setting.node, frozenset() if last is Bind.HOIST else stored(setting.node))
     if kin is None:
         after: tuple[str, ...] = ()

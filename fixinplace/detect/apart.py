@@ -41,4 +41,20 @@ def _apart(one: Sequence[ast.expr], other: Sequence[ast.expr]) -> bool:
             ast.Slice(upper=ast.expr() as end, step=None),
         ):
             return ast.dump(end) == ast.dump(start)
+        case (
+            ast.Slice(lower=first, upper=None, step=ast.Constant(value=int(every))),
+            ast.Slice(lower=second, upper=None, step=ast.Constant(value=int(same))),
+        ) if every == same and every > 1:
+            starts = [_start(first), _start(second)]
+            return None not in starts and len({start % every for start in starts if start is not None}) == 2
     return False
+
+
+def _start(node: ast.expr | None) -> int | None:
+    """Where a slice begins, if that is written down and no negative number."""
+    match node:
+        case None:
+            return 0
+        case ast.Constant(value=int(start)):
+            return start
+    return None

@@ -16,8 +16,9 @@ from fixinplace.detect.frame import Frame, Key, Observation
 from fixinplace.detect.index import parameter_names
 from fixinplace.detect.links import Link, chain
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.roles import is_local
 from fixinplace.detect.values import Kind, Value, overlap
-from fixinplace.detect.writes import Writes, is_local
+from fixinplace.detect.writes import Writes
 from fixinplace.model import Call, Edit, Place, Span
 from fixinplace.source import Text
 

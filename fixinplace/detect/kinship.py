@@ -93,7 +93,9 @@ class Kinship(Gradients):
         """The names are bound: keep the links of those that only this function's own statements bind."""
         shared = self.captured | self.declared
         shared |= self.program.read_by_functions if self.place.name == "<module>" else frozenset()
-        for name, link in made.items():
+        for name, link in (
+            made.items() if self.grad else ()
+        ):  # torch takes no write to what was viewed without grad mode
             bound = ("." in name or self.binds(name)) and self.binds(link.base)
             apart = not shared & {name, name.partition(".")[0], link.base, *link.reads} and bound
             value = self.state.attrs.get(name, UNKNOWN) if "." in name else self.lookup(name)

@@ -4,59 +4,27 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
-from fixinplace import catalogue
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.index import dotted
-from fixinplace.detect.kinship import Kinship
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import runs_first
-from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, join_live, overlap
-from fixinplace.model import Call, Hazard, Holder, Place, Usage
+from fixinplace.detect.roles import Roles, add_hazard
+from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, overlap
+from fixinplace.model import Call, Holder, Place, Usage
 
-_INITIALISERS = (
-    "__init__",
-    "reset_parameters",
-    "init_weights",
-    "_init_weights",
-    "weights_init",
-    "weight_init",
-)
-_PREFIXES = (
-    "init_",
-    "_init",
-    "reset_param",
-    "weights_init",
-    "weight_init",
-    "initialize",
-    "_initialize",
-    "_reset_param",
-)
-_STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
-_DETACHED = ("data", "grad")
 _TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims squeeze unsqueeze detach".split())
 """Writers of metadata after which the elements still lie next to each other."""
 _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP112", "FIP113", "FIP114")
 """Rules whose rewrites make the other names of the tensor anew as well."""
 
 
-def is_initialiser(name: str, computed: bool = False) -> bool:
-    """True for functions that set up parameters, by the names that the field gives them.
-
-    computed: what is written was computed there from what requires grad: a state that is begun, no parameter.
-    """
-    last = name.rsplit(".", 1)[-1]
-    if last in _INITIALISERS:
-        return True
-    return not computed and (last == "reset" or last.startswith(_PREFIXES) or last.endswith("_init"))
-
-
-class Writes(Kinship):
+class Writes(Roles):
     """Records writes with their hazards and doubts."""
 
     def write(self, node: ast.expr | ast.stmt, op: str, rule: str, target: ast.expr, written: Value,
@@ -70,17 +38,17 @@ class Writes(Kinship):
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
         seen.sure = min(seen.sure, written.sure)
-        self._roles(seen, target, written, value)
+        self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
+        if place in (Place.NAME, Place.VIEW) and value is not None and self._reads_itself(node, target, written, value):
+            seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), owner, node, kin)
         self.note_family(seen, owner, kin)
         self.leave_behind(owner, later)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place, owner)
-        if place in (Place.NAME, Place.VIEW) and value is not None and self._reads_itself(node, target, written, value):
-            seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "key": self.place.key,
@@ -97,7 +65,7 @@ class Writes(Kinship):
             self.state.masks = {}  # another name of the tensor may be the one that a mask was made from
             self.turn(written.memory, Layout.DENSE if seen.op in _TURNS else Layout.GAPS)
             self.state.links = without_views(self.state.links, dotted(owner).partition(".")[0])
-        if value is not None and not set(self._detaching(target)):
+        if value is not None and not set(self.detaching(target)):
             self.wrote(written, value.live)
         return seen
 
@@ -106,6 +74,7 @@ class Writes(Kinship):
         if not (written.view or value.view) or not overlap(written.memory, value.memory):
             return False
         read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []
+        read = [_attached(one) for one in read]
         return any(ast.unparse(one) != ast.unparse(target) and not self.fit_together(one, target) for one in read)
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
@@ -144,72 +113,6 @@ class Writes(Kinship):
                     return name
         return None
 
-    def _roles(self, seen: Observation, target: ast.expr, written: Value, value: Value | None) -> None:
-        """Not ours: no autograd operation, or one that is meant to be in place."""
-        lives = [written.live, value.live if value is not None else False]
-        live = join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False
-        seen.lives.append(None if live and self.seldom_on else live)
-        cls = self.place.cls
-        if not self.grad:
-            _add(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
-        elif is_initialiser(self.place.name, is_local(written.memory) and live is True and not written.leaf):
-            _add(seen, "initialiser", "an initialiser sets up values before autograd looks at them")
-        elif self.place.updates or (cls and self.program.index.updates(cls.name)):
-            _add(seen, "optimizer", "an optimizer updates its parameters in place by design")
-        elif set(self._detaching(target)):
-            self._detached(seen, target)
-        elif any(part.startswith(_STATISTICS) for part in _attributes(target)):
-            _add(seen, "running-statistics", "running statistics are kept in place by design")
-        elif seen.rule == "FIP112" and seen.op in ("Tensor.requires_grad_", "Tensor.share_memory_"):
-            _add(seen, "untracked", "no element of the tensor is written")
-
-    def _detached(self, seen: Observation, target: ast.expr) -> None:
-        parts = list(self._detaching(target))
-        base = self.root_value(target)
-        used = base is not None and base.tensor and base.live is not False
-        cls, method = self.place.cls, self.place.name.split(".")[1:2]
-        index = self.program.index
-        module = cls is not None and index.is_module(cls.name) and index.runs_in_forward(cls.name, *method)
-        random = seen.rule == "FIP113"
-        if "grad" in parts:
-            _add(seen, "optimizer", "a gradient is written, which autograd does not record")
-        elif random:
-            _add(seen, "initialiser", "random numbers are put in past autograd")
-        elif "data" in parts and (module or (used and base is not None and is_local(base.memory))):
-            seen.rule, seen.lives[-1] = "FIP111", True if used else None
-            sentence = "a write through `.data` changes state that autograd does not see; what it means is the author's"
-            _add(seen, "state-update", f"{sentence} to say: use a new tensor, or `torch.no_grad()` outside of forward")
-        else:
-            _add(seen, "detached", "the write goes past autograd on purpose")
-
-    def _detaching(self, node: ast.expr) -> Iterator[str]:
-        """`data` and `grad` on the way to the target, unless a class of this file calls an attribute of its own so."""
-        match node:
-            case ast.Call(func=ast.Attribute(attr=attr)) if _gives_new(attr):
-                return
-            case ast.Attribute(value=value, attr=attr):
-                yield from self._detaching(value)
-                name = "data" if attr == "detach" else attr
-                if name in _DETACHED and (attr == "detach" or not self._is_own(value, attr)):
-                    yield name
-            case ast.Subscript(value=value) | ast.Call(func=value):
-                yield from self._detaching(value)
-
-    def _is_own(self, owner: ast.expr, attr: str) -> bool:
-        name = self.evaluate(owner).name
-        return name in self.program.index.classes and self.program.index.attribute(name, attr) is not None
-
-    def root_value(self, target: ast.expr) -> Value | None:
-        """The value at the root of a chain of attributes, calls and subscripts, `self.w` for `self.w.data[0]`."""
-        match target:
-            case ast.Attribute(value=ast.Name(id=name)) if name == self.place.first_parameter:
-                return self.evaluate(target)
-            case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Call(func=value):
-                return self.root_value(value)
-            case ast.Name():
-                return self.evaluate(target)
-        return None
-
     def others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
                 kin: Mapping[str, Holder] | None = None) -> None:  # fmt: skip
         """Everybody else who may look at the storage and is read later; `kin` can be made anew."""
@@ -224,9 +127,9 @@ class Writes(Kinship):
                 seen.doubts[f"`{name}` is a name of the module, which others can import"] = None
         for name, value in self.state.attrs.items():
             if name != own and name not in (kin or ()) and overlap(value.memory, written.memory):
-                _add(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
+                add_hazard(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
         if overlap(self.iterating, written.memory) and not written.iterated:
-            _add(seen, "loop-variable", "a loop is going over rows of the same tensor")
+            add_hazard(seen, "loop-variable", "a loop is going over rows of the same tensor")
         for memory in written.memory:
             for held, marks in self.state.escapes.items():
                 for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
@@ -251,7 +154,7 @@ class Writes(Kinship):
             else:
                 view = value.view or written.view
                 refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")
-            _add(seen, refusal, f"`{name}` {how} and is read later")
+            add_hazard(seen, refusal, f"`{name}` {how} and is read later")
         elif overlap(value.memory | value.maybe, written.memory | written.maybe):
             seen.doubts[f"`{name}` may share the memory through code that cannot be seen here"] = None
 
@@ -260,11 +163,11 @@ class Writes(Kinship):
             case Origin.PARAMETER:
                 seen.facts["parameter"] = memory.label
             case Origin.ATTRIBUTE if memory.label != own:
-                _add(seen, "escapes-to-attribute", f"`{memory.label}` holds the same tensor")
+                add_hazard(seen, "escapes-to-attribute", f"`{memory.label}` holds the same tensor")
             case Origin.ATTRIBUTE:
                 seen.doubts[f"others may hold the tensor of `{own}`"] = None
             case Origin.GLOBAL if memory.label != own:
-                _add(seen, "closure", f"the tensor belongs to `{memory.label}` outside this function")
+                add_hazard(seen, "closure", f"the tensor belongs to `{memory.label}` outside this function")
             case Origin.GLOBAL:
                 seen.doubts[f"other functions may hold the tensor of `{own}`"] = None
             case Origin.FOREIGN:
@@ -278,11 +181,13 @@ class Writes(Kinship):
             if name in self.captured:
                 seen.doubts[f"a nested function reads `{name}`"] = None
             if not self.binds(name):
-                _add(seen, "closure", f"`{name}` belongs to an enclosing scope: binding it here would make it local")
+                add_hazard(
+                    seen, "closure", f"`{name}` belongs to an enclosing scope: binding it here would make it local"
+                )
         elif place in (Place.ATTRIBUTE, Place.SUBSCRIPT, Place.VIEW):
             value = self.evaluate(owner)
             if value.leaf or dotted(owner).rsplit(".", 1)[-1] in ("weight", "bias"):
-                _add(
+                add_hazard(
                     seen,
                     "registered-parameter",
                     f"`{dotted(owner)}` is a parameter: a new tensor cannot take its place",
@@ -360,38 +265,21 @@ class Writes(Kinship):
             seen.doubts[sentence] = None
 
 
+def _attached(node: ast.expr) -> ast.expr:
+    """`x` for `x.detach()`: the same elements."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=value, attr="detach"), args=[], keywords=[]):
+            return value
+    return node
+
+
 def shown(name: str) -> str:
     """A place's name without what tells classes of one name apart."""
     return re.sub(r"@\d+", "", name)
-
-
-def _add(seen: Observation, refusal: str, sentence: str) -> None:
-    seen.hazards.setdefault(refusal, Hazard(refusal, sentence))
 
 
 def _note(seen: Observation, refusal: str | None, sentence: str) -> None:
     if refusal is None:
         seen.doubts[sentence] = None
     else:
-        _add(seen, refusal, sentence)
-
-
-def _gives_new(method: str) -> bool:
-    """True for methods whose result shares no memory with their tensor: `x.data.new(3)`, `x.data.clone()`."""
-    row = catalogue.result(f"Tensor.{method}")
-    return method == "new" or (row is not None and row.memory is catalogue.Memory.FRESH)
-
-
-def _attributes(node: ast.expr) -> Iterator[str]:
-    """Names of the attributes and methods on the way from the root of an expression to its end."""
-    match node:
-        case ast.Attribute(value=value, attr=attr):
-            yield from _attributes(value)
-            yield "data" if attr == "detach" else attr
-        case ast.Subscript(value=value) | ast.Call(func=value):
-            yield from _attributes(value)
-
-
-def is_local(memory: Memories) -> bool:
-    """True if all these storages were made in the function at hand, in this round of its loops."""
-    return bool(memory) and all(m.origin is Origin.ALLOCATED for m in memory)
+        add_hazard(seen, refusal, sentence)

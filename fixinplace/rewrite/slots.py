@@ -7,8 +7,8 @@ Note [Clones of what is read]
       What a store itself computes keeps nothing (see `KEEPING_NOTHING`), nor do `+`, `-` and looks at sizes.
       Of a tensor read as a whole before the loop, or made by an operation that keeps its result, one clone is made
       before the loop; one that is read as a whole within it is left alone.
-      Only operands of what computes a new tensor are cloned. Where a slot is bound to a name, put into a container, viewed or
-      handed to code that may write it, a write through that would miss the tensor: such a loop is left alone.
+      Only operands of what computes a new tensor are cloned.  Where a slot is bound to a name, put into a container,
+      viewed or handed to code that may write it, a write through that would miss the tensor: that loop is left alone.
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ def test_what_was_written_is_finished(one, example):
     assert fixed(example.after, findings(example.after)) == example.after
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize(("one", "example"), EXAMPLES)
 def test_the_example_computes_the_same(one, example):
     reference = _run(example.before, cloned=True)

@@ -144,6 +144,10 @@ CASES = {
         "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb *= a\nb += 1\nreturn a, b.sum()",
         "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb = b * a\nb = b + 1\nreturn a, b.sum()",
     ),
+    "one clone for the writes of two rows": (
+        "y = torch.exp(x)\nz = y * y\ny[0].mul_(2)\ny[1].clamp_(0, 1)\nreturn z + y",
+        "y = torch.exp(x)\nz = y * y\ny = y.clone()\ny[0].mul_(2)\ny[1].clamp_(0, 1)\nreturn z + y",
+    ),
     "shape of a shared tensor": (
         "y = torch.exp(x)\nz = y\ny.t_()\nreturn z.sum(0), y",
         "y = torch.exp(x)\nz = y\ny = z = y.t()\nreturn z.sum(0), y",

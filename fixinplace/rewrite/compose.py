@@ -77,7 +77,7 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     _keep_comments(opened, lines)
     told = (*before, _changed(part.slice(setting.span), lines[-1]), *after)
     edits, behind = _edits(part, setting, lines), _following(part, setting, after)
-    return Composed(edits, behind, lines, after, told, needed.stored, taken, chosen.finished)
+    return Composed(edits, behind, lines, after, told, (*needed.called, *needed.stored), taken, chosen.finished)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from fixinplace.rewrite.reads import mentions, stores
 from fixinplace.rewrite.setting import Compound, Setting
 from fixinplace.source import Text
 
+_STORES = ("add_", "sub_", "mul_", "div_", "copy_", "fill_", "zero_", "clamp_")
 _KEEP_NOTHING = ast.Add | ast.Sub | ast.Mult | ast.Div
 
 
@@ -88,6 +89,9 @@ def _only_stores(node: ast.AST, name: str) -> bool:
         case ast.AugAssign(target=ast.Subscript() as target, op=operator):
             plain = not any(mentions(name, index) for index in _indices(target))
             return plain and isinstance(operator, _KEEP_NOTHING)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Subscript() as part, attr=attr)) as call):
+            given = [*call.args, *(word.value for word in call.keywords), *_indices(part)]
+            return attr in _STORES and not any(mentions(name, one) for one in given)
     return False
 
 

@@ -11,7 +11,7 @@ from fixinplace.detect.apart import disjoint
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
-from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind, merged, pieces, rooted
+from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind, may_be_itself, merged, pieces, rooted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value
 from fixinplace.model import Hazard, Holder, Place
@@ -118,7 +118,7 @@ class Kinship(Gradients):
         return link is not None and bool(link.steps) and not writes
 
     def glance(self, node: ast.expr) -> Value:
-        """The value of an operand of which nothing is kept for backward: of `+` and `-`, of `clone()` and `len()`."""
+        """The value of an operand of which nothing is kept for backward: of `+` and `<`, of `clone()` and `len()`."""
         plain = isinstance(node, ast.Name) or self.is_view_chain(node) or isinstance(node, ast.Subscript)
         return self.peek(node) if plain else self.evaluate(node)
 
@@ -167,6 +167,9 @@ class Kinship(Gradients):
             sentence = "on some ways to this place another name shares the tensor's memory, on others it does not"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
         alive = tuple(h for h in found if h.live or (isinstance(owner, ast.Name) and h.name == owner.id))
+        if seen.rule == "FIP112" and may_be_itself(alive):
+            sentence = "another name may be the tensor itself, or a view of it (`real`, `positive` and their like)"
+            seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
         if found and is_unsure(self.state.links, alive):
             seen.doubts["what a view's text reads may have changed since the view was made"] = None
         if (self.program.reshapes or seen.rule == "FIP112") and merged(self.state.links, alive):

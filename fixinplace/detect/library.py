@@ -143,10 +143,15 @@ def _in_order(call: ast.Call, row: catalogue.Result, operands: list[Value]) -> b
         return False
     if name in _FACTORIES or name.startswith("new_"):
         return name not in ("tensor", "new_tensor") or not operands
-    elementwise = name in _LIKES or keeps_layout(row.name)
+    elementwise = name in _LIKES or name in _MADE_IN_ORDER or keeps_layout(row.name)
     return elementwise and bool(operands) and all(v.layout is Layout.ROWS or v.kind is Kind.NUMBER for v in operands)
 
 
+_MADE_IN_ORDER = (
+    "softmax", "log_softmax", "cumsum", "cumprod", "matmul", "mm", "bmm", "addmm", "linear", "Linear", "cat", "stack",
+    "sum", "mean", "prod", "amax", "amin", "ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "ELU", "LeakyReLU", "Softplus",
+)  # fmt: skip
+"""Calls whose result is contiguous if all tensors that they are given are."""
 _LIKES = (
     "clone",
     "zeros_like",

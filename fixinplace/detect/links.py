@@ -149,7 +149,7 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
     if attr in _MAY_COPY:
         ordered = isinstance(value, ast.Name) and shown.is_in_order(value.id)
         return _longer(*_operands(node, value, attr, shown)) if ordered else None
-    row = catalogue.result(f"Tensor.{attr}")
+    row = catalogue.result(f"torch.{attr}" if shown.is_torch(value) else f"Tensor.{attr}")
     if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
         return None
     if attr in _PAST_AUTOGRAD or attr in _PIECES:
@@ -268,6 +268,15 @@ def merged(links: Links, members: tuple[Holder, ...]) -> bool:
         if found.setdefault(holder.steps, name) != name:
             return True
     return False
+
+
+_ITSELF = ("real", "imag", "conj", "positive", "atleast_1d", "atleast_2d", "atleast_3d")
+"""Operations that give the tensor itself where there is nothing to do."""
+
+
+def may_be_itself(members: tuple[Holder, ...]) -> bool:
+    """True if a member may be the very tensor of another one although an operation leads to it."""
+    return any(step.op in _ITSELF for holder in members for step in holder.steps)
 
 
 def without_attributes(links: Links, attr: str = "") -> dict[str, Link]:

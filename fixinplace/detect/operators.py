@@ -69,7 +69,7 @@ class Operators(Calls):
         sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))
         for value in tensors if unknown else ():
             self.escape(value, None, "another class's operator may keep it")
-        rows = all(v.layout is Layout.ROWS for v in tensors) and not unknown and not isinstance(op, ast.MatMult)
+        rows = all(v.layout is Layout.ROWS for v in tensors) and not unknown
         layout = Layout.ROWS if rows else Layout.DENSE
         return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width, layout=layout)
 
@@ -92,7 +92,7 @@ class Operators(Calls):
     def compare(self, node: ast.Compare) -> Value:
         """Comparisons of tensors are boolean tensors."""
         first, *others = node.comparators
-        values = [self.evaluate(node.left), self.evaluate(first), *map(self.perhaps, others)]
+        values = [self.glance(node.left), self.glance(first), *map(self.perhaps, others)]
         if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
             return NUMBER
         tensors = [v for v in values if v.tensor]

@@ -117,7 +117,8 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts[use] = None
     if "call" not in uses and not seen.calls:
         doubts["no call of the module can be seen here"] = None
-    doubts["a forward hook, or code in another file, may keep what the module is called with"] = None
+    if not program.index.program or "hook" in program.part.text:
+        doubts["a forward hook, or code in another file, may keep what the module is called with"] = None
     return Facts(
         place=Place.TEMPORARY,
         tracked=None,

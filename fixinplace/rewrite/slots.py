@@ -195,7 +195,7 @@ class _Slots:
     def _keeps_nothing(self, node: ast.expr) -> bool:
         """True where a slot is read and nothing of it is kept for backward, nor held by anybody."""
         match self.above.get(id(node)):
-            case ast.BinOp(op=ast.Add() | ast.Sub()):
+            case ast.BinOp(op=ast.Add() | ast.Sub()) | ast.Compare():
                 return True
             case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
                 return _is_number(right) or (left is not node and _is_number(left))
@@ -218,7 +218,7 @@ class _Slots:
         """
         parent = self.above.get(id(node))
         match parent:
-            case ast.BinOp() | ast.UnaryOp() | ast.Compare():
+            case ast.BinOp() | ast.UnaryOp():
                 return True
             case ast.AugAssign(value=value):
                 return value is node

@@ -140,6 +140,13 @@ CASES = {
         "h = torch.exp(x)\nh = h.clone()\nfor i in range(1, 3):\n    h[i] += torch.sin(h[i - 1].clone())\n"
         "for i in range(2):\n    h[i] *= h[i + 1].clone()\nreturn h",
     ),
+    "a store behind the loop that reads what it stores into": (
+        "t = torch.zeros(3, 4)\nfor i in range(1, 3):\n    t[i] = t[i - 1].sin() + x[i]\nt[0] = (t[1] ** 2).sum()\n"
+        "return t",
+        "t = torch.zeros(3, 4)\nfor i in range(1, 3):\n    t[i] = t[i - 1].clone().sin() + x[i]\n"
+        "value = (t[1] ** 2).sum()\n"
+        "t = t.clone()\nt[0] = value\nreturn t",
+    ),
     "halves that have nothing in common": (
         "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb *= a\nb += 1\nreturn a, b.sum()",
         "y = torch.exp(x)\na, b = y[:, :2], y[:, 2:]\nb = b * a\nb = b + 1\nreturn a, b.sum()",

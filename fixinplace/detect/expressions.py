@@ -10,6 +10,7 @@ from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
+from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     NONE,
@@ -68,7 +69,7 @@ class Expressions(Operators):
             case ast.Subscript():
                 return self.subscript(node)
             case ast.BinOp(left=left, op=op, right=right):
-                look = self.glance if isinstance(op, (ast.Add, ast.Sub)) else self.evaluate
+                look = self.glance if keeps_nothing(left, op, right) else self.evaluate
                 return self.binary(node, look(left), look(right), op)
             case ast.UnaryOp(op=op, operand=operand):
                 return self.unary(node, self.evaluate(operand), op)

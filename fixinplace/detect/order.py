@@ -55,6 +55,19 @@ def _conditional(child: ast.AST, parent: ast.AST) -> bool:
     return False
 
 
+def keeps_nothing(left: ast.expr, op: ast.operator, right: ast.expr) -> bool:
+    """True for an operator after which no operand is kept for backward: sums, and products with a number."""
+    if isinstance(op, (ast.Add, ast.Sub)):
+        return True
+    return (_is_number(right) and isinstance(op, (ast.Mult, ast.Div))) or (
+        _is_number(left) and isinstance(op, ast.Mult)
+    )
+
+
+def _is_number(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+
+
 def _before(child: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
     """Children of `parent` that are evaluated before `child`."""
     match parent:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
-from fixinplace.detect.order import parents
+from fixinplace.detect.order import keeps_nothing, parents
 from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.reads import is_new
 from fixinplace.rewrite.setting import joint
@@ -110,6 +110,7 @@ class _Slots:
     def plan(self) -> Iterator[Slots]:
         """The edits, unless something hinders."""
         self.above = parents(self.scope)
+        self.left: set[Span] = set()
         made = self._made()
         if made is None:
             return
@@ -134,7 +135,8 @@ class _Slots:
             return
         edits += before
         told = [f"{self.name} = {self.name}.clone()"] * bool(before) + told
-        yield Slots(tuple(self.sites), tuple(edits), tuple(dict.fromkeys(told)))
+        found = tuple(one for one in self.sites if one.site.statement not in self.left)
+        yield Slots(found, tuple(edits), tuple(dict.fromkeys(told)))
 
     def _names(self) -> list[ast.Name]:
         return [n for n in ast.walk(self.scope) if isinstance(n, ast.Name) and n.id == self.name]
@@ -180,7 +182,7 @@ class _Slots:
         statement = self._statement(read) is self._statement(store)
         return before or statement or bool(common)
 
-    def _statement(self, node: ast.AST) -> ast.AST:
+    def _statement(self, node: ast.AST) -> ast.stmt:
         while not isinstance(node, ast.stmt):
             node = self.above[id(node)]
         return node
@@ -195,10 +197,10 @@ class _Slots:
     def _keeps_nothing(self, node: ast.expr) -> bool:
         """True where a slot is read and nothing of it is kept for backward, nor held by anybody."""
         match self.above.get(id(node)):
-            case ast.BinOp(op=ast.Add() | ast.Sub()) | ast.Compare():
+            case ast.Compare():
                 return True
-            case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
-                return _is_number(right) or (left is not node and _is_number(left))
+            case ast.BinOp(left=left, op=op, right=right) if keeps_nothing(left, op, right):
+                return True
             case ast.Attribute(attr=attr) as parent:
                 called = isinstance(self.above.get(id(parent)), ast.Call)
                 return attr in _SIZES or (called and attr in _ASKS)
@@ -248,16 +250,23 @@ class _Slots:
         loops = self._outermost()
         edits: list[Edit] = []
         dirty = False
-        for start, node in sorted(((self._start(n), n) for n in (*kept, *single, *loops)), key=lambda pair: pair[0]):
-            between = joint(self.part, start)
+        places = [(self._start(n), n) for n in (*kept, *loops)] + [(self._end(n), n) for n in single]
+        for start, node in sorted(places, key=lambda pair: pair[0]):
+            between = joint(self.part, self._start(node))
             if node in kept:
                 dirty = True
-            elif dirty and (node in single or between == "; "):
+            elif dirty and node in single:
+                self.left.add(self.part.span(self._statement(node)))  # a store of its own, with a clone of its own
+            elif dirty and between == "; ":
                 return None
             elif dirty:
                 edits.append(Edit(Span(start, start), f"{self.name} = {self.name}.clone(){between}"))
                 dirty = False
         return edits
+
+    def _end(self, node: ast.AST) -> int:
+        """Where the statement of a store ends: its value is read before anything is stored."""
+        return self.part.span(self._statement(node)).end
 
     def _start(self, node: ast.AST) -> int:
         assert isinstance(node, ast.expr | ast.stmt)
@@ -266,10 +275,6 @@ class _Slots:
     def _outermost(self) -> list[ast.stmt]:
         loops = {id(around[-1]): around[-1] for store in self.stores if (around := self._within(store))}
         return sorted((n for n in loops.values() if isinstance(n, ast.stmt)), key=lambda n: self.part.span(n).start)
-
-
-def _is_number(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
 
 
 def _is_new(name: str) -> bool:

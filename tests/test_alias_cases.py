@@ -9,6 +9,13 @@ from alias_templates import HEAD
 from test_alias_meaning import check
 
 CASES = {
+    "put back later, over a clone of the base": "u = torch.t(x)\nv = u\nv -= torch.transpose(y, 0, 1) * 2; "
+    "v[:1].copy_(0.5)\nz = v.add_(y.sum())\nreturn x, y, z, u, v",
+    "shape changed through a name without a link": "u = y\nw = y\nw = w.t_()\ny = torch.t(y)\nw.unsqueeze_(0)\n"
+    "y *= y.sum()\nreturn x, y, u",
+    "real of a real tensor": "z = torch.real(x)\nx.unsqueeze_(0)\nreturn x, z",
+    "product with a number in a loop": "for i in range(1, 3):\n    y[i] = y[i - 1] * 0.5\ny[y > 0.8] -= 2\nreturn x, y",
+    "store behind a loop": "for i in range(len(y)):\n    y[i] = x[0].sum()\ny[..., 1:] = y[0].sum()\nreturn x, y",
     "name linked to itself": "v = y if flag else x\nx = x.mul_(2)\nv = x\nv += 1\nreturn x, v",
     "operand that overlaps the target": "u = x.narrow(1, 1, 2).T\nv = u.diagonal(0, 1, 0)\nw = u.transpose(0, 1)\n"
     "w *= v\nreturn x, u, v",

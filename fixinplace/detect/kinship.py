@@ -13,7 +13,7 @@ from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind, may_be_itself, merged, pieces, rooted
 from fixinplace.detect.liveness import Names
-from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value
+from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value, overlap
 from fixinplace.model import Hazard, Holder, Place
 
 
@@ -58,7 +58,8 @@ class Kinship(Gradients):
             if isinstance(target, (ast.Tuple, ast.List)):
                 made |= self._unpacked(target.elts, value)
         bound = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        others = {name: self._outside(link, bound - {names[0]} if names and link == Link(names[0]) else bound)
+        first = {names[0]} if names and found is None else set()
+        others = {name: self._outside(link, bound - first if {link.base} == first else bound)
                   for name, link in made.items() if link is not None}  # fmt: skip
         certain = {name: link for name, link in others.items() if link is not None and link.base != name}
         return {name: link for name, link in certain.items() if name not in slots or not link.steps}
@@ -150,6 +151,11 @@ class Kinship(Gradients):
         if len(links) < 2 or links[0].base != links[1].base:
             return False
         return links[0].steps == links[1].steps or disjoint(links[0].steps, links[1].steps)
+
+    def holders(self, written: Value) -> list[str]:
+        """The names that may hold the storage of a written tensor."""
+        memory = written.memory | written.maybe
+        return [name for name, value in self.state.names.items() if overlap(value.memory | value.maybe, memory)]
 
     def with_kin(self, written: Value, kin: Mapping[str, Holder]) -> Value:
         """A written value with the memory of all who are made anew with it: who else holds that is left behind."""

@@ -64,7 +64,8 @@ class Writes(Roles):
         if rule in ("FIP111", "FIP112"):
             self.state.masks = {}  # another name of the tensor may be the one that a mask was made from
             self.turn(written.memory, Layout.DENSE if seen.op in _TURNS else Layout.GAPS)
-            self.state.links = without_views(self.state.links, dotted(owner).partition(".")[0])
+            for name in [dotted(owner).partition(".")[0], *self.holders(written)]:
+                self.state.links = without_views(self.state.links, name)
         if value is not None and not set(self.detaching(target)):
             self.wrote(written, value.live)
         return seen

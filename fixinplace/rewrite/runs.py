@@ -65,6 +65,8 @@ def _putting_later(part: Text, setting: Setting, one: Composed, composed: Mappin
             other = next_one.steps[0].case
             same = [(h.name, h.steps) for h in other.facts.family] == [(h.name, h.steps) for h in case.facts.family]
             return span if same and other.target == case.target else None
+        if next_one is not None and any(step.case.facts.family for step in next_one.steps):
+            return None  # it clones what the others are made from
         if any(stores(h.name, node) for h in case.facts.family) and next_one is None:
             return None
     return None

@@ -10,14 +10,16 @@ Note [What is walked]
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -149,11 +151,41 @@ def read(path: str) -> source.Source | Problem:
         mode = Path(path).stat().st_mode
         if not stat.S_ISREG(mode):
             return unreadable(path, "is a directory" if stat.S_ISDIR(mode) else "is not a regular file")
-        return source.parse(path, Path(path).read_bytes())
+        parsed = source.parse(path, Path(path).read_bytes())
+        return replace(parsed, imported="torch" in parsed.part.text and is_imported(Path(path)))
     except OSError as error:
         return unreadable(path, _reason(error))
     except source.NotPython as error:
         return unreadable(path, str(error))
+
+
+_IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([^#\r\n]+(?:\([^)]*\))?)", re.MULTILINE)
+_WORD = re.compile(rb"\w+")
+_MOST = 500
+
+
+def is_imported(path: Path) -> bool:
+    """True if a Python file in the same folder, the one above or one right below names the module in an import.
+
+    True also where a folder is closed to us: then nobody can tell.
+    """
+    home = path.absolute().parent
+    name = (home.name if path.stem == "__init__" else path.stem).encode()
+    try:
+        below = [entry for entry in sorted(home.iterdir())[:_MOST] if entry.is_dir() and not entry.name.startswith(".")]
+        return any(name in _imports(folder) for folder in (home, home.parent, *below))
+    except OSError:
+        return True
+
+
+@functools.lru_cache(maxsize=256)
+def _imports(folder: Path) -> frozenset[bytes]:
+    """Words in the import statements of a folder's files, but for those that name the file they stand in."""
+    found: set[bytes] = set()
+    for file in sorted(folder.glob("*.py"))[:_MOST]:
+        own = file.stem.encode()
+        found |= {word for line in _IMPORT.findall(file.read_bytes()) for word in _WORD.findall(line) if word != own}
+    return frozenset(found)
 
 
 def read_stdin(path: str) -> source.Source | Problem:

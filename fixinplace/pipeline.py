@@ -121,7 +121,7 @@ def _compiles(text: str) -> bool:
 
 
 def _analyse(source: Source, tree: ast.Module, enabled: frozenset[str]) -> Analysis:
-    planned = rewrite.plan(source.part, detect.scan(source.part, tree))
+    planned = rewrite.plan(source.part, detect.scan(source.part, tree, source.imported))
     wanted = tuple(finding for finding in planned if finding.rule in enabled)
     ours = tuple(finding for finding in wanted if counts(finding))
     kept, suppressed, problems = suppress.split(source.path, source.part, ours, enabled)

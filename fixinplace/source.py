@@ -71,6 +71,8 @@ class Source:
     encoding: str
     bom: bytes
     part: Text
+    imported: bool = False
+    """Another file near by imports the module: what it defines may be called from there."""
 
     @property
     def digest(self) -> str:

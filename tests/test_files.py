@@ -250,3 +250,33 @@ def test_a_file_without_write_permission_is_refused(monkeypatch: pytest.MonkeyPa
         files.write([change("a.py")])
 
     assert Path("a.py").read_text() == "x = 1\n"
+
+
+def test_whether_another_file_imports_the_module(tmp_path: Path):
+    (tmp_path / "tools").mkdir()
+    for name in ("train.py", "model.py", "alone.py", "__init__.py"):
+        (tmp_path / name).write_text(
+            "import torch\nimport alone.but_not_me as me\n" if name == "alone.py" else "import torch\n"
+        )
+    (tmp_path / "eval.py").write_text("from .model import (\n    Net,\n)\n")
+    (tmp_path / "tools" / "export.py").write_text("import os, train\n")
+
+    imported = {path.name: files.read(str(path)).imported for path in tmp_path.glob("*.py")}
+
+    assert imported == {"train.py": True, "model.py": True, "alone.py": False, "eval.py": False, "__init__.py": False}
+
+
+def test_a_module_that_is_imported_has_hidden_callers(tmp_path: Path, command):
+    program = tmp_path / "train.py"
+    program.write_text(
+        "import torch\n\n\ndef scale(t):\n    t.mul_(2)\n    return t.sum()\n\n\n"
+        'if __name__ == "__main__":\n    print(scale(torch.ones(2, requires_grad=True).exp()))\n'
+    )
+    alone = command("fix", "--verify", "off", "--diff", str(program))
+    (tmp_path / "other.py").write_text("from train import scale\n")
+    files._imports.cache_clear()
+    shared = command("fix", "--verify", "off", "--diff", str(program))
+
+    assert "t = t.mul(2)" in alone.stdout
+    assert shared.stdout == ""
+    assert "hidden-caller" in shared.stderr

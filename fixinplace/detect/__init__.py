@@ -12,9 +12,9 @@ from fixinplace.source import Text
 __all__ = ["scan"]
 
 
-def scan(part: Text, tree: ast.Module) -> tuple[Found, ...]:
+def scan(part: Text, tree: ast.Module, imported: bool = False) -> tuple[Found, ...]:
     """All sites of a module with their facts, by position; `tree` is the parsed `part`.
 
-    A file that never mentions torch has none.
+    A file that never mentions torch has none.  imported: other files may call what it defines.
     """
-    return build(read(part, tree)) if "torch" in part.text else ()
+    return build(read(part, tree, imported)) if "torch" in part.text else ()

@@ -59,10 +59,11 @@ _DOUBTS = {
 }
 
 
-def read(part: Text, tree: ast.Module) -> Program:
-    """Everything that was seen in the file."""
+def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
+    """Everything that was seen in the file; what is imported elsewhere has callers that do not stand in it."""
     doubts = tuple(dict.fromkeys(sentence for word, sentence in _DOUBTS.items() if word in part.text))
     program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
+    program.index.closed -= {name for name in program.index.functions if imported and not name.startswith("_")}
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
     program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text

@@ -111,7 +111,8 @@ def _may_hold_tensors(operands: list[Value]) -> bool:
 
 
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:
-    shared, maybe = memories(tuple(operands))
+    like = row.name in ("Tensor.view_as", "Tensor.expand_as", "Tensor.reshape_as")  # only the other one's shape is read
+    shared, maybe = memories(tuple(operands[:1] if like else operands))
     product = row.name == "torch.einsum" and len(call.args) > 2  # of one operand it may be a view, of two never
     if row.memory is catalogue.Memory.FRESH or product:
         memory = frame.allocate(call)

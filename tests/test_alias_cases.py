@@ -8,6 +8,7 @@ import pytest
 from alias_templates import HEAD
 from test_alias_meaning import check
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 CASES = {
     "put back later, over a clone of the base": "u = torch.t(x)\nv = u\nv -= torch.transpose(y, 0, 1) * 2; "
     "v[:1].copy_(0.5)\nz = v.add_(y.sum())\nreturn x, y, z, u, v",

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from fixinplace import detect, source
 from fixinplace.model import Fix
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+"""Some programs do what torch warns of, such as `x.T` of three dimensions."""
 _PROFILE = settings(
     derandomize=True, deadline=None, database=None, print_blob=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],

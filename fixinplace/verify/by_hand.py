@@ -5,9 +5,11 @@ Note [A parameter is data]
     place in the module and the optimizer, and the next backward gives the gradient at its new value.  A patch that
     keeps the write in place, under `no_grad`, says the same.  So for such a patch alone the original may write into a
     `Parameter`, in reverse mode and in forward mode, and nothing is differentiated there.
-    Any other leaf that is written becomes what the write computes, as everywhere.  `w /= w.norm()` depends on the
-    parameter alone, and is data like a fill.  The run in reverse mode decides that, by the graph of what is written;
-    forward mode, which has no graph, follows where that run has finished.
+    `w /= w.norm()` depends on the parameter alone, and is data like a fill.  The run in reverse mode decides that, by
+    the graph of what is written; forward mode, which has no graph, follows where that run has finished.
+    Any other leaf that is written becomes what the write computes, unless the program asks for its `.grad` afterwards
+    (`p -= lr * v` in a loop over plain tensors, with `p.grad` read in the next round): what is no leaf has none, so
+    that nothing but data can have been meant.
 
 Note [A parameter that nobody differentiates]
     What is written may depend on something else that is tracked, as in the averaged copy of a network.  As data it
@@ -39,11 +41,14 @@ _enabled: Callable[[], bool] = torch.is_grad_enabled
 _enable: Callable[[bool], None] = torch._C._set_grad_enabled
 
 
-def parameter_set(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
-    """The parameter that an operation writes, itself or through a view; None where it writes none."""
+_grad: Any = torch.Tensor.__dict__["grad"] if "grad" in torch.Tensor.__dict__ else torch._C.TensorBase.__dict__["grad"]
+
+
+def leaf_set(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
+    """The leaf that an operation writes, itself or through a view; None where it writes none."""
     written = operands.target(name, args, kwargs)
     owner = None if written is None else operands.root(written)
-    return owner if isinstance(owner, torch.nn.Parameter) else None
+    return owner if owner is not None and is_leaf(owner) else None
 
 
 def _depends_on_others(owner: torch.Tensor, values: Iterable[object]) -> bool:
@@ -62,12 +67,14 @@ class AsData(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._mixed: dict[int, torch.Tensor] = {}  # by id: parameters written with what depends on others
+        self._plain: dict[int, torch.Tensor] = {}  # by id: written leaves that are no parameters
+        self._asked: set[int] = set()
         self._differentiated = ""
 
     @property
     def end(self) -> DataEnd:
         """What has been written, and whether it could be."""
-        return DataEnd(bool(self._mixed), self._differentiated)
+        return DataEnd(bool(self._mixed), self._differentiated, not self._asked >= self._plain.keys())
 
     def install(self) -> None:
         """For the calling thread and for threads started later."""
@@ -98,6 +105,8 @@ class AsData(TorchFunctionMode):
     ) -> Any:
         """Call; without grad mode where a parameter is written."""
         given = kwargs or {}
+        if self._plain and args and getattr(func, "__self__", None) is _grad and id(args[0]) in self._plain:
+            self._asked.add(id(args[0]))
         if not _enabled() or not self._refused(func, args, given):
             return func(*args, **given)
         _enable(False)
@@ -110,9 +119,12 @@ class AsData(TorchFunctionMode):
         """True for a write that torch refuses; notes what it depends on."""
         with _NO_OVERRIDES():
             name = getattr(func, "__name__", "")
-            owner = None if name == "requires_grad_" else parameter_set(name, args, kwargs)
-            if owner is None or not is_leaf(owner):
+            owner = None if name == "requires_grad_" else leaf_set(name, args, kwargs)
+            if owner is None:
                 return False
-            if _depends_on_others(owner, (*args, *kwargs.values())):
-                self._mixed[id(owner)] = owner
-            return True
+            others = _depends_on_others(owner, (*args, *kwargs.values()))
+            if isinstance(owner, torch.nn.Parameter):
+                self._mixed |= {id(owner): owner} if others else {}
+                return True
+            self._plain |= {} if others else {id(owner): owner}
+            return not others

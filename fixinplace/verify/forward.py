@@ -30,7 +30,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify import operands, tensors
-from fixinplace.verify.by_hand import parameter_set
+from fixinplace.verify.by_hand import leaf_set
 from fixinplace.verify.duals import Leaves, is_leaf, tangent
 from fixinplace.verify.gradients import HOOK, MAX_RESULTS, Recorder
 from fixinplace.verify.jobs import Failure, ForwardEnd
@@ -209,8 +209,7 @@ class Forward(TorchFunctionMode):
     def _sets_parameter(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
         """True for a write that is data, see Note [A parameter is data]."""
         with _NO_OVERRIDES():
-            owner = parameter_set(name, args, kwargs)
-            return owner is not None and is_leaf(owner)
+            return leaf_set(name, args, kwargs) is not None
 
     def _performed(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if not _enabled() or not list(operands.inside([kwargs.get("out")])):

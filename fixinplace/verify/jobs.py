@@ -141,10 +141,12 @@ class DataEnd:
 
     others: something written depends on another tracked value than the parameter itself.
     differentiated: the first backward that goes through such a parameter afterwards; empty if none does.
+    unasked: a leaf that is no parameter is written, and the program never asks for its gradient afterwards.
     """
 
     others: bool
     differentiated: str
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

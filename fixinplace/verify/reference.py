@@ -65,7 +65,8 @@ def _with_data(bench: Bench, plain: Run) -> Run:
         bench.notes.append(
             f"what is written into a parameter depends on another tracked value, and {event} asks for it"
         )
-    if failure is None or event or (found.failure is not None and refuses_leaf(found.failure)):
+    unasked = any(end.unasked for end in ends)
+    if failure is None or event or unasked or (found.failure is not None and refuses_leaf(found.failure)):
         bench.always = before
         return plain
     bench.notes += [f"the original fails: {failure.sentence}", CONVENTION]

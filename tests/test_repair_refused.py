@@ -319,3 +319,41 @@ def test_the_block_that_made_an_inference_tensor_is_the_culprit(command):
     assert (culprit["rule"], culprit["culprit"]["line"], culprit["save"]["line"]) == ("FIP205", 8, 10)
     assert document["status"] == "repaired", document
     assert "with torch.no_grad():" in text
+
+
+MOMENTUM = """
+import torch
+
+
+def main():
+    torch.manual_seed(0)
+    w = torch.randn(3, requires_grad=True)
+    speed, x = torch.zeros(3), torch.randn(4, 3)
+    losses = []
+    for _ in range(3):
+        loss = (x @ w).square().mean()
+        loss.backward()
+        losses.append(loss.detach())
+        speed.mul_(0.9).add_(w.grad)
+        w -= 0.1 * speed
+        w.grad.zero_()
+    return {"losses": losses, "w": w.detach().clone()}
+""".lstrip()
+
+
+def test_a_plain_leaf_whose_gradient_is_asked_for_again_is_data(command):
+    document, text = repaired(command, MOMENTUM)
+
+    evidence = document["patch"]["evidence"][0]
+    assert document["status"] == "repaired", document
+    assert "with torch.no_grad():\n            w -= 0.1 * speed" in text
+    assert evidence["checks_not_run"] == []
+
+
+def test_a_plain_leaf_whose_gradient_nobody_asks_for_is_not(command):
+    document, text = repaired(
+        command, MOMENTUM.replace("        w.grad.zero_()\n", "        w = w.detach().requires_grad_()\n")
+    )
+
+    assert document["status"] != "repaired"
+    assert "        w -= 0.1 * speed" in text

@@ -143,7 +143,7 @@ def _of_offence(offence: Offence, files: Files, packages: Files) -> list[Proposa
 def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
     """One write may spoil several saved tensors: the first copy that each of them proposes, all together.
 
-    A copy of an argument that each of them proposes is smaller, and comes before.
+    A copy of an argument that each of them proposes, and one edit of the write, are smaller, and come before.
     """
     copies = [[one for one in some if one.repair == "clone-read"] for some in each]
     if len(copies) < 2 or not all(copies):
@@ -152,7 +152,8 @@ def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
     if len(best) > 1:
         changes = tuple(change for one in best for change in one.changes)
         title = " and ".join(one.title for one in best)
-        sooner = max(one.rank for one in (*best, *_for_all(each)))
+        apart = [one for some in each for one in some if one.repair == "out-of-place"]  # one edit of the write itself
+        sooner = max(one.rank for one in (*best, *_for_all(each), *apart))
         yield replace(best[0], title=title, changes=changes, rank=sooner + 1)
 
 

@@ -203,7 +203,7 @@ def test_empty_files_and_folders_are_nothing(command):
 def test_an_interrupt_is_one_line(command, monkeypatch: pytest.MonkeyPatch):
     put(SIGMOID)
 
-    def interrupt(part: object, tree: object) -> None:
+    def interrupt(part: object, tree: object, imported: bool) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(detect, "scan", interrupt)
@@ -218,10 +218,10 @@ def test_a_crash_in_one_file_takes_no_other_file_with_it(command, monkeypatch: p
     put(SIGMOID, "b.py")
     scan = detect.scan
 
-    def crash(part, tree):
+    def crash(part, tree, imported):
         if "crash" in part.text:
             raise RuntimeError("a bug")
-        return scan(part, tree)
+        return scan(part, tree, imported)
 
     monkeypatch.setattr(detect, "scan", crash)
     result = command("fix", *STATIC)

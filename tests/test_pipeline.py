@@ -22,7 +22,7 @@ def plan(monkeypatch: pytest.MonkeyPatch):
     """Lets a test say what detection and rewrites find."""
 
     def say(*findings: Finding) -> None:
-        monkeypatch.setattr(detect, "scan", lambda part, tree: ())
+        monkeypatch.setattr(detect, "scan", lambda part, tree, imported: ())
         monkeypatch.setattr(rewrite, "plan", lambda part, found: findings)
 
     return say
@@ -136,7 +136,7 @@ def test_warnings_about_the_users_file_are_not_ours(plan):
 
 
 def test_a_crash_is_reported_with_how_to_reproduce_it(monkeypatch: pytest.MonkeyPatch):
-    def crash(part: object, tree: object) -> None:
+    def crash(part: object, tree: object, imported: bool) -> None:
         raise KeyError("no such\nnode")
 
     monkeypatch.setattr(detect, "scan", crash)

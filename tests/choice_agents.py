@@ -235,4 +235,44 @@ PROGRAMS = {
         ["loss.backward(**options)", "accelerator.backward(error)",
          "train(Accelerator(), nets, opts, torch.randn(2, 5, 4))"],
     ),
+    "modules_by_local_names": program(
+        """
+        class Agent(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.encoder = mlp(4, 3)
+                self.actor = mlp(3, 2)
+                self.critic = mlp(5, 1)
+
+
+        class Trainer:
+            def __init__(self, agent):
+                self.agent = agent
+                a = self.agent
+                self.critic_opt = torch.optim.SGD([*a.encoder.parameters(), *agent.critic.parameters()], lr=0.1)
+                self.actor_opt = torch.optim.SGD(a.actor.parameters(), lr=0.1)
+
+            def update(self, x, action, reward):
+                net = self.agent
+                z = net.encoder(x)
+                critic_loss = (net.critic(torch.cat([z, action], 1)) - reward).pow(2).mean()
+                self.critic_opt.zero_grad()
+                critic_loss.backward(retain_graph=True)
+                self.critic_opt.step()
+                actor_loss = (net.actor(z) - action).pow(2).mean()
+                self.actor_opt.zero_grad()
+                actor_loss.backward()
+                self.actor_opt.step()
+
+
+        def main():
+            trainer = Trainer(Agent())
+            for _ in range(2):
+                trainer.update(torch.randn(5, 4), torch.randn(5, 2), torch.randn(5, 1))
+            return [trainer.agent]
+        """,
+        ["net.encoder(x)", "trainer.update(torch.randn(5, 4), torch.randn(5, 2), torch.randn(5, 1))"],
+        ["self.critic_opt.step()", "trainer.update(torch.randn(5, 4), torch.randn(5, 2), torch.randn(5, 1))"],
+        ["actor_loss.backward()", "trainer.update(torch.randn(5, 4), torch.randn(5, 2), torch.randn(5, 1))"],
+    ),
 }  # fmt: skip

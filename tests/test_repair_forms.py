@@ -250,6 +250,42 @@ def test_a_collection_whose_items_a_loop_writes_is_made_anew(name: str):
     assert [patched(text, each) for each in found] == ([[line]] if line else [])
 
 
+PIECES = "for h in x.unbind(1):\n    h.sub_(lr)\nreturn x"
+ROWS = {
+    "unbind": (PIECES.replace("(1)", "()"), ["x = torch.stack(x_rows)"]),
+    "along a dimension": (PIECES, ["x = torch.stack(x_rows, 1)"]),
+    "from behind": (PIECES.replace("(1)", "(-1)"), ["x = torch.stack(x_rows, -1)"]),
+    "by name": (PIECES.replace("(1)", "(dim=1)"), ["x = torch.stack(x_rows, dim=1)"]),
+    "the function": (PIECES.replace("x.unbind(1)", "torch.unbind(x, 1)"), ["x = torch.stack(x_rows, 1)"]),
+    "the function, by name": (PIECES.replace("x.unbind(1)", "torch.unbind(x, dim=2)"),
+                              ["x = torch.stack(x_rows, dim=2)"]),
+    "counted": (PIECES.replace("h in x.unbind(1)", "i, h in enumerate(x.unbind(1))").replace("(lr)", "(lr[i])"),
+                ["x = torch.stack(x_rows, 1)"]),
+    "of several, the one that is written": (
+        PIECES.replace("h in x.unbind(1)", "h, m, s in zip(x.unbind(1), skip, lr)").replace("(lr)", "(m).div_(s)"),
+        ["x = torch.stack(x_rows, 1)"]),
+    "of several, the last": (PIECES.replace("h in x.unbind(1)", "m, h in zip(skip, x)").replace("sub_(lr)", "mul_(m)"),
+                             ["x = torch.stack(x_rows)"]),
+    "augmented": (PIECES.replace("h in x.unbind(1)", "h, m in zip(x.unbind(1), skip)").replace(".sub_(lr)", " -= m"),
+                  ["x = torch.stack(x_rows, 1)"]),
+    "a dimension that may change": (PIECES.replace("(1)", "(lr)"), []),
+    "other pieces": (PIECES.replace("unbind", "chunk"), []),
+    "a loop that is left": (PIECES.replace("h.sub_(lr)\n", "h.sub_(lr)\n    break\n"), []),
+    "two statements in one line": (PIECES.replace("h.sub_(lr)\n", "act(h); h.sub_(lr)\n"), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_are_stacked_along_the_dimension_that_they_were_taken_from(name: str):
+    body, lines = ROWS[name]
+    text = function(body)
+    write = next(line.strip() for line in body.split("\n")[1:]).removeprefix("act(h); ")
+    found = [each for each in proposed(text, offence(text, write, None, "FIP204")) if each.repair == "collect-rows"]
+
+    assert [[line for line in patched(text, each) if "stack" in line] for each in found] == [lines] * len(lines)
+    assert all("x_rows.append(h)" in patched(text, each) for each in found)
+
+
 BY_HAND = "def f(net, rows):\n    for row in rows:\n        net.weight[row] = 0\n    net.bias.zero_()\n"
 DECORATED = {
     "nothing but writes": (BY_HAND, True),

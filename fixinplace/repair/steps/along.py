@@ -72,7 +72,7 @@ def cleared(at: Situation, owner: str, optimizers: list[str]) -> bool | None:
     if at.whole_update and not optimizers:
         return False
     if at.by_hand is not None:
-        return None if at.stepped is None else any(meets(owner, module) for module in at.stepped)
+        return None if at.stepped is None else any(meets(at.full(owner), at.full(module)) for module in at.stepped)
     found = [_clears_for(at, owner, optimizer) for optimizer in optimizers]
     return True if True in found else None if None in found else False
 
@@ -81,7 +81,7 @@ def _clears_for(at: Situation, owner: str, optimizer: str) -> bool | None:
     if owner == optimizer:
         return True
     modules, theirs = at.modules(optimizer), at.modules(owner)
-    if modules is not None and any(meets(owner, module) for module in modules):
+    if modules is not None and any(meets(at.full(owner), at.full(module)) for module in modules):
         return True
     if at.is_loop_variable(owner.split(".", maxsplit=1)[0]):
         return None
@@ -100,15 +100,15 @@ def _schedules(at: Situation, node: ast.stmt, optimizers: list[str]) -> bool:
 
 def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
     """True for clamping, averaging and copying the stepped parameters: `for p in net.parameters()`, `soft(net, t)`."""
-    modules = at.stepped or ()
+    modules = [at.full(module) for module in at.stepped or ()]
     for each in ast.walk(node):
         match each:
             case ast.Call(func=ast.Attribute(value=owner, attr="parameters" | "named_parameters" | "state_dict")):
-                if ast.unparse(owner) in modules:
+                if at.full(ast.unparse(owner)) in modules:
                     return True
     match node:
         case ast.Expr(value=ast.Call(args=arguments)):
-            return any(ast.unparse(each) in modules for each in arguments)
+            return any(at.full(ast.unparse(each)) in modules for each in arguments)
     return False
 
 

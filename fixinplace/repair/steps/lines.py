@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.facts import Facts, Reader, untracked
-from fixinplace.repair.steps.paths import EMPTY, Paths, begins, meets, touch
+from fixinplace.repair.steps.paths import EMPTY, Paths, begins, meets, stops, touch
+from fixinplace.repair.steps.paths import path as dotted_path
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,34 @@ def way(reader: Reader, start: ast.stmt, stop: ast.stmt) -> list[Item] | None:
         else:
             items.append(Item(owner, reader.header(owner), wraps, header=True))
         items += flat(reader, inner[:j], wraps)
-    return items
+    return _renamed(items)
+
+
+def _renamed(items: list[Item]) -> list[Item]:
+    """The items with the gradients that come through `net.head` also coming through `self.net.head`, which it is."""
+    names: dict[str, str] = {}
+    found = []
+    for item in items:
+        facts = item.facts
+        pairs = tuple((binds, _both(coming, names)) for binds, coming in facts.pairs)
+        found.append(replace(item, facts=replace(facts, flows=_both(facts.flows, names), pairs=pairs)))
+        new = renaming(item.node)
+        names = {name: old for name, old in names.items() if not touch(facts.writes, [name, old])}
+        names |= {} if new is None else dict([new])
+    return found
+
+
+def _both(flows: Paths, names: Mapping[str, str]) -> Paths:
+    return flows | {old + each[len(name) :] for each in flows for name, old in names.items() if begins(each, name)}
+
+
+def renaming(node: ast.stmt) -> tuple[str, str] | None:
+    """The name and the path of `net = self.net`, which computes nothing."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute() as value) if not stops(value):
+            old = dotted_path(value)
+            return None if old is None else (name, old)
+    return None
 
 
 def flat(reader: Reader, block: Iterable[ast.stmt], wraps: tuple[ast.With, ...] = ()) -> list[Item]:
@@ -138,9 +166,7 @@ def needed(items: Sequence[Item], wanted: Iterable[str]) -> tuple[set[int], Path
         facts = items[n].facts
         if touch(facts.writes, open_):
             found.add(n)
-            coming = [flows for binds, flows in facts.pairs if touch(binds, open_)]
-            flows = EMPTY.union(*coming) if facts.pairs else facts.flows
-            open_ = frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds)) | flows
+            open_ = _kept(facts, open_) | _coming(items[n], open_)
     return found, open_
 
 
@@ -148,13 +174,25 @@ def flows_of(items: Sequence[Item], wanted: Iterable[str]) -> Paths:
     """All paths through which the wanted ones get gradients, parts of `a, b = ...` told apart."""
     found, open_ = EMPTY, frozenset(wanted)
     for item in reversed(items):
-        facts = item.facts
-        if touch(facts.writes, open_):
-            coming = [flows for binds, flows in facts.pairs if touch(binds, open_)]
-            flows = EMPTY.union(*coming) if facts.pairs else facts.flows
-            open_ = frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds)) | flows
+        if touch(item.facts.writes, open_):
+            flows = _coming(item, open_)
+            open_ = _kept(item.facts, open_) | flows
             found |= flows
     return found
+
+
+def _kept(facts: Facts, open_: Paths) -> Paths:
+    """The open paths that a statement does not bind anew."""
+    return frozenset(p for p in open_ if not any(begins(p, b) for b in facts.binds))
+
+
+def _coming(item: Item, open_: Paths) -> Paths:
+    """What the open paths that a statement writes come from; behind `net = self.net`, `net.head` is `self.net.head`."""
+    renamed = renaming(item.node)
+    if renamed is not None:
+        return frozenset(renamed[1] + each[len(renamed[0]) :] for each in open_ if begins(each, renamed[0]))
+    coming = [flows for binds, flows in item.facts.pairs if touch(binds, open_)]
+    return EMPTY.union(*coming) if item.facts.pairs else item.facts.flows
 
 
 def built_up(items: Sequence[Item], chosen: set[int]) -> set[int] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fixinplace.repair.base import Scene
 from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.paths import meets, path
+from fixinplace.repair.steps.scopes import everywhere
 from fixinplace.trace.events import Place
 
 _HOPS = 6
@@ -96,7 +97,7 @@ class Optimizers:
     def _within(self, code: Code, function: Function | None, optimizer: str, above: tuple[Place, ...],
                 hops: int) -> Taught | None:  # fmt: skip
         values = _assigned(code, function, optimizer)
-        found = {_made(code, function, value) for value in values} - {None}
+        found = {_made_elsewhere(code, function, value) for value in values} - {None}
         if len(found) == 1:
             return found.pop()
         if found or not hops:
@@ -138,6 +139,17 @@ def _made(code: Code, function: Function | None, value: ast.expr) -> Taught | No
     first = [*value.args[:1], *keywords]
     found = tuple(dict.fromkeys(module for each in first for module in _parameters(code, function, each)))
     return Taught(found, all(_plain(code, function, each) for each in first)) if found else None
+
+
+def _made_elsewhere(code: Code, function: Function | None, value: ast.expr) -> Taught | None:
+    """The same in the words of a function, also where another method of the class has made it."""
+    owner = code.function(value)
+    if owner is None or owner is function or (function is not None and owner in code.up(function)):
+        return _made(code, function, value)
+    found = _made(code, owner, value)
+    modules = [everywhere(module, owner) for module in found.modules] if found is not None else []
+    named = tuple(dict.fromkeys(module for module in modules if module is not None))
+    return Taught(named, found.alone) if found is not None and None not in modules else None
 
 
 def _translated(module: str, back: dict[str, str], same_file: bool) -> str:
@@ -230,7 +242,7 @@ def _member(code: Code, optimizer: str) -> Taught | None:
         return None
     found = set()
     for value in _assigned(code, None, f"self.{name}"):
-        made = _made(code, code.function(value), value)
+        made = _made_elsewhere(code, None, value)
         if made is not None and all(module.startswith("self.") for module in made.modules):
             found.add(Taught(tuple(owner + module[4:] for module in made.modules), made.alone))
     return found.pop() if len(found) == 1 else None

@@ -23,6 +23,7 @@ from fixinplace.repair.steps.lines import (
     common,
     holding,
     needed,
+    renaming,
     repeatable,
     saved_part,
     tainted,
@@ -126,7 +127,8 @@ def others(at: Situation, items: Sequence[Item]) -> set[int]:
     """Items that use the modules of the other optimizers that step on the way."""
     steps = [found for item in items if (found := step_of(item.node)) is not None]
     modules = [module for step in steps for module in at.modules(step.optimizer) or ()]
-    return {n for n, item in enumerate(items) if touch(item.facts.flows, modules) and not _manages(item)}
+    using = {n for n, item in enumerate(items) if touch(item.facts.flows, modules) and not _manages(item)}
+    return {n for n in using if renaming(items[n].node) is None}
 
 
 def _manages(item: Item) -> bool:

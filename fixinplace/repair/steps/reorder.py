@@ -87,7 +87,7 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
     going = [node for node in going if not any(node is each for each in updates)]
     if not _free(at, going, [*staying, block[last]], block):
         return None
-    passed = any(touch(at.reader.facts(node).flows, at.stepped or ()) for node in staying)
+    passed = any(touch(at.flows(node), at.stepped or ()) for node in staying)
     return _Move(tuple(going), block[last], tuple(updates), passed=passed, rising=rising, below=below)
 
 

@@ -11,7 +11,7 @@ from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.backward import Backward, losses
 from fixinplace.repair.steps.facts import Reader
 from fixinplace.repair.steps.frames import Frame, frame
-from fixinplace.repair.steps.lines import Item, common, needed, way
+from fixinplace.repair.steps.lines import Item, common, needed, renaming, way
 from fixinplace.repair.steps.optimizers import Optimizers, Step, one_shot, step_of
 from fixinplace.repair.steps.paths import Paths, touch
 
@@ -73,6 +73,17 @@ class Situation:
     def items(self) -> list[Item]:
         """All that runs in the function on the way to the failing statement, in the order of the text."""
         return way(self.reader, self.frame.body[0], self.needed) or []
+
+    def full(self, text: str) -> str:
+        """A path with the attribute written out that its first name stands for: `self.net.head` for `net.head`."""
+        names = dict(pair for item in self.items if (pair := renaming(item.node)) is not None)
+        name, dot, rest = text.partition(".")
+        return names.get(name, name) + dot + rest
+
+    def flows(self, statement: ast.stmt) -> Paths:
+        """The paths through which a gradient comes to a statement on the way, with the full ones."""
+        found = [item.facts.flows for item in self.items if item.node is statement]
+        return found[0] if found else self.reader.facts(statement).flows
 
     def uses(self, optimizer: str) -> bool:
         """True if the failing loss is known to come through modules that this optimizer steps."""

@@ -98,7 +98,9 @@ def _kin(taken: Sequence[Step], node: ast.AST, bound: frozenset[str]) -> _Kin | 
     if len(wanted) > 1:
         raise Refusal("no-safe-place", "several tensors that others share are written in this line")
     others = {h.name for step in sharing for h in step.case.facts.family} - {step.case.target for step in sharing}
-    if len(sharing) > 1 and any(mentions(name, node) for name in others):
+    targets = {step.case.target for step in sharing}
+    writing = [s for s in taken if s.case.target in targets and s.rewrite.effect is Effect.REBIND]
+    if len(writing) > 1 and any(mentions(name, node) for name in others):
         raise Refusal("evaluation-order", "between two writes the statement reads another name of the same tensor")
     for step in sharing:
         check_bound(step.case, anew(step.case, Effect.REBIND), bound - {step.case.target})

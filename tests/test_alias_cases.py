@@ -10,7 +10,7 @@ from test_alias_meaning import check
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 CASES = {
-    "chain that reads a second name, which is bound anew behind it": "v = x\nw = v\nx.add_(y.sum()).mul_(v + v.mean())\n"
+    "chain that reads a second name that is bound behind it": "v = x\nw = v\nx.add_(y.sum()).mul_(v + v.mean())\n"
     "x.unsqueeze_(0)\nreturn x, y, v, w",
     "put back later, over a clone of the base": "u = torch.t(x)\nv = u\nv -= torch.transpose(y, 0, 1) * 2; "
     "v[:1].copy_(0.5)\nz = v.add_(y.sum())\nreturn x, y, z, u, v",

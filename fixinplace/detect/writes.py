@@ -41,7 +41,11 @@ class Writes(Roles):
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
-        if place in (Place.NAME, Place.VIEW) and value is not None and self._reads_itself(node, target, written, value):
+        if (
+            place in (Place.NAME, Place.VIEW)
+            and value is not None
+            and self._reads_itself(node, op, target, written, value)
+        ):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), owner, node, kin)
         self.note_family(seen, owner, kin)
@@ -70,9 +74,13 @@ class Writes(Roles):
             self.wrote(written, value.live)
         return seen
 
-    def _reads_itself(self, node: ast.AST, target: ast.expr, written: Value, value: Value) -> bool:
+    def _reads_itself(self, node: ast.AST, op: str, target: ast.expr, written: Value, value: Value) -> bool:
         """True if the write may read elements of its own tensor other than the one that it writes just then."""
-        if not (written.view or value.view) or not overlap(written.memory, value.memory):
+        if not overlap(written.memory, value.memory):
+            return False
+        if not keeps_layout(op):
+            return True  # not element by element
+        if not (written.view or value.view):
             return False
         read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []
         read = [_attached(one) for one in read]

@@ -61,6 +61,8 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     assert isinstance(visited, cst.BaseSmallStatement)
     small = rewriting.statement(opened.small, visited)
     before = [assigned(target, opened.code(_bare(opened, value))) for target, value in rewriting.hoisted]
+    if rewriting.hoisted and needed.called:
+        raise Refusal("evaluation-order", "the statement writes into a part, and into something that comes before it")
     if needed:
         first, small = cloned(opened, small, needed, taken, part.text)
         before += first

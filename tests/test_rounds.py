@@ -19,7 +19,7 @@ STATIC = Policy(Mode.OFF)
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch):
     def say(findings: Callable[[str], list[Finding]]) -> None:
-        monkeypatch.setattr(detect, "scan", lambda part, tree: ())
+        monkeypatch.setattr(detect, "scan", lambda part, tree, imported: ())
         monkeypatch.setattr(rewrite, "plan", lambda part, found: tuple(findings(part.text)))
 
     return say

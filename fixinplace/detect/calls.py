@@ -8,16 +8,23 @@ from dataclasses import replace
 from fixinplace import catalogue
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.functions import joined
+from fixinplace.detect.given import is_given, made
 from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
+from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.modules import PARTS, is_sequence
+from fixinplace.detect.named import REPLACES, SETS, got_by_name, set_by_name
 from fixinplace.detect.outside import is_class_name
+from fixinplace.detect.placing import grown, lost
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
+    NONE,
     NUMBER,
     OTHER,
     SIZE,
     STRING,
+    Dtype,
     Kind,
     Memories,
     Value,
@@ -25,6 +32,7 @@ from fixinplace.detect.values import (
     join,
     memories,
     sequence,
+    tensor,
 )
 
 _TELLING = frozenset(
@@ -72,11 +80,27 @@ class Calls(TorchCalls):
         if function.kind is Kind.MODULE:
             return self.module_call(node, function, self.arguments(node))
         arguments = self.arguments(node)
+        if function.flags:
+            return self.module_call(node, _perhaps_in_place(function), arguments)
+        instance = made(function, node)
+        if instance is not None:
+            lost(self.program, arguments, "it is a part of a module that cannot be seen into")
+            return instance if instance.name else self.unseen(node, arguments)
         if function.kind is Kind.UNKNOWN and function.name:
-            return self.instance_call(node, arguments)
+            return self.unseen_instance(node, function, arguments)
         if isinstance(node.func, ast.Name):
             return self.named_call(node, node.func.id, arguments)
         return self.unseen(node, arguments)
+
+    def unseen_instance(self, node: ast.Call, function: Value, arguments: list[Value]) -> Value:
+        """A call of an instance whose class is not in sight; of one that was passed in, see Note [Given modules]."""
+        if not is_given(self.program, function) or not any(a.tensor for a in arguments):
+            return self.instance_call(node, arguments)
+        self.program.gives = True
+        self.state.links = without_attributes(self.state.links)
+        memory, maybe = memories(tuple(arguments))
+        width = "?" if any(a.width for a in arguments) else ""
+        return replace(tensor(3, True, Dtype.FLOAT, self.allocate(node)), maybe=memory | maybe, width=width)
 
     def named_call(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """`f(x)` where f is defined in this file, is a builtin, or is unknown."""
@@ -94,6 +118,8 @@ class Calls(TorchCalls):
             for value in arguments:
                 self.escape(value, None, f"`{name}(...)` may keep it")
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
+        if name in ("setattr", "delattr", "getattr") and len(node.args) >= 2:
+            return self.by_name(node, name, arguments)
         by_map = name == "map" and node.args and dotted(node.args[0]) in _PRINTERS
         if name in _PRINTERS or by_map:
             self.told([element(a) if a.tensor else a for a in arguments] if by_map else arguments)
@@ -103,6 +129,14 @@ class Calls(TorchCalls):
         for value in arguments if name not in READERS else ():
             self.escape(value, None, f"`{name}(...)` holds it")
         return known
+
+    def by_name(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
+        """`setattr(x, "a", v)`, `delattr(x, "a")`, `getattr(x, "a")`."""
+        if name == "getattr":
+            got_by_name(self, arguments[0], node.args[1])
+            return self.unseen(node, arguments)
+        set_by_name(self, arguments[0], node.args[1], arguments[2] if len(arguments) > 2 else NONE, SETS)
+        return NONE
 
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """`base.name(...)`."""
@@ -115,6 +149,9 @@ class Calls(TorchCalls):
             return self.own_call(node, func, base)
         if base.kind is Kind.MODULE:
             return self.module_method(node, name, base)
+        if name == "add_module" and len(node.args) == 2:
+            set_by_name(self, base, node.args[0], self.arguments(node)[1], REPLACES)
+            return NONE
         of_class = self.method_of_class(func)
         if of_class is not None:
             return self.class_call(node, *of_class)
@@ -182,14 +219,20 @@ class Calls(TorchCalls):
         memory, maybe = memories(tuple(arguments))
         for value in arguments:
             self.escape(value, None, HELD)
-        if memory | maybe and func.attr in ("append", "add", "insert", "extend", "update", "setdefault", "appendleft"):
-            grown = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
-            merged = join(_joined_items(base), grown[0]) if base.items else grown[0]
+        modules = any(a.kind in (Kind.MODULE, Kind.UNKNOWN) or a.flags for a in arguments)
+        if (memory | maybe or modules) and arguments and func.attr in _PUTS:
+            put = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
+            merged = join(_joined_items(base), put[0]) if base.items else put[0]
             value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)
+            value = replace(value, flags=base.flags | put[0].flags, name=self._order_of(func.attr, base, arguments))
             if self.is_own(func.value, base):
                 self.bind(dotted(func.value), value)
-            else:
+            elif memory | maybe:
                 self.escape(joined(arguments), "container-slot", "a container holds the same tensor")
+            else:
+                lost(self.program, arguments, "it is in a container that others hold")
+        elif base.flags and func.attr not in _LOOKING:
+            lost(self.program, [base], "it is in a container whose order changes")
         match func.attr:
             case "items":
                 return sequence((sequence((STRING, element(base)), exact=True),))
@@ -203,12 +246,30 @@ class Calls(TorchCalls):
                 return sequence((STRING,))
         return OTHER
 
+    def _order_of(self, method: str, base: Value, arguments: list[Value]) -> str:
+        """The name of a list after it has grown: whether its modules still stand in the order of their calls."""
+        if base.kind is not Kind.LIST or method not in ("append", "extend"):
+            return ""
+        whole = arguments[0]
+        if method == "extend" and not whole.exact:
+            return ""
+        return grown(self.program, base, whole.items if method == "extend" else (whole,))
+
     def super_call(self, node: ast.Call, name: str) -> Value:
         """`super().name(...)`."""
         arguments = self.arguments(node)
         cls = self.place.cls
         found = self.program.index.inherited(cls.name, name) if cls else []
-        return self.dispatched(node, found, arguments) if found else self.unseen(node, arguments)
+        if found:
+            return self.dispatched(node, found, arguments)
+        if cls and name == "__init__" and "torch.nn.Sequential" in self.program.index.bases(cls.name):
+            parts = self.new_module("torch.nn.Sequential", arguments)
+            if is_sequence(self.program.index, cls.name):
+                self.set_attribute(cls.name, PARTS, parts)
+            else:
+                lost(self.program, [parts], f"`{cls.name}` calls its parts itself")
+            return NONE
+        return self.unseen(node, arguments)
 
     def method_of_class(self, func: ast.Attribute) -> tuple[ClassInfo, Function] | None:
         """The method that `Class.method` means for a class of this file, if the name stands for that class alone."""
@@ -237,9 +298,20 @@ class Calls(TorchCalls):
             return self.module_call(node, value, arguments)
         if value.kind is Kind.PATH:
             return self.library_result(node, value.name, arguments)
+        if value.flags:
+            return self.module_call(node, _perhaps_in_place(value), arguments)
         if value.kind is Kind.UNKNOWN and value.name:
-            return self.instance_call(node, arguments)
+            return self.unseen_instance(node, value, arguments)
         return self.module_method(node, func.attr, base, arguments)
+
+
+def _perhaps_in_place(function: Value) -> Value:
+    """A callable that may be one of several in-place modules, or something else."""
+    return Value(Kind.MODULE, 1, flags=function.flags)
+
+
+_PUTS = ("append", "add", "insert", "extend", "update", "setdefault", "appendleft")
+_LOOKING = ("items", "values", "keys", "get", "index", "count", "copy", "__len__", "__getitem__")
 
 
 def _joined_items(base: Value) -> Value:

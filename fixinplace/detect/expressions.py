@@ -11,6 +11,7 @@ from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
+from fixinplace.detect.placing import is_followed, lost
 from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     NONE,
@@ -133,6 +134,7 @@ class Expressions(Operators):
                 self.children(node)
                 return OTHER
             case ast.Yield(value=value) if value is not None:
+                lost(self.program, [self.evaluate(value)], "a generator hands it out")
                 self.escape(self.evaluate(value), "container-slot", "the generator's consumer holds the same tensor")
                 return UNKNOWN
         self.children(node)
@@ -142,6 +144,8 @@ class Expressions(Operators):
         """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""
         if (value.tensor or value.items) and not is_plain_use(node, self.above.get(id(node)), self.above):
             self.escape(value, None, "it is used in a way that may hold on to it")
+        if value.flags and not is_followed(node, self.above.get(id(node))):
+            lost(self.program, [value], "it is used in a way that is not followed")
         return value
 
     def collected(self, node: ast.expr, value: Value) -> Value:
@@ -340,7 +344,8 @@ class Expressions(Operators):
     def picked(self, node: ast.Subscript, base: Value) -> Value:
         """An element of a container."""
         if isinstance(node.slice, ast.Slice):
-            return replace(base, exact=False, items=(element(base),) if base.items else ())
+            return replace(base, exact=False, items=(element(base),) if base.items else (), name="" if (
+                base.kind is Kind.LIST) else base.name)  # fmt: skip
         match node.slice:
             case ast.Constant(value=int(i)) if base.exact and -len(base.items) <= i < len(base.items):
                 return base.items[i]

@@ -131,6 +131,15 @@ class Program:
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    placed: dict[int, set[bool]] = field(default_factory=lambda: defaultdict(set))
+    """Whether what stands before an in-place part of a Sequential makes its argument; see Note [Inner modules]."""
+    placed_before: dict[int, set[bool]] = field(default_factory=dict)
+    gives: bool = False
+    """A module of a class that is passed in was called; see Note [Given modules]."""
+    goes_through: bool = False
+    """The file goes through the parts of modules, and may call them."""
+    hooked: bool = False
+    """The file has hooks of any kind, by their names."""
     written: dict[str, bool | None] = field(default_factory=dict)
     read_by_functions: Names = frozenset()
     dtype_word: str | None = None
@@ -170,9 +179,22 @@ class Program:
         self.handed.clear()
         for info in self.index.classes.values():
             info.known, info.attrs = info.attrs, {}
+        kept = {key: seen for key, seen in self.observed.items() if "module" in seen.facts}
         self.observed.clear()
+        for key, seen in kept.items():  # a module may be called above the line that makes it
+            facts = {"module": True, "torch": seen.facts.get("torch")}
+            self.observed[key] = Observation(
+                seen.node, seen.root, seen.rule, seen.op, seen.target, seen.function, facts=facts
+            )
         self.flag_uses.clear()
+        self.placed_before = dict(self.placed)
+        self.placed.clear()
         return True
+
+    def outer(self, flags: frozenset[int]) -> frozenset[int]:
+        """The flags of a Sequential's parts that may write what that is called with; see Note [Inner modules]."""
+        placed = {flag: self.placed.get(flag) or self.placed_before.get(flag) for flag in flags}
+        return frozenset(flag for flag, places in placed.items() if places != {True})
 
     def passed(self, key: Key) -> dict[str, Value]:
         """What the callers in this file pass to a function."""
@@ -241,6 +263,10 @@ class Frame(ABC):
     @abstractmethod
     def evaluate(self, node: ast.expr) -> Value:
         """The abstract value of an expression; records the writes inside it."""
+
+    @abstractmethod
+    def set_attribute(self, owner: str, attr: str, value: Value) -> None:
+        """Remember what an attribute may hold."""
 
     @abstractmethod
     def rebound(self, name: str, value: Value) -> None:

@@ -12,6 +12,7 @@ from fixinplace.detect.library import flatten
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd, writes_by_name
+from fixinplace.detect.placing import lost
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -60,6 +61,9 @@ class Functions(Callers):
                 self.escape(value, None, f"`{function.name}(...)` may keep it")
         for value in arguments if starred else left:
             self.escape(value, None, f"`{function.name}(...)` may keep it")
+        if any(isinstance(a, ast.Starred) for a in node.args):
+            left = arguments
+        lost(program, left, f"`{function.name}(...)` is given it in a way that is not followed")
         for name, live in summary.writes.items():
             if name in given:
                 self.wrote(given[name], live)
@@ -72,8 +76,13 @@ class Functions(Callers):
     def note_given(self, node: ast.Call, cls: str, arguments: list[Value]) -> None:
         """Remember what a class of this file is constructed with."""
         found = self.program.index.method(cls, "__init__")
-        if found is not None:
-            self._note_arguments((found[0].name, "__init__"), _given(node, found[1], arguments, 1)[0])
+        if found is None:
+            lost(self.program, arguments, f"`{cls}(...)` is given it in a way that is not followed")
+            return
+        given, left = _given(node, found[1], arguments, 1)
+        bundled = any(isinstance(a, ast.Starred) for a in node.args)
+        lost(self.program, arguments if bundled else left, f"`{cls}(...)` is given it in a way that is not followed")
+        self._note_arguments((found[0].name, "__init__"), given)
 
     def _note_arguments(self, key: Key, given: dict[str, Value]) -> None:
         for name, value in given.items():
@@ -125,6 +134,7 @@ class Functions(Callers):
         """
         self.state.links = without_attributes(self.state.links)
         name = self.program.part.slice(self.program.part.span(node.func)).split("\n")[0][:40]
+        lost(self.program, arguments, f"`{name}(...)` is given it, and may call it")
         for value in arguments:
             if value.memory or value.maybe:
                 self.escape(value, None, f"`{name}(...)` may keep it")

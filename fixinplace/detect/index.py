@@ -62,6 +62,7 @@ class Index:
     private: functions whose name says that only this file calls them, and which it does nothing else with.
     program: the file is run by itself, so that what it defines is called by what stands in it.
     closed: functions that are called here, and nowhere else as far as can be told: private ones, or any of a program.
+    passed_on: classes and functions that are used as values, so that others call them.
     """
 
     classes: dict[str, ClassInfo] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Index:
     private: frozenset[str] = frozenset()
     program: bool = False
     closed: frozenset[str] = frozenset()
+    passed_on: frozenset[str] = frozenset()
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
 
     def lineage(self, name: str) -> Iterator[ClassInfo]:
@@ -215,8 +217,28 @@ def build(tree: ast.Module) -> Index:
     index.private = frozenset(name for name in kept if name.startswith("_"))
     index.program = any(_runs(statement, {*index.functions, *index.classes}) for statement in tree.body)
     nested = _nested_functions(tree) - loaded
+    index.passed_on = frozenset(loaded - _no_values(tree)) & {*index.classes, *index.functions}
     index.closed = ((frozenset(kept) if index.program else index.private) | nested) & _called_plainly(tree)
     return index
+
+
+def _no_values(tree: ast.Module) -> set[str]:
+    """Names that only ever say what something is: bases, annotations, what `isinstance` asks for."""
+    said: set[int] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(bases=bases):
+                said |= {id(base) for base in bases}
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass" | "super"), args=args):
+                said |= {id(n) for arg in args for n in ast.walk(arg)}
+            case ast.AnnAssign(annotation=hint) | ast.arg(annotation=ast.expr() as hint):
+                said |= {id(n) for n in ast.walk(hint)}
+            case ast.FunctionDef(returns=ast.expr() as hint) | ast.AsyncFunctionDef(returns=ast.expr() as hint):
+                said |= {id(n) for n in ast.walk(hint)}
+            case ast.Call(func=func) | ast.Attribute(value=func):
+                said.add(id(func))
+    loads = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    return {n.id for n in loads} - {n.id for n in loads if id(n) not in said}
 
 
 def _nested_functions(tree: ast.Module) -> frozenset[str]:

@@ -72,11 +72,17 @@ def sees_copies(text: str) -> bool:
 
 def keeps_layout(op: str) -> bool:
     """True for writers whose out-of-place form has the strides of a dense target."""
-    name = op.partition("(")[0].rsplit(".", 1)[-1].strip("_")
-    return name in _POINTWISE
+    return _plain(op) in _PLAIN
 
 
 def keeps_history(op: str) -> bool:
     """True for writers whose out-of-place form leaves a node of the same name in the graph, for tensors no views."""
-    name = op.partition("(")[0].rsplit(".", 1)[-1].strip("_")
-    return name in _POINTWISE - _NAMED_APART
+    return _plain(op) in _PLAIN - set(map(_plain, _NAMED_APART))
+
+
+def _plain(op: str) -> str:
+    """`leakyrelu` for `torch.nn.LeakyReLU(inplace=)` and `Tensor.leaky_relu_` alike."""
+    return op.partition("(")[0].rsplit(".", 1)[-1].replace("_", "").lower()
+
+
+_PLAIN = frozenset(map(_plain, _POINTWISE))

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import Functions
-from fixinplace.detect.index import keyword
+from fixinplace.detect.index import Index, keyword
 from fixinplace.detect.library import of_result
+from fixinplace.detect.named import REPLACES, set_by_name
+from fixinplace.detect.placing import is_ordered, lost, named, place
 from fixinplace.detect.values import (
     NONE,
+    ORDERED,
     STRING,
     UNKNOWN,
     Dtype,
@@ -58,6 +61,17 @@ def _is_in_place(module: Value) -> bool:
     return all(map(_is_in_place, module.items)) if module.items else bool(module.flags)
 
 
+PARTS = "<parts>"
+"""The attribute under which a class that derives from `nn.Sequential` keeps what it gives to `super().__init__`."""
+
+
+def is_sequence(index: Index, name: str) -> bool:
+    """True for a class that derives from `nn.Sequential` alone, and is called like one."""
+    known = (*index.classes, "torch.nn.Sequential")
+    plain = all(base in known for base in index.bases(name)) and "torch.nn.Sequential" in index.bases(name)
+    return plain and not any(index.methods(name, method) for method in ("forward", "__call__"))
+
+
 class Modules(Functions):
     """Evaluates construction and calls of modules."""
 
@@ -69,11 +83,36 @@ class Modules(Functions):
             self.escape(value, None, f"`{path}(...)` may keep it")
         if len(parts) == 1 and parts[0].kind in (Kind.LIST, Kind.DICT):
             known = parts[0].exact
-            parts = parts[0].items if parts[0].exact else (element(parts[0]),)
+            parts = tuple(map(named, parts[0].items)) if parts[0].exact else (named(element(parts[0])),)
         holder = path == "torch.nn.Sequential" or path in CONTAINERS
-        flags = frozenset[int]().union(*(p.flags for p in arguments)) if holder else frozenset[int]()
+        flags = frozenset[int]().union(*(p.flags for p in (*arguments, *parts))) if holder else frozenset[int]()
+        if path == "torch.nn.Sequential":
+            self.sequenced(arguments)
+        elif not holder:
+            lost(self.program, arguments, "it is a part of a module that cannot be seen into")
         exact = path == "torch.nn.Sequential" and known and all(p.kind is Kind.MODULE for p in parts)
         return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags)
+
+    def sequenced(self, arguments: list[Value]) -> None:
+        """Note the places of the in-place parts that a Sequential is made of; see Note [Inner modules]."""
+        if len(arguments) == 1 and arguments[0].kind in (Kind.LIST, Kind.DICT):
+            whole = arguments[0]
+            if whole.exact:
+                place(self.program, whole.items)
+            elif not is_ordered(whole):
+                lost(self.program, arguments, "which part of a `Sequential` it is, is not known")
+            return
+        fresh = False
+        for part in arguments:
+            if part.kind is Kind.MODULE:
+                fresh = place(self.program, [part], fresh)
+            elif part.kind is Kind.LIST and part.exact:
+                fresh = place(self.program, part.items, fresh)
+            else:
+                fresh = part.name == ORDERED
+                lost(
+                    self.program, [] if is_ordered(part) else [part], "which part of a `Sequential` it is, is not known"
+                )
 
     def parameter(self, node: ast.Call, arguments: list[Value]) -> Value:
         """`nn.Parameter(x)`: a leaf over x's memory."""
@@ -85,6 +124,9 @@ class Modules(Functions):
     def module_method(self, node: ast.Call, name: str, base: Value, arguments: list[Value] | None = None) -> Value:
         """Methods that every `nn.Module` has."""
         arguments = self.arguments(node) if arguments is None else arguments
+        if name == "add_module" and len(arguments) == 2:
+            self.added(node, base, arguments[1])
+            return NONE
         if name == "forward":
             return self.module_call(node, base, arguments)
         if name == "register_buffer" or name == "register_parameter":
@@ -109,6 +151,23 @@ class Modules(Functions):
             return base
         return self.unseen(node, arguments)
 
+    def added(self, node: ast.Call, base: Value, part: Value) -> None:
+        """`m.add_module(name, part)`: an attribute; a Sequential whose name is at hand is one part longer."""
+        name = node.args[0] if node.args else None
+        if base.name != "torch.nn.Sequential":
+            set_by_name(self, base, name, part, REPLACES)
+            return
+        for flag in part.flags:
+            self.program.flag_uses[flag].add("which calls the module serves is not known")
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        longer = replace(base, items=(*base.items, part), exact=False, flags=base.flags | part.flags)
+        if isinstance(owner, ast.Name) and owner.id in self.state.names:
+            self.bind(owner.id, longer)
+        elif isinstance(owner, ast.Attribute):
+            self.set_attribute(self.evaluate(owner.value).name, owner.attr, longer)
+        else:
+            self.program.doubt("the file changes which layers a module has")
+
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:
         """Calling a module: `self.conv(x)`, `self.net(x)`, `self.block(x)`."""
         if module.name in self.program.index.classes:
@@ -116,20 +175,26 @@ class Modules(Functions):
             found = [one for name in ("__call__", "forward") for one in index.methods(module.name, name)]
             if found:
                 return self.dispatched(node, found, arguments)
+            parts = index.attribute(module.name, PARTS) if is_sequence(index, module.name) else None
+            if parts is not None:
+                return self.module_call(node, parts, arguments)
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
             text = self.program.part.slice(self.program.part.span(node.func))
             return self.sequential(node, module, arguments[0], first, _Within(text, _is_in_place(module)))
         row = catalogue.result(module.name)
         if module.flags:
-            alone = len(module.flags) == 1 and not module.items
-            for flag in module.flags:
+            alone = module.exact and not module.items
+            whole = module.name == "torch.nn.Sequential"
+            for flag in module.flags if not whole else self.program.outer(module.flags):
                 value = arguments[0] if arguments else UNKNOWN
                 self.note_call(flag, node, first, value, alone)
             if len(module.flags) == 1 and not module.items and arguments:
                 return self.as_tensor(arguments[0])
+            if not module.items and arguments and arguments[0].tensor:
+                return replace(arguments[0], memory=arguments[0].memory | self.allocate(node))
         if row is not None and module.name not in CONTAINERS and module.name != "torch.nn.Sequential":
-            return of_result(self, node, row, arguments, module=True)
+            return self.handed_on(module, of_result(self, node, row, arguments, module=True), arguments)
         result = self.unseen(node, arguments)
         if result.tensor:
             return replace(result, live=True)
@@ -162,5 +227,12 @@ class Modules(Functions):
             return self.sequential(node, part, value, first, within)
         row = catalogue.result(part.name)
         if row is not None:
-            return of_result(self, node, row, [value], module=True)
+            return self.handed_on(part, of_result(self, node, row, [value], module=True), [value])
         return self.module_call(node, part, [value])
+
+    def handed_on(self, module: Value, result: Value, arguments: list[Value]) -> Value:
+        """What a module returns that may write in place: what it is given, then."""
+        if not module.view or not arguments:
+            return result
+        first = arguments[0]
+        return replace(result, memory=result.memory | first.memory, maybe=result.maybe | first.maybe)

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.frame import Key, Program
+from fixinplace.detect.given import default_class
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.usage import (
@@ -135,6 +136,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(value, live=False, dtype=Dtype.INT)
         elif value is not None and (is_given(parameter.arg) or parameter.arg in marked):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
+        value = value or default_class(program, defaults.get(parameter.arg))
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN

@@ -3,72 +3,34 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import replace
 
-from fixinplace.detect.anatomy import looks
 from fixinplace.detect.callers import hands
 from fixinplace.detect.frame import Key, Place, Program, State
-from fixinplace.detect.index import ClassInfo, Summary, all_imports, build, dotted, parameter_names, takes_self
+from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.mixing import dtype_word, reshapes, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
+from fixinplace.detect.placing import goes_through
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.usage import decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
+from fixinplace.detect.words import whole_file
 from fixinplace.source import Text
 
 _ROUNDS = 4
-_CHANGES_MODE = frozenset("no_grad inference_mode set_grad_enabled enable_grad _set_grad_enabled".split())
-_ENTERS = frozenset("__enter__ __aenter__ enter_context enter_async_context ExitStack AsyncExitStack".split())
-_OTHER_ERRORS = ("ImportError", "ModuleNotFoundError", "KeyError", "FileNotFoundError", "OSError", "IOError",
-                 "AttributeError", "StopIteration", "KeyboardInterrupt", "JSONDecodeError")  # fmt: skip
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
                      "abstractmethod")  # fmt: skip
-_DOUBTS = {
-    "autocast": "the file uses autocast, which mixes dtypes",
-    "set_default_dtype": "the file changes the default dtype",
-    "register_forward_hook": "the file registers forward hooks, which may keep a module's output",
-    "register_module_forward_hook": "the file registers forward hooks, which may keep a module's output",
-    "register_forward_pre_hook": "the file registers forward hooks, which may keep a module's input",
-    "TorchDispatchMode": "the file intercepts torch's operations",
-    "TorchFunctionMode": "the file intercepts torch's operations",
-    "__torch_function__": "the file intercepts torch's operations",
-    "__torch_dispatch__": "the file intercepts torch's operations",
-    "saved_tensors_hooks": "the file hooks saved tensors, which switches torch's own check off",
-    "save_on_cpu": "the file hooks saved tensors, which switches torch's own check off",
-    "checkpoint": "the file uses checkpointing, which switches torch's own check off",
-    "_modules": "the file replaces parts of modules by name",
-    "add_module": "the file replaces parts of modules by name",
-    "register_module": "the file replaces parts of modules by name",
-    "set_submodule": "the file replaces parts of modules by name",
-    "data_ptr": "the file looks at memory addresses",
-    "_version": "the file looks at version counters",
-    "stride": "the file looks at memory layouts",
-    "storage": "the file looks at storages",
-    "as_subclass": "the file makes tensors of other classes",
-    "_hooks": "the file reaches into hooks",
-    "pytest.raises": "the file expects errors",
-    "assertRaises": "the file expects errors",
-    "suppress": "the file suppresses errors",
-    "weakref": "the file holds weak references",
-    "setattr": "the file sets attributes by name",
-    "__dict__": "the file reaches into `__dict__`",
-    "mock": "the file may replace functions for a while",
-    "settrace": "the file traces its own execution",
-}
 
 
 def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     """Everything that was seen in the file; what is imported elsewhere has callers that do not stand in it."""
-    doubts = tuple(dict.fromkeys(sentence for word, sentence in _DOUBTS.items() if word in part.text))
-    program = Program(part, build(tree), doubts, read_by_functions=captured(tree.body))
+    program = Program(part, build(tree), tuple(dict.fromkeys(whole_file(tree))), read_by_functions=captured(tree.body))
     program.index.closed -= {name for name in program.index.functions if imported and not name.startswith("_")}
     program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
+    program.hooked, program.goes_through = _has_hooks(tree), goes_through(tree)
     program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text
-    for sentence in (*_whole_file(tree), *looks(tree)):
-        program.doubt(sentence)
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())
     for _ in range(_ROUNDS):
@@ -84,50 +46,12 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     return program
 
 
-def _whole_file(tree: ast.Module) -> Iterator[str]:
-    """Reasons why nothing in the file may be called safe that the syntax tree shows."""
-    plain: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.With, ast.AsyncWith)):
-            plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
-        elif isinstance(node, Function):
-            plain |= {id(_callee(d)) for d in node.decorator_list if _is_literal(d)}
-        elif isinstance(node, ast.ExceptHandler) and _catches_torch(node.type):
-            yield "the file handles errors that torch may raise"
-        elif isinstance(node, ast.ClassDef) and any(dotted(base).endswith("Tensor") for base in node.bases):
-            yield "the file defines a class of tensors"
-    imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
-    used = {id(node): name for node in ast.walk(tree) for name in _words(node, imports)}
-    if any(name in _CHANGES_MODE and node not in plain for node, name in used.items()):
-        yield "the file switches grad mode in a way that cannot be followed"
-    if _CHANGES_MODE & set(used.values()) and _ENTERS & set(used.values()):
-        yield "the file enters contexts without `with`, and some switch grad mode"
-
-
-def _words(node: ast.AST, imports: dict[str, str]) -> Iterator[str]:
-    """The last name of what an expression spells out, also where an import calls it otherwise or a text holds it."""
-    match node:
-        case ast.Attribute(attr=name):
-            yield name
-        case ast.Name(id=name):
-            yield imports.get(name, name)
-        case ast.Constant(value=str(text)):
-            yield text.rsplit(".", 1)[-1]
-
-
-def _catches_torch(node: ast.expr | None) -> bool:
-    """True unless the handler is for errors that no tensor operation raises."""
-    types = node.elts if isinstance(node, ast.Tuple) else [node]
-    return any(one is None or dotted(one).rsplit(".", 1)[-1] not in _OTHER_ERRORS for one in types)
-
-
-def _callee(node: ast.expr) -> ast.expr:
-    return node.func if isinstance(node, ast.Call) else node
-
-
-def _is_literal(node: ast.expr) -> bool:
-    """True for `torch.no_grad()` and `torch.set_grad_enabled(False)`: what they do is plain to see."""
-    return not isinstance(node, ast.Call) or (not node.keywords and all(isinstance(a, ast.Constant) for a in node.args))
+def _has_hooks(tree: ast.Module) -> bool:
+    """True if anything in the file is named after hooks."""
+    named = (
+        getattr(node, "attr", "") or getattr(node, "name", "") or getattr(node, "id", "") for node in ast.walk(tree)
+    )
+    return any("hook" in name.lower() for name in named if isinstance(name, str))
 
 
 def _module(program: Program, tree: ast.Module) -> None:
@@ -195,7 +119,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
         result = join(result, value)
     promised = annotation(program, function.returns)
     if promised is not None and result.kind in (Kind.UNKNOWN, Kind.NONE):
-        result = replace(promised, memory=result.memory, maybe=result.maybe)
+        result = replace(promised, memory=result.memory, maybe=result.maybe, flags=result.flags)
     own_work = all(d.rsplit(".", 1)[-1] in _PLAIN_DECORATORS for d in decorators)
     kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept) | _captured(frame)
     if info is None and not suspended:

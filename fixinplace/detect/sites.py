@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from fixinplace.detect.frame import Key, Observation, Program
+from fixinplace.detect.given import ASSUMED
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.values import join_live
 from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
@@ -40,6 +41,8 @@ def _facts(program: Program, seen: Observation) -> Facts:
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
     closed, handed = _closed(program, seen), _handed(program, seen)
+    if program.gives:
+        seen.assumes.setdefault(ASSUMED)
     if closed or handed is not None:
         seen.assumes.setdefault(f"all callers of `{seen.function}` stand in this file")
     return Facts(
@@ -111,23 +114,34 @@ def _excused(seen: Observation, returns: bool) -> tuple[str, ...]:
 
 def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
     """Facts of a flag: it writes where its module is called, which may be nowhere to be seen."""
-    uses = program.flag_uses.get(offset, set())
+    uses, placed = program.flag_uses.get(offset, set()), program.placed.get(offset, set())
     doubts = dict(seen.doubts)
     for use in sorted(uses - {"call"}):
         doubts[use] = None
-    if "call" not in uses and not seen.calls:
+    if not placed and not seen.calls:
         doubts["no call of the module can be seen here"] = None
-    if not program.index.program or "hook" in program.part.text:
-        doubts["a forward hook, or code in another file, may keep what the module is called with"] = None
+    if False in placed and not seen.calls:
+        doubts["it is the first of a `Sequential` whose calls cannot be seen here"] = None
+    if program.goes_through:
+        doubts["the file goes through the parts of modules, and may call this one"] = None
+    if program.hooked:
+        doubts["the file has hooks, and one may keep what the module is called with"] = None
+    if program.gives:
+        seen.assumes.setdefault(ASSUMED)
+    seen.assumes["no hook, and no code in another file, keeps what the module is called with"] = None
     return Facts(
         place=Place.TEMPORARY,
         tracked=None,
+        assumes=tuple(seen.assumes),
+        relaid=seen.relaid,
+        renamed=seen.renamed and program.tells_history,
+        gaps=seen.gaps and program.sees_copies,
         hazards=_sorted(seen.hazards),
         doubts=tuple(doubts),
         parameter=cast("str | None", seen.facts.get("parameter")),
         torch=cast("str | None", seen.facts.get("torch")),
         module_calls=tuple(seen.calls[key] for key in sorted(seen.calls)),
-        all_calls_seen=not (uses - {"call"}) and bool(uses),
+        all_calls_seen=not (uses - {"call"}) and bool(uses or placed or seen.calls),
     )
 
 

@@ -11,6 +11,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
+from fixinplace.detect.placing import grown, lost
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.values import (
     NOWHERE,
@@ -68,7 +69,8 @@ class Stores(Expressions):
         if target.attr == "inplace" and isinstance(self.root, ast.Assign) and _is_true(self.root.value):
             self.switch_on(target)
             return
-        if target.attr == "inplace" and not (isinstance(self.root, ast.Assign) and is_false(self.root.value)):
+        off = isinstance(self.root, ast.Assign) and is_false(self.root.value)
+        if target.attr == "inplace" and not off and not self.is_own_word(base):
             self.program.doubt("whether a module's `inplace` is on depends on a value that is not in sight")
         if base.kind is Kind.PATH and base.name.startswith("torch"):
             sentence = f"the file replaces `{base.name}.{target.attr}`"
@@ -77,6 +79,8 @@ class Stores(Expressions):
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
         self.state.links = without_attributes(without(self.state.links, text), target.attr)
+        if base.name not in self.program.index.classes:
+            lost(self.program, [value], "it is an attribute of an object that is not followed")
         self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if target.attr == "forward" or any(target.attr in info.methods for info in self.program.index.classes.values()):
@@ -88,6 +92,12 @@ class Stores(Expressions):
             self.state.attrs.pop(text, None)
         elif value.memory:
             self.escape(value, "escapes-to-attribute", f"an attribute `{target.attr}` holds the same tensor")
+
+    def is_own_word(self, base: Value) -> bool:
+        """True for an instance of a class of this file to which `inplace` means what the class makes of it."""
+        index = self.program.index
+        known = (*index.classes, "torch.nn.Module", "object")
+        return base.name in index.classes and all(each in known for each in index.bases(base.name))
 
     def set_attribute(self, owner: str, attr: str, value: Value) -> None:
         """Remember what an attribute may hold: of the class, or of every class that has it if the owner is unknown."""
@@ -111,6 +121,8 @@ class Stores(Expressions):
         before = self.state.unread
         if base.kind is Kind.MODULE:
             self.program.doubt("the file replaces parts of modules by index")
+        if base.kind not in (Kind.LIST, Kind.DICT):
+            lost(self.program, [value], "it is in a container that is not followed")
         if not base.tensor:
             self.escape(value, None, HELD)
             self.escape(index, None, "it is a key")
@@ -119,8 +131,10 @@ class Stores(Expressions):
         elif base.kind in (Kind.LIST, Kind.DICT) and self.is_own(target.value, base):
             merged = join(element(base), value) if base.items else value
             memory, maybe = base.memory | value.memory, base.maybe | value.maybe
-            grown = replace(base, items=(merged,), exact=False, memory=memory, maybe=maybe)
-            self.bind(dotted(target.value), grown)
+            lost(self.program, [base, value], "it is in a container whose order changes")
+            longer = replace(base, items=(merged,), exact=False, memory=memory, maybe=maybe, name="",
+                             flags=base.flags | value.flags)  # fmt: skip
+            self.bind(dotted(target.value), longer)
         elif value.memory:
             self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")
 
@@ -157,18 +171,20 @@ class Stores(Expressions):
             seen = self.write(node, f"Tensor.__{name}__", rule, node.target, old, value)
             self.finish_view(seen, old, before & self.state.unread if view else NOWHERE)
             self.read(old)
-            grown = replace(old, live=True if value.live else old.live, view=old.view)
+            longer = replace(old, live=True if value.live else old.live, view=old.view)
         elif old.kind in (Kind.LIST, Kind.DICT):
-            grown = replace(old, items=tuple(filter(None, (element(old) if old.items else None, element(value)))),
-                            exact=False, memory=old.memory | value.memory, maybe=old.maybe | value.maybe)  # fmt: skip
+            order = grown(self.program, old, value.items) if value.exact and old.kind is Kind.LIST else ""
+            longer = replace(old, items=tuple(filter(None, (element(old) if old.items else None, element(value)))),
+                             exact=False, memory=old.memory | value.memory, maybe=old.maybe | value.maybe,
+                             flags=old.flags | value.flags, name=order)  # fmt: skip
         else:
-            grown = self.binary(node, old, value, node.op)
+            longer = self.binary(node, old, value, node.op)
         if isinstance(node.target, ast.Name):
             links = self.state.links
-            self.bind(node.target.id, grown)
+            self.bind(node.target.id, longer)
             self.state.links = links if old.tensor and name is not None else self.state.links
         elif not old.tensor:
-            self.store_attribute(node.target, grown)
+            self.store_attribute(node.target, longer)
 
     def augmented_item(self, node: ast.AugAssign, target: ast.Subscript, base: Value, value: Value,
                        unread: Memories) -> None:  # fmt: skip

@@ -11,6 +11,7 @@ from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
+from fixinplace.detect.placing import lost, named
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,
@@ -39,6 +40,14 @@ def _given_out(value: Value) -> Value:
     return replace(value, live=None) if value.tensor and value.live and given else value
 
 
+def _table(pairs: Value) -> Value:
+    """`OrderedDict([("conv", conv), ("relu", relu)])`: the values in order."""
+    values = tuple(named(pair) for pair in pairs.items)
+    memory, maybe = memories(values)
+    flags = pairs.flags.union(*(value.flags for value in values))
+    return replace(pairs, kind=Kind.DICT, items=values, memory=memory, maybe=maybe, flags=flags)
+
+
 class TorchCalls(Modules):
     """Evaluates calls into libraries."""
 
@@ -52,7 +61,9 @@ class TorchCalls(Modules):
             return self.function_write(node, writer)
         if self.flag_on(node, f"{path}(inplace=)"):
             return self.flagged(node, path)
-        if self.may_write(node, path):
+        perhaps = self.may_write(node, path)
+        bundled = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
+        if perhaps and (bundled or not catalogue.writer(f"{path}(inplace=)")):
             self.program.doubt(f"whether `{path}(...)` writes in place depends on a value that is not in sight")
         if path == "functools.partial" and node.args:
             return self.partial(node)
@@ -60,7 +71,12 @@ class TorchCalls(Modules):
         out = keyword(node, "out")
         if out is not None and catalogue.writer(f"{path}(out=)") and not isinstance(out, ast.Constant):
             return self.out_write(node, path, out, arguments)
-        return self.library_result(node, path, arguments)
+        result = self.library_result(node, path, arguments)
+        if not perhaps:
+            return result
+        if result.kind is Kind.MODULE:
+            return replace(result, view=True)
+        return self.handed_on(replace(result, view=True), result, arguments)
 
     def library_result(self, node: ast.Call, path: str, arguments: list[Value]) -> Value:
         """What a library's function returns, or the module that its class makes."""
@@ -75,7 +91,11 @@ class TorchCalls(Modules):
             self.told(arguments)
         row = catalogue.result(path)
         if row is not None and ".checkpoint." not in path:
+            lost(self.program, arguments, f"`{path}(...)` is given it")
             return of_result(self, node, row, arguments)
+        if path == "collections.OrderedDict" and len(arguments) == 1 and arguments[0].kind is Kind.LIST:
+            return _table(arguments[0])
+        lost(self.program, arguments, f"`{path}(...)` is given it")
         known = other_library(path, arguments)
         if known is not None:
             for value in arguments if not path.startswith("math.") else ():
@@ -125,11 +145,11 @@ class TorchCalls(Modules):
             seen = self._observation(node, writer.rule, name, path.rsplit(".", 1)[-1])
             seen.facts.setdefault("module", True)
             seen.facts["torch"] = self.torch_name()
-            return replace(self.new_module(path, arguments), flags=frozenset((span.start,)))
+            return replace(self.new_module(path, arguments), flags=frozenset((span.start,)), exact=True)
         target = node.args[0] if node.args else keyword(node, "input")
         if target is None:
             return tensor(2, None)
-        written = self.as_tensor(arguments[0])
+        written = replace(self.as_tensor(arguments[0]), sure=3)  # torch takes nothing but tensors there
         self._written(before, self.write(node, name, writer.rule, target, written), node, target, written)
         return written
 

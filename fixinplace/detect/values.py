@@ -82,6 +82,10 @@ class Memory:
 
 Memories = frozenset[Memory]
 NOWHERE: Memories = frozenset()
+ORDERED = "ordered"
+"""The name of a list whose modules stand in the order in which they were put in, the last of them a maker."""
+ORDERED_OPEN = "ordered, open"
+"""The same where the last module may hand on what the first one is called with."""
 UNIQUE = "unique"
 """The name of tensors of numbers of which no two are the same."""
 _WIDEST = 64
@@ -108,7 +112,8 @@ class Value:
     name: dotted path (PATH), class in this file or in torch (MODULE, OTHER), class out of sight that the value is an
     instance of (UNKNOWN), UNIQUE for some tensors, else "".
     flags: positions of the in-place constructor calls that this module, or a part of it, came from.
-    view, iterated, leaf: made by a view op; yielded by iterating over a tensor; a leaf that requires grad.
+    view: made by a view op; of a module: it may write what it is given, and return it.
+    iterated, leaf: yielded by iterating over a tensor; a leaf that requires grad.
     layout: how the elements lie in memory; see Layout.
     """
 
@@ -158,6 +163,12 @@ def tensor(sure: int = 3, live: bool | None = None, dtype: Dtype = Dtype.FLOAT, 
 def path(name: str) -> Value:
     """A module, function or class of a library, by its dotted path."""
     return Value(Kind.PATH, name=name)
+
+
+def may_be_class(name: str) -> Value | None:
+    """What may be a class of `torch.nn`, or another one in its place, see Note [Given modules]; None for others."""
+    last = name.rpartition(".")[2]
+    return Value(Kind.UNKNOWN, 0, name="?" + name) if name.startswith("torch.nn.") and last[:1].isupper() else None
 
 
 def sequence(items: tuple[Value, ...] = (), exact: bool = False) -> Value:
@@ -238,6 +249,11 @@ def join(a: Value, b: Value) -> Value:
     if a.kind is b.kind:
         return _join_same(a, b, memory, maybe, flags)
     kinds = {a.kind, b.kind}
+    if kinds in ({Kind.PATH, Kind.UNKNOWN}, {Kind.PATH, Kind.NONE}):
+        named, other = (a, b) if a.kind is Kind.PATH else (b, a)
+        given = may_be_class(named.name)
+        if given is not None and other.name in ("", given.name):
+            return given
     known = a if b.kind in (Kind.NONE, Kind.UNKNOWN) else b if a.kind in (Kind.NONE, Kind.UNKNOWN) else None
     if kinds == {Kind.NONE, Kind.UNKNOWN}:
         known = a if b.kind is Kind.NONE else b
@@ -281,13 +297,27 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
         a.width if a.width == b.width else "?",
         items,
         exact,
-        a.name if a.name == b.name or (a.kind is Kind.UNKNOWN and a.name and b.name) else "",
+        _order(a, b) or (a.name if a.name == b.name or (a.kind is Kind.UNKNOWN and a.name and b.name) else ""),
         flags,
         a.view or b.view,
         a.iterated or b.iterated,
         a.leaf or b.leaf,
         max(a.layout, b.layout),
     )
+
+
+def _order(a: Value, b: Value) -> str:
+    """The name of a list of modules on two ways: in order if it is so on both; see Note [Inner modules]."""
+    names = {_order_of(a), _order_of(b)}
+    if a.kind is not Kind.LIST or "" in names or (a.exact and b.exact):
+        return ""
+    return ORDERED if names == {ORDERED} else ORDERED_OPEN
+
+
+def _order_of(value: Value) -> str:
+    if value.exact:
+        return "" if value.flags else ORDERED_OPEN
+    return value.name if value.name in (ORDERED, ORDERED_OPEN) else ""
 
 
 def with_gradient(value: Value, live: bool | None) -> Value:

@@ -147,7 +147,20 @@ class Writes(Roles):
                     _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)
         for memory in written.maybe:
+            self._perhaps(seen, memory, own)
+
+    def _perhaps(self, seen: Observation, memory: Memory, own: str) -> None:
+        """What may be written as well, through code out of sight: harmless if only names of this function hold it."""
+        if memory.origin is not Origin.ALLOCATED:
             seen.doubts[f"the tensor may be the one that was passed in as {memory.label}"] = None
+        for held, marks in self.state.escapes.items():
+            for mark in marks if memory.overlaps(held) else ():
+                seen.doubts[mark.sentence] = None
+        for name, value in self.state.attrs.items():
+            if name != own and overlap(value.memory | value.maybe, frozenset((memory,))):
+                seen.doubts[f"`{name}` may hold the same tensor"] = None
+        if overlap(self.iterating, frozenset((memory,))):
+            seen.doubts["a loop may be going over rows of the same tensor"] = None
 
     def is_holder(self, value: Value) -> bool:
         """True for values through which a tensor can be seen."""
@@ -241,7 +254,7 @@ class Writes(Roles):
             seen.doubts["the loop has too many states to follow"] = None
         if self.trying:
             seen.doubts["an error raised by the write may be handled here"] = None
-        if written.live is None and seen.lives[-1] is None:
+        if written.live is None and seen.lives and seen.lives[-1] is None:
             seen.doubts["whether the tensor requires grad is not known"] = None
 
     def finish_view(self, seen: Observation, written: Value, unread: Memories) -> None:
@@ -267,11 +280,13 @@ class Writes(Roles):
         part = self.program.part
         later = self.reads_after(node)
         self.leave_behind(owner, later)
-        read = isinstance(owner, ast.Name) and owner.id in later
-        call = Call(part.span(node), self.root_span(), dotted(owner), place, self.usage(node, owner), read, whole, head)
+        usage = self.usage(node, owner)
+        read = isinstance(owner, ast.Name) and owner.id in later and (whole or usage is not Usage.REBOUND)
+        call = Call(part.span(node), self.root_span(), dotted(owner), place, usage, read, whole, head)
         seen.calls[call.span.start] = call
-        for sentence in (*self.doubts, *self.program.whole_file_doubts):
-            seen.doubts[sentence] = None
+        self._doubts(seen, value, place, owner)
+        if not self.grad and value.live is not False:
+            seen.doubts["the module is called with grad mode off, and what it writes may be part of a graph"] = None
 
 
 def _attached(node: ast.expr) -> ast.expr:

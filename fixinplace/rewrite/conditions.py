@@ -53,6 +53,7 @@ def is_safe(case: Case, exact: bool, effect: Effect) -> bool:
     With mixed dtypes the values are right, but gradients pass through the wider dtype and may round otherwise.
     """
     found, facts = case.found, case.facts
-    certain = found.site.certainty is not Certainty.GUESSED and facts.tracked is True
-    module = found.site.rule in ("FIP107", "FIP108") and not facts.all_calls_seen
-    return exact and certain and not (doubts(case, effect) or facts.parameter or facts.mixed or module)
+    module = found.site.rule in ("FIP107", "FIP108")
+    certain = found.site.certainty is not Certainty.GUESSED and (facts.tracked is True or module)
+    unseen = module and not facts.all_calls_seen
+    return exact and certain and not (doubts(case, effect) or facts.parameter or facts.mixed or unseen)

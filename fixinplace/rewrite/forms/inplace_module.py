@@ -53,7 +53,9 @@ REWRITE = Rewrite(
     "binds it: `z = self.relu(y)` becomes `y = z = self.relu(y)`, and `self.relu(y)` alone `y = self.relu(y)`.",
     why="A module with its flag on writes into what it is called with: the result of the module before it, or, for "
     "the first one of a `Sequential`, a tensor of the caller's.",
-    safety="Never called safe: a forward hook, or code in another file, may hold what the module is called with.",
+    safety="Called safe where every call in the file passes what nobody else looks at, or the module stands in a "
+    "`Sequential` behind one that makes a new tensor; that no hook and no code in another file keeps what the module "
+    "is called with is assumed, and said.",
     examples=(
         Example(
             before=_BEFORE,

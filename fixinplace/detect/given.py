@@ -1,0 +1,81 @@
+"""Modules that a constructor is given a class for: `norm_layer=nn.BatchNorm2d`, `self.bn1 = norm_layer(planes)`.
+
+Note [Given modules]
+    Which class it is only a caller says, but the one that stands there tells what kind: a module that computes a new
+    tensor from its argument, or hands it on as `nn.Identity` does.  That it keeps neither what it is called with nor
+    what it returns is assumed and said, unless the file itself hands around a class that does keep something.  A value
+    that may be such a class has the name `?torch.nn.BatchNorm2d`, an instance `!torch.nn.BatchNorm2d`.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from fixinplace import catalogue
+from fixinplace.detect.index import dotted, keyword
+from fixinplace.detect.values import UNKNOWN, Kind, Origin, Value, may_be_class
+
+if TYPE_CHECKING:
+    from fixinplace.detect.frame import Program
+
+ASSUMED = "modules of classes that are passed in keep nothing of what they are called with or return"
+
+
+def default_class(program: Program, node: ast.expr | None) -> Value | None:
+    """The value of a parameter whose default is a class of `torch.nn`; None for any other default."""
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return None
+    head, _, rest = dotted(node).partition(".")
+    known = program.globals.get(head)
+    if known is None or known.kind is not Kind.PATH:
+        return None
+    return may_be_class(f"{known.name}.{rest}" if rest else known.name)
+
+
+def made(function: Value, call: ast.Call) -> Value | None:
+    """What calling a class that is passed in gives; None for what is no such class, or may write in place."""
+    if function.kind is not Kind.UNKNOWN or not function.name.startswith("?"):
+        return None
+    switched = keyword(call, "inplace") is not None or any(k.arg is None for k in call.keywords)
+    return UNKNOWN if switched else Value(Kind.UNKNOWN, 0, name="!" + function.name[1:])
+
+
+def is_given(program: Program, function: Value) -> bool:
+    """True for an instance of a class that is passed in, of which nothing says that it keeps something."""
+    if function.kind is not Kind.UNKNOWN or not function.name.startswith("!"):
+        return False
+    row = catalogue.result(function.name[1:])
+    fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
+    return fresh and not any(_keeps(program, name) for name in program.index.passed_on)
+
+
+def _keeps(program: Program, name: str) -> bool:
+    """True if a class of this file puts something away when it is called, or returns what it holds."""
+    if name in program.index.functions:
+        return any(_keeps(program, each) for each in program.index.classes if program.index.is_module(each))
+    for info in (*program.index.lineage(name), *program.index.heirs(name)):
+        for method, function in info.methods.items():
+            summary = program.summaries.get((info.name, method))
+            if method == "__init__" or summary is None:
+                continue
+            held = any(memory.origin in (Origin.ATTRIBUTE, Origin.GLOBAL) for memory in summary.returns.memory)
+            if held or any(map(_puts_away, ast.walk(function))):
+                return True
+    return False
+
+
+def _puts_away(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(ctx=ast.Store()) | ast.Global() | ast.Nonlocal() | ast.Yield() | ast.YieldFrom():
+            return True
+        case ast.Subscript(value=ast.Attribute(), ctx=ast.Store()):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr=attr)):
+            return attr in _PUTS
+        case ast.Call(func=ast.Name(id="setattr")):
+            return True
+    return False
+
+
+_PUTS = ("append", "add", "insert", "extend", "update", "setdefault", "appendleft", "put", "__setitem__")

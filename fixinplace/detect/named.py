@@ -1,0 +1,75 @@
+"""Attributes that are set, read and removed by a text: `setattr(self, f"layer{i}", block)`, `self.add_module(name, m)`.
+
+What the text leaves open is matched against the names that the file's classes give their attributes and methods: a
+text that can be none of them changes nothing that is known.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from fixinplace.detect.frame import Frame
+from fixinplace.detect.values import Value
+
+_FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
+REPLACES = "the file replaces parts of modules by name"
+SETS = "the file sets attributes by name"
+
+
+def pattern(node: ast.expr | None) -> re.Pattern[str] | None:
+    """What a text may spell; None if that may be anything."""
+    found = _spelled(node)
+    return re.compile(found) if re.search(r"\w", found.replace(".*", "")) else None
+
+
+def _spelled(node: ast.expr | None) -> str:
+    match node:
+        case ast.Constant(value=str(text)):
+            return re.escape(text)
+        case ast.JoinedStr(values=values):
+            return "".join(_spelled(value) for value in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _spelled(left) + _spelled(right)
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod()):
+            return ".*".join(map(re.escape, _FIELD.split(text)))
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
+            return ".*".join(map(re.escape, _FIELD.split(text)))
+        case ast.Call(func=ast.Name(id="str")) | _:
+            return ".*"
+
+
+def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, why: str) -> None:
+    """`setattr(base, name, value)`: what is known stays true unless the name may be one that the file uses."""
+    what = pattern(name)
+    for flag in value.flags:
+        frame.program.flag_uses[flag].add("it is given a name that its calls are not followed by")
+    frame.escape(value, None, "an attribute that is set by name holds it")
+    if base.tensor:
+        frame.escape(base, None, "an attribute is set on the tensor itself")
+    frame.held |= value.memory | value.maybe
+    if what is None or what.fullmatch("data") or any(what.fullmatch(known) for known in _names(frame, base)):
+        frame.program.doubt(why)
+
+
+def _names(frame: Frame, base: Value) -> set[str]:
+    """Names that mean something for the class of `base`, or for any class of the file if that is not known."""
+    index = frame.program.index
+    own = base.name in index.classes
+    classes = [*index.lineage(base.name), *index.heirs(base.name)] if own else index.classes.values()
+    names = {"forward", "inplace", "__call__", "__class__"}
+    for info in classes:
+        names |= {*info.attrs, *info.known, *info.methods}
+    return names
+
+
+def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
+    """`getattr(base, name)`: note that the modules that the name may be are called in ways that are not followed."""
+    index = frame.program.index
+    what = pattern(name)
+    own = base.name in index.classes
+    for info in (*index.lineage(base.name), *index.heirs(base.name)) if own else index.classes.values():
+        for attr in {*info.attrs, *info.known}:
+            value = info.attribute(attr)
+            for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
+                frame.program.flag_uses[flag].add("it is reached by name")

@@ -1,0 +1,159 @@
+"""Where the flags of in-place modules end up: behind which part of a `Sequential`, and out of sight where.
+
+Note [Inner modules]
+    A module with its flag on that stands in a `Sequential` behind a part that makes a new tensor writes what nobody
+    but the `Sequential` has, whoever calls that.  `nn.Sequential(conv, bn, nn.ReLU(inplace=True))` says so in place;
+    a list that modules are put into one after the other says so too, if all of it becomes a `Sequential` in that
+    order.  That nothing takes the `Sequential` apart is told for the file, and assumed of others, as is that no hook
+    of theirs keeps what its parts are called with.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from fixinplace import catalogue
+from fixinplace.detect.index import dotted
+from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
+
+if TYPE_CHECKING:
+    from fixinplace.detect.frame import Program
+
+
+def is_ordered(value: Value) -> bool:
+    """True for a list whose order was followed from its beginning."""
+    return value.exact or value.name in (ORDERED, ORDERED_OPEN)
+
+
+def place(program: Program, parts: Iterable[Value], fresh: bool = False) -> bool:
+    """Note what stands before each in-place part; True if what leaves the last part is new.
+
+    fresh: what the first part is called with is new, and nobody else has it.
+    """
+    for part in map(named, parts):
+        if part.kind is Kind.MODULE and part.flags and not part.items:
+            for flag in part.flags:
+                program.placed[flag].add(fresh)
+        else:
+            fresh = _leaves_new(program, part, fresh)
+    return fresh
+
+
+def named(part: Value) -> Value:
+    """The module of a pair `("relu", nn.ReLU(inplace=True))`, as an `OrderedDict` takes them."""
+    return part.items[1] if part.kind is Kind.LIST and part.exact and len(part.items) == 2 else part
+
+
+def _leaves_new(program: Program, part: Value, fresh: bool) -> bool:
+    """True if what a part returns is new: it makes it, or it is given something new and hands it on."""
+    if part.kind is not Kind.MODULE:
+        return False
+    if part.name == "torch.nn.Sequential" and part.exact:
+        for one in part.items:
+            fresh = fresh if one.flags and not one.items else _leaves_new(program, one, fresh)
+        return fresh
+    summary = program.summaries.get((_forward_of(program, part.name), "forward"))
+    if part.name in program.index.classes:
+        value = summary.returns if summary is not None else None
+        return (
+            value is not None
+            and value.tensor
+            and bool(value.memory)
+            and not value.maybe
+            and all(m.origin is Origin.ALLOCATED for m in value.memory)
+            and not program.index.heirs(part.name)
+        )
+    row = catalogue.result(part.name)
+    if row is None or row.kind is not catalogue.Kind.TENSOR:
+        return False
+    if part.view:
+        return fresh
+    return row.memory is catalogue.Memory.FRESH or fresh
+
+
+def _forward_of(program: Program, name: str) -> str:
+    found = program.index.method(name, "forward")
+    return found[0].name if found is not None else name
+
+
+def grown(program: Program, base: Value, parts: Iterable[Value]) -> str:
+    """The name of a list of modules that more are put into at its end: what stands before each is noted."""
+    if not is_ordered(base):
+        return ""
+    fresh = place(program, base.items) if base.exact else base.name == ORDERED
+    return ORDERED if place(program, parts, fresh) else ORDERED_OPEN
+
+
+def lost(program: Program, values: Iterable[Value], where: str) -> None:
+    """Note that in-place modules go where their calls are not followed."""
+    for value in values:
+        for flag in value.flags:
+            program.flag_uses[flag].add(where)
+        lost(program, value.items, where)
+
+
+def is_followed(node: ast.expr, parent: ast.AST | None) -> bool:
+    """True for a use of a module by name that is followed: a call, another name or attribute, a place in a container.
+
+    What functions do with the modules that they are given is followed where they are called.
+    """
+    match parent:
+        case ast.Call() | ast.keyword() | ast.Starred() | ast.List() | ast.Tuple() | ast.Return() | ast.Attribute():
+            return True
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
+            return True
+        case ast.NamedExpr() | ast.IfExp() | ast.For() | ast.comprehension() | ast.Compare() | ast.If() | ast.Expr():
+            return True
+        case ast.Subscript(value=value):
+            return value is node
+        case ast.BoolOp() | ast.UnaryOp():
+            return True
+        case ast.Dict(values=values):
+            return any(one is node for one in values)
+        case ast.BinOp(op=ast.Add() | ast.Mult()):
+            return True
+    return False
+
+
+_PARTS = ("children", "named_children", "modules", "named_modules", "get_submodule")
+_LOOKS = ("isinstance", "hasattr", "type", "len", "print", "str", "issubclass", "id")
+
+
+def goes_through(tree: ast.Module) -> bool:
+    """True if a file reaches parts of modules in a way that may call them, and not only to see what they are."""
+    above = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr="_modules"):
+                return True
+            case ast.Call(func=ast.Attribute(attr=attr)) if attr in _PARTS:
+                if not _only_looks(node, above):
+                    return True
+    return False
+
+
+def _only_looks(call: ast.Call, above: Mapping[int, ast.AST]) -> bool:
+    """True for `for m in self.modules():` where `m` is never called, bound to another name or handed on."""
+    match above.get(id(call)):
+        case ast.For(iter=source, target=target, body=body) if source is call:
+            nodes = [node for statement in body for node in ast.walk(statement)]
+        case ast.comprehension(iter=source, target=target) as each if source is call:
+            nodes = list(ast.walk(above[id(each)]))
+        case _:
+            return False
+    names = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+    used = [n for n in nodes if isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)]
+    return all(_is_look(node, above.get(id(node))) for node in used)
+
+
+def _is_look(node: ast.Name, parent: ast.AST | None) -> bool:
+    match parent:
+        case ast.Attribute(attr=attr):
+            return attr != "forward"
+        case ast.Call(func=func):
+            return func is not node and dotted(func) in _LOOKS
+        case ast.Compare() | ast.FormattedValue():
+            return True
+    return False

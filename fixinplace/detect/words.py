@@ -1,0 +1,259 @@
+"""Reasons why nothing in a file may be called safe that its syntax shows, wherever in it they stand.
+
+Note [Words of a file]
+    Some code changes what all other code means: it replaces layers, keeps what modules return, catches what torch
+    raises, looks at strides.  It is recognised by the names that it must use, as names: `self.stride`, a keyword
+    `stride=2`, `load_checkpoint` and `model_version` are none of them.  Text counts where something may look it up.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping
+
+from fixinplace.detect.anatomy import looks
+from fixinplace.detect.index import all_imports, dotted
+from fixinplace.detect.liveness import Function
+
+_HOOKS = "the file registers forward hooks, which may keep a module's output"
+_INTERCEPTS = "the file intercepts torch's operations"
+_PACKS = "the file hooks saved tensors, which switches torch's own check off"
+_WORDS = {
+    "autocast": "the file uses autocast, which mixes dtypes",
+    "set_default_dtype": "the file changes the default dtype",
+    "register_forward_hook": _HOOKS,
+    "register_module_forward_hook": _HOOKS,
+    "register_forward_pre_hook": _HOOKS,
+    "register_module_forward_pre_hook": _HOOKS,
+    "TorchDispatchMode": _INTERCEPTS,
+    "TorchFunctionMode": _INTERCEPTS,
+    "__torch_function__": _INTERCEPTS,
+    "__torch_dispatch__": _INTERCEPTS,
+    "saved_tensors_hooks": _PACKS,
+    "save_on_cpu": _PACKS,
+    "set_submodule": "the file replaces parts of modules by name",
+    "register_module": "the file replaces parts of modules by name",
+    "as_subclass": "the file makes tensors of other classes",
+    "assertRaises": "the file expects errors",
+    "assertRaisesRegex": "the file expects errors",
+    "monkeypatch": "the file may replace functions for a while",
+    "settrace": "the file traces its own execution",
+    "setprofile": "the file traces its own execution",
+}
+_LIBRARIES = {
+    "pytest.raises": "the file expects errors",
+    "contextlib.suppress": "the file suppresses errors",
+    "weakref": "the file holds weak references",
+    "unittest.mock": "the file may replace functions for a while",
+    "mock": "the file may replace functions for a while",
+}
+"""What must be imported to be used."""
+_BY_TEXT = frozenset(
+    "getattr setattr delattr hasattr attrgetter methodcaller import_module __import__ __getattribute__ __setattr__"
+    " patch eval exec".split()
+)
+"""Functions that look up what a text names."""
+_CHANGES_MODE = frozenset("no_grad inference_mode set_grad_enabled enable_grad _set_grad_enabled".split())
+_ENTERS = frozenset("__enter__ __aenter__ enter_context enter_async_context ExitStack AsyncExitStack".split())
+_OTHER_ERRORS = ("ImportError", "ModuleNotFoundError", "KeyError", "FileNotFoundError", "OSError", "IOError",
+                 "AttributeError", "StopIteration", "KeyboardInterrupt", "JSONDecodeError")  # fmt: skip
+_CHECKPOINTS = re.compile(r"_*checkpoint(_(?!path|dir|file|name|state|dict|data|key|epoch|url|model|step)\w+)?|"
+                          r"\w*checkpoint(ing)?_(wrapper|func|fn|seq\w*)")  # fmt: skip
+_READING = ("items", "keys", "values", "get", "copy", "__len__", "__contains__", "__iter__")
+_PLAIN_CALLS = frozenset(
+    "open int float str len print list dict tuple set isinstance range sorted repr type round min max bool".split()
+)
+"""Builtins whose errors are none of torch's."""
+
+Parents = Mapping[int, ast.AST]
+
+
+def parents(tree: ast.AST) -> Parents:
+    """Parent of every node below `tree`, by identity."""
+    return {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+
+
+def whole_file(tree: ast.Module) -> Iterator[str]:
+    """Reasons why nothing in the file may be called safe; see Note [Words of a file]."""
+    above = parents(tree)
+    imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
+    used = {id(node): name for node in ast.walk(tree) for name in _words(node, imports, above)}
+    yield from (_WORDS[name] for name in used.values() if name in _WORDS)
+    yield from _libraries(tree)
+    yield from _switches(tree, used)
+    for node in ast.walk(tree):
+        yield from _statement(node, imports)
+        if isinstance(node, ast.Attribute):
+            yield from _attribute(node, above)
+        elif isinstance(node, ast.Call):
+            yield from _call(node, imports)
+    yield from _checkpoints(tree)
+    yield from looks(tree)
+
+
+def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
+    """The last name of what an expression spells out, also where an import calls it otherwise or a text holds it."""
+    match node:
+        case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            yield name
+        case ast.Name(id=name):
+            yield imports.get(name, name)
+        case ast.alias(name=name):
+            yield name.rsplit(".", 1)[-1]
+        case ast.arg(arg=name):
+            yield name
+        case ast.Constant(value=str(text)) if _is_looked_up(node, above):
+            yield text.rsplit(".", 1)[-1]
+
+
+def _libraries(tree: ast.Module) -> Iterator[str]:
+    """What the file imports, or reaches through a module that it imports."""
+    imports = dict(all_imports(tree))
+    paths = {*imports.values()}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (path := dotted(node)):
+            head, _, rest = path.partition(".")
+            paths.add(f"{imports.get(head, head)}.{rest}")
+    for path in paths:
+        yield from (why for name, why in _LIBRARIES.items() if path == name or path.startswith(name + "."))
+
+
+def _is_looked_up(node: ast.Constant, above: Parents) -> bool:
+    """True for a text that is given to a function that looks names up, or kept where one may find it.
+
+    Keys and keywords of settings are told apart by where they stand; what is a name of torch's is none of them.
+    """
+    parent = above.get(id(node))
+    if isinstance(parent, ast.Call) and isinstance(parent.func, (ast.Name, ast.Attribute)):
+        return dotted(parent.func).rsplit(".", 1)[-1] in _BY_TEXT
+    return isinstance(node.value, str) and node.value in _CHANGES_MODE
+
+
+def _switches(tree: ast.Module, used: Mapping[int, str]) -> Iterator[str]:
+    plain: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
+        elif isinstance(node, Function):
+            plain |= {id(_callee(d)) for d in node.decorator_list if _is_literal(d)}
+        elif isinstance(node, ast.alias):
+            plain.add(id(node))
+    if any(name in _CHANGES_MODE and node not in plain for node, name in used.items()):
+        yield "the file switches grad mode in a way that cannot be followed"
+    if _CHANGES_MODE & set(used.values()) and _ENTERS & set(used.values()):
+        yield "the file enters contexts without `with`, and some switch grad mode"
+
+
+def _statement(node: ast.AST, imports: Mapping[str, str]) -> Iterator[str]:
+    match node:
+        case ast.Try(body=body, handlers=handlers) | ast.TryStar(body=body, handlers=handlers):
+            if any(_catches_torch(handler.type) for handler in handlers) and not all(map(_is_apart, body)):
+                yield "the file handles errors that torch may raise"
+        case ast.ClassDef(bases=bases) if any(dotted(base).endswith("Tensor") for base in bases):
+            yield "the file defines a class of tensors"
+
+
+def _is_apart(statement: ast.stmt) -> bool:
+    """True for a statement whose errors are none of torch's: imports, and what only builtins are called in."""
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return True
+    nodes = list(ast.walk(statement))
+    called = [_called(node.func) for node in nodes if isinstance(node, ast.Call)]
+    computed = any(isinstance(node, (ast.BinOp, ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom)) for node in nodes)
+    return not computed and all(name in _PLAIN_CALLS or name.split(".")[0] in _STDLIB for name in called)
+
+
+def _called(function: ast.expr) -> str:
+    """What is called, by name; a method that only texts and files have counts as one of theirs."""
+    if isinstance(function, ast.Attribute) and function.attr in _OF_TEXTS:
+        return "str"
+    return dotted(function)
+
+
+_OF_TEXTS = ("read", "readline", "readlines", "strip", "lstrip", "rstrip", "split", "lower", "upper", "startswith",
+             "endswith", "encode", "decode", "splitlines")  # fmt: skip
+_STDLIB = frozenset(sys.stdlib_module_names) - {"builtins", "importlib", "runpy", "functools", "operator", "unittest"}
+
+
+def _catches_torch(node: ast.expr | None) -> bool:
+    """True unless the handler is for errors that no tensor operation raises."""
+    types = node.elts if isinstance(node, ast.Tuple) else [node]
+    return any(one is None or dotted(one).rsplit(".", 1)[-1] not in _OTHER_ERRORS for one in types)
+
+
+def _callee(node: ast.expr) -> ast.expr:
+    return node.func if isinstance(node, ast.Call) else node
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """True for `torch.no_grad()` and `torch.set_grad_enabled(False)`: what they do is plain to see."""
+    return not isinstance(node, ast.Call) or (not node.keywords and all(isinstance(a, ast.Constant) for a in node.args))
+
+
+def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
+    """Tables of names that something may be put into, and hooks."""
+    if node.attr in ("_modules", "_parameters", "_buffers") and not is_only_read(node, above):
+        yield "the file replaces parts of modules by name"
+    if node.attr == "__dict__" and not is_only_read(node, above):
+        yield "the file reaches into `__dict__`"
+    if "_hooks" in node.attr:
+        yield "the file reaches into hooks"
+
+
+def is_only_read(node: ast.expr, above: Parents) -> bool:
+    """True for a table that is only gone through, looked up in or measured."""
+    parent = above.get(id(node))
+    match parent:
+        case ast.Attribute(attr=attr):
+            return attr in _READING
+        case ast.Subscript(ctx=ast.Load(), value=value):
+            return value is node
+        case ast.Compare() | ast.comprehension():
+            return True
+        case ast.For(iter=source):
+            return source is node
+        case ast.Call(func=ast.Name(id=name)):
+            return name in ("len", "list", "sorted", "str", "print", "iter", "enumerate", "dict")
+        case ast.keyword(arg=None):
+            return True
+    return False
+
+
+def _call(node: ast.Call, imports: Mapping[str, str]) -> Iterator[str]:
+    name = dotted(node.func).rsplit(".", 1)[-1]
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "stride":
+        yield "the file looks at memory layouts"
+    if imports.get(name, name) in _BY_TEXT and any(
+        isinstance(a, ast.Constant) and a.value in ("stride", "is_contiguous") for a in node.args
+    ):
+        yield "the file looks at memory layouts"
+
+
+def _checkpoints(tree: ast.Module) -> Iterator[str]:
+    """Functions that run others again for backward, by the names that the field gives them."""
+    reached = {name for name, full in all_imports(tree) if "checkpoint" in full and _is_framework(full)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=func):
+                path = dotted(func) or (func.attr if isinstance(func, ast.Attribute) else "")
+                last, first = path.rsplit(".", 1)[-1], path.split(".")[0]
+                if _CHECKPOINTS.fullmatch(last) or first in reached or ".checkpoint." in path:
+                    yield "the file uses checkpointing, which switches torch's own check off"
+            case ast.Name(id=name, ctx=ast.Load()) if name in reached:
+                yield "the file uses checkpointing, which switches torch's own check off"
+            case ast.Constant(value=str(text)) if "utils.checkpoint" in text:
+                yield "the file uses checkpointing, which switches torch's own check off"
+
+
+def _is_framework(path: str) -> bool:
+    return path.split(".", maxsplit=1)[0] in (
+        "torch",
+        "fairscale",
+        "deepspeed",
+        "apex",
+        "megatron",
+        "xformers",
+        "colossalai",
+    )

@@ -1,0 +1,171 @@
+"""Flags of in-place modules: when nobody but the module's caller can see what they write, and when somebody may."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+import torch
+from rewriting import fixed, fixes
+from torch import nn
+
+from fixinplace import detect, rewrite, source
+
+HEAD = "import torch\nfrom collections import OrderedDict\nfrom torch import nn\n\n"
+BLOCK = "class Net(nn.Module):\n    def __init__(self, n=3{more}):\n        super().__init__()\n"
+
+
+def net(init: str, forward: str, more: str = "", rest: str = "") -> str:
+    """A module with `conv`, `bn` and what `init` adds, called as `forward` says."""
+    lines = ["self.conv = nn.Conv2d(n, n, 1)", "self.bn = nn.BatchNorm2d(n)", *init.split("\n")]
+    made = BLOCK.replace("{more}", more) + "".join(f"        {line}\n" for line in lines)
+    called = "    def forward(self, x):\n" + "".join(f"        {line}\n" for line in forward.split("\n"))
+    return HEAD + made + "\n" + called + rest
+
+
+RELU = "self.relu = nn.ReLU(inplace=True)"
+PASS = "return self.net(x)"
+
+SAFE = {
+    "behind a layer": net(RELU, "x = self.bn(self.conv(x))\nreturn self.relu(x)"),
+    "bound again": net(RELU, "x = self.conv(x)\nx = self.relu(x)\nreturn x"),
+    "called twice": net(RELU, "y = self.relu(self.conv(x))\ny = self.bn(y) + x\nreturn self.relu(y)"),
+    "in a Sequential": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))", PASS),
+    "by position": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.BatchNorm2d(n), nn.ReLU(True))", PASS),
+    "behind a dropout": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.Dropout(), nn.ReLU(True))", PASS),
+    "two of them": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True), nn.Conv2d(n, n, 1), nn.ReLU6(True))", PASS),
+    "never called here": HEAD + "def block(n):\n    return nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))\n",
+    "ordered dict": net("self.net = nn.Sequential(OrderedDict([('c', nn.Conv2d(n, n, 1)), ('r', nn.ReLU(True))]))", PASS),
+    "list of pairs": net("p = [('c', nn.Conv2d(n, n, 1)), ('r', nn.ReLU(True))]\np.append(('b', nn.BatchNorm2d(n)))\n"
+                         "self.net = nn.Sequential(OrderedDict(p))", PASS),
+    "list in a loop": net("layers = []\nfor v in (n, n):\n    layers += [nn.Conv2d(n, v, 1), nn.ReLU(inplace=True)]\n"
+                          "self.net = nn.Sequential(*layers)", PASS),
+    "list in branches": net("layers: list[nn.Module] = []\nif n > 2:\n    layers += [nn.Conv2d(n, n, 1), nn.ReLU(True)]\n"
+                            "else:\n    layers += [nn.Conv2d(n, n, 1), nn.BatchNorm2d(n), nn.ReLU(True)]\n"
+                            "self.net = nn.Sequential(*layers)", PASS),
+    "list by append": net("layers = []\nlayers.append(nn.Conv2d(n, n, 1))\nlayers.append(nn.ReLU(inplace=True))\n"
+                          "self.net = nn.Sequential(*layers)", PASS),
+    "derived from Sequential": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n"
+    "        super().__init__(nn.Conv2d(n, n, 1), nn.BatchNorm2d(n), nn.ReLU6(inplace=True))\n",
+    "made by a function": HEAD + "def act(kind):\n    if kind == 'relu':\n        return nn.ReLU(inplace=True)\n"
+    "    return nn.Tanh()\n" + net("self.act = act('relu')", "x = self.conv(x)\nx = self.act(x)\nreturn x")[len(HEAD) :],
+    "forward of a base class": HEAD + "class Base(nn.Module):\n    def forward(self, x):\n        x = self.conv(x)\n"
+    "        x = self.relu(x)\n        return self.relu(self.conv(x))\nclass A(Base):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.conv = nn.Conv2d(3, 3, 1)\n        self.relu = nn.ReLU(inplace=True)\n"
+    "class B(Base):\n    def __init__(self):\n        super().__init__()\n        self.conv = nn.Conv2d(3, 3, 2)\n"
+    "        self.relu = nn.ReLU(inplace=True)\n",
+    "class that is passed in": net("norm = nn.BatchNorm2d if norm is None else norm\nself.norm = norm(n)\n" + RELU,
+                                   "x = self.norm(self.conv(x))\nreturn self.relu(x)", ", norm=None"),
+    "default class": net("self.norm = norm(n)\n" + RELU, "x = self.norm(self.conv(x))\nreturn self.relu(x)",
+                         ", norm=nn.BatchNorm2d"),
+    "own switch": HEAD + "class Swish(nn.Module):\n    def __init__(self, inplace=False):\n        super().__init__()\n"
+    "        self.inplace = inplace\n" + net(RELU, "return self.relu(self.conv(x))")[len(HEAD) :],
+    "unknown flag elsewhere": net("self.other = nn.ReLU(inplace=n > 2)\n" + RELU, "return self.relu(self.conv(x))"),
+    "two in place, one value": net("self.act = nn.ReLU(True) if n > 2 else nn.ReLU6(True)",
+                                   "h = self.conv(x)\ny = self.act(h)\ny = y + 1\nreturn h * y"),
+    "looked at": net(RELU + "\nfor m in self.modules():\n    if isinstance(m, nn.Conv2d):\n        nn.init.zeros_(m.bias)",
+                     "return self.relu(self.conv(x))"),
+    "numbered attributes": net(RELU + "\nfor i in range(2):\n    setattr(self, f'stage{i}', nn.Conv2d(n, n, 1))",
+                               "return self.relu(self.conv(x))"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SAFE.values(), ids=SAFE.keys())
+def test_flags_that_nobody_sees_are_safe(text: str) -> None:
+    found = fixes(text)
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+    assert all("no hook, and no code in another file" in " ".join(fix.assumes) for fix in found)
+
+
+def results(text: str, name: str) -> list[torch.Tensor]:
+    """What the class or function computes, and its gradients."""
+    space: dict[str, object] = {"__name__": "case"}
+    exec(compile(text, "<case>", "exec"), space)
+    torch.manual_seed(0)
+    made = space[name]
+    module = made() if name in ("A", "Net") else made(3)  # type: ignore[operator]
+    x = torch.randn(2, 3, 4, 4, requires_grad=True)
+    out = module(x)
+    out.square().sum().backward()
+    return [out, x.grad, *(p.grad for p in module.parameters() if p.grad is not None), *module.buffers()]
+
+
+@pytest.mark.parametrize("text", SAFE.values(), ids=SAFE.keys())
+def test_safe_flags_change_nothing(text: str) -> None:
+    part = source.Text(text)
+    written = fixed(text, rewrite.plan(part, detect.scan(part, ast.parse(text))))
+    space: dict[str, object] = {"__name__": "case"}
+    exec(compile(text, "<case>", "exec"), space)
+    names = [
+        n for n, v in space.items() if isinstance(v, type) and issubclass(v, nn.Module) and n not in ("Base", "Swish")
+    ]
+    name = next((n for n in ("Net", "A", "Conv") if n in names), "block")
+    assert written != text
+    for before, after in zip(results(text, name), results(written, name), strict=True):
+        assert torch.equal(before, after)
+
+
+SEQ = "self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))"
+SEEN = {
+    "kept by the caller": net(RELU, "h = self.conv(x)\nkept = [h]\nreturn self.relu(h), kept"),
+    "first of a Sequential": net("self.net = nn.Sequential(nn.ReLU(True), nn.Conv2d(n, n, 1))", "return x + self.net(x)"),
+    "behind a module that hands on": net("self.net = nn.Sequential(nn.Identity(), nn.ReLU(True))", "return x + self.net(x)"),
+    "behind an unknown flag": net("self.net = nn.Sequential(nn.ReLU(inplace=n > 2), nn.ReLU(True))", "return x + self.net(x)"),
+    "parts gone through": net(SEQ, "outs = []\nfor m in self.net:\n    x = m(x)\n    outs.append(x)\nreturn outs"),
+    "part by index": net(SEQ, "h = self.net[0](x)\nreturn h + self.net[1](h)"),
+    "children called": net(RELU, "outs = []\nfor m in self.children():\n    x = m(x)\n    outs.append(x)\n"
+                           "return outs, self.relu(self.conv(x))"),
+    "children in a list": net(RELU, "run = list(self.children())\nh = run[0](x)\ny = run[2](h)\n"
+                              "return h, y, self.relu(self.conv(x))"),
+    "table of parts": net(RELU, "h = self.conv(x)\ny = self._modules['relu'](h)\nreturn h, y, self.relu(self.conv(x))"),
+    "by name": net(RELU, "h = self.conv(x)\ny = getattr(self, 'relu')(h)\nreturn h, y, self.relu(self.conv(x))"),
+    "by a name made up": net(RELU, "h = self.conv(x)\ny = getattr(self, f're{\"lu\"}')(h)\nreturn h, y, self.relu(self.conv(x))"),
+    "reversed": net("layers = [nn.Conv2d(n, n, 1), nn.ReLU(True)]\nself.net = nn.Sequential(*reversed(layers))",
+                    "return x + self.net(x)"),
+    "sliced": net("layers = [nn.Conv2d(n, n, 1), nn.ReLU(True)]\nself.net = nn.Sequential(*layers[1:])",
+                  "return x + self.net(x)"),
+    "inserted": net("layers = [nn.Conv2d(n, n, 1)]\nlayers.append(nn.BatchNorm2d(n))\nlayers.insert(0, nn.ReLU(True))\n"
+                    "self.net = nn.Sequential(*layers)", "return x + self.net(x)"),
+    "sorted": net("layers = []\nlayers.append(nn.Conv2d(n, n, 1))\nlayers.append(nn.ReLU(True))\nlayers.reverse()\n"
+                  "self.net = nn.Sequential(*layers)", "return x + self.net(x)"),
+    "popped": net("layers = []\nlayers.append(nn.Conv2d(n, n, 1))\nlayers.append(nn.ReLU(True))\nlayers.pop(0)\n"
+                  "self.net = nn.Sequential(*layers)", "return x + self.net(x)"),
+    "replaced slot": net("layers = [nn.Conv2d(n, n, 1), nn.ReLU(True)]\nlayers[0] = nn.Identity()\n"
+                         "self.net = nn.Sequential(*layers)", "return x + self.net(x)"),
+    "one list in another order": net("a = []\na.append(nn.Conv2d(n, n, 1))\na.append(nn.ReLU(True))\n"
+                                     "self.net = nn.Sequential(*a)\nself.ten = nn.Sequential(a[1], a[0])",
+                                     "return x + self.ten(x)"),
+    "handed on": net(RELU + "\nregister(self.relu)", "return self.relu(self.conv(x))"),
+    "in a module out of sight": net("self.net = Wrapped(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))", PASS),
+    "hooks": net(RELU + "\nself.conv.register_forward_hook(keep)", "return self.relu(self.conv(x))"),
+    "grad mode off": net(RELU, "h = self.conv(x)\nwith torch.no_grad():\n    self.relu(h)\nreturn h"),
+    "derived, with a forward": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n"
+    "        super().__init__(nn.Conv2d(n, n, 1), nn.ReLU6(inplace=True))\n    def forward(self, x):\n        outs = []\n"
+    "        for m in self:\n            x = m(x)\n            outs.append(x)\n        return outs\n",
+    "class that keeps is passed in": net("norm = nn.BatchNorm2d if norm is None else norm\nself.norm = norm(n)\n" + RELU,
+                                         "x = self.norm(self.conv(x))\nreturn self.relu(x)", ", norm=None",
+                                         "\nclass Keep(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
+                                         "    def forward(self, x):\n        self.seen = x * 2\n        return self.seen\n"
+                                         "def make():\n    return Net(3, norm=Keep)\n"),
+    "class that returns what it holds": net("self.norm = norm(n)\n" + RELU,
+                                            "x = self.norm(self.conv(x))\nreturn self.relu(x)", ", norm=nn.BatchNorm2d",
+                                            "\nclass Fixed(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
+                                            "        self.register_buffer('out', torch.ones(n))\n"
+                                            "    def forward(self, x):\n        return self.out\n"
+                                            "def make():\n    return Net(3, norm=Fixed)\n"),
+    "passed in, in place": net("self.act = act(inplace=True)\n" + RELU,
+                               "h = self.conv(x)\ny = self.act(h)\ny = self.relu(y)\nreturn h, y", ", act=nn.ReLU"),
+    "perhaps no module of torch": net("self.norm = norm(n)\n" + RELU,
+                                      "h = self.conv(x)\ny = self.norm(h)\nself.relu(y)\nreturn h", ", norm=nn.BatchNorm2d"),
+    "set by a name that is not known": net(RELU + "\nsetattr(self, name, nn.Identity())", "return self.relu(self.conv(x))", ", name=''"),
+    "set by its name": net(RELU + "\nsetattr(self, 'conv', nn.Identity())", "return x + self.relu(self.conv(x))"),
+    "added under its name": net(RELU + "\nself.add_module('con' + 'v', nn.Identity())", "return x + self.relu(self.conv(x))"),
+    "either in place or not": net("self.act = nn.ReLU(inplace=True) if n > 2 else nn.ReLU()",
+                                  "h = self.conv(x)\nself.act(h)\nreturn h"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SEEN.values(), ids=SEEN.keys())
+def test_flags_that_somebody_may_see_are_not_safe(text: str) -> None:
+    compile(text, "<case>", "exec")
+    assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]

@@ -1,0 +1,81 @@
+"""Words that leave the verdict to a run, and the same words where they mean something else."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+
+CODE = "def main():\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    h += 1\n    return h\n"
+
+INNOCENT = {
+    "stride of a layer": "conv = nn.Conv2d(3, 3, 3, stride=2)\nprint(conv.stride)",
+    "stride of a block": "class Block:\n    def __init__(self, stride=1):\n        self.stride = stride",
+    "stride in a table": "CONFIG = {'stride': 2}\nprint(CONFIG['stride'])",
+    "loading a checkpoint": "def load_checkpoint(path):\n    return torch.load(path)\nprint(load_checkpoint)",
+    "a file of that name": "path = 'model.checkpoint'\ncheckpoint = torch.load\nprint(path, checkpoint)",
+    "version of a package": "__version__ = '1.0'\nmodel_version = __version__",
+    "version of a module": "class Net(nn.Module):\n    _version = 2\n    def v(self):\n        return self._version",
+    "attributes by numbers": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        for i in range(3):\n            setattr(self, 'layer%d' % i, nn.Linear(3, 3))",
+    "modules by numbers": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        for i in range(3):\n            self.add_module('layer{}'.format(i), nn.Linear(3, 3))",
+    "parts of a Sequential": "net = nn.Sequential()\nnet.add_module('a', nn.Linear(3, 3))",
+    "modules that are read": "class Net(nn.Module):\n    def names(self):\n        return list(self._modules.keys())",
+    "options of a program": "def show(args):\n    for k, v in args.__dict__.items():\n        print(k, v)",
+    "an import that may fail": "try:\n    import apex\nexcept:\n    apex = None",
+    "a file that may be missing": "try:\n    n = int(open('n').read())\nexcept Exception:\n    n = 0",
+    "patches of an image": "def embed(patch):\n    return patch\nprint(embed)",
+    "a storage of rollouts": "class RolloutStorage:\n    pass\nstorage = RolloutStorage()",
+    "mocked in a comment": "# suppress the mock, see the stride of settrace\nx = 1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", INNOCENT.values(), ids=INNOCENT.keys())
+def test_the_rest_of_a_file_leaves_it_safe(more: str) -> None:
+    found = fixes(f"{CODE}\n{more}\n")
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+GUILTY = {
+    "strides": "def look(t):\n    return t.stride()",
+    "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
+    "checkpoint": "from torch.utils.checkpoint import checkpoint\ndef run(f, x):\n    return checkpoint(f, x)",
+    "checkpoint under another name": "import torch.utils.checkpoint as cp\ndef run(f, x):\n    return cp.checkpoint(f, x)",
+    "checkpoint by its path": "import torch.utils.checkpoint\ndef run(f, x):\n    return torch.utils.checkpoint.checkpoint(f, x)",
+    "checkpoint handed on": "from torch.utils.checkpoint import checkpoint as again\nRUN = [again]",
+    "checkpoint of elsewhere": "def run(f, x):\n    return checkpoint_seq(f, x)",
+    "checkpoint of a library": "class Net:\n    def run(self, f, x):\n        return self._gradient_checkpointing_func(f, x)",
+    "version counter": "def look(t):\n    return t._version",
+    "attributes by any name": "def put(o, k, v):\n    setattr(o, k, v)",
+    "attribute by its name": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.fc = nn.Linear(3, 3)\n        setattr(self, 'f' + 'c', None)",
+    "method by its name": "class Net(nn.Module):\n    def run(self, x):\n        return x\n"
+    "def put(net, f):\n    setattr(net, f'r{\"un\"}', f)",
+    "modules by any name": "def put(net, k, m):\n    net.add_module(k, m)",
+    "table of modules": "def put(net, m):\n    net._modules['fc'] = m",
+    "table of attributes": "def put(o, d):\n    o.__dict__.update(d)",
+    "errors of torch": "try:\n    main().sum().backward()\nexcept Exception:\n    pass",
+    "errors of arithmetic": "try:\n    k = torch.ones(3) + 1\nexcept RuntimeError:\n    pass",
+    "errors expected": "import pytest\ndef test():\n    with pytest.raises(RuntimeError):\n        main()",
+    "errors suppressed": "from contextlib import suppress as quiet\ndef test():\n    with quiet(RuntimeError):\n        main()",
+    "errors suppressed by a path": "import contextlib\ndef test():\n    with contextlib.suppress(RuntimeError):\n        main()",
+    "functions replaced": "from unittest import mock\ndef test():\n    with mock.patch('torch.add'):\n        main()",
+    "functions replaced by fixture": "def test(monkeypatch):\n    main()",
+    "weak references": "from weakref import ref\nKEPT = ref(main)",
+    "hooks of saved tensors": "def test():\n    with torch.autograd.graph.save_on_cpu():\n        return main()",
+    "tensors of another class": "class T(torch.Tensor):\n    pass",
+    "operations intercepted": "class T:\n    @classmethod\n    def __torch_function__(cls, f, t, a=(), k=None):\n        return f(*a)",
+    "hooks": "def put(net, f):\n    net.register_forward_hook(f)",
+    "hooks by name": "def put(net, f):\n    getattr(net, 'register_forward_hook')(f)",
+    "table of hooks": "def put(net, f):\n    net._forward_hooks[0] = f",
+    "default dtype": "torch.set_default_dtype(torch.float64)",
+    "grad mode by name": "def off():\n    getattr(torch, 'set_grad_enabled')(False)",
+    "grad mode by a call": "def off():\n    torch.set_grad_enabled(False)",
+    "text that is run": "def run(t):\n    exec(t)",
+    "tracing": "import sys\nsys.settrace(print)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", GUILTY.values(), ids=GUILTY.keys())
+def test_what_changes_the_meaning_of_all_code_leaves_it_to_a_run(more: str) -> None:
+    assert not any(fix.safe for fix in fixes(f"{CODE}\n{more}\n"))

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
+from fixinplace.detect.dtypes import converts
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import is_given, made
@@ -143,6 +144,8 @@ class Calls(TorchCalls):
         name = func.attr
         if name in _TEXTS:
             self.told([base])
+        if not (base.tensor and base.sure == 3) and base.kind is not Kind.PATH and converts(self, node, name):
+            self.program.dtype_word = self.program.dtype_word or name
         if base.kind is Kind.OTHER and base.name == "super":
             return self.super_call(node, name)
         if base.name in self.program.index.classes:

@@ -72,6 +72,18 @@ def _converted_to(frame: Frame, call: ast.Call) -> ast.expr | None:
     return next((node for node in given if node is not None), None)
 
 
+def converts(frame: Frame, call: ast.Call, method: str) -> bool:
+    """True for `.half()`, `.to(torch.float64)`: a conversion to a floating dtype that is not the default one."""
+    if method in WIDTHS:
+        return WIDTHS[method] != "float32"
+    if method not in ("to", "type"):
+        return False
+    asked = _converted_to(frame, call)
+    if asked is None:
+        return False
+    return _named_width(frame, asked) not in ("", "float32") and _asked(frame, asked) not in (Dtype.INT, Dtype.BOOL)
+
+
 def width_of(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[Value]) -> str:
     """Dtype that the code asks for, "" if it asks for none; see `Value.width`."""
     name = row.name.rsplit(".", 1)[-1]
@@ -82,13 +94,42 @@ def width_of(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[
         asked += [a for a in call.args if not is_device(frame, a)]
     elif name in ("type_as", "to_dense"):
         return frame.evaluate(call.args[0]).width if call.args else "?"
+    asked += [a for a in call.args if _names_dtype(a)]
     for node in asked:
         if node is not None:
             return _named_width(frame, node)
+    if any(k.arg is None for k in call.keywords) and frame.program.mixes:
+        return "?"
     if name in ("float_power", "bincount"):  # float64 whatever they are given
         return "float64"
+    if name in _TAKING and frame.program.mixes and not _is_literal(call.args[0] if call.args else None):
+        return "?"
     widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
     return widths.pop() if len(widths) == 1 else "" if not widths else "?"
+
+
+def _names_dtype(node: ast.expr) -> bool:
+    """True for `torch.float64`, `x.dtype` and names that are called so, given by position."""
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return "dtype" in name or (isinstance(node, ast.Attribute) and name in WIDTHS)
+
+
+_TAKING = ("tensor", "as_tensor", "asarray", "from_numpy", "new_tensor", "frombuffer", "from_file", "from_dlpack")
+"""Calls whose result has the dtype of the data that they are given."""
+
+
+def _is_literal(node: ast.expr | None) -> bool:
+    """True for numbers that are written down."""
+    match node:
+        case ast.Constant(value=int() | float()):
+            return True
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return all(map(_is_literal, elements))
+        case ast.UnaryOp(operand=operand):
+            return _is_literal(operand)
+        case ast.BinOp(left=left, right=right):
+            return _is_literal(left) and _is_literal(right)
+    return False
 
 
 def _named_width(frame: Frame, node: ast.expr) -> str:

@@ -143,6 +143,9 @@ class Program:
     written: dict[str, bool | None] = field(default_factory=dict)
     read_by_functions: Names = frozenset()
     dtype_word: str | None = None
+    """What converts modules, or all that is made, to another dtype."""
+    mixes: bool = False
+    """The file names dtypes, or numpy: what comes from code out of sight may have any."""
     sees_layouts: bool = False
     sees_copies: bool = False
     tells_history: bool = False
@@ -169,9 +172,10 @@ class Program:
         """
         attrs = {name: info.attrs for name, info in self.index.classes.items()}
         learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals, dict(self.written)
-        if learnt == self.learnt:
+        known = (learnt, self.dtype_word)
+        if known == self.learnt:
             return False
-        self.learnt = learnt
+        self.learnt = known
         self.earlier, self.modes_before = dict(self.arguments), dict(self.modes)
         self.arguments.clear()
         self.modes.clear()

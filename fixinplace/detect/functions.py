@@ -152,14 +152,17 @@ class Functions(Callers):
             return ARRAY.with_memory(NOWHERE, memory | maybe)
         live = join_live(iter(a.live for a in tensors))
         live = None if live is False and not is_without_autograd(path) else live
-        return replace(tensor(1, live, Dtype.ANY, self.foreign(node)), maybe=memory | maybe, width="?" if any(
-            a.width for a in tensors) else "")  # fmt: skip
+        any_width = self.program.mixes or any(a.width for a in tensors)
+        return replace(
+            tensor(1, live, Dtype.ANY, self.foreign(node)), maybe=memory | maybe, width="?" if any_width else ""
+        )
 
     def instance_call(self, node: ast.Call, arguments: list[Value]) -> Value:
         """Calling an instance of a class of another file: mostly a module; see Note [Out of sight]."""
         result = self.unseen(node, arguments)
-        if result.tensor:
-            return replace(result, sure=2, live=True)
+        if result.tensor:  # a module computes in the dtype of what it is given
+            width = "?" if any(a.width for a in flatten(arguments)) else ""
+            return replace(result, sure=2, live=True, width=width)
         if not any(a.kind is Kind.UNKNOWN for a in arguments):
             return result
         return replace(tensor(1, True, Dtype.ANY, self.foreign(node)), maybe=result.maybe)
@@ -169,7 +172,8 @@ class Functions(Callers):
         if value.tensor:
             return value
         guess = tensor(1, value.live if value.sure else None, Dtype.ANY, value.memory)
-        return replace(guess, maybe=value.maybe, iterated=value.iterated)
+        width = "?" if self.program.mixes and value.kind is not Kind.LIST else ""
+        return replace(guess, maybe=value.maybe, iterated=value.iterated, width=width)
 
 
 def _given(

@@ -3,19 +3,26 @@
 Note [Dtypes and layouts]
     In place, the result has the target's dtype and strides; out of place, operands decide.  Mixed dtypes need a
     source that asks for a dtype by name (or numpy, whose floats are 64 bits wide): where a file has none, one dtype
-    is assumed and said.  Pointwise operations keep the layout of a dense tensor out of place as well; scatters,
-    masked fills and triangles do not always, which `.view` and `.stride()` can see.  What had gaps (a column, a piece)
-    has none out of place: `.reshape` of it is a view, where it was a copy, and random numbers fill it in another order.
-    Code out of sight may do either, so that handing such a tensor to it counts as doing both.
+    is assumed and said.  Where it has one, the dtype of each value is followed from it, and what comes from code out
+    of sight may have any; what converts modules, or everything, leaves all values of the file in doubt.
+
+    Pointwise operations keep the layout of a dense tensor out of place as well; scatters, masked fills and triangles
+    do not always, which `.view` and `.stride()` can see.  What had gaps (a column, a piece) has none out of place:
+    `.reshape` of it is a view, where it was a copy, and random numbers fill it in another order.  Code out of sight
+    may do either, so that handing such a tensor to it counts as doing both.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterable, Iterator
 
 _DTYPES = re.compile(
-    r"\b(double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf"
-    r"|(?:Double|Half|BFloat16)Tensor|(?:Double|Half|BFloat16)Storage|set_default_\w+|autocast|numpy|promote_types)\b"
+    r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf|numpy"
+)
+_FOR_ALL = re.compile(
+    r"(Double|Half|BFloat16)(Tensor|Storage)|set_default_(dtype|tensor_type)|autocast|promote_types|result_type"
 )
 _COPYING = (
     r"view|reshape|reshape_as|view_as|[fF]latten|ravel|contiguous|is_contiguous|stride|as_strided|channels_last"
@@ -54,10 +61,29 @@ def reshapes(text: str) -> bool:
     return _RESHAPES.search(text) is not None
 
 
-def dtype_word(text: str) -> str | None:
-    """The first word of a file that asks for a dtype other than the default one, or None."""
-    found = _DTYPES.search(text)
-    return found.group(0) if found else None
+def names(tree: ast.AST) -> Iterator[str]:
+    """Whatever a file calls something by: names, attributes, imports, and texts that may name a dtype."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                yield name
+            case ast.alias(name=name):
+                yield from name.split(".")
+            case ast.Constant(value=str(text)) if len(text) < _LONGEST:
+                yield text.rpartition(".")[2]
+
+
+_LONGEST = 40
+
+
+def dtype_word(words: Iterable[str]) -> str | None:
+    """The first word of a file that changes the dtype of values it does not name, or None."""
+    return next((word for word in words if _FOR_ALL.fullmatch(word)), None)
+
+
+def asks_for_dtypes(words: Iterable[str]) -> bool:
+    """True if a file names a dtype other than the default one, or numpy."""
+    return any(map(_DTYPES.fullmatch, words))
 
 
 def sees_layouts(text: str) -> bool:

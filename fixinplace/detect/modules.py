@@ -119,7 +119,8 @@ class Modules(Functions):
         off = keyword(node, "requires_grad")
         live = not (isinstance(off, ast.Constant) and off.value is False)
         memory = arguments[0].memory if arguments else self.allocate(node)
-        return Value(Kind.TENSOR, live=live, dtype=Dtype.FLOAT, memory=memory, leaf=live)
+        width = arguments[0].width if arguments else ""
+        return Value(Kind.TENSOR, live=live, dtype=Dtype.FLOAT, memory=memory, leaf=live, width=width)
 
     def module_method(self, node: ast.Call, name: str, base: Value, arguments: list[Value] | None = None) -> Value:
         """Methods that every `nn.Module` has."""
@@ -133,8 +134,12 @@ class Modules(Functions):
             for value in arguments:
                 self.escape(value, None, "a module holds it")
             match node.args:
-                case [ast.Constant(value=str(attr)), *_] if len(arguments) > 1 and arguments[1].live:
-                    self.rebound(f"{base.name}.{attr}", arguments[1])
+                case [ast.Constant(value=str(attr)), *_] if len(arguments) > 1:
+                    if arguments[1].live:
+                        self.rebound(f"{base.name}.{attr}", arguments[1])
+                    width = arguments[1].width if arguments[1].tensor else "?" if self.program.mixes else ""
+                    if width:
+                        self.set_attribute(base.name, attr, replace(tensor(3, False), width=width))
             return NONE
         if name in _REBUILDS and base.name == "torch.nn.Sequential":
             self.program.doubt("the file changes which layers a module has")

@@ -137,6 +137,10 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         elif value is not None and (is_given(parameter.arg) or parameter.arg in marked):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
         value = value or default_class(program, defaults.get(parameter.arg))
+        passed = program.passed(key).get(parameter.arg)
+        if value is not None and value.tensor and program.mixes and passed is not None and (
+            passed.kind in (Kind.UNKNOWN, Kind.ARRAY) or passed.width):  # fmt: skip
+            value = replace(value, width="?")
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN

@@ -9,7 +9,7 @@ from fixinplace.detect.callers import hands
 from fixinplace.detect.frame import Key, Place, Program, State
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
-from fixinplace.detect.mixing import dtype_word, reshapes, sees_copies, sees_layouts
+from fixinplace.detect.mixing import asks_for_dtypes, dtype_word, names, reshapes, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.placing import goes_through
 from fixinplace.detect.statements import Statements
@@ -27,7 +27,9 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     """Everything that was seen in the file; what is imported elsewhere has callers that do not stand in it."""
     program = Program(part, build(tree), tuple(dict.fromkeys(whole_file(tree))), read_by_functions=captured(tree.body))
     program.index.closed -= {name for name in program.index.functions if imported and not name.startswith("_")}
-    program.dtype_word, program.sees_layouts = dtype_word(part.text), sees_layouts(part.text)
+    words = list(dict.fromkeys(names(tree)))
+    program.dtype_word, program.mixes = dtype_word(words), asks_for_dtypes(words)
+    program.sees_layouts = sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
     program.hooked, program.goes_through = _has_hooks(tree), goes_through(tree)
     program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text

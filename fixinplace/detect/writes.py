@@ -224,6 +224,9 @@ class Writes(Roles):
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):
             seen.facts["mixed"] = True
+        unknown = value.kind is Kind.UNKNOWN and self.program.mixes
+        if unknown:
+            seen.doubts["the file names dtypes, and the operand may have any: the plain form may promote"] = None
         if self.program.dtype_word is not None and not (value.sure == 3 and value.dtype in (Dtype.INT, Dtype.BOOL)):
             seen.doubts[f"the file uses `{self.program.dtype_word}`: the plain form may promote"] = None
         seen.assumes["one dtype"] = None

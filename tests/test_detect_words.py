@@ -45,6 +45,11 @@ GUILTY = {
     "checkpoint handed on": "from torch.utils.checkpoint import checkpoint as again\nRUN = [again]",
     "checkpoint of elsewhere": "def run(f, x):\n    return checkpoint_seq(f, x)",
     "checkpoint of a library": "class Net:\n    def run(self, f, x):\n        return self._gradient_checkpointing_func(f, x)",
+    "checkpoint by a text": "run = getattr(torch.utils, 'checkpoint')",
+    "place in a storage": "def look(t):\n    return t.storage_offset()",
+    "attribute by a method": "def put(m):\n    m.__setattr__('inplace', True)",
+    "attribute by the base's method": "class Net(nn.Module):\n    def __setattr__(self, k, v):\n"
+    "        super().__setattr__(k, v)",
     "version counter": "def look(t):\n    return t._version",
     "attributes by any name": "def put(o, k, v):\n    setattr(o, k, v)",
     "attribute by its name": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"

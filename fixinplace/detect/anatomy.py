@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from fixinplace.detect.liveness import Liveness, Names, captured
 from fixinplace.detect.scopes import bindings, definitions, redefined
+from fixinplace.walking import children, walk
 
 _LOOKS = frozenset(
-    "_version data_ptr _base grad_fn untyped_storage storage is_leaf _is_view is_set_to is_conj is_neg".split()
+    "_version data_ptr _base grad_fn untyped_storage typed_storage storage storage_offset storage_type is_leaf _is_view"
+    " is_set_to is_conj is_neg".split()
 )
 _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", "register_multi_grad_hook")
 _CALLS = ("id", "locals", "globals", "vars")
@@ -41,11 +43,11 @@ class Anatomy:
 
 def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
     """Facts of a body; `at_exit` are names that others may read once it has run."""
-    nodes = [node for statement in body for node in ast.walk(statement)]
+    nodes = [node for statement in body for node in walk(statement)]
     scopes = (n for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)))
     return Anatomy(
         Liveness(body, at_exit),
-        {id(child): node for node in nodes for child in ast.iter_child_nodes(node)},
+        {id(child): node for node in nodes for child in children(node)},
         captured(body),
         frozenset(name for node in scopes for name in node.names),
         frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
@@ -79,7 +81,7 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
 
 def looks(tree: ast.Module) -> Iterator[str]:
     """Doubts for every site of a file that looks at a tensor's identity, version or history: any call may."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr="_version"):
                 pass  # of a module: the version of its saved state

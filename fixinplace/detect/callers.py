@@ -21,6 +21,7 @@ from fixinplace.detect.values import Kind, Value, overlap
 from fixinplace.detect.writes import Writes
 from fixinplace.model import Call, Edit, Place, Span
 from fixinplace.source import Text
+from fixinplace.walking import walk
 
 
 class Callers(Writes):
@@ -74,8 +75,8 @@ class Callers(Writes):
 
 def hands(frame: Frame, function: Function) -> dict[str, tuple[Edit, ...]]:
     """Parameters that a function returns on every way out, or could, with the edits that make it do so."""
-    inner = {id(m) for n in ast.walk(function) if isinstance(n, _SCOPES) and n is not function for m in ast.walk(n)}
-    own = [n for n in ast.walk(function) if id(n) not in inner]
+    inner = {id(m) for n in walk(function) if isinstance(n, _SCOPES) and n is not function for m in walk(n)}
+    own = [n for n in walk(function) if id(n) not in inner]
     returns = [n for n in own if isinstance(n, ast.Return)]
     kept = [name for name in parameter_names(function) if not _is_rebound(own, name)]
     if not returns:

@@ -37,6 +37,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
+from fixinplace.walking import walk
 
 _SHAPES = ("ndim", "device", "dtype", "layout", "requires_grad", "is_cuda", "names", "is_sparse", "itemsize", "nbytes")
 _OWN = ("is_leaf", "grad_fn", "output_nr", "retains_grad", "_version", "_base", "is_quantized")
@@ -195,7 +196,7 @@ class Expressions(Operators):
         self.loops -= 1
         self.iterating = iterating
         self.state = before.join(self.state)
-        bound = {n.id for g in generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        bound = {n.id for g in generators for n in walk(g.target) if isinstance(n, ast.Name)}
         self.state.names = {k: v for k, v in self.state.names.items() if k not in bound} | {
             k: outside[k] for k in bound & outside.keys()
         }
@@ -285,7 +286,7 @@ class Expressions(Operators):
         value = self.program.index.attribute(base.name, node.attr)
         if value is not None and value.flags:
             called = isinstance(self.root, ast.AST) and any(
-                isinstance(n, ast.Call) and n.func is node for n in ast.walk(self.root)
+                isinstance(n, ast.Call) and n.func is node for n in walk(self.root)
             )
             for flag in value.flags:
                 use = "call" if called else f"`{dotted(node)}` is used other than by calling it"

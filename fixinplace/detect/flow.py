@@ -19,6 +19,7 @@ from fixinplace.detect.frame import State
 from fixinplace.detect.index import dotted
 from fixinplace.detect.stores import Stores
 from fixinplace.detect.values import OTHER, UNKNOWN, Value, element, rows
+from fixinplace.walking import walk
 
 _ROUNDS = 6
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
@@ -134,7 +135,7 @@ class Flow(Stores):
 
     def leaks(self, node: ast.With | ast.AsyncWith) -> None:
         """Note that whoever consumes this generator, or runs while this coroutine waits, does so in its grad mode."""
-        if isinstance(node, ast.AsyncWith) or any(isinstance(n, SUSPENDING) for s in node.body for n in ast.walk(s)):
+        if isinstance(node, ast.AsyncWith) or any(isinstance(n, SUSPENDING) for s in node.body for n in walk(s)):
             self.program.doubt("a function is suspended inside a context that may switch grad mode")
 
     def leaves_mode(self, node: ast.expr) -> bool:
@@ -213,6 +214,6 @@ def expects_errors(node: ast.expr) -> bool:
 
 def pattern_names(pattern: ast.pattern) -> list[str]:
     """Names that a pattern binds."""
-    nodes = ast.walk(pattern)
+    nodes = walk(pattern)
     found = [n.name for n in nodes if isinstance(n, (ast.MatchAs, ast.MatchStar)) and n.name is not None]
-    return found + [n.rest for n in ast.walk(pattern) if isinstance(n, ast.MatchMapping) and n.rest is not None]
+    return found + [n.rest for n in walk(pattern) if isinstance(n, ast.MatchMapping) and n.rest is not None]

@@ -160,7 +160,7 @@ class Program:
     def anatomy(self, body: list[ast.stmt], module: bool) -> Anatomy:
         """Facts of a body, worked out at its first visit; functions may read the names of a module at any time."""
         if not body:
-            return anatomy(body, frozenset())
+            return _EMPTY
         if id(body[0]) not in self.anatomies:
             self.anatomies[id(body[0])] = anatomy(body, self.read_by_functions if module else frozenset())
         return self.anatomies[id(body[0])]
@@ -216,6 +216,9 @@ class Program:
         """Add a reason why nothing in this file may be called safe."""
         if sentence not in self.whole_file_doubts:
             self.whole_file_doubts = (*self.whole_file_doubts, sentence)
+
+
+_EMPTY = anatomy([], frozenset())
 
 
 @dataclass

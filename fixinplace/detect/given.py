@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from fixinplace import catalogue
 from fixinplace.detect.index import dotted, keyword
 from fixinplace.detect.values import UNKNOWN, Kind, Origin, Value, may_be_class
+from fixinplace.walking import walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.frame import Program
@@ -60,7 +61,7 @@ def _keeps(program: Program, name: str) -> bool:
             if method == "__init__" or summary is None:
                 continue
             held = any(memory.origin in (Origin.ATTRIBUTE, Origin.GLOBAL) for memory in summary.returns.memory)
-            if held or any(map(_puts_away, ast.walk(function))):
+            if held or any(map(_puts_away, walk(function))):
                 return True
     return False
 

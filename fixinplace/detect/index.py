@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.scopes import ambiguous, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join
+from fixinplace.walking import walk
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
 _OPTIMIZERS = {"optim", "optimizer", "optimizers"}
@@ -125,7 +126,7 @@ class Index:
             if found is None or current in seen:
                 continue
             seen.add(current)
-            for node in ast.walk(found[1]):
+            for node in walk(found[1]):
                 if isinstance(node, ast.Attribute) and dotted(node.value) == "self":
                     todo.append(node.attr)
         return method in seen
@@ -201,7 +202,7 @@ def build(tree: ast.Module) -> Index:
     imports = dict(all_imports(tree))
     index = Index()
     shared = ambiguous(tree)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.ClassDef):
             methods = {f.name: f for f in node.body if isinstance(f, Function)}
             name = f"{node.name}@{node.lineno}" if node.name in shared else node.name  # which one is meant is not known
@@ -210,8 +211,8 @@ def build(tree: ast.Module) -> Index:
             index.stars = (*index.stars, node.module)
     index.functions = {f.name: f for f in tree.body if isinstance(f, Function)}
     index.rebound = rebound(tree)
-    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+    called = {id(n.func) for n in walk(tree) if isinstance(n, ast.Call)}
+    loaded = {n.id for n in walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
     kept = {name for name, f in index.functions.items() if not _is_registered(f)}
     kept -= loaded | index.rebound | set(_exported(tree))
     index.private = frozenset(name for name in kept if name.startswith("_"))
@@ -225,37 +226,37 @@ def build(tree: ast.Module) -> Index:
 def _no_values(tree: ast.Module) -> set[str]:
     """Names that only ever say what something is: bases, annotations, what `isinstance` asks for."""
     said: set[int] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.ClassDef(bases=bases):
                 said |= {id(base) for base in bases}
             case ast.Call(func=ast.Name(id="isinstance" | "issubclass" | "super"), args=args):
-                said |= {id(n) for arg in args for n in ast.walk(arg)}
+                said |= {id(n) for arg in args for n in walk(arg)}
             case ast.AnnAssign(annotation=hint) | ast.arg(annotation=ast.expr() as hint):
-                said |= {id(n) for n in ast.walk(hint)}
+                said |= {id(n) for n in walk(hint)}
             case ast.FunctionDef(returns=ast.expr() as hint) | ast.AsyncFunctionDef(returns=ast.expr() as hint):
-                said |= {id(n) for n in ast.walk(hint)}
+                said |= {id(n) for n in walk(hint)}
             case ast.Call(func=func) | ast.Attribute(value=func):
                 said.add(id(func))
-    loads = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    loads = [n for n in walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
     return {n.id for n in loads} - {n.id for n in loads if id(n) not in said}
 
 
 def _nested_functions(tree: ast.Module) -> frozenset[str]:
     """Names that functions inside functions have, and nothing else in the file."""
-    methods = {id(f) for n in ast.walk(tree) if isinstance(n, ast.ClassDef) for f in n.body}
+    methods = {id(f) for n in walk(tree) if isinstance(n, ast.ClassDef) for f in n.body}
     outer = {id(f) for f in tree.body}
-    every = [n for n in ast.walk(tree) if isinstance(n, Function)]
+    every = [n for n in walk(tree) if isinstance(n, Function)]
     inner = [f for f in every if id(f) not in methods | outer and not f.decorator_list]
-    names = [f.name for f in every] + [n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
-    names += [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
-    names += [n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)] + [name for name, _ in all_imports(tree)]
+    names = [f.name for f in every] + [n.name for n in walk(tree) if isinstance(n, ast.ClassDef)]
+    names += [n.id for n in walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    names += [n.arg for n in walk(tree) if isinstance(n, ast.arg)] + [name for name, _ in all_imports(tree)]
     return frozenset(f.name for f in inner if names.count(f.name) == 1)
 
 
 def _called_plainly(tree: ast.Module) -> set[str]:
     """Names that are called, and never with arguments in a bundle."""
-    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    calls = [n for n in walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     bundled = {dotted(n.func) for n in calls if any(isinstance(a, ast.Starred) for a in n.args)
                or any(k.arg is None for k in n.keywords)}  # fmt: skip
     return {dotted(n.func) for n in calls} - bundled
@@ -275,11 +276,11 @@ def _is_registered(function: Function) -> bool:
 
 def _runs(node: ast.stmt, defined: set[str]) -> bool:
     """True for `if __name__ == "__main__"`, and for a call of something defined in this file when it is loaded."""
-    if isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test)):
+    if isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in walk(node.test)):
         return True
     if isinstance(node, (Function, ast.ClassDef)):
         return False
-    calls = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
+    calls = (n.func for n in walk(node) if isinstance(n, ast.Call))
     return isinstance(node, (ast.Expr, ast.With, ast.For)) and any(
         isinstance(f, ast.Name) and f.id in defined for f in calls
     )
@@ -291,7 +292,7 @@ def _exported(tree: ast.Module) -> Iterator[str]:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(
             node, (ast.AugAssign, ast.AnnAssign)) else []  # fmt: skip
         if any(isinstance(t, ast.Name) and t.id == "__all__" for t in targets):
-            yield from (n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+            yield from (n.value for n in walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
 
 
 def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:
@@ -303,7 +304,7 @@ def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:
 
 def all_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Pairs (name bound, dotted path) of all import statements of a file, those in functions included."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from imported(node)
 

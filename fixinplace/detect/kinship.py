@@ -15,6 +15,7 @@ from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind,
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value, overlap
 from fixinplace.model import Hazard, Holder, Place
+from fixinplace.walking import walk
 
 
 class Kinship(Gradients):
@@ -57,7 +58,7 @@ class Kinship(Gradients):
         for target in targets:
             if isinstance(target, (ast.Tuple, ast.List)):
                 made |= self._unpacked(target.elts, value)
-        bound = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        bound = {n.id for t in targets for n in walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         first = {names[0]} if names and found is None else set()
         others = {name: self._outside(link, bound - first if {link.base} == first else bound)
                   for name, link in made.items() if link is not None}  # fmt: skip
@@ -115,7 +116,7 @@ class Kinship(Gradients):
     def is_view_chain(self, node: ast.expr) -> bool:
         """True for `x[1]`, `x.t()`: a view of a name's tensor saves nothing for backward."""
         link = chain(node, self)
-        writes = any(isinstance(n, ast.Attribute) and n.attr.endswith("_") for n in ast.walk(node))
+        writes = any(isinstance(n, ast.Attribute) and n.attr.endswith("_") for n in walk(node))
         return link is not None and bool(link.steps) and not writes
 
     def glance(self, node: ast.expr) -> Value:
@@ -214,4 +215,4 @@ class Kinship(Gradients):
 
 def _root(node: ast.expr, name: str) -> ast.expr:
     """The first mention of a name in an expression that begins with it."""
-    return next(n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == name)
+    return next(n for n in walk(node) if isinstance(n, ast.Name) and n.id == name)

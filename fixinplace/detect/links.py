@@ -25,6 +25,7 @@ from fixinplace.detect.liveness import Names, loads
 from fixinplace.detect.steady import Kinds, Steady, steady
 from fixinplace.detect.values import Kind
 from fixinplace.model import Holder, View
+from fixinplace.walking import walk
 
 _PROPERTIES = ("T", "mT", "H", "mH", "real", "imag")
 _MAY_COPY = ("reshape", "flatten", "ravel", "reshape_as", "as_strided")
@@ -183,7 +184,7 @@ def _operands(
 
 def _reads(node: ast.expr) -> Names:
     """The names, and the attributes of names, that an expression reads."""
-    return loads(node) | {dotted(n) for n in ast.walk(node) if isinstance(n, ast.Attribute)} - {""}
+    return loads(node) | {dotted(n) for n in walk(node) if isinstance(n, ast.Attribute)} - {""}
 
 
 # --- the state

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
+from fixinplace.walking import walk
+
 Names = frozenset[str]
 EMPTY: Names = frozenset()
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -31,20 +33,20 @@ class _Exits:
 
 def loads(node: ast.AST) -> Names:
     """Every name that is read anywhere inside a node, nested functions included."""
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    return frozenset(n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
 
 
 def stores(node: ast.AST) -> Names:
     """Every name that is bound anywhere inside a node."""
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return frozenset(n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
 
 
 def captured(body: Iterable[ast.stmt]) -> Names:
     """Names read by functions, lambdas, classes or generators defined inside these statements."""
     found: set[str] = set()
     for statement in body:
-        consumed = {id(a) for n in ast.walk(statement) if _consumes(n) for a in n.args}
-        for node in ast.walk(statement):
+        consumed = {id(a) for n in walk(statement) if _consumes(n) for a in n.args}
+        for node in walk(statement):
             if isinstance(node, _SCOPES):
                 found |= loads(node) | declared([node])
             elif isinstance(node, ast.GeneratorExp) and id(node) not in consumed:
@@ -59,7 +61,7 @@ def _consumes(node: ast.AST) -> TypeGuard[ast.Call]:
 
 def declared(body: Iterable[ast.AST]) -> Names:
     """Names that these statements declare `global` or `nonlocal`."""
-    nodes = (n for s in body for n in ast.walk(s) if isinstance(n, (ast.Global, ast.Nonlocal)))
+    nodes = (n for s in body for n in walk(s) if isinstance(n, (ast.Global, ast.Nonlocal)))
     return frozenset(name for node in nodes for name in node.names)
 
 

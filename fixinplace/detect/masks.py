@@ -6,6 +6,7 @@ import ast
 
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.values import Kind
+from fixinplace.walking import walk
 
 _TESTS = ("isnan", "isinf", "isfinite", "isneginf", "isposinf", "signbit")
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
@@ -22,7 +23,7 @@ def same_shape(frame: Frame, target: ast.Subscript) -> bool:
 
 def masked_name(frame: Frame, node: ast.expr) -> str | None:
     """The name of the tensor that a boolean tensor is made from elementwise, if it certainly has its shape."""
-    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
     return next((name for name in sorted(names) if frame.lookup(name).tensor and _from(frame, node, name)), None)
 
 

@@ -18,6 +18,8 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from fixinplace.walking import walk
+
 _DTYPES = re.compile(
     r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf|numpy"
 )
@@ -63,7 +65,7 @@ def reshapes(text: str) -> bool:
 
 def names(tree: ast.AST) -> Iterator[str]:
     """Whatever a file calls something by: names, attributes, imports, and texts that may name a dtype."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 yield name

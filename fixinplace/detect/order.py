@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from fixinplace.walking import children, walk
+
 _LAZY = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def parents(root: ast.AST) -> dict[int, ast.AST]:
     """Map from the identity of every node below `root` to its parent."""
-    return {id(child): node for node in ast.walk(root) for child in ast.iter_child_nodes(node)}
+    return {id(child): node for node in walk(root) for child in children(node)}
 
 
 def chain(node: ast.AST, root: ast.AST, above: dict[int, ast.AST]) -> Iterator[tuple[ast.AST, ast.AST]]:
@@ -78,7 +80,7 @@ def _before(child: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
         case ast.Dict(keys=keys, values=values):
             order = [n for pair in zip(keys, values, strict=True) for n in pair if n is not None]
         case _:
-            order = list(ast.iter_child_nodes(parent))
+            order = list(children(parent))
     for node in order:
         if node is child:
             return

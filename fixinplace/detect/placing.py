@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fixinplace import catalogue
 from fixinplace.detect.index import dotted
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
+from fixinplace.walking import children, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.frame import Program
@@ -123,8 +124,8 @@ _LOOKS = ("isinstance", "hasattr", "type", "len", "print", "str", "issubclass", 
 
 def goes_through(tree: ast.Module) -> bool:
     """True if a file reaches parts of modules in a way that may call them, and not only to see what they are."""
-    above = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    for node in ast.walk(tree):
+    above = {id(child): node for node in walk(tree) for child in children(node)}
+    for node in walk(tree):
         match node:
             case ast.Attribute(attr="_modules"):
                 return True
@@ -138,12 +139,12 @@ def _only_looks(call: ast.Call, above: Mapping[int, ast.AST]) -> bool:
     """True for `for m in self.modules():` where `m` is never called, bound to another name or handed on."""
     match above.get(id(call)):
         case ast.For(iter=source, target=target, body=body) if source is call:
-            nodes = [node for statement in body for node in ast.walk(statement)]
+            nodes = [node for statement in body for node in walk(statement)]
         case ast.comprehension(iter=source, target=target) as each if source is call:
-            nodes = list(ast.walk(above[id(each)]))
+            nodes = list(walk(above[id(each)]))
         case _:
             return False
-    names = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+    names = {node.id for node in walk(target) if isinstance(node, ast.Name)}
     used = [n for n in nodes if isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)]
     return all(_is_look(node, above.get(id(node))) for node in used)
 

@@ -17,6 +17,7 @@ from fixinplace.detect.usage import decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.detect.words import whole_file
 from fixinplace.source import Text
+from fixinplace.walking import walk
 
 _ROUNDS = 4
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
@@ -50,9 +51,7 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
 
 def _has_hooks(tree: ast.Module) -> bool:
     """True if anything in the file is named after hooks."""
-    named = (
-        getattr(node, "attr", "") or getattr(node, "name", "") or getattr(node, "id", "") for node in ast.walk(tree)
-    )
+    named = (getattr(node, "attr", "") or getattr(node, "name", "") or getattr(node, "id", "") for node in walk(tree))
     return any("hook" in name.lower() for name in named if isinstance(name, str))
 
 
@@ -85,7 +84,7 @@ def _class(program: Program, info: ClassInfo) -> None:
 
 def _registered(info: ClassInfo) -> None:
     """Buffers and parameters that are registered by name."""
-    for node in ast.walk(info.node):
+    for node in walk(info.node):
         match node:
             case ast.Call(func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(name)), *_]):
                 info.attrs.setdefault(name, tensor(3, False))
@@ -170,7 +169,7 @@ def _outer(enclosing: Statements) -> dict[str, Value]:
 
 def _nested(program: Program, frame: Statements, info: ClassInfo | None) -> None:
     for name, function in frame.nested.items():
-        if any(function is statement for s in frame.body for statement in ast.walk(s)):
+        if any(function is statement for s in frame.body for statement in walk(s)):
             full = f"{frame.place.name}.{name}"
             _function(program, function, ("", full), info, full, frame)
 

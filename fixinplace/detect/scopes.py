@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from fixinplace.detect.liveness import Function, Names, declared
+from fixinplace.walking import children, walk
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -29,9 +30,9 @@ def bindings(body: Iterable[ast.AST]) -> Iterator[str]:
             case ast.MatchMapping(rest=str(name)):
                 yield name
         if isinstance(node, _COMPREHENSIONS):
-            yield from (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+            yield from (n.target.id for n in walk(node) if isinstance(n, ast.NamedExpr))
         else:
-            yield from bindings(ast.iter_child_nodes(node))
+            yield from bindings(children(node))
 
 
 def definitions(body: Iterable[ast.AST]) -> Iterator[str]:
@@ -40,7 +41,7 @@ def definitions(body: Iterable[ast.AST]) -> Iterator[str]:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             yield node.name
         elif not isinstance(node, ast.expr):
-            yield from definitions(ast.iter_child_nodes(node))
+            yield from definitions(children(node))
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -49,7 +50,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 def redefined(body: list[ast.stmt]) -> Names:
     """Names of functions and classes of this scope that something else is, or may be, bound to as well."""
     count = Counter(bindings(body))
-    elsewhere = declared(n for s in body for n in ast.walk(s) if isinstance(n, (*_FUNCTIONS, ast.ClassDef)))
+    elsewhere = declared(n for s in body for n in walk(s) if isinstance(n, (*_FUNCTIONS, ast.ClassDef)))
     return frozenset(name for name in definitions(body) if count[name] > 1) | elsewhere
 
 
@@ -69,13 +70,13 @@ def _classes(body: Iterable[ast.AST]) -> set[str]:
         if isinstance(node, ast.ClassDef):
             found.add(node.name)
         elif not isinstance(node, (*_FUNCTIONS, ast.expr)):
-            found |= _classes(ast.iter_child_nodes(node))
+            found |= _classes(children(node))
     return found
 
 
 def ambiguous(tree: ast.Module) -> Names:
     """Names of classes that several definitions in the file share, in whatever scopes."""
-    everywhere = Counter(n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef))
+    everywhere = Counter(n.name for n in walk(tree) if isinstance(n, ast.ClassDef))
     module = Counter(bindings(tree.body))
     own = _classes(tree.body)
     return frozenset(n for n, times in everywhere.items() if times > 1 or (n not in own and module[n]))

@@ -11,6 +11,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.values import UNKNOWN, Dtype, Kind, Value, tensor
+from fixinplace.walking import remembered, walk
 
 _TENSORS = frozenset(
     "view permute unsqueeze squeeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten"
@@ -213,6 +214,7 @@ class _Scores(ast.NodeVisitor):
         self.generic_visit(node)
 
 
+@remembered
 def usage(function: Function) -> dict[str, Value]:
     """What the parameters of a function must be by what is done with them; only those with enough evidence."""
     found: dict[str, Value] = {}
@@ -244,10 +246,11 @@ def numbers(methods: Iterable[Function]) -> dict[str, Value]:
     }
 
 
+@remembered
 def compared_with_marks(function: Function) -> set[str]:
     """Names that the function compares with the number of a token or a class: `x.ne(pad_idx)`, `x == self.eos`."""
     found = set[str]()
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="eq" | "ne"), args=[mark]):
                 found |= {name} if dotted(mark).endswith(_MARKS) else set()
@@ -258,9 +261,9 @@ def compared_with_marks(function: Function) -> set[str]:
 
 def indexes_with(function: Function, name: str) -> bool:
     """True if the function takes elements of something at what the parameter says."""
-    for node in ast.walk(function):
+    for node in walk(function):
         match node:
-            case ast.Subscript(slice=index) if any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(index)):
+            case ast.Subscript(slice=index) if any(isinstance(n, ast.Name) and n.id == name for n in walk(index)):
                 return True
             case ast.Call(func=ast.Attribute(attr=attr), args=args) if attr in _INDEXED:
                 if any(isinstance(a, ast.Name) and a.id == name for a in args):

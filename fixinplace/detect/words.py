@@ -16,10 +16,12 @@ from collections.abc import Iterator, Mapping
 from fixinplace.detect.anatomy import looks
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
+from fixinplace.walking import children, walk
 
 _HOOKS = "the file registers forward hooks, which may keep a module's output"
 _INTERCEPTS = "the file intercepts torch's operations"
 _PACKS = "the file hooks saved tensors, which switches torch's own check off"
+_AGAIN = "the file uses checkpointing, which switches torch's own check off"
 _WORDS = {
     "autocast": "the file uses autocast, which mixes dtypes",
     "set_default_dtype": "the file changes the default dtype",
@@ -35,6 +37,7 @@ _WORDS = {
     "save_on_cpu": _PACKS,
     "set_submodule": "the file replaces parts of modules by name",
     "register_module": "the file replaces parts of modules by name",
+    "__setattr__": "the file sets attributes by name",
     "as_subclass": "the file makes tensors of other classes",
     "assertRaises": "the file expects errors",
     "assertRaisesRegex": "the file expects errors",
@@ -72,18 +75,18 @@ Parents = Mapping[int, ast.AST]
 
 def parents(tree: ast.AST) -> Parents:
     """Parent of every node below `tree`, by identity."""
-    return {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    return {id(child): node for node in walk(tree) for child in children(node)}
 
 
 def whole_file(tree: ast.Module) -> Iterator[str]:
     """Reasons why nothing in the file may be called safe; see Note [Words of a file]."""
     above = parents(tree)
     imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
-    used = {id(node): name for node in ast.walk(tree) for name in _words(node, imports, above)}
+    used = {id(node): name for node in walk(tree) for name in _words(node, imports, above)}
     yield from (_WORDS[name] for name in used.values() if name in _WORDS)
     yield from _libraries(tree)
     yield from _switches(tree, used)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         yield from _statement(node, imports)
         if isinstance(node, ast.Attribute):
             yield from _attribute(node, above)
@@ -112,7 +115,7 @@ def _libraries(tree: ast.Module) -> Iterator[str]:
     """What the file imports, or reaches through a module that it imports."""
     imports = dict(all_imports(tree))
     paths = {*imports.values()}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Attribute) and (path := dotted(node)):
             head, _, rest = path.partition(".")
             paths.add(f"{imports.get(head, head)}.{rest}")
@@ -133,7 +136,7 @@ def _is_looked_up(node: ast.Constant, above: Parents) -> bool:
 
 def _switches(tree: ast.Module, used: Mapping[int, str]) -> Iterator[str]:
     plain: set[int] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, (ast.With, ast.AsyncWith)):
             plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
         elif isinstance(node, Function):
@@ -159,7 +162,7 @@ def _is_apart(statement: ast.stmt) -> bool:
     """True for a statement whose errors are none of torch's: imports, and what only builtins are called in."""
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return True
-    nodes = list(ast.walk(statement))
+    nodes = list(walk(statement))
     called = [_called(node.func) for node in nodes if isinstance(node, ast.Call)]
     computed = any(isinstance(node, (ast.BinOp, ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom)) for node in nodes)
     return not computed and all(name in _PLAIN_CALLS or name.split(".")[0] in _STDLIB for name in called)
@@ -198,6 +201,8 @@ def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
         yield "the file replaces parts of modules by name"
     if node.attr == "__dict__" and not is_only_read(node, above):
         yield "the file reaches into `__dict__`"
+    if node.attr in ("__setattr__", "__delattr__"):
+        yield "the file sets attributes by name"
     if "_hooks" in node.attr:
         yield "the file reaches into hooks"
 
@@ -225,26 +230,27 @@ def _call(node: ast.Call, imports: Mapping[str, str]) -> Iterator[str]:
     name = dotted(node.func).rsplit(".", 1)[-1]
     if isinstance(node.func, ast.Attribute) and node.func.attr == "stride":
         yield "the file looks at memory layouts"
-    if imports.get(name, name) in _BY_TEXT and any(
-        isinstance(a, ast.Constant) and a.value in ("stride", "is_contiguous") for a in node.args
-    ):
+    texts = [a.value for a in node.args if isinstance(a, ast.Constant)] if imports.get(name, name) in _BY_TEXT else []
+    if "stride" in texts or "is_contiguous" in texts:
         yield "the file looks at memory layouts"
+    if "checkpoint" in texts or "torch.utils.checkpoint" in texts:
+        yield _AGAIN
 
 
 def _checkpoints(tree: ast.Module) -> Iterator[str]:
     """Functions that run others again for backward, by the names that the field gives them."""
     reached = {name for name, full in all_imports(tree) if "checkpoint" in full and _is_framework(full)}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Call(func=func):
                 path = dotted(func) or (func.attr if isinstance(func, ast.Attribute) else "")
                 last, first = path.rsplit(".", 1)[-1], path.split(".")[0]
                 if _CHECKPOINTS.fullmatch(last) or first in reached or ".checkpoint." in path:
-                    yield "the file uses checkpointing, which switches torch's own check off"
+                    yield _AGAIN
             case ast.Name(id=name, ctx=ast.Load()) if name in reached:
-                yield "the file uses checkpointing, which switches torch's own check off"
+                yield _AGAIN
             case ast.Constant(value=str(text)) if "utils.checkpoint" in text:
-                yield "the file uses checkpointing, which switches torch's own check off"
+                yield _AGAIN
 
 
 def _is_framework(path: str) -> bool:

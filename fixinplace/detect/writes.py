@@ -17,6 +17,7 @@ from fixinplace.detect.order import runs_first
 from fixinplace.detect.roles import Roles, add_hazard
 from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
+from fixinplace.walking import walk
 
 _TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims squeeze unsqueeze detach".split())
 """Writers of metadata after which the elements still lie next to each other."""
@@ -97,8 +98,8 @@ class Writes(Roles):
         """Names that may be read once the write has happened, in the same statement or later."""
         if isinstance(node, ast.AugAssign) or self.root is node:
             return self.later
-        inside = {id(n) for n in ast.walk(node)}
-        same = (n for n in ast.walk(self.root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+        inside = {id(n) for n in walk(node)}
+        same = (n for n in walk(self.root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
         if isinstance(node, ast.Subscript):
             return self.later
         return self.later | frozenset(n.id for n in same if id(n) not in inside)
@@ -139,14 +140,14 @@ class Writes(Roles):
                 add_hazard(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
         if overlap(self.iterating, written.memory) and not written.iterated:
             add_hazard(seen, "loop-variable", "a loop is going over rows of the same tensor")
-        for memory in written.memory:
+        for memory in sorted(written.memory, key=lambda m: (m.origin, m.label, m.index)):
             for held, marks in self.state.escapes.items():
                 for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
                     if mark.sentence in {f"`{name}` holds it" for name in (own, *(kin or ()))}:
                         continue
                     _note(seen, mark.refusal, mark.sentence)
             self._origin(seen, memory, own)
-        for memory in written.maybe:
+        for memory in sorted(written.maybe, key=lambda m: (m.origin, m.label, m.index)):
             self._perhaps(seen, memory, own)
 
     def _perhaps(self, seen: Observation, memory: Memory, own: str) -> None:
@@ -154,7 +155,7 @@ class Writes(Roles):
         if memory.origin is not Origin.ALLOCATED:
             seen.doubts[f"the tensor may be the one that was passed in as {memory.label}"] = None
         for held, marks in self.state.escapes.items():
-            for mark in marks if memory.overlaps(held) else ():
+            for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
                 seen.doubts[mark.sentence] = None
         for name, value in self.state.attrs.items():
             if name != own and overlap(value.memory | value.maybe, frozenset((memory,))):

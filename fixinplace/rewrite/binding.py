@@ -25,6 +25,7 @@ from fixinplace.detect.order import always_runs, chain, parents, runs_first
 from fixinplace.model import Refused
 from fixinplace.rewrite.reads import mentions, stores, walrus
 from fixinplace.rewrite.setting import Setting
+from fixinplace.walking import forgetting, walk
 
 
 class Bind(enum.Enum):
@@ -136,7 +137,7 @@ def _move_earlier_ones_too(writes: Sequence[Write], decided: dict[ast.Call, Bind
     for number in range(max(hoisted, default=0)):
         write = writes[number]
         later = [writes[n] for n in hoisted if n > number]
-        inside = any(write.node is part for other in later for part in ast.walk(other.node))
+        inside = any(write.node is part for other in later for part in walk(other.node))
         chained = any(w.operand is write.node for w in writes)
         if decided[write.node] is Bind.HERE and write.target is not None and not inside and not chained:
             decided[write.node] = Bind.HOIST
@@ -160,7 +161,7 @@ def _first(write: Write, root: ast.AST, moved: list[ast.AST]) -> bool:
     names = {id(memo[id(m)]) for m in moved if id(m) in memo}
     node = memo[id(write.node)]
     assert isinstance(node, ast.Call)
-    return runs_first(node, _Names(names).visit(twin), write.target or "")
+    return runs_first(node, forgetting(_Names(names).visit(twin)), write.target or "")
 
 
 class _Names(ast.NodeTransformer):

@@ -32,6 +32,7 @@ from fixinplace.rewrite.reads import is_fresh, mentions, parse, stores, walrus
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement
 from fixinplace.rewrite.values import operand, rest
+from fixinplace.walking import walk
 
 _ACTS = ast.Call | ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr
 
@@ -174,5 +175,5 @@ def _base(target: ast.expr) -> str:
 
 def _computes_nothing(opened: Statement, target: cst.BaseExpression) -> None:
     tree = parse(assigned("_", opened.code(target)))
-    if any(isinstance(node, _ACTS) for node in ast.walk(tree)):
+    if any(isinstance(node, _ACTS) for node in walk(tree)):
         raise Refusal("evaluation-order", "the index is computed before the value, and both read the target")

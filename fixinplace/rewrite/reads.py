@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
+from fixinplace.walking import children, walk
 
 
 def parse(text: str) -> ast.Module:
@@ -29,7 +30,7 @@ def mentions(target: str, node: ast.AST, skip: ast.AST | None = None) -> bool:
 def walrus(target: str, node: ast.AST) -> ast.NamedExpr | None:
     """An assignment expression in `node` that binds the first name of `target`."""
     names = [one.partition(".")[0] for one in target.split(", ")]
-    return next((n for n in ast.walk(node) if isinstance(n, ast.NamedExpr) and n.target.id in names), None)
+    return next((n for n in walk(node) if isinstance(n, ast.NamedExpr) and n.target.id in names), None)
 
 
 def stores(target: str, node: ast.AST) -> bool:
@@ -37,7 +38,7 @@ def stores(target: str, node: ast.AST) -> bool:
     names = [name for one in target.split(", ") for name in (one, one.partition(".")[0])]
     return any(
         isinstance(n, ast.Name | ast.Attribute) and not isinstance(n.ctx, ast.Load) and dotted(n) in names
-        for n in ast.walk(node)
+        for n in walk(node)
     )
 
 
@@ -90,7 +91,7 @@ def _operands(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Dict(keys=keys, values=values):
             yield from (n for pair in zip(keys, values, strict=True) for n in pair if n is not None)
         case _:
-            yield from ast.iter_child_nodes(node)
+            yield from children(node)
 
 
 def _reads(target: str, name: str, called: bool) -> bool:
@@ -116,5 +117,5 @@ def _read(node: ast.AST, skip: ast.AST | None) -> Iterator[tuple[str, bool]]:
             return
         case ast.Attribute() if dotted(node):
             return
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _read(child, skip)

@@ -17,6 +17,7 @@ from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.setting import joint
 from fixinplace.rewrite.slots import FUNCTIONS, KEEPING_NOTHING, own_nodes
 from fixinplace.source import Text
+from fixinplace.walking import walk
 
 _NAMES = ("i", "index", "row_index")
 
@@ -33,7 +34,7 @@ class Rows:
 def rows(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Rows]:
     """The loops over rows that can go by index; see Note [Rows by index]."""
     wanted = {one.site.statement: one for one in found if _is_row(one)}
-    scopes = [tree, *(n for n in ast.walk(tree) if isinstance(n, FUNCTIONS))] if wanted else []
+    scopes = [tree, *(n for n in walk(tree) if isinstance(n, FUNCTIONS))] if wanted else []
     for scope, node in ((each, node) for each in scopes for node in own_nodes(each)):
         match node:
             case ast.For(target=ast.Name(id=row), iter=ast.Name(id=whole), body=[only], orelse=[]):
@@ -53,8 +54,8 @@ def _is_row(found: Found) -> bool:
 
 def _edits(part: Text, scope: ast.AST, loop: ast.For, row: str, whole: str) -> tuple[Edit, ...] | None:
     """The clone, the header and the row that is written; None if the names are used in ways that forbid it."""
-    names = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == row]
-    inside = [n for n in ast.walk(loop.body[0]) if isinstance(n, ast.Name)]
+    names = [n for n in walk(scope) if isinstance(n, ast.Name) and n.id == row]
+    inside = [n for n in walk(loop.body[0]) if isinstance(n, ast.Name)]
     written = [n for n in inside if n.id == row]
     index = next((name for name in _NAMES if re.search(rf"\b{name}\b", part.text) is None), None)
     start = part.span(loop).start

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fixinplace.model import Span
 from fixinplace.source import Text
+from fixinplace.walking import children, walk
 
 Compound = (
     ast.If | ast.While | ast.For | ast.AsyncFor | ast.With | ast.AsyncWith | ast.Match
@@ -41,7 +42,7 @@ def settings(part: Text, tree: ast.Module, wanted: Iterable[Span]) -> dict[Span,
     spans = set(wanted)
     lines = {part.position(span.start)[0] for span in spans}
     found: dict[Span, Setting] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, Compound):
             candidates = ((e, node) for e in _headers(node) if e.lineno in lines)
             found |= {part.span(e): _header(part, e, owner) for e, owner in candidates if part.span(e) in spans}
@@ -63,7 +64,7 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
 
 def _headers(node: Compound) -> Iterator[ast.expr]:
     """Expressions of a compound statement that stand outside its bodies."""
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         match child:
             case ast.expr():
                 yield child

@@ -24,6 +24,7 @@ from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.reads import is_new
 from fixinplace.rewrite.setting import joint
 from fixinplace.source import Text
+from fixinplace.walking import children, walk
 
 KEEPING_NOTHING = frozenset(
     "Tensor.__setitem__ Tensor.__iadd__ Tensor.__isub__ Tensor.__imul__ Tensor.__itruediv__ Tensor.add_ Tensor.sub_"
@@ -53,7 +54,7 @@ class Slots:
 def slots(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slots]:
     """The tensors whose stores in loops can stay as they are; see Note [Clones of what is read]."""
     wanted = [one for one in found if _is_store(one) and one.facts.in_loop and not one.facts.hazards]
-    for scope in [tree, *(n for n in ast.walk(tree) if isinstance(n, FUNCTIONS))]:
+    for scope in [tree, *(n for n in walk(tree) if isinstance(n, FUNCTIONS))]:
         inside = [one for one in found if _owner(part, tree, one) is scope] if wanted else []
         for name in dict.fromkeys(one.site.target for one in wanted if one in inside):
             sites = [one for one in inside if one.site.target == name]
@@ -63,7 +64,7 @@ def slots(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slot
 
 def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a function or module that belong to no function inside it."""
-    for child in ast.iter_child_nodes(scope):
+    for child in children(scope):
         yield child
         if not isinstance(child, _SCOPES):
             yield from own_nodes(child)
@@ -82,13 +83,13 @@ def _is_hindered(found: Found) -> bool:
 
 def _owner(part: Text, tree: ast.Module, found: Found) -> ast.AST:
     """The innermost function around a site, else the module."""
-    around = [n for n in ast.walk(tree) if isinstance(n, FUNCTIONS) and part.span(n).contains(found.site.span)]
+    around = [n for n in walk(tree) if isinstance(n, FUNCTIONS) and part.span(n).contains(found.site.span)]
     return max(around, key=lambda n: part.span(n).start, default=tree)
 
 
 def _own_code(tree: ast.Module) -> frozenset[str]:
     """Names of the functions and methods of the file: what is passed to them may be written, there or further on."""
-    return frozenset(n.name for n in ast.walk(tree) if isinstance(n, FUNCTIONS))
+    return frozenset(n.name for n in walk(tree) if isinstance(n, FUNCTIONS))
 
 
 def _module_writes(found: Sequence[Found]) -> bool:
@@ -139,15 +140,15 @@ class _Slots:
         yield Slots(found, tuple(edits), tuple(dict.fromkeys(told)))
 
     def _names(self) -> list[ast.Name]:
-        return [n for n in ast.walk(self.scope) if isinstance(n, ast.Name) and n.id == self.name]
+        return [n for n in walk(self.scope) if isinstance(n, ast.Name) and n.id == self.name]
 
     def _made(self) -> ast.Assign | None:
         """The one statement that binds the name, if no other scope sees it."""
         bound = [n for n in self._names() if isinstance(n.ctx, ast.Store | ast.Del)]
         if len(bound) != 1 or not isinstance(self.scope, FUNCTIONS):
             return None
-        inner = (n for n in ast.walk(self.scope) if isinstance(n, (*_SCOPES, ast.JoinedStr)) and n is not self.scope)
-        if any(isinstance(m, ast.Name) and m.id == self.name for n in inner for m in ast.walk(n)):
+        inner = (n for n in walk(self.scope) if isinstance(n, (*_SCOPES, ast.JoinedStr)) and n is not self.scope)
+        if any(isinstance(m, ast.Name) and m.id == self.name for n in inner for m in walk(n)):
             return None
         statement = self.above[id(bound[0])]
         return statement if isinstance(statement, ast.Assign) and statement.targets == bound else None

@@ -15,6 +15,10 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"fixinplace {__version__}")
         return
+    if sys.argv[1:] == ["lsp"]:  # an editor waits: nothing is imported that the server does not need
+        from fixinplace.lsp.start import main as serve
+
+        sys.exit(serve())
     from fixinplace import cli
 
     sys.setrecursionlimit(max(_DEEPEST, sys.getrecursionlimit()))

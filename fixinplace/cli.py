@@ -147,6 +147,14 @@ def rule(key: Annotated[str | None, typer.Argument(metavar="[CODE|NAME]", help="
     _exit_with(lambda console: run_rule(key, console))
 
 
+@app.command()
+def lsp() -> None:
+    """Serve an editor on standard input and output; `pip install 'fixinplace[lsp]'` brings what that needs."""
+    from fixinplace.lsp.start import main as serve
+
+    raise typer.Exit(serve())
+
+
 def _selection(
     paths: list[str] | None,
     select: list[str] | None,

@@ -188,6 +188,18 @@ def _imports(folder: Path) -> frozenset[bytes]:
     return frozenset(found)
 
 
+def of_text(path: str, text: str, on_disk: bool) -> source.Source:
+    """The source of a text that an editor holds; on_disk: it belongs to the file at `path`, which others may import."""
+    data = text.encode(errors="surrogatepass")
+    imported = on_disk and "torch" in text and is_imported(Path(path))
+    return source.Source(path, data, "utf-8", b"", source.Text(text), imported)
+
+
+def forget() -> None:
+    """Look at the imports of folders again: files may have changed since."""
+    _imports.cache_clear()
+
+
 def read_stdin(path: str) -> source.Source | Problem:
     """The source that stands on standard input, under the name that the caller gave it."""
     try:

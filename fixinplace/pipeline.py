@@ -112,7 +112,8 @@ def _compile(text: str) -> None:
         compile(text, "<rewritten>", "exec", dont_inherit=True)
 
 
-def _compiles(text: str) -> bool:
+def compiles(text: str) -> bool:
+    """True if Python's compiler takes the text."""
     try:
         _compile(text)
     except SyntaxError:
@@ -278,7 +279,7 @@ _ROUNDS = 8
 
 def _settled(source: Source, analysis: Analysis, policy: Policy, prover: Prover | None) -> Result:
     result = choose_written(source, prove(source, analysis, policy, prover), policy)
-    if result.changed and _compiles(source.part.text):
+    if result.changed and compiles(source.part.text):
         _compile(result.text)
     return result
 

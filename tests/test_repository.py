@@ -116,6 +116,7 @@ STATIC = (
     "repair",
     "report",
     "commands",
+    "lsp",
     "model",
     "pipeline",
     "rounds",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -44,10 +44,14 @@ class Provers:
     """Hands out a prover per file; the one runner starts with the first proof and ends with `close`.
 
     sources: the files of this call, among which a script with a guard may be the probe of what it imports.
+    running: called before every run.
     """
 
-    def __init__(self, proving: Proving, sources: Sequence[Source] = ()) -> None:
+    def __init__(
+        self, proving: Proving, sources: Sequence[Source] = (), running: Callable[[], None] = lambda: None
+    ) -> None:
         self._proving = proving
+        self._tell = running
         self._sources = {Path(source.path).absolute(): source for source in sources}
         self._named: dict[tuple[Path, str], tuple[Probe, ...]] = {}
         self._runner: Runner | None = None
@@ -79,7 +83,7 @@ class Provers:
         from fixinplace.verify.runner import Runner
 
         if self._runner is None:
-            self._runner = Runner(Limits(seconds=self._proving.timeout), self._proving.allow_run)
+            self._runner = Runner(Limits(seconds=self._proving.timeout), self._proving.allow_run, running=self._tell)
         return self._runner
 
     def probes(self, source: Source, config: Config) -> tuple[Probe, ...]:

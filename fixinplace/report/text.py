@@ -22,7 +22,7 @@ def full(results: Sequence[Result]) -> Iterator[str]:
         for place, one in _entries(result):
             yield f"{place}  {_rule(one.rule)}  {one.message}"
             if isinstance(one, Finding):
-                yield from (f"  {line}" for line in _outcome(one, result.written))
+                yield from (f"  {line}" for line in outcome(one, result.written))
                 notes = [note for note in _notes(one) if note not in said]
                 yield from (f"  {shortened(note)}" for note in notes)
                 said.update(notes)
@@ -64,7 +64,8 @@ def _status(finding: Finding) -> str:
 # --- one outcome
 
 
-def _outcome(finding: Finding, written: frozenset[int]) -> Iterator[str]:
+def outcome(finding: Finding, written: frozenset[int]) -> Iterator[str]:
+    """What became of a finding; for a fix that is not `written`, also what to do about it."""
     outcome = finding.outcome
     if isinstance(outcome, Refused):
         yield f"refused {outcome.refusal}: {outcome.sentence}"

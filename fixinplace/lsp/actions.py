@@ -1,0 +1,242 @@
+"""What a document offers: actions on its findings, and on the whole of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lsprotocol import types
+
+from fixinplace import names, pipeline
+from fixinplace.lsp import culprits, edits, ignoring, proofs, wire
+from fixinplace.lsp.buffers import Buffer
+from fixinplace.lsp.client import Client
+from fixinplace.lsp.desk import Look, Page
+from fixinplace.lsp.diagnostics import Shown, diagnostic, shown
+from fixinplace.lsp.pages import Pages
+from fixinplace.model import Edit, Finding, Fix, Verdict
+from fixinplace.source import apply
+
+FIX_ALL = "source.fixAll.fixinplace"
+PROVE_ALL = "source.proveAll.fixinplace"
+REPAIR = "source.repair.fixinplace"
+KINDS = (types.CodeActionKind.QuickFix, FIX_ALL, PROVE_ALL, REPAIR)
+
+PROVE, EXPLAIN, REPAIR_COMMAND = "fixinplace.prove", "fixinplace.explain", "fixinplace.repair"
+
+Json = dict[str, Any]
+
+
+class NoEdit(Exception):
+    """There is no edit to give; the message is one sentence. stale: the text is no longer what was asked about."""
+
+    def __init__(self, message: str, *, stale: bool = False) -> None:
+        super().__init__(message)
+        self.stale = stale
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is asked for: a document, lines of it, and the kinds that are wanted (all, if empty)."""
+
+    page: Page
+    wanted: types.Range
+    only: Sequence[str]
+    client: Client
+    pages: Pages
+
+    @property
+    def buffer(self) -> Buffer:
+        """The text that the actions are for."""
+        return self.page.buffer
+
+    def wants(self, kind: str) -> bool:
+        """True if a kind, or one that contains it, is asked for."""
+        return not self.only or any(kind == each or kind.startswith(f"{each}.") or each == "" for each in self.only)
+
+
+def actions(offer: Offer) -> list[types.CodeAction]:
+    """All actions, those on findings first."""
+    found: list[types.CodeAction] = []
+    look = offer.page.fresh
+    if look is None or offer.page.gone:
+        return found
+    if offer.wants(types.CodeActionKind.QuickFix):
+        lines = offer.buffer.lines(offer.wanted)
+        for one in shown(offer.page):
+            if set(lines) & set(offer.buffer.lines(offer.buffer.range_of(one.span))):
+                found += _on_finding(offer, one)
+    if look.parsed:
+        found += _on_file(offer, look)
+    found += _on_traceback(offer)
+    return found
+
+
+def _on_finding(offer: Offer, one: Shown) -> Iterator[types.CodeAction]:
+    about = [diagnostic(offer.buffer, one, offer.pages)]
+    fix = one.finding.outcome
+    if isinstance(fix, Fix) and not one.stale:
+        yield from _fixing(offer, one.finding, fix, about)
+    rule = names.rule(one.finding.rule)
+    assert rule is not None
+    if not one.stale:
+        title = f"Ignore {rule.name} here, with a reason"
+        yield from _lazy(offer, title, types.CodeActionKind.QuickFix, {"do": "ignore", **_finding(one.finding)}, about)
+    yield _running(f"Explain {rule.name}", types.CodeActionKind.QuickFix, EXPLAIN, rule.code, about)
+
+
+def _fixing(offer: Offer, finding: Finding, fix: Fix, about: list[types.Diagnostic]) -> Iterator[types.CodeAction]:
+    kind, standing = types.CodeActionKind.QuickFix, _standing(fix, offer.page.proven)
+    key = proofs.key_of(finding)
+    assert key is not None
+    joint = _joint(offer.page, key)
+    if joint:
+        title = f"Apply the {joint} fixes that were proved together"
+        yield from _lazy(offer, title, kind, {"do": "joint"}, about, preferred=True)
+    if fix.ruling is None or fix.ruling.verdict is not Verdict.REFUTED:
+        good = standing in ("proved", "safe")
+        title = f"{_capital(fix.title)} ({standing})"
+        yield from _lazy(offer, title, kind, {"do": "fix", **_finding(finding)}, about, preferred=good and not joint)
+    if fix.ruling is None or fix.ruling.verdict is Verdict.UNPROVED:
+        ticket = _ticket(offer.buffer, wire.dump_key(key))
+        yield _running(f"Prove and apply: {fix.title}", kind, PROVE, ticket, about)
+
+
+def _standing(fix: Fix, proven: proofs.Proven | None) -> str:
+    """What the title says about a fix that would be applied by itself."""
+    ruling = fix.ruling
+    if ruling is None:
+        return "safe" if fix.safe and fix.parameter is None else "unsafe: not proved"
+    if ruling.verdict is Verdict.PROVED and proven is not None and not _by_itself(fix, proven):
+        return "safe" if fix.safe and fix.parameter is None else "unsafe: proved only together with others"
+    if ruling.verdict is Verdict.UNPROVED:
+        return f"unsafe: unproved, {ruling.reason}"
+    return ruling.verdict.value
+
+
+def _by_itself(fix: Fix, proven: proofs.Proven) -> bool:
+    return {key[3] for key in proven.written} == {fix.edits}
+
+
+def _joint(page: Page, key: proofs.Key) -> int:
+    """How many fixes were proved together with this one; 0 if it alone, or it was not."""
+    proven = page.proven
+    if proven is None or proven.before != page.buffer.part.text or key not in proven.written:
+        return 0
+    count = len({each[3] for each in proven.written})
+    return count if count > 1 else 0
+
+
+def _on_file(offer: Offer, look: Look) -> Iterator[types.CodeAction]:
+    fixes = pipeline.fixes(proofs.ruled(look.analysis, look.source.part.text, offer.page.proven).findings).values()
+    standing = [_standing(fix, None) for fix in fixes]
+    if offer.wants(FIX_ALL) and any(each in ("safe", "proved") for each in standing):
+        yield from _lazy(offer, "Fix all that is safe or proved in this file", FIX_ALL, {"do": "all"})
+    if offer.wants(PROVE_ALL) and fixes:
+        yield _running("Prove and apply all fixes in this file", PROVE_ALL, PROVE, _ticket(offer.buffer, None))
+    if offer.wants(REPAIR) and offer.buffer.path is not None and "__main__" in offer.buffer.part.text:
+        script = {"script": str(offer.buffer.path)}
+        yield _running("Run this script and find what breaks its backward", REPAIR, REPAIR_COMMAND, script)
+
+
+def _on_traceback(offer: Offer) -> Iterator[types.CodeAction]:
+    """On a selection that is, or holds, a traceback, wherever it was pasted."""
+    start, end = offer.buffer.offset(offer.wanted.start), offer.buffer.offset(offer.wanted.end)
+    selected = offer.buffer.part.text[start:end]
+    if offer.wants(types.CodeActionKind.QuickFix) and culprits.script_of(selected) is not None:
+        title, kind = "Find the culprit of this traceback", types.CodeActionKind.QuickFix
+        yield _running(title, kind, REPAIR_COMMAND, {"traceback": selected})
+
+
+def _running(
+    title: str, kind: str, command: str, argument: object, about: list[types.Diagnostic] | None = None
+) -> types.CodeAction:
+    """An action that is a command of the server."""
+    return types.CodeAction(title, kind, about, command=types.Command(title, command, arguments=[argument]))
+
+
+# --- edits, now or later
+
+
+def _lazy(
+    offer: Offer,
+    title: str,
+    kind: str,
+    data: Json,
+    about: list[types.Diagnostic] | None = None,
+    preferred: bool | None = None,
+) -> Iterator[types.CodeAction]:
+    """An action whose edit comes when it is chosen, or at once for a client that cannot ask for it."""
+    action = types.CodeAction(title, kind, about, preferred or None, data={**_ticket(offer.buffer, None), **data})
+    if offer.client.lazy:
+        yield action
+        return
+    with contextlib.suppress(NoEdit):  # then there is nothing to offer
+        yield resolved(action, offer.page, offer.client)
+
+
+def _finding(finding: Finding) -> Json:
+    return {"rule": finding.rule, "start": finding.site.span.start, "end": finding.site.span.end}
+
+
+def _ticket(buffer: Buffer, wanted: Json | None) -> Json:
+    """What a later request must name to get an edit: see Note [Stale]."""
+    return {"uri": buffer.uri, "version": buffer.version, "digest": buffer.digest, "wanted": wanted}
+
+
+def is_stale(ticket: Json, buffer: Buffer) -> bool:
+    """True if a ticket was made for another text."""
+    return bool(ticket.get("version") != buffer.version or ticket.get("digest") != buffer.digest)
+
+
+def resolved(action: types.CodeAction, page: Page, client: Client) -> types.CodeAction:
+    """The action with its edit; raises NoEdit, also where the text is not the one that the action was made for."""
+    data, look = action.data, page.fresh
+    assert isinstance(data, dict)
+    if look is None or is_stale(data, page.buffer) or not look.parsed:
+        raise NoEdit("the text has changed since the action was offered: ask again", stale=True)
+    made = _edits(data, page, look)
+    if not made:
+        raise NoEdit(_NOTHING[data["do"]])
+    action.edit = edits.workspace_edit(page.buffer, made, versioned=client.versioned)
+    return action
+
+
+_NOTHING = {
+    "fix": "the fix was refuted meanwhile, or Python's compiler does not take what it gives",
+    "joint": "the proof no longer holds for this text",
+    "all": "nothing is safe or proved any more",
+    "ignore": "no comment can stand on this line: it ends inside of a string or with a backslash, or has one already",
+}
+
+
+def _edits(data: Json, page: Page, look: Look) -> tuple[Edit, ...]:
+    if data["do"] == "all":
+        return proofs.safe_and_proved(look.source, look.holding.enabled, page.proven)
+    if data["do"] == "joint":
+        proven = page.proven
+        return proven.edits if proven is not None and proven.before == look.source.part.text else ()
+    place = data["rule"], data["start"], data["end"]
+    for finding in proofs.ruled(look.analysis, look.source.part.text, page.proven).findings:
+        if (finding.rule, finding.site.span.start, finding.site.span.end) == place:
+            if data["do"] == "ignore":
+                made = ignoring.edit(look.source.part, finding)
+                return (made,) if made is not None else ()
+            if isinstance(finding.outcome, Fix):
+                return _compiling(look, finding.outcome)
+    return ()
+
+
+def _compiling(look: Look, fix: Fix) -> tuple[Edit, ...]:
+    """A fix's edits, if Python's compiler takes the text they give (or did not take the one before)."""
+    before = look.source.part.text
+    if fix.ruling is not None and fix.ruling.verdict is Verdict.REFUTED:
+        return ()
+    works = pipeline.compiles(apply(before, list(fix.edits))) or not pipeline.compiles(before)
+    return fix.edits if works else ()
+
+
+def _capital(title: str) -> str:
+    return title[:1].upper() + title[1:]

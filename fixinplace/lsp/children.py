@@ -1,0 +1,131 @@
+"""Child processes that run the user's code for the editor: one at a time, told to end, and ended for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_LINE = 1 << 28
+"""Bytes of an answer at most."""
+_PATIENCE = 5.0
+"""Seconds that a child gets to end what it has started, once its standard input is closed."""
+
+
+class ChildFailed(Exception):
+    """A child did not answer; the message is one sentence."""
+
+
+@dataclass
+class Children:
+    """Asks children; `close` ends all of them."""
+
+    _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _running: list[asyncio.subprocess.Process] = field(default_factory=list)
+    _ending: set[asyncio.Task[None]] = field(default_factory=set)
+    closed: bool = False
+
+    async def ask(self, request: Json, folder: Path, told: Callable[[str], None]) -> Json:
+        """What a child answers; raises ChildFailed. Cancelling the call ends the child.
+
+        told: called with what the child is at.
+        """
+        async with self._busy:
+            if self.closed:
+                raise ChildFailed("the server is being shut down")
+            process = await self._start(folder)
+            try:
+                return await self._talk(process, request, told)
+            finally:
+                self._end(process)
+
+    async def _start(self, folder: Path) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "fixinplace.lsp.child",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=folder if folder.is_dir() else None,
+            env=_environment(),
+            start_new_session=True,
+            limit=_LINE,
+        )
+        self._running.append(process)
+        return process
+
+    async def _talk(self, process: asyncio.subprocess.Process, request: Json, told: Callable[[str], None]) -> Json:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        with contextlib.suppress(ConnectionError):  # a child that is gone already says so below
+            await process.stdin.drain()
+        while line := await process.stdout.readline():
+            answer: Json = json.loads(line)
+            if "progress" in answer:
+                told(str(answer["progress"]))
+            elif "failed" in answer:
+                raise ChildFailed(str(answer["failed"]))
+            else:
+                return answer
+        raise ChildFailed(_how(await process.wait()))
+
+    def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is not None:
+            process.stdin.close()  # which tells the child to end
+        task = asyncio.ensure_future(self._reap(process))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _reap(self, process: asyncio.subprocess.Process) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _PATIENCE)
+        finally:
+            _kill(process)
+            if process in self._running:
+                self._running.remove(process)
+
+    async def close(self) -> None:
+        """End every child, and wait until they are gone."""
+        self.closed = True
+        for process in self._running:
+            if process.stdin is not None:
+                process.stdin.close()
+        if self._running:
+            await asyncio.wait([asyncio.ensure_future(self._reap(process)) for process in list(self._running)])
+
+    def kill(self) -> None:
+        """End every child at once, without waiting."""
+        self.closed = True
+        for process in self._running:
+            _kill(process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a child's session: what it started in the same session goes too, also if the child itself is gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    """The editor's own, and where this package lies."""
+    package = str(Path(__file__).parents[2])
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != package]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, package])}
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"the child process was killed by {signal.Signals(-code).name}"
+    return f"the child process left without an answer (exit code {code})"

@@ -1,0 +1,237 @@
+"""What the user asks for by name: prove and apply, find the culprit, explain; the only things that run code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from fixinplace import files
+from fixinplace.lsp import actions, culprits, edits, hover, pages, proofs, wire
+from fixinplace.lsp.buffers import Buffer
+from fixinplace.lsp.children import ChildFailed
+from fixinplace.lsp.culprits import Culprit, Trace
+from fixinplace.lsp.desk import Look, Page
+from fixinplace.lsp.progress import Reporter, reported
+from fixinplace.lsp.proofs import Proven
+from fixinplace.lsp.protocol import Command
+from fixinplace.model import Verdict
+from fixinplace.source import Source
+
+if TYPE_CHECKING:
+    from fixinplace.lsp.server import Service
+
+Json = dict[str, Any]
+
+_CHANGED = "the text changed while it was being proved: nothing was applied"
+
+
+class Commands:
+    """The commands of one server."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.table: dict[str, Command] = {
+            actions.PROVE: self.prove,
+            actions.REPAIR_COMMAND: self.repair,
+            actions.EXPLAIN: self.explain,
+            hover.EVIDENCE: self.evidence,
+        }
+
+    # --- prove and apply
+
+    async def prove(self, arguments: list[Any], params: types.ExecuteCommandParams) -> Json:
+        """Prove one fix (`wanted`) or all of a document, show what came of it, apply what was asked for and proved."""
+        ticket = _object(arguments, "uri")
+        page = await self._service.desk.current(str(ticket.get("uri", "")))
+        if page is None or page.fresh is None:
+            return self._said("the document is not open", warning=True)
+        if "digest" in ticket and actions.is_stale(ticket, page.buffer):
+            return self._said("the text has changed since the action was offered: ask again", warning=True)
+        if not page.fresh.parsed:
+            return self._said("the text is not Python as it stands: nothing was run", warning=True)
+        buffer, wanted = page.buffer, ticket.get("wanted")
+        if wanted is not None and wire.read_key(wanted) not in map(proofs.key_of, page.fresh.analysis.findings):
+            return self._said("there is no such fix in this text", warning=True)
+        request = self._request(page, page.fresh, wanted)
+        token, create = params.work_done_token, self._service.client.progress
+        try:
+            progress = self._service.server.work_done_progress
+            async with reported(progress, "fixinplace: proving", token, create=create) as told:
+                answer = await self._asked(page, request, told)
+        except ChildFailed as error:
+            return self._said(f"nothing was proved: {error}", warning=True)
+        if answer is None or page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page:
+            return self._said(_CHANGED, warning=True)
+        proven = wire.read(answer)
+        page.proven = proofs.with_earlier(proven, page.proven)
+        await self._service.reshow(page)
+        return await self._delivered(page, buffer, proven)
+
+    def _request(self, page: Page, look: Look, wanted: Json | None) -> Json:
+        """What the child is told: this buffer, then the other open ones, whose texts a run sees as well."""
+        others = [p.buffer for p in self._service.desk.pages.values() if p is not page and p.buffer.is_python]
+        settings = look.holding.settings
+        opened = [_opened(look.buffer), *(_opened(other) for other in others if other.path is not None)]
+        return {
+            "do": "prove",
+            "open": opened,
+            "wanted": wanted,
+            "enabled": sorted(look.holding.enabled),
+            "probe": list(settings.probe),
+            "config": str(look.holding.folder / settings.config) if settings.config else "",
+            "timeout": settings.timeout,
+            "allow_run": settings.allow_run,
+        }
+
+    async def _asked(self, page: Page, request: Json, told: Reporter) -> Json | None:
+        """The child's answer; None if the text has changed meanwhile, which ends the child."""
+        folder = self._service.root(page.buffer.path)
+        page.running = asking = asyncio.ensure_future(self._service.children.ask(request, folder, told))
+        buffer = page.buffer
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            changed = page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page
+            if asking.cancelled() and changed and not _is_cancelled():
+                return None
+            raise
+        finally:
+            page.running = None
+
+    async def _delivered(self, page: Page, buffer: Buffer, proven: Proven) -> Json:
+        """Apply what may be applied, and say what came of it."""
+        verdicts = Counter(ruling.verdict.value for ruling in proven.rulings.values())
+        ruling = proven.ruling
+        if proven.wanted is None:
+            said = ", ".join(f"{name} {count}" for name, count in sorted(verdicts.items())) or "there is nothing to fix"
+        elif ruling is None:
+            said = "nothing is known of it"
+        else:
+            said = hover.evidence(ruling)
+        if proven.wanted is not None and proven.wanted not in proven.written:
+            return self._said(f"{said}; not applied", proven, warning=True)
+        if proven.wanted is not None and not proven.alone():
+            lines = sorted({buffer.part.position(key[1])[0] for key in proven.written})
+            where = ", ".join(map(str, lines))
+            return self._said(f"{said}; proved only together with the fixes of lines {where}: apply those", proven)
+        if not proven.edits:
+            return self._said(said, proven)
+        if not await self._applied(page, buffer, proven):
+            return self._said(f"{said}; the editor did not apply it", proven, warning=True)
+        return self._said(f"{said}; applied", proven, applied=True)
+
+    async def _applied(self, page: Page, buffer: Buffer, proven: Proven) -> bool:
+        """Have the client apply the edits to the very version that was proved."""
+        client = self._service.client
+        if not client.apply or page.buffer is not buffer:
+            return False
+        edit = edits.workspace_edit(buffer, proven.edits, versioned=client.versioned)
+        proved = [r for r in proven.rulings.values() if r.verdict is Verdict.PROVED]
+        label = "fixinplace: proved" if proved else "fixinplace: safe"
+        answer = await self._service.server.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, label))
+        return answer.applied
+
+    def _said(self, text: str, proven: Proven | None = None, *, warning: bool = False, applied: bool = False) -> Json:
+        self._service.tell(f"fixinplace: {text}", warning=warning)
+        ruling = proven.ruling if proven is not None else None
+        return {"message": text, "applied": applied, "verdict": ruling.verdict.value if ruling is not None else None}
+
+    # --- find the culprit
+
+    async def repair(self, arguments: list[Any], params: types.ExecuteCommandParams) -> Json:
+        """Run a script under the tracer as `repair --explain` does, and show who wrote, who saved and who needed."""
+        asked = _object(arguments, "script")
+        script = asked.get("script") or culprits.script_of(str(asked.get("traceback", "")))
+        if not script and not asked.get("module"):
+            return self._said("name a script, or give a traceback that says which one ran", warning=True)
+        path, folder = self._located(str(script or ""), asked)
+        dirty = [p.buffer.path for p in self._service.desk.pages.values() if _is_dirty(p.buffer)]
+        if dirty:
+            names = ", ".join(sorted(each.name for each in dirty if each is not None))
+            return self._said(f"save {names} first: a script runs as it is on the disk", warning=True)
+        settings = self._service.projects.holding(path).settings
+        words = [*([str(path)] if script else []), *map(str, asked.get("arguments") or ())]
+        request = {"do": "repair", "module": asked.get("module"), "words": words, "allow_run": settings.allow_run}
+        request["timeout"] = settings.timeout
+        token, create = params.work_done_token, self._service.client.progress
+        try:
+            progress = self._service.server.work_done_progress
+            async with reported(progress, "fixinplace: running the script", token, create=create) as told:
+                document = await self._service.children.ask(request, folder, told)
+        except ChildFailed as error:
+            return self._said(f"no culprit found: {error}", warning=True)
+        found = culprits.read(document, folder)
+        await self._traced(found)
+        self._service.tell(f"fixinplace: {culprits.summary(document, found)}", warning=bool(found))
+        return {"message": culprits.summary(document, found), "document": document}
+
+    def _located(self, script: str, asked: Json) -> tuple[Path, Path]:
+        """A script's path, and the folder that it runs in: the one that is asked for, or that of the workspace."""
+        homes = [folder / script for folder in self._service.projects.folders]
+        path = Path(script) if Path(script).is_absolute() else next((p for p in homes if p.is_file()), Path(script))
+        folder = asked.get("cwd")
+        return path.absolute(), Path(str(folder)) if folder else self._service.root(path.absolute())
+
+    async def _traced(self, found: list[Culprit]) -> None:
+        """Show culprits where they are: in open documents; others are opened at the first one's line."""
+        opened = {page.buffer.path: page for page in self._service.desk.pages.values()}
+        for path, here in culprits.by_file(found).items():
+            page = opened.get(path)
+            if page is not None:
+                await self._service.desk.current(page.buffer.uri)
+                page.trace = Trace(page.buffer.part.text, here)
+                await self._service.reshow(page)
+        if found and found[0].spot.path not in opened:
+            await self._show_document(found[0].spot.path, found[0].spot.line)
+
+    async def _show_document(self, path: Path, line: int) -> bool:
+        if not self._service.client.show_document:
+            return False
+        place = types.Position(line - 1, 0)
+        shown = types.ShowDocumentParams(path.as_uri(), take_focus=True, selection=types.Range(place, place))
+        return (await self._service.server.window_show_document_async(shown)).success
+
+    # --- explain
+
+    async def explain(self, arguments: list[Any], _: types.ExecuteCommandParams) -> str | None:
+        """The page of a rule: in a document if the editor can show one, else in a message."""
+        rule = pages.rule_of(arguments[0]) if arguments else None
+        if rule is None:
+            self._service.tell("fixinplace: there is no such rule", warning=True)
+            return None
+        if not await self._show_document(self._service.pages.path(rule), 1):
+            self._service.tell(pages.short(rule))
+        return pages.text(rule)
+
+    async def evidence(self, arguments: list[Any], _: types.ExecuteCommandParams) -> None:
+        """What a proof rests on, which is what the lens carries."""
+        if arguments and isinstance(arguments[0], str):
+            self._service.tell(f"fixinplace: {arguments[0]}")
+
+
+def _opened(buffer: Buffer) -> Json:
+    path = buffer.path
+    return {"path": str(path) if path is not None else "-", "text": buffer.part.text, "on_disk": path is not None}
+
+
+def _object(arguments: list[Any], short: str) -> Json:
+    """The one argument of a command: an object, or a bare string for its most important field."""
+    first = arguments[0] if arguments else {}
+    return first if isinstance(first, dict) else {short: first}
+
+
+def _is_dirty(buffer: Buffer) -> bool:
+    """True if the disk has another text than the editor."""
+    if buffer.path is None or not buffer.is_python:
+        return False
+    saved = files.read(str(buffer.path))
+    return not isinstance(saved, Source) or saved.part.text != buffer.part.text
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -11,6 +11,7 @@ from fixinplace.lsp import proofs
 from fixinplace.lsp.buffers import Buffer
 from fixinplace.lsp.culprits import Culprit, Spot
 from fixinplace.lsp.desk import Page
+from fixinplace.lsp.moved import Moved
 from fixinplace.lsp.pages import Pages
 from fixinplace.model import Finding, Fix, Problem, Refused, Span, Verdict
 from fixinplace.pipeline import counts
@@ -38,32 +39,13 @@ def shown(page: Page) -> list[Shown]:
         return [Shown(finding, finding.site.span) for finding in analysis.findings if counts(finding)]
     if page.good is None:
         return []
-    moved = _Moved(page.good.source.part.text, look.source.part.text)
+    moved = Moved(page.good.source.part.text, look.source.part.text)
     found = []
     for finding in page.good.analysis.findings:
         span = moved.span(finding.site.span) if counts(finding) else None
         if span is not None:
             found.append(Shown(finding, span, stale=True))
     return found
-
-
-class _Moved:
-    """Where spans of one text stand in another: above and below the lines in which the two differ."""
-
-    def __init__(self, before: str, after: str) -> None:
-        old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-        most = min(len(old), len(new))
-        head = next((n for n in range(most) if old[n] != new[n]), most)
-        tail = next((n for n in range(most - head) if old[-1 - n] != new[-1 - n]), most - head)
-        self._head = sum(map(len, old[:head]))
-        self._tail = len(before) - sum(map(len, old[len(old) - tail :]))
-        self._shift = len(after) - len(before)
-
-    def span(self, span: Span) -> Span | None:
-        """The span in the other text, None if one of its lines has changed."""
-        if span.end <= self._head:
-            return span
-        return Span(span.start + self._shift, span.end + self._shift) if span.start >= self._tail else None
 
 
 def diagnostics(page: Page, pages: Pages) -> list[types.Diagnostic]:

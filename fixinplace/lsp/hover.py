@@ -11,7 +11,7 @@ from fixinplace.lsp import proofs
 from fixinplace.lsp.client import Client
 from fixinplace.lsp.desk import Page
 from fixinplace.lsp.diagnostics import Shown, shown
-from fixinplace.model import Fix, Ruling, Span
+from fixinplace.model import Fix, Ruling, Span, Verdict
 from fixinplace.report import rules, text
 
 EVIDENCE = "fixinplace.evidence"
@@ -58,6 +58,8 @@ def lenses(page: Page) -> list[types.CodeLens]:
 
 def evidence(ruling: Ruling) -> str:
     """A verdict with what it rests on, in one line."""
+    if ruling.verdict is Verdict.SAFE and not ruling.reason:
+        return "safe: exact by construction; there was nothing to run (no-probe)"
     reason = f" {ruling.reason}: {ruling.sentence}" if ruling.reason else ""
     ran = f": {text.evidence_line(ruling.evidence)}" if ruling.evidence and not reason else ""
     return f"{ruling.verdict.value}{reason}{ran}"

@@ -1,0 +1,411 @@
+"""Prove and apply, find the culprit: what runs only because the user asked, what comes of it, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from editing import Answer, Editor, Json, capabilities, descendants, editor, ends
+
+PROGRAM = """\
+import torch
+
+
+def forward(a, skip):
+    h = torch.sigmoid(a)
+    h += skip
+    return h.sum()
+
+
+if __name__ == "__main__":
+    weight = torch.ones(3, requires_grad=True)
+    forward(weight * 2, torch.ones(3)).backward()
+"""
+FIXED = PROGRAM.replace("h += skip", "h = h + skip")
+SLOW = PROGRAM.replace('__main__":\n', '__main__":\n    import time\n\n    time.sleep(60)\n')
+PROVE = "fixinplace.prove"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory):
+    with editor(tmp_path_factory.mktemp("project")) as found:
+        yield found
+
+
+@pytest.fixture
+def here(client: Editor, tmp_path: Path):
+    def put(text: str, name: str = "model.py", disk: str | None = None) -> str:
+        path = tmp_path / name
+        path.write_text(text if disk is None else disk)
+        return client.open(path, text)
+
+    yield put
+    for uri in list(client.texts):
+        client.shut(uri)
+
+
+def lenses(client: Editor, uri: str) -> list[tuple[str, str]]:
+    found = client.request("textDocument/codeLens", {"textDocument": {"uri": uri}})
+    rows = client.texts[uri].splitlines()
+    return [(each["command"]["title"], rows[each["range"]["start"]["line"]].strip()) for each in found]
+
+
+def prove_action(client: Editor, uri: str, needle: str) -> Json:
+    found: Json = client.action(uri, client.spot(uri, needle), "Prove and apply: ")
+    return found
+
+
+def test_what_is_proved_is_applied_to_the_version_that_was_proved(client, here):
+    uri = here(PROGRAM)
+
+    result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    assert (result["verdict"], result["applied"]) == ("proved", True)
+    assert client.texts[uri] == FIXED
+    assert client.applied[-1]["documentChanges"][0]["textDocument"]["version"] == 1
+    assert client.diagnostics(uri) == []
+    assert client.said()[-1].startswith("fixinplace: proved: 3 values and 2 gradients equal to the reference")
+
+
+@pytest.mark.slow
+def test_lens_and_finding_tell_of_the_proof_while_the_text_is_the_one_that_ran(client, here):
+    uri = here(PROGRAM)
+    assert lenses(client, uri) == []
+    client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    assert lenses(client, uri) == [("proved · 12 checks", "h = h + skip")]
+    client.change(uri, FIXED + "\n")
+    assert lenses(client, uri) == []
+    client.change(uri, PROGRAM)
+    assert lenses(client, uri) == [("proved · 12 checks", "h += skip")]
+
+    (found,) = client.diagnostics(uri)
+    assert "\nproved: 3 values and 2 gradients equal" in found["message"]
+    action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
+    assert (action["title"], action["isPreferred"]) == ("Rewrite as `h = h + skip` (proved)", True)
+    assert [
+        a["title"] for a in client.actions(uri, client.spot(uri, "h += skip")) if "Prove and apply:" in a["title"]
+    ] == []
+
+
+def test_the_buffer_is_proved_and_not_what_the_disk_has(client, here):
+    uri = here(PROGRAM, disk="raise SystemExit('the disk was run')\n")
+
+    assert client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")["verdict"] == "proved"
+
+
+@pytest.mark.slow
+def test_other_open_documents_are_run_as_the_editor_shows_them(client, here):
+    model = "import torch\n\n\ndef forward(a, skip):\n    h = torch.sigmoid(a)\n    h += skip\n    return h.sum()\n"
+    script = (
+        "import torch\nimport model\n\n\nif __name__ == '__main__':\n    weight = torch.ones(3, requires_grad=True)\n"
+        "    model.forward(weight * 2, torch.ones(3)).backward()\n    x = weight * 2\n    x += 1\n"
+    )
+    here(script, "train.py", disk="raise SystemExit('the disk was run')\n")
+    uri = here(model, "model.py", disk="")
+
+    result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    assert result["verdict"] == "proved", result
+
+
+def test_what_is_refuted_is_told_with_the_difference_and_never_applied(client, here):
+    text = PROGRAM.replace(
+        "    h += skip\n    return", "    h += skip\n    seen.append(h.data_ptr() == kept)\n    return"
+    )
+    text = text.replace("    h = torch.sigmoid(a)\n", "    h = torch.sigmoid(a)\n    kept = h.data_ptr()\n")
+    text = text.replace("import torch\n", "import torch\n\nseen = []\n") + "    print(seen)\n"
+    uri = here(text)
+    quick = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
+
+    result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    assert (result["verdict"], result["applied"]) == ("refuted", False), result
+    assert client.texts[uri] == text
+    found = client.last(uri)[0]
+    assert found["message"].splitlines()[1].startswith("refuted ")
+    assert found["severity"] == 3
+    beginnings = [a["title"].split(" ")[0] for a in client.actions(uri, client.spot(uri, "h += skip"), ["quickfix"])]
+    assert beginnings == ["Ignore", "Explain"]
+    with pytest.raises(Answer):
+        client.resolve(quick)
+
+
+def test_without_anything_to_run_a_safe_fix_is_applied_and_that_is_said(client, here):
+    uri = here(PROGRAM.partition("if __name__")[0])
+
+    result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    assert (result["verdict"], result["applied"]) == ("safe", True)
+    assert "no-probe" in result["message"]
+
+
+def test_a_document_without_a_file_has_nothing_to_run(client):
+    uri = client.open("untitled:Untitled-1", PROGRAM)
+
+    result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    assert result["verdict"] == "safe"
+    client.shut(uri)
+
+
+@pytest.mark.slow
+def test_fixes_that_only_hold_together_are_offered_together(client, here):
+    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    uri = here(text)
+
+    result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    assert (result["verdict"], result["applied"]) == ("proved", False), result
+    assert "together with the fixes of lines 6, 8" in result["message"]
+    assert client.texts[uri] == text
+    action = client.action(uri, client.spot(uri, "h += skip"), "Apply the 2 fixes")
+    assert action["isPreferred"]
+    client.do(uri, client.spot(uri, "h += skip"), "Apply the 2 fixes")
+    assert client.texts[uri] == text.replace("h += skip", "h = h + skip").replace("g *= skip", "g = g * skip")
+
+
+@pytest.mark.slow
+def test_all_of_a_file_is_proved_and_applied(client, here):
+    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    uri = here(text)
+
+    result = client.do(uri, client.spot(uri, "import torch\n"), "Prove and apply all")
+
+    assert result["applied"]
+    assert "proved 2" in result["message"]
+    assert client.texts[uri] == text.replace("h += skip", "h = h + skip").replace("g *= skip", "g = g * skip")
+    assert [title for title, _ in lenses(client, uri)] == ["proved · 12 checks"] * 2
+
+
+# --- what gets in between
+
+
+def test_typing_while_proving_ends_the_proof_and_applies_nothing(client, here):
+    uri = here(SLOW)
+    action = prove_action(client, uri, "h += skip")
+    number = client.ask("workspace/executeCommand", action["command"])
+    child = running(client)
+
+    client.change(uri, SLOW + "# a\n")
+    client.change(uri, SLOW + "# ab\n")
+
+    result = client.answer(number, 30)
+    assert not result["applied"] and "changed while it was being proved" in result["message"]
+    assert client.texts[uri] == SLOW + "# ab\n"
+    assert ends(child)
+
+
+@pytest.mark.slow
+def test_an_edit_for_another_version_is_not_applied(client, here):
+    uri = here(PROGRAM)
+    client.refuse_edits = True
+
+    result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+
+    client.refuse_edits = False
+    assert not result["applied"] and "did not apply" in result["message"]
+    assert "\nproved: " in client.last(uri)[0]["message"]
+    client.do(uri, client.spot(uri, "h += skip"), "Rewrite")
+    assert client.texts[uri] == FIXED
+
+
+def test_a_command_for_a_text_that_has_passed_runs_nothing(client, here):
+    uri = here(PROGRAM)
+    action = prove_action(client, uri, "h += skip")
+    client.change(uri, "#\n" + PROGRAM)
+
+    result = client.command(action["command"]["command"], *action["command"]["arguments"])
+
+    assert not result["applied"] and "ask again" in result["message"]
+
+
+def running(client: Editor) -> list[int]:
+    """The processes of the child, once it runs the program."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        client.pump(0.1)
+        below = descendants(client.process.pid)
+        if len(below) >= 3:  # the child, the fork server, the program
+            return below
+    raise TimeoutError("no child runs")
+
+
+def test_the_user_may_cancel(client, here):
+    uri = here(SLOW)
+    since = len(client.received)
+    number = client.ask("workspace/executeCommand", prove_action(client, uri, "h += skip")["command"])
+    child = running(client)
+    begun = client.wait(lambda m: m.get("method") == "$/progress", since=since)["params"]
+    assert begun["value"]["kind"] == "begin" and begun["value"]["cancellable"]
+
+    client.notify("window/workDoneProgress/cancel", {"token": begun["token"]})
+
+    with pytest.raises(Answer) as failed:
+        client.answer(number, 20)
+    assert failed.value.code == -32800
+    client.wait(lambda m: m.get("method") == "$/progress" and m["params"]["value"]["kind"] == "end", 5, since)
+    assert ends(child)
+    assert client.texts[uri] == SLOW
+
+
+@pytest.mark.slow
+def test_cancelling_the_request_ends_the_child(client, here):
+    uri = here(SLOW)
+    number = client.ask("workspace/executeCommand", prove_action(client, uri, "h += skip")["command"])
+    child = running(client)
+
+    client.notify("$/cancelRequest", {"id": number})
+
+    with pytest.raises(Answer):
+        client.answer(number, 20)
+    assert ends(child)
+
+
+@pytest.mark.parametrize("which", [0, -1], ids=["the child", "the program"])
+def test_killing_while_proving_is_told_and_leaves_nothing(client, here, which):
+    uri = here(SLOW if which == 0 else SLOW.replace("sleep(60)", "sleep(20)"))
+    before = client.texts[uri]
+    number = client.ask("workspace/executeCommand", prove_action(client, uri, "h += skip")["command"])
+    child = running(client)
+
+    os.kill(child[which], signal.SIGKILL)
+
+    if which == 0:
+        result = client.answer(number, 30)
+        assert "killed by SIGKILL" in result["message"] and not result["applied"]
+        assert client.texts[uri] == before
+        assert "overwrites `h`\nfix: " in client.last(uri)[0]["message"]
+    else:
+        client.notify("$/cancelRequest", {"id": number})
+        with pytest.raises(Answer):
+            client.answer(number, 30)
+    assert ends(child)
+
+
+@pytest.mark.slow
+def test_closing_the_document_ends_its_proof(client, here):
+    uri = here(SLOW)
+    number = client.ask("workspace/executeCommand", prove_action(client, uri, "h += skip")["command"])
+    child = running(client)
+
+    client.shut(uri)
+
+    assert not client.answer(number, 30)["applied"]
+    assert ends(child)
+
+
+@pytest.mark.parametrize("how", ["shutdown", "exit", "vanish", "terminate", "kill"])
+def test_no_process_outlives_the_server(tmp_path, how):
+    with editor(tmp_path) as client:
+        uri = client.open(tmp_path / "model.py", SLOW)
+        client.ask("workspace/executeCommand", prove_action(client, uri, "h += skip")["command"])
+        child = running(client)
+        assert client.process.stdin is not None
+
+        if how == "shutdown":
+            assert client.close() == 0
+        elif how == "exit":
+            client.send({"method": "exit"})
+            assert client.process.wait(20) == 1
+        elif how == "vanish":
+            client.process.stdin.close()
+            client.process.wait(20)
+        else:
+            client.process.send_signal(signal.SIGTERM if how == "terminate" else signal.SIGKILL)
+            client.process.wait(20)
+
+        assert ends(child)
+
+
+def test_a_client_without_progress_gets_none(tmp_path):
+    with editor(tmp_path, capabilities=capabilities(without=("window",))) as client:
+        uri = client.open(tmp_path / "model.py", PROGRAM.partition("if __name__")[0])
+
+        assert client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")["applied"]
+
+        assert not [m for m in client.received if m.get("method") in ("$/progress", "window/workDoneProgress/create")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], [{}], ["file:///never.py"], [None], [{"uri": 7}], [{"uri": "untitled:x", "version": "a", "digest": "b"}]],
+)
+def test_odd_arguments_are_answered(client, arguments):
+    result = client.command(PROVE, *arguments)
+
+    assert not result["applied"] and result["message"]
+
+
+# --- the culprit
+
+
+def test_the_culprit_of_a_script_is_shown_with_who_saved_and_who_needed(client, here):
+    uri = here(PROGRAM)
+
+    result = client.command("fixinplace.repair", client.texts and uri.removeprefix("file://"))
+
+    (found,) = client.last(uri)
+    assert (found["code"], client.at(uri, found["range"])) == ("FIP101", "h += skip")
+    related = {each["message"]: client.at(uri, each["location"]["range"]) for each in found["relatedInformation"]}
+    assert list(related) == ["saved here for backward", "needed here"]
+    assert related["saved here for backward"] == "torch.sigmoid(a)"
+    assert related["needed here"] == "forward(weight * 2, torch.ones(3)).backward()"
+    assert result["document"]["culprits"][0]["culprit"]["line"] == 6
+    assert client.texts[uri] == PROGRAM == Path(uri.removeprefix("file://")).read_text()
+    client.change(uri, PROGRAM + "\n")
+    assert "relatedInformation" not in client.diagnostics(uri)[0]
+
+
+@pytest.mark.slow
+def test_the_culprit_of_a_pasted_traceback(client, here, tmp_path):
+    uri = here(PROGRAM)
+    pasted = (
+        f'Traceback (most recent call last):\n  File "{tmp_path}/model.py", line 12, in <module>\n'
+        "    forward(weight * 2, torch.ones(3)).backward()\nRuntimeError: one of the variables needed for gradient "
+        "computation has been modified by an inplace operation\n"
+    )
+    note = client.open("untitled:note", pasted, language="plaintext")
+    where = {"start": client.position(note, 0), "end": client.position(note, len(pasted))}
+
+    result = client.do(note, where, "Find the culprit of this traceback")
+
+    assert "model.py:6" in result["message"]
+    assert client.at(uri, client.last(uri)[0]["range"]) == "h += skip"
+
+
+@pytest.mark.slow
+def test_a_culprit_in_a_file_that_is_not_open_is_shown(client, tmp_path):
+    path = tmp_path / "closed.py"
+    path.write_text(PROGRAM)
+    since = len(client.received)
+
+    client.command("fixinplace.repair", {"script": str(path)})
+
+    shown = client.wait(lambda m: m.get("method") == "window/showDocument", since=since)["params"]
+    assert (shown["uri"], shown["selection"]["start"]["line"]) == (path.as_uri(), 5)
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ({}, "name a script"),
+        ({"traceback": "no traceback"}, "name a script"),
+        ({"script": "nowhere.py"}, "there is no file"),
+        ({"module": "no_such_module_here"}, "no_such_module_here"),
+    ],
+)
+def test_a_command_that_names_nothing_is_told(client, argument, said):
+    assert said in client.command("fixinplace.repair", argument)["message"]
+
+
+def test_a_script_that_is_not_saved_is_not_run(client, here, tmp_path):
+    here(PROGRAM, disk=f"open({str(tmp_path / 'marker')!r}, 'w')\n")
+
+    result = client.command("fixinplace.repair", {"script": str(tmp_path / "model.py")})
+
+    assert "save model.py first" in result["message"]
+    assert not (tmp_path / "marker").exists()

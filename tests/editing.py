@@ -178,6 +178,7 @@ class Editor:
             "initialize",
             {
                 "processId": os.getpid(),
+                "clientInfo": {"name": "scripted"},
                 "rootUri": roots[0].as_uri() if roots else None,
                 "workspaceFolders": [{"uri": each.as_uri(), "name": each.name} for each in roots],
                 "initializationOptions": options,

@@ -29,8 +29,12 @@ class Client:
     reconfigure: bool = False
 
 
-def read(capabilities: types.ClientCapabilities) -> Client:
-    """The abilities of a client."""
+def read(capabilities: types.ClientCapabilities, *, named: bool) -> Client:
+    """The abilities of a client.
+
+    named: it has said who it is, as every editor does. Test benches announce in an editor's stead what they then take
+    for an error; of those nothing is asked that the user would not miss.
+    """
     text = capabilities.text_document or types.TextDocumentClientCapabilities()
     workspace = capabilities.workspace or types.WorkspaceClientCapabilities()
     window = capabilities.window or types.WindowClientCapabilities()
@@ -39,7 +43,7 @@ def read(capabilities: types.ClientCapabilities) -> Client:
     return Client(
         pull=text.diagnostic is not None,
         refresh=bool(workspace.diagnostics and workspace.diagnostics.refresh_support),
-        lens_refresh=bool(workspace.code_lens and workspace.code_lens.refresh_support),
+        lens_refresh=named and bool(workspace.code_lens and workspace.code_lens.refresh_support),
         versioned=bool(workspace.workspace_edit and workspace.workspace_edit.document_changes),
         lazy=bool(
             action and action.data_support and action.resolve_support and "edit" in action.resolve_support.properties
@@ -49,8 +53,8 @@ def read(capabilities: types.ClientCapabilities) -> Client:
         show_document=bool(window.show_document and window.show_document.support),
         markdown=types.MarkupKind.Markdown in hover,
         configuration=bool(workspace.configuration),
-        watch=bool(workspace.did_change_watched_files and workspace.did_change_watched_files.dynamic_registration),
-        reconfigure=bool(
-            workspace.did_change_configuration and workspace.did_change_configuration.dynamic_registration
-        ),
+        watch=named
+        and bool(workspace.did_change_watched_files and workspace.did_change_watched_files.dynamic_registration),
+        reconfigure=named
+        and bool(workspace.did_change_configuration and workspace.did_change_configuration.dynamic_registration),
     )

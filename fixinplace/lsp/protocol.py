@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
 
@@ -26,6 +26,15 @@ class Protocol(LanguageServerProtocol):
     def __init__(self, *words: Any, **named: Any) -> None:  # noqa: ANN401 - pygls's own
         super().__init__(*words, **named)
         self.own_commands: dict[str, Command] = {}
+
+    def structure_message(self, data: dict[str, Any]) -> Any:  # noqa: ANN401 - pygls's own
+        """A message as an object; a request that is none is answered, where pygls leaves the client waiting."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "id" in data and "method" in data:
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:

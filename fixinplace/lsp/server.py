@@ -94,7 +94,7 @@ class Service:
 
     def initialize(self, params: types.InitializeParams) -> None:
         """Learn who is there; diagnostics are pulled by who can, and pushed to the others."""
-        self.client = client.read(params.capabilities)
+        self.client = client.read(params.capabilities, named=params.client_info is not None)
         self.encoding = Encoding(self.server.workspace.position_encoding or Encoding.UTF16)
         uris = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
         self.projects.folders = tuple(path for uri in uris if (path := path_of(uri)) is not None)

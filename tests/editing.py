@@ -198,6 +198,14 @@ class Editor:
         self.process.stdin.close()
         return code
 
+    def leave(self) -> None:
+        """Go without much ado, and see to it that the server goes too."""
+        if self.process.poll() is None:
+            with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+                self.send({"method": "exit"})
+                self.process.wait(10)
+        self.kill()
+
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -382,7 +390,7 @@ def editor(root: Path | None = None, **more: Any) -> Iterator[Editor]:
     try:
         yield found
     finally:
-        found.kill()
+        found.leave()
 
 
 def descendants(pid: int) -> list[int]:

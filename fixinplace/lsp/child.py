@@ -62,12 +62,16 @@ def _watch(requests: IO[bytes]) -> None:
     """See Note [The end of the child]."""
     while requests.read(4096):
         pass
+    from fixinplace.verify.processes import descendants, end_all
+
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) == os.getpgrp():  # a terminal interrupts these too; fork servers have their own session
+                os.kill(pid, signal.SIGINT)
     main_thread = threading.main_thread().ident
     assert main_thread is not None
     signal.pthread_kill(main_thread, signal.SIGINT)
     time.sleep(_PATIENCE)
-    from fixinplace.verify.processes import end_all
-
     end_all(os.getpid())
     os._exit(1)
 

@@ -1,4 +1,10 @@
-"""Child processes that run the user's code for the editor: one at a time, told to end, and ended for certain."""
+"""Child processes that run the user's code for the editor: one at a time, told to end, and ended for certain.
+
+Note [Whoever goes first]
+    A child ends what its program has started, also in sessions of their own, since it adopts orphans (see
+    `verify/processes.py`); it does so when its standard input ends, be it that we close it or that we are gone. Should
+    the child itself be killed, its orphans come to this process, which adopts them in turn and kills them.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fixinplace.verify import processes
+
 Json = dict[str, Any]
 
 _LINE = 1 << 28
 """Bytes of an answer at most."""
 _PATIENCE = 5.0
 """Seconds that a child gets to end what it has started, once its standard input is closed."""
+
+
+_POLLS = 50
+"""How often it is looked, in as much time again, for what a child has left."""
 
 
 class ChildFailed(Exception):
@@ -31,6 +43,7 @@ class Children:
 
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
+    _leaving: list[asyncio.subprocess.Process] = field(default_factory=list)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
     closed: bool = False
 
@@ -49,6 +62,7 @@ class Children:
                 self._end(process)
 
     async def _start(self, folder: Path) -> asyncio.subprocess.Process:
+        processes.adopt_orphans()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
@@ -81,6 +95,9 @@ class Children:
         raise ChildFailed(_how(await process.wait()))
 
     def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process in self._leaving:
+            return
+        self._leaving.append(process)
         if process.stdin is not None:
             process.stdin.close()  # which tells the child to end
         task = asyncio.ensure_future(self._reap(process))
@@ -93,23 +110,42 @@ class Children:
                 await asyncio.wait_for(process.wait(), _PATIENCE)
         finally:
             _kill(process)
-            if process in self._running:
-                self._running.remove(process)
+            self._running.remove(process)
+            self._leaving.remove(process)
+            for _ in range(_POLLS):
+                if not self._left():
+                    break
+                await asyncio.sleep(_PATIENCE / _POLLS)
+            self._sweep()
+            self._left()
+
+    def _left(self) -> list[int]:
+        """What ended children have left to us and still runs."""
+        ours = {process.pid for process in self._running}
+        kept = ours.union(*map(processes.descendants, ours))
+        return [pid for pid in processes.descendants(os.getpid()) if pid not in kept and not _has_ended(pid)]
+
+    def _sweep(self) -> None:
+        """Kill what an ended child has left to us, and has not ended by itself (a fork server cleans up first)."""
+        for pid in self._left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """End every child, and wait until they are gone."""
         self.closed = True
-        for process in self._running:
-            if process.stdin is not None:
-                process.stdin.close()
-        if self._running:
-            await asyncio.wait([asyncio.ensure_future(self._reap(process)) for process in list(self._running)])
+        for process in list(self._running):
+            self._end(process)
+        if self._ending:
+            await asyncio.wait(self._ending)
 
-    def kill(self) -> None:
-        """End every child at once, without waiting."""
-        self.closed = True
-        for process in self._running:
-            _kill(process)
+
+def _has_ended(pid: int) -> bool:
+    """True for a process of ours that has ended, which is then collected."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:  # below another one, with which it comes to us or goes
+        return False
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

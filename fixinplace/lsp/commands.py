@@ -51,6 +51,8 @@ class Commands:
             return self._said("the document is not open", warning=True)
         if "digest" in ticket and actions.is_stale(ticket, page.buffer):
             return self._said("the text has changed since the action was offered: ask again", warning=True)
+        if page.fresh.refused:
+            return self._said("the document is not looked at (see `enable`, `exclude`, `maxSize`)", warning=True)
         if not page.fresh.parsed:
             return self._said("the text is not Python as it stands: nothing was run", warning=True)
         buffer, wanted = page.buffer, ticket.get("wanted")

@@ -131,8 +131,7 @@ class Service:
         await self.children.close()
 
     def end(self) -> None:
-        """Whatever the client did: leave nothing behind."""
-        self.children.kill()
+        """Whatever the client did: leave nothing behind. Children end by themselves: see Note [Whoever goes first]."""
         self.pages.close()
 
     # --- documents

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import itertools
 import json
 import os
@@ -16,42 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from announcing import FULL
+
 Json = dict[str, Any]
 PATIENCE = 90.0
-
-FULL: Json = {
-    "workspace": {
-        "applyEdit": True,
-        "workspaceEdit": {"documentChanges": True},
-        "didChangeConfiguration": {"dynamicRegistration": True},
-        "didChangeWatchedFiles": {"dynamicRegistration": True},
-        "fileOperations": {"didRename": True, "didDelete": True},
-        "codeLens": {"refreshSupport": True},
-        "diagnostics": {"refreshSupport": True},
-    },
-    "textDocument": {
-        "codeAction": {"dataSupport": True, "resolveSupport": {"properties": ["edit"]}},
-        "hover": {"contentFormat": ["markdown", "plaintext"]},
-        "publishDiagnostics": {"relatedInformation": True},
-    },
-    "window": {"workDoneProgress": True, "showDocument": {"support": True}},
-    "general": {"positionEncodings": ["utf-16"]},
-}
-"""What a capable client announces, with pushed diagnostics."""
-
-
-def capabilities(*, encoding: str = "utf-16", pull: bool = False, without: tuple[str, ...] = ()) -> Json:
-    found = copy.deepcopy(FULL)
-    found["general"]["positionEncodings"] = [encoding]
-    if pull:
-        found["textDocument"]["diagnostic"] = {"dynamicRegistration": False}
-    for path in without:
-        *way, last = path.split(".")
-        place = found
-        for word in way:
-            place = place[word]
-        del place[last]
-    return found
 
 
 class Answer(Exception):

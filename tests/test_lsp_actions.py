@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from editing import Answer, Editor, capabilities, editor
+from announcing import capabilities
+from editing import Answer, Editor, editor
 
 from fixinplace import config, files
 from fixinplace.pipeline import Policy, fix

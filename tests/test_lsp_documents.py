@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from editing import FULL, Editor, capabilities, editor
+from announcing import FULL, capabilities
+from editing import Editor, editor
 
 PROGRAM = """\
 import torch

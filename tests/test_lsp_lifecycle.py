@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from editing import PATIENCE, Answer, capabilities, descendants, editor, ends
+from announcing import capabilities
+from editing import PATIENCE, Answer, descendants, editor, ends
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "import torch\n\n\ndef forward(a, skip):\n    h = torch.sigmoid(a)\n    h += skip\n    return h.sum()\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from editing import Editor, capabilities, editor
+from announcing import capabilities
+from editing import Editor, editor
 
 from fixinplace.config import BadConfig
 from fixinplace.lsp.settings import Projects, Settings, parse

@@ -10,14 +10,14 @@ from typing import Any
 from lsprotocol import types
 
 from fixinplace import names, pipeline
-from fixinplace.lsp import culprits, edits, ignoring, proofs, wire
+from fixinplace.lsp import culprits, proofs, wire
 from fixinplace.lsp.buffers import Buffer
 from fixinplace.lsp.client import Client
-from fixinplace.lsp.desk import Look, Page
 from fixinplace.lsp.diagnostics import Shown, diagnostic, shown
+from fixinplace.lsp.page import Look, Page
 from fixinplace.lsp.pages import Pages
-from fixinplace.model import Edit, Finding, Fix, Verdict
-from fixinplace.source import apply
+from fixinplace.lsp.resolving import NoEdit, resolved, ticket
+from fixinplace.model import Finding, Fix, Verdict
 
 FIX_ALL = "source.fixAll.fixinplace"
 PROVE_ALL = "source.proveAll.fixinplace"
@@ -27,14 +27,6 @@ KINDS = (types.CodeActionKind.QuickFix, FIX_ALL, PROVE_ALL, REPAIR)
 PROVE, EXPLAIN, REPAIR_COMMAND = "fixinplace.prove", "fixinplace.explain", "fixinplace.repair"
 
 Json = dict[str, Any]
-
-
-class NoEdit(Exception):
-    """There is no edit to give; the message is one sentence. stale: the text is no longer what was asked about."""
-
-    def __init__(self, message: str, *, stale: bool = False) -> None:
-        super().__init__(message)
-        self.stale = stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +92,8 @@ def _fixing(offer: Offer, finding: Finding, fix: Fix, about: list[types.Diagnost
         title = f"{_capital(fix.title)} ({standing})"
         yield from _lazy(offer, title, kind, {"do": "fix", **_finding(finding)}, about, preferred=good and not joint)
     if fix.ruling is None or fix.ruling.verdict is Verdict.UNPROVED:
-        ticket = _ticket(offer.buffer, wire.dump_key(key))
-        yield _running(f"Prove and apply: {fix.title}", kind, PROVE, ticket, about)
+        given = ticket(offer.buffer, wire.dump_key(key))
+        yield _running(f"Prove and apply: {fix.title}", kind, PROVE, given, about)
 
 
 def _standing(fix: Fix, proven: proofs.Proven | None) -> str:
@@ -135,7 +127,7 @@ def _on_file(offer: Offer, look: Look) -> Iterator[types.CodeAction]:
     if offer.wants(FIX_ALL) and any(each in ("safe", "proved") for each in standing):
         yield from _lazy(offer, "Fix all that is safe or proved in this file", FIX_ALL, {"do": "all"})
     if offer.wants(PROVE_ALL) and fixes:
-        yield _running("Prove and apply all fixes in this file", PROVE_ALL, PROVE, _ticket(offer.buffer, None))
+        yield _running("Prove and apply all fixes in this file", PROVE_ALL, PROVE, ticket(offer.buffer, None))
     if offer.wants(REPAIR) and offer.buffer.path is not None and "__main__" in offer.buffer.part.text:
         script = {"script": str(offer.buffer.path)}
         yield _running("Run this script and find what breaks its backward", REPAIR, REPAIR_COMMAND, script)
@@ -157,9 +149,6 @@ def _running(
     return types.CodeAction(title, kind, about, command=types.Command(title, command, arguments=[argument]))
 
 
-# --- edits, now or later
-
-
 def _lazy(
     offer: Offer,
     title: str,
@@ -169,7 +158,7 @@ def _lazy(
     preferred: bool | None = None,
 ) -> Iterator[types.CodeAction]:
     """An action whose edit comes when it is chosen, or at once for a client that cannot ask for it."""
-    action = types.CodeAction(title, kind, about, preferred or None, data={**_ticket(offer.buffer, None), **data})
+    action = types.CodeAction(title, kind, about, preferred or None, data={**ticket(offer.buffer, None), **data})
     if offer.client.lazy:
         yield action
         return
@@ -179,63 +168,6 @@ def _lazy(
 
 def _finding(finding: Finding) -> Json:
     return {"rule": finding.rule, "start": finding.site.span.start, "end": finding.site.span.end}
-
-
-def _ticket(buffer: Buffer, wanted: Json | None) -> Json:
-    """What a later request must name to get an edit: see Note [Stale]."""
-    return {"uri": buffer.uri, "version": buffer.version, "digest": buffer.digest, "wanted": wanted}
-
-
-def is_stale(ticket: Json, buffer: Buffer) -> bool:
-    """True if a ticket was made for another text."""
-    return bool(ticket.get("version") != buffer.version or ticket.get("digest") != buffer.digest)
-
-
-def resolved(action: types.CodeAction, page: Page, client: Client) -> types.CodeAction:
-    """The action with its edit; raises NoEdit, also where the text is not the one that the action was made for."""
-    data, look = action.data, page.fresh
-    assert isinstance(data, dict)
-    if look is None or is_stale(data, page.buffer) or not look.parsed:
-        raise NoEdit("the text has changed since the action was offered: ask again", stale=True)
-    made = _edits(data, page, look)
-    if not made:
-        raise NoEdit(_NOTHING[data["do"]])
-    action.edit = edits.workspace_edit(page.buffer, made, versioned=client.versioned)
-    return action
-
-
-_NOTHING = {
-    "fix": "the fix was refuted meanwhile, or Python's compiler does not take what it gives",
-    "joint": "the proof no longer holds for this text",
-    "all": "nothing is safe or proved any more",
-    "ignore": "no comment can stand on this line: it ends inside of a string or with a backslash, or has one already",
-}
-
-
-def _edits(data: Json, page: Page, look: Look) -> tuple[Edit, ...]:
-    if data["do"] == "all":
-        return proofs.safe_and_proved(look.source, look.holding.enabled, page.proven)
-    if data["do"] == "joint":
-        proven = page.proven
-        return proven.edits if proven is not None and proven.before == look.source.part.text else ()
-    place = data["rule"], data["start"], data["end"]
-    for finding in proofs.ruled(look.analysis, look.source.part.text, page.proven).findings:
-        if (finding.rule, finding.site.span.start, finding.site.span.end) == place:
-            if data["do"] == "ignore":
-                made = ignoring.edit(look.source.part, finding)
-                return (made,) if made is not None else ()
-            if isinstance(finding.outcome, Fix):
-                return _compiling(look, finding.outcome)
-    return ()
-
-
-def _compiling(look: Look, fix: Fix) -> tuple[Edit, ...]:
-    """A fix's edits, if Python's compiler takes the text they give (or did not take the one before)."""
-    before = look.source.part.text
-    if fix.ruling is not None and fix.ruling.verdict is Verdict.REFUTED:
-        return ()
-    works = pipeline.compiles(apply(before, list(fix.edits))) or not pipeline.compiles(before)
-    return fix.edits if works else ()
 
 
 def _capital(title: str) -> str:

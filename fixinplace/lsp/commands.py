@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from fixinplace import files
-from fixinplace.lsp import actions, culprits, edits, hover, pages, proofs, wire
+from fixinplace.lsp import actions, edits, hover, pages, proofs, resolving, wire
 from fixinplace.lsp.buffers import Buffer
 from fixinplace.lsp.children import ChildFailed
-from fixinplace.lsp.culprits import Culprit, Trace
-from fixinplace.lsp.desk import Look, Page
+from fixinplace.lsp.page import Look, Page
 from fixinplace.lsp.progress import Reporter, reported
 from fixinplace.lsp.proofs import Proven
 from fixinplace.lsp.protocol import Command
+from fixinplace.lsp.tracing import Tracing, object_of, show_document
 from fixinplace.model import Verdict
-from fixinplace.source import Source
 
 if TYPE_CHECKING:
     from fixinplace.lsp.server import Service
@@ -36,7 +33,7 @@ class Commands:
         self._service = service
         self.table: dict[str, Command] = {
             actions.PROVE: self.prove,
-            actions.REPAIR_COMMAND: self.repair,
+            actions.REPAIR_COMMAND: Tracing(service).repair,
             actions.EXPLAIN: self.explain,
             hover.EVIDENCE: self.evidence,
         }
@@ -45,11 +42,11 @@ class Commands:
 
     async def prove(self, arguments: list[Any], params: types.ExecuteCommandParams) -> Json:
         """Prove one fix (`wanted`) or all of a document, show what came of it, apply what was asked for and proved."""
-        ticket = _object(arguments, "uri")
+        ticket = object_of(arguments, "uri")
         page = await self._service.desk.current(str(ticket.get("uri", "")))
         if page is None or page.fresh is None:
             return self._said("the document is not open", warning=True)
-        if "digest" in ticket and actions.is_stale(ticket, page.buffer):
+        if "digest" in ticket and resolving.is_stale(ticket, page.buffer):
             return self._said("the text has changed since the action was offered: ask again", warning=True)
         if page.fresh.refused:
             return self._said("the document is not looked at (see `enable`, `exclude`, `maxSize`)", warning=True)
@@ -142,61 +139,6 @@ class Commands:
         ruling = proven.ruling if proven is not None else None
         return {"message": text, "applied": applied, "verdict": ruling.verdict.value if ruling is not None else None}
 
-    # --- find the culprit
-
-    async def repair(self, arguments: list[Any], params: types.ExecuteCommandParams) -> Json:
-        """Run a script under the tracer as `repair --explain` does, and show who wrote, who saved and who needed."""
-        asked = _object(arguments, "script")
-        script = asked.get("script") or culprits.script_of(str(asked.get("traceback", "")))
-        if not script and not asked.get("module"):
-            return self._said("name a script, or give a traceback that says which one ran", warning=True)
-        path, folder = self._located(str(script or ""), asked)
-        dirty = [p.buffer.path for p in self._service.desk.pages.values() if _is_dirty(p.buffer)]
-        if dirty:
-            names = ", ".join(sorted(each.name for each in dirty if each is not None))
-            return self._said(f"save {names} first: a script runs as it is on the disk", warning=True)
-        settings = self._service.projects.holding(path).settings
-        words = [*([str(path)] if script else []), *map(str, asked.get("arguments") or ())]
-        request = {"do": "repair", "module": asked.get("module"), "words": words, "allow_run": settings.allow_run}
-        request["timeout"] = settings.timeout
-        token, create = params.work_done_token, self._service.client.progress
-        try:
-            progress = self._service.server.work_done_progress
-            async with reported(progress, "fixinplace: running the script", token, create=create) as told:
-                document = await self._service.children.ask(request, folder, told)
-        except ChildFailed as error:
-            return self._said(f"no culprit found: {error}", warning=True)
-        found = culprits.read(document, folder)
-        await self._traced(found)
-        self._service.tell(f"fixinplace: {culprits.summary(document, found)}", warning=bool(found))
-        return {"message": culprits.summary(document, found), "document": document}
-
-    def _located(self, script: str, asked: Json) -> tuple[Path, Path]:
-        """A script's path, and the folder that it runs in: the one that is asked for, or that of the workspace."""
-        homes = [folder / script for folder in self._service.projects.folders]
-        path = Path(script) if Path(script).is_absolute() else next((p for p in homes if p.is_file()), Path(script))
-        folder = asked.get("cwd")
-        return path.absolute(), Path(str(folder)) if folder else self._service.root(path.absolute())
-
-    async def _traced(self, found: list[Culprit]) -> None:
-        """Show culprits where they are: in open documents; others are opened at the first one's line."""
-        opened = {page.buffer.path: page for page in self._service.desk.pages.values()}
-        for path, here in culprits.by_file(found).items():
-            page = opened.get(path)
-            if page is not None:
-                await self._service.desk.current(page.buffer.uri)
-                page.trace = Trace(page.buffer.part.text, here)
-                await self._service.reshow(page)
-        if found and found[0].spot.path not in opened:
-            await self._show_document(found[0].spot.path, found[0].spot.line)
-
-    async def _show_document(self, path: Path, line: int) -> bool:
-        if not self._service.client.show_document:
-            return False
-        place = types.Position(line - 1, 0)
-        shown = types.ShowDocumentParams(path.as_uri(), take_focus=True, selection=types.Range(place, place))
-        return (await self._service.server.window_show_document_async(shown)).success
-
     # --- explain
 
     async def explain(self, arguments: list[Any], _: types.ExecuteCommandParams) -> str | None:
@@ -205,7 +147,7 @@ class Commands:
         if rule is None:
             self._service.tell("fixinplace: there is no such rule", warning=True)
             return None
-        if not await self._show_document(self._service.pages.path(rule), 1):
+        if not await show_document(self._service, self._service.pages.path(rule), 1):
             self._service.tell(pages.short(rule))
         return pages.text(rule)
 
@@ -218,20 +160,6 @@ class Commands:
 def _opened(buffer: Buffer) -> Json:
     path = buffer.path
     return {"path": str(path) if path is not None else "-", "text": buffer.part.text, "on_disk": path is not None}
-
-
-def _object(arguments: list[Any], short: str) -> Json:
-    """The one argument of a command: an object, or a bare string for its most important field."""
-    first = arguments[0] if arguments else {}
-    return first if isinstance(first, dict) else {short: first}
-
-
-def _is_dirty(buffer: Buffer) -> bool:
-    """True if the disk has another text than the editor."""
-    if buffer.path is None or not buffer.is_python:
-        return False
-    saved = files.read(str(buffer.path))
-    return not isinstance(saved, Source) or saved.part.text != buffer.part.text
 
 
 def _is_cancelled() -> bool:

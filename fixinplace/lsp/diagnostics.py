@@ -10,8 +10,8 @@ from fixinplace import names
 from fixinplace.lsp import proofs
 from fixinplace.lsp.buffers import Buffer
 from fixinplace.lsp.culprits import Culprit, Spot
-from fixinplace.lsp.desk import Page
 from fixinplace.lsp.moved import Moved
+from fixinplace.lsp.page import Page
 from fixinplace.lsp.pages import Pages
 from fixinplace.model import Finding, Fix, Problem, Refused, Span, Verdict
 from fixinplace.pipeline import counts

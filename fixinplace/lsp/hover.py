@@ -9,8 +9,8 @@ from lsprotocol import types
 from fixinplace import names
 from fixinplace.lsp import proofs
 from fixinplace.lsp.client import Client
-from fixinplace.lsp.desk import Page
 from fixinplace.lsp.diagnostics import Shown, shown
+from fixinplace.lsp.page import Page
 from fixinplace.model import Fix, Ruling, Span, Verdict
 from fixinplace.report import rules, text
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,21 +11,21 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from fixinplace import __version__, files
+from fixinplace import __version__
 from fixinplace.lsp import actions, client, diagnostics, hover
 from fixinplace.lsp.buffers import Buffer, path_of
 from fixinplace.lsp.children import Children
 from fixinplace.lsp.client import Client
 from fixinplace.lsp.commands import Commands
-from fixinplace.lsp.desk import Desk, Page
+from fixinplace.lsp.desk import Desk
+from fixinplace.lsp.page import Page
 from fixinplace.lsp.pages import Pages
 from fixinplace.lsp.positions import Encoding
-from fixinplace.lsp.protocol import Protocol, task
+from fixinplace.lsp.protocol import Protocol
+from fixinplace.lsp.resolving import NoEdit, resolved
 from fixinplace.lsp.settings import SECTION, Projects
+from fixinplace.lsp.workspace import Workspace
 from fixinplace.source import Text
-
-_SETTLE = 0.3
-"""Seconds after files changed on the disk: a branch switch tells of many, one after the other."""
 
 
 class ContentModified(JsonRpcException):
@@ -56,14 +55,14 @@ class Service:
     pages: Pages = field(default_factory=Pages)
     children: Children = field(default_factory=Children)
     was_shut_down: bool = False
-    _tasks: set[asyncio.Future[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.desk = Desk(self.projects, self.show, self.log)
         self.commands = Commands(self)
+        self.workspace = Workspace(self)
         handlers: dict[str, Callable[..., object]] = {
             types.INITIALIZE: self.initialize,
-            types.INITIALIZED: self.initialized,
+            types.INITIALIZED: self.workspace.initialized,
             types.SHUTDOWN: self.shutdown,
             types.TEXT_DOCUMENT_DID_OPEN: self.did_open,
             types.TEXT_DOCUMENT_DID_CHANGE: self.did_change,
@@ -72,9 +71,9 @@ class Service:
             types.TEXT_DOCUMENT_HOVER: self.hover,
             types.TEXT_DOCUMENT_CODE_LENS: self.lenses,
             types.CODE_ACTION_RESOLVE: self.resolve,
-            types.WORKSPACE_DID_CHANGE_CONFIGURATION: self.did_configure,
-            types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: self.did_change_folders,
-            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: self.did_change_files,
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION: self.workspace.did_configure,
+            types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: self.workspace.did_change_folders,
+            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: self.workspace.did_change_files,
         }
         for name, handler in handlers.items():
             self.server.feature(name)(partial(handler))  # pygls writes attributes, which a method has not
@@ -83,8 +82,8 @@ class Service:
         every = types.FileOperationRegistrationOptions(
             [types.FileOperationFilter(types.FileOperationPattern("**/*"), "file")]
         )
-        self.server.feature(types.WORKSPACE_DID_RENAME_FILES, every)(partial(self.did_rename))
-        self.server.feature(types.WORKSPACE_DID_DELETE_FILES, every)(partial(self.did_delete))
+        self.server.feature(types.WORKSPACE_DID_RENAME_FILES, every)(partial(self.workspace.did_rename))
+        self.server.feature(types.WORKSPACE_DID_DELETE_FILES, every)(partial(self.workspace.did_delete))
         for name, command in self.commands.table.items():
             self.server.command(name)(partial(command))
         assert isinstance(self.server.protocol, Protocol)
@@ -102,28 +101,6 @@ class Service:
         if self.client.pull:
             options = types.DiagnosticOptions(False, False, SECTION)
             self.server.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, options)(partial(self.pull))
-
-    def initialized(self, _: types.InitializedParams) -> None:
-        """Ask to be told of configuration files and settings."""
-        wanted = []
-        if self.client.watch:
-            globs = [types.FileSystemWatcher(glob) for glob in ("**/pyproject.toml", "**/*.py")]
-            options = types.DidChangeWatchedFilesRegistrationOptions(globs)
-            wanted.append(types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
-        if self.client.reconfigure:
-            section = types.DidChangeConfigurationRegistrationOptions(SECTION)
-            wanted.append(types.Registration("settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
-        if wanted:
-            task(self._register(wanted), self._tasks)
-        if self.client.configuration:
-            task(self._configure(), self._tasks)
-        self._complain()
-
-    async def _register(self, wanted: Sequence[types.Registration]) -> None:
-        try:
-            await self.server.client_register_capability_async(types.RegistrationParams(list(wanted)))
-        except JsonRpcException as error:
-            self.log(f"the client does not take registrations: {error}")
 
     async def shutdown(self, _: None) -> None:
         """End every child before saying that all is done."""
@@ -152,11 +129,11 @@ class Service:
         """A document is closed: nothing more is said about it."""
         page = self.desk.close(params.text_document.uri)
         if page is not None and not self.client.pull and page.buffer.is_python:
-            self._publish(page.buffer.uri, None, [])
+            self.publish(page.buffer.uri, None, [])
 
     def did_save(self, _: types.DidSaveTextDocumentParams) -> None:
         """What a file imports may differ now, which matters to the others."""
-        self._files_changed()
+        self.workspace.files_changed()
 
     def _debounce(self, page: Page) -> float:
         return self.projects.holding(page.buffer.path).settings.debounce / 1000
@@ -165,12 +142,12 @@ class Service:
 
     async def show(self, page: Page) -> None:
         """Push what is known of a page, or let the client know that there is something to pull."""
-        self._complain()
+        self.complain()
         for problem in page.look.analysis.problems if page.look is not None else ():
             if problem.rule == "FIP904":
                 self.log(f"{problem.path}: {problem.message}")
         if not self.client.pull and page.buffer.is_python:
-            self._publish(page.buffer.uri, page.buffer.version, diagnostics.diagnostics(page, self.pages))
+            self.publish(page.buffer.uri, page.buffer.version, diagnostics.diagnostics(page, self.pages))
 
     async def reshow(self, page: Page) -> None:
         """The same after something else than the text has changed."""
@@ -184,7 +161,8 @@ class Service:
         if self.client.pull and self.client.refresh:
             self.server.workspace_diagnostic_refresh(None)
 
-    def _publish(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
+    def publish(self, uri: str, version: int | None, found: list[types.Diagnostic]) -> None:
+        """Push diagnostics, which replace those that a document has had."""
         self.server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
     async def pull(self, params: types.DocumentDiagnosticParams) -> types.RelatedFullDocumentDiagnosticReport:
@@ -214,12 +192,12 @@ class Service:
         page = await self.desk.current(str(data["uri"]))
         try:
             if page is None:
-                raise actions.NoEdit("the document is not open", stale=True)
+                raise NoEdit("the document is not open", stale=True)
             frozen = page.frozen()
-            found = await self.desk.run(lambda: actions.resolved(action, frozen, self.client))
+            found = await self.desk.run(lambda: resolved(action, frozen, self.client))
             if page.buffer is not frozen.buffer:
-                raise actions.NoEdit("the text has changed meanwhile: ask again", stale=True)
-        except actions.NoEdit as error:
+                raise NoEdit("the text has changed meanwhile: ask again", stale=True)
+        except NoEdit as error:
             raise (ContentModified if error.stale else RequestFailed)(str(error)) from error
         return found
 
@@ -233,83 +211,9 @@ class Service:
         page = self.desk.page(params.text_document.uri)
         return hover.lenses(page) if page is not None else []
 
-    # --- settings and files
-
-    def did_configure(self, params: types.DidChangeConfigurationParams) -> None:
-        """Settings have changed; some clients send them, others are asked."""
-        if params.settings:
-            self.projects.take(params.settings)
-            self._again()
-        elif self.client.configuration:
-            task(self._configure(), self._tasks)
-
-    async def _configure(self) -> None:
-        """Ask for the settings of every folder."""
-        folders = list(self.projects.folders)
-        items = [types.ConfigurationItem(None, SECTION)]
-        items += [types.ConfigurationItem(folder.as_uri(), SECTION) for folder in folders]
-        try:
-            answers = await self.server.workspace_configuration_async(types.ConfigurationParams(items))
-        except JsonRpcException as error:
-            self.log(f"the client does not tell its settings: {error}")
-            return
-        given = [(folder, answer) for folder, answer in zip([None, *folders], answers, strict=False) if answer]
-        for folder, answer in given:
-            self.projects.take(answer, folder)
-        if given:
-            self._again()
-
-    def did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
-        """Folders came or went."""
-        gone = {path_of(folder.uri) for folder in params.event.removed}
-        came = [path for folder in params.event.added if (path := path_of(folder.uri)) is not None]
-        kept = [folder for folder in self.projects.folders if folder not in gone]
-        self.projects.folders = tuple(dict.fromkeys([*kept, *came]))
-        self._again()
-
-    def did_change_files(self, params: types.DidChangeWatchedFilesParams) -> None:
-        """Files changed on the disk, or somebody removed them."""
-        for change in params.changes:
-            page = self.desk.page(change.uri)
-            if page is not None and page.gone and change.type != types.FileChangeType.Deleted:
-                page.gone, page.shown = False, None
-        self._remove([change.uri for change in params.changes if change.type == types.FileChangeType.Deleted])
-        self._files_changed()
-
-    def did_rename(self, params: types.RenameFilesParams) -> None:
-        """Files have other names; the client opens them again under those."""
-        self._remove([each.old_uri for each in params.files])
-        self._files_changed()
-
-    def did_delete(self, params: types.DeleteFilesParams) -> None:
-        """Files or folders are gone."""
-        self._remove([each.uri for each in params.files])
-        self._files_changed()
-
-    def _remove(self, uris: Sequence[str]) -> None:
-        """Say nothing more about documents that are, or lie below, what was removed."""
-        gone = [path for uri in uris if (path := path_of(uri)) is not None]
-        for page in self.desk.pages.values():
-            if page.buffer.path is not None and any(page.buffer.path.is_relative_to(path) for path in gone):
-                page.gone = True
-                if not self.client.pull:
-                    self._publish(page.buffer.uri, None, [])
-        if gone:
-            self.refresh()
-
-    def _files_changed(self) -> None:
-        files.forget()
-        self.projects.forget()
-        self.desk.again(_SETTLE)
-
-    def _again(self) -> None:
-        self.desk.again()
-        self._complain()
-        self.refresh()
-
     # --- what is told
 
-    def _complain(self) -> None:
+    def complain(self) -> None:
         """Tell what is wrong with settings and configuration, each once."""
         while self.projects.problems:
             self.tell(f"fixinplace: {self.projects.problems.pop(0)}", warning=True)

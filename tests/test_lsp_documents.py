@@ -174,23 +174,31 @@ def test_closing_at_once_leaves_nothing_behind(client, here):
     assert client.last(uri) == []
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+@pytest.fixture(scope="module", params=["utf-8", "utf-16", "utf-32"])
+def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    """A client that counts in one of the encodings."""
+    given = capabilities(encoding=request.param)
+    with editor(tmp_path_factory.mktemp("project"), capabilities=given) as found:
+        assert found.encoding == request.param
+        yield found
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_positions_with_emoji_tabs_and_line_ends(tmp_path, encoding, end, mark):
+def test_positions_with_emoji_tabs_and_line_ends(counting, tmp_path, end, mark):
     text = (
         f"{mark}import torch\n\n\ndef f(a, é):\n\tif True:\n\t\th, s = torch.sigmoid(a), '😀漢'; h += é; t = '😀'\n"
         "\t\tg = torch.sigmoid(h); '''😀\n\x0c'''; g *= 2  # 😀\n\t\treturn g, s, t\n"
     ).replace("\n", end)
-    with editor(tmp_path, capabilities=capabilities(encoding=encoding)) as client:
-        uri = client.open(tmp_path / "ü 😀.py", text)
+    uri = counting.open(tmp_path / "ü 😀.py", text)
 
-        assert client.encoding == encoding
-        found = client.diagnostics(uri)
-        assert told(client, uri, found) == [("FIP101", "h += é"), ("FIP101", "g *= 2")]
-        client.do(uri, found[1]["range"], "Rewrite as")
-        client.do(uri, client.spot(uri, "h += é"), "Rewrite as")
-        assert client.texts[uri] == text.replace("h += é", "h = h + é").replace("g *= 2", "g = g * 2")
+    found = counting.diagnostics(uri)
+
+    assert told(counting, uri, found) == [("FIP101", "h += é"), ("FIP101", "g *= 2")]
+    counting.do(uri, found[1]["range"], "Rewrite as")
+    counting.do(uri, counting.spot(uri, "h += é"), "Rewrite as")
+    assert counting.texts[uri] == text.replace("h += é", "h = h + é").replace("g *= 2", "g = g * 2")
+    counting.shut(uri)
 
 
 @pytest.mark.parametrize("uri", ["untitled:Untitled-1", "file:///nowhere/at%20all/m%C3%BCller%25.py"])

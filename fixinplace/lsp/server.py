@@ -151,7 +151,9 @@ class Service:
 
     async def reshow(self, page: Page) -> None:
         """The same after something else than the text has changed."""
-        await self.show(page)
+        await self.desk.current(page.buffer.uri)
+        if page.fresh is not None:
+            await self.show(page)
         self.refresh()
         if self.client.lens_refresh:
             self.server.workspace_code_lens_refresh(None)

@@ -15,7 +15,7 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"fixinplace {__version__}")
         return
-    if sys.argv[1:] == ["lsp"]:  # an editor waits: nothing is imported that the server does not need
+    if sys.argv[1:] in (["lsp"], ["lsp", "--stdio"]):  # an editor waits: nothing is imported that it does not need
         from fixinplace.lsp.start import main as serve
 
         sys.exit(serve())

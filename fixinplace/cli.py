@@ -148,7 +148,10 @@ def rule(key: Annotated[str | None, typer.Argument(metavar="[CODE|NAME]", help="
 
 
 @app.command()
-def lsp() -> None:
+def lsp(
+    stdio: Annotated[bool, typer.Option("--stdio", hidden=True)] = False,  # what some clients add by themselves
+    client_process_id: Annotated[int, typer.Option("--clientProcessId", hidden=True)] = 0,
+) -> None:
     """Serve an editor on standard input and output; `pip install 'fixinplace[lsp]'` brings what that needs."""
     from fixinplace.lsp.start import main as serve
 

@@ -60,6 +60,20 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path):
     assert found.stdout == ""
 
 
+@pytest.mark.parametrize("words", [[], ["--stdio"], ["--stdio", f"--clientProcessId={os.getpid()}"]])
+def test_what_clients_add_to_the_command_is_taken(words):
+    found = subprocess.run(
+        [sys.executable, "-m", "fixinplace", "lsp", *words],
+        input=b"",
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+    assert (found.returncode, found.stdout, found.stderr) == (1, b"", b"")
+
+
 def test_shutdown_and_exit(tmp_path):
     with editor(tmp_path) as client:
         assert client.close() == 0

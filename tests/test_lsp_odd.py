@@ -166,6 +166,18 @@ def test_a_probe_of_the_settings(tmp_path):
         assert client.answer(prove(client, uri))["verdict"] == "proved"
 
 
+@pytest.mark.parametrize("beginning", ["Prove and apply: ", "Prove and apply all"])
+def test_a_proof_that_takes_too_long_applies_nothing(tmp_path, beginning):
+    with editor(tmp_path, options={"timeout": 2}) as client:
+        uri = client.open(tmp_path / "model.py", SLOW)
+
+        result = client.do(uri, client.spot(uri, "h += skip"), beginning)
+
+        assert not result["applied"] and "nothing was applied" in result["message"], result
+        assert client.texts[uri] == SLOW
+        client.do(uri, client.spot(uri, "h += skip"), "Rewrite as `h = h + skip` (safe)")
+
+
 @pytest.mark.slow
 def test_two_proofs_come_one_after_the_other(client, here):
     first, second = here(PROGRAM, "one.py"), here(PROGRAM, "two.py")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_CUT = ("probe-failed", "timed-out", "over-memory")
+"""Reasons of runs that came to no end: who asked for a proof gets no fix that is only safe by its text instead."""
 _CHANGED = "the text changed while it was being proved: nothing was applied"
 
 
@@ -119,6 +121,8 @@ class Commands:
             return self._said(f"{said}; proved only together with the fixes of lines {where}: apply those", proven)
         if not proven.edits:
             return self._said(said, proven)
+        if any(proven.rulings[key].reason in _CUT for key in proven.written):
+            return self._said(f"{said}; nothing was proved, so nothing was applied", proven, warning=True)
         if not await self._applied(page, buffer, proven):
             return self._said(f"{said}; the editor did not apply it", proven, warning=True)
         return self._said(f"{said}; applied", proven, applied=True)

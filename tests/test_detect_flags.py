@@ -169,3 +169,47 @@ SEEN = {
 def test_flags_that_somebody_may_see_are_not_safe(text: str) -> None:
     compile(text, "<case>", "exec")
     assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]
+
+
+CBR = "class CBR(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True))\n"
+OD = (
+    "class CBR(nn.Sequential):\n    def __init__(self):\n        super().__init__(OrderedDict([('c', nn.Conv2d(3, 3, 1)),"
+    " ('r', nn.ReLU(inplace=True))]))\n"
+)
+BODY = "nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(True))"
+TAKEN_APART = {
+    "index": ("self.a = CBR()", "h = self.a[0](x)\nreturn self.a[1](h) + h"),
+    "negative index": ("self.a = CBR()", "h = self.a[-2](x)\nreturn self.a[-1](h) + h"),
+    "loop": ("self.a = CBR()", "outs = []\nfor m in self.a:\n    x = m(x)\n    outs.append(x)\nreturn outs"),
+    "enumerated": ("self.a = CBR()", "outs = []\nfor i, m in enumerate(self.a):\n    x = m(x)\n    outs.append(x)\nreturn outs"),
+    "unpacked": ("self.a = CBR()", "c, r = self.a\nh = c(x)\nreturn r(h) + h"),
+    "by another name": ("self.a = CBR()", "s = self.a\nh = s[0](x)\nreturn s[1](h) + h"),
+    "by a helper": ("self.a = CBR()", "return walk(self.a, x)"),
+    "by its length": ("self.a = CBR()", "h = self.a[0](x)\ny = h\nfor i in range(1, len(self.a)):\n    y = self.a[i](y)\nreturn y + h"),
+    "by name": ("self.a = CBR()", "h = getattr(self.a, '0')(x)\nreturn getattr(self.a, '1')(h) + h"),
+    "by attribute": ("self.a = CBR()", "h = self.a.c(x)\nreturn self.a.r(h) + h"),
+    "copied": ("self.a = CBR()", "a = copy.deepcopy(self.a)\nh = a[0](x)\nreturn a[1](h) + h"),
+    "wrapped": ("self.l = nn.ModuleList([CBR()])", "a = self.l[0]\nh = a[0](x)\nreturn a[1](h) + h"),
+    "slices of a local": (f"f = {BODY}\nself.s = f[:1]\nself.t = f[1:]", "h = self.s(x)\nreturn self.t(h) + h"),
+    "starred slice": (f"f = {BODY}\nself.t = nn.Sequential(*f[1:])", "h = self.conv(x)\nreturn self.t(h) + h"),
+    "slice at once": (f"self.t = {BODY}[1:]", "h = self.conv(x)\nreturn self.t(h) + h"),
+    "slice of what a function makes": ("f = make()\nself.t = f[1:]", "h = self.conv(x)\nreturn self.t(h) + h"),
+    "slice of an argument": ("self.t = tail(make())", "h = self.conv(x)\nreturn self.t(h) + h"),
+    "slice of a global": ("self.t = ALL[1:]", "h = self.conv(x)\nreturn self.t(h) + h"),
+    "graph that is interpreted": (f"self.a = {BODY}\nself.g = torch.fx.symbolic_trace(self.a)", "return self.a(x)"),
+}  # fmt: skip
+REST = {
+    "walk": "def walk(a, x):\n    h = a[0](x)\n    return a[1](h) + h\n",
+    "make": f"def make():\n    return {BODY}\n",
+    "tail": "def tail(f):\n    return f[1:]\n",
+    "ALL": f"ALL = {BODY}\n",
+}
+
+
+@pytest.mark.parametrize("base", [CBR, OD], ids=["given", "named"])
+@pytest.mark.parametrize(("init", "forward"), TAKEN_APART.values(), ids=TAKEN_APART.keys())
+def test_parts_that_are_called_one_by_one_are_not_safe(init: str, forward: str, base: str) -> None:
+    parts = [line for name, line in REST.items() if name in init + forward]
+    text = net(init, forward, rest="import copy\n" + (base if "CBR" in init else "") + "".join(parts))
+    compile(text, "<case>", "exec")
+    assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]

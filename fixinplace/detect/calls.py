@@ -118,7 +118,9 @@ class Calls(TorchCalls):
             self.note_given(node, name, arguments)
             for value in arguments:
                 self.escape(value, None, f"`{name}(...)` may keep it")
-            return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name)
+            parts = index.attribute(name, PARTS)
+            flags = parts.flags if parts is not None else frozenset[int]()
+            return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name, flags=flags)
         if name in ("setattr", "delattr", "getattr") and len(node.args) >= 2:
             return self.by_name(node, name, arguments)
         by_map = name == "map" and node.args and dotted(node.args[0]) in _PRINTERS

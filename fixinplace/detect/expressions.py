@@ -288,9 +288,10 @@ class Expressions(Operators):
             called = isinstance(self.root, ast.AST) and any(
                 isinstance(n, ast.Call) and n.func is node for n in walk(self.root)
             )
-            for flag in value.flags:
-                use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
-                self.program.flag_uses[flag].add(use)
+            use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
+            if called or not _is_asked(node, self.above.get(id(node))):
+                for flag in value.flags:
+                    self.program.flag_uses[flag].add(use)
 
     def guessed_attribute(self, node: ast.Attribute, base: Value) -> Value:
         """Attributes that tell what they are by their names."""
@@ -306,7 +307,7 @@ class Expressions(Operators):
             return tensor(2, False, memory=held)
         if attr == "grad":
             return tensor(1, False, memory=held)
-        return UNKNOWN
+        return replace(UNKNOWN, flags=base.flags) if base.kind is Kind.MODULE else UNKNOWN
 
     def subscript(self, node: ast.Subscript) -> Value:
         """`base[index]`."""
@@ -345,6 +346,8 @@ class Expressions(Operators):
     def picked(self, node: ast.Subscript, base: Value) -> Value:
         """An element of a container."""
         if isinstance(node.slice, ast.Slice):
+            if base.kind is Kind.MODULE:
+                lost(self.program, [base], "the `Sequential` that it is in is taken apart")
             return replace(base, exact=False, items=(element(base),) if base.items else (), name="" if (
                 base.kind is Kind.LIST) else base.name)  # fmt: skip
         match node.slice:
@@ -354,6 +357,22 @@ class Expressions(Operators):
                 item = element(base)
                 return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item
         return element(base)
+
+
+def _is_asked(node: ast.expr, parent: ast.AST | None) -> bool:
+    """True for a module that is only asked whether it is there: `self.act is not None`, `if self.act:`."""
+    match parent:
+        case ast.Compare(ops=ops, comparators=others):
+            return all(isinstance(op, (ast.Is, ast.IsNot)) for op in ops) and all(
+                isinstance(one, ast.Constant) for one in others
+            )
+        case ast.If(test=test) | ast.IfExp(test=test):
+            return test is node
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Call(func=ast.Name(id="isinstance")):
+            return True
+    return False
 
 
 def _starred(elements: list[ast.expr]) -> bool:

@@ -33,6 +33,13 @@ _CHILDREN = ("modules", "children", "parameters", "buffers")
 _NAMED = ("named_modules", "named_children", "named_parameters", "named_buffers")
 
 
+_METHODS = frozenset(
+    "zero_grad state_dict load_state_dict eval train parameters buffers children modules named_parameters type"
+    " share_memory named_buffers named_children named_modules extra_repr apply to cpu cuda half float double bfloat16"
+    " requires_grad_ get_parameter get_buffer get_extra_state set_extra_state compile xpu ipu to_empty init_weights"
+    " reset_parameters append extend insert pop keys values items __repr__ __len__".split()
+)
+"""Methods of modules that call none of their parts."""
 _REPEATABLE = ("torch.nn.ReLU", "torch.nn.ReLU6", "torch.nn.Hardtanh")
 """Modules that leave what they have made as it is, and pass its gradient on."""
 
@@ -104,7 +111,7 @@ class Modules(Functions):
             return
         fresh = False
         for part in arguments:
-            if part.kind is Kind.MODULE:
+            if part.kind is Kind.MODULE or part.name.startswith("!"):
                 fresh = place(self.program, [part], fresh)
             elif part.kind is Kind.LIST and part.exact:
                 fresh = place(self.program, part.items, fresh)
@@ -154,6 +161,8 @@ class Modules(Functions):
             return sequence((sequence((STRING, one), exact=True),))
         if name in ("to", "cuda", "cpu", "train", "eval", "requires_grad_", "half", "float", "double", "apply"):
             return base
+        if base.flags and name not in _METHODS:  # a part, by its name
+            return self.module_call(node, replace(base, name="", items=(), exact=False), arguments)
         return self.unseen(node, arguments)
 
     def added(self, node: ast.Call, base: Value, part: Value) -> None:
@@ -181,7 +190,7 @@ class Modules(Functions):
             if found:
                 return self.dispatched(node, found, arguments)
             parts = index.attribute(module.name, PARTS) if is_sequence(index, module.name) else None
-            if parts is not None:
+            if parts is not None and parts.kind is Kind.MODULE:
                 return self.module_call(node, parts, arguments)
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:

@@ -10,6 +10,7 @@ import ast
 import re
 
 from fixinplace.detect.frame import Frame
+from fixinplace.detect.placing import lost
 from fixinplace.detect.values import Value
 
 _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
@@ -67,6 +68,7 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
     """`getattr(base, name)`: note that the modules that the name may be are called in ways that are not followed."""
     index = frame.program.index
     what = pattern(name)
+    lost(frame.program, [base], "it is reached by name")
     own = base.name in index.classes
     for info in (*index.lineage(base.name), *index.heirs(base.name)) if own else index.classes.values():
         for attr in {*info.attrs, *info.known}:

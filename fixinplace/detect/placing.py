@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
+from fixinplace.detect.given import is_given
 from fixinplace.detect.index import dotted
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
 from fixinplace.walking import children, walk
@@ -49,6 +50,9 @@ def named(part: Value) -> Value:
 
 def _leaves_new(program: Program, part: Value, fresh: bool) -> bool:
     """True if what a part returns is new: it makes it, or it is given something new and hands it on."""
+    if is_given(program, part):  # new, or what it is called with
+        program.gives = True
+        return fresh
     if part.kind is not Kind.MODULE:
         return False
     if part.name == "torch.nn.Sequential" and part.exact:

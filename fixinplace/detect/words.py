@@ -21,6 +21,7 @@ from fixinplace.walking import children, walk
 _HOOKS = "the file registers forward hooks, which may keep a module's output"
 _INTERCEPTS = "the file intercepts torch's operations"
 _PACKS = "the file hooks saved tensors, which switches torch's own check off"
+_TAPS = "the file taps what layers return"
 _AGAIN = "the file uses checkpointing, which switches torch's own check off"
 _WORDS = {
     "autocast": "the file uses autocast, which mixes dtypes",
@@ -38,6 +39,8 @@ _WORDS = {
     "set_submodule": "the file replaces parts of modules by name",
     "register_module": "the file replaces parts of modules by name",
     "__setattr__": "the file sets attributes by name",
+    "create_feature_extractor": _TAPS,
+    "IntermediateLayerGetter": _TAPS,
     "as_subclass": "the file makes tensors of other classes",
     "assertRaises": "the file expects errors",
     "assertRaisesRegex": "the file expects errors",
@@ -48,6 +51,8 @@ _WORDS = {
 _LIBRARIES = {
     "pytest.raises": "the file expects errors",
     "contextlib.suppress": "the file suppresses errors",
+    "torch.fx": "the file interprets traced graphs, which may keep what layers return",
+    "torchvision.models.feature_extraction": _TAPS,
     "weakref": "the file holds weak references",
     "unittest.mock": "the file may replace functions for a while",
     "mock": "the file may replace functions for a while",

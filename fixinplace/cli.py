@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fixinplace import __version__
+from fixinplace.commands import cache
 from fixinplace.commands.behind import OwnOptionsFirst
 from fixinplace.commands.check import check as run_check
 from fixinplace.commands.console import Console
@@ -50,6 +51,12 @@ Probe = Annotated[
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds that one run may take.")]
 AllowRun = Annotated[bool, typer.Option("--allow-run", help="Run under resource limits where no sandbox is available.")]
 
+Inputs = Annotated[
+    bool, typer.Option("--inputs/--no-inputs", help="Make inputs for classes and functions that nothing else runs.")
+]
+ShowProbe = Annotated[bool, typer.Option("--show-probe", help="Print the probes with made inputs, ready to run.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Look for inputs anew, and keep nothing.")]
+
 
 @app.callback()
 def _options(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
@@ -85,6 +92,9 @@ def fix(
     probe: Probe = None,
     timeout: Timeout = 60.0,
     allow_run: AllowRun = False,
+    inputs: Inputs = True,
+    show_probe: ShowProbe = False,
+    no_cache: NoCache = False,
     statistics: Statistics = False,
     output_format: OutputFormat = Format.TEXT,
     exit_zero: ExitZero = False,
@@ -97,8 +107,8 @@ def fix(
     selection = _selection(paths, select, ignore, config, stdin_filename)
     reporting = Reporting(output_format, statistics, exit_zero)
     writing = Writing(Policy(verify, unsafe_fixes), diff)
-    proving = Proving(tuple(probe or ()), timeout, allow_run)
-    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console))
+    proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, None if no_cache else cache.default())
+    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe))
 
 
 @app.command(cls=OwnOptionsFirst, context_settings={"allow_interspersed_args": False})

@@ -73,7 +73,7 @@ def test_a_fix_that_stays_out_is_not_in_the_company_of_the_others(command):
     )
     write({"model.py": MODEL, "train.py": aliased})
 
-    result = command("fix", "--verify", "require", "--output-format", "json", ".")
+    result = command("fix", "--verify", "require", "--no-inputs", "--output-format", "json", ".")
 
     found = verdicts(result.stdout)
     assert found["train.py"] == [(None, "live-alias")]
@@ -85,7 +85,7 @@ def test_a_script_that_has_nothing_to_fix_is_not_run_for_others(command):
     quiet = TRAIN.replace("    loss *= 2\n", "    open('/tmp/never', 'w')\n")
     write({"model.py": MODEL, "train.py": quiet})
 
-    found = verdicts(command("fix", "--verify", "require", "--output-format", "json", ".").stdout)
+    found = verdicts(command("fix", "--verify", "require", "--no-inputs", "--output-format", "json", ".").stdout)
 
     assert found["model.py"][0][1] in ("no-probe", None)
     assert found["model.py"][0][0] != "proved"

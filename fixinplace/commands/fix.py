@@ -10,6 +10,7 @@ from fixinplace import files, pipeline
 from fixinplace.commands import together
 from fixinplace.commands.console import Console
 from fixinplace.commands.inputs import Input, Selection, inputs
+from fixinplace.commands.making import shown
 from fixinplace.commands.proving import Provers, Proving
 from fixinplace.commands.reporting import Reporter, Reporting
 from fixinplace.model import Problem
@@ -25,8 +26,15 @@ class Writing:
     dry: bool = False
 
 
-def fix(selection: Selection, reporting: Reporting, writing: Writing, proving: Proving, console: Console) -> int:
-    """Fix and report every file; the exit code.  Raises BadConfig."""
+def fix(
+    selection: Selection,
+    reporting: Reporting,
+    writing: Writing,
+    proving: Proving,
+    console: Console,
+    show: bool = False,
+) -> int:
+    """Fix and report every file; the exit code.  Raises BadConfig.  show: print the probes that were made."""
     reporter = Reporter("fix", reporting, console, writing.dry)
     results: list[Result] = []
     items = list(inputs(selection))
@@ -42,6 +50,8 @@ def fix(selection: Selection, reporting: Reporting, writing: Writing, proving: P
                 result = _deliver(item, result, selection, writing, reporter)
             results.append(result)
             reporter.one(result)
+        if show:
+            console.lines(shown(provers.made), to_error=True)
     return reporter.close(results)
 
 

@@ -1,8 +1,9 @@
 """What is run to prove the fixes of a file, and the runner that all files share.
 
 Note [What runs without being told]
-    Nothing but the probes that `--probe` or the configuration names, and files that have a fix to prove
-    and a `__main__` guard.  Both only in a sandbox; `--allow-run` lets resource limits do.
+    Nothing but the probes that `--probe` or the configuration names, and files that have a fix to prove: as scripts
+    where they have a `__main__` guard, and with made inputs for what that does not reach.  All of it only in a sandbox;
+    `--allow-run` lets resource limits do.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fixinplace import config, files, imports, pipeline
+from fixinplace.commands.cache import Cache
+from fixinplace.commands.making import Maker, told
 from fixinplace.config import BadConfig, Config
-from fixinplace.model import Fix
+from fixinplace.model import Fix, Ruling
 from fixinplace.pipeline import Proof, Prover
 from fixinplace.source import Source
 
@@ -33,16 +36,33 @@ Company = Mapping[Path, tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Proving:
-    """The options about running: probes by name, seconds per run, and whether limits alone are enough."""
+    """The options about running: probes by name, seconds per run, and whether limits alone are enough.
+
+    inputs: make inputs for what no other probe reaches. cache: where found ones are kept; None keeps nothing.
+    """
 
     probes: tuple[str, ...] = ()
     timeout: float = 60.0
     allow_run: bool = False
+    inputs: bool = False
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    rulings: Mapping[int, Ruling]
+    written: frozenset[int]
+
+
+def _unmet(ruling: Ruling) -> bool:
+    """True where another probe may say more: nothing has run the edited code to its end."""
+    return ruling.reason in ("no-probe", "not-reached", "no-gradient", "needs-package", "probe-failed", "timed-out")
 
 
 class Provers:
     """Hands out a prover per file; the one runner starts with the first proof and ends with `close`.
 
+    made: probes with made inputs that have been used.
     sources: the files of this call, among which a script with a guard may be the probe of what it imports.
     running: called before every run.
     """
@@ -55,6 +75,7 @@ class Provers:
         self._sources = {Path(source.path).absolute(): source for source in sources}
         self._named: dict[tuple[Path, str], tuple[Probe, ...]] = {}
         self._runner: Runner | None = None
+        self.made: list[Probe] = []
 
     def prover(self, source: Source, config: Config, company: Company = MappingProxyType({})) -> Prover | None:
         """The prover for one file, or None if there is nothing to run; raises BadConfig for a bad probe.
@@ -63,15 +84,47 @@ class Provers:
         """
         path = Path(source.path).absolute()
         probes = self.probes(source, config)
-        if not probes:
+        if not probes and not (self._proving.inputs and source.path != "-"):
             return None
 
         def prove(source: Source, fixes: Sequence[Fix]) -> Proof:
             from fixinplace.verify import search
 
-            return search.prove(source.part.text, str(path), fixes, probes, self._running(), company)
+            def proof(probes: Sequence[Probe]) -> Proof:
+                return search.prove(source.part.text, str(path), fixes, probes, self._running(), company)
+
+            first = proof(probes) if probes else None
+            if not self._proving.inputs or (first is not None and not any(map(_unmet, first.rulings.values()))):
+                assert first is not None
+                return first
+            return self._with_inputs(source, fixes, probes, proof, first)
 
         return prove
+
+    def _with_inputs(
+        self,
+        source: Source,
+        fixes: Sequence[Fix],
+        probes: Sequence[Probe],
+        proof: Callable[[Sequence[Probe]], Proof],
+        first: Proof | None,
+    ) -> Proof:
+        """The proof with probes made for what the given ones do not reach."""
+        wanted = [fix for fix in fixes if first is None or _unmet(first.rulings[fix.group])]
+        made = self._maker.make(source, wanted)
+        if made.cached and made.probes:
+            found = proof((*probes, *made.probes))
+            if any(ruling.reason == "probe-failed" for ruling in found.rulings.values()):
+                made = Maker(self._running(), Cache(None)).make(source, wanted)  # what the file imports has changed
+            else:
+                return _Told(told(dict(found.rulings), made), found.written)
+        found = proof((*probes, *made.probes)) if made.probes or first is None else first
+        self.made += [probe for probe in made.probes if probe not in self.made]
+        return _Told(told(dict(found.rulings), made), found.written)
+
+    @cached_property
+    def _maker(self) -> Maker:
+        return Maker(self._running(), Cache(self._proving.cache))
 
     def close(self) -> None:
         """End the runner and every process of it."""

@@ -108,7 +108,7 @@ class Bench:
 
     def _run(self, texts: Texts, mode: dict[str, object]) -> Run:
         probe = self.case.probe
-        job = Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder)
+        job = Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, text=probe.text)
         job = replace(job, **mode)  # type: ignore[arg-type]
         self.jobs.add(job)
         return self.lab.run(job)

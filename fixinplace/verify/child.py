@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from fixinplace.trace.refused import chain
-from fixinplace.verify import load, tensors, traced
+from fixinplace.verify import finding, load, made, tensors, traced
 from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
@@ -27,7 +27,7 @@ from fixinplace.verify.forward import Forward
 from fixinplace.verify.gradients import Recorder
 from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
-from fixinplace.verify.observe import REVERSE, Observer, UserCode
+from fixinplace.verify.observe import REVERSE, Differentiation, Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.reads import GradientReads
@@ -44,9 +44,11 @@ _grad_enabled, _default_dtype = torch.is_grad_enabled, torch.get_default_dtype
 
 def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     """Run the job and leave its records in `scratch.out`, in files of at most `file_size` bytes."""
-    if job.traced:
+    if job.kind == "find" or job.traced:
         _prepare(job)
-        traced.leave(traced.run(job), scratch.out, nonce)
+        finding.run(job, scratch.out, nonce) if job.kind == "find" else traced.leave(
+            traced.run(job), scratch.out, nonce
+        )
         return
     process = _pid()
     user = UserCode(*(patch.path for patch in job.texts))
@@ -69,6 +71,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     reads = GradientReads()
     with reads if job.regions is not None and forward is None else contextlib.nullcontext():
         ending = _user_code(job, load.Patched(job.texts, reach.seen), reach)
+    ending = _computed(job, ending, records, forward or REVERSE)
     if _pid() != process:
         _exit(0)  # a copy of this process that the program forked and let run on
     _flush()
@@ -97,6 +100,13 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     }
     records.write(scratch.out, end)
     del ballast
+
+
+def _computed(job: Job, ending: Ending, records: Records, differentiation: Differentiation) -> Ending:
+    """Of a probe with made inputs, what the program computed."""
+    if job.kind != "made" or ending.error is not None:
+        return ending
+    return Ending(made.computed(ending.result, records, differentiation))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,9 @@ TRACING_FACTOR = 4
 TRACE_FILE = "trace.json"
 """Where a traced run in the sandbox leaves its trace, beside the end record."""
 
+FOUND_FILE = "found.jsonl"
+"""Where a search for inputs leaves what it finds, one line per unit."""
+
 SEED = 0
 """The one seed of `random`, numpy and torch in every run."""
 
@@ -50,7 +53,8 @@ class Region(NamedTuple):
 class Job:
     """One run of one probe on one version of some files.
 
-    kind, probe_path, name, arguments: the probe, see `probes.Probe`.
+    kind, probe_path, name, arguments, text: the probe, see `probes.Probe`; kind `find` looks for inputs, and `text` is
+    then a `Find`.
     texts: the edited files; the folder of the first is the current one unless `folder` names another.
     cloned: every tensor is cloned when autograd saves it.
     double: the default dtype is float64.
@@ -82,6 +86,65 @@ class Job:
     import_paths: tuple[str, ...] = ()
     in_place: bool = False
     environment: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A class or function for which inputs are looked for.
+
+    ways: what may be run for it, each a name of the module and a method ("" for the object itself), the nearest first.
+    regions: indices into `Job.regions` that it is to reach. lines: of the file, 1-based, where they are.
+    """
+
+    name: str
+    ways: tuple[tuple[str, str], ...]
+    regions: tuple[int, ...] = ()
+    lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A search for inputs: its units, and the seconds that each of them may take."""
+
+    units: tuple[Unit, ...]
+    seconds: float
+
+    def dump(self) -> str:
+        """As JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def read(text: str) -> Find:
+        """What `dump` gave."""
+        data = json.loads(text)
+        units = [
+            Unit(
+                each["name"],
+                tuple((name, method) for name, method in each["ways"]),
+                tuple(each["regions"]),
+                tuple(each["lines"]),
+            )
+            for each in data["units"]
+        ]
+        return Find(tuple(units), data["seconds"])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found for one unit.
+
+    bodies: calls of it, for `inputs.snippet.text`; empty if there is none, then `error` says why.
+    reached: regions that they run. broken: the program itself dies of a write in one of them.
+    """
+
+    unit: str
+    bodies: tuple[str, ...] = ()
+    reached: tuple[int, ...] = ()
+    tries: int = 0
+    error: str = ""
+    broken: bool = False
+    seconds: float = 0.0
 
 
 class Status(enum.StrEnum):
@@ -288,3 +351,9 @@ def read_comparison(data: Json) -> Comparison:
     """The comparison that the server's child printed."""
     differences = tuple(Difference(**each) for each in data["differences"])
     return Comparison(**{**data, "differences": differences, "notes": tuple(data["notes"])})
+
+
+def read_found(text: str) -> list[Found]:
+    """The lines of FOUND_FILE; a last one that is not whole is left out."""
+    rows = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    return [Found(**{**row, "reached": tuple(row["reached"]), "bodies": tuple(row["bodies"])}) for row in rows]

@@ -22,8 +22,11 @@ from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from fixinplace.verify.jobs import Job, Patch
+
+MADE = "<made inputs>"
 
 
 class NoModule(ModuleNotFoundError):
@@ -65,11 +68,7 @@ class Patched:
 
 def run(job: Job, patched: Patched) -> object:
     """Run the probe; returns what the callable returned; a script leaves its module in `sys.modules["__main__"]`."""
-    sys.dont_write_bytecode = True
-    sys.path[:0] = [*job.import_paths]
-    patched.install()
-    _fresh_main(job.probe_path if job.kind == "script" else None)
-    sys.argv[:] = [job.probe_path, *job.arguments]
+    _prepare(job, patched)
     if job.kind == "script":
         _run_script(job.probe_path, patched)
         return None
@@ -77,7 +76,30 @@ def run(job: Job, patched: Patched) -> object:
     if job.kind == "module":
         _run_module(job.name)
         return None
+    if job.kind == "made":
+        return _made(job.text, _import(Path(job.probe_path)))
     return getattr(_import(Path(job.probe_path)), job.name)()
+
+
+def imported(job: Job, patched: Patched) -> ModuleType:
+    """The module of the job's file, imported as `run` does it."""
+    _prepare(job, patched)
+    return _import(Path(job.probe_path))
+
+
+def _prepare(job: Job, patched: Patched) -> None:
+    sys.dont_write_bytecode = True
+    sys.path[:0] = [*job.import_paths]
+    patched.install()
+    _fresh_main(job.probe_path if job.kind == "script" else None)
+    sys.argv[:] = [job.probe_path, *job.arguments]
+
+
+def _made(text: str, target: ModuleType) -> object:
+    """Run a probe with made inputs; its module is known to nobody."""
+    scope: dict[str, Any] = {"__name__": "made_inputs", "target": target}
+    exec(compile(text, MADE, "exec", dont_inherit=True), scope)
+    return scope["probe"]()
 
 
 def _fresh_main(path: str | None) -> None:

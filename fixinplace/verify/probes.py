@@ -23,19 +23,23 @@ class Probe:
     path: absolute path of the file. name: the function to call, the module to run, None for a script.
     arguments: what a script or a module finds behind its name in `sys.argv`.
     folder: the current folder of the run, absolute; "" for that of the edited file.
+    text: of a made probe, the module that is run; it finds the file at `path` under the name `target`.
     """
 
-    kind: Literal["script", "callable", "file", "module"]
+    kind: Literal["script", "callable", "file", "module", "made"]
     path: str
     name: str | None
     arguments: tuple[str, ...] = ()
     folder: str = ""
+    text: str = ""
 
     @property
     def label(self) -> str:
         """How reports name it."""
         if self.kind == "module":
             return " ".join(("-m", self.name or "", *self.arguments))
+        if self.kind == "made":
+            return f"made inputs for {self.name}"
         return Path(self.path).name if self.name is None else f"{Path(self.path).name}::{self.name}"
 
 

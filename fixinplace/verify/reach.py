@@ -144,6 +144,13 @@ class Reach:
         self._spots |= spots
         self._open |= {key: {spot for spot in row if spot in wanted} for key, row in spots.items()}
 
+    def forget(self) -> None:
+        """From now on only what runs later has run."""
+        wanted = frozenset().union(*self._needed.values())
+        self._open = {key: {spot for spot in row if spot in wanted} for key, row in self._spots.items()}
+        self._done.clear()
+        self.modules.forget()
+
     def reached(self) -> frozenset[int]:
         """Indices of the regions all of whose code has run."""
         found = set()
@@ -209,9 +216,18 @@ class Modules:
         self._reach = reach
         self._built: dict[int, tuple[object, tuple[int, int, Spot]]] = {}
         self._called: set[tuple[int, int, Spot]] = set()
+        self._installed = False
+
+    def forget(self) -> None:
+        """No module has been built or called."""
+        self._built.clear()
+        self._called.clear()
 
     def install(self) -> None:
         """Watch construction and calls of modules from now on."""
+        if self._installed:
+            return
+        self._installed = True
         import torch
 
         module: Any = torch.nn.Module

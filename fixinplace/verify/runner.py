@@ -23,22 +23,37 @@ from fixinplace.trace import events
 from fixinplace.trace.events import Trace
 from fixinplace.verify import judge
 from fixinplace.verify.bench import Case, Judgement, Mark
+from fixinplace.verify.errors import obstacle
 from fixinplace.verify.jobs import (
+    FOUND_FILE,
     TRACE_FILE,
     TRACING_FACTOR,
     Comparison,
+    Find,
+    Found,
     Job,
     Json,
     Limits,
     Patch,
+    Region,
     Run,
     Slope,
     Status,
     dump,
     read_comparison,
+    read_found,
     read_run,
 )
 from fixinplace.verify.probes import Probe
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failed:
+    """Why nothing could be looked for at all: a reason of `names.UNPROVED` and a sentence."""
+
+    reason: str
+    sentence: str
+
 
 _KEPT_RUNS = 32
 _KEPT_BYTES = 2 << 30
@@ -123,12 +138,37 @@ class Runner:
         """
         if (problem := self.problem) is not None:
             return problem[1]
-        job = Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, traced=True, watch=watch)
+        job = Job(
+            probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, traced=True, watch=watch,
+            text=probe.text,
+        )  # fmt: skip
         run = self.run(job)
         file = Path(run.folder) / TRACE_FILE
         if run.status is not Status.ENDED or not file.exists():
             return run.detail or f"the traced run {run.status}"
         return events.load(json.loads(file.read_text(encoding="utf-8")))
+
+    def find(self, texts: tuple[Patch, ...], find: Find, regions: tuple[Region, ...]) -> tuple[Found, ...] | Failed:
+        """Inputs for the units of the first of some files; what ended the search where it did not begin.
+
+        A unit whose search ends the process is left out, and those behind it are looked at again.
+        """
+        if (problem := self.problem) is not None:
+            return Failed(*problem)
+        results: list[Found] = []
+        while len(results) < len(find.units):
+            left = dataclasses.replace(find, units=find.units[len(results) :])
+            job = Job("find", texts[0].path, "", texts, regions=regions, text=left.dump())
+            run = self._run(dataclasses.replace(job, import_paths=_import_paths()))
+            if run.failure is not None:
+                reason, sentence = obstacle(run) or ("probe-failed", run.failure.sentence)
+                return Failed(reason, sentence)
+            file = Path(run.folder) / FOUND_FILE
+            found = read_found(file.read_text(encoding="utf-8")) if file.exists() else []
+            results += found
+            if len(found) < len(left.units):
+                results.append(Found(left.units[len(found)].name, error=run.detail or f"the search {run.status}"))
+        return tuple(results)
 
     def run(self, job: Job) -> Run:
         """The run of this job, from memory if it has been run before."""
@@ -325,5 +365,5 @@ def _import_paths() -> tuple[str, ...]:
 
 
 def _discard(folder: Path) -> None:
-    for name in ("blob", "manifest.jsonl", "end.json", TRACE_FILE, "stdout", "stderr"):
+    for name in ("blob", "manifest.jsonl", "end.json", TRACE_FILE, FOUND_FILE, "stdout", "stderr"):
         (folder / name).unlink(missing_ok=True)

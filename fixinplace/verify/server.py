@@ -33,6 +33,7 @@ from fixinplace.verify.sandbox import Scratch, enter
 
 _POLL_SECONDS = 0.02
 _DECOMPOSITIONS = "torch._decomp.decompositions_for_jvp"  # what forward mode loads at its first use
+_FAKES = "torch._dynamo"  # what fake tensors load at their first use
 _exit = os._exit  # user code may patch it in the child
 
 
@@ -72,6 +73,9 @@ class Server:
             limits = dataclasses.replace(limits, seconds=limits.seconds * TRACING_FACTOR)
         if job.forward is not None and _DECOMPOSITIONS not in sys.modules:
             importlib.import_module(_DECOMPOSITIONS)
+            _freeze()
+        if job.kind == "find" and _FAKES not in sys.modules:
+            importlib.import_module(_FAKES)
             _freeze()
         scratch = Scratch(self.root / "scratch")
         _remove(scratch.root)

@@ -1,0 +1,208 @@
+"""What the source tells about a class or function: how its parameters are used, and how the file itself calls it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fixinplace.inputs.values import Argument, Code, Literal, Record, Series, Value
+
+_LAYERS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "ConvTranspose2d": 4, "ConvTranspose3d": 5,
+           "BatchNorm2d": 4, "BatchNorm3d": 5, "MaxPool2d": 4, "AvgPool2d": 4, "AdaptiveAvgPool2d": 4}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a constructor or a call.
+
+    annotation: its text. needed: it has no default. default: if that is a value which can be written.
+    positional: it stands for any number of arguments.
+    """
+
+    name: str
+    annotation: str = ""
+    needed: bool = True
+    default: Value | None = None
+    positional: bool = False
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Everything static about a unit.
+
+    dims: parameter of the call → number of dimensions that its use tells. strings: name → values that the code
+    compares it with. classes: classes of the file. calls: arguments with which the file builds the unit.
+    guards: names in the conditions around what is to be reached.
+    """
+
+    classes: tuple[str, ...] = ()
+    dims: dict[str, int] = field(default_factory=dict)
+    strings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    calls: tuple[tuple[Argument, ...], ...] = ()
+    guards: frozenset[str] = frozenset()
+
+
+def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
+    """What a file tells about one of its classes or functions; lines: those that are to be reached."""
+    classes = tuple(node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name != unit)
+    home = next((n for n in tree.body if getattr(n, "name", None) == unit), tree)
+    strings = _strings(tree)
+    own = frozenset(name for node in tree.body for name in _bound(node))
+    return Knowledge(classes, _dims(home), strings, tuple(_calls(tree, unit, own)), _guards(home, lines))
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    return []
+
+
+def _dims(home: ast.AST) -> dict[str, int]:
+    """Number of dimensions by name: `b, c, h, w = x.shape`, `rearrange(x, "b c h w -> ...")`, `self.conv(x)`."""
+    layers = {name: dims for node in ast.walk(home) for name, dims in _layers(node)}
+    found: dict[str, int] = {}
+    for node in ast.walk(home):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            name, targets = _shape_of(node.value), node.targets[0].elts
+            if name and not any(isinstance(each, ast.Starred) for each in targets):
+                found.setdefault(name, len(targets))
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Name):
+            name = node.args[0].id
+            called = ast.unparse(node.func)
+            if called in layers:
+                found.setdefault(name, layers[called])
+            elif called.rpartition(".")[2] in ("rearrange", "reduce", "repeat") and len(node.args) > 1:
+                _of_pattern(name, node.args[1], found)
+    return found
+
+
+def _of_pattern(name: str, pattern: ast.expr, found: dict[str, int]) -> None:
+    if isinstance(pattern, ast.Constant) and isinstance(pattern.value, str) and "..." not in pattern.value:
+        axes = re.sub(r"\([^)]*\)", "g", pattern.value.partition("->")[0]).split()
+        found.setdefault(name, len(axes))
+
+
+def _layers(node: ast.AST) -> Iterator[tuple[str, int]]:
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+        built = ast.unparse(node.value.func).rpartition(".")[2]
+        if built == "Sequential" and node.value.args and isinstance(node.value.args[0], ast.Call):
+            built = ast.unparse(node.value.args[0].func).rpartition(".")[2]
+        if built in _LAYERS:
+            yield from ((ast.unparse(target), _LAYERS[built]) for target in node.targets)
+
+
+def _shape_of(value: ast.expr) -> str:
+    """The name whose `.shape` or `.size()` an expression is."""
+    if (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and value.func.attr == "size"
+        and not value.args
+    ):
+        value = value.func
+    if isinstance(value, ast.Attribute) and value.attr in ("shape", "size") and isinstance(value.value, ast.Name):
+        return value.value.id
+    return ""
+
+
+def _strings(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """Name → strings that it is compared with, or that choose from a dictionary by it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    tables = {
+        ast.unparse(target): _texts(node.value.keys)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+        for target in node.targets
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and len(node.comparators) == 1:
+            other = node.comparators[0]
+            options = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else [other]
+            known = tables.get(ast.unparse(other), []) if isinstance(other, ast.Name) else _texts(options)
+            found[_last(node.left)] += known
+        elif isinstance(node, ast.Subscript):
+            texts = (
+                _texts(node.value.keys) if isinstance(node.value, ast.Dict) else tables.get(ast.unparse(node.value), [])
+            )
+            found[_last(node.slice)] += texts
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("startswith", "endswith")
+        ):
+            found[_last(node.func.value)] += _texts(node.args)
+    return {name: tuple(dict.fromkeys(values)) for name, values in found.items() if name and values}
+
+
+def _texts(nodes: list[ast.expr] | list[ast.expr | None]) -> list[str]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def _last(node: ast.expr) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value  # `mode.lower()`
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _calls(tree: ast.Module, unit: str, own: frozenset[str]) -> Iterator[tuple[Argument, ...]]:
+    """Arguments of the calls of the unit, where all of them can be written outside their function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == unit:
+            positional = [constant(each, own) for each in node.args if not isinstance(each, ast.Starred)]
+            named = [(each.arg, constant(each.value, own)) for each in node.keywords if each.arg is not None]
+            arguments = [Argument("", each) for each in positional if each is not None]
+            arguments += [Argument(name, value) for name, value in named if value is not None]
+            starred = any(isinstance(each, ast.Starred) for each in node.args)
+            if arguments and len(arguments) == len(positional) + len(named) and not starred:
+                yield tuple(arguments)
+
+
+def constant(node: ast.expr, own: frozenset[str] = frozenset()) -> Value | None:
+    """The value of an expression that means the same everywhere in the file; None for any other.
+
+    own: names that the module binds.
+    """
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str, bool, type(None))):
+        return Literal(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        value = node.operand.value
+        return Literal(-value) if isinstance(value, (int, float)) else None
+    if isinstance(node, (ast.List, ast.Tuple)):
+        items = [constant(each, own) for each in node.elts]
+        return (
+            Series(tuple(each for each in items if each is not None), isinstance(node, ast.List))
+            if None not in items
+            else None
+        )
+    if isinstance(node, ast.Dict):
+        names = _texts(node.keys)
+        values = [constant(each, own) for each in node.values]
+        if len(names) == len(values) and None not in values:
+            pairs = zip(names, values, strict=True)
+            return Record(tuple(Argument(name, value) for name, value in pairs if value is not None), "dict")
+        return None
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value  # type: ignore[assignment]
+        if isinstance(root, ast.Name) and root.id in own:
+            return Code(f"target.{ast.unparse(node)}")
+    return None
+
+
+def _guards(home: ast.AST, lines: frozenset[int]) -> frozenset[str]:
+    """Names in the conditions of the blocks that hold some lines."""
+    found: set[str] = set()
+    for node in ast.walk(home):
+        if not isinstance(node, (ast.If, ast.IfExp, ast.While)):
+            continue
+        if any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines):
+            found |= {_last(each) for each in ast.walk(node.test) if isinstance(each, (ast.Name, ast.Attribute))}
+    return frozenset(found - {"self", ""})

@@ -1,0 +1,302 @@
+"""An error of a run, read: which other values its message asks for.
+
+Every rule gives recipes, the likeliest first; which of them gets further is for a run to tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from fixinplace.inputs import guess
+from fixinplace.inputs.knowledge import Parameter
+from fixinplace.inputs.situation import Situation
+from fixinplace.inputs.sizes import dimensions, sizes
+from fixinplace.inputs.values import (
+    Argument,
+    Build,
+    Code,
+    Literal,
+    Path,
+    Recipe,
+    Record,
+    Series,
+    Tensor,
+    Value,
+    drop,
+    key,
+    put,
+    walk,
+)
+
+
+def mended(situation: Situation) -> list[Recipe]:
+    """Recipes that an error asks for, the likeliest first, without repetition."""
+    found: dict[Recipe, None] = {}
+    for rule in _RULES:
+        for recipe in rule(situation):
+            if recipe != situation.recipe:
+                found.setdefault(recipe)
+    if not found:
+        for recipe in (*_other_kinds(situation), *_other_values(situation)):
+            found.setdefault(recipe)
+    return list(found)
+
+
+# --- arguments that are missing or too many
+
+_MISSING = re.compile(r"(?:(\w+)\.)?(\w+)\(\) missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+
+
+def _missing(situation: Situation) -> Iterator[Recipe]:
+    found = _MISSING.search(situation.fault.message)
+    if found is None:
+        return
+    names = re.findall(r"'(\w+)'", found[3])
+    recipe = situation.recipe
+    part = "init" if found[2] == "__init__" and recipe.init is not None else "call"
+    for build in (
+        path for path, value in walk(recipe) if isinstance(value, Build) and value.callee.endswith(f".{found[1]}")
+    ):
+        made = recipe
+        for name in names:
+            made = put(made, (*build, name), guess.argument(name, "", situation.knowledge.classes)[0])
+        yield made
+    for name in names:
+        recipe = put(recipe, (part, name), situation.options((part, name))[0])
+    yield recipe
+
+
+def _unexpected(situation: Situation) -> Iterator[Recipe]:
+    found = _UNEXPECTED.search(situation.fault.message)
+    if found is None:
+        return
+    for path, _ in walk(situation.recipe):
+        if len(path) == 2 and path[1] == found[1]:
+            yield drop(situation.recipe, path)
+    for path, value in situation.places():
+        if isinstance(value, Code):
+            yield from (put(situation.recipe, path, other) for other in situation.options(path)[:6])
+
+
+# --- configurations
+
+_ATTRIBUTE = re.compile(r"'(?:types\.)?(\w+)' object has no attribute '(\w+)'")
+
+
+def _fields(situation: Situation) -> Iterator[Recipe]:
+    message, kind = situation.fault.message, situation.fault.type
+    found = _ATTRIBUTE.search(message)
+    wanted = found[2] if found is not None and found[1] == "SimpleNamespace" else ""
+    if kind == "KeyError":
+        wanted = message.strip("'\"")
+    style = "dict" if kind == "KeyError" else "object"
+    records = [(path, each) for path, each in walk(situation.recipe) if isinstance(each, Record)]
+    for path, record in records:
+        if found is not None and found[1] == "dict" and record.style == "dict":
+            yield put(situation.recipe, path, replace(record, style="object"))
+        if wanted in ("get", "items", "keys", "values", "copy", "pop") or "SimpleNamespace' object is not" in message:
+            yield put(situation.recipe, path, replace(record, style="dict"))
+        elif wanted and record.style == style and wanted not in {each.name for each in record.fields}:
+            for value in _field_values(situation, path, wanted)[:3]:
+                yield put(situation.recipe, (*path, wanted), value)
+
+
+def _field_values(situation: Situation, path: Path, name: str) -> list[Value]:
+    inside = tuple(situation.knowledge.strings.get(name, ()))
+    values = [Literal(each) for each in inside] + list(guess.argument(name, "", situation.knowledge.classes))
+    if path[0] == "call" and not guess.widths(name):
+        values = [*values[:1], Tensor(guess.SHAPES[3]), *values[1:]]
+    return values
+
+
+# --- values of another type
+
+_TYPED = (
+    re.compile(r"'(\w+)' object (?:is not|does not|has no|cannot|doesn't)"),
+    re.compile(r"'(\w+)' has no len|object of type '(\w+)'"),
+    re.compile(r"unsupported operand type\(s\) for .*: '(\w+)' and '(\w+)'"),
+    re.compile(r"not supported between instances of '(\w+)' and '(\w+)'"),
+    re.compile(r"cannot unpack non-iterable (\w+) object"),
+    re.compile(r"must be (?:[\w ]+, )?not (\w+)|found type (\w+)|but got (?:a |an )?(\w+)|not '?(\w+)'?$"),
+    re.compile(r"Cannot .* type '?(\w+)'?"),
+    re.compile(r"(\w+) is not a Module subclass|iteration over a 0-d (\w+)"),
+)
+_CLASSES: dict[str, tuple[type, ...]] = {
+    "NoneType": (type(None),), "None": (type(None),), "int": (int,), "float": (float,), "str": (str,), "bool": (bool,),
+}  # fmt: skip
+
+
+def _of_type(value: Value, name: str) -> bool:
+    if isinstance(value, Literal):
+        return type(value.value) in _CLASSES.get(name, ())
+    if isinstance(value, Series):
+        return name == ("list" if value.listed else "tuple")
+    if isinstance(value, Tensor):
+        return name in ("Tensor", "FakeTensor")
+    if isinstance(value, Record):
+        return name in ("SimpleNamespace", "dict")
+    return name in ("type", "Passing", "function", "builtin_function_or_method", "partial") or name in value.code
+
+
+def _types(situation: Situation) -> Iterator[Recipe]:
+    names = [
+        name
+        for words in _TYPED
+        for found in [words.search(situation.fault.message)]
+        if found
+        for name in found.groups()
+    ]
+    unset = _unset(situation) if {"NoneType", "None"} & {*names} else []
+    for path, parameter in unset:
+        yield from (put(situation.recipe, path, value) for value in situation.options(path, parameter)[:3])
+    for path, value in situation.places():
+        if any(name is not None and _of_type(value, name) for name in names):
+            others = [
+                other
+                for other in situation.options(path)
+                if type(other) is not type(value) or isinstance(value, (Code, Literal))
+            ]
+            others = [other for other in others if not _alike(other, value)]
+            yield from (put(situation.recipe, path, other) for other in others[:8])
+            if isinstance(value, Literal) and isinstance(value.value, int):
+                yield from (put(situation.recipe, path, Series((value,) * count, False)) for count in (2, 3, 4))
+
+
+def _alike(one: Value, two: Value) -> bool:
+    return isinstance(one, Literal) and isinstance(two, Literal) and type(one.value) is type(two.value)
+
+
+def _unset(situation: Situation) -> list[tuple[Path, str]]:
+    """Optional parameters that the recipe leaves at their defaults, and values that are None; named ones first."""
+    given = {path[:2] for path, _ in walk(situation.recipe)}
+    found: list[tuple[Path, str]] = []
+    for part, parameters in (("call", situation.call), ("init", situation.init)):
+        left = [each for each in parameters if (part, each.name) not in given and not each.needed]
+        found += [((part, each.name), each.name) for each in left if each.default == Literal(None)]
+    found += [(path, key(path)) for path, value in walk(situation.recipe) if value == Literal(None)]
+    return sorted(found, key=lambda each: each[1] not in situation.fault.names)[:6]
+
+
+# --- tensors of another kind
+
+_INTEGER = re.compile(
+    r"scalar types?: Long|expected scalar type (?:Long|Int)|must be long|expects? .*(?:Long|int64)|indices must be"
+    r"|tensors used as indices must be|one_hot is only applicable to index|dtype int64|integer tensor|got .*FloatTensor"
+)
+_FLOATING = re.compile(
+    r"expected scalar type (?:Float|Double)|should be the same|must have the same dtype"
+    r"|not implemented for '(?:Long|Bool|Int)'"
+    r"|Only Tensors of floating point|must be floating|expected .* dtype float|\bmean\(\): could not infer|Input type"
+    r"|only supports floating|floating[- ]point"
+)
+_BOOLEAN = re.compile(r"expected .*(?:bool|BoolTensor)|must be bool|only supports? boolean|mask.*dtype")
+_RANGE = re.compile(r"index out of range|out of bounds|Target \d+ is out of|smaller than num_classes|index .* is out")
+
+
+def _kinds(situation: Situation) -> Iterator[Recipe]:
+    message = situation.fault.message
+    for pattern, kind in ((_INTEGER, "index"), (_FLOATING, "float"), (_BOOLEAN, "bool")):
+        if pattern.search(message):
+            for path, value in situation.places():
+                if isinstance(value, Tensor) and value.kind != kind:
+                    shape = value.shape if kind != "index" or len(value.shape) < 3 else value.shape[:2]
+                    yield put(situation.recipe, path, Tensor(shape, kind, 10))  # type: ignore[arg-type]
+                    if shape != value.shape:
+                        yield put(situation.recipe, path, Tensor(value.shape, kind, 10))  # type: ignore[arg-type]
+    if _RANGE.search(message):
+        for path, value in situation.places():
+            if isinstance(value, Tensor) and value.kind == "index" and value.high > 2:
+                yield put(situation.recipe, path, replace(value, high=2 if value.high <= 5 else 5))
+            elif isinstance(value, Tensor) and value.kind == "float":
+                yield put(situation.recipe, path, Tensor(value.shape[:2], "index", 5))
+    if re.search(r"between 0 and 1|in the range \[0|\[0, 1\]|nan", message):
+        for path, value in situation.places():
+            if isinstance(value, Tensor) and value.kind == "float":
+                yield put(situation.recipe, path, replace(value, kind="unit"))
+
+
+# --- what is left
+
+
+def _positional(situation: Situation) -> Iterator[Recipe]:
+    """Inputs for `*args`."""
+    if any(each.positional for each in situation.call) and situation.fault.started and len(situation.recipe.call) < 3:
+        yield replace(situation.recipe, call=(*situation.recipe.call, Argument("", Tensor(guess.SHAPES[3]))))
+
+
+def _strings(situation: Situation) -> Iterator[Recipe]:
+    if situation.fault.type not in ("ValueError", "NotImplementedError", "KeyError", "AssertionError", "RuntimeError",
+                                    "UnboundLocalError", "Exception"):  # fmt: skip
+        return
+    for path, value in situation.places():
+        texts = situation.knowledge.strings.get(key(path), ())
+        if isinstance(value, (Literal, Code)):
+            yield from (put(situation.recipe, path, Literal(text)) for text in texts if value != Literal(text))
+    given = {path[:2] for path, _ in walk(situation.recipe)}
+    for part, parameters in (("call", situation.call), ("init", situation.init)):
+        for each in parameters:
+            if each.name in situation.fault.names and (part, each.name) not in given:
+                yield from (
+                    put(situation.recipe, (part, each.name), Literal(text))
+                    for text in situation.knowledge.strings.get(each.name, ())
+                )
+
+
+def _other_kinds(situation: Situation) -> Iterator[Recipe]:
+    """Without a word that we understand: other shapes, and indices."""
+    for path, value in situation.places():
+        if isinstance(value, Tensor):
+            shapes = [guess.SHAPES[dims] for dims in (4, 3, 2, 5, 1) if dims != len(value.shape)]
+            yield from (put(situation.recipe, path, replace(value, shape=shape)) for shape in shapes)
+            yield put(situation.recipe, path, Tensor((guess.BATCH, guess.LENGTH), "index", 10))
+
+
+def _other_values(situation: Situation) -> Iterator[Recipe]:
+    for path, value in situation.places():
+        if not isinstance(value, Tensor):
+            yield from (put(situation.recipe, path, other) for other in situation.options(path)[:6] if other != value)
+    for path, name in _unset(situation):
+        yield put(situation.recipe, path, situation.options(path, name)[0])
+
+
+_RULES = (_missing, _unexpected, _fields, dimensions, _kinds, sizes, _types, _strings, _positional)
+
+
+def alternatives(situation: Situation) -> list[Recipe]:
+    """Recipes that take other branches: switches turned, optional arguments given, other words.
+
+    Parameters in the conditions around what is to be reached come first.
+    """
+    guards = situation.knowledge.guards
+    found: list[tuple[bool, Recipe]] = []
+    given = {path[:2] for path, _ in walk(situation.recipe)}
+    for part, parameters in (("init", situation.init), ("call", situation.call)):
+        for each in parameters:
+            path: Path = (part, each.name)
+            for value in _turned(situation, path, each):
+                if not (path in given and dict(walk(situation.recipe)).get(path) == value):
+                    found.append((each.name not in guards, put(situation.recipe, path, value)))
+    return list(dict.fromkeys(recipe for _, recipe in sorted(found, key=lambda each: each[0])))
+
+
+def _turned(situation: Situation, path: Path, parameter: Parameter) -> Sequence[Value]:
+    now = dict(walk(situation.recipe)).get(path, parameter.default)
+    texts = [Literal(text) for text in situation.knowledge.strings.get(parameter.name, ())]
+    match now:
+        case Literal(bool(on)):
+            return [Literal(not on)]
+        case Literal(None):
+            return [*texts, *situation.options(path)[:3]]
+        case Literal(str()):
+            return texts
+        case Literal(int(number)):
+            return [Literal(each) for each in (2, 1, number * 2, 0) if each != number]
+        case Literal(float(number)):
+            return [Literal(0.5 if number != 0.5 else 0.1)]
+        case Code():
+            return situation.options(path)[:4]
+        case _:
+            return []

@@ -1,0 +1,53 @@
+"""A recipe that failed, and how it failed: what `mend` and `sizes` read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixinplace.inputs import guess
+from fixinplace.inputs.knowledge import Knowledge, Parameter
+from fixinplace.inputs.values import Literal, Path, Recipe, Value, key, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What ended a run.
+
+    function: qualified name of the innermost function of ours or the user's. names: words in the failing statement.
+    pairs: numbers that the statement (or the condition around a `raise`) compares, got and wanted; for `a % b == 0`,
+    a and the next multiple of b. owner: the class whose constructor or call was being entered.
+    """
+
+    type: str
+    message: str
+    function: str = ""
+    names: tuple[str, ...] = ()
+    pairs: tuple[tuple[int, int], ...] = ()
+    owner: str = ""
+    started: bool = False
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A recipe that failed, why, and what is known of the unit's parameters."""
+
+    recipe: Recipe
+    fault: Fault
+    knowledge: Knowledge
+    init: tuple[Parameter, ...]
+    call: tuple[Parameter, ...]
+
+    def options(self, path: Path, name: str | None = None) -> tuple[Value, ...]:
+        """What else may stand at a place."""
+        name = key(path) if name is None else name
+        parameters = self.call if path[0] == "call" else self.init
+        known = next((each for each in parameters if each.name == name and len(path) == 2), Parameter(name))
+        texts = tuple(Literal(each) for each in self.knowledge.strings.get(name, ()))
+        if path[0] == "call":
+            return (*texts, *guess.tensor(name, known.annotation, self.knowledge.dims.get(name, 0)))
+        return (*texts, *guess.argument(name, known.annotation, self.knowledge.classes))
+
+    def places(self) -> list[tuple[Path, Value]]:
+        """Every value; those that the failing statement names first."""
+        found = list(walk(self.recipe))
+        return sorted(found, key=lambda each: key(each[0]) not in self.fault.names)

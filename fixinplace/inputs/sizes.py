@@ -1,0 +1,177 @@
+"""Errors about shapes, read: how many dimensions, and how large."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fixinplace.inputs import guess
+from fixinplace.inputs.situation import Situation
+from fixinplace.inputs.values import Literal, Path, Recipe, Series, Tensor, Value, put
+
+_WIDEST = 4096
+
+# --- number of dimensions
+
+_DIMENSIONS = (
+    re.compile(r"[Ee]xpected (?P<want>\d)D or (?P<other>\d)D .*?(?:got|input of size:?) *(?:a )?(?P<got>\d)D"),
+    re.compile(r"[Ee]xpected (?P<want>\d)D \(unbatched\) or (?P<other>\d)D \(batched\) input"),
+    re.compile(r"[Ee]xpected (?P<want>\d)[ -]?D .*?got (?P<got>\d)[ -]?D"),
+    re.compile(r"not enough values to unpack \(expected (?:at least )?(?P<want>\d+), got (?P<got>\d+)\)"),
+    re.compile(r"too many values to unpack \(expected (?P<want>\d+)(?:, got (?P<got>\d+))?\)"),
+    re.compile(r"expected (?P<want>\d+) dims\. Received (?P<got>\d+)-dim"),
+    re.compile(r"[Dd]imension out of range \(expected to be in range of \[-?\d+, \d+\], but got (?P<index>-?\d+)\)"),
+    re.compile(r"number of dims don't match in permute|dimensions? of the tensor input is not equal to the length"),
+    re.compile(r"too many indices for tensor of dimension (?P<got>\d+)"),
+    re.compile(r"expects? (?:input to be |a )?(?P<want>\d)[ -]?(?:D|dim)"),
+    re.compile(r"non-empty (?P<want>\d)D or (?P<other>\d)D"),
+    re.compile(r"batch1? must be a (?P<bmm>\d)D"),
+    re.compile(r"tuple index out of range|must be (?P<want>\d)[ -]?(?:D|dim)|number of subscripts"),
+)  # fmt: skip
+
+
+def dimensions(situation: Situation) -> Iterator[Recipe]:
+    """Recipes whose tensors have as many dimensions as the message asks for."""
+    message = situation.fault.message
+    found = next((match for words in _DIMENSIONS for match in [words.search(message)] if match), None)
+    if found is None:
+        return
+    told = {name: int(value) for name, value in found.groupdict().items() if value is not None}
+    wanted = [told[name] for name in ("other", "want", "bmm") if name in told]
+    if "index" in told:
+        wanted.append(told["index"] + 1 if told["index"] >= 0 else -told["index"])
+    tensors = [(path, value) for path, value in situation.places() if isinstance(value, Tensor)]
+    for want in (*wanted, 4, 3, 2, 5, 1):
+        for path, value in tensors:
+            if (
+                len(value.shape) != want
+                and want in guess.SHAPES
+                and (len(value.shape) == told.get("got", len(value.shape)) or not wanted)
+            ):
+                yield put(situation.recipe, path, replace(value, shape=_reshaped(value.shape, want)))
+    if "unpack" in message and wanted:
+        for path, series in situation.places():
+            if isinstance(series, Series) and series.items and len(series.items) != wanted[0]:
+                yield put(situation.recipe, path, replace(series, items=(series.items * wanted[0])[: wanted[0]]))
+
+
+def _reshaped(shape: tuple[int, ...], dims: int) -> tuple[int, ...]:
+    """The usual shape of so many dimensions, with the width of an image where there was one."""
+    if len(shape) in (3, 4, 5) and dims in (4, 5) and shape[1] != guess.LENGTH:
+        return (shape[0], shape[1], *guess.SHAPES[dims][2:])
+    return guess.SHAPES[dims]
+
+
+# --- sizes
+
+_SIZES = (
+    re.compile(r"\((?P<a>\d+)x(?P<got>\d+) and (?P<want>\d+)x(?P<b>\d+)\)"),
+    re.compile(r"to have (?P<want>\d+) channels, but got (?P<got>\d+) channels"),
+    re.compile(r"size of tensor a \((?P<got>\d+)\) must match the size of tensor b \((?P<want>\d+)\)"),
+    re.compile(r"normalized_shape=\[(?P<want>\d+)\], .* but got input of size ?\[(?:\d+, )*(?P<got>\d+)\]"),
+    re.compile(r"should contain (?P<got>\d+) elements not (?P<want>\d+)"),
+    re.compile(r"[Ee]xpected size (?P<want>\d+) but got size (?P<got>\d+)"),
+    re.compile(r"[Ee]xpected (?:\w+ )*(?:to be |of )?(?P<want>\d+),? (?:but )?got (?:\w+ )*(?P<got>\d+)"),
+    re.compile(r"input\.size\(-1\) must be equal to input_size\. Expected (?P<want>\d+), got (?P<got>\d+)"),
+    re.compile(r"was expecting embedding dimension of (?P<want>\d+), but got (?P<got>\d+)"),
+    re.compile(r"can't divide axis of length (?P<got>\d+) in chunks of (?P<unit>\d+)"),
+    re.compile(r"(?P<got>\d+) (?:is not|must be|should be|not) divisible by (?:\w+ )*(?P<unit>\d+)"),
+    re.compile(r"subscript \w has size (?P<got>\d+) for operand .* previously seen size (?P<want>\d+)"),
+    re.compile(r"except in dimension \d+\. (?:Got|Expected size) (?P<want>\d+) (?:and|but got size) (?P<got>\d+)"),
+    re.compile(r"[Ee]xpected input batch_size \((?P<got>\d+)\) to match target batch_size \((?P<want>\d+)\)"),
+    re.compile(r"\((?P<got>\d+)\) must match the existing size \((?P<want>\d+)\)"),
+)  # fmt: skip
+_TOO_SMALL = re.compile(
+    r"too small|[Kk]ernel size can't be greater|[Pp]adding size should be less|more than 1 value per|at least"
+)
+_VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
+
+
+def sizes(situation: Situation) -> Iterator[Recipe]:
+    """Recipes in which the size that the message found has become the one that it expected, or the other way round."""
+    message = situation.fault.message
+    pairs = list(situation.fault.pairs)
+    for words in _SIZES:
+        if (found := words.search(message)) is not None:
+            told = {name: int(value) for name, value in found.groupdict().items()}
+            want = told["want"] if "want" in told else _multiple(told["got"], told["unit"])
+            pairs.append((told["got"], want))
+            break
+    for got, want in dict.fromkeys(pairs):
+        yield from _resized(situation, got, want)
+        yield from _resized(situation, want, got)
+    if (found := _VIEW.search(message)) is not None:
+        yield from _viewed(situation, [int(word) for word in found[1].split(",")], int(found[2]))
+    if not pairs:
+        numbers = [int(word) for word in re.findall(r"(?<![\w.])\d+(?![\w.])", message)][:6]
+        for got in numbers:
+            for want in numbers:
+                if got != want and want > 0:
+                    yield from _resized(situation, got, want, exact=True)
+    if _TOO_SMALL.search(message):
+        yield from _larger(situation)
+
+
+def _multiple(number: int, unit: int) -> int:
+    return max(1, round(number / unit)) * unit if unit else number
+
+
+def _resized(situation: Situation, got: int, want: int, exact: bool = False) -> Iterator[Recipe]:
+    """Recipes in which a size that is, or leads to, `got` becomes one that leads to `want`."""
+    if got == want or min(got, want) < 0:
+        return
+    ranked: list[tuple[int, Recipe]] = []
+    for path, value in situation.places():
+        for place, number in _numbers(path, value):
+            new = _scaled(number, got, want)
+            if new is None or new == number or not 0 < new <= _WIDEST or (exact and number != got):
+                continue
+            rank = (number != got) * 2 + (path[0] == "init")
+            ranked.append((rank, _with_number(situation.recipe, path, value, place, new)))
+    yield from (recipe for _, recipe in sorted(ranked, key=lambda each: each[0]))
+
+
+def _scaled(number: int, got: int, want: int) -> int | None:
+    if number == got:
+        return want
+    if number > 1 and (got % number == 0 or number % max(got, 1) == 0) and number * want % max(got, 1) == 0:
+        return number * want // max(got, 1)
+    return None
+
+
+def _numbers(path: Path, value: Value) -> Iterator[tuple[int, int]]:
+    """Sizes in a value: dimensions of a tensor, the last first; a whole number."""
+    if isinstance(value, Tensor):
+        yield from ((place, value.shape[place]) for place in reversed(range(len(value.shape))))
+    elif isinstance(value, Literal) and type(value.value) is int:
+        yield -1, value.value
+
+
+def _with_number(recipe: Recipe, path: Path, value: Value, place: int, number: int) -> Recipe:
+    if isinstance(value, Tensor):
+        shape = (*value.shape[:place], number, *value.shape[place + 1 :])
+        return put(recipe, path, replace(value, shape=shape))
+    return put(recipe, path, Literal(number))
+
+
+def _viewed(situation: Situation, shape: list[int], size: int) -> Iterator[Recipe]:
+    known = 1
+    for each in shape:
+        known *= each if each > 0 else 1
+    for path, value in situation.places():
+        for place, number in _numbers(path, value):
+            for new in {number * known // size if size else 0, _multiple(number, known), number * 2, number // 2}:
+                if 0 < new <= _WIDEST and new != number:
+                    yield _with_number(situation.recipe, path, value, place, new)
+
+
+def _larger(situation: Situation) -> Iterator[Recipe]:
+    for path, value in situation.places():
+        if isinstance(value, Tensor) and len(value.shape) > 2:
+            for factor in (2, 4, 14):
+                yield put(
+                    situation.recipe,
+                    path,
+                    replace(value, shape=(*value.shape[:2], *(each * factor for each in value.shape[2:]))),
+                )

@@ -1,0 +1,153 @@
+"""An exception as `inputs.mend` reads it: message, names in the failing statement, and the numbers that it compares."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from types import FrameType, ModuleType, TracebackType
+from typing import Any
+
+import torch
+
+from fixinplace.inputs.situation import Fault
+
+_MAX_FRAMES = 4
+
+
+def fault_of(error: BaseException, module: ModuleType, model: object) -> Fault:
+    """What an exception tells; `model` is the object that was built before, if one was."""
+    frames = list(_traces(error.__traceback__))
+    user = [trace for trace in frames if not _is_torch(trace.tb_frame)] or frames
+    names: dict[str, None] = {}
+    pairs: dict[tuple[int, int], None] = {}
+    for trace in reversed(user[-_MAX_FRAMES:]):
+        node = _statement(trace)
+        if node is None:
+            continue
+        condition = _condition(trace, node)
+        for each in ast.walk(condition if condition is not None else node):
+            if isinstance(each, ast.Name):
+                names.setdefault(each.id)
+            elif isinstance(each, ast.Attribute):
+                names.setdefault(each.attr)
+        if condition is not None and trace is user[-1]:
+            for pair in _pairs(condition, trace.tb_frame):
+                pairs.setdefault(pair)
+    function = user[-1].tb_frame.f_code.co_qualname if user else ""
+    return Fault(
+        type(error).__name__, str(error)[:2000], function, tuple(names), tuple(pairs), started=model is not None
+    )
+
+
+def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
+    inside = False
+    while trace is not None:
+        inside = inside or trace.tb_frame.f_code.co_filename.startswith("<made")
+        if inside:
+            yield trace
+        trace = trace.tb_next
+
+
+def _is_torch(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "torch"
+
+
+def _statement(trace: TracebackType) -> ast.stmt | None:
+    """The innermost statement at a line of a frame."""
+    lines = linecache.getlines(trace.tb_frame.f_code.co_filename, trace.tb_frame.f_globals)
+    tree = _tree("".join(lines)) if lines else None
+    if tree is None:
+        return None
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)
+             and node.lineno <= trace.tb_lineno <= (node.end_lineno or node.lineno)]  # fmt: skip
+    return max(found, key=lambda node: (node.lineno, node.col_offset), default=None)
+
+
+_TREES: dict[str, ast.Module | None] = {}
+
+
+def _tree(text: str) -> ast.Module | None:
+    if text not in _TREES:
+        try:
+            _TREES[text] = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            _TREES[text] = None
+    return _TREES[text]
+
+
+def _condition(trace: TracebackType, node: ast.stmt) -> ast.expr | None:
+    """What an `assert` asserts, or the condition of the `if` around a `raise`."""
+    if isinstance(node, ast.Assert):
+        return node.test
+    if not isinstance(node, ast.Raise):
+        return None
+    tree = _tree("".join(linecache.getlines(trace.tb_frame.f_code.co_filename, trace.tb_frame.f_globals)))
+    around = (
+        [
+            each
+            for each in ast.walk(tree)
+            if isinstance(each, ast.If) and each.lineno <= node.lineno <= (each.end_lineno or 0)
+        ]
+        if tree
+        else []
+    )
+    return max(around, key=lambda each: each.lineno).test if around else None
+
+
+def _pairs(condition: ast.expr, frame: FrameType) -> Iterator[tuple[int, int]]:
+    """Numbers that are compared and differ; of `a % b == 0`, a and the nearest multiple of b."""
+    for node in ast.walk(condition):
+        if not isinstance(node, (ast.Compare, ast.BinOp)):
+            continue
+        if isinstance(node, ast.BinOp):
+            if isinstance(node.op, ast.Mod):
+                a, b = _value(node.left, frame), _value(node.right, frame)
+                if type(a) is int and type(b) is int and b and a % b:
+                    yield a, max(1, round(a / b)) * b
+            continue
+        left, right = _value(node.left, frame), _value(node.comparators[0], frame)
+        for got, want in _matched(left, right):
+            if isinstance(node.ops[0], (ast.Gt, ast.GtE, ast.Lt, ast.LtE)):
+                continue
+            yield got, want
+
+
+def _matched(left: object, right: object) -> Iterator[tuple[int, int]]:
+    if type(left) is int and type(right) is int and left != right:
+        yield left, right
+    elif isinstance(left, (tuple, list)) and isinstance(right, (tuple, list)):
+        for one, two in zip(left, right, strict=False):
+            yield from _matched(one, two)
+    elif (
+        type(left) is int
+        and isinstance(right, (tuple, list, set, range))
+        and right
+        and all(type(each) is int for each in right)
+    ):
+        for each in list(right)[:3]:
+            yield from _matched(left, each)
+
+
+def _value(node: ast.expr, frame: FrameType) -> Any:
+    """What an expression of names, attributes, subscripts, sizes and sums is worth in a frame; None for others."""
+    allowed = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Tuple, ast.List,
+               ast.Load, ast.operator, ast.unaryop, ast.Slice, ast.Call, ast.Set)  # fmt: skip
+    for each in ast.walk(node):
+        if not isinstance(each, allowed):
+            return None
+        if isinstance(each, ast.Call) and ast.unparse(each.func).rpartition(".")[2] not in (
+            "len",
+            "size",
+            "dim",
+            "max",
+            "min",
+        ):
+            return None
+    try:
+        value = eval(compile(ast.Expression(node), "<condition>", "eval"), frame.f_globals, frame.f_locals)
+    except Exception:
+        return None  # what cannot be evaluated again tells nothing
+    if isinstance(value, torch.Size):
+        return tuple(value)
+    return value

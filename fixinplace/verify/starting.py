@@ -1,0 +1,199 @@
+"""What is run for a unit, with the signature that Python knows: the first recipes, and what a built module tells."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from fixinplace.inputs import guess
+from fixinplace.inputs.knowledge import Knowledge, Parameter, read
+from fixinplace.inputs.values import Argument, Build, Code, Literal, Recipe, Series, Tensor, Value, put, walk
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A class or function that may reach what is wanted, its parameters, and the first recipes to try."""
+
+    knowledge: Knowledge
+    init: tuple[Parameter, ...]
+    call: tuple[Parameter, ...]
+    starts: tuple[Recipe, ...]
+
+    def hinted(self, recipe: Recipe, model: object) -> list[Recipe]:
+        """Recipes whose first tensor suits the first layer of the module that was built."""
+        if not isinstance(model, torch.nn.Module):
+            return []
+        first = next(
+            ((path, value) for path, value in walk(recipe) if path[0] == "call" and isinstance(value, Tensor)), None
+        )
+        shapes = _first_shapes(model)
+        if first is None or not shapes:
+            return []
+        return [put(recipe, first[0], each) for each in shapes if each != first[1]]
+
+
+def subject(module: ModuleType, text: str, name: str, method: str, lines: frozenset[int]) -> Subject | str:
+    """What is known of `name` (or its method) in the module; a sentence if it is not there or cannot be called."""
+    target: Any = module
+    for step in name.split("."):
+        target = getattr(target, step, None)
+    if target is None:
+        return f"the module has no {name} once it is imported"
+    known = read(ast.parse(text), name.partition(".")[0], lines)
+    if isinstance(target, type):
+        return _of_class(module, target, name, method, known)
+    if not callable(target):
+        return f"{name} cannot be called"
+    call = _parameters(target, module)
+    if isinstance(call, str):
+        return call
+    return Subject(known, (), call, (Recipe(f"target.{name}", None, _needed(call, known, calling=True)),))
+
+
+def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Knowledge) -> Subject | str:
+    if issubclass(cls, torch.autograd.Function):
+        call = _parameters(cls.forward, module, skip=1)
+        if isinstance(call, str):
+            return call
+        recipe = Recipe(f"target.{name}", None, _positional(_needed(call, known, calling=True)), "apply")
+        return Subject(known, (), call, (recipe,))
+    called = getattr(cls, method or ("forward" if issubclass(cls, torch.nn.Module) else "__call__"), None)
+    if called is None:
+        return f"{name} has no {method or 'forward'}"
+    static = isinstance(inspect.getattr_static(cls, method, None), (staticmethod, classmethod)) if method else False
+    init = (
+        () if cls.__init__ in (object.__init__, torch.nn.Module.__init__) else _parameters(cls.__init__, module, skip=1)
+    )
+    call = _parameters(called, module, skip=0 if static else 1)
+    if isinstance(init, str) or isinstance(call, str):
+        return f"the signature of {name} cannot be read"
+    arguments = _needed(call, known, calling=True)
+    if static:
+        return Subject(known, (), call, (Recipe(f"target.{name}", None, arguments, method),))
+    starts = [Recipe(f"target.{name}", _needed(init, known), arguments, method)]
+    for given in known.calls[:3]:
+        starts.append(Recipe(f"target.{name}", _completed(init, given, known), arguments, method))
+    return Subject(known, init, call, tuple(dict.fromkeys(starts)))
+
+
+def _positional(arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+    return tuple(Argument("", each.value) for each in arguments)
+
+
+def _parameters(function: Any, module: ModuleType, skip: int = 0) -> tuple[Parameter, ...] | str:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    found = []
+    for each in list(signature.parameters.values())[skip:]:
+        if each.kind is each.VAR_KEYWORD:
+            continue
+        annotation = "" if each.annotation is each.empty else _annotation(each.annotation, module)
+        default = _literal(each.default)
+        star = each.kind is each.VAR_POSITIONAL
+        needed = each.default is each.empty and not star
+        found.append(Parameter(each.name, annotation, needed, default, star))
+    return tuple(found)
+
+
+def _annotation(annotation: Any, module: ModuleType) -> str:
+    """The text of an annotation; `target.Name` for a class of the module that can be built."""
+    if isinstance(annotation, str):
+        name = annotation.strip("\"'")
+        resolved = vars(module).get(name)
+        return _annotation(resolved, module) if isinstance(resolved, type) else annotation
+    own = isinstance(annotation, type) and vars(module).get(annotation.__name__) is annotation
+    if own and (dataclasses.is_dataclass(annotation) or annotation.__module__ == module.__name__):
+        return f"target.{annotation.__name__}"
+    return (
+        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    )
+
+
+def _literal(value: Any) -> Value | None:
+    if value is None or type(value) in (bool, int, float, str):
+        return Literal(value)
+    if type(value) in (list, tuple):
+        items = [_literal(each) for each in value]
+        return (
+            Series(tuple(each for each in items if each is not None), type(value) is list)
+            if None not in items
+            else None
+        )
+    if isinstance(value, type) and issubclass(value, torch.nn.Module) and value.__module__.startswith("torch.nn"):
+        return Code(f"nn.{value.__name__}")
+    return None
+
+
+def _needed(parameters: tuple[Parameter, ...], known: Knowledge, calling: bool = False) -> tuple[Argument, ...]:
+    return tuple(Argument(each.name, _first(each, known, calling)) for each in parameters if each.needed)
+
+
+def _first(parameter: Parameter, known: Knowledge, calling: bool) -> Value:
+    if parameter.annotation.startswith("target."):
+        return Build(parameter.annotation)
+    texts = known.strings.get(parameter.name, ())
+    if calling:
+        guesses = guess.tensor(parameter.name, parameter.annotation, known.dims.get(parameter.name, 0))
+    else:
+        guesses = guess.argument(parameter.name, parameter.annotation, known.classes)
+    if texts and (
+        parameter.annotation in ("str", "")
+        and not (calling and isinstance(guesses[0], Tensor) and not parameter.annotation)
+    ):
+        return Literal(texts[0])
+    return guesses[0]
+
+
+def _completed(
+    parameters: tuple[Parameter, ...], given: tuple[Argument, ...], known: Knowledge
+) -> tuple[Argument, ...]:
+    """Arguments of a call in the file, by name, and guesses for what it leaves out."""
+    names = [each.name for each in parameters if not each.positional]
+    named: dict[str, Value] = {}
+    for index, each in enumerate(given):
+        name = each.name or (names[index] if index < len(names) else "")
+        if name:
+            named[name] = each.value
+    for parameter in parameters:
+        if parameter.needed:
+            named.setdefault(parameter.name, _first(parameter, known, False))
+    return tuple(Argument(name, value) for name, value in named.items())
+
+
+def _first_shapes(model: torch.nn.Module) -> list[Tensor]:
+    """What the first layer with parameters can be given; empty where it tells nothing."""
+    nn = torch.nn
+    for each in model.modules():
+        side, length, batch = guess.SIDE, guess.LENGTH, guess.BATCH
+        if isinstance(each, (nn.Conv2d, nn.ConvTranspose2d)):
+            return [Tensor((batch, each.in_channels, size, size)) for size in (side, 2 * side, 14 * side)]
+        if isinstance(each, (nn.Conv1d, nn.ConvTranspose1d)):
+            return [Tensor((batch, each.in_channels, size)) for size in (side, 4 * side)]
+        if isinstance(each, (nn.Conv3d, nn.ConvTranspose3d)):
+            return [
+                Tensor((batch, each.in_channels, guess.DEPTH, side, side)),
+                Tensor((batch, each.in_channels, side, side, side)),
+            ]
+        if isinstance(each, nn.BatchNorm2d):
+            return [Tensor((batch, each.num_features, side, side))]
+        if isinstance(each, nn.Linear):
+            return [Tensor((batch, length, each.in_features)), Tensor((batch, each.in_features))]
+        if isinstance(each, (nn.LSTM, nn.GRU, nn.RNN)):
+            return [Tensor((batch, length, each.input_size))]
+        if isinstance(each, nn.LayerNorm):
+            return [Tensor((batch, length, *each.normalized_shape))]
+        if isinstance(each, nn.Embedding):
+            return [
+                Tensor((batch, length), "index", each.num_embeddings),
+                Tensor((batch,), "index", each.num_embeddings),
+            ]
+    return []

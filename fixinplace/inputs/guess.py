@@ -13,7 +13,7 @@ from functools import cache
 
 from fixinplace.inputs.values import Build, Code, Literal, Record, Series, Tensor, Value
 
-BATCH, WIDTH, LENGTH, SIDE, DEPTH, VOCABULARY = 2, 32, 12, 16, 6, 50
+BATCH, WIDTH, LENGTH, SIDE, IMAGE, DEPTH, VOCABULARY = 2, 32, 12, 16, 64, 6, 50
 
 SHAPES: dict[int, tuple[int, ...]] = {
     0: (),
@@ -46,8 +46,9 @@ _NUMBERS: tuple[tuple[str, tuple[int | float | str | bool | None, ...]], ...] = 
     (r"vocab.*|num_embeddings|(num_|n_)(tokens|words|vocab|embeddings)|ntoken|n_token|.*vocab_size", (VOCABULARY,)),
     (r"(max_)?(seq_?len.*|len.*|position.*|length|context_length|block_size|n_ctx|sequence_length|num_positions)"
      r"|max_position_embeddings|max_seq_len|seq_length|T|n_positions", (LENGTH, SIDE, 64)),
-    (r"(image|img|input|in|spatial|feat|fmap|feature_map|map)_?(size|res.*|hw|shape)|resolution|input_resolution|size"
-     r"|img_dim|image_dim|height|width_px|h|w|H|W", (SIDE, 32, 224)),
+    (r"(image|img)_?(size|res.*|hw|shape|dim)", (IMAGE, 32, 224)),
+    (r"(input|in|spatial|feat|fmap|feature_map|map)_?(size|res.*|hw|shape)|resolution|input_resolution|size|height"
+     r"|width_px|h|w|H|W", (SIDE, IMAGE, 224)),
     (r".*patch_size|patch|p_size|patch_dim", (4, 2, 8, 16)),
     (r".*window_?size|ws|window", (4, 8, 2)),
     (r"num_classes|n_classes|nclass|classes|num_class|out_dim_cls|num_outputs|n_class|num_labels", (10,)),
@@ -82,6 +83,45 @@ _LENGTHS = re.compile(r".*lengths?|.*lens?|sizes?|x_lens")
 _MASKS = re.compile(r".*mask.*|.*_valid|padding")
 _STEPS = re.compile(r"(time_?)?steps?|t|time|timestep|sigmas?|noise_levels?")
 _CONFIGS = re.compile(r"(.*_)?(cfg|config|conf|configs|args|opts?|options|hparams|hyp|params|hps|settings|arguments)")
+
+
+_COUNTS = re.compile(
+    r"(.*_)?(depths?|layers?|blocks?|repeats?|kernel.*|ks|strides?|padding|pad|dilations?|rate|heads?|n|num_layers|scales?"
+    r"|factor|expansion|reduction|groups?|mult|ratio|experts|levels|iters?|steps?)"
+)
+
+
+def counts(name: str) -> bool:
+    """True for the name of a number that stays small: of layers, heads, groups; of a stride or a kernel."""
+    return _COUNTS.fullmatch(name.lower()) is not None
+
+
+def smaller(name: str, default: Value) -> Value | None:
+    """A smaller value than a default of a large model: few layers, a small image, a width that many numbers divide."""
+    lowered = name.lower()
+    deep = re.fullmatch(r"(.*_)?(depths?|layers|blocks|repeats|num_(hidden_)?layers|n_?layers?)", lowered) is not None
+    match default:
+        case Literal(int(number)) if type(number) is int:
+            if deep and number > 2:
+                return Literal(2)
+            if re.fullmatch(r"(image|img)_?(size|res.*|dim)", lowered) and number > IMAGE:
+                return Literal(IMAGE)
+            return Literal(_DIVISIBLE) if widths(lowered) and not counts(lowered) and number > 2 * _DIVISIBLE else None
+        case Series(items, listed) if deep and all(isinstance(each, Literal) for each in items):
+            return Series((Literal(1),) * len(items), listed)
+        case _:
+            return None
+
+
+_DIVISIBLE = 96
+
+
+def extents(name: str) -> bool:
+    """True for the name of the size of an image, or of the length of a sequence."""
+    return (
+        re.fullmatch(r".*(size|res|resolution|len|length|hw|shape|height|width|h|w|dim|tokens|positions?)", name, re.I)
+        is not None
+    )
 
 
 def widths(name: str) -> bool:
@@ -233,7 +273,7 @@ def tensor(name: str, annotation: str = "", dims: int = 0) -> tuple[Value, ...]:
     ):
         return (Series((Literal(SIDE), Literal(SIDE)), False), *plain)
     if not dims and re.fullmatch(r".*(image|img|pixel|frame|picture|fmap|feature_map).*s?", lowered):
-        return (Tensor((BATCH, 3, SIDE * 2, SIDE * 2)), Tensor(SHAPES[4]), *plain)
+        return (Tensor((BATCH, 3, IMAGE, IMAGE)), Tensor(SHAPES[4]), *plain)
     if (
         re.fullmatch(r"(features|feats|inputs|xs|outs|outputs|x_list|tensors|skips|hidden_states_list)", lowered)
         and not dims

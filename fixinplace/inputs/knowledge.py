@@ -198,11 +198,34 @@ def constant(node: ast.expr, own: frozenset[str] = frozenset()) -> Value | None:
 
 
 def _guards(home: ast.AST, lines: frozenset[int]) -> frozenset[str]:
-    """Names in the conditions of the blocks that hold some lines."""
-    found: set[str] = set()
+    """Names that decide whether some lines run: those in the conditions around them, and what these are made of."""
+    found = {name for node in _conditions(home, lines) for name in _names(node)}
+    for _ in range(_STEPS):
+        assigned = [
+            node for node in ast.walk(home) if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+        ]
+        told = [node for node in assigned if found & {_last(each) for each in _targets(node)}]
+        places = frozenset(node.lineno for node in told)
+        found |= {name for node in told if node.value is not None for name in _names(node.value)}
+        found |= {name for node in _conditions(home, places) for name in _names(node)}
+    return frozenset(found - {"self", ""})
+
+
+_STEPS = 2
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [_last(each) for each in ast.walk(node) if isinstance(each, (ast.Name, ast.Attribute))]
+
+
+def _conditions(home: ast.AST, lines: frozenset[int]) -> Iterator[ast.expr]:
+    """Conditions of the blocks that hold some lines."""
     for node in ast.walk(home):
         if not isinstance(node, (ast.If, ast.IfExp, ast.While)):
             continue
         if any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines):
-            found |= {_last(each) for each in ast.walk(node.test) if isinstance(each, (ast.Name, ast.Attribute))}
-    return frozenset(found - {"self", ""})
+            yield node.test

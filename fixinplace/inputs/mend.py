@@ -142,6 +142,8 @@ def _of_type(value: Value, name: str) -> bool:
 
 
 def _types(situation: Situation) -> Iterator[Recipe]:
+    if "argument: 'self'" in situation.fault.message:
+        yield from _instances(situation)
     names = [
         name
         for words in _TYPED
@@ -163,6 +165,23 @@ def _types(situation: Situation) -> Iterator[Recipe]:
             yield from (put(situation.recipe, path, other) for other in others[:8])
             if isinstance(value, Literal) and isinstance(value.value, int):
                 yield from (put(situation.recipe, path, Series((value,) * count, False)) for count in (2, 3, 4))
+
+
+def _instances(situation: Situation) -> Iterator[Recipe]:
+    """A class stands where an instance is meant."""
+    for path, value in situation.places():
+        if isinstance(value, Code) and not value.code.endswith(")"):
+            made = [Code(f"{value.code}()"), Code("Passing()")]
+            yield from (put(situation.recipe, path, each) for each in made)
+
+
+def _checked(situation: Situation) -> Iterator[Recipe]:
+    """Instances of the classes that the failing condition asks for."""
+    for path, value in situation.places():
+        if key(path) in situation.fault.names and not isinstance(value, Tensor):
+            for name in situation.fault.names:
+                if name in situation.knowledge.classes:
+                    yield put(situation.recipe, path, Build(f"target.{name}"))
 
 
 def _alike(one: Value, two: Value) -> bool:
@@ -190,7 +209,7 @@ _FLOATING = re.compile(
     r"expected scalar type (?:Float|Double)|should be the same|must have the same dtype"
     r"|not implemented for '(?:Long|Bool|Int)'"
     r"|Only Tensors of floating point|must be floating|expected .* dtype float|\bmean\(\): could not infer|Input type"
-    r"|only supports floating|floating[- ]point"
+    r"|only supports floating|floating[- ]point|nothing that it returns has a gradient"
 )
 _BOOLEAN = re.compile(r"expected .*(?:bool|BoolTensor)|must be bool|only supports? boolean|mask.*dtype")
 _RANGE = re.compile(r"index out of range|out of bounds|Target \d+ is out of|smaller than num_classes|index .* is out")
@@ -212,7 +231,7 @@ def _kinds(situation: Situation) -> Iterator[Recipe]:
                 yield put(situation.recipe, path, replace(value, high=2 if value.high <= 5 else 5))
             elif isinstance(value, Tensor) and value.kind == "float":
                 yield put(situation.recipe, path, Tensor(value.shape[:2], "index", 5))
-    if re.search(r"between 0 and 1|in the range \[0|\[0, 1\]|nan", message):
+    if re.search(r"between 0 and 1|in the range \[0|\[0, 1\]|NaN|nan\b", message):
         for path, value in situation.places():
             if isinstance(value, Tensor) and value.kind == "float":
                 yield put(situation.recipe, path, replace(value, kind="unit"))
@@ -223,7 +242,8 @@ def _kinds(situation: Situation) -> Iterator[Recipe]:
 
 def _positional(situation: Situation) -> Iterator[Recipe]:
     """Inputs for `*args`."""
-    if any(each.positional for each in situation.call) and situation.fault.started and len(situation.recipe.call) < 3:
+    taken = any(each.name for each in situation.recipe.call)
+    if any(each.positional for each in situation.call) and not taken and len(situation.recipe.call) < 3:
         yield replace(situation.recipe, call=(*situation.recipe.call, Argument("", Tensor(guess.SHAPES[3]))))
 
 
@@ -262,7 +282,7 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
         yield put(situation.recipe, path, situation.options(path, name)[0])
 
 
-_RULES = (_missing, _unexpected, _fields, dimensions, _kinds, sizes, _types, _strings, _positional)
+_RULES = (_missing, _unexpected, _checked, _fields, dimensions, _kinds, sizes, _types, _strings, _positional)
 
 
 def alternatives(situation: Situation) -> list[Recipe]:
@@ -271,18 +291,32 @@ def alternatives(situation: Situation) -> list[Recipe]:
     Parameters in the conditions around what is to be reached come first.
     """
     guards = situation.knowledge.guards
-    found: list[tuple[bool, Recipe]] = []
-    given = {path[:2] for path, _ in walk(situation.recipe)}
+    now = dict(walk(situation.recipe))
+    turns: list[tuple[bool, Path, Value]] = []
     for part, parameters in (("init", situation.init), ("call", situation.call)):
         for each in parameters:
             path: Path = (part, each.name)
-            for value in _turned(situation, path, each):
-                if not (path in given and dict(walk(situation.recipe)).get(path) == value):
-                    found.append((each.name not in guards, put(situation.recipe, path, value)))
-    return list(dict.fromkeys(recipe for _, recipe in sorted(found, key=lambda each: each[0])))
+            guarding = each.name in guards
+            turns += [
+                (guarding, path, value) for value in _turned(situation, path, each, guarding) if now.get(path) != value
+            ]
+    turns.sort(key=lambda turn: not turn[0])
+    single = [put(situation.recipe, path, value) for _, path, value in turns]
+    first = [(path, value) for guarding, path, value in turns if guarding]
+    double = [
+        put(put(situation.recipe, path, value), other, another)
+        for index, (path, value) in enumerate(first)
+        for other, another in first[index + 1 :]
+        if other != path
+    ]
+    guarded = len(first)
+    return list(dict.fromkeys([*single[:guarded], *double[:_PAIRS], *single[guarded:]]))
 
 
-def _turned(situation: Situation, path: Path, parameter: Parameter) -> Sequence[Value]:
+_PAIRS = 24
+
+
+def _turned(situation: Situation, path: Path, parameter: Parameter, guarding: bool) -> Sequence[Value]:
     now = dict(walk(situation.recipe)).get(path, parameter.default)
     texts = [Literal(text) for text in situation.knowledge.strings.get(parameter.name, ())]
     match now:
@@ -293,9 +327,10 @@ def _turned(situation: Situation, path: Path, parameter: Parameter) -> Sequence[
         case Literal(str()):
             return texts
         case Literal(int(number)):
-            return [Literal(each) for each in (2, 1, number * 2, 0) if each != number]
+            turned = (2, 1, number * 2, 0) if guarding else (2, 1) if guess.counts(parameter.name) else ()
+            return [Literal(each) for each in turned if each != number]
         case Literal(float(number)):
-            return [Literal(0.5 if number != 0.5 else 0.1)]
+            return [Literal(0.5 if number != 0.5 else 0.1), *([Literal(0.0)] if guarding else [])]
         case Code():
             return situation.options(path)[:4]
         case _:

@@ -48,6 +48,11 @@ class Situation:
         return (*texts, *guess.argument(name, known.annotation, self.knowledge.classes))
 
     def places(self) -> list[tuple[Path, Value]]:
-        """Every value; those that the failing statement names first."""
+        """Every value that can be to blame; those that the failing statement names first.
+
+        What a constructor fails of is not what its object would be called with.
+        """
         found = list(walk(self.recipe))
+        if self.recipe.init is not None and not self.fault.started:
+            found = [each for each in found if each[0][0] == "init"] or found
         return sorted(found, key=lambda each: key(each[0]) not in self.fault.names)

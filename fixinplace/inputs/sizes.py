@@ -8,9 +8,12 @@ from dataclasses import replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.situation import Situation
-from fixinplace.inputs.values import Literal, Path, Recipe, Series, Tensor, Value, put
+from fixinplace.inputs.values import Literal, Path, Recipe, Series, Tensor, Value, key, put, walk
 
-_WIDEST = 4096
+_WIDEST, _MANY = 4096, 16
+_BROADCAST = re.compile(
+    r"broadcast a dimension of length (\d+) at (-\d+)!.*broadcastable to (?:torch\.Size\()?\[([\d, ]+)\]", re.S
+)
 
 # --- number of dimensions
 
@@ -67,9 +70,10 @@ def _reshaped(shape: tuple[int, ...], dims: int) -> tuple[int, ...]:
 
 _SIZES = (
     re.compile(r"\((?P<a>\d+)x(?P<got>\d+) and (?P<want>\d+)x(?P<b>\d+)\)"),
+    re.compile(r"reduction dim, but got \[\d+, (?P<got>\d+)\] X \[(?P<want>\d+), \d+\]"),
     re.compile(r"to have (?P<want>\d+) channels, but got (?P<got>\d+) channels"),
     re.compile(r"size of tensor a \((?P<got>\d+)\) must match the size of tensor b \((?P<want>\d+)\)"),
-    re.compile(r"normalized_shape=\[(?P<want>\d+)\], .* but got input of size ?\[(?:\d+, )*(?P<got>\d+)\]"),
+    re.compile(r"normalized_shape=\[(?P<want>\d+)\], .* got input of size ?(?:torch\.Size\()?\[(?:\d+, )*(?P<got>\d+)\]"),
     re.compile(r"should contain (?P<got>\d+) elements not (?P<want>\d+)"),
     re.compile(r"[Ee]xpected size (?P<want>\d+) but got size (?P<got>\d+)"),
     re.compile(r"[Ee]xpected (?:\w+ )*(?:to be |of )?(?P<want>\d+),? (?:but )?got (?:\w+ )*(?P<got>\d+)"),
@@ -98,6 +102,11 @@ def sizes(situation: Situation) -> Iterator[Recipe]:
             want = told["want"] if "want" in told else _multiple(told["got"], told["unit"])
             pairs.append((told["got"], want))
             break
+    if (found := _BROADCAST.search(message)) is not None:
+        wanted = [int(word) for word in found[3].split(",")]
+        pairs += [(wanted[int(found[2])], int(found[1]))] if len(wanted) >= -int(found[2]) else []
+    if pairs or "match" in message:
+        yield from _agreeing(situation)
     for got, want in dict.fromkeys(pairs):
         yield from _resized(situation, got, want)
         yield from _resized(situation, want, got)
@@ -113,6 +122,20 @@ def sizes(situation: Situation) -> Iterator[Recipe]:
         yield from _larger(situation)
 
 
+def _agreeing(situation: Situation) -> Iterator[Recipe]:
+    """Recipes whose tensors have the sides or the length that the constructor was told."""
+    sizes = [value for path, value in walk(situation.recipe) if path[0] == "init" and guess.extents(key(path))]
+    for size in dict.fromkeys(each.value for each in sizes if isinstance(each, Literal) and type(each.value) is int):
+        for path, value in situation.places():
+            if isinstance(value, Tensor) and len(value.shape) > 3:
+                yield put(
+                    situation.recipe, path, replace(value, shape=(*value.shape[:2], *(size,) * len(value.shape[2:])))
+                )
+            elif isinstance(value, Tensor) and len(value.shape) in (2, 3):
+                yield put(situation.recipe, path, replace(value, shape=(value.shape[0], size, *value.shape[2:])))
+                yield put(situation.recipe, path, replace(value, shape=(*value.shape[:-1], size)))
+
+
 def _multiple(number: int, unit: int) -> int:
     return max(1, round(number / unit)) * unit if unit else number
 
@@ -126,6 +149,8 @@ def _resized(situation: Situation, got: int, want: int, exact: bool = False) -> 
         for place, number in _numbers(path, value):
             new = _scaled(number, got, want)
             if new is None or new == number or not 0 < new <= _WIDEST or (exact and number != got):
+                continue
+            if place < 0 and guess.counts(key(path)) and new > _MANY:
                 continue
             rank = (number != got) * 2 + (path[0] == "init")
             ranked.append((rank, _with_number(situation.recipe, path, value, place, new)))

@@ -59,9 +59,10 @@ def _home(
     methods: tuple[str, ...],
     lines: set[int],
 ) -> Home:
-    users = [each.name for each in nodes if each is not node and _mentions(each, node.name)][:_OTHERS]
+    users = [each for each in nodes if each is not node and _mentions(each, node.name)]
+    users.sort(key=lambda each: (isinstance(each, ast.FunctionDef), each.name.startswith("_")))
     direct = [(node.name, method) for method in methods if not method.startswith("__")]
-    ways = [(node.name, ""), *direct, *((name, "") for name in users)]
+    ways = [(node.name, ""), *direct, *((each.name, "") for each in users[:_OTHERS])]
     return Home(node.name, tuple(ways), tuple(spans), tuple(sorted(lines)))
 
 

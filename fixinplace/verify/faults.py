@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from fixinplace.inputs.situation import Fault
 _MAX_FRAMES = 4
 
 
-def fault_of(error: BaseException, module: ModuleType, model: object) -> Fault:
+def fault_of(error: BaseException, model: object) -> Fault:
     """What an exception tells; `model` is the object that was built before, if one was."""
     frames = list(_traces(error.__traceback__))
     user = [trace for trace in frames if not _is_torch(trace.tb_frame)] or frames

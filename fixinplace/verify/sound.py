@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from fixinplace.verify.errors import is_inplace
+from fixinplace.verify.failures import failure_of
 from fixinplace.verify.gradients import cotangent
 from fixinplace.verify.leaves import accumulators
 
-_MAX_OBJECTS = 2000
+_MAX_OBJECTS, _MAX_OUTPUTS = 2000, 8
 
 
-def unsound(result: Any, plain: bool = False) -> str:
-    """Why a run of a probe is no evidence, empty if it is; plain: without cloning what autograd saves.
+@dataclass(frozen=True, slots=True)
+class Soundness:
+    """Why a run is no evidence, empty if it is; broken: its backward dies of a write in the program."""
 
-    The result of `probe()` in a snippet.  Under clones the backward of code that breaks is that of code that does not.
-    """
+    why: str = ""
+    broken: bool = False
+
+
+def soundness(result: Any) -> Soundness:
+    """What the result of a snippet's `probe()` is worth, judged by its values and by the gradients of its tensors."""
     outputs = [each for call in result for each in tensors_in(call["result"])]
-    tracked = [each for each in outputs if each.requires_grad and each.grad_fn is not None]
+    tracked = [each for each in outputs if each.requires_grad and each.grad_fn is not None and each.numel()]
     if not tracked:
-        return "nothing that it returns depends on an input or a parameter in a way that has a gradient"
+        return Soundness("nothing that it returns has a gradient")
     if any(each.is_floating_point() and bool(torch.isnan(each).any()) for each in outputs):
-        return "with made values it returns NaN"
-    if all(each.numel() == 0 for each in tracked):
-        return "what it returns is empty"
-    if not plain:
-        return ""
-    for number, each in enumerate(tracked[:8]):
+        return Soundness("with made values it returns NaN")
+    return _of_gradients(tracked[:_MAX_OUTPUTS])
+
+
+def _of_gradients(tracked: list[torch.Tensor]) -> Soundness:
+    moved = False
+    for number, each in enumerate(tracked):
+        leaves = [node.variable for node in accumulators([each])]
+        if not leaves:
+            continue
         try:
-            leaves = [node.variable for node in accumulators([each])]
-            torch.autograd.grad([each], leaves, [cotangent(str(number), each)], retain_graph=True, allow_unused=True)
+            found = torch.autograd.grad(
+                [each], leaves, [cotangent(str(number), each)], retain_graph=True, allow_unused=True
+            )
         except Exception as error:
-            return str(error)
-    return ""
+            failure = failure_of(error)
+            return Soundness(broken=True) if is_inplace(failure) else Soundness(failure.sentence)
+        known = [gradient for gradient in found if gradient is not None]
+        if any(bool(torch.isnan(gradient).any()) for gradient in known):
+            return Soundness("with made values a gradient is NaN")
+        moved = moved or any(bool((gradient != 0).any()) for gradient in known)
+    return Soundness() if moved else Soundness("every gradient is zero")
 
 
 def tensors_in(value: Any, seen: set[int] | None = None, depth: int = 0) -> Iterator[torch.Tensor]:

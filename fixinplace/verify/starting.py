@@ -77,26 +77,47 @@ def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Know
     arguments = _needed(call, known, calling=True)
     if static:
         return Subject(known, (), call, (Recipe(f"target.{name}", None, arguments, method),))
-    starts = [Recipe(f"target.{name}", _needed(init, known), arguments, method)]
+    plain = _needed(init, known)
+    starts = [Recipe(f"target.{name}", _small(init, plain), arguments, method)]
+    starts.append(Recipe(f"target.{name}", plain, arguments, method))
     for given in known.calls[:3]:
         starts.append(Recipe(f"target.{name}", _completed(init, given, known), arguments, method))
     return Subject(known, init, call, tuple(dict.fromkeys(starts)))
+
+
+def returning(each: Subject, recipe: Recipe, result: Any) -> Subject | None:
+    """What a function builds, where it is a module: that is what is called."""
+    built = result[0]["result"] if recipe.init is None and isinstance(result, list) else None
+    if not isinstance(built, torch.nn.Module) or type(built).forward is torch.nn.Module.forward:
+        return None
+    call = _parameters(type(built).forward, None, skip=1)
+    if isinstance(call, str):
+        return None
+    start = Recipe(recipe.callee, recipe.call, _needed(call, each.knowledge, calling=True))
+    return Subject(each.knowledge, each.call, call, (start,))
 
 
 def _positional(arguments: Sequence[Argument]) -> tuple[Argument, ...]:
     return tuple(Argument("", each.value) for each in arguments)
 
 
-def _parameters(function: Any, module: ModuleType, skip: int = 0) -> tuple[Parameter, ...] | str:
+_LEFT_ALONE = ("device", "dtype", "generator", "out")
+
+
+def _parameters(function: Any, module: ModuleType | None, skip: int = 0) -> tuple[Parameter, ...] | str:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
         return str(error)
     found = []
     for each in list(signature.parameters.values())[skip:]:
-        if each.kind is each.VAR_KEYWORD:
+        if each.kind is each.VAR_KEYWORD or (each.name in _LEFT_ALONE and each.default is not each.empty):
             continue
-        annotation = "" if each.annotation is each.empty else _annotation(each.annotation, module)
+        annotation = (
+            ""
+            if each.annotation is each.empty
+            else _annotation(each.annotation, vars(module) if module is not None else {})
+        )
         default = _literal(each.default)
         star = each.kind is each.VAR_POSITIONAL
         needed = each.default is each.empty and not star
@@ -104,18 +125,18 @@ def _parameters(function: Any, module: ModuleType, skip: int = 0) -> tuple[Param
     return tuple(found)
 
 
-def _annotation(annotation: Any, module: ModuleType) -> str:
-    """The text of an annotation; `target.Name` for a class of the module that can be built."""
+def _annotation(annotation: Any, known: dict[str, Any]) -> str:
+    """The text of an annotation; `target.Name` for a class of the module.  known: the module's names."""
     if isinstance(annotation, str):
         name = annotation.strip("\"'")
-        resolved = vars(module).get(name)
-        return _annotation(resolved, module) if isinstance(resolved, type) else annotation
-    own = isinstance(annotation, type) and vars(module).get(annotation.__name__) is annotation
-    if own and (dataclasses.is_dataclass(annotation) or annotation.__module__ == module.__name__):
+        resolved = known.get(name)
+        return _annotation(resolved, known) if isinstance(resolved, type) else annotation
+    if not isinstance(annotation, type) or hasattr(annotation, "__args__"):
+        return str(annotation)
+    own = known.get(annotation.__name__) is annotation
+    if own and (dataclasses.is_dataclass(annotation) or annotation.__module__ == known.get("__name__")):
         return f"target.{annotation.__name__}"
-    return (
-        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
-    )
+    return annotation.__name__
 
 
 def _literal(value: Any) -> Value | None:
@@ -135,6 +156,12 @@ def _literal(value: Any) -> Value | None:
 
 def _needed(parameters: tuple[Parameter, ...], known: Knowledge, calling: bool = False) -> tuple[Argument, ...]:
     return tuple(Argument(each.name, _first(each, known, calling)) for each in parameters if each.needed)
+
+
+def _small(parameters: tuple[Parameter, ...], plain: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    """The arguments with defaults that make a large model replaced by smaller ones."""
+    smaller = [(each.name, guess.smaller(each.name, each.default)) for each in parameters if each.default is not None]
+    return (*plain, *(Argument(name, value) for name, value in smaller if value is not None))
 
 
 def _first(parameter: Parameter, known: Knowledge, calling: bool) -> Value:
@@ -175,7 +202,8 @@ def _first_shapes(model: torch.nn.Module) -> list[Tensor]:
     for each in model.modules():
         side, length, batch = guess.SIDE, guess.LENGTH, guess.BATCH
         if isinstance(each, (nn.Conv2d, nn.ConvTranspose2d)):
-            return [Tensor((batch, each.in_channels, size, size)) for size in (side, 2 * side, 14 * side)]
+            sides = (guess.IMAGE, 14 * side) if each.in_channels == 3 else (side, guess.IMAGE)
+            return [Tensor((batch, each.in_channels, size, size)) for size in sides]
         if isinstance(each, (nn.Conv1d, nn.ConvTranspose1d)):
             return [Tensor((batch, each.in_channels, size)) for size in (side, 4 * side)]
         if isinstance(each, (nn.Conv3d, nn.ConvTranspose3d)):

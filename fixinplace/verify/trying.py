@@ -1,0 +1,162 @@
+"""One try of a recipe, on fake tensors or for real: within its time, and leaving the process as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from fixinplace.inputs import snippet
+from fixinplace.inputs.snippet import Variant
+from fixinplace.inputs.values import Recipe
+from fixinplace.verify import load
+from fixinplace.verify.reach import Reach
+
+_SLICE, _PATIENCE = 2.0, 4
+"""Seconds of the processor that one try may take, and how much longer by the clock."""
+_LEAST = 1.0
+"""What a try for real may take although the time of the search is over: its shapes are known to fit."""
+
+
+class OutOfTime(BaseException):
+    """One try has taken too long; no `except Exception` of the program's catches it."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of a recipe: the error if there was one, how far it got, and the regions that ran.
+
+    model: the object that was built, where the call of it failed. result: what the snippet's `probe` returned.
+    """
+
+    error: BaseException | None
+    depth: tuple[int, ...]
+    reached: frozenset[int]
+    result: Any = None
+    model: object = None
+
+
+class Trier:
+    """Runs recipes of one module; `tries` counts them.  deadline: of `time.process_time`."""
+
+    def __init__(self, module: ModuleType, reach: Reach, regions: frozenset[int], deadline: float) -> None:
+        self.module = module
+        self.deadline = deadline
+        self.tries = 0
+        self._reach = reach
+        self._regions = regions
+
+    @property
+    def over(self) -> bool:
+        """The time of the search is used up."""
+        return time.process_time() > self.deadline
+
+    def attempt(self, recipe: Recipe, fake: bool, variant: Variant | None = None, traced: bool = False) -> Attempt:
+        """Run one recipe; regions are looked for in real tries, and in fake ones that are traced."""
+        self.tries += 1
+        self._reach.forget()
+        text = snippet.text([snippet.body(recipe, variant or Variant())])
+        scope: dict[str, Any] = {"target": self.module}
+        error: BaseException | None = None
+        result: object = None
+        left = max(self.deadline - time.process_time(), 0.1 if fake else _LEAST)
+        try:
+            with _within(min(_SLICE, left)), _quietly(), _mode(fake):
+                exec(compile(text, load.MADE, "exec", dont_inherit=True), scope)
+                with self._reach if traced or not fake else contextlib.nullcontext():
+                    result = scope["probe"]()
+        except BaseException as raised:
+            error = raised
+        reached = self._regions & self._reach.reached()
+        return Attempt(error, _depth(error), reached, result, _model_in(error))
+
+
+def _depth(error: BaseException | None) -> tuple[int, ...]:
+    """Line numbers along the traceback from the snippet on, torch's own left out: how far a run got."""
+    lines, trace, inside = [], error.__traceback__ if error is not None else None, False
+    while trace is not None:
+        inside = inside or trace.tb_frame.f_code.co_filename == load.MADE
+        if inside and not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("torch."):
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return tuple(lines[1:])
+
+
+def _model_in(error: BaseException | None) -> object:
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == load.MADE and "model" in trace.tb_frame.f_locals:
+            return trace.tb_frame.f_locals["model"]
+        trace = trace.tb_next
+    return None
+
+
+@contextlib.contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raises OutOfTime when the processor has worked so long, or by the clock for what sleeps.
+
+    Other work on the machine must not decide what is found.
+    """
+
+    def ring(number: int, frame: object) -> None:
+        raise OutOfTime(f"stopped after {seconds:.1f} s")
+
+    clocks = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, seconds * _PATIENCE))
+    before = [signal.signal(number, ring) for number, _, _ in clocks]
+    for _, clock, limit in clocks:
+        signal.setitimer(clock, limit)
+    try:
+        yield
+    finally:
+        for _, clock, _ in clocks:
+            signal.setitimer(clock, 0)
+        for (number, _, _), handler in zip(clocks, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Leaves default dtype, grad mode and current folder as they were; warnings unseen."""
+    dtype, grad, folder = torch.get_default_dtype(), torch.is_grad_enabled(), os.getcwd()  # noqa: PTH109
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        with contextlib.suppress(OSError):  # the program removed it
+            os.chdir(folder)
+
+
+@contextlib.contextmanager
+def _mode(fake: bool) -> Iterator[None]:
+    if not fake:
+        yield
+        return
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        yield
+
+
+_FAKE_WORDS = (
+    "FakeTensor", "fake tensor", "data-dependent", "DataDependent", "numel() on tensor with symbolic",
+    "tensor subclass", "Could not guard", "meta tensor", "Meta tensor", "device meta", "aten.", "torch.compile",
+    "TorchDynamo", "numpy", "_local_scalar_dense", "Cannot access data pointer", "doesn't have storage",
+    "invalid python storage", "SymInt", "torch.jit", "is_fake", "unrealized", "only one element tensors",
+)  # fmt: skip
+
+
+def is_fake_trouble(error: BaseException) -> bool:
+    """True for what may go well on real tensors."""
+    text = f"{type(error).__name__}: {error}"
+    return any(word in text for word in _FAKE_WORDS) or isinstance(error, (torch.jit.Error, NotImplementedError))

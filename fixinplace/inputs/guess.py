@@ -26,8 +26,23 @@ SHAPES: dict[int, tuple[int, ...]] = {
 }
 """Shapes of tensors by number of dimensions."""
 
-_NORMS = ("nn.LayerNorm", "nn.BatchNorm2d", "nn.BatchNorm1d", "nn.Identity", "nn.BatchNorm3d")
-_ACTIVATIONS = ("nn.ReLU", "nn.GELU", "nn.ReLU()", "torch.relu", "'relu'", "'gelu'", "nn.Identity")
+_NORMS = (
+    "nn.LayerNorm",
+    "nn.BatchNorm2d",
+    "lambda *args, **kwargs: nn.BatchNorm2d(*args, **kwargs)",
+    "nn.BatchNorm1d",
+    "nn.Identity",
+)
+_ACTIVATIONS = (
+    "nn.ReLU",
+    "nn.GELU",
+    "nn.ReLU()",
+    "torch.relu",
+    "lambda *args, **kwargs: nn.ReLU()",
+    "'relu'",
+    "'gelu'",
+    "nn.Identity",
+)
 
 _NUMBERS: tuple[tuple[str, tuple[int | float | str | bool | None, ...]], ...] = (
     (r"(num_|n_|nb_)?(heads?|n_heads?)|num_attention_heads|nhead|n_head|.*_heads", (4, 2, 1, 8)),
@@ -71,6 +86,7 @@ _WIDTHS = re.compile(
     r"(_?(planes?|channels?|chs?|c|dims?|features?|feats?|size|width|embd?|embed|units|filters?|depth|planes|out|in|model"
     r"|hidden|nc|nf|maps|chan|chns|state|projection|ffn|inner|mlp|emb|embeds?))*[0-9]*"
 )
+_NORMAL = re.compile(r".*norm(ali[sz]ation)?(_?(layer|fn|func|cls|class|type|op|module|name|method))?s?[0-9]*|bn_layer")
 _MODULES = re.compile(
     r".*(module|net|network|backbone|encoder|decoder|fn|func|function|model|submodule|sublayer|body|trunk|branch|stem"
     r"|projector|predictor|criterion|operation|op|transform|downsample|upsample|proj|embedding|head|block_fn|layer)"
@@ -99,7 +115,10 @@ def counts(name: str) -> bool:
 def smaller(name: str, default: Value) -> Value | None:
     """A smaller value than a default of a large model: few layers, a small image, a width that many numbers divide."""
     lowered = name.lower()
-    deep = re.fullmatch(r"(.*_)?(depths?|layers|blocks|repeats|num_(hidden_)?layers|n_?layers?)", lowered) is not None
+    deep = (
+        re.fullmatch(r"(.*_)?(depths?|layers|blocks|repeats|stages|num_(hidden_)?layers|n_?layers?)", lowered)
+        is not None
+    )
     match default:
         case Literal(int(number)) if type(number) is int:
             if deep and number > 2:
@@ -190,7 +209,9 @@ def _series(name: str, typed: str) -> list[Value]:
 
 
 def _by_name(name: str, classes: Sequence[str]) -> list[Value]:
-    if re.fullmatch(r".*norm(_?(layer|fn|func|cls|class|type|op|module|name|method))?s?[0-9]*|bn_layer", name):
+    if re.fullmatch(
+        r".*norm(ali[sz]ation)?(_?(layer|fn|func|cls|class|type|op|module|name|method))?s?[0-9]*|bn_layer", name
+    ):
         return [*_codes(_NORMS), Code("partial(nn.GroupNorm, 4)"), Literal("batch"), Literal("layer"),
                 Literal(None), Code(f"nn.BatchNorm2d({WIDTH})")]  # fmt: skip
     if re.fullmatch(r".*(act|activation|nonlin.*|relu)(_?(layer|fn|func|function|cls|name|type))?s?[0-9]*", name):

@@ -35,7 +35,8 @@ class Knowledge:
 
     dims: parameter of the call → number of dimensions that its use tells. strings: name → values that the code
     compares it with. classes: classes of the file. calls: arguments with which the file builds the unit.
-    guards: names in the conditions around what is to be reached.
+    guards: names in the conditions around what is to be reached. namesakes: name → what the file passes by that name.
+    annotations: name → the annotation of the first parameter of that name.
     """
 
     classes: tuple[str, ...] = ()
@@ -43,6 +44,8 @@ class Knowledge:
     strings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calls: tuple[tuple[Argument, ...], ...] = ()
     guards: frozenset[str] = frozenset()
+    namesakes: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -51,7 +54,10 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
     home = next((n for n in tree.body if getattr(n, "name", None) == unit), tree)
     strings = _strings(tree)
     own = frozenset(name for node in tree.body for name in _bound(node))
-    return Knowledge(classes, _dims(home), strings, tuple(_calls(tree, unit, own)), _guards(home, lines))
+    calls = tuple(_calls(tree, unit, own))
+    return Knowledge(
+        classes, _dims(home), strings, calls, _guards(home, lines), _namesakes(tree, own), _annotations(tree)
+    )
 
 
 def _bound(node: ast.stmt) -> list[str]:
@@ -151,6 +157,38 @@ def _last(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
+def _namesakes(tree: ast.Module, own: frozenset[str]) -> dict[str, tuple[Value, ...]]:
+    """Name → values of keyword arguments and of defaults, where they mean the same everywhere in the file."""
+    found: dict[str, list[Value]] = defaultdict(list)
+
+    def keep(name: str | None, node: ast.expr | None) -> None:
+        value = None if node is None or name is None else constant(node, own)
+        if name is not None and value is not None and value not in (Literal(None), Series(())):
+            found[name].append(value)
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for each in node.keywords:
+                keep(each.arg, each.value)
+        elif isinstance(node, ast.arguments):
+            positional = [*node.posonlyargs, *node.args]
+            defaults = [None] * (len(positional) - len(node.defaults)) + list(node.defaults)
+            for argument, default in zip([*positional, *node.kwonlyargs], [*defaults, *node.kw_defaults], strict=True):
+                keep(argument.arg, default)
+    return {name: tuple(dict.fromkeys(values))[:_KEPT] for name, values in found.items()}
+
+
+_KEPT = 4
+
+
+def _annotations(tree: ast.Module) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            found.setdefault(node.arg, ast.unparse(node.annotation))
+    return found
+
+
 def _calls(tree: ast.Module, unit: str, own: frozenset[str]) -> Iterator[tuple[Argument, ...]]:
     """Arguments of the calls of the unit, where all of them can be written outside their function."""
     for node in ast.walk(tree):
@@ -188,6 +226,9 @@ def constant(node: ast.expr, own: frozenset[str] = frozenset()) -> Value | None:
             pairs = zip(names, values, strict=True)
             return Record(tuple(Argument(name, value) for name, value in pairs if value is not None), "dict")
         return None
+    if isinstance(node, ast.Call) and not node.keywords and not node.args:
+        called = constant(node.func, own)
+        return Code(f"{called.code}()") if isinstance(called, Code) else None
     if isinstance(node, (ast.Name, ast.Attribute)):
         root = node
         while isinstance(root, ast.Attribute):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Parameter
-from fixinplace.inputs.situation import Situation
+from fixinplace.inputs.situation import Situation, guesses
 from fixinplace.inputs.sizes import dimensions, sizes
 from fixinplace.inputs.values import (
     Argument,
@@ -62,7 +62,7 @@ def _missing(situation: Situation) -> Iterator[Recipe]:
     ):
         made = recipe
         for name in names:
-            made = put(made, (*build, name), guess.argument(name, "", situation.knowledge.classes)[0])
+            made = put(made, (*build, name), guesses(name, "", situation.knowledge)[0])
         yield made
     for name in names:
         recipe = put(recipe, (part, name), situation.options((part, name))[0])
@@ -106,7 +106,7 @@ def _fields(situation: Situation) -> Iterator[Recipe]:
 
 def _field_values(situation: Situation, path: Path, name: str) -> list[Value]:
     inside = tuple(situation.knowledge.strings.get(name, ()))
-    values = [Literal(each) for each in inside] + list(guess.argument(name, "", situation.knowledge.classes))
+    values = [Literal(each) for each in inside] + list(guesses(name, "", situation.knowledge))
     if path[0] == "call" and not guess.widths(name):
         values = [*values[:1], Tensor(guess.SHAPES[3]), *values[1:]]
     return values
@@ -240,6 +240,34 @@ def _kinds(situation: Situation) -> Iterator[Recipe]:
 # --- what is left
 
 
+_SHORT = re.compile(r"(list|tuple) index out of range|zip\(\) argument|must (have|be) (the )?same length|same number")
+
+
+def _lengths(situation: Situation) -> Iterator[Recipe]:
+    """All lists at once as long as a number says, or all of one length; and a number that is what they are long."""
+    series = [(path, value) for path, value in situation.places() if isinstance(value, Series) and value.items]
+    places = [each for each in series if not any(each[0][: len(path)] == path != each[0] for path, _ in series)]
+    told = _SHORT.search(situation.fault.message) or situation.fault.type == "AssertionError"
+    if not places or not told:
+        return
+    numbers = [
+        (path, value.value)
+        for path, value in situation.places()
+        if isinstance(value, Literal) and type(value.value) is int
+    ]
+    for length in dict.fromkeys([*(number for _, number in numbers if 1 < number <= 8), 4, 3, 5]):
+        recipe = situation.recipe
+        for path, each in places:
+            recipe = put(recipe, path, replace(each, items=(each.items * length)[:length]))
+        yield recipe
+    for path, number in numbers:
+        if guess.counts(key(path)) or key(path).startswith(("num_", "n_")):
+            wanted = len(places[0][1].items)
+            yield from (
+                put(situation.recipe, path, Literal(each)) for each in (wanted, wanted - 1) if 0 < each != number
+            )
+
+
 def _positional(situation: Situation) -> Iterator[Recipe]:
     """Inputs for `*args`."""
     taken = any(each.name for each in situation.recipe.call)
@@ -253,6 +281,7 @@ def _strings(situation: Situation) -> Iterator[Recipe]:
         return
     for path, value in situation.places():
         texts = situation.knowledge.strings.get(key(path), ())
+        texts += situation.fault.texts if key(path) in situation.fault.names else ()
         if isinstance(value, (Literal, Code)):
             yield from (put(situation.recipe, path, Literal(text)) for text in texts if value != Literal(text))
     given = {path[:2] for path, _ in walk(situation.recipe)}
@@ -277,12 +306,12 @@ def _other_kinds(situation: Situation) -> Iterator[Recipe]:
 def _other_values(situation: Situation) -> Iterator[Recipe]:
     for path, value in situation.places():
         if not isinstance(value, Tensor):
-            yield from (put(situation.recipe, path, other) for other in situation.options(path)[:6] if other != value)
+            yield from (put(situation.recipe, path, other) for other in situation.options(path)[:9] if other != value)
     for path, name in _unset(situation):
         yield put(situation.recipe, path, situation.options(path, name)[0])
 
 
-_RULES = (_missing, _unexpected, _checked, _fields, dimensions, _kinds, sizes, _types, _strings, _positional)
+_RULES = (_missing, _unexpected, _checked, _fields, dimensions, _kinds, sizes, _lengths, _types, _strings, _positional)
 
 
 def alternatives(situation: Situation) -> list[Recipe]:
@@ -300,7 +329,7 @@ def alternatives(situation: Situation) -> list[Recipe]:
             turns += [
                 (guarding, path, value) for value in _turned(situation, path, each, guarding) if now.get(path) != value
             ]
-    turns.sort(key=lambda turn: not turn[0])
+    turns.sort(key=lambda turn: (not turn[0], _order(now.get(turn[1]), turn[2])))
     single = [put(situation.recipe, path, value) for _, path, value in turns]
     first = [(path, value) for guarding, path, value in turns if guarding]
     double = [
@@ -314,6 +343,12 @@ def alternatives(situation: Situation) -> list[Recipe]:
 
 
 _PAIRS = 24
+
+
+def _order(now: Value | None, value: Value) -> int:
+    """Switches before options, words and numbers."""
+    kinds = (isinstance(value, Literal) and type(value.value) is kind for kind in (bool, str, float, int))
+    return next((place for place, yes in enumerate(kinds) if yes), 0 if now is None else 1)
 
 
 def _turned(situation: Situation, path: Path, parameter: Parameter, guarding: bool) -> Sequence[Value]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Knowledge, Parameter
-from fixinplace.inputs.values import Literal, Path, Recipe, Value, key, walk
+from fixinplace.inputs.values import Code, Literal, Path, Recipe, Value, key, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Fault:
 
     function: qualified name of the innermost function of ours or the user's. names: words in the failing statement.
     pairs: numbers that the statement (or the condition around a `raise`) compares, got and wanted; for `a % b == 0`,
-    a and the next multiple of b. owner: the class whose constructor or call was being entered.
+    a and the next multiple of b. texts: strings that it compares something with. started: the constructor had ended.
     """
 
     type: str
@@ -23,7 +23,7 @@ class Fault:
     function: str = ""
     names: tuple[str, ...] = ()
     pairs: tuple[tuple[int, int], ...] = ()
-    owner: str = ""
+    texts: tuple[str, ...] = ()
     started: bool = False
 
 
@@ -43,9 +43,10 @@ class Situation:
         parameters = self.call if path[0] == "call" else self.init
         known = next((each for each in parameters if each.name == name and len(path) == 2), Parameter(name))
         texts = tuple(Literal(each) for each in self.knowledge.strings.get(name, ()))
+        texts += tuple(Literal(each) for each in self.fault.texts if name in self.fault.names)
         if path[0] == "call":
             return (*texts, *guess.tensor(name, known.annotation, self.knowledge.dims.get(name, 0)))
-        return (*texts, *guess.argument(name, known.annotation, self.knowledge.classes))
+        return (*texts, *guesses(name, known.annotation, self.knowledge))
 
     def places(self) -> list[tuple[Path, Value]]:
         """Every value that can be to blame; those that the failing statement names first.
@@ -55,4 +56,15 @@ class Situation:
         found = list(walk(self.recipe))
         if self.recipe.init is not None and not self.fault.started:
             found = [each for each in found if each[0][0] == "init"] or found
-        return sorted(found, key=lambda each: key(each[0]) not in self.fault.names)
+        return sorted(found, key=lambda each: (key(each[0]) not in self.fault.names, not isinstance(each[1], Code)))
+
+
+def guesses(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ...]:
+    """What a constructor's argument may be: what the file passes by that name, and what the name says.
+
+    A number is first what the name says, since the numbers of a guess have to fit each other.
+    """
+    made = guess.argument(name, annotation or knowledge.annotations.get(name, ""), knowledge.classes)
+    known = knowledge.namesakes.get(name, ())
+    first = made[:1] if isinstance(made[0], Literal) and all(isinstance(each, Literal) for each in known) else ()
+    return tuple(dict.fromkeys((*first, *known, *made)))

@@ -73,7 +73,7 @@ _SIZES = (
     re.compile(r"reduction dim, but got \[\d+, (?P<got>\d+)\] X \[(?P<want>\d+), \d+\]"),
     re.compile(r"to have (?P<want>\d+) channels, but got (?P<got>\d+) channels"),
     re.compile(r"size of tensor a \((?P<got>\d+)\) must match the size of tensor b \((?P<want>\d+)\)"),
-    re.compile(r"normalized_shape=\[(?P<want>\d+)\], .* got input of size ?(?:torch\.Size\()?\[(?:\d+, )*(?P<got>\d+)\]"),
+    re.compile(r"normalized_shape=\[(?P<want>\d+)\].* got input of size ?(?:torch\.Size\()?\[(?:\d+, )*(?P<got>\d+)\]"),
     re.compile(r"should contain (?P<got>\d+) elements not (?P<want>\d+)"),
     re.compile(r"[Ee]xpected size (?P<want>\d+) but got size (?P<got>\d+)"),
     re.compile(r"[Ee]xpected (?:\w+ )*(?:to be |of )?(?P<want>\d+),? (?:but )?got (?:\w+ )*(?P<got>\d+)"),

@@ -34,9 +34,10 @@ def fault_of(error: BaseException, model: object) -> Fault:
         if condition is not None and trace is user[-1]:
             for pair in _pairs(condition, trace.tb_frame):
                 pairs.setdefault(pair)
+    texts = tuple(dict.fromkeys(_texts(user[-1]))) if user else ()
     function = user[-1].tb_frame.f_code.co_qualname if user else ""
     return Fault(
-        type(error).__name__, str(error)[:2000], function, tuple(names), tuple(pairs), started=model is not None
+        type(error).__name__, str(error)[:2000], function, tuple(names), tuple(pairs), texts, started=model is not None
     )
 
 
@@ -93,6 +94,20 @@ def _condition(trace: TracebackType, node: ast.stmt) -> ast.expr | None:
         else []
     )
     return max(around, key=lambda each: each.lineno).test if around else None
+
+
+def _texts(trace: TracebackType) -> Iterator[str]:
+    """Strings that the failing statement, or the condition around its `raise`, compares a string with."""
+    node = _statement(trace)
+    condition = _condition(trace, node) if node is not None else None
+    for each in ast.walk(condition) if condition is not None else ():
+        if isinstance(each, ast.Compare) and isinstance(_value(each.left, trace.tb_frame), str):
+            wanted = _value(each.comparators[0], trace.tb_frame)
+            options = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, _CONTAINERS) else ()
+            yield from sorted(option for option in options if isinstance(option, str))
+
+
+_CONTAINERS = (list, tuple, set, frozenset, dict)
 
 
 def _pairs(condition: ast.expr, frame: FrameType) -> Iterator[tuple[int, int]]:

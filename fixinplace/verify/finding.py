@@ -59,10 +59,22 @@ def run(job: Job, out: Path, nonce: str) -> None:
     if module is not None:
         with (out / FOUND_FILE).open("w", encoding="utf-8") as file:
             for unit in find.units:
-                found = Search(module, unit, reach, user, job.texts[0].text, find.seconds).run()
+                found = _searched(Search(module, unit, reach, user, job.texts[0].text, find.seconds), unit)
                 file.write(json.dumps(dataclasses.asdict(found)) + "\n")
                 file.flush()
     _leave(out, nonce, failure)
+
+
+def _searched(search: Search, unit: Unit) -> Found:
+    """What a search finds; a failure of ours is what it says it failed of, and the other units go on."""
+    try:
+        return search.run()
+    except Exception as error:
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        place = "" if where is None else f" ({Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno})"
+        return Found(unit.name, error=f"a failure of ours, please report it: {type(error).__name__}: {error}{place}")
 
 
 def _leave(out: Path, nonce: str, failure: Failure | None) -> None:

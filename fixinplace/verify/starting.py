@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from fixinplace.inputs import guess
+from fixinplace.inputs import guess, situation
 from fixinplace.inputs.knowledge import Knowledge, Parameter, read
 from fixinplace.inputs.values import Argument, Build, Code, Literal, Recipe, Series, Tensor, Value, put, walk
 
@@ -171,7 +171,7 @@ def _first(parameter: Parameter, known: Knowledge, calling: bool) -> Value:
     if calling:
         guesses = guess.tensor(parameter.name, parameter.annotation, known.dims.get(parameter.name, 0))
     else:
-        guesses = guess.argument(parameter.name, parameter.annotation, known.classes)
+        guesses = situation.guesses(parameter.name, parameter.annotation, known)
     if texts and (
         parameter.annotation in ("str", "")
         and not (calling and isinstance(guesses[0], Tensor) and not parameter.annotation)

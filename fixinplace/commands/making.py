@@ -146,14 +146,18 @@ def _lacking(
             each = by_name.get(home.name)
             missed = regions & set(home.spans) - set(each.reached if each is not None else ())
             if missed and each is not None:
-                lacking[group] = ("no-probe", _sentence(each))
+                lacking[group] = _reason(each)
                 break
     return lacking
 
 
-def _sentence(found: Found) -> str:
+def _reason(found: Found) -> tuple[str, str]:
+    """The reason and the sentence for what no made input reaches."""
+    if found.missing:
+        package = found.missing.partition(".")[0]
+        return "needs-package", f"`{found.unit}` uses {package}, which is not installed"
     why = found.error or "what it runs does not come by the code that is edited"
-    return f"made inputs do not reach it: `{found.unit}`, {found.tries} tries, at last: {why}"
+    return "no-probe", f"made inputs do not reach it: `{found.unit}`, {found.tries} tries, at last: {why}"
 
 
 def told(rulings: dict[int, Ruling], made: Made) -> dict[int, Ruling]:

@@ -45,6 +45,7 @@ _ACTIVATIONS = (
 )
 
 _NUMBERS: tuple[tuple[str, tuple[int | float | str | bool | None, ...]], ...] = (
+    (r"(n_?|num_)?(spatial_?)?(dims|ndims?|dimensions?)|spatial_?dims?|rank", (2, 3, 1)),
     (r"(num_|n_|nb_)?(heads?|n_heads?)|num_attention_heads|nhead|n_head|.*_heads", (4, 2, 1, 8)),
     (r"(dim_head|head_dim|d_head|d_k|d_v|qk_dim|dim_per_head)", (8, 16, 32)),
     (r"kernel_?sizes?|kernel|ks|ksize|k_size|k|dw_kernel_size", (3, 1, 5, 7)),
@@ -52,7 +53,7 @@ _NUMBERS: tuple[tuple[str, tuple[int | float | str | bool | None, ...]], ...] = 
     (r"paddings?|pad|p", (1, 0, "same")),
     (r"dilations?|d|rate|atrous_rates?|dilation_rate", (1, 2)),
     (r"(num_|n_)?groups?|g|cardinality|num_groups|groups_num", (1, 2, 4, 8)),
-    (r"(depths?|n_?layers?|num_layers|layers?|num_blocks|n_blocks|nb_layers|blocks|repeats?|n|num_.*_layers|num_hidden_"
+    (r"(depths?|n_?layers?|num_layers?|layers|num_blocks|n_blocks|nb_layers|blocks|repeats?|n|num_.*_layers|num_hidden_"
      r"layers|.*depth)", (2, 1, 3, 4)),
     (r".*(drop|dropout|drop_path|droprate|drop_rate|attn_drop|proj_drop|_prob|p_drop).*", (0.1, 0.0)),
     (r"eps|epsilon|.*_eps", (1e-5,)),
@@ -67,7 +68,7 @@ _NUMBERS: tuple[tuple[str, tuple[int | float | str | bool | None, ...]], ...] = 
     (r".*patch_size|patch|p_size|patch_dim", (4, 2, 8, 16)),
     (r".*window_?size|ws|window", (4, 8, 2)),
     (r"num_classes|n_classes|nclass|classes|num_class|out_dim_cls|num_outputs|n_class|num_labels", (10,)),
-    (r".*(reduction|squeeze_factor|r|rd_ratio)|reduction_ratio|se_ratio|rd_divisor", (4, 2, 8, 0.25)),
+    (r".*(reduction|squeeze_factor|rd_ratio)|r|reduction_ratio|se_ratio|rd_divisor", (4, 2, 8, 0.25)),
     (r"expansion.*|expand.*|mult|.*_mult|ff_mult|t|factor|.*_factor|upscale.*|scales?|up_scale|.*scale|.*ratio",
      (2, 4, 2.0, 1)),
     (r"(num_|n_|nb_)(frames|queries|points|levels|scales|experts|samples|nodes|patches|slots|latents|.*)", (4, 8, 2)),
@@ -153,7 +154,11 @@ def argument(name: str, annotation: str = "", classes: tuple[str, ...] = ()) -> 
     """What a constructor's argument may be, the likeliest first; annotation: its text; classes: of the file."""
     lowered = name.lower().strip("_")
     typed = annotation.replace("typing.", "").replace("Optional[", "").strip("\"'")
-    found = [*_by_annotation(lowered, typed), *_by_name(lowered, classes)]
+    named = _by_name(lowered, classes)
+    words = (
+        [each for each in named if isinstance(each, Literal) and isinstance(each.value, str)] if "str" in typed else []
+    )
+    found = [*words, *_by_annotation(lowered, typed), *named]
     fallback: list[Value] = [
         Literal(WIDTH),
         Literal(2),
@@ -258,6 +263,15 @@ def _built(name: str, classes: Sequence[str]) -> list[Value]:
 
 def _number(name: str) -> tuple[int | float | str | bool | None, ...]:
     return next((values for pattern, values in _NUMBERS if re.fullmatch(pattern, name, re.I)), ())
+
+
+_LETTERS = {"B": BATCH, "N": BATCH, "C": WIDTH, "D": DEPTH, "H": SIDE, "W": SIDE, "L": LENGTH, "T": LENGTH, "S": LENGTH,
+            "E": WIDTH, "F": WIDTH}  # fmt: skip
+
+
+def lettered(letters: Sequence[str]) -> Tensor:
+    """A tensor of a shape as people write it: `B`, `C`, `H`, `W`, or numbers."""
+    return Tensor(tuple(int(each) if each.isdigit() else _LETTERS.get(each[:1], LENGTH) for each in letters))
 
 
 @cache

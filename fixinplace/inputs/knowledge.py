@@ -36,7 +36,8 @@ class Knowledge:
     dims: parameter of the call → number of dimensions that its use tells. strings: name → values that the code
     compares it with. classes: classes of the file. calls: arguments with which the file builds the unit.
     guards: names in the conditions around what is to be reached. namesakes: name → what the file passes by that name.
-    annotations: name → the annotation of the first parameter of that name.
+    annotations: name → the annotation of the first parameter of that name. shapes: name → the letters and numbers of
+    the shape that a docstring gives it.
     """
 
     classes: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Knowledge:
     guards: frozenset[str] = frozenset()
     namesakes: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -55,9 +57,8 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
     strings = _strings(tree)
     own = frozenset(name for node in tree.body for name in _bound(node))
     calls = tuple(_calls(tree, unit, own))
-    return Knowledge(
-        classes, _dims(home), strings, calls, _guards(home, lines), _namesakes(tree, own), _annotations(tree)
-    )
+    guards, shapes = _guards(home, lines), _shapes(home)
+    return Knowledge(classes, _dims(home), strings, calls, guards, _namesakes(tree, own), _annotations(tree), shapes)
 
 
 def _bound(node: ast.stmt) -> list[str]:
@@ -86,6 +87,23 @@ def _dims(home: ast.AST) -> dict[str, int]:
                 found.setdefault(name, layers[called])
             elif called.rpartition(".")[2] in ("rearrange", "reduce", "repeat") and len(node.args) > 1:
                 _of_pattern(name, node.args[1], found)
+    return found
+
+
+_DOCUMENTED = re.compile(
+    r"^\s*(\w+)\s*(?:\([^)\n]*\))?\s*:(?:.|\n(?!\s*\w+\s*(?:\([^)\n]*\))?:)){0,200}?"
+    r"[(\[]\s*((?:[A-Z*]\w{0,2}|\d+)(?:\s*(?:,|x|\\times)\s*(?:[A-Z*]\w{0,2}|\d+))+)\s*[)\]]",
+    re.M,
+)
+
+
+def _shapes(home: ast.AST) -> dict[str, tuple[str, ...]]:
+    """Shapes by name as docstrings give them: `x: the image, of shape (B, 3, H, W)`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for node in ast.walk(home):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            for name, letters in _DOCUMENTED.findall(ast.get_docstring(node) or ""):
+                found.setdefault(name, tuple(re.split(r"\s*(?:,|x|\\times)\s*", letters)))
     return found
 
 

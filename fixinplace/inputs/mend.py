@@ -12,7 +12,7 @@ from dataclasses import replace
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Parameter
 from fixinplace.inputs.situation import Situation, guesses
-from fixinplace.inputs.sizes import dimensions, sizes
+from fixinplace.inputs.sizes import dimensions, shapes, sizes
 from fixinplace.inputs.values import (
     Argument,
     Build,
@@ -175,6 +175,18 @@ def _instances(situation: Situation) -> Iterator[Recipe]:
             yield from (put(situation.recipe, path, each) for each in made)
 
 
+def _modules(situation: Situation) -> Iterator[Recipe]:
+    """A module is asked for: one of the file's own, or a stand-in."""
+    if "is not a Module subclass" not in situation.fault.message:
+        return
+    own: list[Value] = [Build(f"target.{name}") for name in situation.knowledge.classes]
+    for path, value in situation.places():
+        if not isinstance(value, Build) and value != Code("Passing()"):
+            alike = [each for each in own if key(path).lower().replace("_", "") in each.code.lower()]
+            for each in (*alike, Code("Passing()"), *own[:4]):
+                yield put(situation.recipe, path, each)
+
+
 def _checked(situation: Situation) -> Iterator[Recipe]:
     """Instances of the classes that the failing condition asks for."""
     for path, value in situation.places():
@@ -311,7 +323,10 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
         yield put(situation.recipe, path, situation.options(path, name)[0])
 
 
-_RULES = (_missing, _unexpected, _checked, _fields, dimensions, _kinds, sizes, _lengths, _types, _strings, _positional)
+_RULES = (
+    _missing, _unexpected, _checked, _modules, _fields, dimensions, shapes, _kinds, sizes, _lengths, _types, _strings,
+    _positional,
+)  # fmt: skip
 
 
 def alternatives(situation: Situation) -> list[Recipe]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Knowledge, Parameter
-from fixinplace.inputs.values import Code, Literal, Path, Recipe, Value, key, walk
+from fixinplace.inputs.values import Code, Literal, Path, Recipe, Tensor, Value, key, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Situation:
         texts = tuple(Literal(each) for each in self.knowledge.strings.get(name, ()))
         texts += tuple(Literal(each) for each in self.fault.texts if name in self.fault.names)
         if path[0] == "call":
-            return (*texts, *guess.tensor(name, known.annotation, self.knowledge.dims.get(name, 0)))
+            return (*texts, *tensors(name, known.annotation, self.knowledge))
         return (*texts, *guesses(name, known.annotation, self.knowledge))
 
     def places(self) -> list[tuple[Path, Value]]:
@@ -68,3 +68,12 @@ def guesses(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ..
     known = knowledge.namesakes.get(name, ())
     first = made[:1] if isinstance(made[0], Literal) and all(isinstance(each, Literal) for each in known) else ()
     return tuple(dict.fromkeys((*first, *known, *made)))
+
+
+def tensors(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ...]:
+    """What an argument of a call may be: the shape that a docstring gives, and what name and use say."""
+    made = guess.tensor(name, annotation, knowledge.dims.get(name, 0))
+    letters = knowledge.shapes.get(name)
+    if letters is None or not isinstance(made[0], Tensor):
+        return made
+    return (replace(made[0], shape=guess.lettered(letters).shape), *made)

@@ -59,6 +59,36 @@ def dimensions(situation: Situation) -> Iterator[Recipe]:
                 yield put(situation.recipe, path, replace(series, items=(series.items * wanted[0])[: wanted[0]]))
 
 
+_SAME = re.compile(
+    r"same (?:shape|size|number|dim|length)|differing shape|should be the same|incompatible shapes?|[Ss]ize mismatch"
+    r"|must match|[Ss]hapes? mismatch|not equal|different (?:shape|size)|dimensions? mismatch",
+    re.I,
+)
+_LETTERED = re.compile(r"(?<![\w.])[(\[]?\s*([B-Z*](?:\s*(?:,|x|\*)\s*(?:[A-Z]\b|\d+))+)")
+_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+_WORDED = re.compile(r"(one|two|three|four|five)-dimensional", re.I)
+
+
+def shapes(situation: Situation) -> Iterator[Recipe]:
+    """Recipes whose tensors have the shape that a message spells, or that of another input."""
+    message = situation.fault.message
+    tensors = [(path, value) for path, value in situation.places() if isinstance(value, Tensor)]
+    for letters in _LETTERED.findall(message):
+        wanted = guess.lettered(re.split(r"\s*(?:,|x|\*)\s*", letters))
+        yield from (put(situation.recipe, path, replace(value, shape=wanted.shape)) for path, value in tensors)
+    for letter in re.findall(r"must be an? ([BN]) torch\.Tensor", message):
+        one = guess.lettered([letter])
+        yield from (put(situation.recipe, path, replace(value, shape=one.shape)) for path, value in tensors)
+    for word in _WORDED.findall(message):
+        shape = guess.SHAPES[_WORDS[word.lower()]]
+        yield from (put(situation.recipe, path, replace(value, shape=shape)) for path, value in tensors)
+    if _SAME.search(message) or situation.fault.type == "AssertionError":
+        for path, value in tensors:
+            for other, model in tensors:
+                if other != path and model.shape != value.shape:
+                    yield put(situation.recipe, path, replace(value, shape=model.shape))
+
+
 def _reshaped(shape: tuple[int, ...], dims: int) -> tuple[int, ...]:
     """The usual shape of so many dimensions, with the width of an image where there was one."""
     if len(shape) in (3, 4, 5) and dims in (4, 5) and shape[1] != guess.LENGTH:

@@ -82,7 +82,8 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         forward.uninstall()
         failure = forward.excuse(Failure("SystemExit", left) if left and failure is None else failure)
     if failure is None:
-        notes = _observe(job, records, forward or recorder, user, ending, before)
+        stubbed = [f"{name} is not installed, and what was run does not use it" for name in load.STUBBED]
+        notes = stubbed + _observe(job, records, forward or recorder, user, ending, before)
         notes += [f"the program leaves with exit code {left}"] if left else []
     end = {
         "nonce": nonce,

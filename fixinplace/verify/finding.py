@@ -8,6 +8,7 @@ Note [Fake first]
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import heapq
 import itertools
@@ -19,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from fixinplace.inputs import mend, snippet
+from fixinplace.inputs.examples import examples
 from fixinplace.inputs.situation import Fault, Situation
 from fixinplace.inputs.snippet import Variant
 from fixinplace.inputs.values import Recipe
@@ -107,10 +109,13 @@ class Search:
         self._latest: tuple[Recipe, Attempt] | None = None
         self._seen: set[tuple[Recipe, bool]] = set()
         self._last = ""
+        self._missing = ""
+        self._furthest: tuple[int, ...] = ()
 
     def run(self) -> Found:
         """The unit's recipes as texts; without any, the last error."""
         wanted, kept = frozenset(self._unit.regions), list[Working]()
+        left = self._examples()
         subjects = list(self._subjects())
         for number, each in enumerate(subjects, start=1):
             now = time.process_time()
@@ -123,18 +128,32 @@ class Search:
             if kept and not wanted:
                 break
         self._trier.deadline = self._end
-        return self._found(kept, frozenset(self._unit.regions) - wanted)
+        return self._found(kept, frozenset(self._unit.regions) - wanted, left)
 
-    def _found(self, kept: list[Working], reached: frozenset[int]) -> Found:
+    def _examples(self) -> list[tuple[str, frozenset[int], bool]]:
+        """What the author left in docstrings, if it runs, says something and comes by the edited code."""
+        kept = []
+        for body in examples(ast.parse(self._text), self._unit.name):
+            attempt = self._trier.run(body)
+            if attempt.error is None and attempt.reached and not (sound := soundness(attempt.result)).why:
+                kept.append((body, attempt.reached, sound.broken))
+        return kept
+
+    def _found(
+        self, kept: list[Working], reached: frozenset[int], left: list[tuple[str, frozenset[int], bool]]
+    ) -> Found:
         calls: list[tuple[Recipe, Variant]] = []
-        broken = False
+        broken = any(dies for _, _, dies in left)
         for each in kept:
             more, dies = self._variants(each.recipe)
             calls, broken = calls + more, broken or dies
-        error = "" if calls else (self._last or "no try came to its end")
-        bodies = tuple(snippet.body(recipe, variant) for recipe, variant in calls)
+        error = "" if calls or left else (self._last or "no try came to its end")
+        reached = reached.union(*(more for _, more, _ in left)) if calls or left else frozenset()
+        bodies = (*(body for body, _, _ in left), *(snippet.body(recipe, variant) for recipe, variant in calls))
         seconds = round(time.process_time() - self._began, 2)
-        return Found(self._unit.name, bodies, tuple(sorted(reached)), self._trier.tries, error, broken, seconds)
+        missing = "" if bodies else self._missing
+        tries = self._trier.tries
+        return Found(self._unit.name, bodies, tuple(sorted(reached)), tries, error, broken, seconds, missing)
 
     # --- one subject: the class itself, one of its methods, another class that uses it
 
@@ -203,7 +222,11 @@ class Search:
             fault = self._fault(attempt)
             if fault is None:
                 return Working(each, recipe, attempt.reached)
-            self._last = self._sentence(attempt, fault)
+            if attempt.depth >= self._furthest:
+                self._last, self._furthest = self._sentence(attempt, fault), attempt.depth
+            if isinstance(attempt.error, ModuleNotFoundError):
+                self._missing = self._missing or attempt.error.name or ""
+                continue  # no other value installs it
             situation = Situation(recipe, fault, each.knowledge, each.init, each.call)
             rank = tuple(-number for number in attempt.depth)
             for index, other in enumerate((*each.hinted(recipe, attempt.model), *mend.mended(situation))[:_MENDED]):

@@ -136,6 +136,7 @@ class Found:
 
     bodies: calls of it, for `inputs.snippet.text`; empty if there is none, then `error` says why.
     reached: regions that they run. broken: the program itself dies of a write in one of them.
+    missing: a package that is not installed, and that the unit uses.
     """
 
     unit: str
@@ -145,6 +146,7 @@ class Found:
     error: str = ""
     broken: bool = False
     seconds: float = 0.0
+    missing: str = ""
 
 
 class Status(enum.StrEnum):

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from fixinplace.verify import absent
 from fixinplace.verify.jobs import Job, Patch
 
 MADE = "<made inputs>"
@@ -77,14 +78,24 @@ def run(job: Job, patched: Patched) -> object:
         _run_module(job.name)
         return None
     if job.kind == "made":
-        return _made(job.text, _import(Path(job.probe_path)))
+        return _made(job.text, _imported_without(job.probe_path))
     return getattr(_import(Path(job.probe_path)), job.name)()
 
 
 def imported(job: Job, patched: Patched) -> ModuleType:
     """The module of the job's file, imported as `run` does it."""
     _prepare(job, patched)
-    return _import(Path(job.probe_path))
+    return _imported_without(job.probe_path)
+
+
+STUBBED: list[str] = []
+"""Packages that are not installed and that this process has stubbed, see Note [What a stub may do]."""
+
+
+def _imported_without(path: str) -> ModuleType:
+    module, stubbed = absent.importing(lambda: _import(Path(path)))
+    STUBBED.extend(stubbed)
+    return module
 
 
 def _prepare(job: Job, patched: Patched) -> None:

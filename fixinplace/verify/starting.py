@@ -169,7 +169,7 @@ def _first(parameter: Parameter, known: Knowledge, calling: bool) -> Value:
         return Build(parameter.annotation)
     texts = known.strings.get(parameter.name, ())
     if calling:
-        guesses = guess.tensor(parameter.name, parameter.annotation, known.dims.get(parameter.name, 0))
+        guesses = situation.tensors(parameter.name, parameter.annotation, known)
     else:
         guesses = situation.guesses(parameter.name, parameter.annotation, known)
     if texts and (

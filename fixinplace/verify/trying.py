@@ -61,9 +61,13 @@ class Trier:
 
     def attempt(self, recipe: Recipe, fake: bool, variant: Variant | None = None, traced: bool = False) -> Attempt:
         """Run one recipe; regions are looked for in real tries, and in fake ones that are traced."""
+        return self.run(snippet.body(recipe, variant or Variant()), fake, traced)
+
+    def run(self, body: str, fake: bool = False, traced: bool = False) -> Attempt:
+        """Run the body of one call."""
         self.tries += 1
         self._reach.forget()
-        text = snippet.text([snippet.body(recipe, variant or Variant())])
+        text = snippet.text([body])
         scope: dict[str, Any] = {"target": self.module}
         error: BaseException | None = None
         result: object = None

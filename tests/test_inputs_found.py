@@ -1,0 +1,250 @@
+"""Inputs are made for model classes, and the fixes proved with them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_models import HEAD, MODELS
+from typer.testing import Result
+
+Fix = Callable[..., dict[str, tuple[str, str | None, str]]]
+
+
+@pytest.fixture
+def fixed(command: Callable[..., Result], tmp_path: Path) -> Fix:
+    """Runs `fix` on one file: verdict, reason and sentence by the text that is written in place."""
+
+    def run(text: str, *words: str) -> dict[str, tuple[str, str | None, str]]:
+        Path("model.py").write_text(HEAD + text)
+        result = command("fix", "--diff", "--no-cache", "--output-format", "json", *words, "model.py")
+        (file,) = json.loads(result.stdout)["files"]
+        found = {}
+        for each in file["findings"]:
+            outcome = each["outcome"]
+            found[each["message"].partition("`")[2].partition("`")[0]] = (
+                outcome.get("verdict"),
+                outcome.get("reason"),
+                outcome.get("sentence") or "",
+            )
+        return found
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_a_class_as_libraries_have_it_is_proved(name: str, fixed: Fix):
+    found = fixed(MODELS[name])
+
+    assert found
+    assert {verdict for verdict, _, _ in found.values()} == {"proved"}, found
+
+
+def test_a_class_is_proved_and_its_probe_shown(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("model.py").write_text(HEAD + MODELS["squeeze"])
+
+    result = command("fix", "--no-cache", "--show-probe", "model.py")
+
+    assert "fixed 1 (proved 1" in result.stderr
+    assert re.search(r"result = model\(x=x\)", result.stderr)
+    text = result.stderr[result.stderr.index("# probe for") : result.stderr.index("fixed 1 (proved")]
+    scope: dict[str, object] = {}
+    exec(compile(text, "<shown>", "exec"), scope)
+    calls = scope["probe"]()  # type: ignore[operator]
+    assert len(calls) >= 4
+    assert {call["model"].training for call in calls} == {True, False}
+    assert len({tuple(call["given"]["x"].shape) for call in calls}) >= 3
+    assert len({call["given"]["x"].dtype for call in calls}) == 2
+
+
+def test_an_input_that_is_written_stays_with_its_callers(fixed: Fix):
+    """No function of the file is called: the write into the caller's tensor shows only at the probe's own input."""
+    found = fixed("""
+class Body(nn.Sequential):
+    def __init__(self, dim):
+        super().__init__(nn.ReLU(inplace=True), nn.Linear(dim, dim))
+""")
+
+    assert all(verdict != "proved" for verdict, _, _ in found.values()), found
+
+
+@pytest.mark.slow
+def test_what_is_not_found_is_told_with_the_last_error(fixed: Fix):
+    found = fixed("""
+class Secret(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        if x.sum() != 12345:
+            raise RuntimeError("wrong word")
+        h = self.fc(x).exp()
+        h += x[0].mean(dtype=torch.float32)
+        return h
+""")
+
+    (outcome,) = {(verdict, reason) for verdict, reason, _ in found.values()}
+    assert outcome == ("unproved", "no-probe")
+    assert all("`Secret`" in sentence and "wrong word" in sentence for _, _, sentence in found.values())
+
+
+@pytest.mark.slow
+def test_code_that_no_input_reaches_is_not_proved(fixed: Fix):
+    found = fixed("""
+class Never(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        h = self.fc(x).exp()
+        if x.shape[0] == 987:
+            h += self.fc(h)
+        return h
+""")
+
+    assert all(verdict != "proved" for verdict, _, _ in found.values()), found
+
+
+def test_a_wrong_rewrite_is_not_proved_by_gates_that_start_at_zero(lab, tmp_path: Path):
+    """A branch whose gate is zero at first has no gradient: with such inputs any rewrite of the branch looks right."""
+    from fixinplace.inputs import snippet
+    from fixinplace.inputs.values import Argument, Literal, Recipe, Tensor
+    from fixinplace.model import Edit, Fix, Span, Verdict
+    from fixinplace.verify import search
+    from fixinplace.verify.probes import Probe
+
+    text = (
+        HEAD
+        + """
+class Gated(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.gate = nn.Parameter(torch.zeros(dim))
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        h = self.fc(x)
+        h += 1
+        return x + self.gate * h
+"""
+    )
+    path = tmp_path / "gated.py"
+    path.write_text(text)
+    dim, x = Argument("dim", Literal(4)), Argument("x", Tensor((2, 4)))
+    body = snippet.body(Recipe("target.Gated", (dim,), (x,)), snippet.Variant())
+    probe = Probe("made", str(path), "Gated", text=snippet.text([body]))
+    start = text.index("h += 1")
+    wrong = Fix(1, "operator", "", (Edit(Span(start, start + 6), "h = h + 2"),), False)
+
+    proof = search.prove(text, str(path), [wrong], [probe], lab)
+
+    assert proof.rulings[1].verdict is Verdict.REFUTED
+
+
+@pytest.mark.slow
+def test_a_package_that_is_not_used_is_not_needed(fixed: Fix):
+    used = """
+import absent_package
+from absent_package.parts import Base, helper as other
+
+
+class Own(Base):
+    pass
+
+
+class Plain(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        h = self.fc(x).exp()
+        h *= 2
+        return h
+
+
+class Using(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        h = other(self.fc(x)).exp()
+        g = self.fc(x).exp()
+        g -= h.to(torch.float64)
+        return g
+"""
+    found = fixed(used)
+
+    assert found["h *= 2"][0] == "proved"
+    assert found["g -= h.to(torch.float64)"][:2] == ("unproved", "needs-package")
+    assert "absent_package" in found["g -= h.to(torch.float64)"][2]
+
+
+@pytest.mark.slow
+def test_an_example_in_a_docstring_is_run(fixed: Fix):
+    found = fixed('''
+class Shaped(nn.Module):
+    """Works for one shape.
+
+    >>> shaped = Shaped("k7-q")
+    >>> out = shaped(torch.randn(3, 7, 5, 11))
+    """
+
+    def __init__(self, code):
+        super().__init__()
+        if code != "k" + str(7) + "-q":
+            raise ValueError("no such code")
+        self.fc = nn.Linear(11, 11)
+
+    def forward(self, x):
+        if tuple(x.shape) != (3, 7, 5, 11):
+            raise RuntimeError("no such shape")
+        h = self.fc(x).exp()
+        h *= 2
+        return h
+''')
+
+    assert found["h *= 2"][0] == "proved", found
+
+
+@pytest.mark.slow
+def test_what_was_found_is_kept_and_used_again(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from fixinplace.verify.runner import Runner
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Path("model.py").write_text(HEAD + MODELS["squeeze"])
+    assert "proved 1" in command("fix", "--diff", "model.py").stderr
+    (kept,) = (tmp_path / "cache" / "fixinplace" / "probes").glob("*.json")
+    assert json.loads(kept.read_text())[0]["unit"] == "Squeeze"
+
+    def find(*args: object) -> None:
+        raise AssertionError("looked for anew")
+
+    monkeypatch.setattr(Runner, "find", find)
+    assert "proved 1" in command("fix", "--diff", "model.py").stderr
+    kept.write_text("[")
+    assert "looked for anew" in command("fix", "--diff", "model.py").stderr
+
+
+@pytest.mark.slow
+def test_a_kept_probe_that_fails_by_now_is_looked_for_anew(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Path("model.py").write_text(HEAD + MODELS["squeeze"])
+    command("fix", "--diff", "model.py")
+    (kept,) = (tmp_path / "cache" / "fixinplace" / "probes").glob("*.json")
+    kept.write_text(kept.read_text().replace("channels=32", "channels=-1"))
+
+    assert "proved 1" in command("fix", "--diff", "model.py").stderr
+
+
+@pytest.mark.slow
+def test_without_inputs_nothing_is_made(fixed: Fix):
+    assert fixed(MODELS["squeeze"], "--no-inputs")["s.sigmoid_()"][0] != "proved"

@@ -51,6 +51,9 @@ Probe = Annotated[
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds that one run may take.")]
 AllowRun = Annotated[bool, typer.Option("--allow-run", help="Run under resource limits where no sandbox is available.")]
 
+RequireSandbox = Annotated[
+    bool, typer.Option("--require-sandbox", help="Fail where no sandbox is available, instead of proving less.")
+]
 Inputs = Annotated[
     bool, typer.Option("--inputs/--no-inputs", help="Make inputs for classes and functions that nothing else runs.")
 ]
@@ -92,6 +95,7 @@ def fix(
     probe: Probe = None,
     timeout: Timeout = 60.0,
     allow_run: AllowRun = False,
+    require_sandbox: RequireSandbox = False,
     inputs: Inputs = True,
     show_probe: ShowProbe = False,
     no_cache: NoCache = False,
@@ -104,10 +108,13 @@ def fix(
     """Rewrite in-place writes, prove the rewrite by running it, write what is proved or safe."""
     if unsafe_fixes and verify is Mode.REQUIRE:
         raise typer.BadParameter("--unsafe-fixes writes what is unproved, --verify require only what is proved")
+    if allow_run and require_sandbox:
+        raise typer.BadParameter("--allow-run runs without a sandbox, --require-sandbox only in one")
     selection = _selection(paths, select, ignore, config, stdin_filename)
     reporting = Reporting(output_format, statistics, exit_zero)
     writing = Writing(Policy(verify, unsafe_fixes), diff)
-    proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, None if no_cache else cache.default())
+    kept = None if no_cache else cache.default()
+    proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, kept, require_sandbox)
     _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe))
 
 

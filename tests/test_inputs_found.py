@@ -248,3 +248,50 @@ def test_a_kept_probe_that_fails_by_now_is_looked_for_anew(command, tmp_path: Pa
 @pytest.mark.slow
 def test_without_inputs_nothing_is_made(fixed: Fix):
     assert fixed(MODELS["squeeze"], "--no-inputs")["s.sigmoid_()"][0] != "proved"
+
+
+@pytest.mark.slow
+def test_programs_that_try_to_escape_end_their_own_search_only(fixed: Fix, tmp_path: Path):
+    body = """
+class {name}(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        {act}
+        h = self.fc(x).exp()
+        h += {number}
+        return h
+"""
+    acts = {
+        "Loops": "while True: pass",
+        "Leaves": "import os; os._exit(0)",
+        "Exits": "raise SystemExit(0)",
+        "Asks": "input()",
+        "Writes": f"open({str(tmp_path / 'out')!r}, 'w').write('x')",
+        "Calls": "import socket; socket.create_connection(('10.0.0.1', 80), timeout=1)",
+        "Fills": "torch.zeros(100 << 30, dtype=torch.uint8).fill_(1)",
+        "Works": "pass",
+    }
+    texts = [body.format(name=name, act=act, number=number) for number, (name, act) in enumerate(acts.items())]
+    found = fixed("".join(texts))
+
+    assert not (tmp_path / "out").exists()
+    proved = {text for text, (verdict, _, _) in found.items() if verdict == "proved"}
+    assert proved == {f"h += {list(acts).index('Works')}"}
+
+
+@pytest.mark.slow
+def test_a_sandbox_may_be_required(command, monkeypatch: pytest.MonkeyPatch):
+    from fixinplace.verify import runner as runner_module
+
+    hello = runner_module._Server.hello
+    monkeypatch.setattr(runner_module._Server, "hello", lambda server: hello(server) | {"landlock": 0})
+    Path("model.py").write_text(HEAD + MODELS["squeeze"])
+
+    result = command("fix", "--diff", "--require-sandbox", "model.py")
+
+    assert result.exit_code == 2
+    assert "--require-sandbox" in result.stderr
+    assert command("fix", "--require-sandbox", "--allow-run", "model.py").exit_code == 2

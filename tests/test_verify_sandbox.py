@@ -14,7 +14,7 @@ import pytest
 from programs import program
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.verify import landlock
+from fixinplace.verify import landlock, secrets
 from fixinplace.verify import runner as runner_module
 from fixinplace.verify.jobs import Job, Limits, Patch, Run, Status
 from fixinplace.verify.runner import Runner
@@ -239,6 +239,46 @@ def test_without_landlock_nothing_runs_unless_it_is_allowed(tmp_path: Path, monk
         ruling = ruled(runner, tmp_path, WORK)
         assert ruling.verdict is Verdict.PROVED
         assert ruling.evidence[0].isolation == "limits"
+
+
+@pytest.fixture
+def secret() -> Iterator[Path]:
+    """A file in the real home of whoever runs the tests."""
+    path = secrets.home() / ".fixinplace-test-secret"
+    path.write_text("the secret")
+    yield path
+    path.unlink()
+
+
+def test_a_secret_in_the_home_folder_is_not_read(lab: Runner, tmp_path: Path, secret: Path):
+    run, output = ran(lab, tmp_path, f"print(open({str(secret)!r}).read())\n")
+
+    assert run.finished
+    assert output.strip() == ""
+    assert secret.read_text() == "the secret"
+
+
+def test_what_the_program_comes_from_is_not_hidden(tmp_path: Path):
+    for name in (".ssh", ".venv", ".config", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / ".config" / "project").mkdir()
+
+    covered = secrets.hidden(tmp_path, [tmp_path / ".venv" / "bin" / "python", tmp_path / ".config" / "project"])
+
+    assert [path.name for path in covered] == [".ssh", "notes.txt"]
+    assert secrets.hidden(tmp_path / "absent", []) == []
+
+
+def test_a_program_that_sleeps_is_ended(strict: Runner, tmp_path: Path):
+    ruling = ruled(strict, tmp_path, WORK + "import time\ntime.sleep(3600)\n")
+    assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "timed-out")
+
+
+def test_a_program_that_prints_without_end_fills_no_disk(strict: Runner, tmp_path: Path):
+    run, _ = ran(strict, tmp_path, "line = 'x' * 4096\nfor _ in range(1 << 18): print(line)\n")
+    assert not run.finished
+    assert sum(each.stat().st_size for each in Path(run.folder).iterdir()) <= 3 << 20
 
 
 @pytest.mark.slow

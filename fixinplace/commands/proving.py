@@ -39,6 +39,7 @@ class Proving:
     """The options about running: probes by name, seconds per run, and whether limits alone are enough.
 
     inputs: make inputs for what no other probe reaches. cache: where found ones are kept; None keeps nothing.
+    sandbox: where there is none, that is an error.
     """
 
     probes: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Proving:
     allow_run: bool = False
     inputs: bool = False
     cache: Path | None = None
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +82,15 @@ class Provers:
     def prover(self, source: Source, config: Config, company: Company = MappingProxyType({})) -> Prover | None:
         """The prover for one file, or None if there is nothing to run; raises BadConfig for a bad probe.
 
+        And where a sandbox is required and there is none.
         company: other files that this run patches as well, with their texts before and after.
         """
         path = Path(source.path).absolute()
         probes = self.probes(source, config)
         if not probes and not (self._proving.inputs and source.path != "-"):
             return None
+        if self._proving.sandbox:
+            self._running()
 
         def prove(source: Source, fixes: Sequence[Fix]) -> Proof:
             from fixinplace.verify import search
@@ -137,6 +142,9 @@ class Provers:
 
         if self._runner is None:
             self._runner = Runner(Limits(seconds=self._proving.timeout), self._proving.allow_run, running=self._tell)
+            problem = self._runner.problem if self._proving.sandbox else None
+            if problem is not None and problem[0] == "no-sandbox":
+                raise BadConfig(f"--require-sandbox: {problem[1].partition(':')[0]}")
         return self._runner
 
     def probes(self, source: Source, config: Config) -> tuple[Probe, ...]:

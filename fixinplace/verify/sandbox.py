@@ -21,16 +21,16 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixinplace.verify import landlock
+from fixinplace.verify import landlock, secrets
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.processes import die_with_parent
 
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x40000000
-_MS_NOSUID_NODEV, _MS_REC_PRIVATE = 0x2 | 0x4, 0x4000 | 0x40000
+_MS_NOSUID_NODEV, _MS_BIND, _MS_REC_PRIVATE = 0x2 | 0x4, 0x1000, 0x4000 | 0x40000
 _ENTRIES, _FOLDERS, _SMALL = 2_000, 200, 1 << 20
 _WHOLE = frozenset({".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache"})
 """Folders that are linked as a whole."""
@@ -99,15 +99,28 @@ def _lay(entry: Path, target: Path) -> None:
     target.symlink_to(entry)
 
 
-def enter(scratch: Scratch, limits: Limits, abi: int, environment: Mapping[str, str], in_place: bool) -> None:
-    """Turn this forked child into one that can run user code; `abi` 0 leaves landlock out."""
+def enter(
+    scratch: Scratch,
+    limits: Limits,
+    abi: int,
+    environment: Mapping[str, str],
+    in_place: bool,
+    needed: tuple[Path, ...] = (),
+) -> None:
+    """Turn this forked child into one that can run user code; `abi` 0 leaves landlock out.
+
+    needed: what the program comes from, which is not hidden; see Note [What is hidden] in `secrets.py`.
+    """
+    private_home = secrets.home()
+    known = (*secrets.interpreter(), *needed, scratch.root)
+    covered = [] if in_place else secrets.hidden(private_home, known)
     os.setsid()
     die_with_parent(signal.SIGKILL)
     os.nice(5)  # the server must win the processor when it ends a tree that keeps forking
     _streams(scratch.out)
     _environment(scratch.home, environment)
     os.chdir(scratch.work)
-    private = _namespaces(limits.memory)
+    private = _namespaces(limits.memory, covered)
     _limits(limits)
     if abi:
         own = (scratch.work.resolve(),) if in_place else ()
@@ -175,8 +188,8 @@ def _used(field: str) -> int:
     return next((int(row[1]) * 1024 for row in rows if row and row[0] == f"{field}:"), 0)
 
 
-def _namespaces(memory: int) -> tuple[Path, ...]:
-    """A network without any interface and a private /dev/shm, where the system lets users make namespaces.
+def _namespaces(memory: int, covered: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """A network without any interface, a private /dev/shm and a covered home, where users may make namespaces.
 
     Landlock alone refuses TCP only; without an interface UDP is refused as well.  Returns the folders that became
     private and may therefore be written.
@@ -193,6 +206,17 @@ def _namespaces(memory: int) -> tuple[Path, ...]:
     shared = Path("/dev/shm")
     if not shared.is_dir() or libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None) != 0:
         return ()
+    for entry in covered:
+        _cover(libc, entry)
     options = f"size={memory}".encode()
     mounted = libc.mount(b"tmpfs", str(shared).encode(), b"tmpfs", _MS_NOSUID_NODEV, options) == 0
     return (shared,) if mounted else ()
+
+
+def _cover(libc: ctypes.CDLL, entry: Path) -> None:
+    """Put an empty folder over a folder, nothing over a file; what cannot be covered stays readable."""
+    place = str(entry).encode()
+    if entry.is_dir():
+        libc.mount(b"tmpfs", place, b"tmpfs", _MS_NOSUID_NODEV | 1, b"size=4k,mode=0555")
+    else:
+        libc.mount(b"/dev/null", place, None, _MS_BIND, None)

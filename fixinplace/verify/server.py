@@ -172,7 +172,9 @@ def _child(work: Callable[[], None]) -> NoReturn:
 
 
 def _run_job(job: Job, scratch: Scratch, limits: Limits, abi: int, nonce: str) -> None:
-    enter(scratch, limits, abi, dict(job.environment), job.in_place)
+    paths = (job.probe_path, job.folder, *job.import_paths, *(patch.path for patch in job.texts))
+    needed = tuple(Path(path) for path in paths if path)
+    enter(scratch, limits, abi, dict(job.environment), job.in_place, needed)
     child.run(job, scratch, limits.file_size, nonce)
 
 

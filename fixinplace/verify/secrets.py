@@ -1,0 +1,42 @@
+"""What a program need not see of its user's home: keys, tokens, histories.
+
+Note [What is hidden]
+    A run gets a home of its own, so nothing that it does in good faith reads the real one.  There, everything whose
+    name begins with a dot, and every file that lies directly in it, is covered; folders with ordinary names may hold
+    data that the program is meant to read, and stay.  So does whatever the interpreter and the program come from.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def home() -> Path:
+    """The real home of the user, whatever the environment says."""
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+def hidden(folder: Path, needed: Iterable[Path]) -> list[Path]:
+    """Entries of a home to be covered; `needed`: paths that must stay as they are, with all above and below them."""
+    kept = {path for each in needed for path in (each.absolute(), each.resolve())}
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []  # no home, or one that is closed: nothing to cover
+    found = []
+    for entry in entries:
+        private = entry.name.startswith(".") or entry.is_file()
+        used = any(path.is_relative_to(entry) for path in kept)
+        if private and not used and not entry.is_symlink():
+            found.append(entry)
+    return found
+
+
+def interpreter() -> tuple[Path, ...]:
+    """Where this interpreter and everything that it imports from lie."""
+    places = (sys.executable, sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path)
+    return tuple(Path(each) for each in places if each)

@@ -295,3 +295,79 @@ def test_a_sandbox_may_be_required(command, monkeypatch: pytest.MonkeyPatch):
     assert result.exit_code == 2
     assert "--require-sandbox" in result.stderr
     assert command("fix", "--require-sandbox", "--allow-run", "model.py").exit_code == 2
+
+
+STRANGE = """
+class Strange(nn.Module):
+    def __init__(self, code):
+        super().__init__()
+        if code != "k" + str(7) + "-q":
+            raise ValueError("no such code")
+        self.fc = nn.Linear(5, 5)
+
+    def forward(self, x):
+        h = self.fc(x).exp()
+        h *= 2
+        return h
+"""
+
+STRANGE_TEST = """
+import torch
+from pkg.model import Strange
+
+
+def test_other():
+    assert True
+
+
+def test_strange():
+    model = Strange("k7-q")
+    out = model(torch.randn(3, 5))
+    out.sum().backward()
+    assert model.fc.weight.grad is not None
+"""
+
+
+@pytest.mark.slow
+def test_a_test_of_the_project_is_run_for_what_made_inputs_do_not_reach(command):
+    for name, text in {
+        "pyproject.toml": "",
+        "pkg/__init__.py": "",
+        "pkg/model.py": HEAD + STRANGE,
+        "tests/test_strange.py": STRANGE_TEST,
+        "tests/test_unrelated.py": "def test_nothing():\n    raise SystemExit\n",
+    }.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+
+    result = command("fix", "--diff", "--no-cache", "--output-format", "json", "pkg")
+
+    (finding,) = json.loads(result.stdout)["files"][-1]["findings"]
+    assert finding["outcome"]["verdict"] == "proved", finding
+    assert "test_strange.py::test_strange" in finding["outcome"]["evidence"][0]["probe"]
+
+
+def test_tests_are_found_by_what_they_import(tmp_path: Path):
+    from fixinplace.commands import own_tests
+
+    for name, text in {
+        "pyproject.toml": "",
+        "src/pkg/__init__.py": "from pkg.model import Strange\n",
+        "src/pkg/model.py": "class Strange: pass\n",
+        "tests/test_a.py": "import pkg\n\n\ndef test_one(): pass\n",
+        "tests/test_b.py": "import os\n\n\ndef test_two(): pass\n",
+        "tests/c_test.py": "from pkg import model\n\n\nclass TestIt:\n    def test_three(self):\n        Strange()\n",
+        ".venv/test_d.py": "import pkg\n\n\ndef test_four(): pass\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    model = tmp_path / "src" / "pkg" / "model.py"
+    root = own_tests.project(model)
+
+    found = own_tests.probes(model, root, ["Strange"])
+
+    assert root == tmp_path
+    assert [probe.arguments[-1] for probe in found] == [
+        "tests/c_test.py::TestIt::test_three",
+        "tests/test_a.py::test_one",
+    ]

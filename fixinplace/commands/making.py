@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fixinplace import __version__
+from fixinplace.commands import own_tests
 from fixinplace.commands.cache import Cache
 from fixinplace.inputs import snippet
 from fixinplace.inputs.units import Home, homes
@@ -50,8 +51,8 @@ class Maker:
         self._cache = cache
         self._seconds = seconds
 
-    def make(self, source: Source, fixes: Sequence[Fix], company: Sequence[tuple[Path, str]] = ()) -> Made:
-        """Probes for all that the fixes edit; company: other files with the texts that stand in for them."""
+    def make(self, source: Source, fixes: Sequence[Fix], root: Path | None = None) -> Made:
+        """Probes for all that the fixes edit; root: of the project, whose tests may reach what nothing else does."""
         from fixinplace.verify import search
         from fixinplace.verify.jobs import Patch
 
@@ -67,7 +68,7 @@ class Maker:
         if not found_homes:
             return Made(lacking=dict.fromkeys(of_group, ("no-probe", _NO_HOME)))
         path = str(Path(source.path).absolute())
-        texts = (Patch(path, text), *(Patch(str(each), other) for each, other in company))
+        texts = (Patch(path, text),)
         key = _key(texts, found_homes)
         found, cached = self._kept(key), True
         if found is None:
@@ -78,7 +79,14 @@ class Maker:
             found = [each for each in looked if not isinstance(each, str)]
             self._cache.put(key, [dataclasses.asdict(each) for each in found])
         probes = _probes(path, source.path, found)
-        return Made(probes, _lacking(of_group, found_homes, found), cached)
+        lacking = _lacking(of_group, found_homes, found)
+        if lacking and root is not None:
+            wanted = frozenset().union(*(of_group[group] for group in lacking))
+            tests = own_tests.probes(Path(path), root, [each.name for each in found_homes])
+            more, reached = own_tests.reaching(self._runner, tests, texts, regions, wanted)
+            probes += tuple(more)
+            lacking = {group: why for group, why in lacking.items() if not of_group[group] & reached}
+        return Made(probes, lacking, cached)
 
     def forget(self, source: Source) -> None:
         """Look for everything anew from now on."""

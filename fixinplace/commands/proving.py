@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fixinplace import config, files, imports, pipeline
+from fixinplace.commands import own_tests
 from fixinplace.commands.cache import Cache
 from fixinplace.commands.making import Maker, told
 from fixinplace.config import BadConfig, Config
@@ -102,7 +103,7 @@ class Provers:
             if not self._proving.inputs or (first is not None and not any(map(_unmet, first.rulings.values()))):
                 assert first is not None
                 return first
-            return self._with_inputs(source, fixes, probes, proof, first)
+            return self._with_inputs(source, fixes, probes, proof, first, own_tests.project(path))
 
         return prove
 
@@ -113,18 +114,21 @@ class Provers:
         probes: Sequence[Probe],
         proof: Callable[[Sequence[Probe]], Proof],
         first: Proof | None,
+        root: Path,
     ) -> Proof:
         """The proof with probes made for what the given ones do not reach."""
         wanted = [fix for fix in fixes if first is None or _unmet(first.rulings[fix.group])]
-        made = self._maker.make(source, wanted)
+        made = self._maker.make(source, wanted, root)
         if made.cached and made.probes:
             found = proof((*probes, *made.probes))
             if any(ruling.reason == "probe-failed" for ruling in found.rulings.values()):
-                made = Maker(self._running(), Cache(None)).make(source, wanted)  # what the file imports has changed
+                made = Maker(self._running(), Cache(None)).make(
+                    source, wanted, root
+                )  # what the file imports has changed
             else:
                 return _Told(told(dict(found.rulings), made), found.written)
         found = proof((*probes, *made.probes)) if made.probes or first is None else first
-        self.made += [probe for probe in made.probes if probe not in self.made]
+        self.made += [probe for probe in made.probes if probe.text and probe not in self.made]
         return _Told(told(dict(found.rulings), made), found.written)
 
     @cached_property

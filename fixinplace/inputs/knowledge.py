@@ -37,7 +37,7 @@ class Knowledge:
     compares it with. classes: classes of the file. calls: arguments with which the file builds the unit.
     guards: names in the conditions around what is to be reached. namesakes: name → what the file passes by that name.
     annotations: name → the annotation of the first parameter of that name. shapes: name → the letters and numbers of
-    the shape that a docstring gives it.
+    the shape that a docstring gives it. unpacked: name → how many variables it is assigned to.
     """
 
     classes: tuple[str, ...] = ()
@@ -48,6 +48,7 @@ class Knowledge:
     namesakes: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unpacked: dict[str, int] = field(default_factory=dict)
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -57,8 +58,17 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
     strings = _strings(tree)
     own = frozenset(name for node in tree.body for name in _bound(node))
     calls = tuple(_calls(tree, unit, own))
-    guards, shapes = _guards(home, lines), _shapes(home)
-    return Knowledge(classes, _dims(home), strings, calls, guards, _namesakes(tree, own), _annotations(tree), shapes)
+    return Knowledge(
+        classes,
+        _dims(home),
+        strings,
+        calls,
+        _guards(home, lines),
+        _namesakes(tree, own),
+        _annotations(tree),
+        _shapes(home),
+        _unpacked(home),
+    )
 
 
 def _bound(node: ast.stmt) -> list[str]:
@@ -104,6 +114,17 @@ def _shapes(home: ast.AST) -> dict[str, tuple[str, ...]]:
         if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
             for name, letters in _DOCUMENTED.findall(ast.get_docstring(node) or ""):
                 found.setdefault(name, tuple(re.split(r"\s*(?:,|x|\\times)\s*", letters)))
+    return found
+
+
+def _unpacked(home: ast.AST) -> dict[str, int]:
+    """Parameters that are assigned to several variables as they are: `high, low = features`."""
+    found: dict[str, int] = {}
+    for node in ast.walk(home):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Tuple, ast.List)):
+            elements = node.targets[0].elts
+            if isinstance(node.value, ast.Name) and not any(isinstance(each, ast.Starred) for each in elements):
+                found.setdefault(node.value.id, len(elements))
     return found
 
 

@@ -6,11 +6,10 @@ Every rule gives recipes, the likeliest first; which of them gets further is for
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.inputs import guess
-from fixinplace.inputs.knowledge import Parameter
 from fixinplace.inputs.situation import Situation, guesses
 from fixinplace.inputs.sizes import dimensions, shapes, sizes
 from fixinplace.inputs.values import (
@@ -39,8 +38,10 @@ def mended(situation: Situation) -> list[Recipe]:
             if recipe != situation.recipe:
                 found.setdefault(recipe)
     if not found:
-        for recipe in (*_other_kinds(situation), *_other_values(situation)):
-            found.setdefault(recipe)
+        found.update(dict.fromkeys(_other_kinds(situation)))
+    if not found or situation.fault.type in ("AssertionError", "ValueError"):
+        found.update(dict.fromkeys(_other_values(situation)))
+    found.pop(situation.recipe, None)
     return list(found)
 
 
@@ -173,6 +174,20 @@ def _instances(situation: Situation) -> Iterator[Recipe]:
         if isinstance(value, Code) and not value.code.endswith(")"):
             made = [Code(f"{value.code}()"), Code("Passing()")]
             yield from (put(situation.recipe, path, each) for each in made)
+
+
+_SERIES = re.compile(r"(?:must|should|has to|need(?:s|ed)? to) be (?:a |an |of type )?(?:tuple|list|sequence|iterable)")
+
+
+def _several(situation: Situation) -> Iterator[Recipe]:
+    """One number stands where several are asked for, by the message or by the class that the condition names."""
+    if not (_SERIES.search(situation.fault.message) or {"tuple", "list"} & {*situation.fault.names}):
+        return
+    for path, value in situation.places():
+        if isinstance(value, Literal) and type(value.value) is int and key(path) in situation.fault.names:
+            for count in (3, 2, 4):
+                yield put(situation.recipe, path, Series((value,) * count, False))
+                yield put(situation.recipe, path, Series((value,) * count))
 
 
 def _modules(situation: Situation) -> Iterator[Recipe]:
@@ -324,64 +339,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _unexpected, _checked, _modules, _fields, dimensions, shapes, _kinds, sizes, _lengths, _types, _strings,
-    _positional,
+    _missing, _unexpected, _checked, _several, _modules, _fields, dimensions, shapes, _kinds, sizes, _lengths, _types,
+    _strings, _positional,
 )  # fmt: skip
-
-
-def alternatives(situation: Situation) -> list[Recipe]:
-    """Recipes that take other branches: switches turned, optional arguments given, other words.
-
-    Parameters in the conditions around what is to be reached come first.
-    """
-    guards = situation.knowledge.guards
-    now = dict(walk(situation.recipe))
-    turns: list[tuple[bool, Path, Value]] = []
-    for part, parameters in (("init", situation.init), ("call", situation.call)):
-        for each in parameters:
-            path: Path = (part, each.name)
-            guarding = each.name in guards
-            turns += [
-                (guarding, path, value) for value in _turned(situation, path, each, guarding) if now.get(path) != value
-            ]
-    turns.sort(key=lambda turn: (not turn[0], _order(now.get(turn[1]), turn[2])))
-    single = [put(situation.recipe, path, value) for _, path, value in turns]
-    first = [(path, value) for guarding, path, value in turns if guarding]
-    double = [
-        put(put(situation.recipe, path, value), other, another)
-        for index, (path, value) in enumerate(first)
-        for other, another in first[index + 1 :]
-        if other != path
-    ]
-    guarded = len(first)
-    return list(dict.fromkeys([*single[:guarded], *double[:_PAIRS], *single[guarded:]]))
-
-
-_PAIRS = 24
-
-
-def _order(now: Value | None, value: Value) -> int:
-    """Switches before options, words and numbers."""
-    kinds = (isinstance(value, Literal) and type(value.value) is kind for kind in (bool, str, float, int))
-    return next((place for place, yes in enumerate(kinds) if yes), 0 if now is None else 1)
-
-
-def _turned(situation: Situation, path: Path, parameter: Parameter, guarding: bool) -> Sequence[Value]:
-    now = dict(walk(situation.recipe)).get(path, parameter.default)
-    texts = [Literal(text) for text in situation.knowledge.strings.get(parameter.name, ())]
-    match now:
-        case Literal(bool(on)):
-            return [Literal(not on)]
-        case Literal(None):
-            return [*texts, *situation.options(path)[:3]]
-        case Literal(str()):
-            return texts
-        case Literal(int(number)):
-            turned = (2, 1, number * 2, 0) if guarding else (2, 1) if guess.counts(parameter.name) else ()
-            return [Literal(each) for each in turned if each != number]
-        case Literal(float(number)):
-            return [Literal(0.5 if number != 0.5 else 0.1), *([Literal(0.0)] if guarding else [])]
-        case Code():
-            return situation.options(path)[:4]
-        case _:
-            return []

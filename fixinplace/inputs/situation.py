@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Knowledge, Parameter
-from fixinplace.inputs.values import Code, Literal, Path, Recipe, Tensor, Value, key, walk
+from fixinplace.inputs.values import Code, Literal, Path, Recipe, Series, Tensor, Value, key, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ def guesses(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ..
 def tensors(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ...]:
     """What an argument of a call may be: the shape that a docstring gives, and what name and use say."""
     made = guess.tensor(name, annotation, knowledge.dims.get(name, 0))
+    count = knowledge.unpacked.get(name, 0)
+    if count > 1 and isinstance(made[0], Tensor):
+        several = [Series((each,) * count, False) for each in (made[0], Tensor(guess.SHAPES[4]))]
+        return (*several, *made)
     letters = knowledge.shapes.get(name)
     if letters is None or not isinstance(made[0], Tensor):
         return made

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from fixinplace.inputs import mend, snippet
+from fixinplace.inputs import mend, snippet, turning
 from fixinplace.inputs.examples import examples
 from fixinplace.inputs.situation import Fault, Situation
 from fixinplace.inputs.snippet import Variant
@@ -186,7 +186,7 @@ class Search:
         each = found.subject
         situation = Situation(found.recipe, Fault("", ""), each.knowledge, each.init, each.call)
         last = self._last
-        for number, turned in enumerate(mend.alternatives(situation)[:_FLIPS]):
+        for number, turned in enumerate(turning.alternatives(situation)[:_FLIPS]):
             if self._trier.over or not wanted:
                 break
             attempt = self._trier.attempt(turned, fake=True, traced=True)

@@ -1,0 +1,68 @@
+"""Other branches of what runs already: switches turned, options given, other words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fixinplace.inputs import guess
+from fixinplace.inputs.knowledge import Parameter
+from fixinplace.inputs.situation import Situation
+from fixinplace.inputs.values import Code, Literal, Path, Recipe, Value, put, walk
+
+
+def alternatives(situation: Situation) -> list[Recipe]:
+    """Recipes that take other branches: switches turned, optional arguments given, other words.
+
+    Parameters in the conditions around what is to be reached come first.
+    """
+    guards = situation.knowledge.guards
+    now = dict(walk(situation.recipe))
+    turns: list[tuple[bool, Path, Value]] = []
+    for part, parameters in (("init", situation.init), ("call", situation.call)):
+        for each in parameters:
+            path: Path = (part, each.name)
+            guarding = each.name in guards
+            turns += [
+                (guarding, path, value) for value in _turned(situation, path, each, guarding) if now.get(path) != value
+            ]
+    turns.sort(key=lambda turn: (not turn[0], _order(now.get(turn[1]), turn[2])))
+    single = [put(situation.recipe, path, value) for _, path, value in turns]
+    first = [(path, value) for guarding, path, value in turns if guarding]
+    double = [
+        put(put(situation.recipe, path, value), other, another)
+        for index, (path, value) in enumerate(first)
+        for other, another in first[index + 1 :]
+        if other != path
+    ]
+    guarded = len(first)
+    return list(dict.fromkeys([*single[:guarded], *double[:_PAIRS], *single[guarded:]]))
+
+
+_PAIRS = 24
+
+
+def _order(now: Value | None, value: Value) -> int:
+    """Switches before options, words and numbers."""
+    kinds = (isinstance(value, Literal) and type(value.value) is kind for kind in (bool, str, float, int))
+    return next((place for place, yes in enumerate(kinds) if yes), 0 if now is None else 1)
+
+
+def _turned(situation: Situation, path: Path, parameter: Parameter, guarding: bool) -> Sequence[Value]:
+    now = dict(walk(situation.recipe)).get(path, parameter.default)
+    texts = [Literal(text) for text in situation.knowledge.strings.get(parameter.name, ())]
+    match now:
+        case Literal(bool(on)):
+            return [Literal(not on)]
+        case Literal(None):
+            return [*texts, *situation.options(path)[:3]]
+        case Literal(str()):
+            return texts
+        case Literal(int(number)):
+            turned = (2, 1, number * 2, 0) if guarding else (2, 1) if guess.counts(parameter.name) else ()
+            return [Literal(each) for each in turned if each != number]
+        case Literal(float(number)):
+            return [Literal(0.5 if number != 0.5 else 0.1), *([Literal(0.0)] if guarding else [])]
+        case Code():
+            return situation.options(path)[:4]
+        case _:
+            return []

@@ -371,3 +371,35 @@ def test_tests_are_found_by_what_they_import(tmp_path: Path):
         "tests/c_test.py::TestIt::test_three",
         "tests/test_a.py::test_one",
     ]
+
+
+@pytest.mark.slow
+def test_what_one_class_cannot_be_proved_for_does_not_cost_the_others(fixed: Fix):
+    found = fixed("""
+import time
+
+
+class Calm(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        h = self.fc(x)
+        h += x[0].mean(dtype=torch.float32)
+        return h
+
+
+class Moody(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        h = self.fc(x) * (time.perf_counter_ns() % 1000)
+        h -= x[0].mean(dtype=torch.float32)
+        return h
+""")
+
+    assert found["h += x[0].mean(dtype=torch.float32)"][0] == "proved"
+    assert found["h -= x[0].mean(dtype=torch.float32)"][0] == "unproved"

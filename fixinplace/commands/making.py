@@ -36,9 +36,13 @@ _CALLS = 24
 
 @dataclass(frozen=True)
 class Made:
-    """Probes for a file, and for the groups without any why there is none: a reason and a sentence."""
+    """Probes for a file, and for the groups without any why there is none: a reason and a sentence.
+
+    apart: the same with one probe for each class or function.
+    """
 
     probes: tuple[Probe, ...] = ()
+    apart: tuple[Probe, ...] = ()
     lacking: dict[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
     cached: bool = False
 
@@ -79,18 +83,16 @@ class Maker:
             found = [each for each in looked if not isinstance(each, str)]
             self._cache.put(key, [dataclasses.asdict(each) for each in found])
         probes = _probes(path, source.path, found)
+        apart = tuple(_probe(path, source.path, [each]) for each in found if each.bodies)
         lacking = _lacking(of_group, found_homes, found)
         if lacking and root is not None:
             wanted = frozenset().union(*(of_group[group] for group in lacking))
             tests = own_tests.probes(Path(path), root, [each.name for each in found_homes])
             more, reached = own_tests.reaching(self._runner, tests, texts, regions, wanted)
             probes += tuple(more)
+            apart += tuple(more)
             lacking = {group: why for group, why in lacking.items() if not of_group[group] & reached}
-        return Made(probes, lacking, cached)
-
-    def forget(self, source: Source) -> None:
-        """Look for everything anew from now on."""
-        self._cache = Cache(None)
+        return Made(probes, apart, lacking, cached)
 
     def _kept(self, key: str) -> list[Found] | None:
         from fixinplace.verify.jobs import Found

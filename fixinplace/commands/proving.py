@@ -62,6 +62,10 @@ def _unmet(ruling: Ruling) -> bool:
     return ruling.reason in ("no-probe", "not-reached", "no-gradient", "needs-package", "probe-failed", "timed-out")
 
 
+_OF_A_PROBE = ("nondeterministic", "no-forward-reference", "no-gradient", "timed-out", "over-memory", "probe-failed")
+"""Reasons that a whole probe is unproved for."""
+
+
 class Provers:
     """Hands out a prover per file; the one runner starts with the first proof and ends with `close`.
 
@@ -119,15 +123,13 @@ class Provers:
         """The proof with probes made for what the given ones do not reach."""
         wanted = [fix for fix in fixes if first is None or _unmet(first.rulings[fix.group])]
         made = self._maker.make(source, wanted, root)
-        if made.cached and made.probes:
-            found = proof((*probes, *made.probes))
-            if any(ruling.reason == "probe-failed" for ruling in found.rulings.values()):
-                made = Maker(self._running(), Cache(None)).make(
-                    source, wanted, root
-                )  # what the file imports has changed
-            else:
-                return _Told(told(dict(found.rulings), made), found.written)
         found = proof((*probes, *made.probes)) if made.probes or first is None else first
+        if made.cached and any(ruling.reason == "probe-failed" for ruling in found.rulings.values()):
+            made = Maker(self._running(), Cache(None)).make(source, wanted, root)  # what it imports has changed
+            found = proof((*probes, *made.probes))
+        if made.apart != made.probes and any(ruling.reason in _OF_A_PROBE for ruling in found.rulings.values()):
+            apart = proof((*probes, *made.apart))  # what one class cannot be proved for must not cost the others
+            found = apart if len(apart.written) > len(found.written) else found
         self.made += [probe for probe in made.probes if probe.text and probe not in self.made]
         return _Told(told(dict(found.rulings), made), found.written)
 

@@ -3,8 +3,8 @@
 Note [What a stub may do]
     A made run may pass by all of a package that the file imports at its top.  A stub lets the import and the class
     statement go on: its names are classes that can be inherited from, subscripted and joined in annotations.  Whoever
-    calls one, or makes an object of a class that inherits from one, gets the ModuleNotFoundError that the import would
-    have raised, so that the verdict is `needs-package`.  An import that the program itself guards is never stubbed:
+    calls or tests one, or makes an object of a class that inherits from one, gets the ModuleNotFoundError that the import
+    would have raised, so that the verdict is `needs-package`.  An import that the program itself guards is never stubbed:
     only a name whose absence ended an import is.
 """
 
@@ -32,6 +32,17 @@ class _Meta(type):
 
     def __call__(cls, *args: object, **kwargs: object) -> Any:
         raise ModuleNotFoundError(f"No module named {cls.package!r}", name=cls.package)
+
+    def __bool__(cls) -> bool:
+        raise ModuleNotFoundError(f"No module named {cls.package!r}", name=cls.package)
+
+    def __eq__(cls, other: object) -> bool:
+        """Classes are told apart, as annotations need it; what the package would compare nobody knows."""
+        if isinstance(other, type):
+            return cls is other
+        raise ModuleNotFoundError(f"No module named {cls.package!r}", name=cls.package)
+
+    __hash__ = type.__hash__
 
     def __getitem__(cls, item: object) -> Any:
         return cls

@@ -3,9 +3,9 @@
 Note [What a stub may do]
     A made run may pass by all of a package that the file imports at its top.  A stub lets the import and the class
     statement go on: its names are classes that can be inherited from, subscripted and joined in annotations.  Whoever
-    calls or tests one, or makes an object of a class that inherits from one, gets the ModuleNotFoundError that the import
-    would have raised, so that the verdict is `needs-package`.  An import that the program itself guards is never stubbed:
-    only a name whose absence ended an import is.
+    calls or tests one, or makes an object of a class that inherits from one, gets the error that the import would have
+    raised, a ModuleNotFoundError, so that the verdict is `needs-package`.  An import that the program itself guards is
+    never stubbed: only a name whose absence ended an import is.
 """
 
 from __future__ import annotations

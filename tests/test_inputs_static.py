@@ -1,0 +1,267 @@
+"""What is guessed and how errors are read: the half without torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from fixinplace.inputs import guess, mend, snippet, turning
+from fixinplace.inputs.examples import examples
+from fixinplace.inputs.knowledge import Knowledge, Parameter, read
+from fixinplace.inputs.situation import Fault, Situation
+from fixinplace.inputs.snippet import Variant
+from fixinplace.inputs.units import homes
+from fixinplace.inputs.values import Argument, Build, Code, Literal, Recipe, Record, Series, Tensor, put, walk
+from fixinplace.model import Span
+from fixinplace.source import Text
+
+X = Tensor((2, 12, 32))
+IMAGE = Tensor((2, 32, 16, 16))
+
+
+def recipe(x: object = X, **init: object) -> Recipe:
+    made = tuple(
+        Argument(name, value if not isinstance(value, int) else Literal(value)) for name, value in init.items()
+    )
+    return Recipe("target.Block", made, (Argument("x", x),))  # type: ignore[arg-type]
+
+
+def codes(
+    message: str,
+    start: Recipe,
+    kind: str = "RuntimeError",
+    started: bool = True,
+    knowledge: Knowledge | None = None,
+    **more: object,
+) -> list[str]:
+    """The calls that an error leads to, as Python."""
+    fault = Fault(kind, message, started=started, **more)  # type: ignore[arg-type]
+    init = tuple(Parameter(each.name) for each in start.init or ())
+    call = tuple(Parameter(each.name) for each in start.call)
+    found = mend.mended(Situation(start, fault, knowledge or Knowledge(), init, call))
+    return [snippet.body(each, Variant(tracked=False)).partition("\n")[2] for each in found]
+
+
+MESSAGES = [
+    ("mat1 and mat2 shapes cannot be multiplied (24x32 and 48x9)", X, "torch.randn((2, 12, 48))"),
+    ("a and b must have same reduction dim, but got [24, 32] X [48, 9].", X, "torch.randn((2, 12, 48))"),
+    (
+        "weight of size [8, 3, 3, 3], expected input[2, 32, 16, 16] to have 3 channels, but got 32 channels instead",
+        IMAGE,
+        "torch.randn((2, 3, 16, 16))",
+    ),
+    ("The size of tensor a (12) must match the size of tensor b (17) at non-singleton dimension 1", X, "(2, 17, 32)"),
+    (
+        "Given normalized_shape=[96], expected input with shape [*, 96], but got input of size[2, 12, 32]",
+        X,
+        "(2, 12, 96)",
+    ),
+    ("not enough values to unpack (expected 4, got 3)", X, "torch.randn((2, 32, 16, 16))"),
+    (
+        "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got size: [2, 32]",
+        Tensor((2, 32)),
+        "(2, 32, 16, 16)",
+    ),
+    ("expected 4D input (got 3D input)", X, "(2, 32, 16, 16)"),
+    (
+        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got float",
+        X,
+        "torch.randint(0, 10, (2, 12))",
+    ),
+    ("index out of range in self", Tensor((2, 12), "index", 10), "torch.randint(0, 5, (2, 12))"),
+    ("expected scalar type Float but found Long", Tensor((2, 12), "index", 10), "torch.randn((2, 12))"),
+    ("Wrong shape: expected 4 dims. Received 3-dim tensor.", X, "(2, 32, 16, 16)"),
+    ("Shape mismatch, can't divide axis of length 12 in chunks of 8", X, "(2, 16, 32)"),
+    ("Input center must be a Bx2 torch.Tensor. Got torch.Size([2, 12, 32])", X, "torch.randn((2, 2))"),
+    ("with made values it returns NaN", X, "torch.rand((2, 12, 32)) * 0.8 + 0.1"),
+    ("Kernel size can't be greater than actual input size", IMAGE, "(2, 32, 32, 32)"),
+    ("shape '[2, 64, 6]' is invalid for input of size 384", Tensor((2, 12, 16)), "(2, 24, 16)"),
+]
+
+
+@pytest.mark.parametrize(("message", "x", "wanted"), MESSAGES)
+def test_an_error_about_a_tensor_leads_to_one_that_fits(message: str, x: Tensor, wanted: str):
+    found = codes(message, recipe(x))
+    assert any(wanted in code for code in found[:12]), found
+
+
+def test_widths_that_meet_inside_a_module_are_made_equal():
+    message = "The size of tensor a (32) must match the size of tensor b (64) at non-singleton dimension 1"
+    found = codes(message, recipe(IMAGE, inplanes=32, planes=64))
+    assert any("inplanes=64" in code for code in found)
+    assert any("planes=32)" in code for code in found)
+
+
+def test_a_number_of_layers_never_becomes_a_width():
+    found = codes("mat1 and mat2 shapes cannot be multiplied (2x2 and 512x9)", recipe(Tensor((2, 2)), depth=2))
+    assert any("(2, 512)" in code for code in found)
+    assert not any("depth=512" in code for code in found)
+
+
+def test_missing_arguments_are_guessed_where_they_are_missing():
+    message = "Block.__init__() missing 2 required positional arguments: 'dim' and 'num_heads'"
+    found = codes(message, recipe(), "TypeError", started=False)
+    assert "dim=32, num_heads=4" in found[0]
+    message = "Inner.__init__() missing 1 required positional argument: 'dim'"
+    found = codes(message, recipe(inner=Build("target.Inner")), "TypeError", started=False)
+    assert "target.Inner(dim=32)" in found[0]
+
+
+def test_a_configuration_gets_the_attributes_that_are_asked_for():
+    message = "'types.SimpleNamespace' object has no attribute 'hidden_size'"
+    found = codes(message, recipe(config=Record()), "AttributeError", started=False)
+    assert "SimpleNamespace(hidden_size=32)" in found[0]
+    found = codes("'depth'", recipe(config=Record(style="dict")), "KeyError", started=False)
+    assert "{'depth': 2}" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("message", "value", "wanted"),
+    [
+        ("'int' object is not iterable", Literal(16), "size=(16, 16)"),
+        (
+            "torch.nn.modules.linear.Linear.forward() missing 1 required positional argument: 'self'",
+            Code("nn.ReLU"),
+            "size=nn.ReLU()",
+        ),
+        ("size must be a tuple of integers", Literal(3), "size=(3, 3, 3)"),
+    ],
+)
+def test_a_value_of_another_type_is_tried(message: str, value: object, wanted: str):
+    found = codes(message, recipe(size=value), "TypeError", started=False, names=("size",))
+    assert any(wanted in code for code in found), found
+
+
+def test_what_a_constructor_fails_of_is_not_what_its_object_is_called_with():
+    found = codes("boom 12", recipe(dim=12), "ValueError", started=False)
+    assert found
+    assert all("(2, 12, 32)" in code for code in found)
+
+
+def test_words_that_the_code_compares_with_are_tried():
+    tree = ast.parse("def f(mode):\n    if mode == 'a': pass\n    elif mode in ('b', 'c'): pass\n")
+    knowledge = read(tree, "f")
+    assert knowledge.strings["mode"] == ("a", "b", "c")
+    found = codes("unknown", recipe(mode=Literal("a")), "ValueError", started=False, knowledge=knowledge)
+    assert any("mode='c'" in code for code in found)
+
+
+SOURCE = '''
+from torch import nn
+from somewhere import lambda_norm
+
+class Block(nn.Module):
+    """A block.
+
+    Args:
+        boxes: the boxes, of shape (B, 4).
+    """
+
+    def __init__(self, dim, norm=lambda_norm(), layers=[2, 2]):
+        self.conv = nn.Conv2d(dim, dim, 3)
+        self.gate = make() if layers else None
+
+    def forward(self, x, y, z, boxes, pair):
+        b, c, n = x.shape
+        a = self.conv(y)
+        d = rearrange(z, "b h (x y) c -> b c")
+        one, two, three = pair
+        if self.gate is not None:
+            a += d
+        return a
+
+def block18():
+    return Block(18, layers=[1, 1], norm=lambda_norm)
+'''
+
+
+def test_the_source_tells_of_dimensions_shapes_calls_and_guards():
+    line = SOURCE[: SOURCE.index("a += d")].count("\n") + 1
+    known = read(ast.parse(SOURCE), "Block", frozenset({line}))
+
+    assert {name: known.dims[name] for name in "xyz"} == {"x": 3, "y": 4, "z": 4}
+    assert known.shapes["boxes"] == ("B", "4")
+    assert known.unpacked["pair"] == 3
+    assert "gate" in known.guards
+    assert "layers" in known.guards
+    assert Code("target.lambda_norm()") in known.namesakes["norm"]
+    (call,) = known.calls
+    assert [each.value.code for each in call] == ["18", "[1, 1]", "target.lambda_norm"]
+
+
+def test_switches_of_what_guards_the_code_are_turned_first():
+    knowledge = Knowledge(guards=frozenset({"gate"}))
+    init = (Parameter("other", "", False, Literal(False)), Parameter("gate", "", False, Literal(False)))
+    found = turning.alternatives(Situation(recipe(), Fault("", ""), knowledge, init, ()))
+    assert [{path[-1]: value for path, value in walk(each)}["gate"] for each in found[:1]] == [Literal(True)]
+
+
+def test_an_example_becomes_the_body_of_a_call():
+    text = 'def mix(x):\n    """Mix.\n\n    >>> x = torch.ones(2)\n    >>> mix(x)\n    tensor(1)\n    """\n'
+    (body,) = examples(ast.parse(text), "mix")
+    assert "mix = target.mix" in body
+    assert "shown_1 = mix(x)" in body
+    assert '"x": x' in body
+    assert list(examples(ast.parse(text), "other")) == []
+
+
+def test_values_are_put_and_found_at_their_places():
+    deep = recipe(config=Record((Argument("sizes", Series((Literal(1), Literal(2)))),)))
+    changed = put(deep, ("init", "config", "sizes", 1), Literal(7))
+    assert dict(walk(changed))["init", "config", "sizes", 1] == Literal(7)
+    assert "sizes=[1, 7]" in snippet.body(changed, Variant())
+
+
+def test_a_snippet_uses_what_it_needs_and_another_seed_for_each_call():
+    one, two = (
+        snippet.body(recipe(dim=4), Variant()),
+        snippet.body(recipe(dim=4), Variant(training=False, tracked=False)),
+    )
+    text = snippet.text([one, two])
+    compile(text, "<snippet>", "exec")
+    assert "class Passing" not in text
+    assert "class Passing" in snippet.text([snippet.body(recipe(fn=Code("Passing()")), Variant())])
+    assert one.splitlines()[0] != two.splitlines()[0]
+    assert "x = given(torch.randn((2, 12, 32)))" in one
+    assert "x = torch.randn((2, 12, 32))" in two
+    assert "training=False" in two
+    assert ".double()" in snippet.body(recipe(), Variant(double=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation", "wanted"),
+    [
+        ("in_channels", "", "32"),
+        ("embed_dim", "int", "32"),
+        ("num_heads", "", "4"),
+        ("drop_path", "float", "0.1"),
+        ("norm_layer", "", "nn.LayerNorm"),
+        ("act_layer", "Type[nn.Module]", "nn.ReLU"),
+        ("window_size", "Tuple[int, int]", "(4, 4)"),
+        ("config", "", "SimpleNamespace()"),
+        ("spatial_dims", "", "2"),
+        ("vocab_size", "", "50"),
+        ("use_bias", "", "True"),
+        ("norm", "tuple | str", "'batch'"),
+    ],
+)
+def test_a_constructor_argument_is_guessed_by_name_and_annotation(name: str, annotation: str, wanted: str):
+    assert guess.argument(name, annotation)[0].code == wanted
+
+
+def test_the_home_of_a_span_is_its_class_and_what_uses_it_comes_after():
+    text = Text("class A:\n    def forward(self): x = 1\n    def helper(self): y = 2\ndef make(): return A()\nz = 3\n")
+    spans = [Span(text.text.index(word), text.text.index(word) + 5) for word in ("x = 1", "y = 2", "z = 3")]
+    (home,) = homes(ast.parse(text.text), text, spans)
+    assert home.ways == (("A", ""), ("A", "helper"), ("make", ""))
+    assert home.spans == (0, 1)
+    assert home.lines == (2, 3)
+
+
+def test_the_static_half_does_not_import_torch():
+    modules = ", ".join(f"fixinplace.inputs.{name}" for name in ("mend", "snippet", "units", "turning", "examples"))
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -47,6 +47,15 @@ SAFE = {
                           "self.net = nn.Sequential(*layers)", PASS),
     "derived from Sequential": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n"
     "        super().__init__(nn.Conv2d(n, n, 1), nn.BatchNorm2d(n), nn.ReLU6(inplace=True))\n",
+    "parts added one by one": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        self.add_module('n', nn.BatchNorm2d(n))\n        self.add_module('r', nn.ReLU(inplace=True))\n"
+    "        self.add_module('c', nn.Conv2d(n, n, 1))\n",
+    "parts added, called as a whole": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        self.add_module('n', nn.BatchNorm2d(n))\n        self.add_module('r', nn.ReLU(inplace=True))\n"
+    "        self.rate = 0.5\n    def forward(self, x):\n        new = super().forward(x)\n"
+    "        return torch.cat([x, new * self.rate], 1)\n",
+    "parts added to a local": net("s = nn.Sequential()\ns.add_module('c', nn.Conv2d(n, n, 1))\n"
+                                 "s.add_module('r', nn.ReLU(inplace=True))\nself.net = s", PASS),
     "made by a function": HEAD + "def act(kind):\n    if kind == 'relu':\n        return nn.ReLU(inplace=True)\n"
     "    return nn.Tanh()\n" + net("self.act = act('relu')", "x = self.conv(x)\nx = self.act(x)\nreturn x")[len(HEAD) :],
     "forward of a base class": HEAD + "class Base(nn.Module):\n    def forward(self, x):\n        x = self.conv(x)\n"
@@ -137,6 +146,22 @@ SEEN = {
                                      "return x + self.ten(x)"),
     "handed on": net(RELU + "\nregister(self.relu)", "return self.relu(self.conv(x))"),
     "in a module out of sight": net("self.net = Wrapped(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))", PASS),
+    "part added first": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        self.add_module('r', nn.ReLU(True))\n        self.add_module('c', nn.Conv2d(n, n, 1))\n"
+    "def use(x):\n    h = x * 2\n    return Conv(3)(h) + h\n",
+    "part added in a branch": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        if n > 3:\n            self.add_module('c', nn.Conv2d(n, n, 1))\n        self.add_module('r', nn.ReLU(True))\n",
+    "part that takes another's place": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        self.add_module('a', nn.Conv2d(n, n, 1))\n        self.add_module('b', nn.ReLU(True))\n"
+    "        self.add_module('a', nn.Identity())\n",
+    "part that an attribute replaces": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        self.add_module('a', nn.Conv2d(n, n, 1))\n        self.add_module('b', nn.ReLU(True))\n"
+    "        self.a = nn.Identity()\n",
+    "parts added, called one by one": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        self.add_module('c', nn.Conv2d(n, n, 1))\n        self.add_module('r', nn.ReLU(inplace=True))\n"
+    "    def forward(self, x):\n        h = self.c(x)\n        return self.r(h), h\n",
+    "part added to a local in a branch": net("s = nn.Sequential()\nif n > 3:\n    s.add_module('c', nn.Conv2d(n, n, 1))\n"
+                                            "s.add_module('r', nn.ReLU(inplace=True))\nself.net = s", "return x + self.net(x)"),
     "hooks": net(RELU + "\nself.conv.register_forward_hook(keep)", "return self.relu(self.conv(x))"),
     "grad mode off": net(RELU, "h = self.conv(x)\nwith torch.no_grad():\n    self.relu(h)\nreturn h"),
     "derived, with a forward": HEAD + "class Conv(nn.Sequential):\n    def __init__(self, n):\n"

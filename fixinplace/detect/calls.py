@@ -14,7 +14,7 @@ from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.modules import PARTS, is_sequence
+from fixinplace.detect.modules import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.named import REPLACES, SETS, got_by_name, set_by_name
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import grown, lost
@@ -269,11 +269,15 @@ class Calls(TorchCalls):
             return self.dispatched(node, found, arguments)
         if cls and name == "__init__" and "torch.nn.Sequential" in self.program.index.bases(cls.name):
             parts = self.new_module("torch.nn.Sequential", arguments)
-            if is_sequence(self.program.index, cls.name):
+            if is_sequence(self.program.index, cls.name) or calls_as_whole(self.program.index, cls.name):
                 self.set_attribute(cls.name, PARTS, parts)
+                self.state.attrs[f"{self.place.first_parameter}.{PARTS}"] = parts
             else:
                 lost(self.program, [parts], f"`{cls.name}` calls its parts itself")
             return NONE
+        known = self.program.index.attribute(cls.name, PARTS) if cls and name in ("forward", "__call__") else None
+        if known is not None and known.kind is Kind.MODULE:
+            return self.module_call(node, known, arguments)
         return self.unseen(node, arguments)
 
     def method_of_class(self, func: ast.Attribute) -> tuple[ClassInfo, Function] | None:

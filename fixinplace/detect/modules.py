@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import Functions
-from fixinplace.detect.index import Index, keyword
+from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
 from fixinplace.detect.named import REPLACES, set_by_name
 from fixinplace.detect.placing import is_ordered, lost, named, place
@@ -26,6 +27,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
+from fixinplace.walking import children, walk
 
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
@@ -77,6 +79,45 @@ def is_sequence(index: Index, name: str) -> bool:
     known = (*index.classes, "torch.nn.Sequential")
     plain = all(base in known for base in index.bases(name)) and "torch.nn.Sequential" in index.bases(name)
     return plain and not any(index.methods(name, method) for method in ("forward", "__call__"))
+
+
+_UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
+
+
+def _named_apart(body: list[ast.stmt], others: Mapping[str, object]) -> bool:
+    """True if every part that a body adds has a name of its own, which is nothing else's."""
+    names: list[str] = []
+    for node in (node for statement in body for node in walk(statement)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="add_module"), args=[ast.Constant(value=str(name)), _]):
+                names.append(name)
+            case ast.Call(func=ast.Attribute(attr="add_module")):
+                return False
+    return len(set(names)) == len(names) and not others.keys() & set(names)
+
+
+def calls_as_whole(index: Index, name: str) -> bool:
+    """True for a class that derives from `nn.Sequential` and never touches its parts: `super().forward(x)` at most."""
+    info = index.classes[name]
+    if info.bases != ("torch.nn.Sequential",) or index.heirs(name):
+        return False
+    own = {"training", *info.attrs, *info.known, *info.methods}
+    for method, function in info.methods.items():
+        above = {id(child): node for node in walk(function) for child in children(node)}
+        first = function.args.args[0].arg if function.args.args else ""
+        for node in walk(function) if method != "__init__" else ():
+            if isinstance(node, ast.Name) and node.id == first and not _is_plain_self(above.get(id(node)), own):
+                return False
+    return True
+
+
+def _is_plain_self(parent: ast.AST | None, own: set[str]) -> bool:
+    match parent:
+        case ast.Attribute(attr=attr):
+            return attr in own
+        case ast.Call(func=ast.Name(id="super")):
+            return True
+    return False
 
 
 class Modules(Functions):
@@ -168,19 +209,34 @@ class Modules(Functions):
     def added(self, node: ast.Call, base: Value, part: Value) -> None:
         """`m.add_module(name, part)`: an attribute; a Sequential whose name is at hand is one part longer."""
         name = node.args[0] if node.args else None
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
         if base.name != "torch.nn.Sequential":
+            if self.place.key == (base.name, "__init__") and calls_as_whole(self.program.index, base.name):
+                key = f"{dotted(owner)}.{PARTS}"
+                whole = self.longer(self.state.attrs.get(key, _UNKNOWN_PARTS), part)
+                self.state.attrs[key] = whole
+                self.set_attribute(base.name, PARTS, replace(whole, exact=False))
+                part = replace(part, flags=frozenset())
             set_by_name(self, base, name, part, REPLACES)
             return
-        for flag in part.flags:
-            self.program.flag_uses[flag].add("which calls the module serves is not known")
-        owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
-        longer = replace(base, items=(*base.items, part), exact=False, flags=base.flags | part.flags)
+        longer = self.longer(base, part)
         if isinstance(owner, ast.Name) and owner.id in self.state.names:
             self.bind(owner.id, longer)
         elif isinstance(owner, ast.Attribute):
             self.set_attribute(self.evaluate(owner.value).name, owner.attr, longer)
         else:
             self.program.doubt("the file changes which layers a module has")
+
+    def longer(self, base: Value, part: Value) -> Value:
+        """A Sequential with one part more; what stands before the part is known while no loop or branch is met."""
+        cls = self.place.cls
+        others = {**cls.attrs, **cls.known} if cls is not None else {}
+        known = base.exact and not self.loops and _named_apart(self.body, others)
+        if known:
+            place(self.program, [part], place(self.program, base.items))
+        else:
+            lost(self.program, [part], "which part of a `Sequential` it is, is not known")
+        return replace(base, items=(*base.items, part), exact=known, flags=base.flags | part.flags)
 
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:
         """Calling a module: `self.conv(x)`, `self.net(x)`, `self.block(x)`."""

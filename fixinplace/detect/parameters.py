@@ -140,7 +140,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         passed = program.passed(key).get(parameter.arg)
         if value is not None and value.tensor and program.mixes and passed is not None and (
             passed.kind in (Kind.UNKNOWN, Kind.ARRAY) or passed.width):  # fmt: skip
-            value = replace(value, width="?")
+            value = replace(value, width=passed.width or "?")
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN

@@ -182,6 +182,20 @@ def test_all_of_a_file_is_proved_and_applied(client, here):
     assert [title for title, _ in lenses(client, uri)] == ["proved · 12 checks"] * 2
 
 
+@pytest.mark.slow
+def test_where_the_run_came_to_nothing_no_action_says_that_anything_was_proved(client, here, tmp_path):
+    stopped = f"    open({str(tmp_path / 'mark')!r}, 'w').write('x')\n    weight ="
+    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    text = text.replace("    weight =", stopped)
+    uri = here(text)
+
+    result = client.do(uri, client.spot(uri, "import torch\n"), "Prove and apply all")
+
+    assert not result["applied"] and "nothing was proved" in result["message"]
+    titles = [action["title"] for action in client.actions(uri, client.spot(uri, "h += skip"))]
+    assert titles and not any("proved together" in title for title in titles), titles
+
+
 # --- what gets in between
 
 

@@ -113,9 +113,11 @@ def _by_itself(fix: Fix, proven: proofs.Proven) -> bool:
 
 
 def _joint(page: Page, key: proofs.Key) -> int:
-    """How many fixes were proved together with this one; 0 if it alone, or it was not."""
+    """How many fixes stand in the text that was proved with this one; 0 if it alone does, or nothing was proved."""
     proven = page.proven
     if proven is None or proven.before != page.buffer.part.text or key not in proven.written:
+        return 0
+    if not any(proven.rulings[each].verdict is Verdict.PROVED for each in proven.written):
         return 0
     count = len({each[3] for each in proven.written})
     return count if count > 1 else 0

@@ -65,7 +65,9 @@ def _spot(data: Json | None, folder: Path, message: str) -> Spot | None:
     return Spot((folder / data["file"]).absolute(), line, column, end_line, end_column, message)
 
 
-_FRAME = re.compile(r'^\s*(?:#\s*)?File "(?P<file>[^"\n]+)", line \d+, in (?P<name>\S+)', re.MULTILINE)
+_FRAME = re.compile(
+    r'^\s*(?:\[rank\d+\]:\s*)?(?:#\s*)?File "(?P<file>[^"\n]+)", line \d+, in (?P<name>\S+)', re.MULTILINE
+)
 _HEAD = "Traceback (most recent call last)"
 
 
@@ -73,9 +75,10 @@ def script_of(text: str) -> str | None:
     """The script that a traceback began in, None for a text that is none.
 
     That is the outermost frame of a module's own level in a real file: `python -m` and `runpy` have frozen ones above.
+    A selection may have left out the head line, and launchers put a mark before each (`[rank0]: `).
     """
     _, head, rest = text.partition(_HEAD)
-    frames = [(match["file"], match["name"]) for match in _FRAME.finditer(rest)] if head else []
+    frames = [(match["file"], match["name"]) for match in _FRAME.finditer(rest if head else text)]
     real = [(file, name) for file, name in frames if not file.startswith("<")]
     return next((file for file, name in real if name == "<module>"), real[0][0] if real else None)
 

@@ -33,6 +33,7 @@ MIXED = {
     "dtype in a bundle": "h += torch.ones(3, **{'dtype': torch.float64})",
     "module converted": "net = nn.Linear(3, 3).double()\nh += net(torch.ones(3, dtype=torch.float64))",
     "module converted by to": "net = nn.Linear(3, 3).to(torch.float64)\nh += net(torch.ones(3).double())",
+    "module converted as a whole": "net = Scaled()\nnet.double()\nh += net.run()",
     "parameter from an array": "p = nn.Parameter(torch.from_numpy(np.ones(3)))\nh += p",
     "buffer from an array": "h += Net().scale()",
     "half target": "g = w.half()\ng += w\nh = g",
@@ -58,6 +59,13 @@ class Net(nn.Module):
         self.register_buffer("s", torch.from_numpy(np.ones(3)))
     def scale(self):
         return self.s * 2
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+        self.register_buffer("x", torch.ones(3))
+    def run(self):
+        return self.fc(self.x)
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from rewriting import at, fixed, plan, refusals, rewritten
+from rewriting import at, fixed, plan, rewritten
 
 from fixinplace.model import Place, Usage
 
@@ -96,10 +96,36 @@ def test_the_whole_header_is_written(before, after, site):
     assert rewritten(before, site) == after
 
 
-def test_a_while_header_reads_its_own_tensor_again():
-    text = "while x.relu_().sum() > 0:\n    y = 1\n"
-
-    assert refusals(text, at("x.relu_()", "Tensor.relu_", usage=Usage.VALUE)) == ["no-safe-place"]
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            "while x.add_(1).sum() > 0:\n    y = 1\n", "while (x := x.add(1)).sum() > 0:\n    y = 1\n", id="every-round"
+        ),
+        pytest.param("while x.add_(1):\n    y = 1\n", "while (x := x.add(1)):\n    y = 1\n", id="all-of-a-header"),
+        pytest.param("while (x.add_(1)):\n    y = 1\n", "while ((x := x.add(1))):\n    y = 1\n", id="in-parentheses"),
+        pytest.param(
+            "if c:\n    y = 1\nelif x.add_(1).sum() > 0:\n    y = 2\n",
+            "if c:\n    y = 1\nelif (x := x.add(1)).sum() > 0:\n    y = 2\n",
+            id="elif",
+        ),
+        pytest.param(
+            "with open() as f, x.add_(1) as g:\n    y = 1\n",
+            "with open() as f, (x := x.add(1)) as g:\n    y = 1\n",
+            id="second-with-item",
+        ),
+        pytest.param("r = c and x.add_(1)\n", "r = c and (x := x.add(1))\n", id="and"),
+        pytest.param("r = y if c else x.add_(1)\n", "r = y if c else (x := x.add(1))\n", id="conditional-expression"),
+        pytest.param("r = 0 < c < x.add_(1)\n", "r = 0 < c < (x := x.add(1))\n", id="chained-comparison"),
+        pytest.param("@x.add_(1)\ndef g():\n    pass\n", "@(x := x.add(1))\ndef g():\n    pass\n", id="decorator"),
+        pytest.param("r = y.sum() + x.add_(1)\n", "r = y.sum() + (x := x.add(1))\n", id="computed-to-the-left"),
+        pytest.param("r = f(y * 2, x.add_(1), x)\n", "r = f(y * 2, (x := x.add(1)), x)\n", id="read-afterwards"),
+        pytest.param("r = f(x * 2, x.add_(1))\n", "r = f(x * 2, (x := x.add(1)))\n", id="read-and-done"),
+        pytest.param("y[0] += x.add_(1)\n", "y[0] += (x := x.add(1))\n", id="a-part-is-read-first"),
+    ],
+)
+def test_what_cannot_come_first_is_bound_in_its_place(before, after):
+    assert rewritten(before, at("x.add_(1)", "Tensor.add_", usage=Usage.VALUE, read_later=True)) == after
 
 
 def test_the_edit_covers_the_statement_and_nothing_else():

@@ -10,6 +10,11 @@ from fixinplace.walking import children, walk
 _LAZY = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
+def is_lazy(node: ast.AST) -> bool:
+    """True for lambdas and comprehensions: what stands in them runs later, never or several times."""
+    return isinstance(node, _LAZY)
+
+
 def parents(root: ast.AST) -> dict[int, ast.AST]:
     """Map from the identity of every node below `root` to its parent."""
     return {id(child): node for node in walk(root) for child in children(node)}
@@ -32,16 +37,16 @@ def runs_first(node: ast.expr, root: ast.AST, target: str) -> bool:
     """
     above = parents(root)
     for child, parent in chain(node, root, above):
-        if isinstance(parent, _LAZY) or _conditional(child, parent):
+        if is_lazy(parent) or _conditional(child, parent):
             return False
-        if not all(_is_load(earlier, target) for earlier in _before(child, parent)):
+        if not all(_is_load(earlier, target) for earlier in before(child, parent)):
             return False
     return True
 
 
 def always_runs(node: ast.expr, root: ast.AST) -> bool:
     """True if `node` is evaluated exactly once whenever `root` is (no lambda, comprehension or short circuit)."""
-    return not any(isinstance(p, _LAZY) or _conditional(c, p) for c, p in chain(node, root, parents(root)))
+    return not any(is_lazy(p) or _conditional(c, p) for c, p in chain(node, root, parents(root)))
 
 
 def _conditional(child: ast.AST, parent: ast.AST) -> bool:
@@ -70,7 +75,7 @@ def _is_number(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
 
 
-def _before(child: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
+def before(child: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
     """Children of `parent` that are evaluated before `child`."""
     match parent:
         case ast.Assign(targets=targets, value=value):

@@ -10,6 +10,11 @@ Note [Value and effect]
     Whatever else the statement reads of `x` counts as afterwards, even if it stands to the left: `f(x, x.add_(1))`
     passes one object twice.  A hoisted write moves to the front of its statement, so nothing that computes may
     stand before it, except what is hoisted too, and it must run exactly once whenever the statement does.
+    Where it cannot move, the name is bound in its place:
+      NAMED      `while x.mul_(0.5).max() > 1:` -> `while (x := x.mul(0.5)).max() > 1:`
+    That binds the new tensor when the old code wrote it, so whatever is evaluated later reads the new one.  What
+    read `x` earlier must be done with it: `x + x.mul_(2)` adds a tensor to itself, and `x + (x := x.mul(2))` does
+    not.  A comprehension may keep the one tensor of all its rounds, and a lambda binds names of its own: neither.
 """
 
 from __future__ import annotations
@@ -21,9 +26,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fixinplace.detect.index import dotted
-from fixinplace.detect.order import always_runs, chain, parents, runs_first
+from fixinplace.detect.order import always_runs, before, chain, is_lazy, parents, runs_first
 from fixinplace.model import Refused
-from fixinplace.rewrite.reads import mentions, stores, walrus
+from fixinplace.rewrite.reads import is_fresh, mentions, stores, walrus
 from fixinplace.rewrite.setting import Setting
 from fixinplace.walking import forgetting, walk
 
@@ -35,6 +40,7 @@ class Bind(enum.Enum):
     STATEMENT = "statement"
     TARGETS = "targets"
     HOIST = "hoist"
+    NAMED = "named"
 
 
 class Refusal(Exception):
@@ -55,6 +61,8 @@ class Write:
     read_later: bool
     apart: bool = False
     """The value of the call is another one: what is bound comes on a line of its own, and the call stays."""
+    own: bool = False
+    """Nobody else shares the memory that is written, and the value of the call is all of it."""
 
 
 def bind(setting: Setting, writes: Sequence[Write], alone: bool = False) -> dict[ast.Call, Bind]:
@@ -65,13 +73,43 @@ def bind(setting: Setting, writes: Sequence[Write], alone: bool = False) -> dict
     decided = {write.node: _decide(setting, write, writes) for write in writes}
     if alone:
         decided = {node: Bind.HOIST if how is Bind.TARGETS else how for node, how in decided.items()}
-    _move_earlier_ones_too(writes, decided)
+    moving = dict(decided)
+    _move_earlier_ones_too(writes, moving)
     moved: list[ast.AST] = []
-    for write in writes:
-        if decided[write.node] is Bind.HOIST:
-            _check_hoist(setting, write, moved)
-            moved.append(write.node)
-    return decided
+    try:
+        for write in writes:
+            if moving[write.node] is Bind.HOIST:
+                _check_hoist(setting, write, moved)
+                moved.append(write.node)
+    except Refusal:
+        if alone or not all(_can_be_named(setting.node, one) for one in writes if decided[one.node] is Bind.HOIST):
+            raise
+        return {node: Bind.NAMED if how is Bind.HOIST else how for node, how in decided.items()}
+    return moving
+
+
+def _can_be_named(root: ast.AST, write: Write) -> bool:
+    """True if the name can be bound where the call stands."""
+    target = write.target or ""
+    taken = isinstance(root, ast.Assert) or (isinstance(root, ast.AugAssign) and stores(target, root))
+    if not write.own or not target.isidentifier() or taken:
+        return False
+    for child, parent in chain(write.node, root, parents(root)):
+        if is_lazy(parent):
+            return False
+        if any(mentions(target, earlier) and not _is_done(earlier) for earlier in before(child, parent)):
+            return False
+    return True
+
+
+def _is_done(node: ast.AST) -> bool:
+    """True if the value is a new tensor, for which the operands have been read."""
+    holders = (ast.List, ast.Tuple, ast.Set, ast.Dict)
+    return (
+        isinstance(node, ast.expr)
+        and is_fresh(node)
+        and not any(isinstance(n, holders) or is_lazy(n) for n in walk(node))
+    )
 
 
 def _decide(setting: Setting, write: Write, writes: Sequence[Write]) -> Bind:

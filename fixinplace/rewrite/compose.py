@@ -133,7 +133,7 @@ def _changed(old: str, new: str) -> str:
 def _writes(part: Text, calls: Mapping[int, ast.Call], taken: Sequence[Step], modules: Sequence[Call]) -> list[Write]:
     """Everything whose value must reach a name, in order of evaluation; a link of a chain writes what it is given."""
     plain = {
-        step.call: Write(step.call, step.operand, step.case.target, _read_later(step.case.facts))
+        step.call: Write(step.call, step.operand, step.case.target, _read_later(step.case.facts), own=_is_own(step))
         for step in taken
         if step.call is not None and step.rewrite.effect is Effect.REBIND
     }
@@ -184,6 +184,12 @@ def _heads(calls: Mapping[int, ast.Call], modules: Sequence[Call], writes: Seque
     return dict(heads)
 
 
+def _is_own(step: Step) -> bool:
+    """True if nobody shares what is written, and the value of the call is all of it."""
+    facts = step.case.facts
+    return not facts.family and not facts.through and facts.place is Place.NAME
+
+
 def _read_later(facts: Facts) -> bool:
     """True if the new value is needed: somebody reads the target, or is made from it."""
     return facts.read_later or bool(facts.family)
@@ -222,6 +228,8 @@ class _Rewriting(cst.CSTTransformer):
         """The call's new value, or the name to which that was bound on a line before."""
         value = self._value(original_node, updated_node)
         how, target = self.binds.get(original_node, (Bind.HERE, ""))
+        if how is Bind.NAMED:
+            return self._named(original_node, value, target)
         if how is not Bind.HOIST:
             return value
         if original_node in self.heads:
@@ -232,6 +240,13 @@ class _Rewriting(cst.CSTTransformer):
         self.hoisted.append((target, value))
         around = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]} if original_node.lpar else {}
         return expression(target).with_changes(**around)
+
+    def _named(self, original: cst.Call, value: cst.BaseExpression, target: str) -> cst.BaseExpression:
+        """The value bound where it stands; the parentheses that are only added around a header go with it."""
+        added = original is self.header
+        bare = value.with_changes(lpar=value.lpar[1:], rpar=value.rpar[:-1]) if added else value
+        named = cst.NamedExpr(cst.Name(target), bare, lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        return parenthesised(named) if added else named
 
     def _value(self, original: cst.Call, call: cst.Call) -> cst.BaseExpression:
         """The call's new value; parentheses that were only added around a header are around all of it."""

@@ -41,6 +41,12 @@ def plan(text: str, *sites: At) -> tuple[Finding, ...]:
     return rewrite.plan(part, found(part, sites))
 
 
+def findings(text: str) -> tuple[Finding, ...]:
+    """What is planned for a text as detection sees it."""
+    part = source.Text(text)
+    return rewrite.plan(part, detect.scan(part, ast.parse(text)))
+
+
 def rewritten(text: str, *sites: At) -> str:
     """The text with every fix made; fails if a site is refused."""
     findings = plan(text, *sites)

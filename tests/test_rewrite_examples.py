@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import pkgutil
 import subprocess
@@ -10,11 +9,11 @@ import sys
 
 import pytest
 import torch
-from rewriting import fixed
+from rewriting import findings, fixed
 from torch.autograd import forward_ad
 
-from fixinplace import detect, names, rewrite, source
-from fixinplace.model import Finding, Fix
+from fixinplace import names, rewrite
+from fixinplace.model import Fix
 from fixinplace.rewrite import forms
 
 EXAMPLES = [
@@ -22,12 +21,6 @@ EXAMPLES = [
     for one in rewrite.rewrites()
     for number, example in enumerate(one.examples)
 ]
-
-
-def findings(text: str) -> tuple[Finding, ...]:
-    """What is planned for a text as detection sees it."""
-    part = source.Text(text)
-    return rewrite.plan(part, detect.scan(part, ast.parse(text)))
 
 
 @pytest.mark.parametrize(("one", "example"), EXAMPLES)

@@ -6,8 +6,7 @@ import textwrap
 
 import pytest
 import torch
-from rewriting import fixed
-from test_rewrite_examples import findings
+from rewriting import findings, fixed
 from torch.autograd import forward_ad
 
 from fixinplace.model import Fix, Refused

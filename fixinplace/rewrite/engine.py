@@ -14,7 +14,8 @@ from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
-from fixinplace.rewrite.forms import clone_reads, index_rows
+from fixinplace.rewrite.filled import Filled, filled, is_filling
+from fixinplace.rewrite.forms import clone_reads, index_rows, stack_slots
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.kin import scattered
 from fixinplace.rewrite.reads import parse
@@ -46,9 +47,9 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
         outcomes |= _rewritten(part, settings(part, parse(part.text), _spans(found)), opened)
     for number, each in enumerate(looped, len(found)):
         outcomes |= _stored(part, number, each)
-    for number, row in enumerate(_rows(part, found), len(found) + len(looped)):
-        fix = _looping(number, index_rows.REWRITE, row.edits, row.told, [row.found])
-        outcomes[row.found] = replace(_finding(part, row.found, fix), cost=index_rows.REWRITE.cost)
+    for number, (rewrite, row) in enumerate(_rows(part, found), len(found) + len(looped)):
+        fix = _looping(number, rewrite, row.edits, row.told, row.found)
+        outcomes |= {one: replace(_finding(part, one, fix), cost=rewrite.cost) for one in row.found}
     return tuple(outcomes[one] for one in found)
 
 
@@ -78,17 +79,19 @@ def _looping(
         rewrite=rewrite.name,
         title=wording.title(told),
         edits=edits,
-        safe=all(is_safe(case, True, Effect.COPY) for case in cases),
+        safe=rewrite is not stack_slots.REWRITE and all(is_safe(case, True, Effect.COPY) for case in cases),
         doubts=_united(doubts(case, Effect.COPY) for case in cases),
         assumes=_united(case.facts.assumes for case in cases),
         excused=_united(case.facts.excused for case in cases),
     )
 
 
-def _rows(part: Text, found: Sequence[Found]) -> list[Rows]:
-    """Loops over rows that can go by index, see Note [Rows by index]."""
-    wanted = any(hazard.refusal == "loop-variable" for one in found for hazard in one.facts.hazards)
-    return list(rows(part, parse(part.text), found)) if wanted else []
+def _rows(part: Text, found: Sequence[Found]) -> Iterator[tuple[Rewrite, Rows | Filled]]:
+    """Loops that can go by index, see Note [Rows by index], and that fill a tensor, see Note [Filled slots]."""
+    if any(hazard.refusal == "loop-variable" for one in found for hazard in one.facts.hazards):
+        yield from ((index_rows.REWRITE, one) for one in rows(part, parse(part.text), found))
+    if any(map(is_filling, found)):
+        yield from ((stack_slots.REWRITE, one) for one in filled(part, parse(part.text), found))
 
 
 def _spans(found: Sequence[Found]) -> Iterator[Span]:

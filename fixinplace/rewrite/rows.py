@@ -24,9 +24,9 @@ _NAMES = ("i", "index", "row_index")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A site that writes its loop's variable, the edits, and these as lines for a title."""
+    """The one site that writes its loop's variable, the edits, and these as lines for a title."""
 
-    found: Found
+    found: tuple[Found, ...]
     edits: tuple[Edit, ...]
     told: tuple[str, ...]
 
@@ -42,7 +42,7 @@ def rows(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Rows]
                 fits = one is not None and one.site.target == row and one.facts.rows_of == {whole}
                 edits = _edits(part, scope, node, row, whole) if fits else None
                 if one is not None and edits is not None:
-                    yield Rows(one, edits, tuple(edit.text.strip() for edit in edits))
+                    yield Rows((one,), edits, tuple(edit.text.strip() for edit in edits))
 
 
 def _is_row(found: Found) -> bool:

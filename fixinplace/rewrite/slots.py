@@ -70,6 +70,15 @@ def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
             yield from own_nodes(child)
 
 
+def is_seen_within(scope: ast.AST, name: str) -> bool:
+    """True if a name of a function is seen by another scope, or stands in an f-string, where it has no position."""
+    inner = (n for n in walk(scope) if isinstance(n, (*_SCOPES, ast.JoinedStr)) and n is not scope)
+    shared = (n for n in walk(scope) if isinstance(n, ast.Global | ast.Nonlocal))
+    return any(isinstance(m, ast.Name) and m.id == name for n in inner for m in walk(n)) or any(
+        name in n.names for n in shared
+    )
+
+
 def _is_store(found: Found) -> bool:
     facts = found.facts
     plain = facts.place is Place.SUBSCRIPT and found.site.op in KEEPING_NOTHING and found.site.target.isidentifier()
@@ -147,8 +156,7 @@ class _Slots:
         bound = [n for n in self._names() if isinstance(n.ctx, ast.Store | ast.Del)]
         if len(bound) != 1 or not isinstance(self.scope, FUNCTIONS):
             return None
-        inner = (n for n in walk(self.scope) if isinstance(n, (*_SCOPES, ast.JoinedStr)) and n is not self.scope)
-        if any(isinstance(m, ast.Name) and m.id == self.name for n in inner for m in walk(n)):
+        if is_seen_within(self.scope, self.name):
             return None
         statement = self.above[id(bound[0])]
         return statement if isinstance(statement, ast.Assign) and statement.targets == bound else None

@@ -361,10 +361,35 @@ def editor(root: Path | None = None, **more: Any) -> Iterator[Editor]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Processes below one, by the kernel's own list."""
+    """Processes below one, by the kernel's own list, but for those that only look at texts."""
     from fixinplace.verify.processes import descendants as below
 
-    return below(pid)
+    looking = analysts(pid)
+    return [each for each in below(pid) if each not in looking]
+
+
+def analysts(pid: int) -> list[int]:
+    """The processes below a server that look at texts."""
+    from fixinplace.verify.processes import descendants as below
+
+    return [each for each in below(pid) if b"fixinplace.lsp.analyst" in _command(each)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def running(client: Editor, count: int = 3) -> list[int]:
+    """The processes that run a program, once there are so many: the child, its fork server, the program."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        client.pump(0.1)
+        if len(found := descendants(client.process.pid)) >= count:
+            return found
+    raise TimeoutError(str(found))
 
 
 def ends(pids: list[int], seconds: float = 20) -> bool:

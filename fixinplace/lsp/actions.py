@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,10 @@ from lsprotocol import types
 from fixinplace import names, pipeline
 from fixinplace.lsp import culprits, proofs, wire
 from fixinplace.lsp.buffers import Buffer
-from fixinplace.lsp.client import Client
 from fixinplace.lsp.diagnostics import Shown, diagnostic, shown
 from fixinplace.lsp.page import Look, Page
 from fixinplace.lsp.pages import Pages
-from fixinplace.lsp.resolving import NoEdit, resolved, ticket
+from fixinplace.lsp.resolving import ticket
 from fixinplace.model import Finding, Fix, Verdict
 
 FIX_ALL = "source.fixAll.fixinplace"
@@ -36,7 +34,6 @@ class Offer:
     page: Page
     wanted: types.Range
     only: Sequence[str]
-    client: Client
     pages: Pages
 
     @property
@@ -159,13 +156,8 @@ def _lazy(
     about: list[types.Diagnostic] | None = None,
     preferred: bool | None = None,
 ) -> Iterator[types.CodeAction]:
-    """An action whose edit comes when it is chosen, or at once for a client that cannot ask for it."""
-    action = types.CodeAction(title, kind, about, preferred or None, data={**ticket(offer.buffer, None), **data})
-    if offer.client.lazy:
-        yield action
-        return
-    with contextlib.suppress(NoEdit):  # then there is nothing to offer
-        yield resolved(action, offer.page, offer.client)
+    """An action whose edit is made later: see `resolving`."""
+    yield types.CodeAction(title, kind, about, preferred or None, data={**ticket(offer.buffer, None), **data})
 
 
 def _finding(finding: Finding) -> Json:

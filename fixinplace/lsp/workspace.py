@@ -54,7 +54,7 @@ class Workspace:
         """Settings have changed; some clients send them, others are asked."""
         if params.settings:
             self._service.projects.take(params.settings)
-            self._again()
+            self._service.renewed()
         elif self._service.client.configuration:
             task(self._configure(), self._tasks)
 
@@ -72,7 +72,7 @@ class Workspace:
         for folder, answer in given:
             self._service.projects.take(answer, folder)
         if given:
-            self._again()
+            self._service.renewed()
 
     def did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         """Folders came or went."""
@@ -80,7 +80,7 @@ class Workspace:
         came = [path for folder in params.event.added if (path := path_of(folder.uri)) is not None]
         kept = [folder for folder in self._service.projects.folders if folder not in gone]
         self._service.projects.folders = tuple(dict.fromkeys([*kept, *came]))
-        self._again()
+        self._service.renewed()
 
     def did_change_files(self, params: types.DidChangeWatchedFilesParams) -> None:
         """Files changed on the disk, or somebody removed them."""
@@ -109,16 +109,10 @@ class Workspace:
                 page.gone = True
                 if not self._service.client.pull:
                     self._service.publish(page.buffer.uri, None, [])
-        if gone:
-            self._service.refresh()
 
     def files_changed(self) -> None:
         """Files on the disk are not what they were: what was read of them counts no more."""
         files.forget()
         self._service.projects.forget()
         self._service.desk.again(_SETTLE)
-
-    def _again(self) -> None:
-        self._service.desk.again()
-        self._service.complain()
         self._service.refresh()

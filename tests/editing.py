@@ -138,14 +138,16 @@ class Editor:
         folders: tuple[Path, ...] = (),
         options: Json | None = None,
         capabilities: Json | None = None,
+        process: int | None = None,
+        named: bool = True,
     ) -> None:
         roots = folders or ((root,) if root is not None else ())
         given = capabilities if capabilities is not None else FULL
         result = self.request(
             "initialize",
             {
-                "processId": os.getpid(),
-                "clientInfo": {"name": "scripted"},
+                "processId": process or os.getpid(),
+                **({"clientInfo": {"name": "scripted"}} if named else {}),
                 "rootUri": roots[0].as_uri() if roots else None,
                 "workspaceFolders": [{"uri": each.as_uri(), "name": each.name} for each in roots],
                 "initializationOptions": options,
@@ -358,53 +360,3 @@ def editor(root: Path | None = None, **more: Any) -> Iterator[Editor]:
         yield found
     finally:
         found.leave()
-
-
-def descendants(pid: int) -> list[int]:
-    """Processes below one, by the kernel's own list, but for those that only look at texts."""
-    from fixinplace.verify.processes import descendants as below
-
-    looking = analysts(pid)
-    return [each for each in below(pid) if each not in looking]
-
-
-def analysts(pid: int) -> list[int]:
-    """The processes below a server that look at texts."""
-    from fixinplace.verify.processes import descendants as below
-
-    return [each for each in below(pid) if b"fixinplace.lsp.analyst" in _command(each)]
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
-def running(client: Editor, count: int = 3) -> list[int]:
-    """The processes that run a program, once there are so many: the child, its fork server, the program."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        client.pump(0.1)
-        if len(found := descendants(client.process.pid)) >= count:
-            return found
-    raise TimeoutError(str(found))
-
-
-def ends(pids: list[int], seconds: float = 20) -> bool:
-    """True once none of the processes is there any more."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not [pid for pid in pids if _lives(pid)]:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _lives(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"

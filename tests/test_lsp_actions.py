@@ -38,28 +38,12 @@ FAILED = -32803
 COMMENT = "# fixinplace: ignore[augmented-name] written in place on purpose"
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory):
-    with editor(tmp_path_factory.mktemp("project")) as found:
-        yield found
-
-
-@pytest.fixture
-def here(client: Editor, tmp_path: Path):
-    def put(text: str = PROGRAM, name: str = "model.py") -> str:
-        return client.open(tmp_path / name, text)
-
-    yield put
-    for uri in list(client.texts):
-        client.shut(uri)
-
-
 def titles(client: Editor, uri: str, needle: str, only: list[str] | None = None) -> list[str]:
     return [action["title"] for action in client.actions(uri, client.spot(uri, needle), only)]
 
 
 def test_a_safe_fix_is_preferred_and_says_so(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
 
@@ -73,7 +57,7 @@ def test_a_safe_fix_is_preferred_and_says_so(client, here):
 
 
 def test_an_unsafe_fix_says_so_and_is_not_preferred(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     (action,) = [a for a in client.actions(uri, client.spot(uri, "scores.clamp_")) if "unsafe" in a["title"]]
 
@@ -84,7 +68,7 @@ def test_an_unsafe_fix_says_so_and_is_not_preferred(client, here):
 
 
 def test_what_is_refused_has_no_fix(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     assert titles(client, uri, "scores += limit", ["quickfix"]) == [
         "Ignore augmented-name here, with a reason", "Explain augmented-name",
@@ -92,7 +76,7 @@ def test_what_is_refused_has_no_fix(client, here):
 
 
 def test_lines_without_a_finding_offer_no_fix(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     assert titles(client, uri, "return h.sum()", ["quickfix"]) == []
     assert "h = h + skip" not in str(titles(client, uri, "import torch"))
@@ -112,13 +96,13 @@ def test_lines_without_a_finding_offer_no_fix(client, here):
     ],
 )
 def test_only_the_kinds_that_are_asked_for(client, here, only, kinds):
-    uri = here()
+    uri = here(PROGRAM)
 
     assert {action["kind"] for action in client.actions(uri, client.spot(uri, "h += skip"), only)} == kinds
 
 
 def test_fix_all_writes_what_the_command_writes(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     client.do(uri, client.spot(uri, "import torch"), "Fix all", ["source.fixAll"])
 
@@ -151,7 +135,7 @@ def test_fix_all_of_the_corpus(client, path, tmp_path):
 
 
 def test_ignoring_here_takes_the_finding_away(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     client.do(uri, client.spot(uri, "h += skip"), "Ignore augmented-name here")
 
@@ -191,7 +175,7 @@ def test_where_no_comment_can_stand_there_is_no_edit(client, here):
 
 
 def test_explaining_shows_the_page(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     since = len(client.received)
 
     text = client.do(uri, client.spot(uri, "h += skip"), "Explain augmented-name")
@@ -203,7 +187,7 @@ def test_explaining_shows_the_page(client, here):
 
 @pytest.mark.parametrize("beginning", ["Rewrite", "Ignore", "Fix all"])
 def test_an_action_for_a_text_that_has_passed_is_refused(client, here, beginning):
-    uri = here()
+    uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), beginning)
 
     client.replace(uri, "import torch", "import torch\n")
@@ -214,7 +198,7 @@ def test_an_action_for_a_text_that_has_passed_is_refused(client, here, beginning
 
 
 def test_a_version_that_comes_twice_is_told_by_its_text(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
     client.shut(uri)
     here("#\n" + PROGRAM)
@@ -226,7 +210,7 @@ def test_a_version_that_comes_twice_is_told_by_its_text(client, here):
 
 
 def test_an_action_of_a_closed_document_is_refused(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
     client.shut(uri)
 
@@ -237,7 +221,7 @@ def test_an_action_of_a_closed_document_is_refused(client, here):
 
 
 def test_undo_brings_finding_and_action_back(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     client.do(uri, client.spot(uri, "h += skip"), "Rewrite")
     assert len(client.diagnostics(uri)) == 2
 
@@ -270,7 +254,7 @@ def test_a_client_that_cannot_resolve_or_take_versions_gets_plain_edits_at_once(
 
 
 def test_hover_tells_rule_fix_cost_and_why(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     place = client.spot(uri, "h += skip")["start"]
 
     found = client.request("textDocument/hover", {"textDocument": {"uri": uri}, "position": place})

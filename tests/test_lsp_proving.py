@@ -4,48 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from pathlib import Path
 
 import pytest
 from announcing import capabilities
-from editing import Answer, Editor, Json, descendants, editor, ends
+from edited import FIXED, PAIR, PROGRAM, SLOW
+from editing import Answer, Editor, Json, editor
+from processes_of import ends, running
 
-PROGRAM = """\
-import torch
-
-
-def forward(a, skip):
-    h = torch.sigmoid(a)
-    h += skip
-    return h.sum()
-
-
-if __name__ == "__main__":
-    weight = torch.ones(3, requires_grad=True)
-    forward(weight * 2, torch.ones(3)).backward()
-"""
-FIXED = PROGRAM.replace("h += skip", "h = h + skip")
-SLOW = PROGRAM.replace('__main__":\n', '__main__":\n    import time\n\n    time.sleep(60)\n')
 PROVE = "fixinplace.prove"
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory):
-    with editor(tmp_path_factory.mktemp("project")) as found:
-        yield found
-
-
-@pytest.fixture
-def here(client: Editor, tmp_path: Path):
-    def put(text: str, name: str = "model.py", disk: str | None = None) -> str:
-        path = tmp_path / name
-        path.write_text(text if disk is None else disk)
-        return client.open(path, text)
-
-    yield put
-    for uri in list(client.texts):
-        client.shut(uri)
 
 
 def lenses(client: Editor, uri: str) -> list[tuple[str, str]]:
@@ -155,7 +121,7 @@ def test_a_document_without_a_file_has_nothing_to_run(client):
 
 @pytest.mark.slow
 def test_fixes_that_only_hold_together_are_offered_together(client, here):
-    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    text = PAIR
     uri = here(text)
 
     result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
@@ -171,7 +137,7 @@ def test_fixes_that_only_hold_together_are_offered_together(client, here):
 
 @pytest.mark.slow
 def test_all_of_a_file_is_proved_and_applied(client, here):
-    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    text = PAIR
     uri = here(text)
 
     result = client.do(uri, client.spot(uri, "import torch\n"), "Prove and apply all")
@@ -185,7 +151,7 @@ def test_all_of_a_file_is_proved_and_applied(client, here):
 @pytest.mark.slow
 def test_where_the_run_came_to_nothing_no_action_says_that_anything_was_proved(client, here, tmp_path):
     stopped = f"    open({str(tmp_path / 'mark')!r}, 'w').write('x')\n    weight ="
-    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    text = PAIR
     text = text.replace("    weight =", stopped)
     uri = here(text)
 
@@ -236,17 +202,6 @@ def test_a_command_for_a_text_that_has_passed_runs_nothing(client, here):
     result = client.command(action["command"]["command"], *action["command"]["arguments"])
 
     assert not result["applied"] and "ask again" in result["message"]
-
-
-def running(client: Editor) -> list[int]:
-    """The processes of the child, once it runs the program."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        client.pump(0.1)
-        below = descendants(client.process.pid)
-        if len(below) >= 3:  # the child, the fork server, the program
-            return below
-    raise TimeoutError("no child runs")
 
 
 def test_the_user_may_cancel(client, here):

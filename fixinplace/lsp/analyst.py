@@ -15,6 +15,7 @@ Note [Who cleans up]
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import shutil
@@ -53,10 +54,9 @@ def main() -> int:
 
 def _warm() -> None:
     """Load what the first analysis would have to load, and keep it out of the garbage collector's way."""
-    import gc
-
     from fixinplace import config, files, pipeline
     from fixinplace.lsp import resolving  # noqa: F401 - what is asked for stands there
+    from fixinplace.verify import processes  # noqa: F401 - for the forks
 
     pipeline.analyse(files.of_text("-", _WARMING, on_disk=False), config.selected((), ()))
     gc.collect()

@@ -130,7 +130,7 @@ class Analysts:
         """What a module's own function gives or raises; cancelling the call kills the work. Raises Lost."""
         for _try in range(_TRIES):
             self.start()
-            if self._analyst is None:
+            if self.closed or self._analyst is None:
                 break
             with contextlib.suppress(_Gone):
                 return await self._asked(self._analyst, Order(next(self._numbers), work, given))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from fixinplace.lsp import actions, edits, hover, pages, proofs, resolving, wire
+from fixinplace.lsp import actions, edits, hover, pages, proofs, resolving, telling, wire
 from fixinplace.lsp.buffers import Buffer
 from fixinplace.lsp.children import ChildFailed
 from fixinplace.lsp.page import Look, Page
@@ -25,6 +24,7 @@ Json = dict[str, Any]
 
 _CUT = ("probe-failed", "timed-out", "over-memory")
 """Reasons of runs that came to no end: who asked for a proof gets no fix that is only safe by its text instead."""
+_CLOSED = "the document was closed while it was being proved: nothing was applied"
 _CHANGED = "the text changed while it was being proved: nothing was applied"
 
 
@@ -65,7 +65,9 @@ class Commands:
                 answer = await self._asked(page, request, told)
         except ChildFailed as error:
             return self._said(f"nothing was proved: {error}", warning=True)
-        if answer is None or page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page:
+        if self._service.desk.page(buffer.uri) is not page:
+            return self._said(_CLOSED, warning=True)
+        if answer is None or page.buffer is not buffer:
             return self._said(_CHANGED, warning=True)
         proven = wire.read(answer)
         page.proven = proofs.with_earlier(proven, page.proven)
@@ -105,20 +107,18 @@ class Commands:
 
     async def _delivered(self, page: Page, buffer: Buffer, proven: Proven) -> Json:
         """Apply what may be applied, and say what came of it."""
-        verdicts = Counter(ruling.verdict.value for ruling in proven.rulings.values())
         ruling = proven.ruling
         if proven.wanted is None:
-            said = ", ".join(f"{name} {count}" for name, count in sorted(verdicts.items())) or "there is nothing to fix"
+            said = telling.everything(buffer.part, proven)
         elif ruling is None:
             said = "nothing is known of it"
         else:
-            said = hover.evidence(ruling)
+            said = telling.ruling_line(ruling)
         if proven.wanted is not None and proven.wanted not in proven.written:
             return self._said(f"{said}; not applied", proven, warning=True)
         if proven.wanted is not None and not proven.alone():
-            lines = sorted({buffer.part.position(key[1])[0] for key in proven.written})
-            where = ", ".join(map(str, lines))
-            return self._said(f"{said}; proved only together with the fixes of lines {where}: apply those", proven)
+            lines = telling.where({buffer.part.position(key[1])[0] for key in proven.written})
+            return self._said(f"{said}; proved only together with the fixes of {lines}: apply those", proven)
         if not proven.edits:
             return self._said(said, proven)
         if any(proven.rulings[key].reason in _CUT for key in proven.written):

@@ -17,6 +17,8 @@ from fixinplace.lsp.settings import SECTION
 if TYPE_CHECKING:
     from fixinplace.lsp.server import Service
 
+_EVERY = 1.0
+"""Seconds between looks at configuration files."""
 _SETTLE = 0.3
 """Seconds after files changed on the disk: a branch switch tells of many, one after the other."""
 
@@ -35,6 +37,8 @@ class Workspace:
             globs = [types.FileSystemWatcher(glob) for glob in ("**/pyproject.toml", "**/*.py")]
             options = types.DidChangeWatchedFilesRegistrationOptions(globs)
             wanted.append(types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
+        else:
+            task(self._watch(), self._tasks)
         if self._service.client.reconfigure:
             section = types.DidChangeConfigurationRegistrationOptions(SECTION)
             wanted.append(types.Registration("settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
@@ -43,6 +47,14 @@ class Workspace:
         if self._service.client.configuration:
             task(self._configure(), self._tasks)
         self._service.complain()
+
+    async def _watch(self) -> None:
+        """Look at the configuration files of open documents, for an editor that does not."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            paths = {page.buffer.path for page in self._service.desk.pages.values()}
+            if [path for path in paths if self._service.projects.refreshed(path)]:
+                self._service.renewed()
 
     async def _register(self, wanted: Sequence[types.Registration]) -> None:
         try:

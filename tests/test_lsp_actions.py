@@ -267,3 +267,55 @@ def test_hover_tells_rule_fix_cost_and_why(client, here):
     assert "version counter" in said
     away = client.spot(uri, "import torch")["start"]
     assert client.request("textDocument/hover", {"textDocument": {"uri": uri}, "position": away}) is None
+
+
+@pytest.mark.parametrize(
+    ("comment", "left"),
+    [
+        ("  # fixinplace: ignore[data-write] old", ""),
+        ("  # fixinplace: ignore", ""),
+        ("  # why  # fixinplace: ignore[nothing]", "  # why"),
+        ("  # fixinplace: ignore[data-write] see #12  # noqa: E501", "  # noqa: E501"),
+        ("  # fixinplace: ignore[data-write, augmented-subscript]", ""),
+    ],
+)  # fmt: skip
+def test_an_unused_ignore_comment_can_be_removed(client, here, comment, left):
+    text = PROGRAM.replace("return h.sum()", f"return h.sum(){comment}")
+    uri = here(text)
+    where = client.spot(uri, "return h.sum()")
+
+    action = client.action(uri, where, "Remove")
+
+    assert action["title"] == "Remove the unused ignore comment"
+    assert {each["code"] for each in action["diagnostics"]} == {"FIP903"}
+    client.do(uri, where, "Remove")
+    assert client.texts[uri] == text.replace(comment, left)
+    assert "FIP903" not in [each["code"] for each in client.diagnostics(uri)]
+    assert not [title for title in titles(client, uri, "return h.sum()") if title.startswith("Remove")]
+
+
+def test_only_what_is_unused_of_an_ignore_comment_is_removed(client, here):
+    line = "h += skip  # fixinplace: ignore[data-write, augmented-name] why"
+    uri = here(PROGRAM.replace("h += skip", line))
+
+    client.do(uri, client.spot(uri, "h += skip"), "Remove the unused rules of the ignore comment")
+
+    assert line.replace("data-write, ", "") in client.texts[uri]
+    assert not [each for each in client.diagnostics(uri) if each["code"] == "FIP903"]
+    assert not [title for title in titles(client, uri, "h += skip") if title.startswith("Remove")]
+
+
+def test_a_line_that_is_only_an_unused_ignore_comment_goes(client, here):
+    uri = here(PROGRAM.replace("    return h.sum()", "    # fixinplace: ignore\n    return h.sum()"))
+
+    client.do(uri, client.spot(uri, "# fixinplace"), "Remove")
+
+    assert client.texts[uri] == PROGRAM
+
+
+@pytest.mark.parametrize("comment", ["# fixinplace: ignroe[data-write]", "# fixinplace: off"])
+def test_a_comment_that_is_not_understood_is_not_removed(client, here, comment):
+    uri = here(PROGRAM.replace("return h.sum()", f"return h.sum()  {comment}"))
+
+    assert "FIP903" in [each["code"] for each in client.diagnostics(uri)]
+    assert not [title for title in titles(client, uri, "return h.sum()") if title.startswith("Remove")]

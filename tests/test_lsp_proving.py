@@ -20,6 +20,12 @@ def lenses(client: Editor, uri: str) -> list[tuple[str, str]]:
     return [(each["command"]["title"], rows[each["range"]["start"]["line"]].strip()) for each in found]
 
 
+def hover(client: Editor, uri: str, needle: str) -> str | None:
+    place = client.spot(uri, needle)["start"]
+    found = client.request("textDocument/hover", {"textDocument": {"uri": uri}, "position": place})
+    return None if found is None else str(found["contents"]["value"])
+
+
 def prove_action(client: Editor, uri: str, needle: str) -> Json:
     found: Json = client.action(uri, client.spot(uri, needle), "Prove and apply: ")
     return found
@@ -44,7 +50,11 @@ def test_lens_and_finding_tell_of_the_proof_while_the_text_is_the_one_that_ran(c
     client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
 
     assert lenses(client, uri) == [("proved · 12 checks", "h = h + skip")]
+    told = hover(client, uri, "h = h + skip")
+    assert told is not None and told.startswith("proved: 3 values and 2 gradients equal to the reference")
+    assert hover(client, uri, "return h.sum()") is None
     client.change(uri, FIXED + "\n")
+    assert hover(client, uri, "h = h + skip") is None
     assert lenses(client, uri) == []
     client.change(uri, PROGRAM)
     assert lenses(client, uri) == [("proved · 12 checks", "h += skip")]
@@ -95,8 +105,9 @@ def test_what_is_refuted_is_told_with_the_difference_and_never_applied(client, h
     found = client.last(uri)[0]
     assert found["message"].splitlines()[1].startswith("refuted ")
     assert found["severity"] == 3
-    beginnings = [a["title"].split(" ")[0] for a in client.actions(uri, client.spot(uri, "h += skip"), ["quickfix"])]
-    assert beginnings == ["Ignore", "Explain"]
+    assert result["message"].startswith("refuted ("), result
+    beginnings = [a["title"].split(" ")[0] for a in client.actions(uri, client.spot(uri, "h += skip"))]
+    assert beginnings == ["Ignore", "Explain", "Run"]  # nothing is left to fix or to prove, alone or with all
     with pytest.raises(Answer):
         client.resolve(quick)
 
@@ -158,6 +169,9 @@ def test_where_the_run_came_to_nothing_no_action_says_that_anything_was_proved(c
     result = client.do(uri, client.spot(uri, "import torch\n"), "Prove and apply all")
 
     assert not result["applied"] and "nothing was proved" in result["message"]
+    assert "lines 6, 8: not proved (probe-failed): " in result["message"], result
+    alone = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+    assert alone["message"].startswith("not proved (probe-failed): "), alone
     titles = [action["title"] for action in client.actions(uri, client.spot(uri, "h += skip"))]
     assert titles and not any("proved together" in title for title in titles), titles
 
@@ -264,7 +278,8 @@ def test_closing_the_document_ends_its_proof(client, here):
 
     client.shut(uri)
 
-    assert not client.answer(number, 30)["applied"]
+    result = client.answer(number, 30)
+    assert not result["applied"] and "the document was closed while it was being proved" in result["message"]
     assert ends(child)
 
 

@@ -75,6 +75,8 @@ class _Analyst:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and so does everything
             for done in _messages(self.process.stdout):
                 self.loop.call_soon_threadsafe(self._heard, done)
+            self.process.stdout.close()
+            self.process.wait()
             self.loop.call_soon_threadsafe(self._lost)
 
     def _heard(self, done: Done) -> None:
@@ -84,7 +86,6 @@ class _Analyst:
 
     def _lost(self) -> None:
         self.gone = True
-        self.process.wait()
         for future in self.waiting.values():
             if not future.done():
                 future.set_exception(_Gone())

@@ -9,7 +9,7 @@ import pytest
 from announcing import capabilities
 from edited import FIXED, PAIR, PROGRAM, SLOW
 from editing import Answer, Editor, Json, editor
-from processes_of import ends, running
+from processes_of import descendants, ends, running
 
 PROVE = "fixinplace.prove"
 
@@ -281,6 +281,32 @@ def test_closing_the_document_ends_its_proof(client, here):
     result = client.answer(number, 30)
     assert not result["applied"] and "the document was closed while it was being proved" in result["message"]
     assert ends(child)
+
+
+@pytest.mark.parametrize("how", ["close", "type"])
+def test_a_text_that_passes_before_the_proof_has_begun_is_not_run(client, here, tmp_path, how):
+    """The editor takes its time to answer, here with the progress that it is asked to show."""
+    marker = tmp_path / "marker"
+    uri = here(PROGRAM.replace("    weight =", f"    open({str(marker)!r}, 'w')\n    weight ="))
+    action = prove_action(client, uri, "h += skip")
+    serve = client._serve
+
+    def late(method, params):
+        if method == "window/workDoneProgress/create":
+            client.shut(uri) if how == "close" else client.change(uri, PROGRAM)
+            client.pump(0.3)
+        return serve(method, params)
+
+    client._serve = late
+    try:
+        result = client.command(action["command"]["command"], *action["command"]["arguments"])
+    finally:
+        client._serve = serve
+
+    said = "closed" if how == "close" else "changed"
+    assert not result["applied"] and f"{said} while it was being proved" in result["message"]
+    assert not marker.exists()
+    assert descendants(client.process.pid) == []
 
 
 @pytest.mark.parametrize("how", ["shutdown", "exit", "vanish", "terminate", "kill"])

@@ -62,7 +62,7 @@ class Commands:
         try:
             progress = self._service.server.work_done_progress
             async with reported(progress, "fixinplace: proving", token, create=create) as told:
-                answer = await self._asked(page, request, told)
+                answer = await self._asked(page, buffer, request, told)
         except ChildFailed as error:
             return self._said(f"nothing was proved: {error}", warning=True)
         if self._service.desk.page(buffer.uri) is not page:
@@ -90,20 +90,23 @@ class Commands:
             "allow_run": settings.allow_run,
         }
 
-    async def _asked(self, page: Page, request: Json, told: Reporter) -> Json | None:
+    async def _asked(self, page: Page, buffer: Buffer, request: Json, told: Reporter) -> Json | None:
         """The child's answer; None if the text has changed meanwhile, which ends the child."""
-        folder = self._service.root(page.buffer.path)
+        if self._has_passed(page, buffer):  # while the editor took its time to show progress
+            return None
+        folder = self._service.root(buffer.path)
         page.running = asking = asyncio.ensure_future(self._service.children.ask(request, folder, told))
-        buffer = page.buffer
         try:
             return await asking
         except asyncio.CancelledError:
-            changed = page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page
-            if asking.cancelled() and changed and not _is_cancelled():
+            if asking.cancelled() and self._has_passed(page, buffer) and not _is_cancelled():
                 return None
             raise
         finally:
             page.running = None
+
+    def _has_passed(self, page: Page, buffer: Buffer) -> bool:
+        return page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page
 
     async def _delivered(self, page: Page, buffer: Buffer, proven: Proven) -> Json:
         """Apply what may be applied, and say what came of it."""
@@ -130,7 +133,7 @@ class Commands:
     async def _applied(self, page: Page, buffer: Buffer, proven: Proven) -> bool:
         """Have the client apply the edits to the very version that was proved."""
         client = self._service.client
-        if not client.apply or page.buffer is not buffer:
+        if not client.apply or self._has_passed(page, buffer):
             return False
         edit = edits.workspace_edit(buffer, proven.edits, versioned=client.versioned)
         proved = [r for r in proven.rulings.values() if r.verdict is Verdict.PROVED]

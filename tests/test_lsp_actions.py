@@ -209,6 +209,18 @@ def test_a_version_that_comes_twice_is_told_by_its_text(client, here):
     assert failed.value.code == STALE
 
 
+def test_an_action_for_a_version_that_has_passed_is_refused_though_the_text_is_back(client, here):
+    uri = here(PROGRAM)
+    action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
+
+    client.change(uri, PROGRAM + "#")
+    client.change(uri, PROGRAM)
+
+    with pytest.raises(Answer) as failed:
+        client.resolve(action)
+    assert failed.value.code == STALE
+
+
 def test_an_action_of_a_closed_document_is_refused(client, here):
     uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")

@@ -9,7 +9,8 @@ from announcing import capabilities
 from editing import Answer, Editor, editor
 
 from fixinplace import config, files
-from fixinplace.pipeline import Policy, fix
+from fixinplace.lsp import ignoring
+from fixinplace.pipeline import Policy, analyse, fix
 from fixinplace.source import parse
 
 PROGRAM = """\
@@ -331,3 +332,13 @@ def test_a_comment_that_is_not_understood_is_not_removed(client, here, comment):
 
     assert "FIP903" in [each["code"] for each in client.diagnostics(uri)]
     assert not [title for title in titles(client, uri, "return h.sum()") if title.startswith("Remove")]
+
+
+@pytest.mark.parametrize("comment", ["# fixinplace: ignore", "# fixinplace: ignore[augmented-name] why"])
+def test_a_comment_that_is_used_cannot_be_removed(comment):
+    text = PROGRAM.replace("h += skip", f"h += skip  {comment}")
+    enabled = config.selected((), ())
+    source = parse("model.py", text.encode())
+    place = source.part.position(text.index(comment))
+
+    assert ignoring.removal(source.part, analyse(source, enabled), enabled, place) is None

@@ -56,16 +56,17 @@ def _checked(path: Path, table: object) -> Config:
     if not isinstance(table, dict):
         raise BadConfig(f"{path}: tool.fixinplace must be a table")
     values: dict[str, tuple[str, ...]] = {}
+    wrong: list[str] = []
     for key, value in table.items():
         if key not in KEYS:
-            raise BadConfig(f"{path}: [tool.fixinplace] has no key `{key}`{did_you_mean(key, KEYS)}")
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise BadConfig(f"{path}: [tool.fixinplace] {key} must be a list of strings")
-        values[key] = tuple(value)
-    try:
-        selected(values.get("select", ()), values.get("ignore", ()))
-    except BadConfig as error:
-        raise BadConfig(f"{path}: [tool.fixinplace] {error}") from error
+            wrong.append(f"has no key `{key}`{did_you_mean(key, KEYS)}")
+        elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            wrong.append(f"{key} must be a list of strings")
+        else:
+            values[key] = tuple(value)
+    wrong += wrong_words((*values.get("select", ()), *values.get("ignore", ())))
+    if wrong:
+        raise BadConfig(f"{path}: [tool.fixinplace] {'; '.join(wrong)}")
     return Config(path.parent.resolve(), **values)
 
 
@@ -131,6 +132,17 @@ def _prefix(word: str) -> str:
     if len(word) >= 3 and any(rule.code.startswith(word.upper()) for rule in names.RULES):
         return word.upper()
     raise BadConfig(unknown_rule(word))
+
+
+def wrong_words(words: Iterable[str]) -> list[str]:
+    """A sentence for every word that selects nothing."""
+    found = []
+    for word in words:
+        try:
+            _prefix(word)
+        except BadConfig as error:
+            found.append(str(error))
+    return found
 
 
 def unknown_rule(word: str) -> str:

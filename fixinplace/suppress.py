@@ -76,7 +76,7 @@ def split(
     kept: list[Finding] = []
     suppressed: list[Finding] = []
     for finding in findings:
-        matching = [use for use in uses if _covers(use.comment, finding, part)]
+        matching = [use for use in uses if covers(use.comment, finding, part)]
         for use in matching:
             use.codes.add(finding.rule)
         (suppressed if matching else kept).append(finding)
@@ -84,7 +84,8 @@ def split(
     return tuple(kept), tuple(suppressed), tuple(problems)
 
 
-def _covers(comment: Comment, finding: Finding, part: Text) -> bool:
+def covers(comment: Comment, finding: Finding, part: Text) -> bool:
+    """True if a comment stands on a line of a finding, and means its rule."""
     if comment.rules is not None and finding.rule not in comment.rules:
         return False
     span = finding.site.span

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from edited import client, here  # noqa: F401 - fixtures of the editor
 from typer.testing import CliRunner, Result
 
 from fixinplace.cli import app

@@ -138,14 +138,16 @@ class Editor:
         folders: tuple[Path, ...] = (),
         options: Json | None = None,
         capabilities: Json | None = None,
+        process: int | None = None,
+        named: bool = True,
     ) -> None:
         roots = folders or ((root,) if root is not None else ())
         given = capabilities if capabilities is not None else FULL
         result = self.request(
             "initialize",
             {
-                "processId": os.getpid(),
-                "clientInfo": {"name": "scripted"},
+                "processId": process or os.getpid(),
+                **({"clientInfo": {"name": "scripted"}} if named else {}),
                 "rootUri": roots[0].as_uri() if roots else None,
                 "workspaceFolders": [{"uri": each.as_uri(), "name": each.name} for each in roots],
                 "initializationOptions": options,
@@ -358,28 +360,3 @@ def editor(root: Path | None = None, **more: Any) -> Iterator[Editor]:
         yield found
     finally:
         found.leave()
-
-
-def descendants(pid: int) -> list[int]:
-    """Processes below one, by the kernel's own list."""
-    from fixinplace.verify.processes import descendants as below
-
-    return below(pid)
-
-
-def ends(pids: list[int], seconds: float = 20) -> bool:
-    """True once none of the processes is there any more."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not [pid for pid in pids if _lives(pid)]:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _lives(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"

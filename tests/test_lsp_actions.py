@@ -9,7 +9,8 @@ from announcing import capabilities
 from editing import Answer, Editor, editor
 
 from fixinplace import config, files
-from fixinplace.pipeline import Policy, fix
+from fixinplace.lsp import ignoring
+from fixinplace.pipeline import Policy, analyse, fix
 from fixinplace.source import parse
 
 PROGRAM = """\
@@ -38,28 +39,12 @@ FAILED = -32803
 COMMENT = "# fixinplace: ignore[augmented-name] written in place on purpose"
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory):
-    with editor(tmp_path_factory.mktemp("project")) as found:
-        yield found
-
-
-@pytest.fixture
-def here(client: Editor, tmp_path: Path):
-    def put(text: str = PROGRAM, name: str = "model.py") -> str:
-        return client.open(tmp_path / name, text)
-
-    yield put
-    for uri in list(client.texts):
-        client.shut(uri)
-
-
 def titles(client: Editor, uri: str, needle: str, only: list[str] | None = None) -> list[str]:
     return [action["title"] for action in client.actions(uri, client.spot(uri, needle), only)]
 
 
 def test_a_safe_fix_is_preferred_and_says_so(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
 
@@ -73,7 +58,7 @@ def test_a_safe_fix_is_preferred_and_says_so(client, here):
 
 
 def test_an_unsafe_fix_says_so_and_is_not_preferred(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     (action,) = [a for a in client.actions(uri, client.spot(uri, "scores.clamp_")) if "unsafe" in a["title"]]
 
@@ -84,7 +69,7 @@ def test_an_unsafe_fix_says_so_and_is_not_preferred(client, here):
 
 
 def test_what_is_refused_has_no_fix(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     assert titles(client, uri, "scores += limit", ["quickfix"]) == [
         "Ignore augmented-name here, with a reason", "Explain augmented-name",
@@ -92,7 +77,7 @@ def test_what_is_refused_has_no_fix(client, here):
 
 
 def test_lines_without_a_finding_offer_no_fix(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     assert titles(client, uri, "return h.sum()", ["quickfix"]) == []
     assert "h = h + skip" not in str(titles(client, uri, "import torch"))
@@ -112,13 +97,13 @@ def test_lines_without_a_finding_offer_no_fix(client, here):
     ],
 )
 def test_only_the_kinds_that_are_asked_for(client, here, only, kinds):
-    uri = here()
+    uri = here(PROGRAM)
 
     assert {action["kind"] for action in client.actions(uri, client.spot(uri, "h += skip"), only)} == kinds
 
 
 def test_fix_all_writes_what_the_command_writes(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     client.do(uri, client.spot(uri, "import torch"), "Fix all", ["source.fixAll"])
 
@@ -151,7 +136,7 @@ def test_fix_all_of_the_corpus(client, path, tmp_path):
 
 
 def test_ignoring_here_takes_the_finding_away(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     client.do(uri, client.spot(uri, "h += skip"), "Ignore augmented-name here")
 
@@ -191,7 +176,7 @@ def test_where_no_comment_can_stand_there_is_no_edit(client, here):
 
 
 def test_explaining_shows_the_page(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     since = len(client.received)
 
     text = client.do(uri, client.spot(uri, "h += skip"), "Explain augmented-name")
@@ -203,7 +188,7 @@ def test_explaining_shows_the_page(client, here):
 
 @pytest.mark.parametrize("beginning", ["Rewrite", "Ignore", "Fix all"])
 def test_an_action_for_a_text_that_has_passed_is_refused(client, here, beginning):
-    uri = here()
+    uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), beginning)
 
     client.replace(uri, "import torch", "import torch\n")
@@ -214,7 +199,7 @@ def test_an_action_for_a_text_that_has_passed_is_refused(client, here, beginning
 
 
 def test_a_version_that_comes_twice_is_told_by_its_text(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
     client.shut(uri)
     here("#\n" + PROGRAM)
@@ -225,8 +210,20 @@ def test_a_version_that_comes_twice_is_told_by_its_text(client, here):
     assert failed.value.code == STALE
 
 
+def test_an_action_for_a_version_that_has_passed_is_refused_though_the_text_is_back(client, here):
+    uri = here(PROGRAM)
+    action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
+
+    client.change(uri, PROGRAM + "#")
+    client.change(uri, PROGRAM)
+
+    with pytest.raises(Answer) as failed:
+        client.resolve(action)
+    assert failed.value.code == STALE
+
+
 def test_an_action_of_a_closed_document_is_refused(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
     client.shut(uri)
 
@@ -237,7 +234,7 @@ def test_an_action_of_a_closed_document_is_refused(client, here):
 
 
 def test_undo_brings_finding_and_action_back(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     client.do(uri, client.spot(uri, "h += skip"), "Rewrite")
     assert len(client.diagnostics(uri)) == 2
 
@@ -270,7 +267,7 @@ def test_a_client_that_cannot_resolve_or_take_versions_gets_plain_edits_at_once(
 
 
 def test_hover_tells_rule_fix_cost_and_why(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     place = client.spot(uri, "h += skip")["start"]
 
     found = client.request("textDocument/hover", {"textDocument": {"uri": uri}, "position": place})
@@ -283,3 +280,65 @@ def test_hover_tells_rule_fix_cost_and_why(client, here):
     assert "version counter" in said
     away = client.spot(uri, "import torch")["start"]
     assert client.request("textDocument/hover", {"textDocument": {"uri": uri}, "position": away}) is None
+
+
+@pytest.mark.parametrize(
+    ("comment", "left"),
+    [
+        ("  # fixinplace: ignore[data-write] old", ""),
+        ("  # fixinplace: ignore", ""),
+        ("  # why  # fixinplace: ignore[nothing]", "  # why"),
+        ("  # fixinplace: ignore[data-write] see #12  # noqa: E501", "  # noqa: E501"),
+        ("  # fixinplace: ignore[data-write, augmented-subscript]", ""),
+    ],
+)  # fmt: skip
+def test_an_unused_ignore_comment_can_be_removed(client, here, comment, left):
+    text = PROGRAM.replace("return h.sum()", f"return h.sum(){comment}")
+    uri = here(text)
+    where = client.spot(uri, "return h.sum()")
+
+    action = client.action(uri, where, "Remove")
+
+    assert action["title"] == "Remove the unused ignore comment"
+    assert {each["code"] for each in action["diagnostics"]} == {"FIP903"}
+    client.do(uri, where, "Remove")
+    assert client.texts[uri] == text.replace(comment, left)
+    assert "FIP903" not in [each["code"] for each in client.diagnostics(uri)]
+    assert not [title for title in titles(client, uri, "return h.sum()") if title.startswith("Remove")]
+
+
+def test_only_what_is_unused_of_an_ignore_comment_is_removed(client, here):
+    line = "h += skip  # fixinplace: ignore[data-write, augmented-name] why"
+    uri = here(PROGRAM.replace("h += skip", line))
+
+    client.do(uri, client.spot(uri, "h += skip"), "Remove the unused rules of the ignore comment")
+
+    assert line.replace("data-write, ", "") in client.texts[uri]
+    assert not [each for each in client.diagnostics(uri) if each["code"] == "FIP903"]
+    assert not [title for title in titles(client, uri, "h += skip") if title.startswith("Remove")]
+
+
+def test_a_line_that_is_only_an_unused_ignore_comment_goes(client, here):
+    uri = here(PROGRAM.replace("    return h.sum()", "    # fixinplace: ignore\n    return h.sum()"))
+
+    client.do(uri, client.spot(uri, "# fixinplace"), "Remove")
+
+    assert client.texts[uri] == PROGRAM
+
+
+@pytest.mark.parametrize("comment", ["# fixinplace: ignroe[data-write]", "# fixinplace: off"])
+def test_a_comment_that_is_not_understood_is_not_removed(client, here, comment):
+    uri = here(PROGRAM.replace("return h.sum()", f"return h.sum()  {comment}"))
+
+    assert "FIP903" in [each["code"] for each in client.diagnostics(uri)]
+    assert not [title for title in titles(client, uri, "return h.sum()") if title.startswith("Remove")]
+
+
+@pytest.mark.parametrize("comment", ["# fixinplace: ignore", "# fixinplace: ignore[augmented-name] why"])
+def test_a_comment_that_is_used_cannot_be_removed(comment):
+    text = PROGRAM.replace("h += skip", f"h += skip  {comment}")
+    enabled = config.selected((), ())
+    source = parse("model.py", text.encode())
+    place = source.part.position(text.index(comment))
+
+    assert ignoring.removal(source.part, analyse(source, enabled), enabled, place) is None

@@ -92,3 +92,11 @@ def test_a_script_that_is_not_saved_is_not_run(client, here, tmp_path):
 
     assert "save model.py first" in result["message"]
     assert not (tmp_path / "marker").exists()
+
+
+def test_a_missing_script_is_missing_whatever_is_unsaved(client, here, tmp_path):
+    here(PROGRAM, disk="")
+
+    result = client.command("fixinplace.repair", {"script": str(tmp_path / "nowhere.py")})
+
+    assert f"there is no file {tmp_path / 'nowhere.py'}" in result["message"]

@@ -26,32 +26,12 @@ def other(a, skip):
 RULES = [("FIP101", "h += skip"), ("FIP101", "g *= skip")]
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory):
-    with editor(tmp_path_factory.mktemp("project")) as found:
-        yield found
-
-
-@pytest.fixture
-def here(client: Editor, tmp_path: Path):
-    """A file of its own for each test, in the one server."""
-
-    def put(text: str = PROGRAM, name: str = "model.py") -> str:
-        path = tmp_path / name
-        path.write_bytes(text.encode())
-        return client.open(path)
-
-    yield put
-    for uri in list(client.texts):
-        client.shut(uri)
-
-
 def told(client: Editor, uri: str, found: list) -> list[tuple[str, str]]:
     return [(each["code"], client.at(uri, each["range"])) for each in found]
 
 
 def test_an_opened_file_is_looked_at(client, here):
-    uri = here()
+    uri = here(PROGRAM)
 
     found = client.diagnostics(uri)
 
@@ -83,7 +63,7 @@ def test_the_buffer_counts_and_not_the_disk(client, here):
 
 
 def test_incremental_changes(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     client.diagnostics(uri)
 
     client.replace(uri, "h += skip", "h = h + skip")
@@ -93,7 +73,7 @@ def test_incremental_changes(client, here):
 
 
 def test_typing_fast_gives_one_answer(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     client.diagnostics(uri)
     before = len(client.received)
 
@@ -119,7 +99,7 @@ def test_typing_fast_gives_one_answer(client, here):
     ],
 )
 def test_a_syntax_error_keeps_what_its_lines_did_not_touch(client, here, broken, left):
-    uri = here()
+    uri = here(PROGRAM)
     client.diagnostics(uri)
 
     client.change(uri, broken)
@@ -131,7 +111,7 @@ def test_a_syntax_error_keeps_what_its_lines_did_not_touch(client, here, broken,
 
 
 def test_mending_a_syntax_error_brings_all_back(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     client.change(uri, PROGRAM + "(")
     client.diagnostics(uri)
 
@@ -155,7 +135,7 @@ def test_unused_suppressions_are_hints(client, here):
 
 
 def test_closing_takes_everything_back(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     client.diagnostics(uri)
 
     client.shut(uri)
@@ -165,7 +145,7 @@ def test_closing_takes_everything_back(client, here):
 
 
 def test_closing_at_once_leaves_nothing_behind(client, here):
-    uri = here()
+    uri = here(PROGRAM)
     client.change(uri, PROGRAM + "\n")
     client.shut(uri)
 

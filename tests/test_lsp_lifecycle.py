@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from announcing import capabilities
-from editing import PATIENCE, Answer, descendants, editor, ends
+from editing import PATIENCE, Answer, editor
+from processes_of import descendants, ends
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "import torch\n\n\ndef forward(a, skip):\n    h = torch.sigmoid(a)\n    h += skip\n    return h.sum()\n"

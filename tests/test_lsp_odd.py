@@ -4,56 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from pathlib import Path
 
 import pytest
-from editing import Answer, Editor, descendants, editor, ends
-
-PROGRAM = """\
-import torch
-
-
-def forward(a, skip):
-    h = torch.sigmoid(a)
-    h += skip
-    return h.sum()
-
-
-if __name__ == "__main__":
-    weight = torch.ones(3, requires_grad=True)
-    forward(weight * 2, torch.ones(3)).backward()
-"""
-SLOW = PROGRAM.replace('__main__":\n', '__main__":\n    import time\n\n    time.sleep(60)\n')
-FIXED = PROGRAM.replace("h += skip", "h = h + skip")
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory):
-    with editor(tmp_path_factory.mktemp("project")) as found:
-        yield found
-
-
-@pytest.fixture
-def here(client: Editor, tmp_path: Path):
-    def put(text: str, name: str = "model.py", language: str = "python") -> str:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(text.encode(errors="surrogatepass"))
-        return client.open(tmp_path / name, text, language)
-
-    yield put
-    for uri in list(client.texts):
-        client.shut(uri)
-
-
-def below(client: Editor, count: int) -> list[int]:
-    """Processes below the server, once there are so many."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        client.pump(0.1)
-        if len(found := descendants(client.process.pid)) >= count:
-            return found
-    raise TimeoutError(str(found))
+from edited import FIXED, PROGRAM, SLOW
+from editing import Answer, Editor, editor
+from processes_of import descendants, ends, running
 
 
 def prove(client: Editor, uri: str) -> int:
@@ -190,7 +145,7 @@ def test_two_proofs_come_one_after_the_other(client, here):
 def test_a_proof_that_waits_may_be_cancelled(client, here):
     first, second = here(SLOW, "one.py"), here(PROGRAM, "two.py")
     numbers = [prove(client, first), prove(client, second)]
-    child = below(client, 2)
+    child = running(client, 2)
 
     client.notify("$/cancelRequest", {"id": numbers[1]})
     with pytest.raises(Answer):
@@ -205,7 +160,7 @@ def test_a_proof_that_waits_may_be_cancelled(client, here):
 def test_the_fork_server_is_killed_while_proving(client, here):
     uri = here(SLOW)
     number = prove(client, uri)
-    child, server = below(client, 3)[:2]
+    child, server = running(client, 3)[:2]
 
     os.kill(server, signal.SIGKILL)
     client.pump(1)
@@ -234,7 +189,7 @@ def test_a_script_that_leaves_processes_behind(tmp_path, how):
     (tmp_path / "train.py").write_text(CHATTY)
     with editor(tmp_path) as client:
         number = client.ask("workspace/executeCommand", {"command": "fixinplace.repair", "arguments": ["train.py"]})
-        child = below(client, 4)
+        child = running(client, 4)
         assert client.process.stdin is not None
 
         if how == "cancel":

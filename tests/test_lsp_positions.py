@@ -7,6 +7,7 @@ from lsprotocol import types
 
 from fixinplace.lsp import edits, positions
 from fixinplace.lsp.buffers import Buffer, key_of, path_of
+from fixinplace.lsp.moved import Moved
 from fixinplace.lsp.positions import Encoding
 from fixinplace.model import Edit, Span
 from fixinplace.source import Text, apply
@@ -148,3 +149,21 @@ def test_hunks_are_small_and_do_not_touch(text, made, wanted):
 
     assert apply(text, found) == apply(text, given)
     assert [(edit.span.start, edit.span.end, edit.text) for edit in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hunk"),
+    [("a\r\nb", "a\rb", (1, 3, "\r")), ("a\rb", "a\r\nb", (1, 2, "\r\n")), ("a\nb", "a\r\nb", (1, 2, "\r\n"))],
+)
+def test_a_hunk_never_begins_or_ends_inside_of_a_line_end(old, new, hunk):
+    (made,) = edits.minimal(Text(old), [Edit(Span(0, len(old)), new)])
+
+    assert apply(old, [made]) == new
+    assert (made.span.start, made.span.end, made.text) == hunk
+
+
+def test_a_line_that_is_gone_is_not_where_one_like_it_is():
+    moved = Moved("c\na\na\n", "c\na\n")
+
+    assert moved.span(Span(2, 3)) == Span(2, 3)
+    assert moved.span(Span(4, 5)) is None

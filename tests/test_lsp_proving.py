@@ -4,54 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from pathlib import Path
 
 import pytest
 from announcing import capabilities
-from editing import Answer, Editor, Json, descendants, editor, ends
+from edited import FIXED, PAIR, PROGRAM, SLOW
+from editing import Answer, Editor, Json, editor
+from processes_of import descendants, ends, running
 
-PROGRAM = """\
-import torch
-
-
-def forward(a, skip):
-    h = torch.sigmoid(a)
-    h += skip
-    return h.sum()
-
-
-if __name__ == "__main__":
-    weight = torch.ones(3, requires_grad=True)
-    forward(weight * 2, torch.ones(3)).backward()
-"""
-FIXED = PROGRAM.replace("h += skip", "h = h + skip")
-SLOW = PROGRAM.replace('__main__":\n', '__main__":\n    import time\n\n    time.sleep(60)\n')
 PROVE = "fixinplace.prove"
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory):
-    with editor(tmp_path_factory.mktemp("project")) as found:
-        yield found
-
-
-@pytest.fixture
-def here(client: Editor, tmp_path: Path):
-    def put(text: str, name: str = "model.py", disk: str | None = None) -> str:
-        path = tmp_path / name
-        path.write_text(text if disk is None else disk)
-        return client.open(path, text)
-
-    yield put
-    for uri in list(client.texts):
-        client.shut(uri)
 
 
 def lenses(client: Editor, uri: str) -> list[tuple[str, str]]:
     found = client.request("textDocument/codeLens", {"textDocument": {"uri": uri}})
     rows = client.texts[uri].splitlines()
     return [(each["command"]["title"], rows[each["range"]["start"]["line"]].strip()) for each in found]
+
+
+def hover(client: Editor, uri: str, needle: str) -> str | None:
+    place = client.spot(uri, needle)["start"]
+    found = client.request("textDocument/hover", {"textDocument": {"uri": uri}, "position": place})
+    return None if found is None else str(found["contents"]["value"])
 
 
 def prove_action(client: Editor, uri: str, needle: str) -> Json:
@@ -78,7 +50,11 @@ def test_lens_and_finding_tell_of_the_proof_while_the_text_is_the_one_that_ran(c
     client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
 
     assert lenses(client, uri) == [("proved · 12 checks", "h = h + skip")]
+    told = hover(client, uri, "h = h + skip")
+    assert told is not None and told.startswith("proved: 3 values and 2 gradients equal to the reference")
+    assert hover(client, uri, "return h.sum()") is None
     client.change(uri, FIXED + "\n")
+    assert hover(client, uri, "h = h + skip") is None
     assert lenses(client, uri) == []
     client.change(uri, PROGRAM)
     assert lenses(client, uri) == [("proved · 12 checks", "h += skip")]
@@ -129,8 +105,9 @@ def test_what_is_refuted_is_told_with_the_difference_and_never_applied(client, h
     found = client.last(uri)[0]
     assert found["message"].splitlines()[1].startswith("refuted ")
     assert found["severity"] == 3
-    beginnings = [a["title"].split(" ")[0] for a in client.actions(uri, client.spot(uri, "h += skip"), ["quickfix"])]
-    assert beginnings == ["Ignore", "Explain"]
+    assert result["message"].startswith("refuted ("), result
+    beginnings = [a["title"].split(" ")[0] for a in client.actions(uri, client.spot(uri, "h += skip"))]
+    assert beginnings == ["Ignore", "Explain", "Run"]  # nothing is left to fix or to prove, alone or with all
     with pytest.raises(Answer):
         client.resolve(quick)
 
@@ -155,7 +132,7 @@ def test_a_document_without_a_file_has_nothing_to_run(client):
 
 @pytest.mark.slow
 def test_fixes_that_only_hold_together_are_offered_together(client, here):
-    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    text = PAIR
     uri = here(text)
 
     result = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
@@ -171,7 +148,7 @@ def test_fixes_that_only_hold_together_are_offered_together(client, here):
 
 @pytest.mark.slow
 def test_all_of_a_file_is_proved_and_applied(client, here):
-    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    text = PAIR
     uri = here(text)
 
     result = client.do(uri, client.spot(uri, "import torch\n"), "Prove and apply all")
@@ -185,13 +162,16 @@ def test_all_of_a_file_is_proved_and_applied(client, here):
 @pytest.mark.slow
 def test_where_the_run_came_to_nothing_no_action_says_that_anything_was_proved(client, here, tmp_path):
     stopped = f"    open({str(tmp_path / 'mark')!r}, 'w').write('x')\n    weight ="
-    text = PROGRAM.replace("    return h.sum()", "    g = torch.tanh(a)\n    g *= skip\n    return (h + g).sum()")
+    text = PAIR
     text = text.replace("    weight =", stopped)
     uri = here(text)
 
     result = client.do(uri, client.spot(uri, "import torch\n"), "Prove and apply all")
 
     assert not result["applied"] and "nothing was proved" in result["message"]
+    assert "lines 6, 8: not proved (probe-failed): " in result["message"], result
+    alone = client.do(uri, client.spot(uri, "h += skip"), "Prove and apply: ")
+    assert alone["message"].startswith("not proved (probe-failed): "), alone
     titles = [action["title"] for action in client.actions(uri, client.spot(uri, "h += skip"))]
     assert titles and not any("proved together" in title for title in titles), titles
 
@@ -236,17 +216,6 @@ def test_a_command_for_a_text_that_has_passed_runs_nothing(client, here):
     result = client.command(action["command"]["command"], *action["command"]["arguments"])
 
     assert not result["applied"] and "ask again" in result["message"]
-
-
-def running(client: Editor) -> list[int]:
-    """The processes of the child, once it runs the program."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        client.pump(0.1)
-        below = descendants(client.process.pid)
-        if len(below) >= 3:  # the child, the fork server, the program
-            return below
-    raise TimeoutError("no child runs")
 
 
 def test_the_user_may_cancel(client, here):
@@ -309,8 +278,35 @@ def test_closing_the_document_ends_its_proof(client, here):
 
     client.shut(uri)
 
-    assert not client.answer(number, 30)["applied"]
+    result = client.answer(number, 30)
+    assert not result["applied"] and "the document was closed while it was being proved" in result["message"]
     assert ends(child)
+
+
+@pytest.mark.parametrize("how", ["close", "type"])
+def test_a_text_that_passes_before_the_proof_has_begun_is_not_run(client, here, tmp_path, how):
+    """The editor takes its time to answer, here with the progress that it is asked to show."""
+    marker = tmp_path / "marker"
+    uri = here(PROGRAM.replace("    weight =", f"    open({str(marker)!r}, 'w')\n    weight ="))
+    action = prove_action(client, uri, "h += skip")
+    serve = client._serve
+
+    def late(method, params):
+        if method == "window/workDoneProgress/create":
+            client.shut(uri) if how == "close" else client.change(uri, PROGRAM)
+            client.pump(0.3)
+        return serve(method, params)
+
+    client._serve = late
+    try:
+        result = client.command(action["command"]["command"], *action["command"]["arguments"])
+    finally:
+        client._serve = serve
+
+    said = "closed" if how == "close" else "changed"
+    assert not result["applied"] and f"{said} while it was being proved" in result["message"]
+    assert not marker.exists()
+    assert descendants(client.process.pid) == []
 
 
 @pytest.mark.parametrize("how", ["shutdown", "exit", "vanish", "terminate", "kill"])

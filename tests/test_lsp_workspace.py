@@ -193,6 +193,67 @@ def test_the_client_is_asked_to_watch(tmp_path):
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("pull", [False, True])
+def test_a_configuration_that_changes_unwatched_is_seen(tmp_path, pull):
+    """Without a word from the client: by looking at the file, within a second or when the document changes."""
+    given = capabilities(pull=pull, without=("workspace.didChangeWatchedFiles",))
+    with editor(project(tmp_path), capabilities=given) as client:
+        uri = client.open(tmp_path / "model.py")
+        assert ([each["code"] for each in client.pull(uri)] if pull else codes(client, uri)) == BOTH
+
+        since = len(client.received)
+        project(tmp_path, 'select = ["FIP104"]')
+
+        if pull:
+            client.wait(lambda m: m.get("method") == "workspace/diagnostic/refresh", 10, since)
+            assert [each["code"] for each in client.pull(uri)] == ["FIP104"]
+        else:
+            assert codes(client, uri, since) == ["FIP104"]
+
+
+@pytest.mark.parametrize("how", ["change", "open", "pull"])
+def test_a_configuration_is_looked_at_with_the_document(tmp_path, how):
+    """A watcher that is late or asleep costs nothing: the client says that it watches, and tells of nothing."""
+    with editor(project(tmp_path), capabilities=capabilities(pull=how == "pull")) as client:
+        uri = client.open(tmp_path / "model.py")
+        first = client.pull(uri) if how == "pull" else client.diagnostics(uri)
+        assert [each["code"] for each in first] == BOTH
+
+        project(tmp_path, 'select = ["FIP104"]')
+        if how == "open":
+            other = client.open(tmp_path / "other.py", PROGRAM)
+            assert [each["code"] for each in client.diagnostics(other)] == ["FIP104"]
+        else:
+            client.change(uri, PROGRAM + "#")
+            found = client.pull(uri) if how == "pull" else client.diagnostics(uri)
+            assert [each["code"] for each in found] == ["FIP104"]
+
+
+def test_a_client_that_pulls_is_told_to_pull_again_when_a_file_changes(tmp_path):
+    with editor(project(tmp_path), capabilities=capabilities(pull=True)) as client:
+        uri = client.open(tmp_path / "model.py")
+        assert len(client.pull(uri)) == 2
+
+        project(tmp_path, 'select = ["FIP104"]')
+        since = tell_of(client, tmp_path / "pyproject.toml", 2)
+
+        client.wait(lambda m: m.get("method") == "workspace/diagnostic/refresh", 10, since)
+        assert [each["code"] for each in client.pull(uri)] == ["FIP104"]
+
+
+def test_all_that_is_wrong_is_told_in_one_message(tmp_path):
+    wrong = {"selekt": [], "timeout": -1, "ignore": ["augmented", "FIP1", "nothing"]}
+    project(tmp_path, 'probe = []\nexclude = "x"\nselect = ["noo"]')
+    with editor(tmp_path, options=wrong) as client:
+        client.diagnostics(client.open(tmp_path / "model.py"))
+
+        settings, configuration = client.said()
+    for word in ("`selekt`", "`timeout`", "`augmented`", "`nothing`"):
+        assert word in settings
+    for word in ("`probe`", "exclude must", "`noo`"):
+        assert word in configuration
+
+
 # --- files that come and go
 
 

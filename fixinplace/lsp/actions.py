@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,12 @@ from typing import Any
 from lsprotocol import types
 
 from fixinplace import names, pipeline
-from fixinplace.lsp import culprits, proofs, wire
+from fixinplace.lsp import culprits, ignoring, proofs, wire
 from fixinplace.lsp.buffers import Buffer
-from fixinplace.lsp.client import Client
-from fixinplace.lsp.diagnostics import Shown, diagnostic, shown
+from fixinplace.lsp.diagnostics import Shown, diagnostic, hint, shown
 from fixinplace.lsp.page import Look, Page
 from fixinplace.lsp.pages import Pages
-from fixinplace.lsp.resolving import NoEdit, resolved, ticket
+from fixinplace.lsp.resolving import ticket
 from fixinplace.model import Finding, Fix, Verdict
 
 FIX_ALL = "source.fixAll.fixinplace"
@@ -36,7 +34,6 @@ class Offer:
     page: Page
     wanted: types.Range
     only: Sequence[str]
-    client: Client
     pages: Pages
 
     @property
@@ -61,6 +58,7 @@ def actions(offer: Offer) -> list[types.CodeAction]:
             if set(lines) & set(offer.buffer.lines(offer.buffer.range_of(one.span))):
                 found += _on_finding(offer, one)
     if look.parsed:
+        found += _on_comments(offer, look)
         found += _on_file(offer, look)
     found += _on_traceback(offer)
     return found
@@ -91,7 +89,7 @@ def _fixing(offer: Offer, finding: Finding, fix: Fix, about: list[types.Diagnost
         good = standing in ("proved", "safe")
         title = f"{_capital(fix.title)} ({standing})"
         yield from _lazy(offer, title, kind, {"do": "fix", **_finding(finding)}, about, preferred=good and not joint)
-    if fix.ruling is None or fix.ruling.verdict is Verdict.UNPROVED:
+    if _open(fix):
         given = ticket(offer.buffer, wire.dump_key(key))
         yield _running(f"Prove and apply: {fix.title}", kind, PROVE, given, about)
 
@@ -106,6 +104,11 @@ def _standing(fix: Fix, proven: proofs.Proven | None) -> str:
     if ruling.verdict is Verdict.UNPROVED:
         return f"unsafe: unproved, {ruling.reason}"
     return ruling.verdict.value
+
+
+def _open(fix: Fix) -> bool:
+    """True if a proof could tell more of a fix than is known."""
+    return fix.ruling is None or fix.ruling.verdict not in (Verdict.PROVED, Verdict.REFUTED)
 
 
 def _by_itself(fix: Fix, proven: proofs.Proven) -> bool:
@@ -123,12 +126,25 @@ def _joint(page: Page, key: proofs.Key) -> int:
     return count if count > 1 else 0
 
 
+def _on_comments(offer: Offer, look: Look) -> Iterator[types.CodeAction]:
+    """On ignore comments that suppress nothing, each once, however much is wrong with it."""
+    lines, part, kind = offer.buffer.lines(offer.wanted), offer.buffer.part, types.CodeActionKind.QuickFix
+    here = [one for one in look.analysis.problems if one.rule == "FIP903" and one.line in lines]
+    for place in dict.fromkeys((one.line, one.column) for one in here) if offer.wants(kind) else ():
+        edit = ignoring.removal(part, look.analysis, look.holding.enabled, place)
+        if edit is not None:
+            about = [hint(offer.buffer, one) for one in here if (one.line, one.column) == place]
+            data = {"do": "unignore", "line": place[0], "column": place[1]}
+            what = "the unused rules of the ignore comment" if edit.text else "the unused ignore comment"
+            yield from _lazy(offer, f"Remove {what}", kind, data, about)
+
+
 def _on_file(offer: Offer, look: Look) -> Iterator[types.CodeAction]:
     fixes = pipeline.fixes(proofs.ruled(look.analysis, look.source.part.text, offer.page.proven).findings).values()
     standing = [_standing(fix, None) for fix in fixes]
     if offer.wants(FIX_ALL) and any(each in ("safe", "proved") for each in standing):
         yield from _lazy(offer, "Fix all that is safe or proved in this file", FIX_ALL, {"do": "all"})
-    if offer.wants(PROVE_ALL) and fixes:
+    if offer.wants(PROVE_ALL) and any(_open(fix) for fix in fixes):
         yield _running("Prove and apply all fixes in this file", PROVE_ALL, PROVE, ticket(offer.buffer, None))
     if offer.wants(REPAIR) and offer.buffer.path is not None and "__main__" in offer.buffer.part.text:
         script = {"script": str(offer.buffer.path)}
@@ -159,13 +175,8 @@ def _lazy(
     about: list[types.Diagnostic] | None = None,
     preferred: bool | None = None,
 ) -> Iterator[types.CodeAction]:
-    """An action whose edit comes when it is chosen, or at once for a client that cannot ask for it."""
-    action = types.CodeAction(title, kind, about, preferred or None, data={**ticket(offer.buffer, None), **data})
-    if offer.client.lazy:
-        yield action
-        return
-    with contextlib.suppress(NoEdit):  # then there is nothing to offer
-        yield resolved(action, offer.page, offer.client)
+    """An action whose edit is made later: see `resolving`."""
+    yield types.CodeAction(title, kind, about, preferred or None, data={**ticket(offer.buffer, None), **data})
 
 
 def _finding(finding: Finding) -> Json:

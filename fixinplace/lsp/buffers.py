@@ -56,6 +56,11 @@ class Buffer:
         return path_of(self.uri)
 
     @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return self.path.name if self.path is not None else self.uri.rpartition(":")[2]
+
+    @property
     def is_python(self) -> bool:
         """True if it is a Python file, or will be one; cells of notebooks and other views of a file are not."""
         if urllib.parse.urlsplit(self.uri).scheme not in _SCHEMES:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fixinplace.lsp.surroundings import environment
 from fixinplace.verify import processes
 
 Json = dict[str, Any]
@@ -39,8 +40,9 @@ class ChildFailed(Exception):
 
 @dataclass
 class Children:
-    """Asks children; `close` ends all of them."""
+    """Asks children; `close` ends all of them. spared: processes below the server that are none of theirs."""
 
+    spared: Callable[[], set[int]] = set
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
     _leaving: list[asyncio.subprocess.Process] = field(default_factory=list)
@@ -72,7 +74,7 @@ class Children:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=folder if folder.is_dir() else None,
-            env=_environment(),
+            env=environment(),
             start_new_session=True,
             limit=_LINE,
         )
@@ -121,7 +123,7 @@ class Children:
 
     def _left(self) -> list[int]:
         """What ended children have left to us and still runs."""
-        ours = {process.pid for process in self._running}
+        ours = {process.pid for process in self._running} | self.spared()
         kept = ours.union(*map(processes.descendants, ours))
         return [pid for pid in processes.descendants(os.getpid()) if pid not in kept and not _has_ended(pid)]
 
@@ -152,13 +154,6 @@ def _kill(process: asyncio.subprocess.Process) -> None:
     """Kill a child's session: what it started in the same session goes too, also if the child itself is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _environment() -> dict[str, str]:
-    """The editor's own, and where this package lies."""
-    package = str(Path(__file__).parents[2])
-    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != package]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, package])}
 
 
 def _how(code: int) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from fixinplace.lsp import actions, edits, hover, pages, proofs, resolving, wire
+from fixinplace.lsp import actions, edits, hover, pages, proofs, resolving, telling, wire
 from fixinplace.lsp.buffers import Buffer
 from fixinplace.lsp.children import ChildFailed
 from fixinplace.lsp.page import Look, Page
@@ -25,6 +24,7 @@ Json = dict[str, Any]
 
 _CUT = ("probe-failed", "timed-out", "over-memory")
 """Reasons of runs that came to no end: who asked for a proof gets no fix that is only safe by its text instead."""
+_CLOSED = "the document was closed while it was being proved: nothing was applied"
 _CHANGED = "the text changed while it was being proved: nothing was applied"
 
 
@@ -62,10 +62,12 @@ class Commands:
         try:
             progress = self._service.server.work_done_progress
             async with reported(progress, "fixinplace: proving", token, create=create) as told:
-                answer = await self._asked(page, request, told)
+                answer = await self._asked(page, buffer, request, told)
         except ChildFailed as error:
             return self._said(f"nothing was proved: {error}", warning=True)
-        if answer is None or page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page:
+        if self._service.desk.page(buffer.uri) is not page:
+            return self._said(_CLOSED, warning=True)
+        if answer is None or page.buffer is not buffer:
             return self._said(_CHANGED, warning=True)
         proven = wire.read(answer)
         page.proven = proofs.with_earlier(proven, page.proven)
@@ -88,37 +90,38 @@ class Commands:
             "allow_run": settings.allow_run,
         }
 
-    async def _asked(self, page: Page, request: Json, told: Reporter) -> Json | None:
+    async def _asked(self, page: Page, buffer: Buffer, request: Json, told: Reporter) -> Json | None:
         """The child's answer; None if the text has changed meanwhile, which ends the child."""
-        folder = self._service.root(page.buffer.path)
+        if self._has_passed(page, buffer):  # while the editor took its time to show progress
+            return None
+        folder = self._service.root(buffer.path)
         page.running = asking = asyncio.ensure_future(self._service.children.ask(request, folder, told))
-        buffer = page.buffer
         try:
             return await asking
         except asyncio.CancelledError:
-            changed = page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page
-            if asking.cancelled() and changed and not _is_cancelled():
+            if asking.cancelled() and self._has_passed(page, buffer) and not _is_cancelled():
                 return None
             raise
         finally:
             page.running = None
 
+    def _has_passed(self, page: Page, buffer: Buffer) -> bool:
+        return page.buffer is not buffer or self._service.desk.page(buffer.uri) is not page
+
     async def _delivered(self, page: Page, buffer: Buffer, proven: Proven) -> Json:
         """Apply what may be applied, and say what came of it."""
-        verdicts = Counter(ruling.verdict.value for ruling in proven.rulings.values())
         ruling = proven.ruling
         if proven.wanted is None:
-            said = ", ".join(f"{name} {count}" for name, count in sorted(verdicts.items())) or "there is nothing to fix"
+            said = telling.everything(buffer.part, proven)
         elif ruling is None:
             said = "nothing is known of it"
         else:
-            said = hover.evidence(ruling)
+            said = telling.ruling_line(ruling)
         if proven.wanted is not None and proven.wanted not in proven.written:
             return self._said(f"{said}; not applied", proven, warning=True)
         if proven.wanted is not None and not proven.alone():
-            lines = sorted({buffer.part.position(key[1])[0] for key in proven.written})
-            where = ", ".join(map(str, lines))
-            return self._said(f"{said}; proved only together with the fixes of lines {where}: apply those", proven)
+            lines = telling.where({buffer.part.position(key[1])[0] for key in proven.written})
+            return self._said(f"{said}; proved only together with the fixes of {lines}: apply those", proven)
         if not proven.edits:
             return self._said(said, proven)
         if any(proven.rulings[key].reason in _CUT for key in proven.written):
@@ -130,7 +133,7 @@ class Commands:
     async def _applied(self, page: Page, buffer: Buffer, proven: Proven) -> bool:
         """Have the client apply the edits to the very version that was proved."""
         client = self._service.client
-        if not client.apply or page.buffer is not buffer:
+        if not client.apply or self._has_passed(page, buffer):
             return False
         edit = edits.workspace_edit(buffer, proven.edits, versioned=client.versioned)
         proved = [r for r in proven.rulings.values() if r.verdict is Verdict.PROVED]

@@ -1,37 +1,52 @@
-"""Open documents, and the newest analysis of each: one worker, one analysis at a time, old ones dropped."""
+"""Open documents, and the newest analysis of each: made beside the server, and ended when the text has passed."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import os
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Protocol
 
 from fixinplace import files, pipeline
+from fixinplace.lsp.analysts import Analysts, Lost
 from fixinplace.lsp.buffers import Buffer, key_of
 from fixinplace.lsp.page import Look, Page
 from fixinplace.lsp.settings import Holding, Projects
-from fixinplace.model import Analysis
+from fixinplace.model import Analysis, Problem
 from fixinplace.source import Source
 
-Json = dict[str, Any]
-T = TypeVar("T")
+_LONG = 1.0
+"""Seconds after which the user is told that an analysis goes on."""
+_MOST = max(2, os.cpu_count() or 2)
+"""Analyses at a time: a long one leaves room for another document's."""
 
-_STACK = 256 << 20
-"""Bytes for the worker's stack, of which only what is used is ever taken: generated code nests deeply."""
+
+class Host(Protocol):
+    """Who has the desk."""
+
+    async def show(self, page: Page) -> None:
+        """A page has a new analysis."""
+
+    def looking(self, buffer: Buffer) -> contextlib.AbstractAsyncContextManager[object]:
+        """Entered while an analysis takes long."""
+
+    def renewed(self) -> None:
+        """A configuration file was found to differ."""
+
+    def log(self, message: str) -> None:
+        """A message for who looks for it."""
 
 
 @dataclass
 class Desk:
-    """All open documents. `show` is called, in the event loop, with every page that has a new analysis."""
+    """All open documents; the host hears of what becomes of them, in the event loop."""
 
     projects: Projects
-    show: Callable[[Page], Awaitable[None]]
-    log: Callable[[str], None]
+    analysts: Analysts
+    host: Host
     pages: dict[str, Page] = field(default_factory=dict)
-    _worker: ThreadPoolExecutor | None = None
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST))
     _generation: int = 0
 
     def page(self, uri: str) -> Page | None:
@@ -45,15 +60,17 @@ class Desk:
         if page is None:
             page = self.pages[key] = Page(buffer)
         page.buffer, page.gone = buffer, False
-        if page.running is not None:
-            page.running.cancel()
+        for task in (page.running, page.busy):
+            if task is not None:
+                task.cancel()
+        page.busy = None
         self.schedule(page, delay)
         return page
 
     def close(self, uri: str) -> Page | None:
         """A document was closed or is gone."""
         page = self.pages.pop(key_of(uri), None)
-        for task in (page.waiting, page.running) if page is not None else ():
+        for task in (page.waiting, page.running, page.busy) if page is not None else ():
             if task is not None:
                 task.cancel()
         return page
@@ -77,7 +94,7 @@ class Desk:
         await self._look(page)
         if page.fresh is not None and page.shown is not page.fresh and self.page(page.buffer.uri) is page:
             page.shown = page.fresh
-            await self.show(page)
+            await self.host.show(page)
 
     async def current(self, uri: str, delay: float = 0) -> Page | None:
         """The page of a document once the text that it has then is analysed; None if it is not open, or closed.
@@ -98,29 +115,52 @@ class Desk:
         if page.fresh is not None:
             return
         order = (page.buffer, self._generation)
-        if page.busy is None or page.order != order:
+        if page.busy is None or page.busy.done() or page.order != order:
+            if page.busy is not None:
+                page.busy.cancel()
             page.order = order
             page.busy = asyncio.ensure_future(self._analysis(page, self._generation))
-        await asyncio.shield(page.busy)
+        busy = page.busy
+        await asyncio.wait({busy})  # not the task itself: what ends it does not end who waits
+        if not busy.cancelled():
+            busy.result()
 
     async def _analysis(self, page: Page, generation: int) -> None:
-        buffer, holding = page.buffer, self.projects.holding(page.buffer.path)
+        """One analysis, which another text ends (see `put`); one that is over while the desk turned is dropped."""
+        buffer = page.buffer
+        if self.projects.refreshed(buffer.path):
+            self.host.renewed()
+            generation = self._generation
+            page.order = (buffer, generation)
+        holding = self.projects.holding(buffer.path)
         refused = self._refusal(page, holding)
-
-        def wanted() -> bool:
-            return page.buffer is buffer and self._generation == generation
-
-        loop = asyncio.get_running_loop()
-        old = page.old
-        look = await loop.run_in_executor(self._pool(), lambda: _analysed(buffer, holding, refused, wanted, old))
-        if look is not None and wanted():
+        look = await self._seen(buffer, holding, refused=refused, old=page.old)
+        if page.buffer is buffer and self._generation == generation:
             page.look = look
             if look.parsed:
                 page.good = look
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Do something in the worker's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool(), work)
+    async def _seen(self, buffer: Buffer, holding: Holding, *, refused: bool, old: Look | None) -> Look:
+        """What a buffer holds; an old analysis if nothing that it rests on differs."""
+        source = await asyncio.to_thread(source_of, buffer)
+        if old is not None and (old.source, old.holding, old.refused) == (source, holding, refused):
+            return replace(old, buffer=buffer)
+        if refused:
+            return Look(buffer, holding, source, Analysis(source.path), refused)
+        async with self._slots:
+            return Look(buffer, holding, source, await self._analysed(buffer, source, holding))
+
+    async def _analysed(self, buffer: Buffer, source: Source, holding: Holding) -> Analysis:
+        task = asyncio.ensure_future(self.analysts.ask(pipeline.analyse, source, holding.enabled))
+        try:
+            if not (await asyncio.wait({task}, timeout=_LONG))[0]:
+                async with self.host.looking(buffer):
+                    await asyncio.wait({task})
+            return task.result()
+        except Lost as error:
+            return Analysis(source.path, problems=(Problem("FIP904", source.path, f"{error}"),))
+        finally:
+            task.cancel()
 
     def _refusal(self, page: Page, holding: Holding) -> bool:
         """True if a document is not looked at: not Python, switched off, excluded, or too long, which is said once."""
@@ -138,32 +178,11 @@ class Desk:
         if not page.silenced:
             page.silenced = True
             limit = holding.settings.max_size
-            self.log(f"{buffer.uri} is not looked at: {length} characters, and `maxSize` allows {limit}")
+            self.host.log(f"{buffer.uri} is not looked at: {length} characters, and `maxSize` allows {limit}")
         return True
-
-    def _pool(self) -> ThreadPoolExecutor:
-        if self._worker is None:
-            before = threading.stack_size(_STACK)
-            self._worker = ThreadPoolExecutor(1, "analysis")
-            self._worker.submit(lambda: None).result()  # the thread starts here, with the stack that it needs
-            threading.stack_size(before)
-        return self._worker
 
 
 def source_of(buffer: Buffer) -> Source:
     """The source that the pipeline sees; a document without a file has no name that anything could import."""
     path = buffer.path
     return files.of_text(str(path) if path is not None else "-", buffer.part.text, path is not None)
-
-
-def _analysed(
-    buffer: Buffer, holding: Holding, refused: bool, wanted: Callable[[], bool], old: Look | None
-) -> Look | None:
-    """In the worker: the analysis, or None if nobody wants it any more; an old one if nothing it rests on differs."""
-    if not wanted():
-        return None
-    source = source_of(buffer)
-    if old is not None and (old.source, old.holding, old.refused) == (source, holding, refused):
-        return replace(old, buffer=buffer)
-    analysis = Analysis(source.path) if refused else pipeline.analyse(source, holding.enabled)
-    return Look(buffer, holding, source, analysis, refused)

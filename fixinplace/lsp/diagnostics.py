@@ -56,7 +56,7 @@ def diagnostics(page: Page, pages: Pages) -> list[types.Diagnostic]:
     told = _traced(page)
     found = [diagnostic(page.buffer, one, pages, told) for one in shown(page)]
     if look.parsed:
-        found += [_hint(page.buffer, problem) for problem in look.analysis.problems if problem.rule == "FIP903"]
+        found += [hint(page.buffer, problem) for problem in look.analysis.problems if problem.rule == "FIP903"]
         found += [_culprit(page.buffer, culprit, pages) for culprit in told]
     return found
 
@@ -95,7 +95,7 @@ def _severity(finding: Finding) -> types.DiagnosticSeverity:
     return types.DiagnosticSeverity.Warning
 
 
-def _hint(buffer: Buffer, problem: Problem) -> types.Diagnostic:
+def hint(buffer: Buffer, problem: Problem) -> types.Diagnostic:
     """An ignore comment that suppresses nothing, from its mark to the end of its line."""
     start = buffer.part.starts[problem.line - 1]
     end = start + len(buffer.row(problem.line).rstrip())

@@ -7,25 +7,43 @@ from collections.abc import Iterator
 from lsprotocol import types
 
 from fixinplace import names
-from fixinplace.lsp import proofs
+from fixinplace.lsp import proofs, telling
 from fixinplace.lsp.client import Client
 from fixinplace.lsp.diagnostics import Shown, shown
 from fixinplace.lsp.page import Page
-from fixinplace.model import Fix, Ruling, Span, Verdict
+from fixinplace.lsp.proofs import Seal
+from fixinplace.model import Fix, Ruling, Span
 from fixinplace.report import rules, text
 
 EVIDENCE = "fixinplace.evidence"
 
 
 def hover(page: Page, place: types.Position, client: Client) -> types.Hover | None:
-    """The findings at a position, or nothing."""
+    """The findings at a position, or what is proved of its line, or nothing."""
     offset = page.buffer.offset(place)
     here = [one for one in shown(page) if one.span.start <= offset <= one.span.end]
-    if not here:
-        return None
-    said = "\n\n".join(line for one in here for line in _lines(one, client.markdown))
+    if here:
+        said = [line for one in here for line in _lines(one, client.markdown)]
+        return _hover(said, page.buffer.range_of(here[0].span), client)
+    line = page.buffer.part.position(offset)[0]
+    seals = [seal for seal in proofs.seals(page.buffer.part.text, page.proven) if _line(page, seal) == line]
+    said = list(dict.fromkeys(text for seal in seals for text in _proof(seal.ruling)))
+    return _hover(said, page.buffer.line_range(line), client) if said else None
+
+
+def _hover(said: list[str], where: types.Range, client: Client) -> types.Hover:
     kind = types.MarkupKind.Markdown if client.markdown else types.MarkupKind.PlainText
-    return types.Hover(types.MarkupContent(kind, said), page.buffer.range_of(here[0].span))
+    return types.Hover(types.MarkupContent(kind, "\n\n".join(said)), where)
+
+
+def _line(page: Page, seal: Seal) -> int:
+    return page.buffer.part.position(seal.offset)[0]
+
+
+def _proof(ruling: Ruling) -> Iterator[str]:
+    """What a line that was fixed rests on."""
+    yield telling.ruling_line(ruling)
+    yield from dict.fromkeys(note for evidence in ruling.evidence for note in evidence.notes)
 
 
 def _lines(one: Shown, markdown: bool) -> Iterator[str]:
@@ -51,15 +69,6 @@ def lenses(page: Page) -> list[types.CodeLens]:
     for seal in proofs.seals(page.buffer.part.text, page.proven):
         checks = sum(len(evidence.checks) for evidence in seal.ruling.evidence)
         title = f"proved · {checks} check{'s' * (checks != 1)}"
-        command = types.Command(title, EVIDENCE, arguments=[evidence(seal.ruling)])
+        command = types.Command(title, EVIDENCE, arguments=[telling.ruling_line(seal.ruling)])
         found.append(types.CodeLens(page.buffer.range_of(Span(seal.offset, seal.offset)), command))
     return found
-
-
-def evidence(ruling: Ruling) -> str:
-    """A verdict with what it rests on, in one line."""
-    if ruling.verdict is Verdict.SAFE and not ruling.reason:
-        return "safe: exact by construction; there was nothing to run (no-probe)"
-    reason = f" {ruling.reason}: {ruling.sentence}" if ruling.reason else ""
-    ran = f": {text.evidence_line(ruling.evidence)}" if ruling.evidence and not reason else ""
-    return f"{ruling.verdict.value}{reason}{ran}"

@@ -55,8 +55,8 @@ class Page:
     gone: bool = False
 
     def frozen(self) -> Page:
-        """The page as it is now, for a thread that looks at it while the text changes."""
-        return replace(self)
+        """The page as it is now, for a process that looks at it while the text changes."""
+        return replace(self, running=None, waiting=None, busy=None)
 
     @property
     def fresh(self) -> Look | None:

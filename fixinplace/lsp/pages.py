@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from fixinplace.report import rules
 
 @dataclass(slots=True)
 class Pages:
-    """Writes each page once, into a folder that `close` removes."""
+    """Writes each page once, into a folder that `close` removes.
 
-    _folder: tempfile.TemporaryDirectory[str] | None = None
+    folder: its name, which nobody else has; the folder is there once a page is. See Note [Who cleans up].
+    """
+
+    folder: Path
     _known: dict[str, Path] = field(default_factory=dict)
 
     def uri(self, rule: Rule) -> str:
@@ -25,18 +28,15 @@ class Pages:
     def path(self, rule: Rule) -> Path:
         """The file with a rule's page."""
         if rule.code not in self._known:
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="fixinplace-rules-", ignore_cleanup_errors=True)
-            file = Path(self._folder.name) / f"{rule.code}-{rule.name}.md"
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            file = self.folder / f"{rule.code}-{rule.name}.md"
             file.write_text(text(rule), encoding="utf-8")
             self._known[rule.code] = file
         return self._known[rule.code]
 
     def close(self) -> None:
         """Remove what was written."""
-        if self._folder is not None:
-            self._folder.cleanup()
-        self._folder = None
+        shutil.rmtree(self.folder, ignore_errors=True)
         self._known.clear()
 
 

@@ -28,7 +28,7 @@ class Reporter:
 
 @contextlib.asynccontextmanager
 async def reported(
-    progress: Progress, title: str, own: types.ProgressToken | None, *, create: bool
+    progress: Progress, title: str, own: types.ProgressToken | None, *, create: bool, cancellable: bool = True
 ) -> AsyncIterator[Reporter]:
     """Progress under the token of the request, or under a new one if the client takes those.
 
@@ -43,7 +43,7 @@ async def reported(
     if own is None and not create:
         yield Reporter(None, token)
         return
-    progress.begin(token, types.WorkDoneProgressBegin(title=title, cancellable=True))
+    progress.begin(token, types.WorkDoneProgressBegin(title=title, cancellable=cancellable))
     here = asyncio.current_task()
     progress.tokens[token].add_done_callback(lambda future: here.cancel() if here and future.cancelled() else None)
     message = "done"

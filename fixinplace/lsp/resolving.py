@@ -52,6 +52,7 @@ _NOTHING = {
     "fix": "the fix was refuted meanwhile, or Python's compiler does not take what it gives",
     "joint": "the proof no longer holds for this text",
     "all": "nothing is safe or proved any more",
+    "unignore": "the comment is no longer there, or is used",
     "ignore": "no comment can stand on this line: it ends inside of a string or with a backslash, or has one already",
 }
 
@@ -62,12 +63,15 @@ def _edits(data: Json, page: Page, look: Look) -> tuple[Edit, ...]:
     if data["do"] == "joint":
         proven = page.proven
         return proven.edits if proven is not None and proven.before == look.source.part.text else ()
+    if data["do"] == "unignore":
+        made = ignoring.removal(look.source.part, look.analysis, look.holding.enabled, (data["line"], data["column"]))
+        return (made,) if made is not None else ()
     place = data["rule"], data["start"], data["end"]
     for finding in proofs.ruled(look.analysis, look.source.part.text, page.proven).findings:
         if (finding.rule, finding.site.span.start, finding.site.span.end) == place:
             if data["do"] == "ignore":
-                made = ignoring.edit(look.source.part, finding)
-                return (made,) if made is not None else ()
+                comment = ignoring.edit(look.source.part, finding)
+                return (comment,) if comment is not None else ()
             if isinstance(finding.outcome, Fix):
                 return _compiling(look, finding.outcome)
     return ()

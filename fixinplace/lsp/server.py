@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +17,7 @@ from pygls.lsp.server import LanguageServer
 
 from fixinplace import __version__
 from fixinplace.lsp import actions, client, diagnostics, hover
+from fixinplace.lsp.analysts import Analysts
 from fixinplace.lsp.buffers import Buffer, path_of
 from fixinplace.lsp.children import Children
 from fixinplace.lsp.client import Client
@@ -21,11 +26,16 @@ from fixinplace.lsp.desk import Desk
 from fixinplace.lsp.page import Page
 from fixinplace.lsp.pages import Pages
 from fixinplace.lsp.positions import Encoding
-from fixinplace.lsp.protocol import Protocol
+from fixinplace.lsp.progress import reported
+from fixinplace.lsp.protocol import Protocol, task
 from fixinplace.lsp.resolving import NoEdit, resolved
 from fixinplace.lsp.settings import SECTION, Projects
+from fixinplace.lsp.surroundings import is_running
 from fixinplace.lsp.workspace import Workspace
 from fixinplace.source import Text
+
+_LIFE = 3.0
+"""Seconds between looks at whether the editor still runs."""
 
 
 class ContentModified(JsonRpcException):
@@ -46,18 +56,20 @@ class RequestFailed(JsonRpcException):
 class Service:
     """One server for one client."""
 
+    analysts: Analysts
     server: LanguageServer = field(
         default_factory=lambda: LanguageServer("fixinplace", __version__, protocol_cls=Protocol)
     )
     client: Client = field(default_factory=Client)
     encoding: Encoding = Encoding.UTF16
     projects: Projects = field(default_factory=Projects)
-    pages: Pages = field(default_factory=Pages)
-    children: Children = field(default_factory=Children)
     was_shut_down: bool = False
+    _tasks: set[asyncio.Future[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.projects, self.show, self.log)
+        self.pages = Pages(self.analysts.folder)
+        self.children = Children(lambda: self.analysts.pids)
+        self.desk = Desk(self.projects, self.analysts, self)
         self.commands = Commands(self)
         self.workspace = Workspace(self)
         handlers: dict[str, Callable[..., object]] = {
@@ -98,17 +110,27 @@ class Service:
         uris = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
         self.projects.folders = tuple(path for uri in uris if (path := path_of(uri)) is not None)
         self.projects.take(params.initialization_options)
+        if params.process_id is not None and is_running(params.process_id):
+            task(self._outlive(params.process_id), self._tasks)
         if self.client.pull:
             options = types.DiagnosticOptions(False, False, SECTION)
             self.server.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, options)(partial(self.pull))
+
+    async def _outlive(self, pid: int) -> None:
+        """End soon after the editor, should something else hold its end of the pipe open."""
+        while is_running(pid):
+            await asyncio.sleep(_LIFE)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     async def shutdown(self, _: None) -> None:
         """End every child before saying that all is done."""
         self.was_shut_down = True
         await self.children.close()
+        self.analysts.close()
 
     def end(self) -> None:
         """Whatever the client did: leave nothing behind. Children end by themselves: see Note [Whoever goes first]."""
+        self.analysts.close()
         self.pages.close()
 
     # --- documents
@@ -149,6 +171,15 @@ class Service:
         if not self.client.pull and page.buffer.is_python:
             self.publish(page.buffer.uri, page.buffer.version, diagnostics.diagnostics(page, self.pages))
 
+    @contextlib.asynccontextmanager
+    async def looking(self, buffer: Buffer) -> AsyncIterator[None]:
+        """Let the user know that a document is still being looked at."""
+        what = f"{buffer.name}, {len(buffer.part.starts):,} lines"
+        self.log(f"still looking at {what}")
+        title, create = f"fixinplace: looking at {what}", self.client.progress
+        async with reported(self.server.work_done_progress, title, None, create=create, cancellable=False):
+            yield
+
     async def reshow(self, page: Page) -> None:
         """The same after something else than the text has changed."""
         await self.desk.current(page.buffer.uri)
@@ -157,6 +188,13 @@ class Service:
         self.refresh()
         if self.client.lens_refresh:
             self.server.workspace_code_lens_refresh(None)
+
+    def renewed(self) -> None:
+        """Settings or configuration differ: look at everything again, and say what is wrong with them."""
+        self.projects.forget()
+        self.desk.again()
+        self.complain()
+        self.refresh()
 
     def refresh(self) -> None:
         """Let a client that pulls diagnostics know that there are others; what it answers does not matter."""
@@ -182,9 +220,17 @@ class Service:
         page = await self.desk.current(params.text_document.uri)
         if page is None or not (page.buffer.is_python or params.range.start != params.range.end):
             return None
-        offer = actions.Offer(page.frozen(), params.range, params.context.only or (), self.client, self.pages)
-        found = await self.desk.run(lambda: actions.actions(offer))
-        return found if page.buffer is offer.buffer else None
+        offer = actions.Offer(page.frozen(), params.range, params.context.only or (), self.pages)
+        found = [await self._complete(action, offer.page) for action in actions.actions(offer)]
+        return [action for action in found if action is not None] if page.buffer is offer.buffer else None
+
+    async def _complete(self, action: types.CodeAction, page: Page) -> types.CodeAction | None:
+        """The action with its edit for a client that cannot ask for it later; None if there is nothing to offer."""
+        if self.client.lazy or action.command is not None:
+            return action
+        with contextlib.suppress(NoEdit):
+            return await self.analysts.ask(resolved, action, page, self.client)
+        return None
 
     async def resolve(self, action: types.CodeAction) -> types.CodeAction:
         """The edit of an action, if the text is still the one that it was offered for."""
@@ -196,7 +242,7 @@ class Service:
             if page is None:
                 raise NoEdit("the document is not open", stale=True)
             frozen = page.frozen()
-            found = await self.desk.run(lambda: resolved(action, frozen, self.client))
+            found = await self.analysts.ask(resolved, action, frozen, self.client)
             if page.buffer is not frozen.buffer:
                 raise NoEdit("the text has changed meanwhile: ask again", stale=True)
         except NoEdit as error:
@@ -216,9 +262,10 @@ class Service:
     # --- what is told
 
     def complain(self) -> None:
-        """Tell what is wrong with settings and configuration, each once."""
-        while self.projects.problems:
-            self.tell(f"fixinplace: {self.projects.problems.pop(0)}", warning=True)
+        """Tell what is wrong with settings and configuration, all of it together, and each once."""
+        if self.projects.problems:
+            self.tell(f"fixinplace: {'; '.join(self.projects.problems)}", warning=True)
+            self.projects.problems.clear()
 
     def tell(self, message: str, *, warning: bool = False) -> None:
         """A message that the user sees."""

@@ -31,7 +31,7 @@ class Settings:
 
 
 def parse(data: object) -> Settings:
-    """Settings from what a client sends, bare or below `fixinplace`; raises BadConfig with one line."""
+    """Settings from what a client sends, bare or below `fixinplace`; raises BadConfig with all that is wrong."""
     if data is None:
         return Settings()
     if isinstance(data, Mapping) and isinstance(data.get(SECTION), Mapping):
@@ -40,17 +40,22 @@ def parse(data: object) -> Settings:
         return parse(data["settings"])
     if not isinstance(data, Mapping):
         raise BadConfig("the settings must be an object")
-    known = {_camel(each.name): each.name for each in fields(Settings)}
+    known = {_camel(each.name): each for each in fields(Settings)}
     values: dict[str, object] = {}
+    wrong: list[str] = []
     for key, value in data.items():
-        if key == SECTION and value is None:
-            continue
         if key not in known:
-            raise BadConfig(f"there is no setting `{key}`{config.did_you_mean(str(key), list(known))}")
-        if value is not None:
-            values[known[key]] = _checked(key, value, getattr(Settings(), known[key]))
+            if key != SECTION or value is not None:
+                wrong.append(f"there is no setting `{key}`{config.did_you_mean(str(key), list(known))}")
+        elif value is not None:
+            try:
+                values[known[key].name] = _checked(key, value, known[key].default)
+            except BadConfig as error:
+                wrong.append(str(error))
     found = Settings(**values)  # type: ignore[arg-type]
-    config.selected(found.select, found.ignore)
+    wrong += config.wrong_words((*found.select, *found.ignore))
+    if wrong:
+        raise BadConfig("; ".join(wrong))
     return found
 
 
@@ -85,6 +90,18 @@ class Holding:
     folder: Path
 
 
+Stamp = tuple[int, int, int] | None
+
+
+def _stamp(file: Path) -> Stamp:
+    """What differs once a file has been written; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 @dataclass(slots=True)
 class Projects:
     """Settings by workspace folder, and the configuration files below; told when either may have changed.
@@ -97,6 +114,7 @@ class Projects:
     scoped: dict[Path, Settings] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     _nearest: dict[str, Nearest] = field(default_factory=dict)
+    _stamps: dict[Path, Stamp] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
 
     def take(self, data: object, folder: Path | None = None) -> None:
@@ -115,7 +133,25 @@ class Projects:
     def forget(self) -> None:
         """Read configuration files again when next asked."""
         self._nearest.clear()
+        self._stamps.clear()
         self._said.clear()
+
+    def refreshed(self, path: Path | None) -> bool:
+        """True if a configuration file that may hold for a file is not what it was when this was last asked.
+
+        Not every editor watches files, and none tells of them at once.
+        """
+        folder = self.folder(path)
+        settings = self.scoped.get(folder, self.settings)
+        home = (path.parent if path is not None else folder).resolve()
+        files = (
+            [folder / settings.config] if settings.config else [at / "pyproject.toml" for at in (home, *home.parents)]
+        )
+        differs = False
+        for file in files:
+            stamp = _stamp(file)
+            differs |= self._stamps.setdefault(file, stamp) != stamp
+        return differs
 
     def holding(self, path: Path | None) -> Holding:
         """What holds for a file; of a configuration that is wrong, the problem is noted and the defaults hold."""

@@ -34,6 +34,8 @@ class Tracing:
         if not script and not asked.get("module"):
             return self._told("name a script, or give a traceback that says which one ran", warning=True)
         path, folder = self._located(str(script or ""), asked)
+        if script and not path.is_file():
+            return self._told(f"there is no file {path}", warning=True)
         dirty = [p.buffer.path for p in self._service.desk.pages.values() if _is_dirty(p.buffer)]
         if dirty:
             names = ", ".join(sorted(each.name for each in dirty if each is not None))

@@ -17,6 +17,8 @@ from fixinplace.lsp.settings import SECTION
 if TYPE_CHECKING:
     from fixinplace.lsp.server import Service
 
+_EVERY = 1.0
+"""Seconds between looks at configuration files."""
 _SETTLE = 0.3
 """Seconds after files changed on the disk: a branch switch tells of many, one after the other."""
 
@@ -35,6 +37,8 @@ class Workspace:
             globs = [types.FileSystemWatcher(glob) for glob in ("**/pyproject.toml", "**/*.py")]
             options = types.DidChangeWatchedFilesRegistrationOptions(globs)
             wanted.append(types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
+        else:
+            task(self._watch(), self._tasks)
         if self._service.client.reconfigure:
             section = types.DidChangeConfigurationRegistrationOptions(SECTION)
             wanted.append(types.Registration("settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
@@ -43,6 +47,14 @@ class Workspace:
         if self._service.client.configuration:
             task(self._configure(), self._tasks)
         self._service.complain()
+
+    async def _watch(self) -> None:
+        """Look at the configuration files of open documents, for an editor that does not."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            paths = {page.buffer.path for page in self._service.desk.pages.values()}
+            if [path for path in paths if self._service.projects.refreshed(path)]:
+                self._service.renewed()
 
     async def _register(self, wanted: Sequence[types.Registration]) -> None:
         try:
@@ -54,7 +66,7 @@ class Workspace:
         """Settings have changed; some clients send them, others are asked."""
         if params.settings:
             self._service.projects.take(params.settings)
-            self._again()
+            self._service.renewed()
         elif self._service.client.configuration:
             task(self._configure(), self._tasks)
 
@@ -72,7 +84,7 @@ class Workspace:
         for folder, answer in given:
             self._service.projects.take(answer, folder)
         if given:
-            self._again()
+            self._service.renewed()
 
     def did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         """Folders came or went."""
@@ -80,7 +92,7 @@ class Workspace:
         came = [path for folder in params.event.added if (path := path_of(folder.uri)) is not None]
         kept = [folder for folder in self._service.projects.folders if folder not in gone]
         self._service.projects.folders = tuple(dict.fromkeys([*kept, *came]))
-        self._again()
+        self._service.renewed()
 
     def did_change_files(self, params: types.DidChangeWatchedFilesParams) -> None:
         """Files changed on the disk, or somebody removed them."""
@@ -109,16 +121,10 @@ class Workspace:
                 page.gone = True
                 if not self._service.client.pull:
                     self._service.publish(page.buffer.uri, None, [])
-        if gone:
-            self._service.refresh()
 
     def files_changed(self) -> None:
         """Files on the disk are not what they were: what was read of them counts no more."""
         files.forget()
         self._service.projects.forget()
         self._service.desk.again(_SETTLE)
-
-    def _again(self) -> None:
-        self._service.desk.again()
-        self._service.complain()
         self._service.refresh()

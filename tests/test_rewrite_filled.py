@@ -64,10 +64,10 @@ STORE = "    out[i] = x[i] * w\n"
                      id="behind-a-comment"),
         pytest.param("out = torch.zeros(len(x), 4)\nfor i in range(len(x)):\n    for k in range(3):\n"
                      "        if k > i:\n"
-                     "            break\n    out[i] = x[i] * w * k\nreturn out + x.sum()", "out_rows.append(x[i] * w * k)",
-                     id="a-loop-inside-ends-early"),
-        pytest.param(MAKE + "more = torch.ones(len(x), 4)\n" + LOOP + STORE + "    more[i] = w * i\n    flag = more[0]\n"
-                     "return out * more", "more[i] = w * i", id="one-of-two"),
+                     "            break\n    out[i] = x[i] * w * k\nreturn out + x.sum()",
+                     "out_rows.append(x[i] * w * k)", id="a-loop-inside-ends-early"),
+        pytest.param(MAKE + "more = torch.ones(len(x), 4)\n" + LOOP + STORE + "    more[i] = w * i\n"
+                     "    flag = more[0]\nreturn out * more", "more[i] = w * i", id="one-of-two"),
         pytest.param(MAKE + "more = torch.ones(4, len(x))\n" + LOOP + STORE + "    more[:, i] = w * i\n"
                      "return out * more.t()", "more = torch.stack(more_rows, dim=1)", id="two-at-once"),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.scopes import ambiguous, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join
-from fixinplace.walking import walk
+from fixinplace.walking import remembered, walk
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
 _OPTIMIZERS = {"optim", "optimizer", "optimizers"}
@@ -248,10 +249,10 @@ def _nested_functions(tree: ast.Module) -> frozenset[str]:
     outer = {id(f) for f in tree.body}
     every = [n for n in walk(tree) if isinstance(n, Function)]
     inner = [f for f in every if id(f) not in methods | outer and not f.decorator_list]
-    names = [f.name for f in every] + [n.name for n in walk(tree) if isinstance(n, ast.ClassDef)]
-    names += [n.id for n in walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
-    names += [n.arg for n in walk(tree) if isinstance(n, ast.arg)] + [name for name, _ in all_imports(tree)]
-    return frozenset(f.name for f in inner if names.count(f.name) == 1)
+    names = Counter([f.name for f in every] + [n.name for n in walk(tree) if isinstance(n, ast.ClassDef)])
+    names.update(n.id for n in walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
+    names.update([n.arg for n in walk(tree) if isinstance(n, ast.arg)] + [name for name, _ in all_imports(tree)])
+    return frozenset(f.name for f in inner if names[f.name] == 1)
 
 
 def _called_plainly(tree: ast.Module) -> set[str]:
@@ -302,11 +303,12 @@ def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:
         yield ".".join(filter(None, (imports.get(head, head), rest)))
 
 
-def all_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+@remembered
+def all_imports(tree: ast.Module) -> tuple[tuple[str, str], ...]:
     """Pairs (name bound, dotted path) of all import statements of a file, those in functions included."""
-    for node in walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield from imported(node)
+    return tuple(
+        pair for node in walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for pair in imported(node)
+    )
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
-from fixinplace.detect.order import keeps_nothing, parents
+from fixinplace.detect.order import keeps_nothing
 from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.reads import is_new
 from fixinplace.rewrite.setting import joint
 from fixinplace.source import Text
-from fixinplace.walking import children, walk
+from fixinplace.walking import above, children, walk
 
 KEEPING_NOTHING = frozenset(
     "Tensor.__setitem__ Tensor.__iadd__ Tensor.__isub__ Tensor.__imul__ Tensor.__itruediv__ Tensor.add_ Tensor.sub_"
@@ -110,7 +110,7 @@ class _Slots:
 
     def plan(self) -> Iterator[Slots]:
         """The edits, unless something hinders."""
-        self.above = parents(self.scope)
+        self.above = above(self.scope)
         self.left: set[Span] = set()
         made = self._made()
         if made is None:

@@ -16,6 +16,7 @@ _PLACELESS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop
 _NO_NODES = frozenset("ctx op ops id attr arg level module is_async simple kind conversion type_comment".split())
 """Fields that hold texts, numbers and what has no place."""
 _LEAVES = frozenset((ast.Name, ast.Constant, ast.alias, ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal))
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
 _BELOW = "_fixinplace_below"
 _WALKED = "_fixinplace_walked"
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -37,10 +38,11 @@ def children(node: ast.AST) -> tuple[ast.AST, ...]:
     return known
 
 
-@functools.cache
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
     """The fields of a type of nodes that may hold nodes with a place."""
-    return tuple(name for name in kind._fields if name not in _NO_NODES) if kind is not ast.Constant else ()
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(name for name in kind._fields if name not in _NO_NODES)
+    return _FIELDS[kind]
 
 
 def walk(node: ast.AST) -> tuple[ast.AST, ...]:

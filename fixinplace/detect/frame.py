@@ -130,6 +130,8 @@ class Program:
     """Parameters that a function returns, or could, with the edits that make it do so."""
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
+    starting: dict[int, Observation] = field(default_factory=dict)
+    """The first observation at each offset."""
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     placed: dict[int, set[bool]] = field(default_factory=lambda: defaultdict(set))
     """Whether what stands before an in-place part of a Sequential makes its argument; see Note [Inner modules]."""
@@ -185,15 +187,22 @@ class Program:
             info.known, info.attrs = info.attrs, {}
         kept = {key: seen for key, seen in self.observed.items() if "module" in seen.facts}
         self.observed.clear()
+        self.starting.clear()
         for key, seen in kept.items():  # a module may be called above the line that makes it
             facts = {"module": True, "torch": seen.facts.get("torch")}
-            self.observed[key] = Observation(
-                seen.node, seen.root, seen.rule, seen.op, seen.target, seen.function, facts=facts
+            self.observe(
+                key, Observation(seen.node, seen.root, seen.rule, seen.op, seen.target, seen.function, facts=facts)
             )
         self.flag_uses.clear()
         self.placed_before = dict(self.placed)
         self.placed.clear()
         return True
+
+    def observe(self, key: tuple[int, int, str], seen: Observation) -> Observation:
+        """Keep what the visits to a site see."""
+        self.observed[key] = seen
+        self.starting.setdefault(key[0], seen)
+        return seen
 
     def outer(self, flags: frozenset[int]) -> frozenset[int]:
         """The flags of a Sequential's parts that may write what that is called with; see Note [Inner modules]."""

@@ -76,9 +76,16 @@ class Index:
     closed: frozenset[str] = frozenset()
     passed_on: frozenset[str] = frozenset()
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
+    _lineages: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict)
+    _modules: dict[str, bool] = field(default_factory=dict)
 
-    def lineage(self, name: str) -> Iterator[ClassInfo]:
+    def lineage(self, name: str) -> tuple[ClassInfo, ...]:
         """The class and its bases that stand in this file, in method resolution order, roughly."""
+        if name not in self._lineages:
+            self._lineages[name] = tuple(self._above(name))
+        return self._lineages[name]
+
+    def _above(self, name: str) -> Iterator[ClassInfo]:
         seen: set[str] = set()
         todo = [name]
         while todo:
@@ -97,6 +104,11 @@ class Index:
 
     def is_module(self, name: str) -> bool:
         """True if the class derives from `nn.Module` as far as can be seen."""
+        if name not in self._modules:
+            self._modules[name] = self._derives_from_module(name)
+        return self._modules[name]
+
+    def _derives_from_module(self, name: str) -> bool:
         return any(
             base.rsplit(".", 1)[-1] in _MODULE_BASES or (base.startswith("torch.nn.") and base != "torch.nn.Parameter")
             for base in self.bases(name)
@@ -152,10 +164,13 @@ class Index:
 
     def heirs(self, name: str) -> list[ClassInfo]:
         """The classes of this file that derive from the class, without itself."""
-        if name not in self._heirs:
-            others = (info for info in self.classes.values() if info.name != name)
-            self._heirs[name] = [i for i in others if any(base.name == name for base in self.lineage(i.name))]
-        return self._heirs[name]
+        if not self._heirs:
+            self._heirs = {each: [] for each in self.classes}
+            for info in self.classes.values():
+                for base in self.lineage(info.name):
+                    if base is not info:
+                        self._heirs[base.name].append(info)
+        return self._heirs.get(name, [])
 
     def methods(self, name: str, method: str) -> list[tuple[ClassInfo, Function]]:
         """Every definition that a call on an instance of the class may reach: a subclass may have its own."""

@@ -17,7 +17,7 @@ from fixinplace.rewrite.conditions import doubts, is_safe, refused
 from fixinplace.rewrite.forms import clone_reads, index_rows
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.kin import scattered
-from fixinplace.rewrite.reads import parse
+from fixinplace.rewrite.reads import parse_file
 from fixinplace.rewrite.rows import Rows, rows
 from fixinplace.rewrite.runs import deferred, shared
 from fixinplace.rewrite.setting import Setting, settings
@@ -43,7 +43,7 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
             opened.append((group, left))
         outcomes |= {one: _finding(part, one, why) for one, why in no.items()}
     if opened:
-        outcomes |= _rewritten(part, settings(part, parse(part.text), _spans(found)), opened)
+        outcomes |= _rewritten(part, settings(part, parse_file(part.text), _spans(found)), opened)
     for number, each in enumerate(looped, len(found)):
         outcomes |= _stored(part, number, each)
     for number, row in enumerate(_rows(part, found), len(found) + len(looped)):
@@ -54,7 +54,7 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
 
 def _looped(part: Text, found: Sequence[Found]) -> list[Slots]:
     """Stores in loops that can stay, see Note [Clones of what is read]."""
-    return list(slots(part, parse(part.text), found)) if any(one.facts.in_loop for one in found) else []
+    return list(slots(part, parse_file(part.text), found)) if any(one.facts.in_loop for one in found) else []
 
 
 def _stored(part: Text, number: int, each: Slots) -> dict[Found, Finding]:
@@ -88,7 +88,7 @@ def _looping(
 def _rows(part: Text, found: Sequence[Found]) -> list[Rows]:
     """Loops over rows that can go by index, see Note [Rows by index]."""
     wanted = any(hazard.refusal == "loop-variable" for one in found for hazard in one.facts.hazards)
-    return list(rows(part, parse(part.text), found)) if wanted else []
+    return list(rows(part, parse_file(part.text), found)) if wanted else []
 
 
 def _spans(found: Sequence[Found]) -> Iterator[Span]:

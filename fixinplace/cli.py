@@ -58,6 +58,7 @@ Inputs = Annotated[
     bool, typer.Option("--inputs/--no-inputs", help="Make inputs for classes and functions that nothing else runs.")
 ]
 ShowProbe = Annotated[bool, typer.Option("--show-probe", help="Print the probes with made inputs, ready to run.")]
+Jobs = Annotated[int, typer.Option(min=0, help="Processes that work on files; 0: one for each processor.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Look for inputs anew, and keep nothing.")]
 
 
@@ -76,12 +77,13 @@ def check(
     statistics: Statistics = False,
     output_format: OutputFormat = Format.TEXT,
     exit_zero: ExitZero = False,
+    jobs: Jobs = 0,
     config: Config = None,
     stdin_filename: StdinFilename = None,
 ) -> None:
     """Report in-place writes on tracked tensors; runs nothing, changes nothing."""
     selection = _selection(paths, select, ignore, config, stdin_filename)
-    _exit_with(lambda console: run_check(selection, Reporting(output_format, statistics, exit_zero), console))
+    _exit_with(lambda console: run_check(selection, Reporting(output_format, statistics, exit_zero), console, jobs))
 
 
 @app.command()
@@ -102,6 +104,7 @@ def fix(
     statistics: Statistics = False,
     output_format: OutputFormat = Format.TEXT,
     exit_zero: ExitZero = False,
+    jobs: Jobs = 0,
     config: Config = None,
     stdin_filename: StdinFilename = None,
 ) -> None:
@@ -115,7 +118,7 @@ def fix(
     writing = Writing(Policy(verify, unsafe_fixes), diff)
     kept = None if no_cache else cache.default()
     proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, kept, require_sandbox)
-    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe))
+    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe, jobs))
 
 
 @app.command(cls=OwnOptionsFirst, context_settings={"allow_interspersed_args": False})

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fixinplace import __version__
+from fixinplace import __version__, warm
 from fixinplace.commands import cache
 from fixinplace.commands.behind import OwnOptionsFirst
 from fixinplace.commands.check import check as run_check
@@ -80,10 +80,13 @@ def check(
     jobs: Jobs = 0,
     config: Config = None,
     stdin_filename: StdinFilename = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read every file anew, and keep nothing.")] = False,
 ) -> None:
     """Report in-place writes on tracked tensors; runs nothing, changes nothing."""
     selection = _selection(paths, select, ignore, config, stdin_filename)
-    _exit_with(lambda console: run_check(selection, Reporting(output_format, statistics, exit_zero), console, jobs))
+    reporting = Reporting(output_format, statistics, exit_zero)
+    words = None if no_cache else _typed
+    _exit_with(lambda console: run_check(selection, reporting, console, jobs, words))
 
 
 @app.command()
@@ -207,6 +210,12 @@ def _exit_with(command: Callable[[Console], int]) -> None:
     raise typer.Exit(code)
 
 
+_typed: list[str] | None = None
+"""The command line whose output may be kept; None where there is none, or nothing is kept of it."""
+
+
 def run() -> None:
     """The command line."""
+    global _typed  # noqa: PLW0603 - typer hands the commands their options, and not the words that they were typed as
+    _typed = sys.argv[1:] if warm.is_kept(sys.argv[1:]) else None
     app(prog_name="fixinplace" if not sys.argv[0].endswith("__main__.py") else "python -m fixinplace")

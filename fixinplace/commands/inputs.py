@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from fixinplace import config, files
 from fixinplace.config import BadConfig, Config
@@ -59,8 +60,11 @@ def inputs(selection: Selection) -> Iterator[Input | Result]:
     return itertools.chain(unwalked, (unit.read() for unit in found))
 
 
-def units(selection: Selection) -> tuple[list[Unit], list[Result]]:
-    """Every file in order, not yet read, and the results of what cannot be walked.  Raises BadConfig."""
+def units(selection: Selection, walked: list[Path] | None = None) -> tuple[list[Unit], list[Result]]:
+    """Every file in order, not yet read, and the results of what cannot be walked.  Raises BadConfig.
+
+    walked: gets the folders that were looked into.
+    """
     if "-" in selection.paths and not selection.stdin:
         raise BadConfig("`-` (standard input) stands alone: leave out the other paths")
     if selection.stdin_filename is not None and not selection.stdin:
@@ -71,7 +75,7 @@ def units(selection: Selection) -> tuple[list[Unit], list[Result]]:
         name = selection.stdin_filename or "-"
         found, problems = [name], list[Problem]()
     else:
-        found, problems = files.discover(selection.paths, nearest.excludes)
+        found, problems = files.discover(selection.paths, nearest.excludes, walked)
     configs = [(path, nearest(path)) for path in found]
     known = {id(each): _enabled(selection, each) for _, each in configs}
     made = [Unit(path, each, known[id(each)], selection.stdin) for path, each in configs]

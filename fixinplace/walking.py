@@ -16,7 +16,7 @@ _PLACELESS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop
 _NO_NODES = frozenset("ctx op ops id attr arg level module is_async simple kind conversion type_comment".split())
 """Fields that hold texts, numbers and what has no place."""
 _LEAVES = frozenset((ast.Name, ast.Constant, ast.alias, ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal))
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 _BELOW = "_fixinplace_below"
 _WALKED = "_fixinplace_walked"
 _Node = TypeVar("_Node", bound=ast.AST)
@@ -25,6 +25,8 @@ _Answer = TypeVar("_Answer")
 
 def children(node: ast.AST) -> tuple[ast.AST, ...]:
     """The nodes right below one, in order."""
+    if type(node) in _LEAVES:
+        return ()
     known: tuple[ast.AST, ...] | None = node.__dict__.get(_BELOW)
     if known is None:
         found: list[ast.AST] = []

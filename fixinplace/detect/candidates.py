@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from fixinplace import catalogue
 from fixinplace.detect.index import canonical, dotted, imported
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 _INITIALISERS = "torch.nn.init."
 _STORED = ("data", "inplace")
@@ -45,13 +46,15 @@ def _flagged() -> frozenset[str]:
 
 def may_hold_sites(tree: ast.Module) -> bool:
     """False only if no reading of the file would find a site; see Note [Candidates]."""
-    nodes = walk(tree)
-    names = [node for node in nodes if isinstance(node, (ast.Attribute, ast.Name, ast.alias))]
-    positional = any(isinstance(n, ast.Call) and any(map(_is_true, n.args)) for n in nodes)
-    if any(map(_writes, nodes)) or (positional and any(_last(name) in _flagged() for name in names)):
+    names = [*every(tree, ast.Attribute), *every(tree, ast.Name), *every(tree, ast.alias)]
+    forms = (ast.AugAssign, ast.Subscript, ast.Attribute, ast.keyword)
+    if any(_writes(node) for kind in forms for node in every(tree, kind)):
+        return True
+    positional = any(map(_is_true, (argument for call in every(tree, ast.Call) for argument in call.args)))
+    if positional and any(_last(name) in _flagged() for name in names):
         return True
     named = [node for node in names if _is_writer(node)]
-    plain = _plain_imports(tree, nodes) if named else {}
+    plain = _plain_imports(tree) if named else {}
     return not all(_is_initialiser(node, plain) for node in named)
 
 
@@ -92,11 +95,11 @@ def _is_writer(node: ast.AST) -> bool:
     return name in _functions()
 
 
-def _plain_imports(tree: ast.Module, nodes: Iterable[ast.AST]) -> Mapping[str, str]:
+def _plain_imports(tree: ast.Module) -> Mapping[str, str]:
     """Names that an import at the top of the file binds, and nothing else anywhere in it, with their paths."""
     top = [pair for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)) for pair in imported(node)]
-    bound = [name for node in nodes for name in _bound(node)]
-    return {name: path for name, path in top if bound.count(name) == 1}
+    bound = Counter(name for node in walk(tree) for name in _bound(node))
+    return {name: path for name, path in top if bound[name] == 1}
 
 
 def _bound(node: ast.AST) -> Iterable[str]:

@@ -18,7 +18,7 @@ from fixinplace import catalogue, walking
 from fixinplace.detect.given import is_given
 from fixinplace.detect.index import dotted
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.frame import Program
@@ -128,9 +128,7 @@ _LOOKS = ("isinstance", "hasattr", "type", "len", "print", "str", "issubclass", 
 
 def goes_through(tree: ast.Module) -> bool:
     """True if a file reaches parts of modules in a way that may call them, and not only to see what they are."""
-    for node in walk(tree):
-        if not isinstance(node, ast.Attribute):
-            continue
+    for node in every(tree, ast.Attribute):
         called = walking.above(tree).get(id(node)) if node.attr in _PARTS else None
         if node.attr == "_modules":
             return True

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from fixinplace.trace.error import InPlaceError
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from fixinplace.trace.error import InPlaceError
 
 __version__ = "0.1.0"
 __all__ = ["InPlaceError", "__version__", "watch"]
@@ -22,3 +25,12 @@ def watch(*, content: bool = True) -> AbstractContextManager[None]:
     from fixinplace.trace.watching import watch as entered
 
     return entered(content)
+
+
+def __getattr__(name: str) -> object:
+    """The error class, when it is asked for: the command line answers some questions without it."""
+    if name == "InPlaceError":
+        from fixinplace.trace.error import InPlaceError as found
+
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fixinplace import __version__
+from fixinplace import __version__, warm
 
 _DEEPEST = 10_000
 """Levels of calls for generated code: a chain of a thousand method calls nests a thousand expressions."""
@@ -19,6 +19,9 @@ def main() -> None:
         from fixinplace.lsp.start import main as serve
 
         sys.exit(serve())
+    code = warm.again(sys.argv[1:])
+    if code is not None:
+        sys.exit(code)
     from fixinplace import cli
 
     sys.setrecursionlimit(max(_DEEPEST, sys.getrecursionlimit()))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fixinplace import __version__
+from fixinplace import __version__, warm
 from fixinplace.commands import cache
 from fixinplace.commands.behind import OwnOptionsFirst
 from fixinplace.commands.check import check as run_check
@@ -58,6 +58,7 @@ Inputs = Annotated[
     bool, typer.Option("--inputs/--no-inputs", help="Make inputs for classes and functions that nothing else runs.")
 ]
 ShowProbe = Annotated[bool, typer.Option("--show-probe", help="Print the probes with made inputs, ready to run.")]
+Jobs = Annotated[int, typer.Option(min=0, help="Processes that work on files; 0: one for each processor.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Look for inputs anew, and keep nothing.")]
 
 
@@ -76,12 +77,16 @@ def check(
     statistics: Statistics = False,
     output_format: OutputFormat = Format.TEXT,
     exit_zero: ExitZero = False,
+    jobs: Jobs = 0,
     config: Config = None,
     stdin_filename: StdinFilename = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read every file anew, and keep nothing.")] = False,
 ) -> None:
     """Report in-place writes on tracked tensors; runs nothing, changes nothing."""
     selection = _selection(paths, select, ignore, config, stdin_filename)
-    _exit_with(lambda console: run_check(selection, Reporting(output_format, statistics, exit_zero), console))
+    reporting = Reporting(output_format, statistics, exit_zero)
+    words = None if no_cache else _typed
+    _exit_with(lambda console: run_check(selection, reporting, console, jobs, words))
 
 
 @app.command()
@@ -102,6 +107,7 @@ def fix(
     statistics: Statistics = False,
     output_format: OutputFormat = Format.TEXT,
     exit_zero: ExitZero = False,
+    jobs: Jobs = 0,
     config: Config = None,
     stdin_filename: StdinFilename = None,
 ) -> None:
@@ -115,7 +121,7 @@ def fix(
     writing = Writing(Policy(verify, unsafe_fixes), diff)
     kept = None if no_cache else cache.default()
     proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, kept, require_sandbox)
-    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe))
+    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe, jobs))
 
 
 @app.command(cls=OwnOptionsFirst, context_settings={"allow_interspersed_args": False})
@@ -204,6 +210,12 @@ def _exit_with(command: Callable[[Console], int]) -> None:
     raise typer.Exit(code)
 
 
+_typed: list[str] | None = None
+"""The command line whose output may be kept; None where there is none, or nothing is kept of it."""
+
+
 def run() -> None:
     """The command line."""
+    global _typed  # noqa: PLW0603 - typer hands the commands their options, and not the words that they were typed as
+    _typed = sys.argv[1:] if warm.is_kept(sys.argv[1:]) else None
     app(prog_name="fixinplace" if not sys.argv[0].endswith("__main__.py") else "python -m fixinplace")

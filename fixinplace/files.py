@@ -34,6 +34,10 @@ DEFAULT_EXCLUDES = frozenset(
 )  # fmt: skip
 
 
+DECIDING = (".git", ".gitignore", "pyproject.toml")
+"""What stands in a folder, or above it, and decides which files are taken and what holds for them."""
+
+
 class NotWritten(OSError):
     """A change was not made; the message is one sentence, and nothing on the disk differs."""
 
@@ -58,27 +62,32 @@ def shown(path: str | Path) -> str:
 
 
 def discover(
-    paths: Iterable[str], excluded: Callable[[Path], bool] = lambda _: False
+    paths: Iterable[str],
+    excluded: Callable[[Path], bool] = lambda _: False,
+    walked: list[Path] | None = None,
 ) -> tuple[list[str], list[Problem]]:
     """Python files under `paths`, each once, in the order of their paths; and what could not be walked.
 
     `excluded` is asked for every entry below a folder, never for what the caller named.
+    walked: gets the folders that were looked into.
     """
+    walked = [] if walked is None else walked
     found: dict[str, str] = {}
     problems: list[Problem] = []
     for path in paths:
-        entries = _walk(Path(path), excluded, problems) if os.path.isdir(path) else iter((Path(path),))  # noqa: PTH112
+        entries = _walk(Path(path), excluded, problems, walked) if os.path.isdir(path) else iter((Path(path),))  # noqa: PTH112
         for entry in entries:
             found.setdefault(os.path.realpath(entry), shown(entry))
     return sorted(found.values(), key=lambda name: Path(name).parts), problems
 
 
-def _walk(root: Path, excluded: Callable[[Path], bool], problems: list[Problem]) -> Iterator[Path]:
+def _walk(root: Path, excluded: Callable[[Path], bool], problems: list[Problem], walked: list[Path]) -> Iterator[Path]:
     """Python files below `root`, real files before links to them, so that a file keeps its own name."""
     links: list[Path] = []
     pending = [(root, _ignores_above(root))]
     while pending:
         folder, above = pending.pop()
+        walked.append(folder)
         ignores = (*above, *_ignore_file(folder))
         folders: list[Path] = []
         for entry in _entries(folder, problems):
@@ -164,6 +173,14 @@ _WORD = re.compile(rb"\w+")
 _MOST = 500
 
 
+def near(path: Path) -> Iterator[Path]:
+    """The folders whose files `is_imported` reads: the file's own, the one above, those right below."""
+    home = path.absolute().parent
+    yield from (home, home.parent)
+    below = sorted(home.iterdir())[:_MOST]
+    yield from (entry for entry in below if entry.is_dir() and not entry.name.startswith("."))
+
+
 def is_imported(path: Path) -> bool:
     """True if a Python file in the same folder, the one above or one right below names the module in an import.
 
@@ -172,8 +189,7 @@ def is_imported(path: Path) -> bool:
     home = path.absolute().parent
     name = (home.name if path.stem == "__init__" else path.stem).encode()
     try:
-        below = [entry for entry in sorted(home.iterdir())[:_MOST] if entry.is_dir() and not entry.name.startswith(".")]
-        return any(name in _imports(folder) for folder in (home, home.parent, *below))
+        return any(name in _imports(folder) for folder in list(near(path)))
     except OSError:
         return True
 

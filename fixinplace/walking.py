@@ -9,34 +9,54 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
 
 _PLACELESS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_NO_NODES = frozenset("ctx op ops id attr arg level module is_async simple kind conversion type_comment".split())
+"""Fields that hold texts, numbers and what has no place."""
+_LEAVES = frozenset((ast.Name, ast.Constant, ast.alias, ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal))
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+_BELOW = "_fixinplace_below"
 _WALKED = "_fixinplace_walked"
 _Node = TypeVar("_Node", bound=ast.AST)
 _Answer = TypeVar("_Answer")
 
 
-def children(node: ast.AST) -> Iterator[ast.AST]:
+def children(node: ast.AST) -> tuple[ast.AST, ...]:
     """The nodes right below one, in order."""
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            yield from (one for one in value if isinstance(one, ast.AST) and not isinstance(one, _PLACELESS))
-        elif isinstance(value, ast.AST) and not isinstance(value, _PLACELESS):
-            yield value
+    if type(node) in _LEAVES:
+        return ()
+    known: tuple[ast.AST, ...] | None = node.__dict__.get(_BELOW)
+    if known is None:
+        found: list[ast.AST] = []
+        for name in _fields(type(node)):
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                found += [one for one in value if isinstance(one, ast.AST) and not isinstance(one, _PLACELESS)]
+            elif isinstance(value, ast.AST) and not isinstance(value, _PLACELESS):
+                found.append(value)
+        known = node.__dict__[_BELOW] = tuple(found)
+    return known
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a type of nodes that may hold nodes with a place."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(name for name in kind._fields if name not in _NO_NODES)
+    return _FIELDS[kind]
 
 
 def walk(node: ast.AST) -> tuple[ast.AST, ...]:
     """The node and all below it, those nearer to it first."""
-    known: tuple[ast.AST, ...] | None = getattr(node, _WALKED, None)
+    known: tuple[ast.AST, ...] | None = node.__dict__.get(_WALKED)
     if known is None:
         todo = [node]
+        extend = todo.extend
         for one in todo:
-            todo.extend(children(one))
-        known = tuple(todo)
-        setattr(node, _WALKED, known)
+            if type(one) not in _LEAVES:
+                extend(children(one))
+        known = node.__dict__[_WALKED] = tuple(todo)
     return known
 
 
@@ -60,3 +80,22 @@ def remembered(ask: Callable[[_Node], _Answer]) -> Callable[[_Node], _Answer]:
         return found[place]
 
     return answered
+
+
+@remembered
+def above(node: ast.AST) -> Mapping[int, ast.AST]:
+    """Parent of every node below one, by identity."""
+    return {id(child): parent for parent in walk(node) for child in children(parent)}
+
+
+def every(node: ast.AST, kind: type[_Node]) -> tuple[_Node, ...]:
+    """The node and all below it that are of exactly one type, in the order of `walk`."""
+    return cast("tuple[_Node, ...]", _sorted(node).get(kind, ()))
+
+
+@remembered
+def _sorted(node: ast.AST) -> Mapping[type[ast.AST], tuple[ast.AST, ...]]:
+    found: dict[type[ast.AST], list[ast.AST]] = {}
+    for one in walk(node):
+        found.setdefault(type(one), []).append(one)
+    return {kind: tuple(nodes) for kind, nodes in found.items()}

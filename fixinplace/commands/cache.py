@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from fixinplace import warm
+
 
 def default() -> Path:
-    """Where caches belong on this system: `$XDG_CACHE_HOME/fixinplace`, else `~/.cache/fixinplace`."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "fixinplace"
+    """Where caches are kept; see `warm.folder`."""
+    return Path(warm.folder())
 
 
 class Cache:

@@ -22,6 +22,8 @@ class Console:
 
     def __init__(self) -> None:
         self._told = time.monotonic()
+        self.recorded: list[tuple[bool, str]] | None = None
+        """What `lines` has written, bytes as Latin-1, and whether to standard error; None if nobody wants to know."""
 
     def data(self, data: bytes) -> None:
         """Bytes to standard output, as they are."""
@@ -32,7 +34,10 @@ class Console:
         """Lines of text to standard output or error; what its encoding lacks is written as an escape."""
         stream = sys.stderr if to_error else sys.stdout
         text = "".join(f"{line}\n" for line in lines)
-        self._write(stream, text.encode(stream.encoding or "utf-8", "backslashreplace"))
+        data = text.encode(stream.encoding or "utf-8", "backslashreplace")
+        if self.recorded is not None:
+            self.recorded.append((to_error, data.decode("latin-1")))
+        self._write(stream, data)
 
     def status(self, line: str) -> None:
         """What is going on, on a terminal only: the next line replaces it, an empty one wipes it."""

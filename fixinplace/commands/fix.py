@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fixinplace import files, pipeline
-from fixinplace.commands import together
+from fixinplace.commands import together, workers
 from fixinplace.commands.console import Console
-from fixinplace.commands.inputs import Input, Selection, inputs
+from fixinplace.commands.inputs import Input, Selection, Unit, inputs, units
 from fixinplace.commands.making import shown
 from fixinplace.commands.proving import Provers, Proving
 from fixinplace.commands.reporting import Reporter, Reporting
 from fixinplace.model import Problem
 from fixinplace.pipeline import Policy, Result
 from fixinplace.report.diff import diff
+from fixinplace.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,15 @@ def fix(
     proving: Proving,
     console: Console,
     show: bool = False,
+    jobs: int = 1,
 ) -> int:
-    """Fix and report every file; the exit code.  Raises BadConfig.  show: print the probes that were made."""
+    """Fix and report every file; the exit code.  Raises BadConfig.
+
+    show: print the probes that were made.  jobs: how many processes work on files where no code is run.
+    """
     reporter = Reporter("fix", reporting, console, writing.dry)
+    if not writing.policy.runs:
+        return reporter.close(list(_unproved(selection, writing, reporter, jobs)))
     results: list[Result] = []
     items = list(inputs(selection))
     sources = [item.source for item in items if isinstance(item, Input)]
@@ -45,9 +54,9 @@ def fix(
             if isinstance(item, Result):
                 result = item
             else:
-                prover = provers.prover(item.source, item.config) if writing.policy.runs else None
+                prover = provers.prover(item.source, item.config)
                 result = joint.get(item.source.path) or pipeline.fix(item.source, item.enabled, writing.policy, prover)
-                result = _deliver(item, result, selection, writing, reporter)
+                result = _deliver(result, selection, writing, reporter)
             results.append(result)
             reporter.one(result)
         if show:
@@ -57,7 +66,7 @@ def fix(
 
 def _together(items: Sequence[Input], policy: Policy, provers: Provers) -> dict[str, Result]:
     """Results, by path, of the files that have to be proved in company; see Note [In company] in `together.py`."""
-    if not policy.runs or len(items) < 2:
+    if len(items) < 2:
         return {}
     results: dict[str, Result] = {}
     for group in together.groups(items, lambda item: provers.probes(item.source, item.config)):
@@ -66,7 +75,22 @@ def _together(items: Sequence[Input], policy: Policy, provers: Provers) -> dict[
     return results
 
 
-def _deliver(item: Input, result: Result, selection: Selection, writing: Writing, reporter: Reporter) -> Result:
+def _unproved(selection: Selection, writing: Writing, reporter: Reporter, jobs: int) -> Iterator[Result]:
+    """Results of a call that runs no code."""
+    found, failed = units(selection)
+    made = workers.results(functools.partial(_planned, policy=writing.policy), found, jobs)
+    for result in itertools.chain(failed, made):
+        done = _deliver(result, selection, writing, reporter) if result.source is not None else result
+        reporter.one(done)
+        yield done
+
+
+def _planned(unit: Unit, policy: Policy) -> Result:
+    item = unit.read()
+    return item if isinstance(item, Result) else pipeline.fix(item.source, item.enabled, policy, None)
+
+
+def _deliver(result: Result, selection: Selection, writing: Writing, reporter: Reporter) -> Result:
     """Show, print or write the new text; the result says what could not be written."""
     if writing.dry:
         if not reporter.json:
@@ -74,16 +98,16 @@ def _deliver(item: Input, result: Result, selection: Selection, writing: Writing
     elif selection.stdin:
         if not reporter.json:
             reporter.console.data(result.data)
-    elif result.changed:
-        return _written(item, result)
+    elif result.changed and result.source is not None:
+        return _written(result, result.source)
     return result
 
 
-def _written(item: Input, result: Result) -> Result:
+def _written(result: Result, source: Source) -> Result:
     try:
-        files.write([files.Change(item.source.path, item.source.digest, result.data)])
+        files.write([files.Change(source.path, source.digest, result.data)])
     except files.NotWritten as error:
-        problem = Problem("FIP905", item.source.path, str(error))
+        problem = Problem("FIP905", source.path, str(error))
         analysis = replace(result.analysis, problems=(*result.analysis.problems, problem))
-        return Result(analysis, item.source, item.source.part.text)
+        return Result(analysis, source, source.part.text)
     return result

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from fixinplace import config, files
 from fixinplace.config import BadConfig, Config
@@ -29,6 +31,21 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """One file that is to be read, with what holds for it."""
+
+    path: str
+    config: Config
+    enabled: frozenset[str]
+    stdin: bool = False
+
+    def read(self) -> Input | Result:
+        """The source; the result at once where it cannot be read."""
+        source = files.read_stdin(self.path) if self.stdin else files.read(self.path)
+        return failed(source) if isinstance(source, Problem) else Input(source, self.config, self.enabled)
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """One source with what holds for it."""
 
@@ -39,6 +56,15 @@ class Input:
 
 def inputs(selection: Selection) -> Iterator[Input | Result]:
     """Every source in order; for a path that cannot be read, its result at once.  Raises BadConfig before the first."""
+    found, unwalked = units(selection)
+    return itertools.chain(unwalked, (unit.read() for unit in found))
+
+
+def units(selection: Selection, walked: list[Path] | None = None) -> tuple[list[Unit], list[Result]]:
+    """Every file in order, not yet read, and the results of what cannot be walked.  Raises BadConfig.
+
+    walked: gets the folders that were looked into.
+    """
     if "-" in selection.paths and not selection.stdin:
         raise BadConfig("`-` (standard input) stands alone: leave out the other paths")
     if selection.stdin_filename is not None and not selection.stdin:
@@ -49,22 +75,11 @@ def inputs(selection: Selection) -> Iterator[Input | Result]:
         name = selection.stdin_filename or "-"
         found, problems = [name], list[Problem]()
     else:
-        found, problems = files.discover(selection.paths, nearest.excludes)
-    configs = [nearest(path) for path in found]
-    return _read(selection, found, configs, problems)
-
-
-def _read(
-    selection: Selection, found: Sequence[str], configs: Sequence[Config], problems: Sequence[Problem]
-) -> Iterator[Input | Result]:
-    for problem in problems:
-        yield failed(problem)
-    for path, nearest in zip(found, configs, strict=True):
-        source = files.read_stdin(path) if selection.stdin else files.read(path)
-        if isinstance(source, Problem):
-            yield failed(source)
-        else:
-            yield Input(source, nearest, _enabled(selection, nearest))
+        found, problems = files.discover(selection.paths, nearest.excludes, walked)
+    configs = [(path, nearest(path)) for path in found]
+    known = {id(each): _enabled(selection, each) for _, each in configs}
+    made = [Unit(path, each, known[id(each)], selection.stdin) for path, each in configs]
+    return made, [failed(problem) for problem in problems]
 
 
 def _enabled(selection: Selection, nearest: Config) -> frozenset[str]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fixinplace.detect.liveness import Liveness, Names, captured
+from fixinplace.detect.liveness import Liveness, Names, captured, declared
 from fixinplace.detect.scopes import bindings, definitions, redefined
 from fixinplace.walking import children, walk
 
@@ -44,12 +44,11 @@ class Anatomy:
 def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
     """Facts of a body; `at_exit` are names that others may read once it has run."""
     nodes = [node for statement in body for node in walk(statement)]
-    scopes = (n for n in nodes if isinstance(n, (ast.Global, ast.Nonlocal)))
     return Anatomy(
         Liveness(body, at_exit),
         {id(child): node for node in nodes for child in children(node)},
         captured(body),
-        frozenset(name for node in scopes for name in node.names),
+        declared(body),
         frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         | frozenset(_other_bindings(body)),
         redefined(list(body)),
@@ -67,7 +66,7 @@ def _other_bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
 def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
     """Doubts for every site of a function that looks at its own names, or at which tensor is which."""
     found: dict[str, None] = {}
-    for node in nodes:
+    for node in (one for one in nodes if isinstance(one, (ast.Attribute, ast.Call, ast.Compare))):
         match node:
             case ast.Attribute(attr=attr) if attr in _HOOKS:
                 found[f"the function uses `.{attr}`, which can tell the tensor from its replacement"] = None
@@ -81,7 +80,7 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
 
 def looks(tree: ast.Module) -> Iterator[str]:
     """Doubts for every site of a file that looks at a tensor's identity, version or history: any call may."""
-    for node in walk(tree):
+    for node in (one for one in walk(tree) if isinstance(one, (ast.Attribute, ast.Constant, ast.Call))):
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr="_version"):
                 pass  # of a module: the version of its saved state

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fixinplace.detect.anatomy import SUSPENDING
-from fixinplace.detect.frame import State
 from fixinplace.detect.index import dotted
+from fixinplace.detect.state import State
 from fixinplace.detect.stores import Stores
 from fixinplace.detect.values import OTHER, UNKNOWN, Value, element, rows
 from fixinplace.walking import walk

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import ClassInfo, Index, Summary
-from fixinplace.detect.links import Link, without
+from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
+from fixinplace.detect.state import Escape, State
 from fixinplace.detect.usage import is_given
 from fixinplace.detect.values import (
     NOWHERE,
@@ -23,7 +24,6 @@ from fixinplace.detect.values import (
     Origin,
     Value,
     age,
-    join,
     join_live,
     limited,
     lit,
@@ -34,48 +34,6 @@ from fixinplace.detect.values import (
 )
 from fixinplace.model import Call, Edit, Hazard, Span
 from fixinplace.source import Text
-
-
-@dataclass(frozen=True, slots=True)
-class Escape:
-    """A storage left the function's own names: a refusal that certainly applies, or only a doubt (None)."""
-
-    refusal: str | None
-    sentence: str
-
-
-@dataclass
-class State:
-    """What holds at one program point; copied at branches and joined after them.
-
-    masks: name of a boolean tensor -> name of the tensor whose shape it has, until one of the two is bound anew.
-    links: name -> how it is made from another name, see Note [Links].
-    """
-
-    names: dict[str, Value] = field(default_factory=dict)
-    attrs: dict[str, Value] = field(default_factory=dict)
-    escapes: dict[Memory, frozenset[Escape]] = field(default_factory=dict)
-    unread: Memories = NOWHERE
-    masks: dict[str, str] = field(default_factory=dict)
-    links: dict[str, Link] = field(default_factory=dict)
-
-    def copy(self) -> State:
-        """An independent copy."""
-        return State(
-            dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks), dict(self.links)
-        )
-
-    def join(self, other: State) -> State:
-        """What holds if either may hold."""
-        names = {k: join(v, other.names[k]) if k in other.names else v for k, v in self.names.items()}
-        attrs = {k: join(v, other.attrs[k]) if k in other.attrs else v for k, v in self.attrs.items()}
-        escapes = {k: v | other.escapes.get(k, frozenset()) for k, v in self.escapes.items()}
-        masks = {k: v for k, v in self.masks.items() if other.masks.get(k) == v}
-        links = {k: v for k, v in self.links.items() if other.links.get(k) == v}
-        return State(
-            {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes},
-            self.unread & other.unread, masks, links,
-        )  # fmt: skip
 
 
 @dataclass
@@ -130,6 +88,8 @@ class Program:
     """Parameters that a function returns, or could, with the edits that make it do so."""
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
+    starting: dict[int, Observation] = field(default_factory=dict)
+    """The first observation at each offset."""
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     placed: dict[int, set[bool]] = field(default_factory=lambda: defaultdict(set))
     """Whether what stands before an in-place part of a Sequential makes its argument; see Note [Inner modules]."""
@@ -153,6 +113,8 @@ class Program:
     """Labels of the storages that `x = x.clone()` makes."""
     detaches: bool = False
     """The file calls `detach_`, which takes no view."""
+    sets_attributes: bool = False
+    """The file names `__setattr__`, in whatever way."""
     reshapes: bool = False
     """Some function of the file changes the shape, the strides or the storage of a tensor."""
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
@@ -185,15 +147,22 @@ class Program:
             info.known, info.attrs = info.attrs, {}
         kept = {key: seen for key, seen in self.observed.items() if "module" in seen.facts}
         self.observed.clear()
+        self.starting.clear()
         for key, seen in kept.items():  # a module may be called above the line that makes it
             facts = {"module": True, "torch": seen.facts.get("torch")}
-            self.observed[key] = Observation(
-                seen.node, seen.root, seen.rule, seen.op, seen.target, seen.function, facts=facts
+            self.observe(
+                key, Observation(seen.node, seen.root, seen.rule, seen.op, seen.target, seen.function, facts=facts)
             )
         self.flag_uses.clear()
         self.placed_before = dict(self.placed)
         self.placed.clear()
         return True
+
+    def observe(self, key: tuple[int, int, str], seen: Observation) -> Observation:
+        """Keep what the visits to a site see."""
+        self.observed[key] = seen
+        self.starting.setdefault(key[0], seen)
+        return seen
 
     def outer(self, flags: frozenset[int]) -> frozenset[int]:
         """The flags of a Sequential's parts that may write what that is called with; see Note [Inner modules]."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.scopes import ambiguous, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join
-from fixinplace.walking import walk
+from fixinplace.walking import every, remembered, walk
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
 _OPTIMIZERS = {"optim", "optimizer", "optimizers"}
@@ -75,9 +77,21 @@ class Index:
     closed: frozenset[str] = frozenset()
     passed_on: frozenset[str] = frozenset()
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
+    _lineages: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict)
+    _modules: dict[str, bool] = field(default_factory=dict)
 
-    def lineage(self, name: str) -> Iterator[ClassInfo]:
+    @cached_property
+    def all_methods(self) -> frozenset[str]:
+        """Names of the methods of all classes."""
+        return frozenset(method for info in self.classes.values() for method in info.methods)
+
+    def lineage(self, name: str) -> tuple[ClassInfo, ...]:
         """The class and its bases that stand in this file, in method resolution order, roughly."""
+        if name not in self._lineages:
+            self._lineages[name] = tuple(self._above(name))
+        return self._lineages[name]
+
+    def _above(self, name: str) -> Iterator[ClassInfo]:
         seen: set[str] = set()
         todo = [name]
         while todo:
@@ -96,6 +110,11 @@ class Index:
 
     def is_module(self, name: str) -> bool:
         """True if the class derives from `nn.Module` as far as can be seen."""
+        if name not in self._modules:
+            self._modules[name] = self._derives_from_module(name)
+        return self._modules[name]
+
+    def _derives_from_module(self, name: str) -> bool:
         return any(
             base.rsplit(".", 1)[-1] in _MODULE_BASES or (base.startswith("torch.nn.") and base != "torch.nn.Parameter")
             for base in self.bases(name)
@@ -151,10 +170,13 @@ class Index:
 
     def heirs(self, name: str) -> list[ClassInfo]:
         """The classes of this file that derive from the class, without itself."""
-        if name not in self._heirs:
-            others = (info for info in self.classes.values() if info.name != name)
-            self._heirs[name] = [i for i in others if any(base.name == name for base in self.lineage(i.name))]
-        return self._heirs[name]
+        if not self._heirs:
+            self._heirs = {each: [] for each in self.classes}
+            for info in self.classes.values():
+                for base in self.lineage(info.name):
+                    if base is not info:
+                        self._heirs[base.name].append(info)
+        return self._heirs.get(name, [])
 
     def methods(self, name: str, method: str) -> list[tuple[ClassInfo, Function]]:
         """Every definition that a call on an instance of the class may reach: a subclass may have its own."""
@@ -202,17 +224,16 @@ def build(tree: ast.Module) -> Index:
     imports = dict(all_imports(tree))
     index = Index()
     shared = ambiguous(tree)
-    for node in walk(tree):
-        if isinstance(node, ast.ClassDef):
-            methods = {f.name: f for f in node.body if isinstance(f, Function)}
-            name = f"{node.name}@{node.lineno}" if node.name in shared else node.name  # which one is meant is not known
-            index.classes[name] = ClassInfo(name, node, tuple(_bases(node, imports)), methods)
-        elif isinstance(node, ast.ImportFrom) and node.module and any(a.name == "*" for a in node.names):
-            index.stars = (*index.stars, node.module)
+    for node in every(tree, ast.ClassDef):
+        methods = {f.name: f for f in node.body if isinstance(f, Function)}
+        name = f"{node.name}@{node.lineno}" if node.name in shared else node.name  # which one is meant is not known
+        index.classes[name] = ClassInfo(name, node, tuple(_bases(node, imports)), methods)
+    from_all = (node for node in every(tree, ast.ImportFrom) if any(alias.name == "*" for alias in node.names))
+    index.stars = tuple(node.module for node in from_all if node.module)
     index.functions = {f.name: f for f in tree.body if isinstance(f, Function)}
     index.rebound = rebound(tree)
-    called = {id(n.func) for n in walk(tree) if isinstance(n, ast.Call)}
-    loaded = {n.id for n in walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+    called = {id(n.func) for n in every(tree, ast.Call)}
+    loaded = {n.id for n in every(tree, ast.Name) if id(n) not in called}
     kept = {name for name, f in index.functions.items() if not _is_registered(f)}
     kept -= loaded | index.rebound | set(_exported(tree))
     index.private = frozenset(name for name in kept if name.startswith("_"))
@@ -223,10 +244,15 @@ def build(tree: ast.Module) -> Index:
     return index
 
 
+_SAYING: tuple[type[ast.AST], ...] = (
+    ast.ClassDef, ast.Call, ast.AnnAssign, ast.arg, ast.FunctionDef, ast.AsyncFunctionDef, ast.Attribute
+)  # fmt: skip
+
+
 def _no_values(tree: ast.Module) -> set[str]:
     """Names that only ever say what something is: bases, annotations, what `isinstance` asks for."""
     said: set[int] = set()
-    for node in walk(tree):
+    for node in (node for kind in _SAYING for node in every(tree, kind)):
         match node:
             case ast.ClassDef(bases=bases):
                 said |= {id(base) for base in bases}
@@ -238,25 +264,25 @@ def _no_values(tree: ast.Module) -> set[str]:
                 said |= {id(n) for n in walk(hint)}
             case ast.Call(func=func) | ast.Attribute(value=func):
                 said.add(id(func))
-    loads = [n for n in walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    loads = [n for n in every(tree, ast.Name) if isinstance(n.ctx, ast.Load)]
     return {n.id for n in loads} - {n.id for n in loads if id(n) not in said}
 
 
 def _nested_functions(tree: ast.Module) -> frozenset[str]:
     """Names that functions inside functions have, and nothing else in the file."""
-    methods = {id(f) for n in walk(tree) if isinstance(n, ast.ClassDef) for f in n.body}
+    methods = {id(f) for n in every(tree, ast.ClassDef) for f in n.body}
     outer = {id(f) for f in tree.body}
-    every = [n for n in walk(tree) if isinstance(n, Function)]
-    inner = [f for f in every if id(f) not in methods | outer and not f.decorator_list]
-    names = [f.name for f in every] + [n.name for n in walk(tree) if isinstance(n, ast.ClassDef)]
-    names += [n.id for n in walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
-    names += [n.arg for n in walk(tree) if isinstance(n, ast.arg)] + [name for name, _ in all_imports(tree)]
-    return frozenset(f.name for f in inner if names.count(f.name) == 1)
+    defined: list[Function] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
+    inner = [f for f in defined if id(f) not in methods | outer and not f.decorator_list]
+    names = Counter([f.name for f in defined] + [n.name for n in every(tree, ast.ClassDef)])
+    names.update(n.id for n in every(tree, ast.Name) if not isinstance(n.ctx, ast.Load))
+    names.update([n.arg for n in every(tree, ast.arg)] + [name for name, _ in all_imports(tree)])
+    return frozenset(f.name for f in inner if names[f.name] == 1)
 
 
 def _called_plainly(tree: ast.Module) -> set[str]:
     """Names that are called, and never with arguments in a bundle."""
-    calls = [n for n in walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    calls = [n for n in every(tree, ast.Call) if isinstance(n.func, ast.Name)]
     bundled = {dotted(n.func) for n in calls if any(isinstance(a, ast.Starred) for a in n.args)
                or any(k.arg is None for k in n.keywords)}  # fmt: skip
     return {dotted(n.func) for n in calls} - bundled
@@ -302,11 +328,12 @@ def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:
         yield ".".join(filter(None, (imports.get(head, head), rest)))
 
 
-def all_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+@remembered
+def all_imports(tree: ast.Module) -> tuple[tuple[str, str], ...]:
     """Pairs (name bound, dotted path) of all import statements of a file, those in functions included."""
-    for node in walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield from imported(node)
+    return tuple(
+        pair for node in walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for pair in imported(node)
+    )
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:

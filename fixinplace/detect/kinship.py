@@ -67,8 +67,8 @@ class Kinship(Gradients):
 
     def _is_slot(self, target: ast.Attribute) -> bool:
         """True for `self.h` where nothing but a slot can be behind it, as far as the file tells."""
-        own = any(target.attr in info.methods for info in self.program.index.classes.values())
-        return bool(dotted(target)) and not own and "__setattr__" not in self.program.part.text
+        index = self.program.index
+        return bool(dotted(target)) and target.attr not in index.all_methods and not self.program.sets_attributes
 
     def _unpacked(self, targets: Sequence[ast.expr], value: ast.expr) -> dict[str, Link | None]:
         if not all(isinstance(target, ast.Name) for target in targets):

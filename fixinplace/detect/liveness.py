@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from fixinplace.walking import walk
+from fixinplace.walking import remembered, walk
 
 Names = frozenset[str]
 EMPTY: Names = frozenset()
@@ -31,6 +31,7 @@ class _Exits:
     error: Names = EMPTY
 
 
+@remembered
 def loads(node: ast.AST) -> Names:
     """Every name that is read anywhere inside a node, nested functions included."""
     return frozenset(n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
@@ -45,12 +46,20 @@ def captured(body: Iterable[ast.stmt]) -> Names:
     """Names read by functions, lambdas, classes or generators defined inside these statements."""
     found: set[str] = set()
     for statement in body:
-        consumed = {id(a) for n in walk(statement) if _consumes(n) for a in n.args}
-        for node in walk(statement):
-            if isinstance(node, _SCOPES):
-                found |= loads(node) | declared([node])
-            elif isinstance(node, ast.GeneratorExp) and id(node) not in consumed:
-                found |= loads(node)
+        found |= _captured_in(statement)
+    return frozenset(found)
+
+
+@remembered
+def _captured_in(statement: ast.stmt) -> Names:
+    found: set[str] = set()
+    scopes = [node for node in walk(statement) if isinstance(node, (*_SCOPES, ast.GeneratorExp))]
+    consumed = {id(a) for n in walk(statement) if _consumes(n) for a in n.args} if scopes else set()
+    for node in scopes:
+        if not isinstance(node, ast.GeneratorExp):
+            found |= loads(node) | declared([node])
+        elif id(node) not in consumed:
+            found |= loads(node)
     return frozenset(found)
 
 
@@ -61,8 +70,12 @@ def _consumes(node: ast.AST) -> TypeGuard[ast.Call]:
 
 def declared(body: Iterable[ast.AST]) -> Names:
     """Names that these statements declare `global` or `nonlocal`."""
-    nodes = (n for s in body for n in walk(s) if isinstance(n, (ast.Global, ast.Nonlocal)))
-    return frozenset(name for node in nodes for name in node.names)
+    return EMPTY.union(*map(_declared_in, body))
+
+
+@remembered
+def _declared_in(node: ast.AST) -> Names:
+    return frozenset(name for n in walk(node) if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names)
 
 
 class Liveness:

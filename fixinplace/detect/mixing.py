@@ -66,13 +66,14 @@ def reshapes(text: str) -> bool:
 def names(tree: ast.AST) -> Iterator[str]:
     """Whatever a file calls something by: names, attributes, imports, and texts that may name a dtype."""
     for node in walk(tree):
-        match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                yield name
-            case ast.alias(name=name):
-                yield from name.split(".")
-            case ast.Constant(value=str(text)) if len(text) < _LONGEST:
-                yield text.rpartition(".")[2]
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.alias):
+            yield from node.name.split(".")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < _LONGEST:
+            yield node.value.rpartition(".")[2]
 
 
 _LONGEST = 40

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fixinplace import catalogue
+from fixinplace import catalogue, walking
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
@@ -27,7 +27,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
-from fixinplace.walking import children, walk
+from fixinplace.walking import walk
 
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
@@ -103,7 +103,7 @@ def calls_as_whole(index: Index, name: str) -> bool:
         return False
     own = {"training", *info.attrs, *info.known, *info.methods}
     for method, function in info.methods.items():
-        above = {id(child): node for node in walk(function) for child in children(node)}
+        above = walking.above(function)
         first = function.args.args[0].arg if function.args.args else ""
         for node in walk(function) if method != "__init__" else ():
             if isinstance(node, ast.Name) and node.id == first and not _is_plain_self(above.get(id(node)), own):

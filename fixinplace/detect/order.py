@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from fixinplace.walking import children, walk
+from fixinplace.walking import above, children
 
 _LAZY = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -15,15 +15,10 @@ def is_lazy(node: ast.AST) -> bool:
     return isinstance(node, _LAZY)
 
 
-def parents(root: ast.AST) -> dict[int, ast.AST]:
-    """Map from the identity of every node below `root` to its parent."""
-    return {id(child): node for node in walk(root) for child in children(node)}
-
-
-def chain(node: ast.AST, root: ast.AST, above: dict[int, ast.AST]) -> Iterator[tuple[ast.AST, ast.AST]]:
+def chain(node: ast.AST, root: ast.AST, parents: Mapping[int, ast.AST]) -> Iterator[tuple[ast.AST, ast.AST]]:
     """Pairs (child, parent) from `node` up to `root`."""
     while node is not root:
-        parent = above[id(node)]
+        parent = parents[id(node)]
         yield node, parent
         node = parent
 
@@ -35,8 +30,7 @@ def runs_first(node: ast.expr, root: ast.AST, target: str) -> bool:
     the write changes.  Attributes may be properties; the field's habit is that those are pure.  Attributes of the
     target itself (`x.requires_grad`) are read before the write for a reason.
     """
-    above = parents(root)
-    for child, parent in chain(node, root, above):
+    for child, parent in chain(node, root, above(root)):
         if is_lazy(parent) or _conditional(child, parent):
             return False
         if not all(_is_load(earlier, target) for earlier in before(child, parent)):
@@ -46,7 +40,7 @@ def runs_first(node: ast.expr, root: ast.AST, target: str) -> bool:
 
 def always_runs(node: ast.expr, root: ast.AST) -> bool:
     """True if `node` is evaluated exactly once whenever `root` is (no lambda, comprehension or short circuit)."""
-    return not any(is_lazy(p) or _conditional(c, p) for c, p in chain(node, root, parents(root)))
+    return not any(is_lazy(p) or _conditional(c, p) for c, p in chain(node, root, above(root)))
 
 
 def _conditional(child: ast.AST, parent: ast.AST) -> bool:

@@ -14,11 +14,11 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from fixinplace import catalogue
+from fixinplace import catalogue, walking
 from fixinplace.detect.given import is_given
 from fixinplace.detect.index import dotted
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
-from fixinplace.walking import children, walk
+from fixinplace.walking import every, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.frame import Program
@@ -128,14 +128,12 @@ _LOOKS = ("isinstance", "hasattr", "type", "len", "print", "str", "issubclass", 
 
 def goes_through(tree: ast.Module) -> bool:
     """True if a file reaches parts of modules in a way that may call them, and not only to see what they are."""
-    above = {id(child): node for node in walk(tree) for child in children(node)}
-    for node in walk(tree):
-        match node:
-            case ast.Attribute(attr="_modules"):
-                return True
-            case ast.Call(func=ast.Attribute(attr=attr)) if attr in _PARTS:
-                if not _only_looks(node, above):
-                    return True
+    for node in every(tree, ast.Attribute):
+        called = walking.above(tree).get(id(node)) if node.attr in _PARTS else None
+        if node.attr == "_modules":
+            return True
+        if isinstance(called, ast.Call) and called.func is node and not _only_looks(called, walking.above(tree)):
+            return True
     return False
 
 

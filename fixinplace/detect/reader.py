@@ -6,12 +6,13 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.callers import hands
-from fixinplace.detect.frame import Key, Place, Program, State
+from fixinplace.detect.frame import Key, Place, Program
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.mixing import asks_for_dtypes, dtype_word, names, reshapes, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.placing import goes_through
+from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.usage import decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
@@ -32,6 +33,7 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     program.dtype_word, program.mixes = dtype_word(words), asks_for_dtypes(words)
     program.sees_layouts = sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
+    program.sets_attributes = "__setattr__" in part.text
     program.hooked, program.goes_through = _has_hooks(tree), goes_through(tree)
     program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text
     for info in program.index.classes.values():

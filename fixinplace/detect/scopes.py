@@ -10,29 +10,34 @@ from fixinplace.detect.liveness import Function, Names, declared
 from fixinplace.walking import children, walk
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_BINDERS = (ast.Import, ast.ImportFrom, ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
 
 
 def bindings(body: Iterable[ast.AST]) -> Iterator[str]:
     """Names that these statements bind in their own scope, once for each place: scopes inside are not entered."""
-    for node in body:
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-                continue
-            case ast.Lambda():
-                continue
-            case ast.Name(id=name, ctx=ast.Store()):
-                yield name
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                yield from (alias.asname or alias.name.split(".")[0] for alias in aliases if alias.name != "*")
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name
-            case ast.MatchMapping(rest=str(name)):
-                yield name
-        if isinstance(node, _COMPREHENSIONS):
+    todo = list(body)
+    for node in todo:
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                yield node.id
+        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, _COMPREHENSIONS):
             yield from (n.target.id for n in walk(node) if isinstance(n, ast.NamedExpr))
-        else:
-            yield from bindings(children(node))
+        elif not isinstance(node, ast.Lambda):
+            if type(node) in _BINDERS:
+                yield from _bound_by(node)
+            todo += children(node)
+
+
+def _bound_by(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            yield from (alias.asname or alias.name.split(".")[0] for alias in aliases if alias.name != "*")
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            yield name
+        case ast.MatchMapping(rest=str(name)):
+            yield name
 
 
 def definitions(body: Iterable[ast.AST]) -> Iterator[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.values import UNKNOWN, Dtype, Kind, Value, tensor
-from fixinplace.walking import remembered, walk
+from fixinplace.walking import children, remembered, walk
 
 _TENSORS = frozenset(
     "view permute unsqueeze squeeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten"
@@ -123,102 +123,125 @@ def _is_shaping(name: str) -> bool:
     return method in _SHAPING and base not in ("", "self")
 
 
-class _Scores(ast.NodeVisitor):
-    """Counts what a function does with its parameters."""
+Hint = tuple[str, Kind, float]
+"""A name, what a use of it speaks for, and how much."""
 
-    def __init__(self) -> None:
-        self.scores: dict[str, dict[Kind, float]] = defaultdict(lambda: defaultdict(float))
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        if dotted(node.value) and node.attr in _USES:
-            kind, weight = _USES[node.attr]
-            self.scores[dotted(node.value)][kind] += weight
-        self.generic_visit(node)
+@remembered
+def _hints(function: Function) -> tuple[Hint, ...]:
+    """What the uses of all names in a function's body speak for, in the order of its text."""
+    found: list[Hint] = []
+    todo: list[ast.AST] = list(reversed(function.body))
+    while todo:
+        node = todo.pop()
+        kind = type(node)
+        if kind is ast.Name or kind is ast.Constant:
+            continue
+        if kind in _HINTING:
+            found += _hints_of(node)
+        todo += reversed(children(node))
+    return tuple(found)
 
-    def visit_Call(self, node: ast.Call) -> None:
-        name = dotted(node.func)
-        of_torch = name.split(".", 1)[0] in ("torch", "nn", "F")
-        for position, argument in enumerate(node.args):
-            if dotted(argument):
-                self._argument(name, position, self.scores[dotted(argument)])
-            elif isinstance(argument, ast.Subscript) and (name == "range" or name in _SIZED):
-                self.scores[dotted(argument.value)][Kind.SIZE] += 3
-        for key in node.keywords:
-            if key.arg in _COUNTS_BY_KEYWORD and dotted(key.value) and (key.arg in _SIZES_BY_KEYWORD or of_torch):
-                self.scores[dotted(key.value)][Kind.NUMBER] += 2
-        self.generic_visit(node)
 
-    def _argument(self, name: str, position: int, score: dict[Kind, float]) -> None:
-        head = name.split(".", 1)[0]
-        if name == "range" or head == "math" or name in _SIZED:
-            score[Kind.NUMBER] += 3
-        elif name in ("enumerate", "len", "zip"):
-            score[Kind.LIST] += 1
-            score[Kind.TENSOR] += 0.4
-        elif head == "F" and position == 0:
-            score[Kind.TENSOR] += 2
-        elif head not in ("torch", "F", "np", "nn") and _is_shaping(name):
-            score[Kind.NUMBER] += 2
-        elif name.startswith(("nn.functional.", "nn.init.")):
-            score[Kind.TENSOR] += 2
-        elif name.removeprefix("torch.").startswith("nn.") and is_class_name(name):
-            score[Kind.NUMBER] += 2 if name.partition("nn.")[2] not in _HOLDERS else 0
-        elif name in ("torch.cat", "torch.stack"):
-            score[Kind.LIST] += 1
-        elif head in ("torch", "nn") and position == 0:
-            score[Kind.TENSOR] += 1.5
-        elif head == "np":
-            score[Kind.ARRAY] += 1
-        elif head == "self" and position == 0:
-            score[Kind.TENSOR] += 0.7
+_HINTING = (ast.Attribute, ast.Call, ast.Assign, ast.Subscript, ast.Compare, ast.BinOp)
 
-    def visit_Assign(self, node: ast.Assign) -> None:
-        """`x[i] = self.branches[i](x[i])`: one input for each of several modules is a list."""
-        match node:
-            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name)) as target],
-                            value=ast.Call(func=ast.Subscript(), args=[ast.Subscript() as argument])):  # fmt: skip
-                if ast.unparse(target) == ast.unparse(argument):
-                    self.scores[name][Kind.LIST] += 3
-        self.generic_visit(node)
 
-    def visit_Subscript(self, node: ast.Subscript) -> None:
-        if isinstance(node.value, ast.Name):
-            score = self.scores[node.value.id]
-            match node.slice:
-                case ast.Compare(left=ast.Name(id=name)) if name == node.value.id:
-                    score[Kind.TENSOR] += 1.5
-                case ast.Constant(value=str()):
-                    score[Kind.DICT] += 3
-                case ast.Tuple():
-                    score[Kind.TENSOR] += 1
-                    score[Kind.ARRAY] += 0.5
-                case ast.Slice():
-                    score[Kind.TENSOR] += 0.4
-                    score[Kind.LIST] += 0.4
-        self.generic_visit(node)
+def _hints_of(node: ast.AST) -> Iterator[Hint]:
+    match node:
+        case ast.Attribute(value=value, attr=attr):
+            if attr in _USES and (name := dotted(value)):
+                yield name, *_USES[attr]
+        case ast.Call():
+            yield from _of_call(node)
+        case ast.Assign():
+            yield from _of_branches(node)
+        case ast.Subscript():
+            yield from _of_subscript(node)
+        case ast.Compare():
+            yield from _of_identity(node)
+        case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+            yield from ((side.id, Kind.TENSOR, 1.5) for side in (left, right) if isinstance(side, ast.Name))
 
-    def visit_Compare(self, node: ast.Compare) -> None:
-        """`xs[i] is None`: an element of a tensor never is."""
-        match node:
-            case ast.Compare(left=ast.Subscript(value=ast.Name(id=name), slice=index), ops=[ast.Is() | ast.IsNot()],
-                             comparators=[ast.Constant(value=None)]):  # fmt: skip
-                if not (isinstance(index, ast.Constant) and isinstance(index.value, str)):
-                    self.scores[name][Kind.LIST] += _PROOF
-        self.generic_visit(node)
 
-    def visit_BinOp(self, node: ast.BinOp) -> None:
-        if isinstance(node.op, ast.MatMult):
-            for side in (node.left, node.right):
-                if isinstance(side, ast.Name):
-                    self.scores[side.id][Kind.TENSOR] += 1.5
-        self.generic_visit(node)
+def _of_call(node: ast.Call) -> Iterator[Hint]:
+    name = dotted(node.func)
+    of_torch = name.split(".", 1)[0] in ("torch", "nn", "F")
+    for position, argument in enumerate(node.args):
+        given = dotted(argument)
+        if given:
+            yield from ((given, kind, weight) for kind, weight in _of_argument(name, position))
+        elif isinstance(argument, ast.Subscript) and (name == "range" or name in _SIZED):
+            yield dotted(argument.value), Kind.SIZE, 3
+    for key in node.keywords:
+        if key.arg in _COUNTS_BY_KEYWORD and dotted(key.value) and (key.arg in _SIZES_BY_KEYWORD or of_torch):
+            yield dotted(key.value), Kind.NUMBER, 2
+
+
+def _of_argument(name: str, position: int) -> Iterator[tuple[Kind, float]]:
+    head = name.split(".", 1)[0]
+    if name == "range" or head == "math" or name in _SIZED:
+        yield Kind.NUMBER, 3
+    elif name in ("enumerate", "len", "zip"):
+        yield Kind.LIST, 1
+        yield Kind.TENSOR, 0.4
+    elif head == "F" and position == 0:
+        yield Kind.TENSOR, 2
+    elif head not in ("torch", "F", "np", "nn") and _is_shaping(name):
+        yield Kind.NUMBER, 2
+    elif name.startswith(("nn.functional.", "nn.init.")):
+        yield Kind.TENSOR, 2
+    elif name.removeprefix("torch.").startswith("nn.") and is_class_name(name):
+        yield Kind.NUMBER, 2 if name.partition("nn.")[2] not in _HOLDERS else 0
+    elif name in ("torch.cat", "torch.stack"):
+        yield Kind.LIST, 1
+    elif head in ("torch", "nn") and position == 0:
+        yield Kind.TENSOR, 1.5
+    elif head == "np":
+        yield Kind.ARRAY, 1
+    elif head == "self" and position == 0:
+        yield Kind.TENSOR, 0.7
+
+
+def _of_branches(node: ast.Assign) -> Iterator[Hint]:
+    """`x[i] = self.branches[i](x[i])`: one input for each of several modules is a list."""
+    match node:
+        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name)) as target],
+                        value=ast.Call(func=ast.Subscript(), args=[ast.Subscript() as argument])):  # fmt: skip
+            if ast.unparse(target) == ast.unparse(argument):
+                yield name, Kind.LIST, 3
+
+
+def _of_subscript(node: ast.Subscript) -> Iterator[Hint]:
+    if not isinstance(node.value, ast.Name):
+        return
+    of = node.value.id
+    match node.slice:
+        case ast.Compare(left=ast.Name(id=name)) if name == of:
+            yield of, Kind.TENSOR, 1.5
+        case ast.Constant(value=str()):
+            yield of, Kind.DICT, 3
+        case ast.Tuple():
+            yield of, Kind.TENSOR, 1
+            yield of, Kind.ARRAY, 0.5
+        case ast.Slice():
+            yield of, Kind.TENSOR, 0.4
+            yield of, Kind.LIST, 0.4
+
+
+def _of_identity(node: ast.Compare) -> Iterator[Hint]:
+    """`xs[i] is None`: an element of a tensor never is."""
+    match node:
+        case ast.Compare(left=ast.Subscript(value=ast.Name(id=name), slice=index), ops=[ast.Is() | ast.IsNot()],
+                         comparators=[ast.Constant(value=None)]):  # fmt: skip
+            if not (isinstance(index, ast.Constant) and isinstance(index.value, str)):
+                yield name, Kind.LIST, _PROOF
 
 
 @remembered
 def usage(function: Function) -> dict[str, Value]:
     """What the parameters of a function must be by what is done with them; only those with enough evidence."""
     found: dict[str, Value] = {}
-    for name, scores in _scores(function.body).items():
+    for name, scores in _scores([function]).items():
         kind = max(scores, key=lambda k: scores[k], default=Kind.UNKNOWN)
         if scores and scores[kind] >= 1:
             live = False if kind in (Kind.NUMBER, Kind.SIZE, Kind.STRING, Kind.ARRAY) else None
@@ -227,16 +250,17 @@ def usage(function: Function) -> dict[str, Value]:
     return found
 
 
-def _scores(body: Iterable[ast.stmt]) -> dict[str, dict[Kind, float]]:
-    visitor = _Scores()
-    for statement in body:
-        visitor.visit(statement)
-    return visitor.scores
+def _scores(functions: Iterable[Function]) -> dict[str, dict[Kind, float]]:
+    scores: dict[str, dict[Kind, float]] = defaultdict(lambda: defaultdict(float))
+    for function in functions:
+        for name, kind, weight in _hints(function):
+            scores[name][kind] += weight
+    return scores
 
 
 def numbers(methods: Iterable[Function]) -> dict[str, Value]:
     """Attributes of self that are used as numbers and as nothing else: no gradient flows to them."""
-    scores = _scores(statement for method in methods for statement in method.body)
+    scores = _scores(methods)
     found = {name.removeprefix("self."): kinds for name, kinds in scores.items() if name.startswith("self.")}
     plain = {Kind.NUMBER, Kind.LIST}
     return {

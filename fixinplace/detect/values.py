@@ -242,7 +242,7 @@ def join_live(lives: Iterator[bool | None]) -> bool | None:
 
 def join(a: Value, b: Value) -> Value:
     """The least value that covers both branches."""
-    if a == b:
+    if a is b or a == b:
         return a
     memory, maybe = a.memory | b.memory, a.maybe | b.maybe
     flags = a.flags | b.flags

@@ -13,10 +13,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 
+from fixinplace import walking
 from fixinplace.detect.anatomy import looks
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import children, walk
+from fixinplace.walking import walk
 
 _HOOKS = "the file registers forward hooks, which may keep a module's output"
 _INTERCEPTS = "the file intercepts torch's operations"
@@ -78,27 +79,27 @@ _PLAIN_CALLS = frozenset(
 Parents = Mapping[int, ast.AST]
 
 
-def parents(tree: ast.AST) -> Parents:
-    """Parent of every node below `tree`, by identity."""
-    return {id(child): node for node in walk(tree) for child in children(node)}
-
-
 def whole_file(tree: ast.Module) -> Iterator[str]:
     """Reasons why nothing in the file may be called safe; see Note [Words of a file]."""
-    above = parents(tree)
+    above = walking.above(tree)
     imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
-    used = {id(node): name for node in walk(tree) for name in _words(node, imports, above)}
+    telling = (node for node in walk(tree) if isinstance(node, _TELLING))
+    used = {id(node): name for node in telling for name in _words(node, imports, above)}
     yield from (_WORDS[name] for name in used.values() if name in _WORDS)
     yield from _libraries(tree)
     yield from _switches(tree, used)
     for node in walk(tree):
-        yield from _statement(node, imports)
         if isinstance(node, ast.Attribute):
             yield from _attribute(node, above)
         elif isinstance(node, ast.Call):
             yield from _call(node, imports)
+        elif isinstance(node, (ast.Try, ast.TryStar, ast.ClassDef)):
+            yield from _statement(node)
     yield from _checkpoints(tree)
     yield from looks(tree)
+
+
+_TELLING = (ast.Attribute, ast.FunctionDef, ast.AsyncFunctionDef, ast.Name, ast.alias, ast.arg, ast.Constant)
 
 
 def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
@@ -154,7 +155,7 @@ def _switches(tree: ast.Module, used: Mapping[int, str]) -> Iterator[str]:
         yield "the file enters contexts without `with`, and some switch grad mode"
 
 
-def _statement(node: ast.AST, imports: Mapping[str, str]) -> Iterator[str]:
+def _statement(node: ast.AST) -> Iterator[str]:
     match node:
         case ast.Try(body=body, handlers=handlers) | ast.TryStar(body=body, handlers=handlers):
             if any(_catches_torch(handler.type) for handler in handlers) and not all(map(_is_apart, body)):
@@ -245,7 +246,7 @@ def _call(node: ast.Call, imports: Mapping[str, str]) -> Iterator[str]:
 def _checkpoints(tree: ast.Module) -> Iterator[str]:
     """Functions that run others again for backward, by the names that the field gives them."""
     reached = {name for name, full in all_imports(tree) if "checkpoint" in full and _is_framework(full)}
-    for node in walk(tree):
+    for node in (one for one in walk(tree) if isinstance(one, (ast.Call, ast.Name, ast.Constant))):
         match node:
             case ast.Call(func=func):
                 path = dotted(func) or (func.attr if isinstance(func, ast.Attribute) else "")

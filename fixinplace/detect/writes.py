@@ -90,9 +90,10 @@ class Writes(Roles):
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
         span = self.program.part.span(node)
         key = (span.start, span.end, op)
-        if key not in self.program.observed:
-            self.program.observed[key] = Observation(node, self.root, rule, op, text, shown(self.place.name))
-        return self.program.observed[key]
+        known = self.program.observed.get(key)
+        if known is not None:
+            return known
+        return self.program.observe(key, Observation(node, self.root, rule, op, text, shown(self.place.name)))
 
     def reads_after(self, node: ast.AST) -> Names:
         """Names that may be read once the write has happened, in the same statement or later."""
@@ -274,7 +275,7 @@ class Writes(Roles):
     def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value, whole: bool = True,
                   head: str | None = None) -> None:  # fmt: skip
         """An in-place module is called: what it does to its caller's tensor belongs to the flag's site; see `Call`."""
-        seen = next((s for (start, _, _), s in self.program.observed.items() if start == offset), None)
+        seen = self.program.starting.get(offset)
         if seen is None or argument is None:
             return
         place, owner = self.place_of(argument)

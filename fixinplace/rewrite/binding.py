@@ -26,11 +26,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fixinplace.detect.index import dotted
-from fixinplace.detect.order import always_runs, before, chain, is_lazy, parents, runs_first
+from fixinplace.detect.order import always_runs, before, chain, is_lazy, runs_first
 from fixinplace.model import Refused
 from fixinplace.rewrite.reads import is_fresh, mentions, stores, walrus
 from fixinplace.rewrite.setting import Setting
-from fixinplace.walking import forgetting, walk
+from fixinplace.walking import above, forgetting, walk
 
 
 class Bind(enum.Enum):
@@ -94,7 +94,7 @@ def _can_be_named(root: ast.AST, write: Write) -> bool:
     taken = isinstance(root, ast.Assert) or (isinstance(root, ast.AugAssign) and stores(target, root))
     if not write.own or not target.isidentifier() or taken:
         return False
-    for child, parent in chain(write.node, root, parents(root)):
+    for child, parent in chain(write.node, root, above(root)):
         if is_lazy(parent):
             return False
         if any(mentions(target, earlier) and not _is_done(earlier) for earlier in before(child, parent)):
@@ -159,7 +159,7 @@ def _needed(setting: Setting, write: Write, target: str) -> bool:
 
 def _runs_again(root: ast.AST, node: ast.AST, target: str) -> bool:
     """True if the write is in a lambda or comprehension that meets the same target at every call or round."""
-    for _, scope in chain(node, root, parents(root)):
+    for _, scope in chain(node, root, above(root)):
         match scope:
             case ast.Lambda(args=args):
                 names = {a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)}

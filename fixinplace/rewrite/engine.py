@@ -18,7 +18,7 @@ from fixinplace.rewrite.filled import Filled, filled, is_filling
 from fixinplace.rewrite.forms import clone_reads, index_rows, stack_slots
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.kin import scattered
-from fixinplace.rewrite.reads import parse
+from fixinplace.rewrite.reads import parse_file
 from fixinplace.rewrite.rows import Rows, rows
 from fixinplace.rewrite.runs import deferred, shared
 from fixinplace.rewrite.setting import Setting, settings
@@ -44,7 +44,7 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
             opened.append((group, left))
         outcomes |= {one: _finding(part, one, why) for one, why in no.items()}
     if opened:
-        outcomes |= _rewritten(part, settings(part, parse(part.text), _spans(found)), opened)
+        outcomes |= _rewritten(part, settings(part, parse_file(part.text), _spans(found)), opened)
     for number, each in enumerate(looped, len(found)):
         outcomes |= _stored(part, number, each)
     for number, (rewrite, row) in enumerate(_rows(part, found), len(found) + len(looped)):
@@ -55,7 +55,7 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
 
 def _looped(part: Text, found: Sequence[Found]) -> list[Slots]:
     """Stores in loops that can stay, see Note [Clones of what is read]."""
-    return list(slots(part, parse(part.text), found)) if any(one.facts.in_loop for one in found) else []
+    return list(slots(part, parse_file(part.text), found)) if any(one.facts.in_loop for one in found) else []
 
 
 def _stored(part: Text, number: int, each: Slots) -> dict[Found, Finding]:
@@ -89,9 +89,9 @@ def _looping(
 def _rows(part: Text, found: Sequence[Found]) -> Iterator[tuple[Rewrite, Rows | Filled]]:
     """Loops that can go by index, see Note [Rows by index], and that fill a tensor, see Note [Filled slots]."""
     if any(hazard.refusal == "loop-variable" for one in found for hazard in one.facts.hazards):
-        yield from ((index_rows.REWRITE, one) for one in rows(part, parse(part.text), found))
+        yield from ((index_rows.REWRITE, one) for one in rows(part, parse_file(part.text), found))
     if any(map(is_filling, found)):
-        yield from ((stack_slots.REWRITE, one) for one in filled(part, parse(part.text), found))
+        yield from ((stack_slots.REWRITE, one) for one in filled(part, parse_file(part.text), found))
 
 
 def _spans(found: Sequence[Found]) -> Iterator[Span]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ast
+import functools
 import warnings
 from collections.abc import Iterator
 
 from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
 from fixinplace.walking import children, walk
+
+
+@functools.lru_cache(maxsize=2)
+def parse_file(text: str) -> ast.Module:
+    """`parse` for the text of a file, which several stages read one after the other; nobody may change the tree."""
+    return parse(text)
 
 
 def parse(text: str) -> ast.Module:

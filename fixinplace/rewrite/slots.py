@@ -14,17 +14,18 @@ Note [Clones of what is read]
 from __future__ import annotations
 
 import ast
+import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
-from fixinplace.detect.order import keeps_nothing, parents
+from fixinplace.detect.order import keeps_nothing
 from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.reads import is_new
 from fixinplace.rewrite.setting import joint
 from fixinplace.source import Text
-from fixinplace.walking import children, walk
+from fixinplace.walking import above, children, walk
 
 KEEPING_NOTHING = frozenset(
     "Tensor.__setitem__ Tensor.__iadd__ Tensor.__isub__ Tensor.__imul__ Tensor.__itruediv__ Tensor.add_ Tensor.sub_"
@@ -54,8 +55,11 @@ class Slots:
 def slots(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slots]:
     """The tensors whose stores in loops can stay as they are; see Note [Clones of what is read]."""
     wanted = [one for one in found if _is_store(one) and one.facts.in_loop and not one.facts.hazards]
+    if not wanted:
+        return
+    owners = _owners(part, tree, found)
     for scope in [tree, *(n for n in walk(tree) if isinstance(n, FUNCTIONS))]:
-        inside = [one for one in found if _owner(part, tree, one) is scope] if wanted else []
+        inside = owners.get(id(scope), [])
         for name in dict.fromkeys(one.site.target for one in wanted if one in inside):
             sites = [one for one in inside if one.site.target == name]
             if all(map(_is_store, sites)) and not any(map(_is_hindered, sites)):
@@ -90,10 +94,15 @@ def _is_hindered(found: Found) -> bool:
     return found.facts.parameter is not None or any(h.refusal != "finished" for h in found.facts.hazards)
 
 
-def _owner(part: Text, tree: ast.Module, found: Found) -> ast.AST:
-    """The innermost function around a site, else the module."""
-    around = [n for n in walk(tree) if isinstance(n, FUNCTIONS) and part.span(n).contains(found.site.span)]
-    return max(around, key=lambda n: part.span(n).start, default=tree)
+def _owners(part: Text, tree: ast.Module, found: Sequence[Found]) -> dict[int, list[Found]]:
+    """The sites by the innermost function around them, else the module, by its identity; in their order."""
+    spans = sorted(((part.span(n), n) for n in walk(tree) if isinstance(n, FUNCTIONS)), key=lambda each: each[0].start)
+    owners: dict[int, list[Found]] = {}
+    for one in found:
+        begun = bisect.bisect_right(spans, one.site.span.start, key=lambda each: each[0].start)
+        around = (n for span, n in reversed(spans[:begun]) if span.contains(one.site.span))
+        owners.setdefault(id(next(around, tree)), []).append(one)
+    return owners
 
 
 def _own_code(tree: ast.Module) -> frozenset[str]:
@@ -119,7 +128,7 @@ class _Slots:
 
     def plan(self) -> Iterator[Slots]:
         """The edits, unless something hinders."""
-        self.above = parents(self.scope)
+        self.above = above(self.scope)
         self.left: set[Span] = set()
         made = self._made()
         if made is None:

@@ -1,0 +1,55 @@
+"""What holds at one point of a function, and what holds where several ways meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fixinplace.detect.links import Link
+from fixinplace.detect.values import NOWHERE, Memories, Memory, Value, join
+
+
+@dataclass(frozen=True, slots=True)
+class Escape:
+    """A storage left the function's own names: a refusal that certainly applies, or only a doubt (None)."""
+
+    refusal: str | None
+    sentence: str
+
+
+@dataclass
+class State:
+    """What holds at one program point; copied at branches and joined after them.
+
+    masks: name of a boolean tensor -> name of the tensor whose shape it has, until one of the two is bound anew.
+    links: name -> how it is made from another name, see Note [Links].
+    """
+
+    names: dict[str, Value] = field(default_factory=dict)
+    attrs: dict[str, Value] = field(default_factory=dict)
+    escapes: dict[Memory, frozenset[Escape]] = field(default_factory=dict)
+    unread: Memories = NOWHERE
+    masks: dict[str, str] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+
+    def copy(self) -> State:
+        """An independent copy."""
+        return State(
+            dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks), dict(self.links)
+        )
+
+    def join(self, other: State) -> State:
+        """What holds if either may hold."""
+        names = _joined(self.names, other.names)
+        attrs = _joined(self.attrs, other.attrs)
+        escapes = {k: v if (o := other.escapes.get(k, v)) is v else v | o for k, v in self.escapes.items()}
+        masks = {k: v for k, v in self.masks.items() if other.masks.get(k) == v}
+        links = {k: v for k, v in self.links.items() if other.links.get(k) == v}
+        return State(
+            {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes},
+            self.unread & other.unread, masks, links,
+        )  # fmt: skip
+
+
+def _joined(mine: dict[str, Value], others: dict[str, Value]) -> dict[str, Value]:
+    """What names stand for on either way; most stand for the very same."""
+    return {k: v if (o := others.get(k, v)) is v else join(v, o) for k, v in mine.items()}

@@ -122,7 +122,12 @@ def forward(self, outputs, inputs):
 
 def test_a_loss_over_what_forward_is_given_by_name_is_tracked() -> None:
     assert last(method(LOSS.format("flow_preds"))) is True
-    plain = LOSS.format("flow_preds").replace("forward", "score").replace('inputs["flows"][:, 0]', "1")
+    plain = (
+        LOSS.format("flow_preds")
+        .replace("loss", "error")
+        .replace("forward", "score")
+        .replace('inputs["flows"][:, 0]', "1")
+    )
     assert last(method(plain)) is None
 
 

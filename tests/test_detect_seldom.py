@@ -21,6 +21,57 @@ PERHAPS = {
         "def forward(self, x, c):\n    t = self.lin(x)\n    if not self.training and c:\n        if c > 1:\n"
         "            t += 1\n    return t"
     ),
+    "without a graph": method(_BRANCH.format("if torch.is_grad_enabled():")),
+    "not training, under a name": method(
+        "def forward(self, x):\n    t = self.lin(x)\n    fast = not self.training\n    if fast:\n        t += 1\n    return t"
+    ),
+    "without a graph, under a name": method(
+        "def forward(self, x):\n    t = self.lin(x)\n    fast = not torch.is_grad_enabled()\n"
+        "    return t.abs_() if fast else t.abs()"
+    ),
+    "else of an expression": method(
+        "def forward(self, x):\n    t = self.lin(x)\n    return t.abs() if self.training else t.abs_()"
+    ),
+    "what may be a number": """
+        from torch import Tensor
+        class N(nn.Module):
+            def forward(self, x: Tensor, best: Tensor | float):
+                t = x.shape[0] - best
+                t[0] = 0
+    """,
+    "a number that may be a tensor": """
+        from torch import Tensor
+        def f(best: float | Tensor):
+            t = torch.zeros(3)
+            t += best
+    """,
+    "classes that are annotated as a tensor": """
+        from torch import Tensor
+        def dense(y: Tensor, known: Tensor):
+            new = y.clone()
+            mean = new.mean()
+            new[0] = (y > known).sum(-1)
+            return new - mean
+    """,
+    "annotated indices": "def f(node_ids: torch.Tensor):\n    t = node_ids + 1\n    t[0] = 0\n    return t",
+    "rows of an embedding": """
+        from torch import Tensor
+        class N(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.emb = nn.Embedding(3, 4)
+            def encode(self, feat: Tensor):
+                feat = feat + 1
+                feat[0] = 0
+                return self.emb(feat)
+    """,
+    "rows of an embedding by a function": """
+        from torch import Tensor
+        def encode(self, feat: Tensor, w):
+            feat[0] = 0
+            return torch.nn.functional.embedding(feat, w)
+    """,
+    "weights of edges": method("def forward(self, x, edge_weight: torch.Tensor):\n    edge_weight *= 2\n    return edge_weight"),
     "labels of annotated targets": """
         from torch import Tensor
         def loss(targets: list[dict[str, Tensor]], idx):
@@ -84,6 +135,57 @@ TRACKED = {
             t += 1
             return t
     """),
+    "with a graph, under a name": method(
+        "def forward(self, x):\n    t = self.lin(x)\n    slow = torch.is_grad_enabled()\n"
+        "    return t.abs_() if slow else t.abs()"
+    ),
+    "a name that is bound twice": method(
+        "def forward(self, x, c):\n    t = self.lin(x)\n    fast = not self.training\n    fast = c\n"
+        "    if fast:\n        t += 1\n    return t"
+    ),
+    "after an expression that one of training holds": method(
+        "def forward(self, x):\n    t = self.lin(x)\n    u = t.abs() if self.training else t.exp()\n    u += 1\n    return u"
+    ),
+    "a tensor or several": """
+        from torch import Tensor
+        def f(x: Tensor | list[Tensor]):
+            t = x * 2
+            t += 1
+    """,
+    "rows of an embedding that were looked up": method("""
+            self.emb = nn.Embedding(3, 4)
+        def forward(self, x):
+            x = self.emb(x)
+            x += 1
+            return x
+    """),
+    "input of a layer that is no embedding": """
+        from torch import Tensor
+        class N(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed = nn.Linear(3, 4)
+            def encode(self, feat: Tensor):
+                feat = feat + 1
+                feat[0] = 0
+                return self.embed(feat)
+    """,
+    "floats put into what is annotated": """
+        from torch import Tensor
+        def dense(y: Tensor, known: Tensor):
+            new = y.clone()
+            mean = new.mean()
+            new[0] = known.mean()
+            return new - mean
+    """,
+    "a sum of losses": """
+        def feature_loss(real, made):
+            loss = 0
+            for one, other in zip(real, made):
+                for a, b in zip(one, other):
+                    loss += torch.mean(torch.abs(a - b))
+            return loss
+    """,
     "after both": method("""
         def forward(self, x):
             t = self.lin(x)
@@ -155,3 +257,9 @@ def test_a_class_derived_from_one_of_a_package_of_optimizers_is_one(module: str)
                 return m
     """
     assert "optimizer" in {h.refusal for h in found(code)[-1].facts.hazards}
+
+
+@pytest.mark.parametrize("name", ["val_loss", "running_loss", "error"])
+def test_what_is_summed_up_to_be_told_is_no_loss(name: str) -> None:
+    code = f"def told(pairs):\n    {name} = 0\n    for a, b in pairs:\n        {name} += torch.mean(torch.abs(a - b))"
+    assert found(code)[-1].facts.tracked is None

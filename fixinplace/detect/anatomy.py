@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from fixinplace.detect.guards import local_guards
 from fixinplace.detect.liveness import Liveness, Names, captured, declared
 from fixinplace.detect.scopes import bindings, definitions, redefined
 from fixinplace.walking import children, walk
@@ -28,6 +29,7 @@ class Anatomy:
     above: parent of every node, by identity. doubts: it looks at identities, versions or history of tensors.
     suspended: a generator or coroutine, which runs later than its call, perhaps under another grad mode.
     captured, declared, stored: names that nested functions read, that are global or nonlocal, that are bound.
+    guards: names that stand for "in training" or "in evaluation", see `guards.local_guards`.
     redefined: names of nested functions and classes that something else is, or may be, bound to as well.
     """
 
@@ -39,6 +41,7 @@ class Anatomy:
     redefined: Names
     doubts: tuple[str, ...]
     suspended: bool
+    guards: Mapping[str, int]
 
 
 def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
@@ -54,6 +57,7 @@ def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
         redefined(list(body)),
         inspections(nodes),
         any(isinstance(n, SUSPENDING) for n in nodes),
+        local_guards(nodes),
     )
 
 

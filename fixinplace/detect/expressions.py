@@ -8,6 +8,7 @@ from dataclasses import replace
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.frame import HELD
+from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
@@ -102,12 +103,7 @@ class Expressions(Operators):
                 return replace(found, kind=Kind.DICT)
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 self.evaluate(test)
-                entry = self.state.copy()
-                found = self.evaluate(body)
-                other, self.state = self.state, entry
-                found = join(found, self.evaluate(orelse))
-                self.state = other.join(self.state)
-                return found
+                return self.either(body, orelse, evaluating(test, self.shape.guards))
             case ast.BoolOp(values=values):
                 found = self.evaluate(values[0])
                 for value in values[1:]:
@@ -140,6 +136,17 @@ class Expressions(Operators):
                 return UNKNOWN
         self.children(node)
         return UNKNOWN
+
+    def either(self, body: ast.expr, orelse: ast.expr, evaluating: int | None) -> Value:
+        """One of two expressions; `evaluating` is the one that runs in evaluation alone."""
+        entry, seldom = self.state.copy(), self.seldom_on
+        self.seldom_on = seldom or evaluating == 0
+        found = self.evaluate(body)
+        other, self.state = self.state, entry
+        self.seldom_on = seldom or evaluating == 1
+        found = join(found, self.evaluate(orelse))
+        self.state, self.seldom_on = other.join(self.state), seldom
+        return found
 
     def watched(self, node: ast.Name | ast.Attribute, value: Value) -> Value:
         """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""

@@ -36,6 +36,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
+from fixinplace.walking import walk
 
 _BY_RULE = 3
 """`Value.sure` of what follows from torch's rules or from an annotation."""
@@ -55,7 +56,7 @@ def annotation(program: Program, node: ast.expr | None) -> Value | None:
             except SyntaxError:
                 return None
         case ast.BinOp(op=ast.BitOr(), left=left, right=right):
-            return annotation(program, left) or annotation(program, right)
+            return _either([annotation(program, left), annotation(program, right)])
         case ast.Subscript(value=value, slice=inner):
             return _generic(program, dotted(value).rsplit(".", 1)[-1], inner)
         case ast.Name() | ast.Attribute():
@@ -68,7 +69,7 @@ def _generic(program: Program, name: str, inner: ast.expr) -> Value | None:
     if name in ("Optional", "Annotated", "Final"):
         return annotation(program, parts[0])
     if name == "Union":
-        return next((v for p in parts if (v := annotation(program, p)) is not None), None)
+        return _either([annotation(program, part) for part in parts])
     one = (annotation(program, parts[-1]) if parts else None) or UNKNOWN
     if name in _SEQUENCES:
         exact = name.lower() == "tuple" and not any(isinstance(p, ast.Constant) and p.value is ... for p in parts)
@@ -79,6 +80,13 @@ def _generic(program: Program, name: str, inner: ast.expr) -> Value | None:
         )
         return sequence(items, exact)
     return Value(Kind.DICT, items=(one,)) if name in _MAPPINGS else None
+
+
+def _either(values: list[Value | None]) -> Value | None:
+    """The first of several promises; where a number may stand, a tensor seldom requires grad."""
+    promised = [value for value in values if value is not None]
+    mixed = {Kind.TENSOR, Kind.NUMBER} <= {value.kind for value in promised}
+    return (replace(promised[0], live=None) if mixed else promised[0]) if promised else None
 
 
 def _plain(program: Program, name: str) -> Value | None:
@@ -134,7 +142,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(value, items=(replace(UNKNOWN, sure=1, live=True),))  # outputs of another module, by habit
         if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):
             value = replace(value, live=False, dtype=Dtype.INT)
-        elif value is not None and (is_given(parameter.arg) or parameter.arg in marked):
+        elif value is not None and (parameter.arg in marked or _is_data(program, function, key, parameter)):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
         value = value or default_class(program, defaults.get(parameter.arg))
         passed = program.passed(key).get(parameter.arg)
@@ -156,6 +164,28 @@ def _counts(function: Function, name: str) -> bool:
     An index may be refractive: only what is used to index with is one.
     """
     return is_integral(name) or (name.endswith("index") and indexes_with(function, name))
+
+
+def _is_data(program: Program, function: Function, key: Key, parameter: ast.arg) -> bool:
+    """True for what is passed as data, by its name, by numbers that may stand for it, or as what an embedding reads."""
+    name = parameter.arg
+    if is_given(name) or _counts(function, name) or name in looked_up(program, function, key[0]):
+        return True
+    promised = annotation(program, parameter.annotation)
+    return promised is not None and promised.tensor and promised.live is None
+
+
+def looked_up(program: Program, function: Function, cls: str) -> set[str]:
+    """Names whose integers the function reads an embedding's rows by: `self.emb(x)`, `F.embedding(x, w)`."""
+    found = set[str]()
+    for node in walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=attr), args=[ast.Name(id=name)]) if cls:
+                value = program.index.attribute(cls, attr)
+                found |= {name} if value is not None and value.name.startswith("torch.nn.Embedding") else set()
+            case ast.Call(func=ast.Attribute(attr="embedding"), args=[ast.Name(id=name), _, *_]):
+                found.add(name)
+    return found
 
 
 def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fixinplace import catalogue
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.kinship import Kinship
+from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import Dtype, Memories, Origin, Value, join_live
 from fixinplace.model import Hazard
 
@@ -30,6 +31,7 @@ _PREFIXES = (
     "_reset_param",
 )
 _STATISTICS = ("running_", "num_batches_tracked", "moving_mean", "moving_var")
+_DISCRETE = (Dtype.INT, Dtype.BOOL)
 _DETACHED = ("data", "grad")
 
 
@@ -50,8 +52,10 @@ class Roles(Kinship):
     def roles(self, seen: Observation, target: ast.expr, written: Value, value: Value | None) -> None:
         """Not ours: no autograd operation, or one that is meant to be in place."""
         lives = [written.live, value.live if value is not None else False]
-        live = join_live(iter(lives)) if written.dtype not in (Dtype.INT, Dtype.BOOL) else False
-        seen.lives.append(None if live and self.seldom_on else live)
+        live = join_live(iter(lives)) if written.dtype not in _DISCRETE else False
+        if live is None and _is_loss(seen, written, value):
+            live = True
+        seen.lives.append(None if live and (self.seldom_on or _takes_codes(written, value)) else live)
         cls = self.place.cls
         if not self.grad:
             add_hazard(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
@@ -114,6 +118,18 @@ class Roles(Kinship):
             case ast.Name():
                 return self.evaluate(target)
         return None
+
+
+def _takes_codes(written: Value, value: Value | None) -> bool:
+    """True if integers are put into a tensor of unknown dtype: it holds classes, tokens or indices, as a rule."""
+    codes = value is not None and value.tensor and value.dtype in _DISCRETE
+    return codes and written.dtype is Dtype.ANY and not written.leaf
+
+
+def _is_loss(seen: Observation, written: Value, value: Value | None) -> bool:
+    """True for `loss += term` where nothing tells of the term's gradient: what is summed up so is differentiated."""
+    term = value is not None and value.tensor and value.live is None and value.dtype not in _DISCRETE
+    return term and isinstance(seen.node, ast.AugAssign) and is_loss(seen.target)
 
 
 def add_hazard(seen: Observation, refusal: str, sentence: str) -> None:

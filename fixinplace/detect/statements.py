@@ -6,12 +6,12 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.flow import Flow
+from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
 from fixinplace.detect.links import without
 from fixinplace.detect.masks import masked_name
 from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
-from fixinplace.detect.usage import evaluating
 from fixinplace.detect.values import (
     OTHER,
     UNKNOWN,
@@ -86,7 +86,7 @@ class Statements(Flow):
         match node:
             case ast.If(test=test, body=body, orelse=orelse):
                 self.header(node, test)
-                self.branches([body, orelse], evaluating(test))
+                self.branches([body, orelse], evaluating(test, self.shape.guards))
             case ast.For() | ast.AsyncFor():
                 self.repeat(node)
             case ast.While(test=test):

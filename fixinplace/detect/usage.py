@@ -66,7 +66,7 @@ _MEASURE_STARTS = ("max_", "min_", "lambda_", "init_")
 _INTEGERS = ("idx", "indices", "_ids", "_lengths", "_len", "_lens")
 _MARKS = ("_idx", "_id", ".pad", ".eos", ".bos", ".unk")
 _GIVEN = ("target", "targets", "label", "labels", "mask", "masks", "gt", "gts", "ground_truth", "y_true", "onehot",
-          "one_hot")  # fmt: skip
+          "one_hot", "edge_weight", "edge_weights")  # fmt: skip
 """What a loss compares with and what says where: data, as a rule, which no gradient is asked for."""
 _BOXES = ("anchors", "priors", "anchor_boxes", "prior_boxes")
 """Boxes that predictions are relative to: made from a grid; one `anchor` of a triplet is an embedding."""
@@ -93,6 +93,14 @@ def is_given(name: str) -> bool:
     )
 
 
+def is_loss(name: str) -> bool:
+    """True for the names that the field gives to what a training step sums up and differentiates."""
+    return name in ("loss", "losses", "total_loss", "loss_total") or (
+        name.endswith("_loss")
+        and not name.startswith(("val", "valid", "eval", "test", "running", "epoch", "avg", "mean", "sum"))
+    )
+
+
 def is_integral(name: str) -> bool:
     """True for the names that the field gives to indices, ids and lengths: integers."""
     return name in ("edge_index", "lengths", "ptr", "ilens", "olens") or name.endswith(_INTEGERS)
@@ -101,20 +109,6 @@ def is_integral(name: str) -> bool:
 def decodes(name: str) -> bool:
     """True for the names that the field gives to what looks for an answer: callers switch grad mode off around it."""
     return name.strip("_") in ("generate", "inference", "search") or name.endswith("_search")
-
-
-def evaluating(test: ast.expr) -> int | None:
-    """Which branch of an `if` runs in evaluation alone, by the flag of modules: 0 for its body, 1 for its `else`."""
-    match test:
-        case ast.Attribute(attr="training") | ast.Name(id="training"):
-            return 1
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            inner = evaluating(operand)
-            return None if inner is None else 1 - inner
-        case ast.BoolOp(op=op, values=values):
-            branch = 0 if isinstance(op, ast.And) else 1
-            return branch if branch in map(evaluating, values) else None
-    return None
 
 
 def _is_shaping(name: str) -> bool:

@@ -71,6 +71,36 @@ PERHAPS = {
             feat[0] = 0
             return torch.nn.functional.embedding(feat, w)
     """,
+    "a codec": method("""
+        def compress(self, x):
+            t = self.lin(x)
+            t += 1
+            return t
+        def decompress(self, t):
+            return t
+    """),
+    "before a model": method("def preprocess_images(self, x):\n    t = self.lin(x)\n    t += 1\n    return t"),
+    "one of several sizes": method("""
+        def forward(self, x, spatial_shapes: torch.Tensor):
+            for h, w in spatial_shapes:
+                start = h * w
+                start += h
+            return start
+    """),
+    "images of different sizes": """
+        from torch import Tensor
+        def batched(tensor_list: list[Tensor]):
+            for image in tensor_list:
+                scaled = image / 255
+                scaled -= 0.5
+    """,
+    "coordinates of a prompt": """
+        from torch import Tensor
+        def embedded(coords: Tensor, size):
+            new = coords * 1
+            new[0] = new[0] / size
+            return new
+    """,
     "weights of edges": method("def forward(self, x, edge_weight: torch.Tensor):\n    edge_weight *= 2\n    return edge_weight"),
     "labels of annotated targets": """
         from torch import Tensor
@@ -146,6 +176,35 @@ TRACKED = {
     "after an expression that one of training holds": method(
         "def forward(self, x):\n    t = self.lin(x)\n    u = t.abs() if self.training else t.exp()\n    u += 1\n    return u"
     ),
+    "a compressor without a way back": method(
+        "def compress(self, x):\n    t = self.lin(x)\n    t += 1\n    return t"
+    ),
+    "coordinates that a layer is given": """
+        from torch import Tensor
+        class N(nn.Module):
+            def forward(self, coords: Tensor):
+                t = coords * 2
+                t += 1
+                return t
+    """,
+    "a list of features": """
+        from torch import Tensor
+        def batched(features: list[Tensor]):
+            for one in features:
+                t = one * 2
+                t += 1
+    """,
+    "a size that a layer predicts": method(
+        "def forward(self, x):\n    box_size = self.lin(x)\n    t = box_size * 2\n    t += 1\n    return t"
+    ),
+    "a loss that an unseen part computes": """
+        from far import Spectral
+        def loss(parts, x, y):
+            total_loss = 0
+            for part in parts:
+                total_loss += part(x, y)
+            return total_loss
+    """,
     "a tensor or several": """
         from torch import Tensor
         def f(x: Tensor | list[Tensor]):

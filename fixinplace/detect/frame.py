@@ -13,7 +13,7 @@ from fixinplace.detect.index import ClassInfo, Index, Summary
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.state import Escape, State
-from fixinplace.detect.usage import is_given
+from fixinplace.detect.usage import is_data, is_size
 from fixinplace.detect.values import (
     NOWHERE,
     UNKNOWN,
@@ -339,8 +339,8 @@ class Frame(ABC):
         if name in self.captured and (value.memory or value.maybe):
             self.escape(value, None, f"a nested function reads `{name}`")
         value = limited(value)
-        if value.tensor and value.sure == 1 and value.live and is_given(name):
-            value = replace(value, live=None)  # what an unseen function gave for a mask may well be one
+        if value.tensor and value.live and (is_size(name) if value.sure == 2 else value.sure == 1 and is_data(name)):
+            value = replace(value, live=None)  # what an unseen function gave for a mask, or a size, may well be one
         self.forget_shape(name)
         self.state.links = without(self.state.links, name)
         new = value.tensor and all(m.origin is Origin.ALLOCATED for m in value.memory)

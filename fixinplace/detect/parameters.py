@@ -16,6 +16,7 @@ from fixinplace.detect.usage import (
     is_given,
     is_integral,
     is_measure,
+    is_read,
     usage,
 )
 from fixinplace.detect.values import (
@@ -142,7 +143,9 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(value, items=(replace(UNKNOWN, sure=1, live=True),))  # outputs of another module, by habit
         if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):
             value = replace(value, live=False, dtype=Dtype.INT)
-        elif value is not None and (parameter.arg in marked or _is_data(program, function, key, parameter)):
+        elif value is not None and (
+            parameter.arg in marked or is_read(parameter.arg, value.kind) or _is_data(program, function, key, parameter)
+        ):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
         value = value or default_class(program, defaults.get(parameter.arg))
         passed = program.passed(key).get(parameter.arg)
@@ -171,6 +174,8 @@ def _is_data(program: Program, function: Function, key: Key, parameter: ast.arg)
     name = parameter.arg
     if is_given(name) or _counts(function, name) or name in looked_up(program, function, key[0]):
         return True
+    if name.startswith("coords") and function.name != "forward":
+        return True  # where something is, in pixels; a forward may be given those that another module has moved
     promised = annotation(program, parameter.annotation)
     return promised is not None and promised.tensor and promised.live is None
 

@@ -14,7 +14,7 @@ from fixinplace.detect.parameters import annotation, defaults_of, initial, trust
 from fixinplace.detect.placing import goes_through
 from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
-from fixinplace.detect.usage import decodes, numbers
+from fixinplace.detect.usage import compresses, decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.detect.words import whole_file
 from fixinplace.source import Text
@@ -109,7 +109,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
     frame.seldom_on = program.modes_before.get(key) == {False} and function.name != "forward"
-    frame.seldom_on |= decodes(function.name)
+    frame.seldom_on |= decodes(function.name) or compresses(function.name, info.methods if info else ())
     suspended = isinstance(function, ast.AsyncFunctionDef) or frame.shape.suspended
     if enclosing:
         frame.nested |= enclosing.nested

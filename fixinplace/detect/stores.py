@@ -13,6 +13,7 @@ from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.placing import grown, lost
 from fixinplace.detect.torchcalls import is_false
+from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import (
     NOWHERE,
     UNIQUE,
@@ -164,6 +165,8 @@ class Stores(Expressions):
         before = self.state.unread
         value = self.evaluate(node.value)
         name = OPERATORS.get(type(node.op))
+        if value.kind is Kind.UNKNOWN and _adds_loss(node):
+            value = self.as_tensor(value)
         if old.kind is Kind.UNKNOWN and value.tensor:
             old = self.as_tensor(old)
         if old.tensor and name is not None:
@@ -205,6 +208,14 @@ class Stores(Expressions):
             seen.hazards.setdefault("container-slot", Hazard("container-slot", sentence))
         elif value.memory and isinstance(target.value, ast.Name):
             self.escape(value, None, f"`{target.value.id}[...]` may hold the same tensor")
+
+
+def _adds_loss(node: ast.AugAssign) -> bool:
+    """True for `loss += f(x, y)`: what compares two things for a loss is a tensor, whoever computes it."""
+    match node:
+        case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=ast.Call(args=[_, _, *_])):
+            return is_loss(name)
+    return False
 
 
 def _may_repeat(node: ast.expr, index: Value) -> bool:

@@ -68,6 +68,9 @@ _MARKS = ("_idx", "_id", ".pad", ".eos", ".bos", ".unk")
 _GIVEN = ("target", "targets", "label", "labels", "mask", "masks", "gt", "gts", "ground_truth", "y_true", "onehot",
           "one_hot", "edge_weight", "edge_weights")  # fmt: skip
 """What a loss compares with and what says where: data, as a rule, which no gradient is asked for."""
+_AROUND = ("preprocess", "pre_process", "postprocess", "post_process", "collate")
+_DIFFERENT_SIZES = ("images", "imgs", "image_list", "tensor_list")
+"""Lists of tensors under these names: images as they were read, each of its own size, before a batch is made."""
 _BOXES = ("anchors", "priors", "anchor_boxes", "prior_boxes")
 """Boxes that predictions are relative to: made from a grid; one `anchor` of a triplet is an embedding."""
 
@@ -101,14 +104,40 @@ def is_loss(name: str) -> bool:
     )
 
 
+def is_size(name: str) -> bool:
+    """True for names of integers, and of one of several sizes: `for batch_size in batch_sizes`."""
+    return is_integral(name) or name.endswith("_size")
+
+
+def is_data(name: str) -> bool:
+    """True for the names of what is given or counted: nothing that a gradient is asked for."""
+    return is_given(name) or is_size(name)
+
+
+def is_read(name: str, kind: Kind) -> bool:
+    """True for a list of images as they were read."""
+    return kind is Kind.LIST and name in _DIFFERENT_SIZES
+
+
 def is_integral(name: str) -> bool:
     """True for the names that the field gives to indices, ids and lengths: integers."""
-    return name in ("edge_index", "lengths", "ptr", "ilens", "olens") or name.endswith(_INTEGERS)
+    return name in ("edge_index", "lengths", "ptr", "ilens", "olens", "spatial_shapes", "batch_sizes") or name.endswith(
+        _INTEGERS
+    )
 
 
 def decodes(name: str) -> bool:
-    """True for the names that the field gives to what looks for an answer: callers switch grad mode off around it."""
-    return name.strip("_") in ("generate", "inference", "search") or name.endswith("_search")
+    """True for the names that the field gives to what looks for an answer, or works on data before or after a model:
+    callers switch grad mode off around it, or have no gradient yet.
+    """
+    plain = name.strip("_")
+    return plain in ("generate", "inference", "search") or plain.endswith("_search") or plain.startswith(_AROUND)
+
+
+def compresses(name: str, methods: Iterable[str]) -> bool:
+    """True for what turns a tensor into a stream of bits, or back, in a class that does both: no gradient gets past."""
+    ways = ("compress", "decompress")
+    return name.strip("_").startswith(ways) and set(ways) <= set(methods)
 
 
 def _is_shaping(name: str) -> bool:

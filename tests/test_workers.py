@@ -124,6 +124,9 @@ def test_an_interrupt_is_one_line_and_leaves_no_process_behind(tmp_path: Path):
     _, told = running.communicate(timeout=60)
     assert running.returncode == 130
     assert told.decode().splitlines() == ["fixinplace: interrupted; every file is as it was or wholly fixed"]
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in below) and time.monotonic() < until:
+        time.sleep(0.01)
     assert below and not any(Path(f"/proc/{pid}").exists() for pid in below)
 
 

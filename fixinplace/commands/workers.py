@@ -152,10 +152,11 @@ class _Pool:
             args=(self._work, self._units, self._sizes, theirs, inherited, _depth()),
             daemon=True,
         )
-        process.start()
+        with _uninterrupted():  # between the two, nobody would know of the process
+            process.start()
+            worker = _Worker(process, ours, deque())
+            self._workers.append(worker)
         theirs.close()
-        worker = _Worker(process, ours, deque())
-        self._workers.append(worker)
         self._give(worker)
 
     def _give(self, worker: _Worker) -> None:
@@ -202,6 +203,17 @@ def _forks() -> bool:
 
 def _context() -> ForkContext | SpawnContext:
     return multiprocessing.get_context("fork") if _forks() else multiprocessing.get_context("spawn")
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """An interrupt of the terminal comes after the block; a process that begins in it gets none."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if _forks() else set()
+    try:
+        yield
+    finally:
+        if _forks():
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _depth() -> int:

@@ -147,6 +147,8 @@ def test_a_second_look_in_the_same_statement_counts_as_later(text):
                      "evaluation-order", id="two-arguments-read-it"),
         pytest.param("r = x.sum() + x[0].add_(1)\n", at("x[0].add_(1)", "Tensor.add_", place=Place.SUBSCRIPT),
                      "evaluation-order", id="read-in-a-second-place"),
+        pytest.param("r = f(x.copy_(x.square()))\n", at("x.copy_(x.square())", "Tensor.copy_"), "evaluation-order",
+                     id="a-copy-of-what-keeps-it"),
         pytest.param("r = c and x[0].add_(1)\n", at("x[0].add_(1)", "Tensor.add_", place=Place.SUBSCRIPT),
                      "no-safe-place", id="may-run-never"),
         *(
@@ -186,7 +188,8 @@ def test_stores_that_a_clone_before_does_not_make_right(text, site, refusal):
                      "not-assignable", id="copy-into-a-temporary"),
         pytest.param("x.logical_not_()\n", at("x.logical_not_()", "Tensor.logical_not_"), "no-counterpart",
                      id="not-recorded-by-autograd"),
-        pytest.param("x.copy_(0.5)\n", at("x.copy_(0.5)", "Tensor.copy_"), "no-counterpart", id="copy-of-a-number"),
+        pytest.param("x.copy_(0.5)\n", at("x.copy_(0.5)", "Tensor.copy_", in_loop=True), "no-counterpart",
+                     id="copy-of-a-number"),
         *(
             pytest.param(f"r = {code}\n", at(code, f"Tensor.{op}", "?", place=Place.TEMPORARY), "finished", id=code)
             for code, op in (

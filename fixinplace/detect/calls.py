@@ -66,7 +66,8 @@ class Calls(TorchCalls):
         """The value of a call; records in-place methods, functions, flags and `out=`."""
         if isinstance(node.func, ast.Attribute):
             writes = catalogue.writer(f"Tensor.{node.func.attr}") is not None
-            stores = writes and (isinstance(node.func.value, ast.Subscript) or self.is_view(node.func.value))
+            whole = node.func.attr == "copy_" and isinstance(node.func.value, ast.Name)
+            stores = writes and (whole or isinstance(node.func.value, ast.Subscript) or self.is_view(node.func.value))
             before = self.state.unread
             quiet = stores or node.func.attr in _KEEPS_NOTHING
             base = (self.peek if stores else self.glance if quiet else self.evaluate)(node.func.value)
@@ -206,12 +207,13 @@ class Calls(TorchCalls):
         return replace(result, sure=min(result.sure, base.sure)) if result.tensor else result
 
     def store_by_method(self, node: ast.Call, func: ast.Attribute, base: Value, before: Memories) -> Value:
-        """`x[i].add_(v)`, `row.add_(v)`: like a store, harmless while nobody has read the fresh storage."""
+        """`x[i].add_(v)`, `row.add_(v)`, `x.copy_(v)`: like stores, harmless while nobody has read the fresh storage."""
         result = self.tensor_method(node, func, base)
         span = self.program.part.span(node)
         seen = self.program.observed.get((span.start, span.end, f"Tensor.{func.attr}"))
-        if seen is not None and isinstance(func.value, ast.Subscript):
-            self.finish(seen, base, before)
+        whole = func.attr == "copy_" and isinstance(func.value, ast.Name) and not self.is_view(func.value)
+        if seen is not None and (whole or isinstance(func.value, ast.Subscript)):
+            self.finish(seen, base, before & self.state.unread)
             if func.attr not in _STORES:
                 self.read(base)
         elif seen is not None:

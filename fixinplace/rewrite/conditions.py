@@ -50,10 +50,12 @@ def doubts(case: Case, effect: Effect) -> tuple[str, ...]:
 def is_safe(case: Case, exact: bool, effect: Effect) -> bool:
     """True if all conditions of exactness follow from static facts, and the form is exact: it need not be run.
 
-    With mixed dtypes the values are right, but gradients pass through the wider dtype and may round otherwise.
+    With mixed dtypes the values are right, but gradients pass through the wider dtype and may round otherwise; not
+    where the same op writes into a clone.
     """
     found, facts = case.found, case.facts
     module = found.site.rule in ("FIP107", "FIP108")
     certain = found.site.certainty is not Certainty.GUESSED and (facts.tracked is True or module)
     unseen = module and not facts.all_calls_seen
-    return exact and certain and not (doubts(case, effect) or facts.parameter or facts.mixed or unseen)
+    mixed = facts.mixed and effect is not Effect.COPY
+    return exact and certain and not (doubts(case, effect) or facts.parameter or mixed or unseen)

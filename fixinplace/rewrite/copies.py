@@ -87,8 +87,16 @@ def _check(setting: Setting, step: Step, steps: Sequence[Step]) -> None:
         raise Refusal("evaluation-order", f"the statement binds `{target}` as well")
     inside = step.call is not None and not _is_statement(setting, step.call)
     names = (target, *(holder.name for holder in step.case.facts.family))
-    if inside and any(mentions(name, setting.node, skip=step.operand) for name in names):
+    if inside and any(_is_read(name, setting.node, step) for name in names):
         raise Refusal("evaluation-order", f"the statement reads the tensor of `{target}` in a second place")
+
+
+def _is_read(name: str, root: ast.AST, step: Step) -> bool:
+    """True if a statement reads a name apart from the operand that a call of it writes."""
+    if step.call is None or not isinstance(step.operand, ast.Name):
+        return mentions(name, root, skip=step.operand)
+    given = (*step.call.args, *(word.value for word in step.call.keywords))
+    return mentions(name, root, skip=step.call) or any(mentions(name, one) for one in given)
 
 
 def _is_statement(setting: Setting, call: ast.Call) -> bool:

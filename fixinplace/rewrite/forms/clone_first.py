@@ -9,7 +9,7 @@ import libcst as cst
 from fixinplace.catalogue import Form
 from fixinplace.model import Place, Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
-from fixinplace.rewrite.forms import masked_fill, masked_where
+from fixinplace.rewrite.forms import copy_from, masked_fill, masked_where
 from fixinplace.rewrite.kin import has_value
 from fixinplace.rewrite.lines import assigned
 from fixinplace.rewrite.reads import is_fresh, mentions, parse
@@ -21,6 +21,8 @@ _CALLS = (Form.SAME, Form.CAST, Form.CALL, Form.RANDOM, Form.FLAG)
 
 def _takes(case: Case, node: Node) -> bool:
     place = case.facts.place
+    if copy_from.is_copy(case, node) and case.target is not None:
+        return not copy_from.REWRITE.takes(case, node)
     if place not in (Place.SUBSCRIPT, Place.VIEW) or case.target is None:
         return False
     if place is Place.VIEW:
@@ -35,6 +37,8 @@ def _refusal(case: Case, node: Node) -> Refused | None:
     if not isinstance(node, cst.Call):
         return None
     part = operand(case, node)
+    if copy_from.is_copy(case, node):
+        return None if isinstance(part, cst.Name) else copy_from.REWRITE.refusal(case, node)
     if isinstance(part, cst.Call) and case.facts.place is not Place.VIEW:
         return Refused("no-counterpart", "each link of the chain writes what the one before it may have kept")
     if case.facts.part or _is_view(part):
@@ -82,8 +86,8 @@ def _elements(value: ast.expr) -> list[ast.expr]:
 REWRITE = Rewrite(
     name="clone-first",
     rules=("FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),
-    what="`x[i] = v`, `x[i] += v` and `x[i].add_(v)` get `x = x.clone()` on a line before and stay as they are. A "
-    "value that reads `x` is evaluated first, on a line of its own.",
+    what="`x[i] = v`, `x[i] += v`, `x[i].add_(v)` and `x.copy_(v)` get `x = x.clone()` on a line before and stay as "
+    "they are. A value that reads `x` is evaluated first, on a line of its own.",
     why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "
     "kind of index; `x[i] = x[i] * v` would not be, since it keeps a part of `x` and then overwrites it.",
     safety="Safe if nobody else looks at the tensor and the value is no view of it. Refused in loops, where a "
@@ -132,6 +136,29 @@ REWRITE = Rewrite(
                 y = y.clone()
                 y[0] = value
                 return y
+            """,
+        ),
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                z = y * y
+                y.copy_(x[0])
+                return z + y
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                y = x.exp()
+                z = y * y
+                y = y.clone()
+                y.copy_(x[0])
+                return z + y
             """,
         ),
     ),

@@ -1,4 +1,4 @@
-"""`x.copy_(y)`: `x = y.to(x).expand_as(x).clone()`."""
+"""`x.copy_(y)` in a loop, or on an attribute: `x = y.to(x).expand_as(x).clone()`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from fixinplace.rewrite.values import method, operand
 
 
 def _takes(case: Case, node: Node) -> bool:
+    return is_copy(case, node) and (case.facts.in_loop or case.facts.place is not Place.NAME)
+
+
+def is_copy(case: Case, node: Node) -> bool:
+    """True for `copy_` onto a whole tensor."""
     known = isinstance(node, cst.Call) and case.writer.name == "Tensor.copy_"
     return known and case.facts.place not in (Place.SUBSCRIPT, Place.VIEW)
 
@@ -42,7 +47,8 @@ _NO_COMMA = cst.MaybeSentinel.DEFAULT
 REWRITE = Rewrite(
     name="copy",
     rules=("FIP114",),
-    what="`x.copy_(y)` becomes `x = y.to(x).expand_as(x).clone()`: cast, moved and broadcast like `copy_` does.",
+    what="In a loop, and on an attribute, `x.copy_(y)` becomes `x = y.to(x).expand_as(x).clone()`: cast, moved and "
+    "broadcast like `copy_` does. Elsewhere `clone-first` is exact.",
     why="A copy overwrites a tensor that earlier ops may have kept for their backward.",
     safety="Never called safe: if only the old tensor required grad, the result of the copy still does, with a "
     "gradient of zeros, and the new tensor does not.",
@@ -54,9 +60,11 @@ REWRITE = Rewrite(
 
             def f(x):
                 y = x.exp()
-                z = y * y
-                y.copy_(x[0])
-                return z + y
+                total = y * y
+                for row in (0, 1):
+                    y.copy_(x[row])
+                    total = total + y * y
+                return total
             """,
             """
             import torch
@@ -64,9 +72,11 @@ REWRITE = Rewrite(
 
             def f(x):
                 y = x.exp()
-                z = y * y
-                y = x[0].to(y).expand_as(y).clone()
-                return z + y
+                total = y * y
+                for row in (0, 1):
+                    y = x[row].to(y).expand_as(y).clone()
+                    total = total + y * y
+                return total
             """,
         ),
     ),

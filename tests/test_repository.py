@@ -14,7 +14,7 @@ from fixinplace.model import Fix
 from fixinplace.report import rules
 from fixinplace.source import parse
 
-COMMANDS = (["check"], ["fix"], ["repair"], ["rule"])
+COMMANDS = (["check"], ["fix"], ["repair"], ["migrate"], ["rule"])
 
 
 def options(text: str) -> set[str]:
@@ -116,6 +116,7 @@ STATIC = (
     "repair",
     "report",
     "commands",
+    "campaign",
     "lsp",
     "model",
     "pipeline",

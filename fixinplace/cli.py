@@ -192,6 +192,7 @@ def migrate(
     unit_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one file may take in all.")] = 900.0,
     max_memory: Annotated[int, typer.Option(min=1, help="Megabytes that one worker may take.")] = 2048,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    report: Annotated[str | None, typer.Option(metavar="DIR", help="Leave a report there, HTML and JSON.")] = None,
     exit_zero: ExitZero = False,
     config: Config = None,
 ) -> None:
@@ -209,9 +210,21 @@ def migrate(
     cached = None if no_cache else str(cache.default())
     judging = Judging(verify, unsafe_fixes, tuple(probe or ()), timeout, allow_run, inputs, cached, require_sandbox)
     engine = Engine(jobs or available(), Guard(unit_timeout, max_memory << 20))
-    going = Going(resume, journal, shard, max_changes, allow_dirty, quiet, exit_zero)
+    going = Going(resume, journal, shard, max_changes, allow_dirty, quiet, report, exit_zero)
     target = Target(diff, output_dir, patch, patch_by)
     _exit_with(lambda console: run_migrate(selection, judging, engine, going, target, console))
+
+
+@app.command(name="merge-reports")
+def merge_reports(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The folder of the new report.")],
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Reports of `migrate --shard --report`.")],
+    exit_zero: ExitZero = False,
+) -> None:
+    """Make one report of those of several shards."""
+    from fixinplace.commands.merging import merge_reports as run_merge
+
+    _exit_with(lambda console: run_merge(out, folders, console, exit_zero))
 
 
 @app.command()

@@ -51,6 +51,7 @@ def planned(selection: Selection) -> tuple[list[Json], list[Json]]:
             known[id(own)] = len(configs)
             configs.append(own)
         records.append({"path": path, "digest": files.digest(path), "config": known[id(own)]})
+    records.sort(key=lambda record: Path(record["path"]).parts)
     return [_config(each, selection) for each in configs], records
 
 

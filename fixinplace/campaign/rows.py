@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fixinplace import names
 from fixinplace.model import Analysis, Problem
 from fixinplace.pipeline import Result
 from fixinplace.report import document
+from fixinplace.report.campaign import standing
 from fixinplace.report.summary import Summary
 
 Json = dict[str, Any]
@@ -45,18 +45,8 @@ def count(rows: Iterable[Json]) -> Summary:
 
 def standings(row: Json) -> Iterator[tuple[str, str]]:
     """What every finding and problem of a file counts as: a counter of `Summary`, and the name in it."""
-    for finding in (*row["findings"], *row["untouched"]):
-        outcome = finding["outcome"]
-        if outcome["kind"] == "refused":
-            yield ("refused" if names.counts(outcome["reason"]) else "untouched"), outcome["reason"]
-        elif outcome["written"]:
-            yield "fixed", outcome["verdict"]
-        else:
-            yield "open", standing(outcome)
+    for finding in row["findings"]:
+        kind, name = standing(finding["outcome"])
+        yield "fixed" if kind == "written" else kind, name
+    yield from (("untouched", finding["outcome"]["reason"]) for finding in row["untouched"])
     yield from (("problems", problem["rule"]) for problem in row["problems"])
-
-
-def standing(outcome: Json) -> str:
-    """How a fix that is not written stands, in one word: the reason if it is unproved or refuted, else the verdict."""
-    told = outcome["verdict"] in ("unproved", "refuted") and outcome["reason"] is not None
-    return str(outcome["reason"] if told else outcome["verdict"])

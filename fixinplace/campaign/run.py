@@ -62,6 +62,11 @@ class Campaign:
     def __init__(self, journal: Journal, judging: Judging, shard: tuple[int, int], most: int | None = None) -> None:
         self._journal, self._judging, self._shard, self._most = journal, judging, shard, most
 
+    @cached_property
+    def _configs(self) -> list[Json]:
+        found: list[Json] = self._journal.meta("configs")
+        return found
+
     @property
     def last(self) -> str:
         """The stage that results come from."""
@@ -87,7 +92,7 @@ class Campaign:
                 yield [number], {"scripts": {}}
 
     def _to_prove(self) -> list[tuple[list[int], Json]]:
-        configs = [Config(Path(each["root"]), probes=tuple(each["probes"])) for each in self._journal.meta("configs")]
+        configs = [Config(Path(each["root"]), probes=tuple(each["probes"])) for each in self._configs]
         paths = dict(self._journal.files())
         fixable = {
             paths[row.number]["path"]: (row.number, configs[paths[row.number]["config"]], row.record["script"])
@@ -121,7 +126,7 @@ class Campaign:
                     limit.learn(unit.first, changed)
 
     def _request(self, unit: Unit) -> Json:
-        configs = self._journal.meta("configs")
+        configs = self._configs
         records = (self._journal.file(number) for number in unit.request["files"])
         found = [{**record, **configs[record["config"]]} if configs else record for record in records]
         return {"stage": unit.stage, "files": found, "scripts": unit.request["scripts"]}

@@ -21,6 +21,7 @@ from fixinplace.campaign.unit import Judging
 from fixinplace.commands.console import Console
 from fixinplace.commands.inputs import Selection
 from fixinplace.config import BadConfig
+from fixinplace.report import campaign as report
 from fixinplace.report import text
 from fixinplace.report.summary import Summary, code
 
@@ -42,6 +43,7 @@ class Going:
     most: int | None = None
     allow_dirty: bool = False
     quiet: bool = False
+    report: str | None = None
     exit_zero: bool = False
 
 
@@ -67,6 +69,7 @@ def migrate(
     shard = plan.parse_shard(going.shard)
     delivery.grouping(target.by, str)
     chosen = wanted(selection, judging, shard)
+    _check_report(going)
     try:
         with Journal(_place(going.journal, shard)) as journal:
             if going.resume:
@@ -76,6 +79,19 @@ def migrate(
             return _run(Campaign(journal, judging, shard, going.most), journal, engine, going, target, console)
     except (JournalError, files.NotWritten) as error:
         raise BadConfig(str(error)) from error
+
+
+def _check_report(going: Going) -> None:
+    """What a report needs, before hours are spent."""
+    if going.report is None:
+        return
+    try:
+        report.environment()
+        Path(going.report).mkdir(parents=True, exist_ok=True)
+    except report.NoJinja as error:
+        raise BadConfig(str(error)) from error
+    except OSError as error:
+        raise BadConfig(f"--report {going.report}: {(error.strerror or '?').lower()}") from error
 
 
 def _place(named: str | None, shard: tuple[int, int]) -> Path:
@@ -142,12 +158,15 @@ def _run(campaign: Campaign, journal: Journal, engine: Engine, going: Going, tar
     except KeyboardInterrupt:
         console.lines(["fixinplace: interrupted; the same command with --resume goes on"], to_error=True)
         return 130
-    summary = rows.count(_told(campaign.rows(troubles), console))
+    if going.report is not None:
+        about = {"version": 1, "options": journal.meta("options"), "dry": target.dry, "left": campaign.left}
+        report.write(Path(going.report), about, campaign.rows(troubles))
+    summary = rows.count(told(campaign.rows(troubles), console))
     console.lines(text.fix_summary(summary, dry=target.dry), to_error=True)
     return _close(campaign, summary, going, target, console)
 
 
-def _told(found: Iterable[Json], console: Console) -> Iterator[Json]:
+def told(found: Iterable[Json], console: Console) -> Iterator[Json]:
     """The same rows; the problems among them are printed on the way."""
     for row in found:
         console.lines(
@@ -165,6 +184,8 @@ def _close(campaign: Campaign, summary: Summary, going: Going, target: Target, c
         console.lines([f"left for another call {campaign.left} (--max-changes {going.most})"], to_error=True)
     if target.dry and summary.changed:
         console.lines(["the same command with --resume, told to write in place, writes this"], to_error=True)
+    if going.report is not None:
+        console.lines([f"report {Path(going.report) / 'index.html'}"], to_error=True)
     found = code(summary, dry=target.dry, exit_zero=going.exit_zero)
     return max(found, int(bool(campaign.left) and not going.exit_zero))
 

@@ -187,7 +187,7 @@ def is_imported(path: Path) -> bool:
     True also where a folder is closed to us: then nobody can tell.
     """
     home = path.absolute().parent
-    name = (home.name if path.stem == "__init__" else path.stem).encode()
+    name = os.fsencode(home.name if path.stem == "__init__" else path.stem)
     try:
         return any(name in _imports(folder) for folder in list(near(path)))
     except OSError:
@@ -199,7 +199,7 @@ def _imports(folder: Path) -> frozenset[bytes]:
     """Words in the import statements of a folder's files, but for those that name the file they stand in."""
     found: set[bytes] = set()
     for file in sorted(folder.glob("*.py"))[:_MOST]:
-        own = file.stem.encode()
+        own = os.fsencode(file.stem)
         found |= {word for line in _IMPORT.findall(file.read_bytes()) for word in _WORD.findall(line) if word != own}
     return frozenset(found)
 

@@ -3,7 +3,8 @@
 Note [Guards]
     A worker whose resident memory passes the limit, or whose unit passes its time, is killed; so the unit is known that
     was too much, which the kernel's own choice would not tell.  Memory is looked at ten times a second, by /proc; where
-    there is none, only time is guarded.  What a unit runs has limits of its own, in the sandbox.
+    there is none, only time is guarded.  What a unit runs has limits of its own, in the sandbox.  A worker says when it
+    is ready, and a unit's time begins then: starting up is not its fault.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ Json = dict[str, Any]
 
 _TICK = 0.1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_PATIENCE = 120.0
+"""Seconds that a worker may take to start."""
 _UNITS = 2_000
 """A worker is replaced after so many units, and when it has come to half the memory that it may take."""
 
@@ -63,8 +66,15 @@ class Task:
 
 
 def command() -> list[str]:
-    """The worker program; `-P`: nothing in the current folder stands in for a module."""
-    return [sys.executable, "-P", "-m", "fixinplace.campaign.worker", str(os.getpid())]
+    """The worker program; `-P`: nothing in the current folder stands in for a module.
+
+    It finds this very package without a variable of the environment, which the user's programs would inherit.
+    """
+    package = str(Path(__file__).parents[2])
+    installed = package in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+    there = "" if installed else f"import sys; sys.path.insert(0, {package!r}); "
+    start = f"{there}from fixinplace.campaign.worker import main; main()"
+    return [sys.executable, "-P", "-c", start, str(os.getpid())]
 
 
 class Pool:
@@ -142,6 +152,8 @@ class Pool:
 
     def _excess(self, worker: _Worker) -> str | None:
         assert worker.task is not None
+        if not worker.ready:
+            return f"it did not start in {_PATIENCE:g} s" if time.monotonic() - worker.since > _PATIENCE else None
         seconds = self._guard.seconds * worker.task.files
         if time.monotonic() - worker.since > seconds:
             return f"it took more than {seconds:g} s (--unit-timeout)"
@@ -155,14 +167,13 @@ class _Worker:
 
     def __init__(self, program: Sequence[str], setup: Json) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
-        self._process = subprocess.Popen(
-            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=_environment()
-        )
+        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
         assert self._process.stdin is not None and self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
         self.answers = self._answers.fileno()
         self._setup = setup
-        self._read: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self.ready = False
         self.task: Task | None = None
         self.since = 0.0
         self.units = 0
@@ -184,13 +195,17 @@ class _Worker:
     def read(self) -> Json | Died | None:
         """What has come: an answer, its end, or nothing whole yet."""
         piece = os.read(self.answers, 1 << 20)
-        self._read.append(piece)
         if not piece:
             return Died(self._how())
+        self._pieces.append(piece)
         if not piece.endswith(b"\n"):
             return None
-        answer: Json = json.loads(b"".join(self._read))
-        self._read.clear()
+        lines = b"".join(self._pieces).splitlines()
+        self._pieces.clear()
+        if not self.ready:
+            self.ready, self.since = True, time.monotonic()
+            del lines[0]
+        answer: Json | None = json.loads(lines[0]) if lines else None
         return answer
 
     def size(self) -> int:
@@ -218,12 +233,3 @@ class _Worker:
                 continue  # what it was sent it will not read
         self._process.wait()
         self._log.close()
-
-
-def _environment() -> dict[str, str]:
-    """The user's own, and where this package lies if that is no installed one."""
-    package = str(Path(__file__).parents[2])
-    if package in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        return dict(os.environ)
-    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != package]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, package])}

@@ -1,13 +1,13 @@
 """The unit protocol: plain JSON in, plain JSON out; what one worker does with files that are judged together.
 
 Note [The protocol]
-    Setup, once per worker: the fields of `Judging`.  A request: `stage` (`detect` or `prove`), `files` (each with
-    `path`, `digest` of the plan or null, or `trouble`; `root` and `probes` of its configuration, `enabled` rules),
-    `scripts` (script → files of the unit that it imports).  The answer: `files` in the same order, each with `state`,
-    `record` and `data` (base64 of the new bytes, null if there are none); or `bad`, one line about the options, which
-    ends the campaign. A record of state `judged` has the `document` of the file, as `fix --output-format json` prints
-    it, and `after`, the digest of the new bytes; of state `more`, which asks for a proof, it says whether the file is a
-    `script`.
+    Setup, once per worker: the fields of `Judging`; answered when the worker is ready.  A request: `stage` (`detect` or
+    `prove`), `files` (each with `path`, `digest` of the plan or null, or `trouble`; `root` and `probes` of its
+    configuration, `enabled` rules), `scripts` (script → files of the unit that it imports).  The answer: `files` in the
+    same order, each with `state`, `record` and `data` (base64 of the new bytes, null if there are none); or `bad`, one
+    line about the options, which ends the campaign. A record of state `judged` has the `document` of the file, as `fix
+    --output-format json` prints it, and `after`, the digest of the new bytes; of state `more`, which asks for a proof,
+    it says whether the file is a `script`.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever prints, prints no answer
     gc.freeze()
     with contextlib.closing(Judge(Judging(**json.loads(sys.stdin.readline())))) as judge:
+        _tell(replies, {"ready": True})
         for line in sys.stdin:
             _tell(replies, _answer(judge, json.loads(line)))
 

@@ -105,9 +105,8 @@ def run(
 
 def started(journal: Path, judging: Judging, after: int, paths: tuple[str, ...] = ("pkg",)) -> None:
     """A campaign that stops after some units, as if it had been killed."""
-    wanted = migrate.wanted(Selection(paths), judging, (1, 1))
     with Journal(journal) as base:
-        migrate.begin(base, Selection(paths), wanted, Going(), Target())
+        migrate.begin(base, Selection(paths), judging, (1, 1), Going(), Target())
         campaign = Campaign(base, judging, (1, 1))
         try:
             campaign.judge(Engine(), Watching(after))

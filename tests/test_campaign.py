@@ -155,6 +155,14 @@ def test_a_campaign_goes_on_under_its_own_options_only(folder: Path):
         run(Judging(Mode.OFF, unsafe=True), going=Going(resume=True))
 
 
+def test_a_probe_that_does_not_exist_leaves_no_campaign_behind(folder: Path):
+    tree(folder)
+
+    with pytest.raises(BadConfig, match="nowhere"):
+        run(Judging(Mode.AUTO, probes=("nowhere.py",)))
+    assert run() == 2
+
+
 def test_there_is_nothing_to_go_on_with(folder: Path):
     with pytest.raises(BadConfig, match="no campaign to go on with"):
         run(going=Going(resume=True), paths=(".",))
@@ -256,6 +264,18 @@ def test_a_dirty_tree_is_refused(change, told: str | None, folder: Path, command
     if told is not None:
         assert texts(folder).keys() >= before.keys() - {"notes.txt"}
         assert "--allow-dirty" in result.stderr
+
+
+def test_a_dirty_tree_is_refused_when_a_dry_run_is_to_be_written(folder: Path):
+    tree(folder, 2)
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "x")
+    run(target=Target(diff=True))
+    Path("pkg/clean.py").write_text(CLEAN + "\n")
+
+    with pytest.raises(BadConfig, match=r"is not committed: pkg/clean\.py;"):
+        run(going=Going(resume=True))
 
 
 def test_a_dirty_tree_is_taken_if_told(folder: Path, command, monkeypatch):

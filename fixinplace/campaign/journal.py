@@ -31,6 +31,7 @@ CREATE TABLE units (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, stage TE
 CREATE TABLE results (file INTEGER PRIMARY KEY, unit INTEGER NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL,
                       data BLOB, trouble TEXT);
 CREATE INDEX results_by_unit ON results (unit);
+CREATE INDEX units_by_first ON units (stage, first);
 """
 """`first` is the number of a unit's first file, which its place in every order comes from."""
 
@@ -71,7 +72,7 @@ class Journal:
     """An open journal; every method is one transaction.  Raises JournalError where another process has it open."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         try:
             self._base = sqlite3.connect(path, timeout=0, isolation_level=None)
             for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
@@ -95,7 +96,7 @@ class Journal:
         self._base.execute("COMMIT")
         if self.meta("version") != VERSION:
             self._base.close()
-            raise JournalError(f"{self._path}: made by another version of fixinplace; remove the file to start anew")
+            raise JournalError(f"{self.path}: made by another version of fixinplace; remove the file to start anew")
 
     def __enter__(self) -> Self:
         return self

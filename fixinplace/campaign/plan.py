@@ -60,6 +60,11 @@ def _config(own: Config, selection: Selection) -> Json:
     return {"root": str(own.root), "probes": list(own.probes), "enabled": sorted(chosen)}
 
 
+def configurations(configs: Iterable[Json]) -> list[Config]:
+    """The configurations of a plan, as far as they say what is run."""
+    return [Config(Path(each["root"]), probes=tuple(each["probes"])) for each in configs]
+
+
 # --- what goes together
 
 

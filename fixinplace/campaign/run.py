@@ -7,7 +7,6 @@ import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 from fixinplace import __version__
@@ -16,7 +15,7 @@ from fixinplace.campaign.journal import Journal, Row, Unit
 from fixinplace.campaign.pool import Died, Done, Guard, Pool, Task, command
 from fixinplace.campaign.unit import Judging
 from fixinplace.commands.inputs import Selection
-from fixinplace.config import BadConfig, Config
+from fixinplace.config import BadConfig
 
 Json = dict[str, Any]
 
@@ -92,7 +91,7 @@ class Campaign:
                 yield [number], {"scripts": {}}
 
     def _to_prove(self) -> list[tuple[list[int], Json]]:
-        configs = [Config(Path(each["root"]), probes=tuple(each["probes"])) for each in self._configs]
+        configs = plan.configurations(self._configs)
         paths = dict(self._journal.files())
         fixable = {
             paths[row.number]["path"]: (row.number, configs[paths[row.number]["config"]], row.record["script"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from fixinplace.campaign.run import Campaign, Engine, options
 from fixinplace.campaign.unit import Judging
 from fixinplace.commands.console import Console
 from fixinplace.commands.inputs import Selection
+from fixinplace.commands.proving import Provers
 from fixinplace.config import BadConfig
 from fixinplace.report import campaign as report
 from fixinplace.report import text
@@ -68,17 +70,18 @@ def migrate(
     """Plan, judge, write, report; the exit code.  Raises BadConfig."""
     shard = plan.parse_shard(going.shard)
     delivery.grouping(target.by, str)
-    chosen = wanted(selection, judging, shard)
     _check_report(going)
     try:
         with Journal(_place(going.journal, shard)) as journal:
             if going.resume:
-                _check_resumed(journal, chosen)
+                _check_resumed(journal, wanted(selection, judging, shard), going, target)
             else:
-                begin(journal, selection, chosen, going, target)
+                begin(journal, selection, judging, shard, going, target)
             return _run(Campaign(journal, judging, shard, going.most), journal, engine, going, target, console)
     except (JournalError, files.NotWritten) as error:
         raise BadConfig(str(error)) from error
+    except sqlite3.OperationalError as error:  # no space is left
+        raise BadConfig(f"the journal cannot be written: {error}; --resume goes on") from error
 
 
 def _check_report(going: Going) -> None:
@@ -109,7 +112,7 @@ def _place(named: str | None, shard: tuple[int, int]) -> Path:
     return FOLDER / ("campaign.sqlite" if shard == (1, 1) else f"campaign-{shard[0]}-of-{shard[1]}.sqlite")
 
 
-def _check_resumed(journal: Journal, chosen: Json) -> None:
+def _check_resumed(journal: Journal, chosen: Json, going: Going, target: Target) -> None:
     planned = journal.meta("options")
     if planned is None:
         raise BadConfig("--resume: there is no campaign to go on with here; leave it out to begin one")
@@ -117,6 +120,8 @@ def _check_resumed(journal: Journal, chosen: Json) -> None:
     if different:
         said = ", ".join(f"{key}: {json.dumps(planned.get(key))}" for key in different)
         raise BadConfig(f"--resume: the campaign was begun with other options ({said}); give the same ones")
+    if not (going.allow_dirty or target.dry or journal.meta("writing")):  # what a killed run has written is no dirt
+        _refuse_dirt([record["path"] for _, record in journal.files()])
 
 
 def wanted(selection: Selection, judging: Judging, shard: tuple[int, int]) -> Json:
@@ -125,17 +130,27 @@ def wanted(selection: Selection, judging: Judging, shard: tuple[int, int]) -> Js
     return kept
 
 
-def begin(journal: Journal, selection: Selection, chosen: Json, going: Going, target: Target) -> None:
+def begin(
+    journal: Journal, selection: Selection, judging: Judging, shard: tuple[int, int], going: Going, target: Target
+) -> None:
     """Plan, and put the plan down; raises BadConfig where a campaign has not ended or git holds what could be lost."""
     if journal.meta("options") is not None and not journal.meta("finished"):
-        file = going.journal or f"the journal in {FOLDER}/"
         raise BadConfig(
-            f"{file} holds a campaign that has not ended: --resume goes on with it; remove it to start anew"
+            f"{journal.path} holds a campaign that has not ended: --resume goes on with it; remove it to start anew"
         )
     configs, records = plan.planned(selection)
+    if judging.policy.runs:
+        with contextlib.closing(Provers(judging.proving)) as provers:
+            provers.check(plan.configurations(configs))
     if not (going.allow_dirty or target.dry):
         _refuse_dirt([record["path"] for record in records])
-    meta = {"options": chosen, "configs": configs, "stage": "planned", "finished": False, "mark": secrets.token_hex(4)}
+    meta = {
+        "options": wanted(selection, judging, shard),
+        "configs": configs,
+        "stage": "planned",
+        "finished": False,
+        "mark": secrets.token_hex(4),
+    }
     journal.plan(meta, records)
 
 
@@ -159,11 +174,19 @@ def _run(campaign: Campaign, journal: Journal, engine: Engine, going: Going, tar
         console.lines(["fixinplace: interrupted; the same command with --resume goes on"], to_error=True)
         return 130
     if going.report is not None:
-        about = {"version": 1, "options": journal.meta("options"), "dry": target.dry, "left": campaign.left}
-        report.write(Path(going.report), about, campaign.rows(troubles))
+        _leave_report(Path(going.report), campaign, journal, target, troubles)
     summary = rows.count(told(campaign.rows(troubles), console))
     console.lines(text.fix_summary(summary, dry=target.dry), to_error=True)
     return _close(campaign, summary, going, target, console)
+
+
+def _leave_report(folder: Path, campaign: Campaign, journal: Journal, target: Target, troubles: Troubles) -> None:
+    about = {"version": 1, "options": journal.meta("options"), "dry": target.dry, "left": campaign.left}
+    try:
+        report.write(folder, about, campaign.rows(troubles))
+    except OSError as error:
+        reason = (error.strerror or "?").lower()
+        raise BadConfig(f"--report {folder}: {reason}; all else is done, --resume makes the report") from error
 
 
 def told(found: Iterable[Json], console: Console) -> Iterator[Json]:

@@ -137,6 +137,16 @@ class Provers:
     def _maker(self) -> Maker:
         return Maker(self._running(), Cache(self._proving.cache))
 
+    def check(self, configs: Sequence[Config]) -> None:
+        """Raise BadConfig for a probe that does not exist, and where a sandbox is required and there is none."""
+        named = [(word, Path.cwd()) for word in self._proving.probes]
+        named = named or [(word, config.root) for config in configs for word in config.probes]
+        for word, base in named:
+            if word.partition("::")[0]:
+                self._parse(word, base)
+        if self._proving.sandbox:
+            self._running()
+
     def turn_to(self, scripts: Mapping[Path, frozenset[PurePath]]) -> None:
         """Go on to other files, run by these scripts: each with what it imports."""
         self._scripts = dict(scripts)

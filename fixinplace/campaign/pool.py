@@ -32,6 +32,10 @@ _UNITS = 2_000
 """A worker is replaced after so many units, and when it has come to half the memory that it may take."""
 
 
+class NoWorker(RuntimeError):
+    """A worker ended before it was ready: no unit's fault, and no other worker would fare better."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Limits of one unit: seconds for each of its files, and bytes of its worker."""
@@ -98,7 +102,7 @@ class Pool:
     def run(
         self, tasks: Iterator[Task], again: Callable[[Task, Died], bool], tick: Callable[[], None]
     ) -> Iterator[Done]:
-        """Results as they come, in no order; tasks are drawn when a worker is free.
+        """Results as they come, in no order; tasks are drawn when a worker is free.  Raises NoWorker.
 
         again: told of every worker that died; True to try its task once more. tick: called some times a second.
         """
@@ -141,6 +145,9 @@ class Pool:
         del self._busy[worker.answers]
         task = worker.task
         assert task is not None
+        if isinstance(answer, Died) and not worker.ready:
+            worker.end()
+            raise NoWorker(f"a worker does not start: {answer.how}")
         done = Done(task.key, answer, time.monotonic() - worker.since)
         size = worker.size()
         self.largest = max(self.largest, size)
@@ -187,7 +194,7 @@ class _Worker:
             self._requests.write(text.encode())
             self._requests.flush()
         except BrokenPipeError:
-            return self.units == 0  # a worker that cannot even start is a death at its first unit
+            return not self.ready  # why it has not even started is told when its answer is read
         finally:
             self.task, self.since, self.units = task, time.monotonic(), self.units + 1
         return True

@@ -16,6 +16,7 @@ from fixinplace.campaign import delivery, git, plan, rows
 from fixinplace.campaign.delivery import Change, Delivery, Folder, InPlace, Patches, Printed, Troubles
 from fixinplace.campaign.journal import Journal, JournalError
 from fixinplace.campaign.owners import Owners
+from fixinplace.campaign.pool import NoWorker
 from fixinplace.campaign.progress import watcher
 from fixinplace.campaign.run import Campaign, Engine, options
 from fixinplace.campaign.unit import Judging
@@ -80,6 +81,8 @@ def migrate(
             return _run(Campaign(journal, judging, shard, going.most), journal, engine, going, target, console)
     except (JournalError, files.NotWritten) as error:
         raise BadConfig(str(error)) from error
+    except NoWorker as error:
+        raise BadConfig(f"{error}; --resume goes on when that is mended") from error
     except sqlite3.OperationalError as error:  # no space is left
         raise BadConfig(f"the journal cannot be written: {error}; --resume goes on") from error
 

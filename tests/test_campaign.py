@@ -563,6 +563,22 @@ def test_only_what_is_proved_is_written_where_that_is_required(folder: Path, com
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("after", [2, 3])
+def test_proofs_go_on_where_they_were(after: int, folder: Path, capsys):
+    for name in ("one", "two"):
+        Path(f"{name}.py").write_text(GUARDED.format(body="layer(w * 2, w).sum().backward()"))
+    JOURNAL.parent.mkdir()
+    judging = Judging(Mode.REQUIRE, inputs=False)
+    started(JOURNAL, judging, after, (".",))
+    assert all("h += 1" in Path(f"{name}.py").read_text() for name in ("one", "two"))
+
+    assert run(judging, going=Going(resume=True), paths=(".",)) == 0
+
+    assert all("h = h + 1" in Path(f"{name}.py").read_text() for name in ("one", "two"))
+    assert "fixed 2 (proved 2, safe 0, unproved 0) in 2 of 2 files" in errors(capsys)
+
+
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_as_if_undisturbed(tmp_path: Path, monkeypatch):
     words = ("pkg", "--verify", "off", "--jobs", "2", "--quiet")
     for name in ("whole", "killed"):

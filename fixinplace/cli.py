@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -188,7 +187,7 @@ def migrate(
     ] = False,
     max_changes: Annotated[int | None, typer.Option(min=1, help="Change so many files at most.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Take the I-th of N parts of the work.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one per processor.")] = None,
+    jobs: Jobs = 0,
     unit_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one file may take in all.")] = 900.0,
     max_memory: Annotated[int, typer.Option(min=1, help="Megabytes that one worker may take.")] = 2048,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -202,6 +201,7 @@ def migrate(
     from fixinplace.campaign.unit import Judging
     from fixinplace.commands.migrate import Going, Target
     from fixinplace.commands.migrate import migrate as run_migrate
+    from fixinplace.commands.workers import processors
 
     _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox)
     if patch_by is not None and patch is None:
@@ -209,7 +209,7 @@ def migrate(
     selection = _selection(paths, select, ignore, config, None)
     cached = None if no_cache else str(cache.default())
     judging = Judging(verify, unsafe_fixes, tuple(probe or ()), timeout, allow_run, inputs, cached, require_sandbox)
-    engine = Engine(jobs or available(), Guard(unit_timeout, max_memory << 20))
+    engine = Engine(jobs or processors(), Guard(unit_timeout, max_memory << 20))
     going = Going(resume, journal, shard, max_changes, allow_dirty, quiet, report, exit_zero)
     target = Target(diff, output_dir, patch, patch_by)
     _exit_with(lambda console: run_migrate(selection, judging, engine, going, target, console))
@@ -242,11 +242,6 @@ def lsp(
     from fixinplace.lsp.start import main as serve
 
     raise typer.Exit(serve())
-
-
-def available() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_contradictions(unsafe_fixes: bool, verify: Mode, allow_run: bool, require_sandbox: bool) -> None:

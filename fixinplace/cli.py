@@ -112,10 +112,7 @@ def fix(
     stdin_filename: StdinFilename = None,
 ) -> None:
     """Rewrite in-place writes, prove the rewrite by running it, write what is proved or safe."""
-    if unsafe_fixes and verify is Mode.REQUIRE:
-        raise typer.BadParameter("--unsafe-fixes writes what is unproved, --verify require only what is proved")
-    if allow_run and require_sandbox:
-        raise typer.BadParameter("--allow-run runs without a sandbox, --require-sandbox only in one")
+    _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox)
     selection = _selection(paths, select, ignore, config, stdin_filename)
     reporting = Reporting(output_format, statistics, exit_zero)
     writing = Writing(Policy(verify, unsafe_fixes), diff)
@@ -165,6 +162,72 @@ def _budget(text: str) -> Budget:
 
 
 @app.command()
+def migrate(
+    paths: Annotated[list[str] | None, typer.Argument(help="Files or folders. Default: here.")] = None,
+    select: Select = None,
+    ignore: Ignore = None,
+    diff: Diff = False,
+    output_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Write changed files there instead.")] = None,
+    patch: Annotated[str | None, typer.Option(metavar="FILE", help="Write a patch instead.")] = None,
+    patch_by: Annotated[
+        str | None, typer.Option(metavar="folder|owner|N", help="One patch per folder, code owner, or N files.")
+    ] = None,
+    unsafe_fixes: UnsafeFixes = False,
+    verify: Verify = Mode.AUTO,
+    probe: Probe = None,
+    timeout: Timeout = 60.0,
+    allow_run: AllowRun = False,
+    require_sandbox: RequireSandbox = False,
+    inputs: Inputs = True,
+    no_cache: NoCache = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the campaign of the journal.")] = False,
+    journal: Annotated[str | None, typer.Option(metavar="FILE", help="The journal. Default: in .fixinplace/.")] = None,
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="Write although git holds uncommitted changes.")
+    ] = False,
+    max_changes: Annotated[int | None, typer.Option(min=1, help="Change so many files at most.")] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Take the I-th of N parts of the work.")] = None,
+    jobs: Jobs = 0,
+    unit_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one file may take in all.")] = 900.0,
+    max_memory: Annotated[int, typer.Option(min=1, help="Megabytes that one worker may take.")] = 2048,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    report: Annotated[str | None, typer.Option(metavar="DIR", help="Leave a report there, HTML and JSON.")] = None,
+    exit_zero: ExitZero = False,
+    config: Config = None,
+) -> None:
+    """Fix a code base: in parallel, journaled, resumable; writes when everything is judged."""
+    from fixinplace.campaign.pool import Guard
+    from fixinplace.campaign.run import Engine
+    from fixinplace.campaign.unit import Judging
+    from fixinplace.commands.migrate import Going, Target
+    from fixinplace.commands.migrate import migrate as run_migrate
+    from fixinplace.commands.workers import processors
+
+    _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox)
+    if patch_by is not None and patch is None:
+        raise typer.BadParameter("--patch-by says how --patch is divided")
+    selection = _selection(paths, select, ignore, config, None)
+    cached = None if no_cache else str(cache.default())
+    judging = Judging(verify, unsafe_fixes, tuple(probe or ()), timeout, allow_run, inputs, cached, require_sandbox)
+    engine = Engine(jobs or processors(), Guard(unit_timeout, max_memory << 20))
+    going = Going(resume, journal, shard, max_changes, allow_dirty, quiet, report, exit_zero)
+    target = Target(diff, output_dir, patch, patch_by)
+    _exit_with(lambda console: run_migrate(selection, judging, engine, going, target, console))
+
+
+@app.command(name="merge-reports")
+def merge_reports(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="The folder of the new report.")],
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Reports of `migrate --shard --report`.")],
+    exit_zero: ExitZero = False,
+) -> None:
+    """Make one report of those of several shards."""
+    from fixinplace.commands.merging import merge_reports as run_merge
+
+    _exit_with(lambda console: run_merge(out, folders, console, exit_zero))
+
+
+@app.command()
 def rule(key: Annotated[str | None, typer.Argument(metavar="[CODE|NAME]", help="Default: a list.")] = None) -> None:
     """Say what a rule finds, why it matters, how it is cured and when it is refused; or what a reason means."""
     _exit_with(lambda console: run_rule(key, console))
@@ -179,6 +242,13 @@ def lsp(
     from fixinplace.lsp.start import main as serve
 
     raise typer.Exit(serve())
+
+
+def _check_contradictions(unsafe_fixes: bool, verify: Mode, allow_run: bool, require_sandbox: bool) -> None:
+    if unsafe_fixes and verify is Mode.REQUIRE:
+        raise typer.BadParameter("--unsafe-fixes writes what is unproved, --verify require only what is proved")
+    if allow_run and require_sandbox:
+        raise typer.BadParameter("--allow-run runs without a sandbox, --require-sandbox only in one")
 
 
 def _selection(

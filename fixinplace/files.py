@@ -187,7 +187,7 @@ def is_imported(path: Path) -> bool:
     True also where a folder is closed to us: then nobody can tell.
     """
     home = path.absolute().parent
-    name = (home.name if path.stem == "__init__" else path.stem).encode()
+    name = os.fsencode(home.name if path.stem == "__init__" else path.stem)
     try:
         return any(name in _imports(folder) for folder in list(near(path)))
     except OSError:
@@ -199,7 +199,7 @@ def _imports(folder: Path) -> frozenset[bytes]:
     """Words in the import statements of a folder's files, but for those that name the file they stand in."""
     found: set[bytes] = set()
     for file in sorted(folder.glob("*.py"))[:_MOST]:
-        own = file.stem.encode()
+        own = os.fsencode(file.stem)
         found |= {word for line in _IMPORT.findall(file.read_bytes()) for word in _WORD.findall(line) if word != own}
     return frozenset(found)
 
@@ -224,6 +224,35 @@ def read_stdin(path: str) -> source.Source | Problem:
         return unreadable(path, str(error))
 
 
+def put(path: Path, data: bytes) -> None:
+    """Write a file of our own, its folders included: whoever reads finds it whole.  Raises NotWritten."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=PREFIX, dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except OSError as error:
+        raise NotWritten(f"{path}: cannot be written: {_reason(error)}") from error
+
+
+def _umask() -> int:
+    """The process's mask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def digest(path: str | Path) -> str | None:
+    """SHA-256 of a regular file's bytes; None for what cannot be read, which `read` says why of."""
+    try:
+        regular = stat.S_ISREG(Path(path).stat().st_mode)
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if regular else None
+    except OSError:
+        return None
+
+
 def _reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
@@ -231,7 +260,11 @@ def _reason(error: OSError) -> str:
 # --- writing
 
 
-def write(changes: Sequence[Change]) -> None:
+PREFIX = ".fixinplace-"
+"""What the names of files begin with that are about to take another's place."""
+
+
+def write(changes: Sequence[Change], prefix: str = PREFIX) -> None:
     """Make all changes or none: new files beside the old ones, then one rename each.
 
     Mode and owner stay, a link keeps pointing to its (new) target.  Raises NotWritten if a file no
@@ -241,14 +274,14 @@ def write(changes: Sequence[Change]) -> None:
     undo: list[tuple[Path, bytes]] = []
     try:
         for change in changes:
-            staged.append(_stage(change))
+            staged.append(_stage(change, prefix))
         for change, (target, temporary) in zip(changes, staged, strict=True):
             before = _bytes_expected(change, target)
             temporary.replace(target)
             undo.append((target, before))
     except BaseException as error:
         for target, before in undo:
-            _temporary(target, before).replace(target)
+            _temporary(target, before, prefix).replace(target)
         if isinstance(error, OSError) and not isinstance(error, NotWritten):
             raise NotWritten(f"cannot be written: {_reason(error)}") from error
         raise
@@ -257,12 +290,12 @@ def write(changes: Sequence[Change]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _stage(change: Change) -> tuple[Path, Path]:
+def _stage(change: Change, prefix: str) -> tuple[Path, Path]:
     target = Path(change.path).resolve()
     _bytes_expected(change, target)
     if not os.access(target, os.W_OK):
         raise NotWritten("cannot be written: permission denied")
-    return target, _temporary(target, change.data)
+    return target, _temporary(target, change.data, prefix)
 
 
 def _bytes_expected(change: Change, target: Path) -> bytes:
@@ -272,9 +305,9 @@ def _bytes_expected(change: Change, target: Path) -> bytes:
     return data
 
 
-def _temporary(target: Path, data: bytes) -> Path:
+def _temporary(target: Path, data: bytes, prefix: str) -> Path:
     """A synced file beside `target` with its mode and owner, ready to take its place."""
-    handle, name = tempfile.mkstemp(prefix=".fixinplace-", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=prefix, dir=target.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

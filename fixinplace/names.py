@@ -87,6 +87,7 @@ RULES: tuple[Rule, ...] = (
     Rule("FIP903", "unused-suppression", "an ignore comment that suppresses nothing"),
     Rule("FIP904", "internal-error", "the tool failed on the file: a bug of ours, and the file stays as it is"),
     Rule("FIP905", "unwritable", "the file cannot be written"),
+    Rule("FIP906", "quarantined", "the file ended its worker process twice: it stays as it is"),
 )
 
 REFUSALS: dict[str, Kind] = {

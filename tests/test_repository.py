@@ -14,7 +14,7 @@ from fixinplace.model import Fix
 from fixinplace.report import rules
 from fixinplace.source import parse
 
-COMMANDS = (["check"], ["fix"], ["repair"], ["rule"])
+COMMANDS = (["check"], ["fix"], ["repair"], ["migrate"], ["merge-reports"], ["rule"])
 
 
 def options(text: str) -> set[str]:
@@ -30,9 +30,11 @@ def test_options_in_the_readme_exist(root: Path, command):
 
 
 def test_commands_in_the_readme_exist(root: Path):
-    documented = set(re.findall(r"`fixinplace ([a-z]+)", (root / "README.md").read_text()))
+    documented = set(re.findall(r"`fixinplace ([a-z-]+)", (root / "README.md").read_text()))
 
-    assert documented == {command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert documented == {
+        command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback
+    }
 
 
 def test_every_reason_in_the_readme_is_a_reason(root: Path):
@@ -116,6 +118,7 @@ STATIC = (
     "repair",
     "report",
     "commands",
+    "campaign",
     "lsp",
     "model",
     "pipeline",

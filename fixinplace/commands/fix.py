@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from fixinplace import files, pipeline
@@ -49,7 +49,7 @@ def fix(
     items = list(inputs(selection))
     sources = [item.source for item in items if isinstance(item, Input)]
     with contextlib.closing(Provers(proving, sources)) as provers:
-        joint = _together([item for item in items if isinstance(item, Input)], writing.policy, provers)
+        joint = together.joint([item for item in items if isinstance(item, Input)], writing.policy, provers)
         for item in items:
             if isinstance(item, Result):
                 result = item
@@ -62,17 +62,6 @@ def fix(
         if show:
             console.lines(shown(provers.made), to_error=True)
     return reporter.close(results)
-
-
-def _together(items: Sequence[Input], policy: Policy, provers: Provers) -> dict[str, Result]:
-    """Results, by path, of the files that have to be proved in company; see Note [In company] in `together.py`."""
-    if len(items) < 2:
-        return {}
-    results: dict[str, Result] = {}
-    for group in together.groups(items, lambda item: provers.probes(item.source, item.config)):
-        made = together.fix(group, policy, lambda item, company: provers.prover(item.source, item.config, company))
-        results |= {result.analysis.path: result for result in made or ()}
-    return results
 
 
 def _unproved(selection: Selection, writing: Writing, reporter: Reporter, jobs: int) -> Iterator[Result]:

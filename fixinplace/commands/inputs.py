@@ -77,12 +77,12 @@ def units(selection: Selection, walked: list[Path] | None = None) -> tuple[list[
     else:
         found, problems = files.discover(selection.paths, nearest.excludes, walked)
     configs = [(path, nearest(path)) for path in found]
-    known = {id(each): _enabled(selection, each) for _, each in configs}
+    known = {id(each): enabled(selection, each) for _, each in configs}
     made = [Unit(path, each, known[id(each)], selection.stdin) for path, each in configs]
     return made, [failed(problem) for problem in problems]
 
 
-def _enabled(selection: Selection, nearest: Config) -> frozenset[str]:
+def enabled(selection: Selection, nearest: Config) -> frozenset[str]:
     """As with Ruff, `--select` on the command line starts afresh and `--ignore` adds to what is ignored."""
     if selection.select:
         return config.selected(selection.select, selection.ignore)

@@ -137,6 +137,21 @@ class Provers:
     def _maker(self) -> Maker:
         return Maker(self._running(), Cache(self._proving.cache))
 
+    def check(self, configs: Sequence[Config]) -> None:
+        """Raise BadConfig for a probe that does not exist, and where a sandbox is required and there is none."""
+        named = [(word, Path.cwd()) for word in self._proving.probes]
+        named = named or [(word, config.root) for config in configs for word in config.probes]
+        for word, base in named:
+            if word.partition("::")[0]:
+                self._parse(word, base)
+        if self._proving.sandbox:
+            self._running()
+
+    def turn_to(self, scripts: Mapping[Path, frozenset[PurePath]]) -> None:
+        """Go on to other files, run by these scripts: each with what it imports."""
+        self._scripts = dict(scripts)
+        self.made.clear()
+
     def close(self) -> None:
         """End the runner and every process of it."""
         if self._runner is not None:
@@ -176,7 +191,7 @@ class Provers:
     def _scripts(self) -> dict[Path, frozenset[PurePath]]:
         """Scripts of this call with a guard and something to fix, and what they import."""
         trees = {path: _tree(source) for path, source in self._sources.items()}
-        found = {path: source for path, source in self._sources.items() if _has_guard(source) and _has_fix(source)}
+        found = {path: source for path, source in self._sources.items() if is_script(source)}
         return {path: imports.reachable(path, lambda at: trees.get(Path(at))) for path in found}
 
     def _apply(self, word: str, base: Path, path: Path, source: Source) -> tuple[Probe, ...]:
@@ -218,7 +233,10 @@ def _has_guard(source: Source) -> bool:
     return tree is not None and has_main_guard(tree)
 
 
-def _has_fix(source: Source) -> bool:
+def is_script(source: Source) -> bool:
+    """True if a file is run for itself, and for what it imports: it has a guard and something to fix."""
+    if not _has_guard(source):
+        return False
     return bool(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings))
 
 

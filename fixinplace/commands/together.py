@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import pipeline
 from fixinplace.commands.inputs import Input
-from fixinplace.commands.proving import Company
+from fixinplace.commands.proving import Company, Provers
 from fixinplace.pipeline import Policy, Prover, Result
 from fixinplace.source import apply
 
@@ -50,6 +50,17 @@ def _optimistic(item: Input) -> str:
     found = pipeline.fixes(pipeline.analyse(item.source, item.enabled).findings)
     edits = [edit for fix in found.values() if fix.parameter is None and not fix.excused for edit in fix.edits]
     return apply(item.source.part.text, edits)
+
+
+def joint(items: Sequence[Input], policy: Policy, provers: Provers) -> dict[str, Result]:
+    """Results, by path, of the files that have to be proved in company; see Note [In company]."""
+    if not policy.runs or len(items) < 2:
+        return {}
+    results: dict[str, Result] = {}
+    for group in groups(items, lambda item: provers.probes(item.source, item.config)):
+        made = fix(group, policy, lambda item, company: provers.prover(item.source, item.config, company))
+        results |= {result.analysis.path: result for result in made or ()}
+    return results
 
 
 def fix(group: Sequence[Input], policy: Policy, prover: Maker) -> list[Result] | None:

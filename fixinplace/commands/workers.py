@@ -41,13 +41,14 @@ _GARBAGE = 256 * 1024
 def results(work: Work, units: Sequence[Unit], jobs: int) -> Iterator[Result]:
     """`work` of every unit, in their order; jobs: how many processes at most, 0 for one on each processor."""
     sizes = [_size(unit) for unit in units]
-    count = min(jobs or _processors(), len(units), 1 + sum(sizes) // _LEAST)
+    count = min(jobs or processors(), len(units), 1 + sum(sizes) // _LEAST)
     if count < 2:
         return _here(work, units, sizes)
     return _Pool(work, units, sizes, count).results()
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many processors this process may use."""
     with contextlib.suppress(AttributeError):  # not on every system
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -15,9 +15,14 @@ def diff(result: Result) -> bytes:
     """The change of one file, empty if there is none; paths carry the prefixes `a/` and `b/`."""
     if result.source is None or not result.changed:
         return b""
+    return between(result.analysis.path, result.source.data, result.data)
+
+
+def between(path: str, old: bytes, new: bytes) -> bytes:
+    """The change of a file from some bytes to others."""
     # Latin-1 maps every byte to one character and back: lines are compared and printed as the bytes they are.
-    before, after = (data.decode("latin-1") for data in (result.source.data, result.data))
-    name = PurePosixPath(result.analysis.path).as_posix().lstrip("/")
+    before, after = (data.decode("latin-1") for data in (old, new))
+    name = PurePosixPath(path).as_posix().lstrip("/")
     lines = difflib.unified_diff(_lines(before), _lines(after), _header("a", name), _header("b", name))
     return "".join(line if line.endswith("\n") else line + _MISSING_NEWLINE for line in lines).encode("latin-1")
 

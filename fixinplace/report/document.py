@@ -30,13 +30,14 @@ def document(command: str, results: Sequence[Result]) -> str:
         "version": VERSION,
         "tool": {"name": "fixinplace", "version": __version__},
         "command": command,
-        "files": [_file(result) for result in results],
-        "summary": _summary(summary),
+        "files": [file(result) for result in results],
+        "summary": totals(summary),
     }
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _file(result: Result) -> Json:
+def file(result: Result) -> Json:
+    """Everything about one file: what `files` of the document holds."""
     analysis = result.analysis
     ours = [finding for finding in analysis.findings if counts(finding)]
     untouched = [finding for finding in analysis.findings if not counts(finding)]
@@ -127,7 +128,8 @@ def _name(code: str) -> str | None:
     return rule.name if rule is not None else None
 
 
-def _summary(summary: Summary) -> Json:
+def totals(summary: Summary) -> Json:
+    """The counts as JSON-able data."""
     return {
         "files": summary.files,
         "changed": summary.changed,

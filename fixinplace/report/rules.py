@@ -216,6 +216,10 @@ PAGES: dict[str, Page] = {
     "FIP905": Page(
         "The file could not be replaced, or somebody else changed it in the meantime.", "Nothing was written to it."
     ),
+    "FIP906": Page(
+        "A file at which a worker process of `fixinplace migrate` ended twice: it crashed, or passed its limits.",
+        "It stays as it is, and the other files go on. `--unit-timeout` and `--max-memory` raise the limits.",
+    ),
 }
 
 FIX_SAFETY = (

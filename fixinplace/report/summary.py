@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fixinplace.model import Finding, Fix, Refused, Verdict
 from fixinplace.pipeline import Result, counts
 
-FAILURES = frozenset(("FIP901", "FIP902", "FIP904", "FIP905"))
+FAILURES = frozenset(("FIP901", "FIP902", "FIP904", "FIP905", "FIP906"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ def standing(fix: Fix) -> str:
 
 def exit_code(results: Iterable[Result], *, dry: bool = False, exit_zero: bool = False) -> int:
     """0 nothing left, 1 findings remain (or a dry run would change something), 2 a file could not be handled."""
-    summary = summarise(tuple(results))
+    return code(summarise(tuple(results)), dry=dry, exit_zero=exit_zero)
+
+
+def code(summary: Summary, *, dry: bool = False, exit_zero: bool = False) -> int:
+    """The exit code that counts earn; see `exit_code`."""
     if any(summary.problems[rule] for rule in FAILURES):
         return 2
     left = summary.remaining or summary.problems.total() or (dry and summary.changed)

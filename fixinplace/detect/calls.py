@@ -207,7 +207,7 @@ class Calls(TorchCalls):
         return replace(result, sure=min(result.sure, base.sure)) if result.tensor else result
 
     def store_by_method(self, node: ast.Call, func: ast.Attribute, base: Value, before: Memories) -> Value:
-        """`x[i].add_(v)`, `row.add_(v)`, `x.copy_(v)`: like stores, harmless while nobody has read the fresh storage."""
+        """`x[i].add_(v)`, `row.add_(v)`, `x.copy_(v)`: like stores, harmless before anybody has read fresh storage."""
         result = self.tensor_method(node, func, base)
         span = self.program.part.span(node)
         seen = self.program.observed.get((span.start, span.end, f"Tensor.{func.attr}"))

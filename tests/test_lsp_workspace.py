@@ -139,7 +139,7 @@ def test_settings_at_the_start_and_later(tmp_path):
         assert codes(client, uri, since) == []
 
         client.notify("workspace/didChangeConfiguration", {"settings": {"fixinplace": {"no": 1}}})
-        client.pump(0.3)
+        client.wait(lambda m: m.get("method") == "window/showMessage")
         assert client.said() == ["fixinplace: there is no setting `no`"]
         assert not client.last(uri)
 
@@ -322,8 +322,7 @@ def test_a_renamed_file(tmp_path):
         client.notify("workspace/didRenameFiles", {"files": [{"oldUri": uri, "newUri": other}]})
 
         assert codes(client, other) == BOTH
-        client.pump(0.6)
-        assert client.last(uri) == []
+        client.emptied(uri)
         client.do(other, client.spot(other, "h += skip"), "Rewrite")
         assert "h = h + skip" in client.texts[other]
 

@@ -305,6 +305,18 @@ class Editor:
         found: list[Json] = message["params"]["diagnostics"]
         return found
 
+    def emptied(self, uri: str, since: int = 0) -> None:
+        """Wait until a document that is closed or gone has no diagnostics any more."""
+        self.wait(
+            lambda m: (
+                m.get("method") == "textDocument/publishDiagnostics"
+                and m["params"]["uri"] == uri
+                and m["params"].get("version") is None
+                and m["params"]["diagnostics"] == []
+            ),
+            since=since,
+        )
+
     def last(self, uri: str) -> list[Json] | None:
         """What was pushed last, of any version."""
         pushed = [

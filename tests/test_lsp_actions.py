@@ -198,6 +198,17 @@ def test_an_action_for_a_text_that_has_passed_is_refused(client, here, beginning
     assert failed.value.code == STALE
 
 
+def test_an_action_is_for_one_version_also_where_the_text_came_back(client, here):
+    uri = here(PROGRAM)
+    action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")
+    client.change(uri, PROGRAM + "#")
+    client.change(uri, PROGRAM)
+
+    with pytest.raises(Answer) as failed:
+        client.resolve(action)
+    assert failed.value.code == STALE
+
+
 def test_a_version_that_comes_twice_is_told_by_its_text(client, here):
     uri = here(PROGRAM)
     action = client.action(uri, client.spot(uri, "h += skip"), "Rewrite")

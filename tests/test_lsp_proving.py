@@ -106,6 +106,7 @@ def test_what_is_refuted_is_told_with_the_difference_and_never_applied(client, h
     assert found["message"].splitlines()[1].startswith("refuted ")
     assert found["severity"] == 3
     assert result["message"].startswith("refuted ("), result
+    assert result["message"].endswith("; not applied"), result
     beginnings = [a["title"].split(" ")[0] for a in client.actions(uri, client.spot(uri, "h += skip"))]
     assert beginnings == ["Ignore", "Explain", "Run"]  # nothing is left to fix or to prove, alone or with all
     with pytest.raises(Answer):

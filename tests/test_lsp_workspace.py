@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from announcing import capabilities
-from editing import Editor, editor
+from editing import Editor, Json, editor
 
 from fixinplace.config import BadConfig
 from fixinplace.lsp.settings import Projects, Settings, parse
@@ -38,6 +41,28 @@ def codes(client: Editor, uri: str, since: int | None = None) -> list[str]:
         lambda m: m.get("method") == "textDocument/publishDiagnostics" and m["params"]["uri"] == uri, since=since
     )
     return [each["code"] for each in message["params"]["diagnostics"]]
+
+
+def shows(client: Editor, uri: str, found: list[str], since: int = 0) -> None:
+    """Wait until the document shows that, of whatever version."""
+    client.wait(
+        lambda m: (
+            m.get("method") == "textDocument/publishDiagnostics"
+            and m["params"]["uri"] == uri
+            and [each["code"] for each in m["params"]["diagnostics"]] == found
+        ),
+        since=since,
+    )
+
+
+@contextlib.contextmanager
+def asked_editor(root: Path, settings: Json | None, **more: Any) -> Iterator[Editor]:
+    """An editor that is asked for its settings, and has those."""
+    given = capabilities()
+    given["workspace"]["configuration"] = True
+    with editor(root, capabilities=given, **more) as client:
+        client.settings = settings
+        yield client
 
 
 def tell_of(client: Editor, path: Path, kind: int) -> int:
@@ -114,21 +139,49 @@ def test_settings_at_the_start_and_later(tmp_path):
         assert codes(client, uri, since) == []
 
         client.notify("workspace/didChangeConfiguration", {"settings": {"fixinplace": {"no": 1}}})
-        client.pump(0.3)
+        client.wait(lambda m: m.get("method") == "window/showMessage")
         assert client.said() == ["fixinplace: there is no setting `no`"]
         assert not client.last(uri)
 
 
 def test_settings_that_the_client_is_asked_for(tmp_path):
-    given = capabilities()
-    given["workspace"]["configuration"] = True
-    with editor(project(tmp_path), capabilities=given) as client:
-        client.settings = {"select": ["FIP104"]}
-        client.notify("workspace/didChangeConfiguration", {"settings": None})
-        client.wait(lambda m: m.get("method") == "workspace/configuration")
-        client.pump(0.3)
+    """What it answers wins over the options of the start, which hold again once it has nothing to say any more."""
+    with asked_editor(project(tmp_path), {"select": ["FIP104"]}, options={"ignore": ["FIP104"]}) as client:
+        uri = client.open(tmp_path / "model.py")
+        shows(client, uri, [])
 
-        assert codes(client, client.open(tmp_path / "model.py")) == ["FIP104"]
+        for settings, found in (
+            ({"select": ["FIP104"], "ignore": []}, ["FIP104"]),
+            (None, ["FIP101"]),
+            ({"enable": False}, []),
+            ({}, ["FIP101"]),
+        ):
+            client.settings = settings
+            since = len(client.received)
+            client.notify("workspace/didChangeConfiguration", {"settings": None})
+            shows(client, uri, found, since)
+
+
+def test_settings_that_one_folder_has_no_longer(tmp_path):
+    one, two = project(tmp_path / "one"), project(tmp_path / "two")
+    projects = Projects((one, two))
+
+    projects.take_all(None, {one: {"select": ["FIP104"]}, two: None})
+    assert [projects.holding(at / "model.py").settings.select for at in (one, two)] == [("FIP104",), ()]
+
+    projects.take_all(None, {one: None, two: {"enable": False}})
+    assert [projects.holding(at / "model.py").settings.enable for at in (one, two)] == [True, False]
+    assert projects.holding(one / "model.py").settings.select == ()
+
+
+def test_nothing_sent_is_what_the_start_has_said(tmp_path):
+    with editor(project(tmp_path), options={"ignore": ["FIP104"]}) as client:
+        uri = client.open(tmp_path / "model.py")
+        shows(client, uri, ["FIP101"])
+        for settings, found in (({"enable": False}, []), ({}, ["FIP101"])):
+            since = len(client.received)
+            client.notify("workspace/didChangeConfiguration", {"settings": settings})
+            shows(client, uri, found, since)
 
 
 # --- folders and configuration files
@@ -269,8 +322,7 @@ def test_a_renamed_file(tmp_path):
         client.notify("workspace/didRenameFiles", {"files": [{"oldUri": uri, "newUri": other}]})
 
         assert codes(client, other) == BOTH
-        client.pump(0.6)
-        assert client.last(uri) == []
+        client.emptied(uri)
         client.do(other, client.spot(other, "h += skip"), "Rewrite")
         assert "h = h + skip" in client.texts[other]
 

@@ -109,7 +109,7 @@ class Service:
         self.encoding = Encoding(self.server.workspace.position_encoding or Encoding.UTF16)
         uris = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
         self.projects.folders = tuple(path for uri in uris if (path := path_of(uri)) is not None)
-        self.projects.take(params.initialization_options)
+        self.projects.begin(params.initialization_options)
         if params.process_id is not None and is_running(params.process_id):
             task(self._outlive(params.process_id), self._tasks)
         if self.client.pull:

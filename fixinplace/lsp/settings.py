@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from fixinplace import config
@@ -30,14 +30,18 @@ class Settings:
     max_size: int = 1_000_000
 
 
-def parse(data: object) -> Settings:
-    """Settings from what a client sends, bare or below `fixinplace`; raises BadConfig with all that is wrong."""
+def parse(data: object, start: Settings | None = None) -> Settings:
+    """Settings from what a client sends, bare or below `fixinplace`; raises BadConfig with all that is wrong.
+
+    start: what holds where the client says nothing.
+    """
+    start = start or Settings()
     if data is None:
-        return Settings()
+        return start
     if isinstance(data, Mapping) and isinstance(data.get(SECTION), Mapping):
         data = data[SECTION]
     elif isinstance(data, Mapping) and "settings" in data:
-        return parse(data["settings"])
+        return parse(data["settings"], start)
     if not isinstance(data, Mapping):
         raise BadConfig("the settings must be an object")
     known = {_camel(each.name): each for each in fields(Settings)}
@@ -52,7 +56,7 @@ def parse(data: object) -> Settings:
                 values[known[key].name] = _checked(key, value, known[key].default)
             except BadConfig as error:
                 wrong.append(str(error))
-    found = Settings(**values)  # type: ignore[arg-type]
+    found = replace(start, **values)  # type: ignore[arg-type]
     wrong += config.wrong_words((*found.select, *found.ignore))
     if wrong:
         raise BadConfig("; ".join(wrong))
@@ -106,10 +110,12 @@ def _stamp(file: Path) -> Stamp:
 class Projects:
     """Settings by workspace folder, and the configuration files below; told when either may have changed.
 
-    scoped: settings of single folders, which win over `settings`. problems: what is wrong, not yet told to the user.
+    start: the options of the start. scoped: settings of single folders, which win over `settings`. problems: what is
+    wrong, not yet told to the user.
     """
 
     folders: tuple[Path, ...] = ()
+    start: Settings = field(default_factory=Settings)
     settings: Settings = field(default_factory=Settings)
     scoped: dict[Path, Settings] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -117,18 +123,37 @@ class Projects:
     _stamps: dict[Path, Stamp] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
 
-    def take(self, data: object, folder: Path | None = None) -> None:
-        """New settings; wrong ones are a problem and change nothing."""
+    def begin(self, data: object) -> None:
+        """The options of the start, which hold wherever settings that come later say nothing."""
+        self.take(data)
+        self.start = self.settings
+
+    def take(self, data: object) -> None:
+        """New settings for every folder; wrong ones are a problem and change nothing."""
+        found = self._parsed(data)
+        if found is not None:
+            self.settings, self.scoped = found, {}
+            self.forget()
+
+    def take_all(self, data: object, by_folder: Mapping[Path, object]) -> bool:
+        """The client's settings as it answers for itself and for each folder, perhaps nothing; True if they differ."""
+        before = self.settings, self.scoped
+        found = self._parsed(data)
+        if found is not None:
+            given = {folder: self._parsed(each) for folder, each in by_folder.items() if each}
+            self.settings = found
+            self.scoped = {folder: each for folder, each in given.items() if each is not None}
+        if (self.settings, self.scoped) == before:
+            return False
+        self.forget()
+        return True
+
+    def _parsed(self, data: object) -> Settings | None:
         try:
-            found = parse(data)
+            return parse(data, self.start)
         except BadConfig as error:
             self._complain(str(error))
-            return
-        if folder is None:
-            self.settings, self.scoped = found, {}
-        else:
-            self.scoped[folder] = found
-        self.forget()
+            return None
 
     def forget(self) -> None:
         """Read configuration files again when next asked."""

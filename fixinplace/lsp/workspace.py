@@ -64,11 +64,11 @@ class Workspace:
 
     def did_configure(self, params: types.DidChangeConfigurationParams) -> None:
         """Settings have changed; some clients send them, others are asked."""
-        if params.settings:
+        if self._service.client.configuration and not params.settings:
+            task(self._configure(), self._tasks)
+        else:
             self._service.projects.take(params.settings)
             self._service.renewed()
-        elif self._service.client.configuration:
-            task(self._configure(), self._tasks)
 
     async def _configure(self) -> None:
         """Ask for the settings of every folder."""
@@ -80,11 +80,10 @@ class Workspace:
         except JsonRpcException as error:
             self._service.log(f"the client does not tell its settings: {error}")
             return
-        given = [(folder, answer) for folder, answer in zip([None, *folders], answers, strict=False) if answer]
-        for folder, answer in given:
-            self._service.projects.take(answer, folder)
-        if given:
+        own, *others = answers or [None]
+        if self._service.projects.take_all(own, dict(zip(folders, others, strict=False))):
             self._service.renewed()
+        self._service.complain()
 
     def did_change_folders(self, params: types.DidChangeWorkspaceFoldersParams) -> None:
         """Folders came or went."""

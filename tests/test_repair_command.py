@@ -279,7 +279,7 @@ def test_an_import_that_fails_in_the_users_module_keeps_its_traceback(command, c
 def test_an_endless_program_is_stopped_and_what_it_told_is_used(command):
     write(silent=SILENT + "\nmain()\nwhile True:\n    pass\n", waiting="import time\n\ntime.sleep(1000)\n")
 
-    told = command("repair", "--explain", "--timeout", "25", "silent.py")
+    told = command("repair", "--explain", "--timeout", "15", "silent.py")
     nothing = command("repair", "--timeout", "1", "waiting.py")
 
     assert "silent.py:9:5" in told.stderr

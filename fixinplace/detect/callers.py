@@ -17,7 +17,7 @@ from fixinplace.detect.index import parameter_names
 from fixinplace.detect.links import Link, chain
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.roles import is_local
-from fixinplace.detect.values import Kind, Origin, Value, overlap
+from fixinplace.detect.values import Kind, Value, overlap
 from fixinplace.detect.writes import Writes
 from fixinplace.model import Call, Edit, Place, Span
 from fixinplace.source import Text
@@ -37,15 +37,8 @@ class Callers(Writes):
             seen = shared or self._is_seen_later(node, nodes.get(name), value)
             if seen:
                 self.program.exposed[key].add(name)
-            if value.memory and (not self.is_made_here([value]) or self._comes_round(value)):
-                self.program.repeated.add((key, name))
             bound = None if shared or key == self.place.key else self._binding_call(node, nodes.get(name), value, seen)
             self.program.handed[key].setdefault(name, {})[start] = bound
-
-    def _comes_round(self, value: Value) -> bool:
-        """True for a parameter of this function's own that gets one tensor in every round of somebody's loop."""
-        given = (m.label for m in value.memory if m.origin is Origin.PARAMETER)
-        return any((self.place.key, label) in self.program.repeated for label in given)
 
     def _is_seen_later(self, node: ast.Call, argument: ast.expr | None, value: Value) -> bool:
         """True unless nobody but the called function can look at an argument once the call has begun."""

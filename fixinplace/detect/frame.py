@@ -82,8 +82,6 @@ class Program:
     learnt: object = None
     exposed: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Parameters whose arguments somebody may look at after a call in this file."""
-    repeated: set[tuple[Key, str]] = field(default_factory=set)
-    """Parameters that get one tensor in every round of a loop: a clone in each would cost the square of its size."""
     handed: dict[Key, dict[str, dict[int, Call | None]]] = field(default_factory=lambda: defaultdict(dict))
     """The calls by parameter and position; None for one that cannot bind a new tensor to what it passes."""
     hands: dict[Key, dict[str, tuple[Edit, ...]]] = field(default_factory=dict)

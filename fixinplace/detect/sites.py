@@ -54,7 +54,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
         read_later=bool(facts.get("read_later")),
-        in_loop=bool(facts.get("in_loop")) or (facts.get("key"), facts.get("parameter")) in program.repeated,
+        in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
         renamed=seen.renamed and program.tells_history,
         gaps=seen.gaps and program.sees_copies,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rewriting import at, fixed, plan, refusals
+from rewriting import at, findings, fixed, plan, refusals
 
 from fixinplace.model import Call, Fix, Hazard, Holder, Place, Refused, Related, Span, Usage
 from fixinplace.names import REFUSALS
@@ -348,3 +348,12 @@ def test_nothing_found_plans_nothing(count):
 
     assert len(findings) == count
     assert all(isinstance(f.outcome, Fix) for f in findings)
+
+
+def test_a_view_that_is_written_is_not_bound_within_a_line():
+    text = "import torch\n\n\ndef f(a: torch.Tensor):\n    x = a.exp()\n"
+    text += "    r = a.sum() > 0 and x.view(-1).sub_(1).sum()\n    return x * r\n"
+    (finding,) = findings(text)
+
+    assert isinstance(finding.outcome, Refused)
+    assert finding.outcome.refusal == "no-safe-place"

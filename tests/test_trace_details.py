@@ -836,3 +836,29 @@ def test_user_hooks_under_torch_func_are_refused_as_without_us():
     )
 
     assert isinstance(run.error, RuntimeError) and "saved tensor hooks" in str(run.error)
+
+
+def test_threads_of_the_engine_have_no_caller():
+    """Backwards nested deeper than 60 go on in threads that the engine starts, as those of a GPU do."""
+    run = traced(
+        """
+        class Deep(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, depth):
+                ctx.depth = depth
+                return x * 1
+
+            @staticmethod
+            def backward(ctx, gradient):
+                if ctx.depth:
+                    with torch.enable_grad():
+                        inner = torch.ones(2, requires_grad=True).exp()
+                        out = Deep.apply(inner.cumprod(0), ctx.depth - 1) + inner
+                        out.sum().backward()
+                return gradient, None
+
+        Deep.apply(torch.ones(2, requires_grad=True) * 2, 70).sum().backward()
+        """
+    )
+
+    assert (run.trace.offences, run.error) == ((), None)

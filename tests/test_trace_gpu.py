@@ -117,8 +117,8 @@ def test_saved_on_the_cpu_is_a_copy(options: Options):
 def test_a_right_step_is_not_blamed(options: Options):
     run = traced(
         """
-        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(0.5, True),
-                              nn.Flatten(), nn.LazyLinear(2)).cuda()
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Flatten(),
+                              nn.LazyLinear(2), nn.Dropout(0.5, True)).cuda()
         images = torch.randn(2, 3, 8, 8, device="cuda")
         model(images)
         optimizer = torch.optim.AdamW(model.parameters())

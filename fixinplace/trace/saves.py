@@ -70,7 +70,7 @@ class SaveLog:
     def pack(self, tensor: torch.Tensor) -> Save:
         """What is kept instead of the tensor."""
         with memory.Aside(not memory.is_plain(tensor)):
-            save = self._note(tensor, sys._getframe(1))
+            save = self._note(tensor, sys._getframe().f_back)
             save.kept = _detach(tensor)
             if self._content and memory.is_readable(tensor):
                 save.copy = memory.copied(tensor)
@@ -110,7 +110,7 @@ class SaveLog:
         """The user's own pair of hooks, watched."""
 
         def packed(tensor: torch.Tensor) -> tuple[Any, Save | None]:
-            return pack(tensor), self._watched(tensor, sys._getframe(1))
+            return pack(tensor), self._watched(tensor, sys._getframe().f_back)
 
         def unpacked(pair: tuple[Any, Save | None]) -> torch.Tensor:
             result = unpack(pair[0])

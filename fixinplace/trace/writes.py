@@ -44,15 +44,16 @@ class WriteLog:
         overrides = memory.Overrides()  # those of a subclass must not see the tracer look at it
         overrides.__enter__()
         try:
+            caller = sys._getframe(1).f_back  # None on a thread of the engine, which calls operators from nowhere
             if what.views:
-                self._view(what, args, sys._getframe(2))
+                self._view(what, args, caller)
             elif targets:
-                self._look(what, args, kwargs, targets, sys._getframe(2))
+                self._look(what, args, kwargs, targets, caller)
         finally:
             overrides.__exit__(None, None, None)
         return self._run(what, function, args, kwargs, targets)
 
-    def _view(self, what: Operator, args: tuple[Any, ...], frame: FrameType) -> None:
+    def _view(self, what: Operator, args: tuple[Any, ...], frame: FrameType | None) -> None:
         if _grad_enabled():
             if what.views == "multiple":
                 self._views.note("multiple", args[0], frame)
@@ -65,7 +66,7 @@ class WriteLog:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         targets: list[torch.Tensor],
-        frame: FrameType,
+        frame: FrameType | None,
     ) -> None:
         in_backward = _task() != -1
         by_engine = in_backward and is_engine(frame)
@@ -94,7 +95,7 @@ class WriteLog:
             self._refresh(args[1])
         return result
 
-    def _count(self, frame: FrameType, what: Operator, tracked: bool, pending: bool) -> None:
+    def _count(self, frame: FrameType | None, what: Operator, tracked: bool, pending: bool) -> None:
         site = self._frames.innermost(frame)
         if site is not None and not what.statistics:
             self.ledger.count(site, what.name, tracked, pending)
@@ -141,7 +142,7 @@ class WriteLog:
         )
 
     def _look_for_repeats(
-        self, what: Operator, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+        self, what: Operator, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType | None
     ) -> None:
         with memory.Aside():
             if repeats(what.name, args, kwargs):

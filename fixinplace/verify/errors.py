@@ -24,7 +24,7 @@ _INPLACE = re.compile(
 _GPU = re.compile(
     r"Found no NVIDIA driver|not compiled with CUDA|No CUDA GPUs are available|CUDA driver|CUDA error"
     r"|with the '?CUDA'? backend|not linked with support for (?:cuda|mps|xpu|hip) devices|Torch not compiled with"
-    r"|deserialize object on a CUDA device"
+    r"|deserialize object on a CUDA device|error from cudaGetDeviceCount"
 )
 _CONFINED = re.compile(
     r"\[Errno (?:13|30|97|101)\]|Network is unreachable|Temporary failure in name resolution|Name or service not known"

@@ -175,6 +175,7 @@ class Reach:
         if self._active:
             self.modules.install()
             threading.settrace(self._call)
+            sys._getframe().f_trace_opcodes = True  # Python 3.12 asks whether any frame wants instructions, only once
             sys.settrace(self._call)
 
     def __exit__(

@@ -124,7 +124,14 @@ def enter(
     _limits(limits)
     if abi:
         own = (scratch.work.resolve(),) if in_place else ()
-        landlock.restrict(abi, (scratch.root, *own, *private))
+        gpus = _gpus()
+        threads = (Path("/proc/self/task"),) if gpus else ()  # the driver names the threads that it starts
+        landlock.restrict(abi, (scratch.root, *own, *private, *threads), (Path(os.devnull), *gpus))
+
+
+def _gpus() -> tuple[Path, ...]:
+    """The device files that CUDA writes to: without them, and `comm` of its threads, it finds no GPU (error 304)."""
+    return tuple(path for path in sorted(Path("/dev").glob("nvidia*")) if path.is_char_device())
 
 
 def _streams(out: Path) -> None:

@@ -156,12 +156,13 @@ def read(tensor: torch.Tensor, dense: bool = False) -> Reading:
         try:
             storage = _storage_of(tensor)
             on_cpu = storage if _device(tensor).type == "cpu" else _to_cpu(storage)
-            return _elements(tensor, facts, on_cpu)
+            return _elements(tensor, facts, _pointer(storage), on_cpu)
         except (NotImplementedError, RuntimeError) as error:  # a tensor without memory of its own: fake, lazy, wrapped
             return Reading(facts | {"unread": str(error).partition("\n")[0]}, None)
 
 
-def _elements(tensor: torch.Tensor, facts: Json, storage: Any) -> Reading:
+def _elements(tensor: torch.Tensor, facts: Json, address: int, storage: Any) -> Reading:
+    """address: where the tensor's own storage begins, on its device; storage: that one or a copy that can be read."""
     size, stride, item = _size(tensor), _stride(tensor), _element_size(tensor)
     facts |= {"conj": _is_conj(tensor), "neg": _is_neg(tensor)}
     if _numel(tensor) == 0:
@@ -170,7 +171,7 @@ def _elements(tensor: torch.Tensor, facts: Json, storage: Any) -> Reading:
     first = _offset(tensor) * item
     if first + extent > _bytes(storage) or _pointer(storage) == 0:
         return Reading(facts | {"unread": "its storage is smaller than the tensor"}, None)
-    memory = {"address": _pointer(storage) + first, "item": item, "steps": list(stride)}
+    memory = {"address": address + first, "item": item, "steps": list(stride)}
     if extent > 4 * _numel(tensor) * item + 4096:
         # A thin view of a large storage: without this copy a thousand columns would take a thousand matrices.
         compact = _clone(_detach(tensor), memory_format=_contiguous)

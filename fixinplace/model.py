@@ -24,6 +24,7 @@ class Place(enum.StrEnum):
     NAME = "name"  # h
     ATTRIBUTE = "attribute"  # self.h, a.b.c: names and attributes only
     SUBSCRIPT = "subscript"  # h[i]: the written tensor is h, through an index
+    ITEM = "item"  # hs[i]: the written tensor lies in a list or dict, whose place can be bound anew
     VIEW = "view"  # h.t(), h.view(-1)[0]: the written tensor is h, through calls that give views
     TEMPORARY = "temporary"  # f(x).relu_(): nothing to bind the result to
 

@@ -33,7 +33,7 @@ SEEN = {
     "tuple": ("container-slot", "y = x.exp()\n    t = (y, 1)\n    y += 1\n    return t"),
     "dict item": ("container-slot", "y = x.exp()\n    x.cache[0] = y\n    y += 1\n    return y"),
     "attribute": ("escapes-to-attribute", "y = x.exp()\n    x.kept = y\n    use(x)\n    y += 1\n    return y"),
-    "element of a list": ("container-slot", "ys = [x.exp(), x.exp()]\n    ys[0] += 1\n    return ys"),
+    "element of a tuple": ("container-slot", "ys = (x.exp(), x.exp())\n    ys[0] += 1\n    return ys"),
     "rows of a tensor": ("loop-variable", "y = x.exp()\n    for row in y:\n        row.mul_(2)\n    return y"),
     "rows still to come": (
         "loop-variable",

@@ -28,6 +28,7 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
+    collected,
     cut,
     element,
     join,
@@ -207,7 +208,7 @@ class Expressions(Operators):
         self.state.names = {k: v for k, v in self.state.names.items() if k not in bound} | {
             k: outside[k] for k in bound & outside.keys()
         }
-        return replace(sequence((value,)), flags=value.flags)
+        return collected(value, self.place.name, self.program.part.span(result))
 
     def assign(self, target: ast.expr, value: Value) -> None:
         """Bind a target; statements override this with stores."""

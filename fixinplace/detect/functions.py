@@ -117,11 +117,6 @@ class Functions(Callers):
             value = replace(value, name="")
         return replace(value, memory=memory, maybe=maybe, items=items)
 
-    def is_own(self, node: ast.expr, container: Value) -> bool:
-        """True for a container that only this function's names hold."""
-        made_here = all(m.origin in (Origin.ALLOCATED, Origin.EARLIER) for m in container.memory)
-        return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id) and made_here
-
     def foreign(self, node: ast.Call) -> Memories:
         """Storage that code out of sight gave us."""
         text = self.program.part.slice(self.program.part.span(node.func))

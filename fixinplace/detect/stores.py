@@ -204,6 +204,8 @@ class Stores(Expressions):
         item = element(base) if base.kind in (Kind.LIST, Kind.DICT) else UNKNOWN
         if item.tensor:
             seen = self.write(node, f"Tensor.__{name}__", "FIP103", target, item, value)
+            if seen.facts["place"] is Place.ITEM:
+                return
             sentence = f"the tensor lies in the container `{dotted(target.value) or '...'}`"
             seen.hazards.setdefault("container-slot", Hazard("container-slot", sentence))
         elif value.memory and isinstance(target.value, ast.Name):

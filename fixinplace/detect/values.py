@@ -14,6 +14,8 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from fixinplace.model import Span
+
 
 class Kind(enum.StrEnum):
     """What a value is; LIST also stands for tuples, sets and other sequences."""
@@ -74,6 +76,13 @@ class Memory:
     cut: str = ""
     index: int = 0
 
+    def is_made_in(self, place: str, span: Span) -> bool:
+        """True if code of this function allocates it between these offsets; see `Frame.allocate` for the label."""
+        name, _, rest = self.label.rpartition("@")
+        offset = rest.partition(":")[0]
+        inside = offset.isdigit() and span.start <= int(offset) < span.end
+        return self.origin is Origin.ALLOCATED and name == place and inside
+
     def overlaps(self, other: Memory) -> bool:
         """True unless the two are different storages or different pieces of one cut."""
         same = self.origin is other.origin and self.label == other.label
@@ -88,6 +97,8 @@ ORDERED_OPEN = "ordered, open"
 """The same where the last module may hand on what the first one is called with."""
 UNIQUE = "unique"
 """The name of tensors of numbers of which no two are the same."""
+DISTINCT = "distinct"
+"""The name of a list whose places hold a tensor each that was made for it."""
 _WIDEST = 64
 
 
@@ -175,6 +186,12 @@ def sequence(items: tuple[Value, ...] = (), exact: bool = False) -> Value:
     """A list or tuple; its memory is that of its elements."""
     memory, maybe = memories(items)
     return Value(Kind.LIST, items=items, exact=exact, memory=memory, maybe=maybe)
+
+
+def collected(value: Value, place: str, span: Span) -> Value:
+    """The list of what an expression of the function `place` between these offsets gives, round by round."""
+    made = value.tensor and bool(value.memory) and all(memory.is_made_in(place, span) for memory in value.memory)
+    return replace(sequence((value,)), flags=value.flags, name=DISTINCT if made else "")
 
 
 def limited(value: Value, depth: int = 3) -> Value:

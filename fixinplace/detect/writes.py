@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
+from fixinplace.detect.containers import Containers
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import runs_first
-from fixinplace.detect.roles import Roles, add_hazard
+from fixinplace.detect.roles import add_hazard
 from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
 from fixinplace.walking import walk
@@ -25,7 +26,7 @@ _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP11
 """Rules whose rewrites make the other names of the tensor anew as well."""
 
 
-class Writes(Roles):
+class Writes(Containers):
     """Records writes with their hazards and doubts."""
 
     def write(self, node: ast.expr | ast.stmt, op: str, rule: str, target: ast.expr, written: Value,
@@ -36,6 +37,8 @@ class Writes(Roles):
         if value is not None and value.live and self.keeps_state(written):
             value = replace(value, live=None)
         place, owner = self.place_of(target)
+        holder = self.container(node, rule, target)
+        place = place if holder is None else Place.ITEM
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
         seen.sure = min(seen.sure, written.sure)
@@ -43,17 +46,19 @@ class Writes(Roles):
         later = self.reads_after(node)
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
         if (
-            place in (Place.NAME, Place.VIEW)
+            place in (Place.NAME, Place.ITEM, Place.VIEW)
             and value is not None
             and self._reads_itself(node, op, target, written, value)
         ):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
-        self.others(seen, self.with_kin(written, kin), owner, node, kin)
+        self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
         self.note_family(seen, owner, kin)
         self.leave_behind(owner, later)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place, owner)
+        if holder is not None:
+            self.share_places(seen, holder, written)
         link = chain(target, self) if place is Place.VIEW else None
         seen.facts |= {
             "key": self.place.key,

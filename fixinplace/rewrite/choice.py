@@ -133,6 +133,8 @@ def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.ex
     view_of_part = writer.form is Form.VIEW and place in (Place.SUBSCRIPT, Place.VIEW)
     if found.site.rule in _OF_MODULES or place is Place.TEMPORARY or view_of_part:
         return None
+    if place is Place.ITEM:
+        return target
     if not is_dotted(target):
         raise Refusal("not-assignable", f"`{target}` is no name that could be bound to a new tensor")
     _no_property(target)

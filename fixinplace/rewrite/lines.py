@@ -18,15 +18,19 @@ def is_dotted(target: str) -> bool:
     return _DOTTED.fullmatch(target) is not None
 
 
-def binding(target: str) -> cst.Name | cst.Attribute | cst.Tuple:
-    """A target as the left side of an assignment: a dotted name, or several (`v, i`)."""
-    if "," not in target:
+def binding(target: str) -> cst.Name | cst.Attribute | cst.Subscript | cst.Tuple:
+    """A target as the left side of an assignment: a dotted name, or several (`v, i`), or a place of a container."""
+    if "," not in target or target.endswith("]"):
         return expression(target)
     return cst.Tuple([cst.Element(expression(one)) for one in target.split(", ")], lpar=[], rpar=[])
 
 
-def expression(target: str) -> cst.Name | cst.Attribute:
-    """A dotted name as an expression."""
+def expression(target: str) -> cst.Name | cst.Attribute | cst.Subscript:
+    """A dotted name, or a place of a container, as an expression."""
+    if target.endswith("]"):
+        found = cst.parse_expression(target)
+        assert isinstance(found, cst.Subscript)
+        return found
     head, *rest = target.split(".")
     node: cst.Name | cst.Attribute = cst.Name(head)
     for attribute in rest:

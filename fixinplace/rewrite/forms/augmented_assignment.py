@@ -10,7 +10,7 @@ from fixinplace.rewrite.lines import expression
 from fixinplace.rewrite.precedence import right_operand
 from fixinplace.rewrite.values import kept_dtype
 
-_OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
+OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
     cst.AddAssign: cst.Add,
     cst.SubtractAssign: cst.Subtract,
     cst.MultiplyAssign: cst.Multiply,
@@ -28,13 +28,13 @@ _OPERATORS: dict[type[cst.BaseAugOp], type[cst.BaseBinaryOp]] = {
 
 
 def _takes(case: Case, node: Node) -> bool:
-    known = isinstance(node, cst.AugAssign) and type(node.operator) in _OPERATORS
+    known = isinstance(node, cst.AugAssign) and type(node.operator) in OPERATORS
     return known and case.facts.place in (Place.NAME, Place.ATTRIBUTE)
 
 
 def _edit(case: Case, node: Node) -> cst.BaseExpression:
     assert isinstance(node, cst.AugAssign) and case.target is not None
-    operator = _OPERATORS[type(node.operator)]()
+    operator = OPERATORS[type(node.operator)]()
     value = cst.BinaryOperation(expression(case.target), operator, right_operand(operator, node.value))
     return kept_dtype(case, value)
 

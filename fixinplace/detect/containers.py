@@ -1,0 +1,95 @@
+"""Places of containers: `hs[0] += 1` can become `hs[0] = hs[0] + 1` where the list is this function's own.
+
+Note [Places of containers]
+    Binding a place anew reaches everybody who comes by the container, and nobody who has the tensor itself.  Names,
+    attributes and containers that hold it are looked for as with a name's tensor; the container itself is none of
+    them.  What remains is that two of its places hold one tensor.  A display is known element by element, and a
+    comprehension whose element allocates makes a tensor in every round; of any other container it is a doubt.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from fixinplace import catalogue
+from fixinplace.detect.frame import HELD, Observation
+from fixinplace.detect.roles import Roles, add_hazard
+from fixinplace.detect.values import DISTINCT, Kind, Origin, Value, overlap
+from fixinplace.walking import walk
+
+_RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
+_DISPLAYS = (ast.List, ast.ListComp, ast.Dict, ast.DictComp)
+_PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
+
+
+class Containers(Roles):
+    """Tells places of lists and dicts that can be bound to a new tensor."""
+
+    def is_own(self, node: ast.expr, container: Value) -> bool:
+        """True for a container that only this function's names hold."""
+        made_here = all(m.origin in (Origin.ALLOCATED, Origin.EARLIER) for m in container.memory)
+        return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id) and made_here
+
+    def container(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Name | None:
+        """The container whose place a statement writes, if the place can be bound anew."""
+        match target:
+            case ast.Subscript(value=ast.Name() as holder, slice=index) if rule in _RULES and self._stands_alone(node):
+                base = self.peek(holder)
+                known = base.kind in (Kind.LIST, Kind.DICT) and self.is_own(holder, base)
+                plain = all(isinstance(each, _PLAIN) for each in walk(index))
+                return holder if known and plain and self._is_written_down(holder.id) else None
+        return None
+
+    def _is_written_down(self, name: str) -> bool:
+        """True if the name stands for lists and dicts that are written down here: a tuple takes no new elements."""
+        nodes = [node for one in self.body for node in walk(one)]
+        bound = sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in nodes)
+        return name not in self.captured and bound == sum(_binds_list(node, name) for node in nodes)
+
+    def _stands_alone(self, node: ast.AST) -> bool:
+        """True for a statement that writes this once, and binds no name on the way."""
+        root = self.root
+        if isinstance(root, ast.Expr) and root.value is node and isinstance(node, ast.Call):
+            inner: list[ast.expr] = [*node.args, *(word.value for word in node.keywords)]
+        elif isinstance(node, ast.AugAssign):
+            inner = [node.value]
+        else:
+            return False
+        return not any(isinstance(each, ast.NamedExpr) or _writes(each) for one in inner for each in walk(one))
+
+    def share_places(self, seen: Observation, holder: ast.Name, written: Value) -> None:
+        """Whether another place of the container may hold the tensor; see Note [Places of containers]."""
+        base = self.peek(holder)
+        seen.doubts.pop(HELD, None)
+        if written.leaf:
+            add_hazard(seen, "registered-parameter", f"a place of `{holder.id}` holds a leaf: it cannot be replaced")
+        if base.name == DISTINCT:
+            return
+        pairs = [(a, b) for n, a in enumerate(base.items) for b in base.items[:n]] if base.exact else []
+        if any(overlap(a.memory, b.memory) for a, b in pairs):
+            add_hazard(seen, "container-slot", f"another place of `{holder.id}` holds the same tensor")
+        elif not base.exact or any(overlap(a.memory | a.maybe, b.memory | b.maybe) for a, b in pairs):
+            seen.doubts[f"two places of `{holder.id}` may hold the same tensor"] = None
+
+
+def _binds_list(node: ast.AST, name: str) -> bool:
+    match node:
+        case (
+            ast.Assign(targets=[ast.Name(id=bound)], value=value)
+            | ast.AnnAssign(target=ast.Name(id=bound), value=value)
+        ):
+            call = (
+                isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("list", "dict")
+            )
+            return bound == name and (call or isinstance(value, _DISPLAYS))
+        case ast.AugAssign(target=ast.Name(id=bound)):
+            return bound == name
+    return False
+
+
+def _writes(node: ast.AST) -> bool:
+    """True for a call that may write in place."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=attr)):
+            return attr.endswith("_") or catalogue.writer(f"Tensor.{attr}") is not None
+    return False

@@ -1,0 +1,102 @@
+"""Tensors in lists and dicts: whose places are bound anew, and whose stay, since somebody else has the tensor."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from rewriting import findings, fixed
+
+from fixinplace.model import Fix, Refused
+
+CALL = "\n\nx = torch.rand(3, 3, requires_grad=True)\nprint(f(x).sum())\n"
+"""A program that calls `f`: its argument is seen to require grad."""
+
+
+def _program(body: str) -> str:
+    return "import torch\n\n\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()) + CALL
+
+
+def _run(text: str):
+    space: dict = {}
+    exec(compile(text.removesuffix(CALL), "<program>", "exec"), space)
+    x = torch.linspace(0.5, 2.0, 9, dtype=torch.float64).reshape(3, 3).requires_grad_()
+    value = space["f"](x)
+    value.sum().backward()
+    return value.detach(), x.grad
+
+
+BOUND = {
+    "comprehension": ("hs = [x * k for k in (1, 2)]\nhs[0] += hs[1]\nreturn hs[0] * hs[1]", "hs[0] = hs[0] + hs[1]"),
+    "display": ("hs = [x * 1, x * 2]\nhs[1] -= hs[0]\nreturn hs[0] * 2 + hs[1]", "hs[1] = hs[1] - hs[0]"),
+    "dict": ("d = {'a': x * 1, 'b': x * 2}\nd['a'] *= d['b'] + 1\nreturn d['a'] + d['b']",
+             "d['a'] = d['a'] * (d['b'] + 1)"),
+    "method": ("hs = [x * k for k in (1, 2)]\nhs[0].mul_(3)\nreturn hs[0] + hs[1]", "hs[0] = hs[0].mul(3)"),
+    "function": ("hs = [x * k for k in (1, 2)]\ntorch.relu_(hs[1])\nreturn hs[0] + hs[1]", "hs[1] = torch.relu(hs[1])"),
+    "flag": ("F = torch.nn.functional\nhs = [x * k for k in (1, 2)]\nF.relu(hs[1], inplace=True)\nreturn hs[0] + hs[1]",
+             "hs[1] = F.relu(hs[1])"),
+    "computed place": ("hs = [x * k for k in (1, 2)]\nfor i in range(1):\n    hs[i + 1] += hs[i]\nreturn hs[1] * hs[0]",
+                       "hs[i + 1] = hs[i + 1] + hs[i]"),
+    "emptied before": ("hs = []\nhs = [x * k for k in (1, 2)]\nhs[0] += 1\nreturn hs[0] * 2", "hs[0] = hs[0] + 1"),
+    "name that is dead": ("h = x * 2\nhs = [h, x * 3]\nhs[0] += 1\nreturn hs[0] * 2 + hs[1]", "hs[0] = hs[0] + 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "line"), BOUND.values(), ids=BOUND.keys())
+def test_the_place_is_bound_anew(body: str, line: str):
+    text = _program(body)
+    planned = findings(text)
+    new = fixed(text, planned)
+
+    assert f"    {line}\n" in new
+    assert [f.outcome.safe for f in planned if isinstance(f.outcome, Fix)] == ["{" not in body]  # places have no order
+    for before, after in zip(_run(text), _run(new), strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)
+    assert fixed(new, findings(new)) == new
+
+
+REFUSED = {
+    "tensor that two places hold": ("h = x * 2\nhs = [h, h]\nhs[0] += 1\nreturn hs[0] * hs[1]", "container-slot"),
+    "tuple": ("hs = (x * 1, x * 2)\nhs[0].mul_(2)\nreturn hs[0] * hs[1]", "container-slot"),
+    "name that is read": ("hs = [x * k for k in (1, 2)]\nh = hs[0]\nhs[0] += 1\nreturn hs[0] * h", "live-alias"),
+    "name that was there before": ("h = x * 2\nhs = [h, x * 3]\nhs[0] += 1\nreturn hs[0] * h", "live-alias"),
+    "view": ("hs = [x * k for k in (1, 2)]\nv = hs[0][0]\nhs[0] += 1\nreturn hs[0] * v", "live-view"),
+    "second list": ("hs = [x * k for k in (1, 2)]\ngs = list(hs)\nhs[0] += 1\nreturn hs[0] * gs[0]", "container-slot"),
+    "loop over the list": ("hs = [x * k for k in (1, 2)]\nfor h in hs:\n    hs[0] += 1\n    x = x + h\nreturn x * hs[0]",
+                           "live-alias"),
+    "closure": ("hs = [x * k for k in (1, 2)]\ng = lambda: hs[0] * 2\nhs[0] += 1\nreturn g() * hs[0]", "container-slot"),
+    "value that is used": ("hs = [x * k for k in (1, 2)]\nr = hs[0].mul_(2)\nreturn hs[0] * r", "container-slot"),
+    "two writes in a line": ("hs = [x * k for k in (1, 2)]\nhs[0] += hs[1].mul_(2)\nreturn hs[0] * hs[1]",
+                             "container-slot"),
+    "place that is bound on the way": ("hs = [x * k for k in (1, 2)]\ni = 0\nhs[i] += (i := 1)\nreturn hs[0] * hs[1]",
+                                       "container-slot"),
+    "place that is called for": ("hs = [x * k for k in (1, 2)]\nhs[hs.index(hs[0])] += 1\nreturn hs[0]",
+                                 "container-slot"),
+    "list of somebody else": ("def g(hs):\n    hs[0] += 1\n    return hs[0] * 2\nreturn g([x * 2])", "container-slot"),
+    "parameters": ("hs = [torch.nn.Parameter(x.detach() * k) for k in (1, 2)]\nhs[0] *= 2\nreturn (hs[0] * x).sum()",
+                   "registered-parameter"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_the_place_stays(body: str, reason: str):
+    text = _program(body)
+    refusals = {f.outcome.refusal for f in findings(text) if isinstance(f.outcome, Refused)}
+
+    assert reason in refusals
+    assert fixed(text, findings(text)) == text
+
+
+UNSURE = {
+    "tensor that may be twice in it": "h = x * 2\nhs = [h for _ in (1, 2)]\nhs[0] += 1\nreturn hs[0] * hs[1]",
+    "list that was appended to": "hs = [x * k for k in (1, 2)]\nhs.append(hs[0])\nhs[0] += 1\nreturn hs[0] * hs[2]",
+    "list that was doubled": "hs = [x * k for k in (1, 2)]\nhs += hs\nhs[0] += 1\nreturn hs[0] * hs[2]",
+    "place that was set": "hs = [x * k for k in (1, 2)]\nhs[1] = hs[0]\nhs[0] += 1\nreturn hs[0] * hs[1]",
+}
+
+
+@pytest.mark.parametrize("body", UNSURE.values(), ids=UNSURE.keys())
+def test_where_two_places_may_hold_one_tensor_nothing_is_safe(body: str):
+    (fix,) = [f.outcome for f in findings(_program(body)) if isinstance(f.outcome, Fix)]
+
+    assert not fix.safe
+    assert "two places of `hs` may hold the same tensor" in fix.doubts

@@ -45,6 +45,34 @@ PROGRAMS = {
         """,
         "actor(s)", "optimizer.step()", "loss.backward(retain_graph=True)",
     ),
+    "memory_bank": program(
+        """
+        class Bank:
+            def __init__(self, slots, width):
+                self.features = torch.randn(slots, width)
+
+            def update(self, index, found):
+                new = 0.5 * self.features[index] + 0.5 * found
+                self.features = self.features.index_copy(0, index, new)
+
+            def scores(self, found):
+                return found @ self.features.t()
+
+
+        def main():
+            encoder, bank = mlp(3, 4), Bank(6, 4)
+            opt = torch.optim.SGD(encoder.parameters(), lr=0.1)
+            for index in torch.arange(6).split(2):
+                found = encoder(torch.randn(2, 3))
+                loss = F.cross_entropy(bank.scores(found), index)
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+                bank.update(index, found)
+            return [encoder]
+        """,
+        "encoder(torch.randn(2, 3))", "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
     "cached_features": program(
         """
         def main():

@@ -184,6 +184,17 @@ def test_what_draws_data_again_says_so():
     assert "`next(batches)` is called again and gives something else" in again.meaning
 
 
+def test_what_reads_the_new_value_afterwards_is_told():
+    one = PROGRAMS["sharpness_aware"]
+    logged = one.text.replace("    return", "    print(f'{loss:.0f}', end='')\n    return")
+    assert logged != one.text
+    told = [replace(one, text=text).proposals() for text in (one.text, logged)]
+    plain, late = (each.meaning for some in told for each in some if "computed again" in each.title)
+
+    assert "reads the new one" not in plain
+    assert f"line {len(logged.splitlines()) - 1} reads the new one" in late
+
+
 # --- third choice, and carried graphs: detached
 
 

@@ -361,6 +361,36 @@ def test_of_what_was_chosen_alone_the_proof_is_shown(command):
     assert result.stdout == data["choices"][0]["diff"]
 
 
+def test_what_is_repaired_needs_no_advice(command):
+    write(
+        inner="""
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+
+
+        def main():
+            torch.manual_seed(0)
+            first = nn.Linear(3, 3)
+            x, y = torch.randn(4, 3), torch.randn(4, 3)
+            fast = [p.clone() for p in first.parameters()]
+            for _ in range(2):
+                loss = F.mse_loss(F.linear(torch.tanh(F.linear(x, *fast)), *fast), y)
+                grads = torch.autograd.grad(loss, fast, create_graph=True)
+                for w, g in zip(fast, grads):
+                    w.sub_(0.1 * g)
+            F.mse_loss(F.linear(x, *fast), y).backward()
+            return first.weight.grad
+        """
+    )
+
+    result = command("repair", "--diff", "inner.py::main")
+
+    assert "fast = [w.sub(0.1 * g) for w, g in zip(fast, grads)]" in result.stdout
+    assert "proved" in result.stderr
+    assert "what to do" not in result.stderr
+
+
 def test_of_a_later_store_the_whole_line_is_shown(command):
     write(
         boxes="""

@@ -232,7 +232,9 @@ COLLECTED = {
     "items": (NAMED.replace("w, g in zip(fast, skip)", "k, w in fast.items()").replace(" * g", " * skip[k]"),
               "fast = {k: w.sub(lr * skip[k]) for k, w in fast.items()}"),
     "augmented": (INNER.replace("w.sub_(lr * g)", "w -= lr * g"), "fast = [w - lr * g for w, g in zip(fast, skip)]"),
-    "an argument of the function": (INNER.replace("fast = [w.clone() for w in x]\n", "").replace("fast", "x"), ""),
+    "an argument of the function": (INNER.replace("fast = [w.clone() for w in x]\n", "").replace("fast", "x"),
+                                    "x = [w.sub(lr * g) for w, g in zip(x, skip)]"),
+    "an argument bound anew": (INNER.replace("fast = [w.clone() for w in x]", "x = act(x)").replace("fast", "x"), ""),
     "a second name for a list": (INNER.replace("[w.clone() for w in x]", "x"), ""),
     "more than the write": (INNER.replace("    w.sub_(lr * g)", "    w.sub_(lr * g)\n    act(w)"), ""),
     "read behind the loop": (INNER.replace("act(fast)", "act(fast, w)"), ""),
@@ -248,6 +250,7 @@ def test_a_collection_whose_items_a_loop_writes_is_made_anew(name: str):
     found = [each for each in proposed(text, offence(text, write, None)) if each.repair == "collect-items"]
 
     assert [patched(text, each) for each in found] == ([[line]] if line else [])
+    assert all(bool(each.caveats) is (name == "an argument of the function") for each in found)
 
 
 PIECES = "for h in x.unbind(1):\n    h.sub_(lr)\nreturn x"

@@ -88,7 +88,8 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
     yield from (f"  {line}" for line in _details(offence, seen, outcome.read))
     if len(culprit.offences) > 1:
         yield f"  {len(culprit.offences)} saved tensors in all were overwritten here"
-    for proposal in culprit.of(Tier.EXPLAIN):
+    repaired = outcome.found is not None and outcome.found.best is not None
+    for proposal in () if repaired else culprit.of(Tier.EXPLAIN):
         yield f"  what to do   {proposal.title}"
         if proposal.meaning:
             yield f"               {proposal.meaning}"

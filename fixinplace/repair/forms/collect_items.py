@@ -27,12 +27,16 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         return
     name, value = new
     for collection, target, over, key in _sources(code, name, loop.target, loop.iter):
-        if not _made_here(code, loop, collection):
+        argument = _is_argument(code, loop, collection)
+        if not (argument or _made_here(code, loop, collection)):
             continue
         body, brackets = (f"{key}: {value}", "{}") if key else (value, "[]")
         text = f"{collection} = {brackets[0]}{body} for {target} in {over}{brackets[1]}"
         change = Change(code.path, (Edit(code.text.span(loop), text),))
-        yield Proposal("collect-items", Tier.PATCH, f"`{collection}` made anew out of place", (change,), rank=15)
+        title = f"`{collection}` made anew out of place"
+        told = f"`{collection}` is an argument: callers that this command does not reach may look at it afterwards"
+        caveats = (told,) if argument else ()
+        yield Proposal("collect-items", Tier.PATCH, title, (change,), rank=15, caveats=caveats)
 
 
 def _new_value(code: Code, node: ast.expr | ast.stmt, statement: ast.stmt) -> tuple[str, str] | None:
@@ -75,6 +79,16 @@ def _sources(code: Code, name: str, target: ast.expr, over: ast.expr) -> Iterato
             func=ast.Attribute(value=ast.Name(id=collection), attr="items"), args=[]
         ) if variable == name:
             yield collection, f"{key}, {name}", shown, key
+
+
+def _is_argument(code: Code, loop: ast.For, collection: str) -> bool:
+    """True if the caller hands the collection over and the function never binds another one to its name."""
+    function = code.function(loop)
+    if function is None:
+        return False
+    arguments = {each.arg for each in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
+    bound = (n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == collection)
+    return collection in arguments and not any(isinstance(each.ctx, ast.Store) for each in bound)
 
 
 def _made_here(code: Code, loop: ast.For, collection: str) -> bool:

@@ -8,7 +8,8 @@ Note [Carried state]
 
 Note [Where the graph is cut]
     Right behind the step: what is computed afterwards uses the new weights and starts from a detached state.  A state
-    that is only handed over behind the step (`h = h_next`) is detached in that assignment.
+    that is only handed over behind the step (`h = h_next`) is detached in that assignment.  An object that takes its
+    state in behind the step (`bank.update(f)`) is given what is detached: the object itself is no tensor.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from fixinplace.repair.base import Change
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.facts import Reader
-from fixinplace.repair.steps.kinds import detached_text, kind, may_be_none
+from fixinplace.repair.steps.kinds import detached_text, is_object, kind, may_be_none
 from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, tainted, way
 from fixinplace.repair.steps.moving import CannotMove, pasted_after, pasted_before
-from fixinplace.repair.steps.paths import Paths, begins, path, touch
+from fixinplace.repair.steps.paths import EMPTY, Paths, begins, path, touch
 from fixinplace.repair.steps.situation import Situation
 
 
@@ -107,11 +108,16 @@ def carried_states(at: Situation) -> list[str]:
     found = [name for name in writes if any(begins(each, name) for each in opened) and not _anew(at, name)]
     if at.loop is None:
         found = [name for name in found if name.startswith("self.")]
-    source = holding(inside, at.frame.save) if at.frame.save is not None else None
-    if source is not None:
-        carrying = tainted([*inside, *inside], {source: None})[1][-1]
+    if at.frame.save is not None and holding(inside, at.frame.save) is not None:
+        carrying = _carrying(at, inside)[-1]
         found = [name for name in found if touch([name], carrying)]
     return sorted(found, key=lambda name: _first(inside, name))
+
+
+def _carrying(at: Situation, inside: Sequence[Item]) -> list[Paths]:
+    """The paths that carry what was saved in a round: before each statement of it and of the next, and behind both."""
+    source = holding(inside, at.frame.save) if at.frame.save is not None else None
+    return [EMPTY] if source is None else tainted([*inside, *inside], {source: None})[1]
 
 
 def _anew(at: Situation, name: str) -> bool:
@@ -205,21 +211,34 @@ def _passed(at: Situation) -> Iterator[Choice]:
 
 def _edits(at: Situation, states: Sequence[str]) -> tuple[Edit, ...]:
     behind = _behind(at)
-    late = {name: _handed_over(behind, name) for name in states}
-    edits = [at.code.after(value, ".detach()") for value in late.values() if value is not None]
-    rest = [name for name in states if late[name] is None]
+    late = {name: _handed_over(behind, name) or _handed_in(at, behind, name) for name in states}
+    edits = [at.code.after(value, ".detach()") for values in late.values() for value in values]
+    rest = [name for name in states if not late[name]]
+    if any(is_object(at.code, name) for name in rest):
+        raise CannotMove
     if rest:
         edits.append(pasted_after(at.code, at.write, _lines(at, rest)))
     return tuple(edits)
 
 
-def _handed_over(rest: Sequence[ast.stmt], name: str) -> ast.expr | None:
+def _handed_over(rest: Sequence[ast.stmt], name: str) -> list[ast.expr]:
     """The value of `h = h_next` behind the step."""
     for node in rest:
         match node:
             case ast.Assign(targets=[target], value=(ast.Name() | ast.Attribute()) as value) if path(target) == name:
-                return value
-    return None
+                return [value]
+    return []
+
+
+def _handed_in(at: Situation, rest: Sequence[ast.stmt], name: str) -> list[ast.expr]:
+    """What `bank.update(f)` behind the step takes of the round's graph."""
+    carrying = EMPTY.union(*_carrying(at, flat(at.reader, round_of(at))))
+    found: list[ast.expr] = []
+    for node in rest:
+        match node:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner), args=args)) if path(owner) == name:
+                found += [each for each in args if touch([path(each) or ""], carrying)]
+    return found
 
 
 def _lines(at: Situation, states: Sequence[str]) -> list[str]:

@@ -35,6 +35,14 @@ def may_be_none(code: Code, function: Function | None, name: str) -> bool:
     return any(isinstance(value, ast.Constant) and value.value is None for value in _values(code, function, name))
 
 
+def is_object(code: Code, name: str) -> bool:
+    """True if methods that a class of the file defines are called on it."""
+    classes = (node for node in ast.walk(code.tree) if isinstance(node, ast.ClassDef))
+    methods = {node.name for one in classes for node in one.body if isinstance(node, Function)}
+    calls = (node.func for node in ast.walk(code.tree) if isinstance(node, ast.Call))
+    return any(isinstance(f, ast.Attribute) and path(f.value) == name and f.attr in methods for f in calls)
+
+
 def _evidence(code: Code, function: Function | None, name: str) -> Iterator[str]:
     for value in _values(code, function, name):
         if (found := _literal(value)) is not None:

@@ -169,6 +169,20 @@ def _read_after(at: Situation, loop: ast.stmt, names: frozenset[str]) -> bool:
     return False
 
 
+def _read_later(at: Situation, names: Paths) -> tuple[str, int] | None:
+    """A name that is read behind the failing backward before it is bound anew, and the line that does."""
+    for block, index in chain(at.code, at.needed):
+        for node in block[index + 1 :]:
+            facts = at.reader.facts(node)
+            read = sorted(name for name in names if touch([name], facts.reads))
+            if read:
+                return read[0], node.lineno
+            names = frozenset(name for name in names if not touch([name], facts.binds))
+        if at.loop is not None and block is at.loop.body:
+            return None
+    return None
+
+
 def _lines(at: Situation, plan: _Plan, within: Sequence[ast.With]) -> list[str]:
     lines: list[str] = []
     run: list[Item] = []
@@ -193,4 +207,8 @@ def _choice(at: Situation, plan: _Plan, edits: tuple[Edit, ...], where: str) -> 
     draws = [text for n in sorted(copies) for text in plan.items[n].facts.draws]
     if draws:
         meaning += f" `{' '.join(draws[0].split())}` is called again and gives something else than before."
+    late = _read_later(at, EMPTY.union(*(plan.items[n].facts.binds for n in copies)))
+    if late is not None:
+        name, line = late
+        meaning += f" `{name}` stays that value: line {line} reads the new one."
     return Choice(f"{shown} computed again {where}", meaning, (Change(at.code.path, edits),), 20)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FILES, _TESTS, _KEPT = 300, 12, 3
 _SECONDS = 10.0
-_OPTIONS = ("-q", "-x", "-p", "no:cacheprovider")
+_OPTIONS = ("-qq", "-x", "-p", "no:cacheprovider")
 
 
 def probes(path: Path, root: Path, names: Sequence[str]) -> list[Probe]:

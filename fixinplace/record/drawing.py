@@ -7,30 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from fixinplace.record.hook.bounds import parts
 from fixinplace.record.schema import INTEGERS
 
 Json = dict[str, Any]
 _WIDER = {"float32": "float64", "complex64": "complex128"}
 
 
-def tensors_of(value: Any) -> Iterator[Json]:
-    """Every tensor in a part of a call, in order."""
-    if isinstance(value, dict):
-        if "tensor" in value:
-            yield value
-            return
-        for each in value.values():
-            yield from tensors_of(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from tensors_of(each)
-
-
 def has_tensor(value: Any) -> bool:
     """True if a part of a call holds a tensor, also one that was met before."""
-    if isinstance(value, dict):
-        return "tensor" in value or "same" in value or any(map(has_tensor, value.values()))
-    return isinstance(value, list) and any(map(has_tensor, value))
+    if isinstance(value, dict) and ("tensor" in value or "same" in value):
+        return True
+    return any(map(has_tensor, parts(value)))
 
 
 class Drawing:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fixinplace.record.hook.bounds import shape, widen
+from fixinplace.record.hook.bounds import shape, tensors, widen
 from fixinplace.record.plan import Plan
 from fixinplace.record.store import Recording, text
 
@@ -97,9 +97,6 @@ def _ordered(calls: Iterable[Json]) -> list[Json]:
     return [call for turn in turns for call in turn if call is not None]
 
 
-def _size(value: Any) -> int:
+def _size(call: Json) -> int:
     """Elements of all tensors of a call."""
-    if isinstance(value, dict):
-        own = math.prod(value["tensor"]) if "tensor" in value else 0
-        return own + sum(_size(each) for each in value.values())
-    return sum(_size(each) for each in value) if isinstance(value, Sequence) and not isinstance(value, str) else 0
+    return sum(math.prod(each["tensor"]) for each in tensors(call))

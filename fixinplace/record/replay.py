@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fixinplace.record.drawing import Drawing, has_tensor, tensors_of
+from fixinplace.record.drawing import Drawing, has_tensor
+from fixinplace.record.hook.bounds import tensors
 from fixinplace.record.schema import REFERENCE
 from fixinplace.record.store import Recording
 
@@ -50,7 +51,7 @@ def bodies(called: Called) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _is_single(call: Json) -> bool:
-    dtypes = {each["dtype"] for each in tensors_of(call)}
+    dtypes = {each["dtype"] for each in tensors(call)}
     return call.get("dtype", "float32") == "float32" and not dtypes & {"float16", "bfloat16", "float64", "complex128"}
 
 
@@ -71,7 +72,7 @@ class _Writer:
         self._name = called.name
         self._imports: dict[str, str] = {}
         self._before: list[str] = []
-        self._drawing = Drawing(way.double, way.tracked, way.unit, list(tensors_of(call)))
+        self._drawing = Drawing(way.double, way.tracked, way.unit, list(tensors(call)))
 
     def lines(self) -> Iterator[str]:
         """Imports, the object, the arguments, the call."""
@@ -190,6 +191,7 @@ class _Writer:
 
 
 _WRITERS = {
+    "tensor": _Writer._tensor,
     "float": lambda writer, value: f"float({value['float']!r})",
     "complex": lambda writer, value: f"complex({writer._joined(value['complex'])})",
     "placeholder": lambda writer, value: repr(f"text {value['placeholder']}"),
@@ -204,7 +206,6 @@ _WRITERS = {
     "same": _Writer._tensor,
     "partial": _Writer._partial,
     "build": _Writer._build,
-    "tensor": _Writer._tensor,
 }
 
 

@@ -6,8 +6,10 @@ Names must be identifiers, dtypes known, sizes whole numbers; so nothing that a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from fixinplace.record.hook.bounds import parts
 
 Json = dict[str, Any]
 
@@ -19,7 +21,10 @@ REFERENCE = re.compile(rf"(?P<file>[^:]+\.py|(?P<module>{_DOTTED})):(?P<path>{_D
 """`pkg/net.py:Net` or `torch.nn:Linear`."""
 _TORCH = re.compile(_IDENTIFIER)
 _CALL = {"object", "method", "training", "dtype", "grad_mode", "arguments", "named"}
-_KINDS: dict[str, frozenset[str]] = {
+_KINDS: dict[str, frozenset[str]] = {  # the first key that is there tells what a value is
+    "tensor": frozenset(
+        {"dtype", "stride", "device", "grad", "parameter", "low", "high", "number", "memory", "offset"}
+    ),
     "float": frozenset(),
     "complex": frozenset(),
     "placeholder": frozenset(),
@@ -34,9 +39,6 @@ _KINDS: dict[str, frozenset[str]] = {
     "same": frozenset(),
     "partial": frozenset({"arguments", "named"}),
     "build": frozenset({"arguments", "named", "attributes"}),
-    "tensor": frozenset(
-        {"dtype", "stride", "device", "grad", "parameter", "low", "high", "number", "memory", "offset"}
-    ),
 }
 
 
@@ -55,6 +57,15 @@ def check_call(call: object) -> None:
     for key, known in (("method", _is_identifier), ("dtype", _is_dtype)):
         _want(key not in call or known(call[key]), f"a `{key}` that is none")
     _arguments(call)
+    _want(set(_found(call, "same")) <= set(_found(call, "number")), "a tensor that came before and did not")
+
+
+def _found(value: Any, key: str) -> Iterator[Any]:
+    """What a part of a call has under a key, wherever."""
+    if isinstance(value, dict) and key in value:
+        yield value[key]
+    for each in parts(value):
+        yield from _found(each, key)
 
 
 def _want(condition: bool, what: str) -> None:
@@ -162,8 +173,14 @@ def _check_size(value: Json) -> None:
     _want(_are_sizes(value["size"]), "a size that is none")
 
 
+def _check_complex(value: Json) -> None:
+    _check_items(value)
+    _want(len(value["complex"]) == 2, "a complex number that is none")
+
+
 _CHECKS: dict[str, Callable[[Json], None]] = {
     "float": _check_float,
+    "complex": _check_complex,
     "placeholder": _of_type("placeholder", int),
     "same": _of_type("same", int),
     "dict": _check_dict,

@@ -1,4 +1,9 @@
-"""Calls that differ only in the bounds of integer tensors are one call, whose bounds hold all of them."""
+"""Walking recorded calls; and those that differ only in the bounds of integer tensors, which are one call.
+
+Note [Tables of names]
+    `named`, `namespace` and `attributes` hold values by names of the user's, which may be `tensor` or `low` as well.
+    They are no values themselves: whoever walks a call goes through `parts`, which steps over them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,29 @@ from collections.abc import Iterator
 from typing import Any
 
 Json = dict[str, Any]
+_TABLES = ("named", "namespace", "attributes")
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """The values inside a value, in an order that no spelling of the file changes."""
+    if isinstance(value, dict):
+        for key in sorted(value):
+            inside = value[key]
+            if key in _TABLES and isinstance(inside, dict):
+                yield from (inside[name] for name in sorted(inside))
+            else:
+                yield inside
+    elif isinstance(value, list):
+        yield from value
+
+
+def tensors(value: Any) -> Iterator[Json]:
+    """Every tensor that is described in a value."""
+    if isinstance(value, dict) and "tensor" in value:
+        yield value
+        return
+    for each in parts(value):
+        yield from tensors(each)
 
 
 def shape(call: Json) -> str:
@@ -15,10 +43,17 @@ def shape(call: Json) -> str:
 
 
 def _without(value: Any) -> Any:
-    if isinstance(value, dict):
-        left = ("low", "high") if "tensor" in value else ()
-        return {key: _without(each) for key, each in value.items() if key not in left}
-    return [_without(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return {key: each for key, each in value.items() if key not in ("low", "high")}
+    return {key: _table(each) if key in _TABLES else _without(each) for key, each in value.items()}
+
+
+def _table(named: Json) -> Json:
+    return {name: _without(each) for name, each in named.items()}
 
 
 def widen(call: Json, other: Json) -> bool:
@@ -31,13 +66,5 @@ def widen(call: Json, other: Json) -> bool:
     return changed
 
 
-def _bounded(value: Any) -> Iterator[Json]:
-    """Tensors with bounds, in an order that depends on the names of keys alone."""
-    if isinstance(value, dict):
-        if "tensor" in value and "low" in value:
-            yield value
-        for key in sorted(value):
-            yield from _bounded(value[key])
-    elif isinstance(value, list):
-        for each in value:
-            yield from _bounded(each)
+def _bounded(call: Json) -> Iterator[Json]:
+    return (each for each in tensors(call) if "low" in each)

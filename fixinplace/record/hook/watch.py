@@ -127,12 +127,13 @@ class Watch:
     # --- calls
 
     def _module_called(self, frame: FrameType) -> None:
-        args = given(frame)
-        module = args.positional[0][1]
+        values = frame.f_locals
+        module = values[frame.f_code.co_varnames[0]]
         keys = self._homes.get(type(module))
         if keys is None:
             keys = self._homes[type(module)] = self._homes_of(type(module))
-        if keys:
+        if any(map(self._wants, keys)):
+            args = given(frame)
             self._take(keys, lambda: self._of_object(module, "", *args.passed(1)))
 
     def _homes_of(self, kind: type) -> tuple[Key, ...]:
@@ -146,6 +147,8 @@ class Watch:
         return tuple(found)
 
     def _called(self, frame: FrameType, key: Key, kind: str) -> None:
+        if not self._wants(key):
+            return
         args, name = given(frame), key[1].rpartition(".")[2]
         module = frame.f_globals.get("__name__", "")
         self._places.imported[key[0]] = "" if module == "__main__" else module
@@ -193,9 +196,7 @@ class Watch:
 
     def _take(self, keys: tuple[Key, ...], call: Callable[[], Json]) -> None:
         with self._lock:
-            wanted = [key for key in keys if self._counts.get(key, 0) < LOOKED_AT and len(self._of(key)) < DISTINCT]
-            if not wanted:
-                return
+            wanted = [key for key in keys if self._wants(key)]
             for key in wanted:
                 self._counts[key] = self._counts.get(key, 0) + 1
             try:
@@ -207,6 +208,9 @@ class Watch:
                 self._left_out(wanted, f"a call that takes more than {_LONGEST} characters")
                 return
             self._keep(wanted, found)
+
+    def _wants(self, key: Key) -> bool:
+        return self._counts.get(key, 0) < LOOKED_AT and len(self._of(key)) < DISTINCT
 
     def _of(self, key: Key) -> dict[str, Json]:
         return self._seen.setdefault(key, {})

@@ -119,7 +119,7 @@ def test_a_recorded_smoke_test_proves_what_guessing_cannot_reach(project: Path, 
     result, file = recorded(project, "--", *PYTEST)
 
     assert (result.returncode, "1 passed" in result.stdout) == (0, True)
-    assert "recorded 4 calls of 2 holders of in-place writes in fixinplace-calls.json" in result.stderr
+    assert "fixinplace: recorded 4 calls in fixinplace-calls.json: of `Mixer`, `mix`\n" in result.stderr
     assert list(file["calls"]["netpkg/net.py"]) == ["Mixer", "mix"]
     assert [call["training"] for call in file["calls"]["netpkg/net.py"]["Mixer"]] == [True, False]
     fixed = command("fix", "--no-cache", "netpkg")
@@ -276,7 +276,7 @@ def test_what_is_not_called_is_told(tmp_path: Path):
     result, file = recorded(tmp_path, "--", "run.py")
 
     assert (result.returncode, file) == (0, {})
-    assert "nothing was recorded: no call of run.py `scale` was seen" in result.stderr
+    assert "fixinplace: not called: `scale`\nfixinplace: nothing was recorded\n" in result.stderr
 
 
 @pytest.mark.slow

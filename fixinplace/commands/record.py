@@ -15,7 +15,7 @@ from fixinplace.commands.console import Console
 from fixinplace.commands.inputs import Selection, units
 from fixinplace.config import BadConfig
 from fixinplace.record import merging, running, store
-from fixinplace.record.plan import Plan
+from fixinplace.record.plan import Plan, Watched
 from fixinplace.record.store import Recording
 
 
@@ -91,18 +91,34 @@ def _told(plan: Plan, made: Recording, path: Path) -> list[str]:
     """What came of it, in a few lines."""
     if not plan.files:
         return [f"no in-place write with a fix lies below {files.shown(plan.root)}: nothing was recorded"]
-    count = sum(len(calls) for names in made.calls.values() for calls in names.values())
-    holders = sum(len(names) for names in made.calls.values())
-    reasons = [
-        f"left out {times} of {file} `{name}`: {why}"
+    lines = [
+        f"left out {times} of `{name}` in {file}: {why}"
         for file, names in made.left_out.items()
         for name, counts in names.items()
         for why, times in sorted(counts.items())
     ]
-    missed = [f"{file} `{name}`" for file, each in plan.files.items() for name in each.names
-              if name not in made.calls.get(file, {}) and name not in made.left_out.get(file, {})]  # fmt: skip
+    missed = [f"`{name}`" for file, each in plan.files.items() for name in _missed(each, file, made)]
+    if missed:
+        lines.append(f"not called: {_some(missed)}")
+    count = sum(len(calls) for names in made.calls.values() for calls in names.values())
     if not count:
-        first = f"nothing was recorded: no call of {', '.join(missed) or 'what holds a write'} was seen"
-        return [*reasons, first if missed else "nothing was recorded"]
-    what = f"{count} {'call' if count == 1 else 'calls'} of {holders} {'holder' if holders == 1 else 'holders'}"
-    return [*reasons, f"recorded {what} of in-place writes in {files.shown(path)}"]
+        return [*lines, "nothing was recorded"]
+    names = [f"`{name}`" for table in made.calls.values() for name in table]
+    return [*lines, f"recorded {count} call{'' if count == 1 else 's'} in {files.shown(path)}: of {_some(names)}"]
+
+
+def _missed(watched: Watched, file: str, made: Recording) -> list[str]:
+    """What was watched and not seen; the `forward` of a module is seen with its class."""
+    seen = {*made.calls.get(file, {}), *made.left_out.get(file, {})}
+    covered = {f"{name}.{method}" for name in seen for method in ("forward", "__call__")}
+    covered |= {name.rpartition(".")[0] for name in seen} | seen
+    inside = {name for name in watched.classes if any(each.startswith(f"{name}.") for each in watched.functions)}
+    return [name for name in watched.names if name not in covered | (inside - seen)]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+_NAMED = 6

@@ -179,6 +179,10 @@ FILES = {
     "not JSON": ("{", "no recording: it is not valid JSON"),
     "foreign": ('{"calls": []}', "no recording of `fixinplace record`"),
     "old": ('{"fixinplace": "recorded calls", "version": 0}', "written in version 0, and this one reads 1"),
+    "reasons": (
+        json.dumps({"fixinplace": "recorded calls", "version": 1, "root": ".", "left_out": {"x.py": {"y": 3}}}),
+        "damaged: it holds reasons that are none",
+    ),
     "code": (
         json.dumps({"fixinplace": "recorded calls", "version": 1, "root": ".", "imported": {},
                     "calls": {"netpkg/net.py": {"mix": [{"named": {"a": {"name": "os:x(); y"}}}]}}}),
@@ -312,7 +316,7 @@ def test_the_users_own_sitecustomize_runs_and_the_import_path_is_as_it_was(tmp_p
     (tmp_path / "own/sitecustomize.py").write_text("print('own one')\n")
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "run.py").write_text(
-        f"import sys\nfound = sys.modules['sitecustomize'].__file__\n"
+        f"import sys, torch\nfound = sys.modules['sitecustomize'].__file__\n"
         f"print([p for p in sys.path if 'fixinplace/record' in p], found)\n{SCALE}"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(tmp_path / "own")])}

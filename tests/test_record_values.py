@@ -238,6 +238,16 @@ def test_memory_that_two_dtypes_share_is_left_out():
         described(base, base.view(torch.int32))
 
 
+def test_a_file_that_no_statement_can_import_is_named_as_data():
+    call = {"arguments": [{"name": "a; print('x').py:helper"}]}
+    recording = Recording(HERE.parent, {}, {HERE.name: {"keep": [call]}})
+    schema.check_call(call)
+
+    body = replay.body(replay.Called(recording, HERE.name, "keep", call), AS_IT_WAS)
+
+    assert """__import__("a; print('x')")""" in body
+
+
 def test_names_of_the_users_are_no_words_of_ours():
     call = described(SimpleNamespace(tensor=1, low=torch.tensor([2]), same=3, number=torch.zeros(2)))
     other = json.loads(json.dumps(call).replace('"low": 2, "high": 2', '"low": 5, "high": 6'))
@@ -259,6 +269,7 @@ WRONG: tuple[object, ...] = (
     {"unknown": 1},
     {"method": "a.b"},
     {"method": "x()"},
+    {"method": "x"},
     {"object": 3},
     {"object": {"build": "x"}},
     {"object": {"build": "a:b"}, "training": "yes"},

@@ -91,23 +91,12 @@ def _watch(watched: Watched, tree: ast.Module, text: Text, span: Span) -> None:
     home = ".".join(each.name for each in classes)
     if classes and home not in watched.classes:
         watched.classes.append(home)
-    function = classes and _applied(classes[-1])
-    if function:
-        watched.functions[f"{home}.forward"] = function
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (kind := _kind(node, bool(classes))):
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (kind := _kind(node, bool(classes))):
         watched.functions[f"{home}.{node.name}" if classes else node.name] = kind
 
 
 def _holds(node: ast.stmt, text: Text, span: Span) -> bool:
     return isinstance(node, ast.ClassDef | Function) and text.span(node).contains(span)
-
-
-def _applied(node: ast.ClassDef) -> str:
-    """`apply` for a `torch.autograd.Function` whose forward takes a context, `apply-bare` for one without."""
-    if not any(ast.unparse(base).rpartition(".")[2] == "Function" for base in node.bases):
-        return ""
-    split = any(isinstance(each, ast.FunctionDef) and each.name == "setup_context" for each in node.body)
-    return "apply-bare" if split else "apply"
 
 
 def _kind(node: Function, in_class: bool) -> str:

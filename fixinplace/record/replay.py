@@ -8,6 +8,7 @@ Note [What a replay changes]
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -77,7 +78,8 @@ class _Writer:
     def lines(self) -> Iterator[str]:
         """Imports, the object, the arguments, the call."""
         made = self._prepared() if "object" in self._call else ""
-        function = self._function(made)
+        method = f".{self._call['method']}" if "method" in self._call else ""
+        function = f"model{method}" if made else f"target.{self._name}"
         passed: list[str] = []
         names: list[str] = []
         arguments: list[str] = []
@@ -98,12 +100,6 @@ class _Writer:
         yield f"result = {function}({', '.join(passed)})"
         seen = ", ".join(f'"{name}": {name}' for name in names)
         yield f'return {{{self._model(made)}"result": result, "given": {{{seen}}}}}'
-
-    def _function(self, made: str) -> str:
-        method = self._call.get("method", "")
-        if made:
-            return f"model.{method}" if method else "model"
-        return f"target.{self._name.rpartition('.')[0]}.{method}" if method else f"target.{self._name}"
 
     @staticmethod
     def _model(made: str) -> str:
@@ -137,13 +133,16 @@ class _Writer:
         return f"{self._imports.setdefault(module, self._alias(module))}.{path}"
 
     def _alias(self, module: str) -> str:
-        alias = module.replace(".", "_")
+        alias = re.sub(r"\W", "_", module)
         taken = {*_TAKEN, *self._imports.values(), *(name for name, _ in _arguments(self._call))}
         return f"{alias}_" if alias in taken else alias
 
     def _import_lines(self) -> Iterator[str]:
         for module, alias in sorted(self._imports.items()):
-            yield f"import {module} as {alias}" if module != alias else f"import {module}"
+            if all(each.isidentifier() for each in module.split(".")):
+                yield f"import {module} as {alias}" if module != alias else f"import {module}"
+            else:  # a script whose name no statement can say
+                yield f"{alias} = __import__({module!r})"
 
     # --- values
 

@@ -50,6 +50,7 @@ def check_call(call: object) -> None:
     """Raise Wrong for what is no recorded call."""
     if not isinstance(call, dict) or not call.keys() <= _CALL:
         raise Wrong("a call that is none")
+    _want("object" in call or "method" not in call, "a method of no object")
     if "object" in call:
         _want(isinstance(call["object"], dict) and "build" in call["object"], "an object without its construction")
         _check(call["object"])

@@ -93,6 +93,8 @@ def _checked(path: Path, data: Json) -> Recording:
     root = data.get("root")
     if not isinstance(root, str) or not all(isinstance(each, dict) for each in texts.values()):
         raise schema.Wrong("no table of calls")
+    if not all(file.endswith(".py") for file in (*texts["imported"], *texts["calls"])):
+        raise schema.Wrong("a file that is no Python")
     for module in texts["imported"].values():
         if not isinstance(module, str) or not all(each.isidentifier() for each in module.split(".") if module):
             raise schema.Wrong("a module that is none")
@@ -104,8 +106,16 @@ def _checked(path: Path, data: Json) -> Recording:
                 raise schema.Wrong(f"`{name}`, which names nothing")
             for call in calls:
                 schema.check_call(call)
+    _check_reasons(texts["left_out"])
     home = Path(os.path.normpath(path.absolute().parent / root))
     return Recording(home, texts["imported"], texts["calls"], texts["left_out"])
+
+
+def _check_reasons(files: Json) -> None:
+    for names in files.values():
+        for counts in names.values() if isinstance(names, dict) else (None,):
+            if not isinstance(counts, dict) or not all(type(each) is int for each in counts.values()):
+                raise schema.Wrong("reasons that are none")
 
 
 # --- writing

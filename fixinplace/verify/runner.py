@@ -69,7 +69,7 @@ class Runner:
     deadline: of `time.monotonic`; at that time the run under way is stopped, and nothing is run any more.
     running: called before every run.
     in_place: runs happen in the program's own folder, which they may write, and with the variables of this process.
-    import_paths: folders that are searched for imports behind those of the user's own shell.
+    import_paths: folders that probes with made inputs search for imports, behind those of the user's own shell.
     framework, isolation: known after the first run; `unknown` until then.
     """
 
@@ -174,9 +174,9 @@ class Runner:
 
     def run(self, job: Job) -> Run:
         """The run of this job, from memory if it has been run before."""
-        own = self._environment
+        own, further = self._environment, self.import_paths if job.kind == "made" else ()
         job = dataclasses.replace(
-            job, import_paths=(*_import_paths(), *self.import_paths), in_place=self._in_place, environment=own
+            job, import_paths=(*_import_paths(), *further), in_place=self._in_place, environment=own
         )
         if job in self._runs:
             self._runs[job] = self._runs.pop(job)  # the youngest is last

@@ -34,10 +34,6 @@ class Given:
         named = {**dict(self.positional[count:]), **self.keywords}
         return by_position, {name: value for name, value in named.items() if not self._is_default(name, value)}
 
-    def applied(self, skipped: int) -> tuple[list[Any], dict[str, Any]]:
-        """All by position, as `torch.autograd.Function.apply` wants it."""
-        return [value for _, value in self.positional[skipped:]] + list(self.rest), {}
-
     def _is_default(self, name: str, value: Any) -> bool:
         if name not in self.defaults:
             return False

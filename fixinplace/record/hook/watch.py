@@ -153,10 +153,8 @@ class Watch:
         module = frame.f_globals.get("__name__", "")
         self._places.imported[key[0]] = "" if module == "__main__" else module
         if kind != "method":
-            skipped = 1 if kind in ("classmethod", "apply") else 0
-            passed = args.applied(skipped) if kind.startswith("apply") else args.passed(skipped)
-            found = {"method": "apply"} if kind.startswith("apply") else {}
-            self._take((key,), lambda: self._values_of(found, *passed))
+            passed = args.passed(1 if kind == "classmethod" else 0)
+            self._take((key,), lambda: self._values_of({}, *passed))
             return
         this = args.positional[0][1] if args.positional else None
         torch = sys.modules.get("torch")
@@ -181,9 +179,8 @@ class Watch:
                 found["dtype"] = dtypes.pop().removeprefix("torch.")
         return self._values_of(found, positional, named)
 
-    def _values_of(self, start: Json, positional: list[Any], named: Json) -> Json:
+    def _values_of(self, found: Json, positional: list[Any], named: Json) -> Json:
         torch = sys.modules.get("torch")
-        found = dict(start)
         found["grad_mode"] = torch is None or torch.is_grad_enabled()
         values = self._values()
         found.update(values.many(positional, named))

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -308,6 +309,31 @@ if __name__ == "__main__":
     )
 
     assert [call["named"]["x"]["tensor"] for call in file["calls"]["run.py"]["scale"]] == [[1], [2], [3], [4]]
+
+
+@pytest.mark.slow
+def test_what_outlives_the_command_is_not_disturbed(tmp_path: Path):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "run.py").write_text(
+        f"""
+import os, time, torch
+{SCALE}
+scale(torch.ones(1))
+if os.fork() == 0:
+    os.close(1); os.close(2)
+    while os.path.exists(os.environ["FIXINPLACE_RECORDING"]):
+        time.sleep(0.05)
+    scale(torch.ones(2))
+    open("done", "w").close()
+"""
+    )
+    recorded(tmp_path, "--", "run.py")
+
+    for _ in range(200):
+        if (tmp_path / "done").exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the program died of the recorder")
 
 
 @pytest.mark.slow

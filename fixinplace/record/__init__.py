@@ -7,8 +7,8 @@ Note [How a run is watched]
     script's `__main__`, of what is decorated; nothing of the user's is wrapped, replaced or compiled anew, so identity,
     pickling, TorchScript and coverage (which traces, and does not profile) are as they were.  What it costs is one
     look-up by identity at every call and return.  Measured on Python 3.11 and one thread: a forward of 40 layers of
-    width 16 takes 1.3 ms instead of 0.5 to 0.8, of width 256 (batches of 64) 15 to 27 % more, and Python that does
-    nothing but call functions up to ten times as long.  The alternative, code objects with a call built in at import,
+    width 16 takes 1.4 ms instead of 0.5 to 0.8, of width 256 (batches of 64) 15 to 45 % more, and Python that does
+    nothing but call functions ten times as long and more.  The alternative, code with a call built in at import,
     costs nothing elsewhere, but misses scripts and pytest's test modules, and changes what `inspect` and compilers see.
 
     Not covered: a Python older than 3.11, one that ignores `PYTHONPATH` (`-E`, `-I`) or `sitecustomize` (`-S`), a

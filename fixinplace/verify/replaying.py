@@ -38,17 +38,16 @@ class Replayed:
     def _some(self, bodies: Iterable[str]) -> str:
         """Keep what is of use; empty if something was, else why the first was not."""
         reasons: list[str] = []
-        kept = len(self.bodies)
         for body in bodies:
-            if self._trier.over:
+            if body in self.bodies:  # another call, which differs in what a replay takes no part in
+                reasons.append("")
+            elif self._trier.over:
                 reasons.append("there was no time left for it")
-                break
-            reasons.append(self._one(body))
-        return "" if len(self.bodies) > kept else (reasons or ["there is no way to replay it"])[0]
+            else:
+                reasons.append(self._one(body))
+        return "" if "" in reasons else reasons[0]
 
     def _one(self, body: str) -> str:
-        if body in self.bodies:
-            return "another one is the same"
         attempt = self._trier.run(body)
         dies = attempt.error is not None and is_inplace(failure_of(attempt.error))
         if attempt.error is not None and not dies:

@@ -101,7 +101,7 @@ class Values:
             return self.of(number, inner)
         if kind is tuple:
             return {"tuple": [self.of(each, inner) for each in value]}
-        if kind in (set, frozenset):
+        if kind is set:
             return {"set": sorted((self.of(each, inner) for each in value), key=repr)}
         if kind is dict:
             return {"dict": [[self.of(key, inner), self.of(each, inner)] for key, each in value.items()]}

@@ -4,11 +4,13 @@ Note [Lines, not an end]
     Each new call is a line, written at once, into a file of its process: a program may end without any end
     (`os._exit`, a signal, a crash), and a forked one begins a file of its own.  Of a function at most `DISTINCT` calls
     that differ are kept, and after `LOOKED_AT` nothing more is looked at: a helper that is called a million times
-    costs no more than any other function afterwards.
+    costs no more than any other function afterwards.  Nor is the construction of more than `CONSTRUCTED` objects of a
+    class described.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -24,7 +26,7 @@ from .frames import Given, given
 from .places import Places
 from .values import CannotKeep, Json, Values
 
-DISTINCT, LOOKED_AT = 64, 1000
+DISTINCT, LOOKED_AT, CONSTRUCTED = 64, 1000, 5000
 _LONGEST = 20_000
 """Characters of one call."""
 _LOOPING = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
@@ -44,6 +46,8 @@ class Watch:
         self._strings = frozenset(plan["strings"])
         self._places = Places(plan["project"])
         self._folder = folder
+        self._passed_over: set[str] = set()
+        self._constructions: dict[type, int] = {}
         self._known: dict[int, tuple[CodeType, Handler | None]] = {}
         self._homes: dict[type, tuple[Key, ...]] = {}
         self._built: dict[int, tuple[weakref.ref[Any], Json | str]] = {}
@@ -53,24 +57,31 @@ class Watch:
 
     def profile(self, frame: FrameType, event: str, argument: object) -> None:
         """What Python calls at every call and return."""
-        if event != "call":
-            return
         code = frame.f_code
-        known = self._known.get(id(code))
-        if known is None:
-            known = self._known[id(code)] = (code, self._handler(code))
-        if known[1] is not None:
-            try:
+        if event != "call" or code.co_filename in self._passed_over:
+            return
+        try:
+            known = self._known.get(id(code)) or self._look_at(code)
+            if known is not None and known[1] is not None:
                 known[1](frame)
-            except Exception as error:  # whatever it is, the user's program goes on
-                self._write({"trouble": f"{type(error).__name__}: {error}"})
+        except Exception as error:  # whatever it is, the user's program goes on
+            self._write({"trouble": f"{type(error).__name__}: {error}"})
+
+    def _look_at(self, code: CodeType) -> tuple[CodeType, Handler | None] | None:
+        """What is done about a code object; those of other files are not kept: there may be no end of them (`eval`)."""
+        file = code.co_filename
+        if _TORCH not in file and self._places.shown(self._places.file(file)) is None:
+            self._passed_over.add(file)
+            return None
+        known = self._known[id(code)] = (code, self._handler(code))
+        return known
 
     def _handler(self, code: CodeType) -> Handler | None:
         name, file = code.co_name, code.co_filename
         if name == "_call_impl" and file.endswith(_MODULE):
             return self._module_called
         real = self._places.file(file)
-        if name == "__init__" and (_TORCH in file or self._places.shown(real) is not None):
+        if name == "__init__":
             return self._constructed
         kind = self._plan.get(real, {}).get("functions", {}).get(code.co_qualname)
         if kind is None or code.co_flags & _LOOPING:
@@ -89,6 +100,9 @@ class Watch:
         known = self._built.get(id(this))
         if known is not None and known[0]() is this:
             return
+        count = self._constructions[type(this)] = self._constructions.get(type(this), 0) + 1
+        if count > CONSTRUCTED:
+            return  # objects by the thousand are data
         try:
             alive = weakref.ref(this, self._forgetting(id(this)))
         except TypeError:
@@ -224,5 +238,7 @@ class Watch:
             self._write({"function": key, "left_out": reason})
 
     def _write(self, line: Json) -> None:
-        with self._lock, (self._folder / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
+        part = self._folder / f"{os.getpid()}.jsonl"
+        # the folder goes with the command that recorded, and a daemon may outlive it
+        with self._lock, contextlib.suppress(OSError), part.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -48,6 +48,10 @@ class Options:
     pass
 
 
+class Attributes(dict[str, int]):
+    __getattr__ = dict.__getitem__
+
+
 def helper(value: int) -> int:
     return value
 
@@ -91,6 +95,7 @@ EQUAL: dict[str, Any] = {
     "enum": Kind.ONE,
     "dataclass": Plan(7),
     "named tuple": Pair(1, 2),
+    "attributes": Attributes({"spelt out": 1}),
     "ordered": collections.OrderedDict([(1, 2)]),
     "class": nn.BatchNorm2d,
     "own class": Plan,

@@ -124,6 +124,8 @@ class Values:
             return self._build(kind, list(value), {}, depth)
         if (found := self._built(value)) is not None:
             return found
+        if isinstance(value, dict):  # a configuration with attributes, mostly: made again of its items
+            return self._build(kind, [dict(dict.items(value))], {}, depth)
         if dataclasses.is_dataclass(kind):
             fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(kind) if each.init}
             return self._build(kind, [], fields, depth)

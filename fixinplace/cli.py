@@ -215,6 +215,21 @@ def migrate(
     _exit_with(lambda console: run_migrate(selection, judging, engine, going, target, console))
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def record(
+    words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND...", help="Your own command.")] = None,
+    output: Annotated[str | None, typer.Option(metavar="FILE", help="Default: fixinplace-calls.json.")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Default: the project around this folder.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to what the file holds.")] = False,
+    config: Config = None,
+) -> None:
+    """Run your command, and keep shapes and constructors of the calls that `fix` and `migrate` can prove with."""
+    from fixinplace.commands.record import Recorded
+    from fixinplace.commands.record import record as run_record
+
+    _exit_with(lambda console: run_record(tuple(words or ()), Recorded(output, root, config, append), console))
+
+
 @app.command(name="merge-reports")
 def merge_reports(
     out: Annotated[str, typer.Argument(metavar="OUT", help="The folder of the new report.")],

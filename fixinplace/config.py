@@ -13,7 +13,8 @@ from pathspec import GitIgnoreSpec
 
 from fixinplace import names
 
-KEYS = ("select", "ignore", "probes", "exclude")
+_LISTS = ("select", "ignore", "probes", "exclude")
+KEYS = (*_LISTS, "recorded")
 
 
 class BadConfig(ValueError):
@@ -22,13 +23,17 @@ class BadConfig(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What one configuration file says; `root` is its folder, which patterns and probes are relative to."""
+    """What one configuration file says; `root` is its folder, which patterns, probes and `recorded` are relative to.
+
+    recorded: the file of recorded calls; empty for the nearest of the usual name.
+    """
 
     root: Path
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     probes: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    recorded: str = ""
 
     def excludes(self, path: Path) -> bool:
         """True if `exclude` (patterns as in a .gitignore) names this path or a folder above it."""
@@ -56,10 +61,13 @@ def _checked(path: Path, table: object) -> Config:
     if not isinstance(table, dict):
         raise BadConfig(f"{path}: tool.fixinplace must be a table")
     values: dict[str, tuple[str, ...]] = {}
-    wrong: list[str] = []
+    recorded = table.get("recorded", "")
+    wrong: list[str] = [] if isinstance(recorded, str) else ["recorded must be the path of a file"]
     for key, value in table.items():
         if key not in KEYS:
             wrong.append(f"has no key `{key}`{did_you_mean(key, KEYS)}")
+        elif key not in _LISTS:
+            continue
         elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             wrong.append(f"{key} must be a list of strings")
         else:
@@ -67,7 +75,7 @@ def _checked(path: Path, table: object) -> Config:
     wrong += wrong_words((*values.get("select", ()), *values.get("ignore", ())))
     if wrong:
         raise BadConfig(f"{path}: [tool.fixinplace] {'; '.join(wrong)}")
-    return Config(path.parent.resolve(), **values)
+    return Config(path.parent.resolve(), **values, recorded=recorded)
 
 
 class Nearest:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from fixinplace.commands import own_tests
 from fixinplace.commands.proving import Provers, Proving
 from fixinplace.config import BadConfig, Config
 from fixinplace.source import parse
@@ -89,3 +93,13 @@ def test_the_configuration_is_relative_to_its_own_folder(tmp_path: Path):
     (probe,) = Provers(Proving()).probes(source, Config(tmp_path / "sub", probes=("c.py::main",)))
 
     assert probe.path == str(tmp_path / "sub/c.py")
+
+
+def test_a_test_that_proves_prints_no_seconds(tmp_path: Path):
+    """They differ from run to run, and what is printed is compared."""
+    (tmp_path / "test_it.py").write_text("def test_it():\n    pass\n")
+    command = [sys.executable, "-m", "pytest", *own_tests.OPTIONS, "-p", "no:asyncio", "test_it.py::test_it"]
+
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert re.search(r"\d\.\d|passed", result.stdout) is None

@@ -38,6 +38,7 @@ def test_a_named_file_holds_everywhere(tmp_path: Path):
         ("[tool.fixinplace]\nselekt = []\n", "has no key `selekt`; did you mean `select`?"),
         ("[tool.fixinplace]\nselect = 'FIP1'\n", "select must be a list of strings"),
         ("[tool.fixinplace]\nprobes = [1]\n", "probes must be a list of strings"),
+        ("[tool.fixinplace]\nrecorded = ['x']\n", "recorded must be the path of a file"),
         ("[tool]\nfixinplace = 1\n", "tool.fixinplace must be a table"),
         ("[tool.fixinplace]\nignore = ['augmented-nam']\n", "unknown rule `augmented-nam`; did you mean"),
         ("[tool.fixinplace\n", "not valid TOML"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from fixinplace.model import Fix
 from fixinplace.report import rules
 from fixinplace.source import parse
 
-COMMANDS = (["check"], ["fix"], ["repair"], ["migrate"], ["merge-reports"], ["rule"])
+COMMANDS = (["check"], ["fix"], ["repair"], ["migrate"], ["merge-reports"], ["record"], ["rule"])
 
 
 def options(text: str) -> set[str]:
@@ -69,6 +70,22 @@ def test_the_readme_shows_what_repair_prints(root: Path, command):
 
     assert (result.stderr + result.stdout).rstrip() == transcript[1].rstrip()
     assert Path("train.py").read_text() == program[1]
+
+
+def test_the_readme_shows_what_record_prints_and_keeps(root: Path, command):
+    readme = (root / "README.md").read_text()
+    program = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    transcript = re.search(r"```\n\$ fixinplace record -- train.py\n(.*?)```", readme, re.DOTALL)
+    kept = re.search(r"```json\n(\{.*?)```", readme.partition("### Recorded calls")[2], re.DOTALL)
+    assert program is not None and transcript is not None and kept is not None
+    Path("train.py").write_text(program[1])
+    Path("pyproject.toml").touch()
+
+    result = command("record", "--", "train.py")
+
+    assert (result.exit_code, result.stderr) == (1, transcript[1])
+    assert json.loads(Path("fixinplace-calls.json").read_text())["calls"] == json.loads(kept[1])
+    assert kept[1].replace("\n", "\n ")[2:-3] in Path("fixinplace-calls.json").read_text()
 
 
 def test_the_changelog_names_every_rewrite(root: Path):

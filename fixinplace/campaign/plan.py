@@ -57,12 +57,19 @@ def planned(selection: Selection) -> tuple[list[Json], list[Json]]:
 
 def _config(own: Config, selection: Selection) -> Json:
     chosen = enabled(selection, own)
-    return {"root": str(own.root), "probes": list(own.probes), "enabled": sorted(chosen)}
+    return {
+        "root": str(own.root),
+        "probes": list(own.probes),
+        "recorded": own.recorded,
+        "enabled": sorted(chosen),
+    }
 
 
 def configurations(configs: Iterable[Json]) -> list[Config]:
     """The configurations of a plan, as far as they say what is run."""
-    return [Config(Path(each["root"]), probes=tuple(each["probes"])) for each in configs]
+    return [
+        Config(Path(each["root"]), probes=tuple(each["probes"]), recorded=each.get("recorded", "")) for each in configs
+    ]
 
 
 # --- what goes together

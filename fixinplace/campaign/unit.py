@@ -116,7 +116,8 @@ def _read(file: Json) -> Input | Result:
         return failed(source)
     if source.digest != file["digest"]:
         return failed(Problem("FIP905", file["path"], CHANGED))
-    return Input(source, Config(Path(file["root"]), probes=tuple(file["probes"])), frozenset(file["enabled"]))
+    own = Config(Path(file["root"]), probes=tuple(file["probes"]), recorded=file.get("recorded", ""))
+    return Input(source, own, frozenset(file["enabled"]))
 
 
 def _judged(result: Result) -> Json:

@@ -49,6 +49,7 @@ def fix(
     items = list(inputs(selection))
     sources = [item.source for item in items if isinstance(item, Input)]
     with contextlib.closing(Provers(proving, sources)) as provers:
+        gone = provers.recorded((item.source.path, item.config) for item in items if isinstance(item, Input))
         joint = together.joint([item for item in items if isinstance(item, Input)], writing.policy, provers)
         for item in items:
             if isinstance(item, Result):
@@ -59,6 +60,8 @@ def fix(
                 result = _deliver(result, selection, writing, reporter)
             results.append(result)
             reporter.one(result)
+        skipped = dict.fromkeys([*gone, *provers.unused])
+        console.lines((f"fixinplace: {line}" for line in skipped), to_error=True)
         if show:
             console.lines(shown(provers.made), to_error=True)
     return reporter.close(results)

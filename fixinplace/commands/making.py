@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING
 from fixinplace import __version__
 from fixinplace.commands import own_tests
 from fixinplace.commands.cache import Cache
+from fixinplace.commands.recorded import replays
 from fixinplace.inputs import snippet
 from fixinplace.inputs.units import Home, homes
 from fixinplace.model import Fix, Ruling, Span, Verdict
 from fixinplace.source import Source
 
 if TYPE_CHECKING:
-    from fixinplace.verify.jobs import Found, Patch
+    from fixinplace.record.store import Recording
+    from fixinplace.verify.jobs import Found, Patch, Replay, Unit
     from fixinplace.verify.probes import Probe
     from fixinplace.verify.runner import Runner
 
@@ -38,12 +40,13 @@ _CALLS = 24
 class Made:
     """Probes for a file, and for the groups without any why there is none: a reason and a sentence.
 
-    apart: the same with one probe for each class or function.
+    apart: the same with one probe for each class or function. unused: why recorded calls were not used.
     """
 
     probes: tuple[Probe, ...] = ()
     apart: tuple[Probe, ...] = ()
     lacking: dict[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    unused: tuple[str, ...] = ()
     cached: bool = False
 
 
@@ -55,8 +58,13 @@ class Maker:
         self._cache = cache
         self._seconds = seconds
 
-    def make(self, source: Source, fixes: Sequence[Fix], root: Path | None = None) -> Made:
-        """Probes for all that the fixes edit; root: of the project, whose tests may reach what nothing else does."""
+    def make(
+        self, source: Source, fixes: Sequence[Fix], root: Path | None = None, recording: Recording | None = None
+    ) -> Made:
+        """Probes for all that the fixes edit; root: of the project, whose tests may reach what nothing else does.
+
+        recording: calls that are replayed before inputs are made.
+        """
         from fixinplace.verify import search
         from fixinplace.verify.jobs import Patch
 
@@ -73,17 +81,19 @@ class Maker:
             return Made(lacking=dict.fromkeys(of_group, ("no-probe", _NO_HOME)))
         path = str(Path(source.path).absolute())
         texts = (Patch(path, text),)
-        key = _key(texts, found_homes)
+        units = _units(found_homes, replays(recording, Path(path)))
+        key = _key(texts, units)
         found, cached = self._kept(key), True
         if found is None:
-            looked, cached = self._look(texts, found_homes, regions), False
+            looked, cached = self._look(texts, units, regions), False
             if isinstance(looked, tuple) and looked and isinstance(looked[0], str):
                 reason, sentence = looked
                 return Made(lacking={group: (str(reason), str(sentence)) for group in of_group})
             found = [each for each in looked if not isinstance(each, str)]
             self._cache.put(key, [dataclasses.asdict(each) for each in found])
         probes = _probes(path, source.path, found)
-        apart = tuple(_probe(path, source.path, [each]) for each in found if each.bodies)
+        apart = tuple(probe for each in found for probe in _probes(path, source.path, [each]))
+        unused = tuple(why for each in found for why in each.unused)
         lacking = _lacking(of_group, found_homes, found)
         if lacking and root is not None:
             wanted = frozenset().union(*(of_group[group] for group in lacking))
@@ -92,26 +102,25 @@ class Maker:
             probes += tuple(more)
             apart += tuple(more)
             lacking = {group: why for group, why in lacking.items() if not of_group[group] & reached}
-        return Made(probes, apart, lacking, cached)
+        return Made(probes, apart, lacking, unused, cached)
 
     def _kept(self, key: str) -> list[Found] | None:
-        from fixinplace.verify.jobs import Found
+        from fixinplace.verify.jobs import found_of
 
         rows = self._cache.get(key)
         if rows is None:
             return None
         try:
-            return [Found(**{**row, "reached": tuple(row["reached"]), "bodies": tuple(row["bodies"])}) for row in rows]
+            return [found_of(row) for row in rows]
         except (TypeError, KeyError):
             return None  # written by another version, or by hand
 
     def _look(
-        self, texts: tuple[Patch, ...], found_homes: list[Home], regions: tuple[object, ...]
+        self, texts: tuple[Patch, ...], units: tuple[Unit, ...], regions: tuple[object, ...]
     ) -> tuple[Found, ...] | tuple[str, str]:
-        from fixinplace.verify.jobs import Find, Unit
+        from fixinplace.verify.jobs import Find
         from fixinplace.verify.runner import Failed
 
-        units = tuple(Unit(each.name, each.ways, each.spans, each.lines) for each in found_homes)
         looked = self._runner.find(texts, Find(units, self._seconds), regions)  # type: ignore[arg-type]
         return (looked.reason, looked.sentence) if isinstance(looked, Failed) else looked
 
@@ -119,10 +128,26 @@ class Maker:
 _NO_HOME = "what is edited lies in no class and no function that could be run with made inputs"
 
 
-def _key(texts: Sequence[Patch], found_homes: Sequence[Home]) -> str:
+def _units(found_homes: Sequence[Home], calls: Sequence[Replay]) -> tuple[Unit, ...]:
+    """What is looked for; a call belongs to the class or function at the top of the file that its name begins with."""
+    from fixinplace.verify.jobs import Unit
+
+    return tuple(
+        Unit(
+            each.name,
+            each.ways,
+            each.spans,
+            each.lines,
+            tuple(call for call in calls if call.name.partition(".")[0] == each.name),
+        )
+        for each in found_homes
+    )
+
+
+def _key(texts: Sequence[Patch], units: Sequence[Unit]) -> str:
     """Content, what is looked for, and the versions that decide what is found."""
     digest = hashlib.blake2b(digest_size=20)
-    for part in (__version__, metadata.version("torch"), *(text for _, text in texts), repr(found_homes)):
+    for part in (__version__, metadata.version("torch"), *(text for _, text in texts), repr(units)):
         digest.update(part.encode(errors="surrogatepass") + b"\0")
     return digest.hexdigest()
 
@@ -135,15 +160,19 @@ def _probes(path: str, shown: str, found: Sequence[Found]) -> tuple[Probe, ...]:
             parts.append([])
         parts[-1].append(each)
     parts += [[each] for each in found if each.bodies and each.broken]
-    return tuple(_probe(path, shown, part) for part in parts)
+    replayed = (each for each in found if each.recorded)
+    recorded = (_probe(path, shown, [each.unit], each.recorded, recorded=True) for each in replayed)
+    made = (_probe(path, shown, [each.unit for each in part], [body for each in part for body in each.bodies])
+            for part in parts)  # fmt: skip
+    return (*recorded, *made)
 
 
-def _probe(path: str, shown: str, part: Sequence[Found]) -> Probe:
+def _probe(path: str, shown: str, units: Sequence[str], bodies: Sequence[str], recorded: bool = False) -> Probe:
     from fixinplace.verify.probes import Probe
 
-    names = ", ".join(dict.fromkeys(each.unit for each in part))
-    note = f"Runs {names} of {Path(shown).name} with made inputs."
-    return Probe("made", path, names, text=snippet.text([body for each in part for body in each.bodies], note))
+    names = ", ".join(dict.fromkeys(units))
+    note = f"Runs {names} of {Path(shown).name} with {'recorded calls' if recorded else 'made inputs'}."
+    return Probe("made", path, names, text=snippet.text(bodies, note), recorded=recorded)
 
 
 def _lacking(
@@ -167,7 +196,8 @@ def _reason(found: Found) -> tuple[str, str]:
         package = found.missing.partition(".")[0]
         return "needs-package", f"`{found.unit}` uses {package}, which is not installed"
     why = found.error or "what it runs does not come by the code that is edited"
-    return "no-probe", f"made inputs do not reach it: `{found.unit}`, {found.tries} tries, at last: {why}"
+    first = f"{found.unused[0]}; " if found.unused else ""
+    return "no-probe", f"{first}made inputs do not reach it: `{found.unit}`, {found.tries} tries, at last: {why}"
 
 
 def told(rulings: dict[int, Ruling], made: Made) -> dict[int, Ruling]:

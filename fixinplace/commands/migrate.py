@@ -77,7 +77,8 @@ def migrate(
             if going.resume:
                 _check_resumed(journal, wanted(selection, judging, shard), going, target)
             else:
-                begin(journal, selection, judging, shard, going, target)
+                gone = begin(journal, selection, judging, shard, going, target)
+                console.lines((f"fixinplace: {line}" for line in gone), to_error=True)
             return _run(Campaign(journal, judging, shard, going.most), journal, engine, going, target, console)
     except (JournalError, files.NotWritten) as error:
         raise BadConfig(str(error)) from error
@@ -135,8 +136,12 @@ def wanted(selection: Selection, judging: Judging, shard: tuple[int, int]) -> Js
 
 def begin(
     journal: Journal, selection: Selection, judging: Judging, shard: tuple[int, int], going: Going, target: Target
-) -> None:
-    """Plan, and put the plan down; raises BadConfig where a campaign has not ended or git holds what could be lost."""
+) -> list[str]:
+    """Plan, and put the plan down; raises BadConfig where a campaign has not ended or git holds what could be lost.
+
+    Returns what recorded calls name in vain.
+    """
+    gone: list[str] = []
     if journal.meta("options") is not None and not journal.meta("finished"):
         raise BadConfig(
             f"{journal.path} holds a campaign that has not ended: --resume goes on with it; remove it to start anew"
@@ -144,7 +149,9 @@ def begin(
     configs, records = plan.planned(selection)
     if judging.policy.runs:
         with contextlib.closing(Provers(judging.proving)) as provers:
-            provers.check(plan.configurations(configs))
+            known = plan.configurations(configs)
+            provers.check(known)
+            gone = provers.recorded((record["path"], known[record["config"]]) for record in records)
     if not (going.allow_dirty or target.dry):
         _refuse_dirt([record["path"] for record in records])
     meta = {
@@ -155,6 +162,7 @@ def begin(
         "mark": secrets.token_hex(4),
     }
     journal.plan(meta, records)
+    return gone
 
 
 def _refuse_dirt(paths: Iterable[str]) -> None:

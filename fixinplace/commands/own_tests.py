@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _FILES, _TESTS, _KEPT = 300, 12, 3
 _SECONDS = 10.0
-_OPTIONS = ("-q", "-x", "-p", "no:cacheprovider")
+OPTIONS = ("-qq", "-x", "-p", "no:cacheprovider")
+"""For pytest: stop at the first failure, leave nothing, and print no seconds, since what is printed is compared."""
 
 
 def probes(path: Path, root: Path, names: Sequence[str]) -> list[Probe]:
@@ -43,7 +44,7 @@ def probes(path: Path, root: Path, names: Sequence[str]) -> list[Probe]:
             found.append((not said, test, name))
     found.sort(key=lambda each: each[0])
     words = [(test, f"{test.relative_to(root)}::{name}") for _, test, name in found[:_TESTS]]
-    return [Probe("module", str(test), "pytest", (*_OPTIONS, node), str(root)) for test, node in words]
+    return [Probe("module", str(test), "pytest", (*OPTIONS, node), str(root)) for test, node in words]
 
 
 def reaching(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import glob
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -21,12 +21,14 @@ from fixinplace import config, files, imports, pipeline
 from fixinplace.commands import own_tests
 from fixinplace.commands.cache import Cache
 from fixinplace.commands.making import Maker, told
+from fixinplace.commands.recorded import Recordings
 from fixinplace.config import BadConfig, Config
 from fixinplace.model import Fix, Ruling
 from fixinplace.pipeline import Proof, Prover
 from fixinplace.source import Source
 
 if TYPE_CHECKING:
+    from fixinplace.record.store import Recording
     from fixinplace.verify.probes import Probe
     from fixinplace.verify.runner import Runner
 
@@ -69,7 +71,7 @@ _OF_A_PROBE = ("nondeterministic", "no-forward-reference", "no-gradient", "timed
 class Provers:
     """Hands out a prover per file; the one runner starts with the first proof and ends with `close`.
 
-    made: probes with made inputs that have been used.
+    made: probes with made inputs that have been used. unused: why recorded calls have not been.
     sources: the files of this call, among which a script with a guard may be the probe of what it imports.
     running: called before every run.
     """
@@ -82,7 +84,9 @@ class Provers:
         self._sources = {Path(source.path).absolute(): source for source in sources}
         self._named: dict[tuple[Path, str], tuple[Probe, ...]] = {}
         self._runner: Runner | None = None
+        self._recordings = Recordings()
         self.made: list[Probe] = []
+        self.unused: list[str] = []
 
     def prover(self, source: Source, config: Config, company: Company = MappingProxyType({})) -> Prover | None:
         """The prover for one file, or None if there is nothing to run; raises BadConfig for a bad probe.
@@ -96,18 +100,21 @@ class Provers:
             return None
         if self._proving.sandbox:
             self._running()
+        recording = self._recordings.of(path, config) if self._proving.inputs and source.path != "-" else None
 
         def prove(source: Source, fixes: Sequence[Fix]) -> Proof:
             from fixinplace.verify import search
 
             def proof(probes: Sequence[Probe]) -> Proof:
-                return search.prove(source.part.text, str(path), fixes, probes, self._running(), company)
+                runner = self._running()
+                runner.import_paths = recording.import_paths() if recording is not None else ()
+                return search.prove(source.part.text, str(path), fixes, probes, runner, company)
 
             first = proof(probes) if probes else None
             if not self._proving.inputs or (first is not None and not any(map(_unmet, first.rulings.values()))):
                 assert first is not None
                 return first
-            return self._with_inputs(source, fixes, probes, proof, first, own_tests.project(path))
+            return self._with_inputs(source, fixes, probes, proof, first, recording)
 
         return prove
 
@@ -118,19 +125,22 @@ class Provers:
         probes: Sequence[Probe],
         proof: Callable[[Sequence[Probe]], Proof],
         first: Proof | None,
-        root: Path,
+        recording: Recording | None,
     ) -> Proof:
         """The proof with probes made for what the given ones do not reach."""
+        root = own_tests.project(Path(source.path).absolute())
+        self._running().import_paths = recording.import_paths() if recording is not None else ()
         wanted = [fix for fix in fixes if first is None or _unmet(first.rulings[fix.group])]
-        made = self._maker.make(source, wanted, root)
+        made = self._maker.make(source, wanted, root, recording)
         found = proof((*probes, *made.probes)) if made.probes or first is None else first
         if made.cached and any(ruling.reason == "probe-failed" for ruling in found.rulings.values()):
-            made = Maker(self._running(), Cache(None)).make(source, wanted, root)  # what it imports has changed
+            made = Maker(self._running(), Cache(None)).make(source, wanted, root, recording)  # its imports have changed
             found = proof((*probes, *made.probes))
         if made.apart != made.probes and any(ruling.reason in _OF_A_PROBE for ruling in found.rulings.values()):
             apart = proof((*probes, *made.apart))  # what one class cannot be proved for must not cost the others
             found = apart if len(apart.written) > len(found.written) else found
         self.made += [probe for probe in made.probes if probe.text and probe not in self.made]
+        self.unused += [f"{source.path}: {why}" for why in made.unused]
         return _Told(told(dict(found.rulings), made), found.written)
 
     @cached_property
@@ -147,10 +157,18 @@ class Provers:
         if self._proving.sandbox:
             self._running()
 
+    def recorded(self, inputs: Iterable[tuple[str, Config]]) -> list[str]:
+        """Read the recordings that hold for all these files; sentences about what they name in vain.
+
+        Raises BadConfig for a file that is no recording, before anything has been done.
+        """
+        return self._recordings.check(inputs) if self._proving.inputs else []
+
     def turn_to(self, scripts: Mapping[Path, frozenset[PurePath]]) -> None:
         """Go on to other files, run by these scripts: each with what it imports."""
         self._scripts = dict(scripts)
         self.made.clear()
+        self.unused.clear()
 
     def close(self) -> None:
         """End the runner and every process of it."""

@@ -31,6 +31,7 @@ from fixinplace.verify.faults import fault_of
 from fixinplace.verify.jobs import FOUND_FILE, Failure, Find, Found, Job, Json, Unit
 from fixinplace.verify.observe import UserCode
 from fixinplace.verify.reach import Reach
+from fixinplace.verify.replaying import Replayed
 from fixinplace.verify.sound import soundness
 from fixinplace.verify.starting import Subject, returning, subject
 from fixinplace.verify.trying import Attempt, Trier, is_fake_trouble
@@ -116,7 +117,11 @@ class Search:
         """The unit's recipes as texts; without any, the last error."""
         wanted, kept = frozenset(self._unit.regions), list[Working]()
         left = self._examples()
-        subjects = list(self._subjects())
+        replayed = Replayed(self._trier, self._user)
+        for replay in self._unit.replays:
+            replayed.run(replay)
+        wanted -= replayed.reached
+        subjects = list(self._subjects()) if wanted else []
         for number, each in enumerate(subjects, start=1):
             now = time.process_time()
             share = 1.0 if number == len(subjects) else _SHARE
@@ -128,7 +133,7 @@ class Search:
             if kept and not wanted:
                 break
         self._trier.deadline = self._end
-        return self._found(kept, frozenset(self._unit.regions) - wanted, left)
+        return self._found(kept, frozenset(self._unit.regions) - wanted, left, replayed)
 
     def _examples(self) -> list[tuple[str, frozenset[int], bool]]:
         """What the author left in docstrings, if it runs, says something and comes by the edited code."""
@@ -140,20 +145,34 @@ class Search:
         return kept
 
     def _found(
-        self, kept: list[Working], reached: frozenset[int], left: list[tuple[str, frozenset[int], bool]]
+        self,
+        kept: list[Working],
+        reached: frozenset[int],
+        left: list[tuple[str, frozenset[int], bool]],
+        replayed: Replayed,
     ) -> Found:
         calls: list[tuple[Recipe, Variant]] = []
-        broken = any(dies for _, _, dies in left)
+        broken = replayed.broken or any(dies for _, _, dies in left)
         for each in kept:
             more, dies = self._variants(each.recipe)
             calls, broken = calls + more, broken or dies
-        error = "" if calls or left else (self._last or "no try came to its end")
-        reached = reached.union(*(more for _, more, _ in left)) if calls or left else frozenset()
+        ran = bool(calls or left or replayed.bodies)
+        error = "" if ran else (self._last or "no try came to its end")
+        reached = reached.union(*(more for _, more, _ in left)) if ran else frozenset()
         bodies = (*(body for body, _, _ in left), *(snippet.body(recipe, variant) for recipe, variant in calls))
         seconds = round(time.process_time() - self._began, 2)
-        missing = "" if bodies else self._missing
-        tries = self._trier.tries
-        return Found(self._unit.name, bodies, tuple(sorted(reached)), tries, error, broken, seconds, missing)
+        return Found(
+            self._unit.name,
+            bodies,
+            tuple(replayed.bodies),
+            tuple(replayed.unused),
+            tuple(sorted(reached)),
+            self._trier.tries,
+            error,
+            broken,
+            seconds,
+            "" if ran else self._missing,
+        )
 
     # --- one subject: the class itself, one of its methods, another class that uses it
 

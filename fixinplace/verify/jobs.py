@@ -90,17 +90,31 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """A recorded call as bodies of calls, each another way to replay it.
+
+    name: what was called. second: ways to try where no first one says anything.
+    """
+
+    name: str
+    first: tuple[str, ...]
+    second: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A class or function for which inputs are looked for.
 
     ways: what may be run for it, each a name of the module and a method ("" for the object itself), the nearest first.
     regions: indices into `Job.regions` that it is to reach. lines: of the file, 1-based, where they are.
+    replays: recorded calls.
     """
 
     name: str
     ways: tuple[tuple[str, str], ...]
     regions: tuple[int, ...] = ()
     lines: tuple[int, ...] = ()
+    replays: tuple[Replay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +138,7 @@ class Find:
                 tuple((name, method) for name, method in each["ways"]),
                 tuple(each["regions"]),
                 tuple(each["lines"]),
+                tuple(Replay(one["name"], tuple(one["first"]), tuple(one["second"])) for one in each["replays"]),
             )
             for each in data["units"]
         ]
@@ -135,12 +150,15 @@ class Found:
     """What a search found for one unit.
 
     bodies: calls of it, for `inputs.snippet.text`; empty if there is none, then `error` says why.
+    recorded: recorded calls that run, likewise. unused: why others do not, a sentence each.
     reached: regions that they run. broken: the program itself dies of a write in one of them.
     missing: a package that is not installed, and that the unit uses.
     """
 
     unit: str
     bodies: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     reached: tuple[int, ...] = ()
     tries: int = 0
     error: str = ""
@@ -358,4 +376,9 @@ def read_comparison(data: Json) -> Comparison:
 def read_found(text: str) -> list[Found]:
     """The lines of FOUND_FILE; a last one that is not whole is left out."""
     rows = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return [Found(**{**row, "reached": tuple(row["reached"]), "bodies": tuple(row["bodies"])}) for row in rows]
+    return [found_of(row) for row in rows]
+
+
+def found_of(row: Json) -> Found:
+    """What a search found, from the JSON of it; raises KeyError or TypeError for anything else."""
+    return Found(**{**row, **{key: tuple(row[key]) for key in ("reached", "bodies", "recorded", "unused")}})

@@ -24,6 +24,7 @@ class Probe:
     arguments: what a script or a module finds behind its name in `sys.argv`.
     folder: the current folder of the run, absolute; "" for that of the edited file.
     text: of a made probe, the module that is run; it finds the file at `path` under the name `target`.
+    recorded: its calls are those of a recorded run.
     """
 
     kind: Literal["script", "callable", "file", "module", "made"]
@@ -32,6 +33,7 @@ class Probe:
     arguments: tuple[str, ...] = ()
     folder: str = ""
     text: str = ""
+    recorded: bool = False
 
     @property
     def label(self) -> str:
@@ -39,7 +41,7 @@ class Probe:
         if self.kind == "module":
             return " ".join(("-m", self.name or "", *self.arguments))
         if self.kind == "made":
-            return f"made inputs for {self.name}"
+            return f"{'recorded calls of' if self.recorded else 'made inputs for'} {self.name}"
         return Path(self.path).name if self.name is None else f"{Path(self.path).name}::{self.name}"
 
 

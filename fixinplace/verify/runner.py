@@ -69,6 +69,7 @@ class Runner:
     deadline: of `time.monotonic`; at that time the run under way is stopped, and nothing is run any more.
     running: called before every run.
     in_place: runs happen in the program's own folder, which they may write, and with the variables of this process.
+    import_paths: folders that probes with made inputs search for imports, behind those of the user's own shell.
     framework, isolation: known after the first run; `unknown` until then.
     """
 
@@ -92,6 +93,7 @@ class Runner:
         self._deadline = deadline
         self._running = running
         self._in_place = in_place
+        self.import_paths: tuple[str, ...] = ()
         self._environment = tuple(sorted(os.environ.items())) if in_place else ()
 
     def __enter__(self) -> Self:
@@ -159,7 +161,7 @@ class Runner:
         while len(results) < len(find.units):
             left = dataclasses.replace(find, units=find.units[len(results) :])
             job = Job("find", texts[0].path, "", texts, regions=regions, text=left.dump())
-            run = self._run(dataclasses.replace(job, import_paths=_import_paths()))
+            run = self._run(dataclasses.replace(job, import_paths=(*_import_paths(), *self.import_paths)))
             if run.failure is not None:
                 reason, sentence = obstacle(run) or ("probe-failed", run.failure.sentence)
                 return Failed(reason, sentence)
@@ -172,8 +174,10 @@ class Runner:
 
     def run(self, job: Job) -> Run:
         """The run of this job, from memory if it has been run before."""
-        own = self._environment
-        job = dataclasses.replace(job, import_paths=_import_paths(), in_place=self._in_place, environment=own)
+        own, further = self._environment, self.import_paths if job.kind == "made" else ()
+        job = dataclasses.replace(
+            job, import_paths=(*_import_paths(), *further), in_place=self._in_place, environment=own
+        )
         if job in self._runs:
             self._runs[job] = self._runs.pop(job)  # the youngest is last
             return self._runs[job]

@@ -196,8 +196,8 @@ def migrate(
     config: Config = None,
 ) -> None:
     """Fix a code base: in parallel, journaled, resumable; writes when everything is judged."""
+    from fixinplace.campaign.engines import Local
     from fixinplace.campaign.pool import Guard
-    from fixinplace.campaign.run import Engine
     from fixinplace.campaign.unit import Judging
     from fixinplace.commands.migrate import Going, Target
     from fixinplace.commands.migrate import migrate as run_migrate
@@ -209,7 +209,7 @@ def migrate(
     selection = _selection(paths, select, ignore, config, None)
     cached = None if no_cache else str(cache.default())
     judging = Judging(verify, unsafe_fixes, tuple(probe or ()), timeout, allow_run, inputs, cached, require_sandbox)
-    engine = Engine(jobs or processors(), Guard(unit_timeout, max_memory << 20))
+    engine = Local(jobs or processors(), Guard(unit_timeout, max_memory << 20))
     going = Going(resume, journal, shard, max_changes, allow_dirty, quiet, report, exit_zero)
     target = Target(diff, output_dir, patch, patch_by)
     _exit_with(lambda console: run_migrate(selection, judging, engine, going, target, console))

@@ -19,6 +19,8 @@ from fixinplace.commands.inputs import Selection
 from fixinplace.commands.proving import Proving
 from fixinplace.commands.reporting import Format, RepairFormat, Reporting
 from fixinplace.commands.rule import rule as run_rule
+from fixinplace.commands.where import Where
+from fixinplace.commands.where import engine as chosen
 from fixinplace.config import BadConfig
 from fixinplace.pipeline import Mode, Policy
 from fixinplace.repair.budget import Budget
@@ -188,6 +190,10 @@ def migrate(
     max_changes: Annotated[int | None, typer.Option(min=1, help="Change so many files at most.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Take the I-th of N parts of the work.")] = None,
     jobs: Jobs = 0,
+    engine: Annotated[Where, typer.Option(help="Work on this machine, or as tasks of a Ray cluster.")] = Where.LOCAL,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="That cluster. Default: one that is started here.")
+    ] = None,
     unit_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one file may take in all.")] = 900.0,
     max_memory: Annotated[int, typer.Option(min=1, help="Megabytes that one worker may take.")] = 2048,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -196,23 +202,23 @@ def migrate(
     config: Config = None,
 ) -> None:
     """Fix a code base: in parallel, journaled, resumable; writes when everything is judged."""
-    from fixinplace.campaign.engines import Local
     from fixinplace.campaign.pool import Guard
     from fixinplace.campaign.unit import Judging
     from fixinplace.commands.migrate import Going, Target
     from fixinplace.commands.migrate import migrate as run_migrate
-    from fixinplace.commands.workers import processors
 
     _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox)
     if patch_by is not None and patch is None:
         raise typer.BadParameter("--patch-by says how --patch is divided")
+    if ray_address is not None and engine is not Where.RAY:
+        raise typer.BadParameter("--ray-address says where --engine ray works")
     selection = _selection(paths, select, ignore, config, None)
     cached = None if no_cache else str(cache.default())
     judging = Judging(verify, unsafe_fixes, tuple(probe or ()), timeout, allow_run, inputs, cached, require_sandbox)
-    engine = Local(jobs or processors(), Guard(unit_timeout, max_memory << 20))
+    working = chosen(engine, jobs, Guard(unit_timeout, max_memory << 20), ray_address)
     going = Going(resume, journal, shard, max_changes, allow_dirty, quiet, report, exit_zero)
     target = Target(diff, output_dir, patch, patch_by)
-    _exit_with(lambda console: run_migrate(selection, judging, engine, going, target, console))
+    _exit_with(lambda console: run_migrate(selection, judging, working, going, target, console))
 
 
 @app.command(name="merge-reports")

@@ -112,12 +112,10 @@ def _connect(ray: Any, address: str | None, processors: int) -> None:  # noqa: A
 
 
 def _knock(address: str) -> None:
-    """Raise BadConfig where nobody answers: Ray itself would try for minutes."""
-    if address == "auto":
-        return
+    """Raise BadConfig where nobody answers: Ray itself would try for minutes, and for `auto` it does."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal()):
-        raise BadConfig(f"--ray-address {address}: HOST:PORT of the head node, ray://HOST:PORT, or auto")
+        raise BadConfig(f"--ray-address {address}: HOST:PORT of the head node, or ray://HOST:PORT")
     try:
         socket.create_connection((host.strip("[]"), int(port)), 10.0).close()
     except (OSError, OverflowError) as error:

@@ -22,7 +22,8 @@ from typing import Any
 from fixinplace import files, pipeline
 from fixinplace.commands import together
 from fixinplace.commands.inputs import Input, failed
-from fixinplace.commands.proving import Provers, Proving, is_script
+from fixinplace.commands.proving import Provers, Proving, has_guard, is_script
+from fixinplace.commands.scope import Scope, broken
 from fixinplace.config import BadConfig, Config
 from fixinplace.model import Problem
 from fixinplace.pipeline import Mode, Policy, Result
@@ -45,6 +46,7 @@ class Judging:
     inputs: bool = True
     cache: str | None = None
     sandbox: bool = False
+    scope: Scope = Scope.TRACKED
 
     @property
     def policy(self) -> Policy:
@@ -63,6 +65,7 @@ class Judge:
 
     def __init__(self, judging: Judging) -> None:
         self._policy = judging.policy
+        self._narrow = Scope(judging.scope) is Scope.BROKEN
         self._provers = Provers(judging.proving)
 
     def close(self) -> None:
@@ -86,7 +89,7 @@ class Judge:
         if not self._policy.runs:
             return _judged(pipeline.fix(item.source, item.enabled, self._policy, None))
         analysis = pipeline.analyse(item.source, item.enabled)
-        if pipeline.fixes(analysis.findings):
+        if pipeline.fixes(analysis.findings) or (self._narrow and has_guard(item.source)):
             return {"state": "more", "record": {"script": is_script(item.source)}, "data": None}
         return _judged(Result(analysis, item.source, item.source.part.text))
 
@@ -94,6 +97,7 @@ class Judge:
         self._provers.turn_to(
             {Path(script): frozenset(PurePath(file) for file in found) for script, found in scripts.items()}
         )
+        items = broken(items, self._provers) if self._narrow else items
         joint = together.joint([item for item in items if isinstance(item, Input)], self._policy, self._provers)
         results: list[Result] = []
         for item in items:
@@ -103,7 +107,7 @@ class Judge:
                 results.append(joint[item.source.path])
             else:
                 prover = self._provers.prover(item.source, item.config)
-                results.append(pipeline.fix(item.source, item.enabled, self._policy, prover))
+                results.append(pipeline.fix(item.source, item.enabled, self._policy, prover, item.narrowed))
         return results
 
 

@@ -27,6 +27,8 @@ from fixinplace.pipeline import Proof, Prover
 from fixinplace.source import Source
 
 if TYPE_CHECKING:
+    from fixinplace.trace.events import Trace
+    from fixinplace.verify.jobs import Patch
     from fixinplace.verify.probes import Probe
     from fixinplace.verify.runner import Runner
 
@@ -147,6 +149,19 @@ class Provers:
         if self._proving.sandbox:
             self._running()
 
+    def trace(self, probe: Probe, texts: tuple[Patch, ...]) -> Trace | str:
+        """What the tracer tells of a version, or a sentence why nothing.  Raises BadConfig without a sandbox."""
+        runner = self._running()
+        if runner.problem is not None:
+            raise BadConfig(f"--scope broken has to run the code: {runner.problem[1]}")
+        return runner.trace(probe, texts)
+
+    def made_for(self, source: Source, fixes: Sequence[Fix]) -> tuple[Probe, ...]:
+        """Probes with made inputs for what these fixes edit; none if inputs are not to be made."""
+        if not self._proving.inputs or source.path == "-" or not fixes:
+            return ()
+        return self._maker.make(source, fixes, own_tests.project(Path(source.path).absolute())).probes
+
     def turn_to(self, scripts: Mapping[Path, frozenset[PurePath]]) -> None:
         """Go on to other files, run by these scripts: each with what it imports."""
         self._scripts = dict(scripts)
@@ -181,7 +196,7 @@ class Provers:
         path = Path(source.path).absolute()
         words, base = (self._proving.probes, Path.cwd()) if self._proving.probes else (config.probes, config.root)
         named = [probe for word in words for probe in self._apply(word, base, path, source)]
-        if not named and not self._proving.probes and _has_guard(source):
+        if not named and not self._proving.probes and has_guard(source):
             return (probes.script(path),)
         if not named and not self._proving.probes:
             return tuple(probes.script(script) for script, files in self._scripts.items() if path in files)
@@ -213,7 +228,7 @@ class Provers:
                 self._named[base, word] = probes.parse(word, base)
             except probes.ProbeError as error:
                 source = files.read(str(script)) if "::" not in word else None
-                if not isinstance(source, Source) or not _has_guard(source):
+                if not isinstance(source, Source) or not has_guard(source):
                     raise BadConfig(str(error)) from error
                 self._named[base, word] = (probes.script(script),)
         return self._named[base, word]
@@ -226,7 +241,8 @@ def _tree(source: Source) -> ast.Module | None:
         return None  # reported as FIP901 by the analysis; there is nothing to run
 
 
-def _has_guard(source: Source) -> bool:
+def has_guard(source: Source) -> bool:
+    """True if a file does something only where it is run as a script."""
     from fixinplace.verify.probes import has_main_guard
 
     tree = _tree(source) if "__main__" in source.part.text else None
@@ -235,7 +251,7 @@ def _has_guard(source: Source) -> bool:
 
 def is_script(source: Source) -> bool:
     """True if a file is run for itself, and for what it imports: it has a guard and something to fix."""
-    if not _has_guard(source):
+    if not has_guard(source):
         return False
     return bool(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings))
 

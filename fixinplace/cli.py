@@ -124,7 +124,8 @@ def fix(
     reporting = Reporting(output_format, statistics, exit_zero)
     writing = Writing(Policy(verify, unsafe_fixes), diff)
     kept = None if no_cache else cache.default()
-    proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, kept, require_sandbox)
+    every = scope is Scope.BROKEN
+    proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, kept, require_sandbox, every)
     _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe, jobs, scope))
 
 

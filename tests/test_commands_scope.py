@@ -116,6 +116,21 @@ def test_what_a_script_breaks_in_another_file_is_found(command):
     assert result.exit_code == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fix", "migrate"])
+def test_a_script_with_nothing_to_fix_says_what_breaks_in_what_it_imports(name: str, command):
+    model = MODEL + "\n\ndef other(x):\n    y = x * 2\n    y += 1\n    return y\n"
+    train = TRAIN.replace("    loss *= 2\n", "").replace("model.layer(w * 2)", "model.other(model.layer(w * 2))")
+    write({"model.py": model, "train.py": train})
+
+    result = command(name, "--no-inputs", *SCOPED)
+
+    text = Path("model.py").read_text()
+    assert "h = h + 1" in text and "y += 1" in text
+    assert "fixed 1 (proved 1, safe 0, unproved 0) in 1 of 2 files" in result.stderr
+    assert result.exit_code == 0
+
+
 MODULES = """
 import torch
 from torch import nn
@@ -175,13 +190,17 @@ def test_what_breaks_and_has_no_rewrite_is_told(name: str, command):
 
 @pytest.mark.slow
 def test_what_is_ignored_stays_ignored(command):
-    write({"train.py": STEP.replace("step()", "step()  # fixinplace: ignore[step-before-backward] known")})
-    program = PROGRAM.replace("h += x", "h += x  # fixinplace: ignore[augmented-name] known")
-    write({"other.py": program})
+    write({"train.py": PROGRAM.replace("h += x", "h += x  # fixinplace: ignore[augmented-name] known")})
 
-    found = fixed(command, "other.py", "--diff", "--no-inputs")
+    found = fixed(command, "train.py", "--diff", "--no-inputs")
 
-    assert set(outcomes(found["other.py"]).values()) == {"not-broken"}  # the second error never shows
+    assert set(outcomes(found["train.py"]).values()) == {"not-broken"}  # the second error never shows
+
+
+@pytest.mark.slow
+def test_rules_that_are_not_selected_are_not_told(command):
+    write({"train.py": STEP})
+
     assert outcomes(fixed(command, "train.py", "--diff", "--no-inputs", "--select", "FIP1")["train.py"]) == {}
 
 

@@ -57,7 +57,8 @@ class Judging:
     def proving(self) -> Proving:
         """What may be run."""
         cache = Path(self.cache) if self.cache is not None else None
-        return Proving(tuple(self.probes), self.timeout, self.allow_run, self.inputs, cache, self.sandbox)
+        broken = Scope(self.scope) is Scope.BROKEN
+        return Proving(tuple(self.probes), self.timeout, self.allow_run, self.inputs, cache, self.sandbox, broken)
 
 
 class Judge:
@@ -89,8 +90,9 @@ class Judge:
         if not self._policy.runs:
             return _judged(pipeline.fix(item.source, item.enabled, self._policy, None))
         analysis = pipeline.analyse(item.source, item.enabled)
-        if pipeline.fixes(analysis.findings) or (self._narrow and has_guard(item.source)):
-            return {"state": "more", "record": {"script": is_script(item.source)}, "data": None}
+        script = has_guard(item.source) if self._narrow else is_script(item.source)
+        if pipeline.fixes(analysis.findings) or script:
+            return {"state": "more", "record": {"script": script}, "data": None}
         return _judged(Result(analysis, item.source, item.source.part.text))
 
     def _proved(self, items: Sequence[Input | Result], scripts: dict[str, list[str]]) -> list[Result]:

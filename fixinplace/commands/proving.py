@@ -3,7 +3,7 @@
 Note [What runs without being told]
     Nothing but the probes that `--probe` or the configuration names, and files that have a fix to prove: as scripts
     where they have a `__main__` guard, and with made inputs for what that does not reach.  All of it only in a sandbox;
-    `--allow-run` lets resource limits do.
+    `--allow-run` lets resource limits do.  `--scope broken` asks what breaks, so there every file with a guard is run.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Proving:
 
     inputs: make inputs for what no other probe reaches. cache: where found ones are kept; None keeps nothing.
     sandbox: where there is none, that is an error.
+    scripts: every file with a `__main__` guard is run for what it imports, also one that has nothing to fix itself.
     """
 
     probes: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Proving:
     inputs: bool = False
     cache: Path | None = None
     sandbox: bool = False
+    scripts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ class Provers:
     def _scripts(self) -> dict[Path, frozenset[PurePath]]:
         """Scripts of this call with a guard and something to fix, and what they import."""
         trees = {path: _tree(source) for path, source in self._sources.items()}
-        found = {path: source for path, source in self._sources.items() if is_script(source)}
+        runs = has_guard if self._proving.scripts else is_script
+        found = {path: source for path, source in self._sources.items() if runs(source)}
         return {path: imports.reachable(path, lambda at: trees.get(Path(at))) for path in found}
 
     def _apply(self, word: str, base: Path, path: Path, source: Source) -> tuple[Probe, ...]:

@@ -19,6 +19,9 @@ from fixinplace.commands.inputs import Selection
 from fixinplace.commands.proving import Proving
 from fixinplace.commands.reporting import Format, RepairFormat, Reporting
 from fixinplace.commands.rule import rule as run_rule
+from fixinplace.commands.scope import Scope
+from fixinplace.commands.where import Where
+from fixinplace.commands.where import engine as chosen
 from fixinplace.config import BadConfig
 from fixinplace.pipeline import Mode, Policy
 from fixinplace.repair.budget import Budget
@@ -58,6 +61,9 @@ Inputs = Annotated[
     bool, typer.Option("--inputs/--no-inputs", help="Make inputs for classes and functions that nothing else runs.")
 ]
 ShowProbe = Annotated[bool, typer.Option("--show-probe", help="Print the probes with made inputs, ready to run.")]
+Breaking = Annotated[
+    Scope, typer.Option("--scope", help="tracked: every write that autograd tracks; broken: what a run shows to break.")
+]
 Jobs = Annotated[int, typer.Option(min=0, help="Processes that work on files; 0: one for each processor.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Look for inputs anew, and keep nothing.")]
 
@@ -103,6 +109,7 @@ def fix(
     require_sandbox: RequireSandbox = False,
     inputs: Inputs = True,
     show_probe: ShowProbe = False,
+    scope: Breaking = Scope.TRACKED,
     no_cache: NoCache = False,
     statistics: Statistics = False,
     output_format: OutputFormat = Format.TEXT,
@@ -112,13 +119,14 @@ def fix(
     stdin_filename: StdinFilename = None,
 ) -> None:
     """Rewrite in-place writes, prove the rewrite by running it, write what is proved or safe."""
-    _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox)
+    _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox, scope)
     selection = _selection(paths, select, ignore, config, stdin_filename)
     reporting = Reporting(output_format, statistics, exit_zero)
     writing = Writing(Policy(verify, unsafe_fixes), diff)
     kept = None if no_cache else cache.default()
-    proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, kept, require_sandbox)
-    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe, jobs))
+    every = scope is Scope.BROKEN
+    proving = Proving(tuple(probe or ()), timeout, allow_run, inputs, kept, require_sandbox, every)
+    _exit_with(lambda console: run_fix(selection, reporting, writing, proving, console, show_probe, jobs, scope))
 
 
 @app.command(cls=OwnOptionsFirst, context_settings={"allow_interspersed_args": False})
@@ -179,6 +187,7 @@ def migrate(
     allow_run: AllowRun = False,
     require_sandbox: RequireSandbox = False,
     inputs: Inputs = True,
+    scope: Breaking = Scope.TRACKED,
     no_cache: NoCache = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the campaign of the journal.")] = False,
     journal: Annotated[str | None, typer.Option(metavar="FILE", help="The journal. Default: in .fixinplace/.")] = None,
@@ -188,6 +197,10 @@ def migrate(
     max_changes: Annotated[int | None, typer.Option(min=1, help="Change so many files at most.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Take the I-th of N parts of the work.")] = None,
     jobs: Jobs = 0,
+    engine: Annotated[Where, typer.Option(help="Work on this machine, or as tasks of a Ray cluster.")] = Where.LOCAL,
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="That cluster. Default: one that is started here.")
+    ] = None,
     unit_timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one file may take in all.")] = 900.0,
     max_memory: Annotated[int, typer.Option(min=1, help="Megabytes that one worker may take.")] = 2048,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -197,22 +210,23 @@ def migrate(
 ) -> None:
     """Fix a code base: in parallel, journaled, resumable; writes when everything is judged."""
     from fixinplace.campaign.pool import Guard
-    from fixinplace.campaign.run import Engine
     from fixinplace.campaign.unit import Judging
     from fixinplace.commands.migrate import Going, Target
     from fixinplace.commands.migrate import migrate as run_migrate
-    from fixinplace.commands.workers import processors
 
-    _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox)
+    _check_contradictions(unsafe_fixes, verify, allow_run, require_sandbox, scope)
     if patch_by is not None and patch is None:
         raise typer.BadParameter("--patch-by says how --patch is divided")
+    if ray_address is not None and engine is not Where.RAY:
+        raise typer.BadParameter("--ray-address says where --engine ray works")
     selection = _selection(paths, select, ignore, config, None)
     cached = None if no_cache else str(cache.default())
-    judging = Judging(verify, unsafe_fixes, tuple(probe or ()), timeout, allow_run, inputs, cached, require_sandbox)
-    engine = Engine(jobs or processors(), Guard(unit_timeout, max_memory << 20))
+    named = tuple(probe or ())
+    judging = Judging(verify, unsafe_fixes, named, timeout, allow_run, inputs, cached, require_sandbox, scope)
+    working = chosen(engine, jobs, Guard(unit_timeout, max_memory << 20), ray_address)
     going = Going(resume, journal, shard, max_changes, allow_dirty, quiet, report, exit_zero)
     target = Target(diff, output_dir, patch, patch_by)
-    _exit_with(lambda console: run_migrate(selection, judging, engine, going, target, console))
+    _exit_with(lambda console: run_migrate(selection, judging, working, going, target, console))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -259,7 +273,11 @@ def lsp(
     raise typer.Exit(serve())
 
 
-def _check_contradictions(unsafe_fixes: bool, verify: Mode, allow_run: bool, require_sandbox: bool) -> None:
+def _check_contradictions(
+    unsafe_fixes: bool, verify: Mode, allow_run: bool, require_sandbox: bool, scope: Scope
+) -> None:
+    if scope is Scope.BROKEN and verify is Mode.OFF:
+        raise typer.BadParameter("--scope broken is told by a run, and --verify off runs nothing")
     if unsafe_fixes and verify is Mode.REQUIRE:
         raise typer.BadParameter("--unsafe-fixes writes what is unproved, --verify require only what is proved")
     if allow_run and require_sandbox:

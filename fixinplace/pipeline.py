@@ -63,6 +63,9 @@ class Proof(Protocol):
 Prover = Callable[[Source, Sequence[Fix]], Proof]
 """Runs the original and the rewritten code; raises nothing for what the code does."""
 
+Narrowing = Callable[[Analysis], Analysis]
+"""Makes a refusal of every finding that is not to be offered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -255,19 +258,30 @@ def choose_written(source: Source, analysis: Analysis, policy: Policy) -> Result
     return Result(analysis, source, text, frozenset(chosen))
 
 
-def fix(source: Source, enabled: frozenset[str], policy: Policy, prover: Prover | None) -> Result:
-    """Analyse, prove, choose: what `fix` does with one file, short of writing it.  See Note [Rounds] in `rounds.py`."""
-    analysis = analyse(source, enabled)
+def whole(analysis: Analysis) -> Analysis:
+    """The analysis as it is: every finding is offered."""
+    return analysis
+
+
+def fix(
+    source: Source, enabled: frozenset[str], policy: Policy, prover: Prover | None, narrowed: Narrowing = whole
+) -> Result:
+    """Analyse, prove, choose: what `fix` does with one file, short of writing it.  See Note [Rounds] in `rounds.py`.
+
+    narrowed: turns into refusals what is not to be offered.
+    """
+    analysis = narrowed(analyse(source, enabled))
     try:
         result = _settled(source, analysis, policy, prover)
         for _ in range(_ROUNDS):
             more = _revealed(result, enabled) if result.changed else ()
             if not more:
                 break
-            grown = _settled(source, rounds.merged(analysis, more), policy, prover)
+            wider = narrowed(rounds.merged(analysis, more))
+            grown = _settled(source, wider, policy, prover)
             if not result.written < grown.written:
                 break  # what was revealed is not written, or costs what it rests on
-            analysis, result = rounds.merged(analysis, more), grown
+            analysis, result = wider, grown
         return result
     except Exception as error:  # as in `analyse`: the file stays as it is, and the report says why
         failed = replace(analysis, problems=(*analysis.problems, internal_error(source, error, "fix --diff")))

@@ -24,6 +24,14 @@ class _Piece:
     old: Span
 
 
+def stood(span: Span, edits: Iterable[Edit]) -> Span | None:
+    """Where a span of the text with the edits made stood before; None if an edit wrote any of it."""
+    try:
+        return _back(span, _pieces(edits))
+    except _Moved:
+        return None
+
+
 class _Moved(Exception):
     """A span of the fixed text is no word-for-word copy of a span of the original."""
 

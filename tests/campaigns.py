@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from fixinplace.campaign.engines import Engine, Local
 from fixinplace.campaign.journal import Journal
 from fixinplace.campaign.pool import Guard
-from fixinplace.campaign.run import Campaign, Engine
+from fixinplace.campaign.run import Campaign
 from fixinplace.campaign.unit import Judging
 from fixinplace.commands import migrate
 from fixinplace.commands.console import Console
@@ -100,7 +101,7 @@ def run(
 ) -> int:
     """`migrate` in this process; the exit code."""
     going = dataclasses.replace(going or Going(), quiet=True)
-    return migrate.migrate(Selection(paths), judging, engine or Engine(), going, target or Target(), Console())
+    return migrate.migrate(Selection(paths), judging, engine or Local(), going, target or Target(), Console())
 
 
 def started(journal: Path, judging: Judging, after: int, paths: tuple[str, ...] = ("pkg",)) -> None:
@@ -109,14 +110,14 @@ def started(journal: Path, judging: Judging, after: int, paths: tuple[str, ...] 
         migrate.begin(base, Selection(paths), judging, (1, 1), Going(), Target())
         campaign = Campaign(base, judging, (1, 1))
         try:
-            campaign.judge(Engine(), Watching(after))
+            campaign.judge(Local(), Watching(after))
         except Stopped:
             return
         raise AssertionError("it came to its end before it was stopped")
 
 
-def engine_with(worker: str, tmp_path: Path, guard: Guard | None = None, jobs: int = 1) -> Engine:
+def engine_with(worker: str, tmp_path: Path, guard: Guard | None = None, jobs: int = 1) -> Local:
     """An engine whose workers are the real ones, with some lines run first."""
     program = tmp_path / "worker.py"
     program.write_text(f"{worker}\nfrom fixinplace.campaign.worker import main\nmain()\n")
-    return Engine(jobs, guard or Guard(), lambda: [sys.executable, str(program), str(os.getpid())])
+    return Local(jobs, guard or Guard(), lambda: [sys.executable, str(program), str(os.getpid())])

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from campaigns import CLEAN, SAFE, STATIC, engine_with, git, run, started, texts, tree
 
+from fixinplace.campaign.engines import Local
 from fixinplace.campaign.journal import Journal, JournalError
 from fixinplace.campaign.pool import Guard
-from fixinplace.campaign.run import Engine, Limit
+from fixinplace.campaign.run import Limit
 from fixinplace.campaign.unit import Judging
 from fixinplace.commands.migrate import Going, Target
 from fixinplace.config import BadConfig
@@ -49,7 +50,7 @@ def test_it_writes_and_counts_what_fix_does(jobs: int, command, tmp_path: Path, 
     fixed = command("fix", "pkg", "--verify", "off")
     monkeypatch.chdir(tmp_path / "migrated")
 
-    code = run(engine=Engine(jobs))
+    code = run(engine=Local(jobs))
 
     assert code == fixed.exit_code == 2
     assert texts(tmp_path / "migrated") == texts(tmp_path / "fixed")
@@ -351,7 +352,7 @@ def test_a_number_of_changes_is_the_first_in_order(folder: Path, capsys):
     Path("pkg/broken.py").unlink()
     del before["pkg/broken.py"]
 
-    assert run(going=Going(most=4), engine=Engine(2)) == 1
+    assert run(going=Going(most=4), engine=Local(2)) == 1
 
     now = texts(folder)
     changed = sorted(name for name, text in before.items() if now[name].decode() != text)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import bisect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 from fixinplace import __version__
 from fixinplace.campaign import plan, rows
+from fixinplace.campaign.engines import Engine, Tree
 from fixinplace.campaign.journal import Journal, Row, Unit
-from fixinplace.campaign.pool import Died, Done, Guard, Pool, Task, command
+from fixinplace.campaign.pool import Died, Done, Task
 from fixinplace.campaign.unit import Judging
 from fixinplace.commands.inputs import Selection
 from fixinplace.config import BadConfig
@@ -21,15 +23,6 @@ Json = dict[str, Any]
 
 _DEATHS = 2
 """A unit whose worker died that often is quarantined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """How units are worked on; nothing of this changes a result."""
-
-    jobs: int = 1
-    guard: Guard = field(default_factory=Guard)
-    program: Callable[[], Sequence[str]] = command
 
 
 class Watcher(Protocol):
@@ -117,12 +110,17 @@ class Campaign:
         def again(task: Task, died: Died) -> bool:
             return self._journal.died(units[task.key]) < _DEATHS
 
-        with Pool(engine.jobs, asdict(self._judging), engine.guard, engine.program) as pool:
-            for done in pool.run(tasks(), again, watcher.tick):
+        with engine.crew(asdict(self._judging), self._tree) as crew:
+            for done in crew.run(tasks(), again, watcher.tick):
                 unit = units.pop(done.key)
                 changed = self._finish(unit, done, watcher)
                 if limit is not None:
                     limit.learn(unit.first, changed)
+
+    def _tree(self) -> Tree:
+        named = [(str(Path.cwd()), word) for word in self._judging.probes]
+        configured = [(each["root"], word) for each in self._configs for word in each["probes"]]
+        return Tree(tuple(record["path"] for _, record in self._journal.files()), tuple(named or configured))
 
     def _request(self, unit: Unit) -> Json:
         configs = self._configs

@@ -22,7 +22,8 @@ from typing import Any
 from fixinplace import files, pipeline
 from fixinplace.commands import together
 from fixinplace.commands.inputs import Input, failed
-from fixinplace.commands.proving import Provers, Proving, is_script
+from fixinplace.commands.proving import Provers, Proving, has_guard, is_script
+from fixinplace.commands.scope import Scope, broken
 from fixinplace.config import BadConfig, Config
 from fixinplace.model import Problem
 from fixinplace.pipeline import Mode, Policy, Result
@@ -45,6 +46,7 @@ class Judging:
     inputs: bool = True
     cache: str | None = None
     sandbox: bool = False
+    scope: Scope = Scope.TRACKED
 
     @property
     def policy(self) -> Policy:
@@ -55,7 +57,8 @@ class Judging:
     def proving(self) -> Proving:
         """What may be run."""
         cache = Path(self.cache) if self.cache is not None else None
-        return Proving(tuple(self.probes), self.timeout, self.allow_run, self.inputs, cache, self.sandbox)
+        broken = Scope(self.scope) is Scope.BROKEN
+        return Proving(tuple(self.probes), self.timeout, self.allow_run, self.inputs, cache, self.sandbox, broken)
 
 
 class Judge:
@@ -63,6 +66,7 @@ class Judge:
 
     def __init__(self, judging: Judging) -> None:
         self._policy = judging.policy
+        self._narrow = Scope(judging.scope) is Scope.BROKEN
         self._provers = Provers(judging.proving)
 
     def close(self) -> None:
@@ -86,14 +90,16 @@ class Judge:
         if not self._policy.runs:
             return _judged(pipeline.fix(item.source, item.enabled, self._policy, None))
         analysis = pipeline.analyse(item.source, item.enabled)
-        if pipeline.fixes(analysis.findings):
-            return {"state": "more", "record": {"script": is_script(item.source)}, "data": None}
+        script = has_guard(item.source) if self._narrow else is_script(item.source)
+        if pipeline.fixes(analysis.findings) or script:
+            return {"state": "more", "record": {"script": script}, "data": None}
         return _judged(Result(analysis, item.source, item.source.part.text))
 
     def _proved(self, items: Sequence[Input | Result], scripts: dict[str, list[str]]) -> list[Result]:
         self._provers.turn_to(
             {Path(script): frozenset(PurePath(file) for file in found) for script, found in scripts.items()}
         )
+        items = broken(items, self._provers) if self._narrow else items
         joint = together.joint([item for item in items if isinstance(item, Input)], self._policy, self._provers)
         results: list[Result] = []
         for item in items:
@@ -103,7 +109,7 @@ class Judge:
                 results.append(joint[item.source.path])
             else:
                 prover = self._provers.prover(item.source, item.config)
-                results.append(pipeline.fix(item.source, item.enabled, self._policy, prover))
+                results.append(pipeline.fix(item.source, item.enabled, self._policy, prover, item.narrowed))
         return results
 
 

@@ -15,6 +15,7 @@ from fixinplace.commands.inputs import Input, Selection, Unit, inputs, units
 from fixinplace.commands.making import shown
 from fixinplace.commands.proving import Provers, Proving
 from fixinplace.commands.reporting import Reporter, Reporting
+from fixinplace.commands.scope import Scope, broken
 from fixinplace.model import Problem
 from fixinplace.pipeline import Policy, Result
 from fixinplace.report.diff import diff
@@ -37,10 +38,12 @@ def fix(
     console: Console,
     show: bool = False,
     jobs: int = 1,
+    scope: Scope = Scope.TRACKED,
 ) -> int:
     """Fix and report every file; the exit code.  Raises BadConfig.
 
     show: print the probes that were made.  jobs: how many processes work on files where no code is run.
+    scope: which writes are offered.
     """
     reporter = Reporter("fix", reporting, console, writing.dry)
     if not writing.policy.runs:
@@ -50,13 +53,17 @@ def fix(
     sources = [item.source for item in items if isinstance(item, Input)]
     with contextlib.closing(Provers(proving, sources)) as provers:
         gone = provers.recorded((item.source.path, item.config) for item in items if isinstance(item, Input))
+        if scope is Scope.BROKEN:
+            items = broken(items, provers)
         joint = together.joint([item for item in items if isinstance(item, Input)], writing.policy, provers)
         for item in items:
             if isinstance(item, Result):
                 result = item
             else:
                 prover = provers.prover(item.source, item.config)
-                result = joint.get(item.source.path) or pipeline.fix(item.source, item.enabled, writing.policy, prover)
+                result = joint.get(item.source.path) or pipeline.fix(
+                    item.source, item.enabled, writing.policy, prover, item.narrowed
+                )
                 result = _deliver(result, selection, writing, reporter)
             results.append(result)
             reporter.one(result)

@@ -10,7 +10,7 @@ from pathlib import Path
 from fixinplace import config, files
 from fixinplace.config import BadConfig, Config
 from fixinplace.model import Analysis, Problem
-from fixinplace.pipeline import Result
+from fixinplace.pipeline import Narrowing, Result, analyse, whole
 from fixinplace.source import Source
 
 
@@ -47,11 +47,16 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One source with what holds for it."""
+    """One source with what holds for it; narrowed: which of its findings are offered."""
 
     source: Source
     config: Config
     enabled: frozenset[str]
+    narrowed: Narrowing = whole
+
+    def analysis(self) -> Analysis:
+        """Its findings, as they are offered."""
+        return self.narrowed(analyse(self.source, self.enabled))
 
 
 def inputs(selection: Selection) -> Iterator[Input | Result]:

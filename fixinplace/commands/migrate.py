@@ -14,11 +14,12 @@ from typing import Any
 from fixinplace import files
 from fixinplace.campaign import delivery, git, plan, rows
 from fixinplace.campaign.delivery import Change, Delivery, Folder, InPlace, Patches, Printed, Troubles
+from fixinplace.campaign.engines import Engine
 from fixinplace.campaign.journal import Journal, JournalError
 from fixinplace.campaign.owners import Owners
 from fixinplace.campaign.pool import NoWorker
 from fixinplace.campaign.progress import watcher
-from fixinplace.campaign.run import Campaign, Engine, options
+from fixinplace.campaign.run import Campaign, options
 from fixinplace.campaign.unit import Judging
 from fixinplace.commands.console import Console
 from fixinplace.commands.inputs import Selection
@@ -73,7 +74,7 @@ def migrate(
     delivery.grouping(target.by, str)
     _check_report(going)
     try:
-        with Journal(_place(going.journal, shard)) as journal:
+        with engine, Journal(_place(going.journal, shard)) as journal:
             if going.resume:
                 _check_resumed(journal, wanted(selection, judging, shard), going, target)
             else:

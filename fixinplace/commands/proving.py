@@ -3,7 +3,7 @@
 Note [What runs without being told]
     Nothing but the probes that `--probe` or the configuration names, and files that have a fix to prove: as scripts
     where they have a `__main__` guard, and with made inputs for what that does not reach.  All of it only in a sandbox;
-    `--allow-run` lets resource limits do.
+    `--allow-run` lets resource limits do.  `--scope broken` asks what breaks, so there every file with a guard is run.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from fixinplace.source import Source
 
 if TYPE_CHECKING:
     from fixinplace.record.store import Recording
+    from fixinplace.trace.events import Trace
+    from fixinplace.verify.jobs import Patch
     from fixinplace.verify.probes import Probe
     from fixinplace.verify.runner import Runner
 
@@ -43,6 +45,7 @@ class Proving:
 
     inputs: make inputs for what no other probe reaches. cache: where found ones are kept; None keeps nothing.
     sandbox: where there is none, that is an error.
+    scripts: every file with a `__main__` guard is run for what it imports, also one that has nothing to fix itself.
     """
 
     probes: tuple[str, ...] = ()
@@ -51,6 +54,7 @@ class Proving:
     inputs: bool = False
     cache: Path | None = None
     sandbox: bool = False
+    scripts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,22 @@ class Provers:
         """
         return self._recordings.check(inputs) if self._proving.inputs else []
 
+    def trace(self, probe: Probe, texts: tuple[Patch, ...]) -> Trace | str:
+        """What the tracer tells of a version, or a sentence why nothing.  Raises BadConfig without a sandbox."""
+        runner = self._running()
+        if runner.problem is not None:
+            raise BadConfig(f"--scope broken has to run the code: {runner.problem[1]}")
+        return runner.trace(probe, texts)
+
+    def made_for(self, source: Source, fixes: Sequence[Fix], config: Config) -> tuple[Probe, ...]:
+        """Probes with recorded or made inputs for what these fixes edit; none if inputs are not to be made."""
+        if not self._proving.inputs or source.path == "-" or not fixes:
+            return ()
+        path = Path(source.path).absolute()
+        recording = self._recordings.of(path, config)
+        self._running().import_paths = recording.import_paths() if recording is not None else ()
+        return self._maker.make(source, fixes, own_tests.project(path), recording).probes
+
     def turn_to(self, scripts: Mapping[Path, frozenset[PurePath]]) -> None:
         """Go on to other files, run by these scripts: each with what it imports."""
         self._scripts = dict(scripts)
@@ -199,7 +219,7 @@ class Provers:
         path = Path(source.path).absolute()
         words, base = (self._proving.probes, Path.cwd()) if self._proving.probes else (config.probes, config.root)
         named = [probe for word in words for probe in self._apply(word, base, path, source)]
-        if not named and not self._proving.probes and _has_guard(source):
+        if not named and not self._proving.probes and has_guard(source):
             return (probes.script(path),)
         if not named and not self._proving.probes:
             return tuple(probes.script(script) for script, files in self._scripts.items() if path in files)
@@ -209,7 +229,8 @@ class Provers:
     def _scripts(self) -> dict[Path, frozenset[PurePath]]:
         """Scripts of this call with a guard and something to fix, and what they import."""
         trees = {path: _tree(source) for path, source in self._sources.items()}
-        found = {path: source for path, source in self._sources.items() if is_script(source)}
+        runs = has_guard if self._proving.scripts else is_script
+        found = {path: source for path, source in self._sources.items() if runs(source)}
         return {path: imports.reachable(path, lambda at: trees.get(Path(at))) for path in found}
 
     def _apply(self, word: str, base: Path, path: Path, source: Source) -> tuple[Probe, ...]:
@@ -231,7 +252,7 @@ class Provers:
                 self._named[base, word] = probes.parse(word, base)
             except probes.ProbeError as error:
                 source = files.read(str(script)) if "::" not in word else None
-                if not isinstance(source, Source) or not _has_guard(source):
+                if not isinstance(source, Source) or not has_guard(source):
                     raise BadConfig(str(error)) from error
                 self._named[base, word] = (probes.script(script),)
         return self._named[base, word]
@@ -244,7 +265,8 @@ def _tree(source: Source) -> ast.Module | None:
         return None  # reported as FIP901 by the analysis; there is nothing to run
 
 
-def _has_guard(source: Source) -> bool:
+def has_guard(source: Source) -> bool:
+    """True if a file does something only where it is run as a script."""
     from fixinplace.verify.probes import has_main_guard
 
     tree = _tree(source) if "__main__" in source.part.text else None
@@ -253,7 +275,7 @@ def _has_guard(source: Source) -> bool:
 
 def is_script(source: Source) -> bool:
     """True if a file is run for itself, and for what it imports: it has a guard and something to fix."""
-    if not _has_guard(source):
+    if not has_guard(source):
         return False
     return bool(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings))
 

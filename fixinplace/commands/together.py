@@ -47,7 +47,7 @@ def groups(items: Sequence[Input], probes: Callable[[Input], tuple[Probe, ...]])
 
 def _optimistic(item: Input) -> str:
     """The text with every fix made that no caller has to agree to."""
-    found = pipeline.fixes(pipeline.analyse(item.source, item.enabled).findings)
+    found = pipeline.fixes(item.analysis().findings)
     edits = [edit for fix in found.values() if fix.parameter is None and not fix.excused for edit in fix.edits]
     return apply(item.source.part.text, edits)
 
@@ -74,7 +74,7 @@ def fix(group: Sequence[Input], policy: Policy, prover: Maker) -> list[Result] |
         for number, item in enumerate(group):
             texts = zip(paths, before, after, strict=True)
             company = {path: (old, new) for path, old, new in texts if path != paths[number]}
-            result = pipeline.fix(item.source, item.enabled, policy, prover(item, company))
+            result = pipeline.fix(item.source, item.enabled, policy, prover(item, company), item.narrowed)
             changed = changed or result.text != after[number]
             after[number], results[number] = result.text, result
         if not changed:

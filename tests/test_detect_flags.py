@@ -33,6 +33,8 @@ SAFE = {
     "in a Sequential": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))", PASS),
     "by position": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.BatchNorm2d(n), nn.ReLU(True))", PASS),
     "behind a dropout": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.Dropout(), nn.ReLU(True))", PASS),
+    "weights looked at": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True), nn.Conv2d(n, n, 1))",
+                             "y = self.net(x)\nreturn y + self.net[2].weight.sum() + self.net[-1].bias.sum()"),
     "two of them": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True), nn.Conv2d(n, n, 1), nn.ReLU6(True))", PASS),
     "never called here": HEAD + "def block(n):\n    return nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))\n",
     "ordered dict": net("self.net = nn.Sequential(OrderedDict([('c', nn.Conv2d(n, n, 1)), ('r', nn.ReLU(True))]))", PASS),

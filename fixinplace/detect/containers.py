@@ -13,11 +13,13 @@ import ast
 
 from fixinplace import catalogue
 from fixinplace.detect.frame import HELD, Observation
+from fixinplace.detect.index import dotted
 from fixinplace.detect.roles import Roles, add_hazard
 from fixinplace.detect.values import DISTINCT, Kind, Origin, Value, overlap
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp)
 _DISPLAYS = (ast.List, ast.ListComp, ast.Dict, ast.DictComp)
 _PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
 
@@ -39,6 +41,29 @@ class Containers(Roles):
                 plain = all(isinstance(each, _PLAIN) for each in walk(index))
                 return holder if known and plain and self._is_written_down(holder.id) else None
         return None
+
+    def gone_through(self, node: ast.AST) -> set[int]:
+        """Mentions of lists that comprehensions around a node go through, tensor by tensor and each of them once."""
+        found: set[int] = set()
+        for comprehension in (n for n in walk(self.root) if isinstance(n, _COMPREHENSIONS)):
+            if any(each is node for each in walk(comprehension.elt)):
+                found |= {id(name) for name in self.once(comprehension.generators, comprehension.elt)}
+        return found
+
+    def share_rounds(self, seen: Observation, node: ast.AST, owner: ast.expr) -> None:
+        """A list that is gone through once holds the tensor for nobody: who reads the list later is told apart."""
+        for comprehension in (n for n in walk(self.root) if isinstance(n, _COMPREHENSIONS)):
+            if any(each is node for each in walk(comprehension.elt)):
+                bound = [n.id for n in walk(comprehension.generators[0].target) if isinstance(n, ast.Name)]
+                if dotted(owner) in bound and self.once(comprehension.generators, comprehension.elt):
+                    seen.doubts.pop(HELD, None)
+
+    def once(self, generators: list[ast.comprehension], result: ast.expr) -> list[ast.Name]:
+        """The lists whose tensors a comprehension goes through once, each of them another tensor than all others."""
+        names = _listed(generators[0].iter) if len(generators) == 1 else []
+        inner = [result, *(one for generator in generators for one in generator.ifs)]
+        read = {each.id for one in inner for each in walk(one) if isinstance(each, ast.Name)}
+        return [name for name in names if name.id not in read and self.peek(name).name == DISTINCT]
 
     def _is_written_down(self, name: str) -> bool:
         """True if the name stands for lists and dicts that are written down here: a tuple takes no new elements."""
@@ -70,6 +95,26 @@ class Containers(Roles):
             add_hazard(seen, "container-slot", f"another place of `{holder.id}` holds the same tensor")
         elif not base.exact or any(overlap(a.memory | a.maybe, b.memory | b.maybe) for a, b in pairs):
             seen.doubts[f"two places of `{holder.id}` may hold the same tensor"] = None
+
+
+def read_again(node: ast.AST, root: ast.AST) -> set[int]:
+    """Names inside a node that are read once more in the next round of a comprehension around it: not its own."""
+    found: set[int] = set()
+    for scope in (n for n in walk(root) if isinstance(n, (*_COMPREHENSIONS, ast.DictComp, ast.GeneratorExp))):
+        if any(each is node for each in walk(scope)):
+            bound = {n.id for one in scope.generators for n in walk(one.target) if isinstance(n, ast.Name)}
+            found |= {id(n) for n in walk(node) if isinstance(n, ast.Name) and n.id not in bound}
+    return found
+
+
+def _listed(over: ast.expr) -> list[ast.Name]:
+    """The lists that `for p in parts` and `for p, q in zip(parts, others)` go through."""
+    match over:
+        case ast.Name():
+            return [over]
+        case ast.Call(func=ast.Name(id="zip" | "enumerate" | "reversed"), args=args):
+            return [each for each in args if isinstance(each, ast.Name)]
+    return []
 
 
 def _binds_list(node: ast.AST, name: str) -> bool:

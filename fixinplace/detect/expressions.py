@@ -12,7 +12,7 @@ from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
-from fixinplace.detect.placing import is_followed, lost
+from fixinplace.detect.placing import is_asked, is_followed, lost
 from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     NONE,
@@ -195,7 +195,7 @@ class Expressions(Operators):
         before = self.state.copy()
         for generator in generators:
             source = self.evaluate(generator.iter)
-            self.iterating |= rows(source)
+            self.iterating |= rows(source) - memories(tuple(map(self.peek, self.once(generators, result))))[0]
             item = element(source)
             self.assign(generator.target, replace(item, iterated=True) if source.tensor else item)
             for condition in generator.ifs:
@@ -297,7 +297,7 @@ class Expressions(Operators):
                 isinstance(n, ast.Call) and n.func is node for n in walk(self.root)
             )
             use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
-            if called or not _is_asked(node, self.above.get(id(node))):
+            if called or not is_asked(node, self.above):
                 for flag in value.flags:
                     self.program.flag_uses[flag].add(use)
 
@@ -365,22 +365,6 @@ class Expressions(Operators):
                 item = element(base)
                 return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item
         return element(base)
-
-
-def _is_asked(node: ast.expr, parent: ast.AST | None) -> bool:
-    """True for a module that is only asked whether it is there: `self.act is not None`, `if self.act:`."""
-    match parent:
-        case ast.Compare(ops=ops, comparators=others):
-            return all(isinstance(op, (ast.Is, ast.IsNot)) for op in ops) and all(
-                isinstance(one, ast.Constant) for one in others
-            )
-        case ast.If(test=test) | ast.IfExp(test=test):
-            return test is node
-        case ast.UnaryOp(op=ast.Not()):
-            return True
-        case ast.Call(func=ast.Name(id="isinstance")):
-            return True
-    return False
 
 
 def _starred(elements: list[ast.expr]) -> bool:

@@ -122,6 +122,28 @@ def is_followed(node: ast.expr, parent: ast.AST | None) -> bool:
     return False
 
 
+def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
+    """True for a module that is only asked something: `if self.act is not None:`, `self.body[1].weight.grad`."""
+    parent = above.get(id(node))
+    match parent:
+        case ast.Compare(ops=ops, comparators=others):
+            return all(isinstance(op, (ast.Is, ast.IsNot)) for op in ops) and all(
+                isinstance(one, ast.Constant) for one in others
+            )
+        case ast.If(test=test) | ast.IfExp(test=test):
+            return test is node
+        case ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.Call(func=ast.Name(id="isinstance")):
+            return True
+        case ast.Subscript(value=value, slice=ast.Constant() | ast.UnaryOp(operand=ast.Constant())) if value is node:
+            of_part = above.get(id(parent))
+            return isinstance(of_part, ast.Attribute) and of_part.attr in _OF_PARTS
+    return False
+
+
+_OF_PARTS = ("weight", "bias", "in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride")
+"""What parts of a Sequential have that are no modules: to look at them calls nothing."""
 _PARTS = ("children", "named_children", "modules", "named_modules", "get_submodule")
 _LOOKS = ("isinstance", "hasattr", "type", "len", "print", "str", "issubclass", "id")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
-from fixinplace.detect.containers import Containers
+from fixinplace.detect.containers import Containers, read_again
 from fixinplace.detect.frame import Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import chain, without_views
@@ -52,6 +52,7 @@ class Writes(Containers):
         ):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
+        self.share_rounds(seen, node, owner)
         self.note_family(seen, owner, kin)
         self.leave_behind(owner, later)
         self._binding(seen, place, owner)
@@ -104,7 +105,8 @@ class Writes(Containers):
         """Names that may be read once the write has happened, in the same statement or later."""
         if isinstance(node, ast.AugAssign) or self.root is node:
             return self.later
-        inside = {id(n) for n in walk(node)}
+        again = read_again(node, self.root)
+        inside = {id(n) for n in walk(node) if id(n) not in again} | self.gone_through(node)
         same = (n for n in walk(self.root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
         if isinstance(node, ast.Subscript):
             return self.later

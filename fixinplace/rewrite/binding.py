@@ -164,8 +164,13 @@ def _runs_again(root: ast.AST, node: ast.AST, target: str) -> bool:
             case ast.Lambda(args=args):
                 names = {a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)}
                 return target not in names
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                return not any(stores(target, generator.target) for generator in scope.generators)
+            case (
+                ast.ListComp(generators=generators)
+                | ast.SetComp(generators=generators)
+                | ast.GeneratorExp(generators=generators)
+                | ast.DictComp(generators=generators)
+            ):
+                return not stores(target, generators[-1].target)
     return False
 
 

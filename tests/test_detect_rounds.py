@@ -1,0 +1,85 @@
+"""Comprehensions that write the tensors of a list: out of place where each round has a tensor that nobody else has."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from rewriting import findings, fixed
+
+from fixinplace.model import Fix, Refused
+
+CALL = "\n\nx = torch.rand(3, 3, requires_grad=True)\nprint(f(x).sum())\n"
+"""A program that calls `f`: its argument is seen to require grad."""
+
+
+def _program(body: str) -> str:
+    return "import torch\n\n\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()) + CALL
+
+
+def _run(text: str):
+    space: dict = {}
+    exec(compile(text.removesuffix(CALL), "<program>", "exec"), space)
+    x = torch.linspace(0.5, 2.0, 9, dtype=torch.float64).reshape(3, 3).requires_grad_()
+    value = space["f"](x)
+    value.sum().backward()
+    return value.detach(), x.grad
+
+
+ROUNDS = {
+    "each of them": "parts = [x * k for k in (1, 2)]\ndone = [p.add_(1) for p in parts]\nreturn done[0] * done[1]",
+    "beside others": "parts = [x * k for k in (1, 2)]\ndone = [p.mul_(n) for n, p in enumerate(parts)]\nreturn done[0] + done[1]",
+    "in a chain": "parts = [x * k for k in (1, 2)]\ndone = [p.add_(1).mul_(2) for p in parts]\nreturn done[0] * done[1]",
+    "with itself": "parts = [x * k for k in (1, 2)]\ndone = [p.add_(q) for p, q in zip(parts, parts)]\nreturn done[0] * done[1]",
+}
+
+
+@pytest.mark.parametrize("body", ROUNDS.values(), ids=ROUNDS.keys())
+def test_what_a_comprehension_goes_through_once_is_made_anew(body: str):
+    text = _program(body)
+    planned = findings(text)
+    new = fixed(text, planned)
+
+    assert "_(" not in new
+    assert all(f.outcome.safe for f in planned if isinstance(f.outcome, Fix)) is ("(parts" not in body)
+    for before, after in zip(_run(text), _run(new), strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
+REFUSED = {
+    "list that is read behind its rounds": (
+        "ps = [x * k for k in (1, 2)]\nd = [p.add_(1) for p in ps]\nreturn d[0] * ps[1]",
+        "container-slot",
+    ),
+    "list that is read in its rounds": (
+        "ps = [x * k for k in (1, 2)]\nd = [p.add_(ps[0]) for p in ps]\nreturn d[0] * d[1]",
+        "container-slot",
+    ),
+    "name that is read in the rounds": (
+        "ps = [x * k for k in (1, 2)]\na = ps[0]\nd = [p.add_(a) for p in ps]\nreturn d[0] * d[1]",
+        "live-alias",
+    ),
+    "rounds in rounds": (
+        "ps = [x * k for k in (1, 2)]\nd = [p.add_(1) for p in ps for _ in (1, 2)]\nreturn d[0] * d[2]",
+        "container-slot",
+    ),
+    "rounds in a loop": (
+        "ps = [x * k for k in (1, 2)]\nfor _ in (1, 2):\n    x = x + [p.add_(1).sum() for p in ps][1]\nreturn x",
+        "container-slot",
+    ),
+    "one tensor in every round": (
+        "h = x * 2\nps = [h for _ in (1, 2)]\nd = [p.add_(1) for p in ps]\nreturn d[0] * d[1]",
+        "container-slot",
+    ),
+    "tensor of the round that is read": (
+        "ps = [x * k for k in (1, 2)]\nd = [p.add_(1) * p for p in ps]\nreturn d[0] * d[1]",
+        "no-safe-place",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_a_comprehension_writes_stays(body: str, reason: str):
+    text = _program(body)
+
+    assert reason in {f.outcome.refusal for f in findings(text) if isinstance(f.outcome, Refused)}
+    assert fixed(text, findings(text)) == text

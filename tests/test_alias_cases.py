@@ -12,6 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 CASES = {
     "source of a scatter that is its target": "w = x.index_fill_(0, torch.tensor([0]), 0.5)\n"
     "z = [w.masked_scatter_(w > 0.8, w), y][0]\nreturn x, y, z, w",
+    "name that the value binds on the way": "z = u = x.add_(y).mul_((x := y * 2))\nu.t_()\nreturn x, y, z, u",
     "part written inside a chain": "v = y.sum() + y.relu_()\nw = w = v.add_(0.5).mul_(y[0].relu_())\nreturn x, y, v",
     "chain that reads a second name that is bound behind it": "v = x\nw = v\nx.add_(y.sum()).mul_(v + v.mean())\n"
     "x.unsqueeze_(0)\nreturn x, y, v, w",

@@ -70,6 +70,10 @@ REFUSED = {
         "h = x * 2\nps = [h for _ in (1, 2)]\nd = [p.add_(1) for p in ps]\nreturn d[0] * d[1]",
         "container-slot",
     ),
+    "name that another round reads": (
+        "ps = [x * k for k in (1, 2)]\na = ps[0]\nd = [(p.add_(1) if p.sum() > 5 else a * p) for p in ps]\nreturn d[0] * d[1]",
+        "live-alias",
+    ),
     "tensor of the round that is read": (
         "ps = [x * k for k in (1, 2)]\nd = [p.add_(1) * p for p in ps]\nreturn d[0] * d[1]",
         "no-safe-place",
@@ -83,3 +87,23 @@ def test_what_a_comprehension_writes_stays(body: str, reason: str):
 
     assert reason in {f.outcome.refusal for f in findings(text) if isinstance(f.outcome, Refused)}
     assert fixed(text, findings(text)) == text
+
+
+BRANCHES = {
+    "in both": ("y = x * 3\nz = y.mul_(2) if x.sum() > 5 else y.sub_(2)\nreturn z * x",
+                "z = y.mul(2) if x.sum() > 5 else y.sub(2)"),
+    "in one": ("y = x * 3\nz = y.mul_(2) if x.sum() > 5 else y.exp()\nreturn z * x", "z = y.mul(2) if x.sum() > 5 else y.exp()"),
+    "read behind": ("y = x * 3\nz = y.mul_(2) if x.sum() > 5 else y\nreturn z * y", "z = (y := y.mul(2)) if x.sum() > 5 else y"),
+    "in a loop": ("y = x * 3\nfor i in range(3):\n    x = x + (y.mul_(2) if i else y.exp())\nreturn x",
+                  "    x = x + ((y := y.mul(2)) if i else y.exp())"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "line"), BRANCHES.values(), ids=BRANCHES.keys())
+def test_the_other_branch_of_an_expression_reads_nothing_later(body: str, line: str):
+    text = _program(body)
+    new = fixed(text, findings(text))
+
+    assert f"    {line}\n" in new
+    for before, after in zip(_run(text), _run(new), strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)

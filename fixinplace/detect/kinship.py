@@ -53,6 +53,9 @@ class Kinship(Gradients):
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         slots = [dotted(target) for target in targets if isinstance(target, ast.Attribute) and self._is_slot(target)]
         found = chain(value, self)
+        within = {n.target.id for n in walk(value) if isinstance(n, ast.NamedExpr)}
+        if found is not None and within & {found.base, *found.reads}:
+            found = None  # the name is another tensor by the time that the value is bound
         for name in (*names, *slots):
             made[name] = found if found is not None else Link(names[0]) if names and name != names[0] else None
         for target in targets:

@@ -43,6 +43,18 @@ def always_runs(node: ast.expr, root: ast.AST) -> bool:
     return not any(is_lazy(p) or _conditional(c, p) for c, p in chain(node, root, above(root)))
 
 
+def others(node: ast.AST, root: ast.AST) -> list[ast.expr]:
+    """Branches of conditional expressions that do not run where `node` does, nor in another round around it."""
+    found: list[ast.expr] = []
+    for child, parent in chain(node, root, above(root)):
+        if is_lazy(parent):
+            return []
+        match parent:
+            case ast.IfExp(body=body, orelse=orelse) if child is body or child is orelse:
+                found.append(orelse if child is body else body)
+    return found
+
+
 def _conditional(child: ast.AST, parent: ast.AST) -> bool:
     match parent:
         case ast.BoolOp(values=values):

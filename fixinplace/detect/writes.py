@@ -14,7 +14,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
-from fixinplace.detect.order import runs_first
+from fixinplace.detect.order import others, runs_first
 from fixinplace.detect.roles import add_hazard
 from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
@@ -107,6 +107,7 @@ class Writes(Containers):
             return self.later
         again = read_again(node, self.root)
         inside = {id(n) for n in walk(node) if id(n) not in again} | self.gone_through(node)
+        inside |= {id(n) for branch in others(node, self.root) for n in walk(branch)}
         same = (n for n in walk(self.root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
         if isinstance(node, ast.Subscript):
             return self.later

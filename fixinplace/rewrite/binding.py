@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fixinplace.detect.index import dotted
-from fixinplace.detect.order import always_runs, before, chain, is_lazy, runs_first
+from fixinplace.detect.order import always_runs, before, chain, is_lazy, others, runs_first
 from fixinplace.model import Refused
 from fixinplace.rewrite.reads import is_fresh, mentions, stores, walrus
 from fixinplace.rewrite.setting import Setting
@@ -154,7 +154,7 @@ def _needed(setting: Setting, write: Write, target: str) -> bool:
     hidden = "." in target or "," in target
     if write.read_later or hidden or setting.repeated or _runs_again(setting.node, write.node, target):
         return True
-    return mentions(target, setting.node, skip=write.node)
+    return mentions(target, setting.node, write.node, others(write.node, setting.node))
 
 
 def _runs_again(root: ast.AST, node: ast.AST, target: str) -> bool:

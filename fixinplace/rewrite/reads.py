@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
@@ -25,13 +25,13 @@ def parse(text: str) -> ast.Module:
         return ast.parse(text)
 
 
-def mentions(target: str, node: ast.AST, skip: ast.AST | None = None) -> bool:
-    """True if `node`, its part `skip` apart, may read the variable `target` (`h` or `self.h`).
+def mentions(target: str, node: ast.AST, skip: ast.AST | None = None, never: Sequence[ast.AST] = ()) -> bool:
+    """True if `node`, its parts `skip` and `never` apart, may read the variable `target` (`h` or `self.h`).
 
     `self.h` may be read by whoever gets `self` or calls a method on it; `self.other` does not read it.
     A target may be several, `v, i`.
     """
-    return any(_reads(one, name, called) for name, called in _read(node, skip) for one in target.split(", "))
+    return any(_reads(one, name, called) for name, called in _read(node, (skip, *never)) for one in target.split(", "))
 
 
 def walrus(target: str, node: ast.AST) -> ast.NamedExpr | None:
@@ -107,9 +107,9 @@ def _reads(target: str, name: str, called: bool) -> bool:
     return called or f"{name}.".startswith(f"{target}.") or f"{target}.".startswith(f"{name}.")
 
 
-def _read(node: ast.AST, skip: ast.AST | None) -> Iterator[tuple[str, bool]]:
+def _read(node: ast.AST, skip: Sequence[ast.AST | None]) -> Iterator[tuple[str, bool]]:
     """Longest dotted names that `node` reads, and whether each is a method that is called."""
-    if node is skip:
+    if any(node is one for one in skip):
         return
     match node:
         case ast.AugAssign(target=ast.Name() | ast.Attribute() as target):

@@ -15,8 +15,10 @@ from typing import Any
 from fixinplace import __version__, names
 from fixinplace.model import Evidence, Finding, Fix, Problem, Refused, Ruling, Span
 from fixinplace.pipeline import Result, counts
+from fixinplace.report.branches import branches
 from fixinplace.report.diff import diff_text
 from fixinplace.report.summary import Summary, summarise
+from fixinplace.source import Text
 
 VERSION = 1
 
@@ -61,6 +63,7 @@ def _finding(result: Result, finding: Finding) -> Json:
         "target": site.target,
         "op": site.op,
         "function": site.function,
+        "branch": [{"line": line, "text": text} for line, text in branches(_part(result), site.span)],
         "certainty": site.certainty.value,
         "message": finding.message,
         "cost": finding.cost,
@@ -69,9 +72,13 @@ def _finding(result: Result, finding: Finding) -> Json:
     }
 
 
-def _position(result: Result, span: Span) -> Json:
+def _part(result: Result) -> Text:
     assert result.source is not None
-    part = result.source.part
+    return result.source.part
+
+
+def _position(result: Result, span: Span) -> Json:
+    part = _part(result)
     (line, column), (end_line, end_column) = part.position(span.start), part.position(span.end)
     return {"line": line, "column": column, "end": {"line": end_line, "column": end_column}}
 

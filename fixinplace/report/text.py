@@ -10,6 +10,7 @@ from fixinplace import names
 from fixinplace.model import Evidence, Finding, Fix, Problem, Refused, Ruling, Verdict
 from fixinplace.pipeline import Result, counts
 from fixinplace.report import glossary
+from fixinplace.report.branches import branches
 from fixinplace.report.summary import Summary, standing
 
 _WIDTH = 160
@@ -23,6 +24,7 @@ def full(results: Sequence[Result]) -> Iterator[str]:
             yield f"{place}  {_rule(one.rule)}  {one.message}"
             if isinstance(one, Finding):
                 yield from (f"  {line}" for line in outcome(one, result.written))
+                yield from (f"  {line}" for line in _unreached(result, one))
                 notes = [note for note in _notes(one) if note not in said]
                 yield from (f"  {shortened(note)}" for note in notes)
                 said.update(notes)
@@ -79,6 +81,15 @@ def _notes(finding: Finding) -> Iterator[str]:
     """What the runs showed besides; said once per file, since all fixes of a file are run together."""
     if isinstance(finding.outcome, Fix) and finding.outcome.ruling is not None:
         yield from dict.fromkeys(note for evidence in finding.outcome.ruling.evidence for note in evidence.notes)
+
+
+def _unreached(result: Result, finding: Finding) -> Iterator[str]:
+    """The branch on which a line stands that no run came by."""
+    ruling = finding.outcome.ruling if isinstance(finding.outcome, Fix) else None
+    if ruling is not None and ruling.reason == "not-reached" and result.source is not None:
+        around = branches(result.source.part, finding.site.span)
+        if around:
+            yield shortened(f"it stands under {' and '.join(f'`{text}` (line {line})' for line, text in around)}")
 
 
 def _unjudged(fix: Fix) -> Iterator[str]:

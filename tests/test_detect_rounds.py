@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from called import program, run
 from rewriting import findings, fixed
 
 from fixinplace.model import Fix, Refused
-
-CALL = "\n\nx = torch.rand(3, 3, requires_grad=True)\nprint(f(x).sum())\n"
-"""A program that calls `f`: its argument is seen to require grad."""
-
-
-def _program(body: str) -> str:
-    return "import torch\n\n\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()) + CALL
-
-
-def _run(text: str):
-    space: dict = {}
-    exec(compile(text.removesuffix(CALL), "<program>", "exec"), space)
-    x = torch.linspace(0.5, 2.0, 9, dtype=torch.float64).reshape(3, 3).requires_grad_()
-    value = space["f"](x)
-    value.sum().backward()
-    return value.detach(), x.grad
-
 
 ROUNDS = {
     "each of them": "parts = [x * k for k in (1, 2)]\ndone = [p.add_(1) for p in parts]\nreturn done[0] * done[1]",
@@ -35,13 +19,13 @@ ROUNDS = {
 
 @pytest.mark.parametrize("body", ROUNDS.values(), ids=ROUNDS.keys())
 def test_what_a_comprehension_goes_through_once_is_made_anew(body: str):
-    text = _program(body)
+    text = program(body)
     planned = findings(text)
     new = fixed(text, planned)
 
     assert "_(" not in new
     assert all(f.outcome.safe for f in planned if isinstance(f.outcome, Fix)) is ("(parts" not in body)
-    for before, after in zip(_run(text), _run(new), strict=True):
+    for before, after in zip(run(text), run(new), strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
@@ -83,7 +67,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("body", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_a_comprehension_writes_stays(body: str, reason: str):
-    text = _program(body)
+    text = program(body)
 
     assert reason in {f.outcome.refusal for f in findings(text) if isinstance(f.outcome, Refused)}
     assert fixed(text, findings(text)) == text
@@ -101,9 +85,9 @@ BRANCHES = {
 
 @pytest.mark.parametrize(("body", "line"), BRANCHES.values(), ids=BRANCHES.keys())
 def test_the_other_branch_of_an_expression_reads_nothing_later(body: str, line: str):
-    text = _program(body)
+    text = program(body)
     new = fixed(text, findings(text))
 
     assert f"    {line}\n" in new
-    for before, after in zip(_run(text), _run(new), strict=True):
+    for before, after in zip(run(text), run(new), strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=0)

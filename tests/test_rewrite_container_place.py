@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from called import program, run
 from rewriting import findings, fixed
 
 from fixinplace.model import Fix, Refused
-
-CALL = "\n\nx = torch.rand(3, 3, requires_grad=True)\nprint(f(x).sum())\n"
-"""A program that calls `f`: its argument is seen to require grad."""
-
-
-def _program(body: str) -> str:
-    return "import torch\n\n\ndef f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines()) + CALL
-
-
-def _run(text: str):
-    space: dict = {}
-    exec(compile(text.removesuffix(CALL), "<program>", "exec"), space)
-    x = torch.linspace(0.5, 2.0, 9, dtype=torch.float64).reshape(3, 3).requires_grad_()
-    value = space["f"](x)
-    value.sum().backward()
-    return value.detach(), x.grad
-
 
 BOUND = {
     "comprehension": ("hs = [x * k for k in (1, 2)]\nhs[0] += hs[1]\nreturn hs[0] * hs[1]", "hs[0] = hs[0] + hs[1]"),
@@ -43,13 +27,13 @@ BOUND = {
 
 @pytest.mark.parametrize(("body", "line"), BOUND.values(), ids=BOUND.keys())
 def test_the_place_is_bound_anew(body: str, line: str):
-    text = _program(body)
+    text = program(body)
     planned = findings(text)
     new = fixed(text, planned)
 
     assert f"    {line}\n" in new
     assert [f.outcome.safe for f in planned if isinstance(f.outcome, Fix)] == ["{" not in body]  # places have no order
-    for before, after in zip(_run(text), _run(new), strict=True):
+    for before, after in zip(run(text), run(new), strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=0)
     assert fixed(new, findings(new)) == new
 
@@ -79,7 +63,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("body", "reason"), REFUSED.values(), ids=REFUSED.keys())
 def test_the_place_stays(body: str, reason: str):
-    text = _program(body)
+    text = program(body)
     refusals = {f.outcome.refusal for f in findings(text) if isinstance(f.outcome, Refused)}
 
     assert reason in refusals
@@ -96,7 +80,7 @@ UNSURE = {
 
 @pytest.mark.parametrize("body", UNSURE.values(), ids=UNSURE.keys())
 def test_where_two_places_may_hold_one_tensor_nothing_is_safe(body: str):
-    (fix,) = [f.outcome for f in findings(_program(body)) if isinstance(f.outcome, Fix)]
+    (fix,) = [f.outcome for f in findings(program(body)) if isinstance(f.outcome, Fix)]
 
     assert not fix.safe
     assert "two places of `hs` may hold the same tensor" in fix.doubts

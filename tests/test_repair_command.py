@@ -391,6 +391,60 @@ def test_what_is_repaired_needs_no_advice(command):
     assert "what to do" not in result.stderr
 
 
+PUT_BACK = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Keyword(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.enter, self.leave = nn.Conv1d(1, 4, 3), nn.Conv1d(4, 2, 2)
+
+    def forward(self, x):
+        return self.leave(torch.tanh(self.enter(x[:, None]))).mean(2)
+
+
+def main():
+    torch.manual_seed(0)
+    net = Keyword()
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    x, y = torch.randn(6, 5), torch.randint(2, (6,))
+    losses = []
+    for _ in range(2):
+        kept = [p.data for p in net.parameters()]
+        for p in net.parameters():
+            p.data = p.data.sign() * p.data.abs().mean()
+        loss = F.cross_entropy(net(x), y)
+        for p, old in zip(net.parameters(), kept):
+            p.data = old
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        losses.append(loss.detach())
+    return {
+        "losses": torch.stack(losses),
+        "grads": [p.grad for p in net.parameters()],
+        **{name: p.detach() for name, p in net.named_parameters()},
+    }
+"""
+
+
+def test_weights_that_are_put_back_too_early_are_put_back_behind_the_backward(command):
+    write(binary=PUT_BACK)
+    lines = "        for p, old in zip(net.parameters(), kept):\n            p.data = old\n"
+    backward = "        opt.zero_grad()\n        loss.backward()\n"
+    before = Path("binary.py").read_text()
+    assert lines + backward in before
+
+    result = command("repair", "binary.py::main")
+
+    assert "FIP303 storage-swapped" in result.stderr + result.stdout
+    assert "proved: " in result.stderr + result.stdout
+    assert Path("binary.py").read_text() == before.replace(lines + backward, backward + lines)
+
+
 def test_of_a_later_store_the_whole_line_is_shown(command):
     write(
         boxes="""

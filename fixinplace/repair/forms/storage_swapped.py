@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixinplace.repair.base import Proposal, Repair, Scene
+from fixinplace.repair.steps.put_off import put_off
 from fixinplace.repair.steps.telling import explained
 
 _REMEDY = (
@@ -18,13 +19,15 @@ _WHY = (
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """What happened, where, and the documented remedy."""
-    return explained(scene, "FIP303", "storage-swapped", _REMEDY, _WHY)
+    """The write behind the backward, where it stands in the same block; what happened, and the documented remedy."""
+    if scene.offence.rule == "FIP303":
+        yield from put_off(scene, "storage-swapped")
+    yield from explained(scene, "FIP303", "storage-swapped", _REMEDY, _WHY)
 
 
 REPAIR = Repair(
     name="storage-swapped",
-    what="Says to copy under `no_grad` at a time when no backward is due.",
-    why="An assignment to `.data` goes past autograd altogether.",
+    what="Moves the assignment behind the backward that needs the old memory, or says to copy under `no_grad` then.",
+    why="An assignment to `.data` goes past autograd altogether: the backward reads what lies there by then.",
     propose=propose,
 )

@@ -390,7 +390,7 @@ copy.deepcopy(Net()).again(torch.ones(2))
         "Net.again": {"an object of `__main__.Net` whose construction was not seen": 1},
         "scale": {
             "`<lambda>`, which cannot be imported by name": 2,
-            "more than 64 numbers in a row, which may be data": 1,
+            "more than 64 numbers in one call, which may be data": 1,
         },
     }
 

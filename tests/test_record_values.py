@@ -221,7 +221,11 @@ KEPT_OUT: dict[str, tuple[Any, str]] = {
     "method": (Path().exists, "an object of `builtins.method` whose construction was not seen"),
     "module": (nn.ReLU(), "an object of `torch.nn.modules.activation.ReLU` whose construction was not seen"),
     "bytes": (b"secret", "an object of `builtins.bytes` whose construction was not seen"),
-    "data": ([0.5] * 65, "more than 64 numbers in a row, which may be data"),
+    "data": ([0.5] * 65, "more than 64 numbers in one call, which may be data"),
+    "data in rows": ([[1.5, 2.5, 3.5]] * 22, "more than 64 numbers in one call, which may be data"),
+    "data in a dict": (dict.fromkeys("abc", [0.5] * 22), "more than 64 numbers in one call, which may be data"),
+    "data in a set": (set(range(65)), "more than 64 numbers in one call, which may be data"),
+    "data in small tensors": ([torch.tensor(1)] * 65, "more than 64 numbers in one call, which may be data"),
     "deep": (functools.reduce(lambda held, _: [held], range(40), []), "an argument of more than 2000 parts"),
 }
 

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
+from fixinplace.detect.distinct import named_with
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.functions import joined
@@ -231,7 +232,9 @@ class Calls(TorchCalls):
             put = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
             merged = join(_joined_items(base), put[0]) if base.items else put[0]
             value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)
-            value = replace(value, flags=base.flags | put[0].flags, name=self._order_of(func.attr, base, arguments))
+            order = self._order_of(func.attr, base, arguments)
+            name = order or (named_with(base, put[0]) if func.attr == "append" else "")
+            value = replace(value, flags=base.flags | put[0].flags, name=name)
             if self.is_own(func.value, base):
                 self.bind(dotted(func.value), value)
             elif memory | maybe:

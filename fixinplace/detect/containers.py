@@ -3,8 +3,9 @@
 Note [Places of containers]
     Binding a place anew reaches everybody who comes by the container, and nobody who has the tensor itself.  Names,
     attributes and containers that hold it are looked for as with a name's tensor; the container itself is none of
-    them.  What remains is that two of its places hold one tensor.  A display is known element by element, and a
-    comprehension whose element allocates makes a tensor in every round; of any other container it is a doubt.
+    them.  What remains is that two of its places hold one tensor, perhaps only for arguments that no run has: then a
+    run that agrees proves nothing, and the write stays.  A display is known element by element, a comprehension whose
+    element allocates makes a tensor in every round, and what is put in by itself may be a tensor that is just made.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fixinplace import catalogue
 from fixinplace.detect.frame import HELD, Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.roles import Roles, add_hazard
-from fixinplace.detect.values import DISTINCT, Kind, Origin, Value, overlap
+from fixinplace.detect.values import Kind, Origin, Value, distinct
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
@@ -63,7 +64,7 @@ class Containers(Roles):
         names = _listed(generators[0].iter) if len(generators) == 1 else []
         inner = [result, *(one for generator in generators for one in generator.ifs)]
         read = {each.id for one in inner for each in walk(one) if isinstance(each, ast.Name)}
-        return [name for name in names if name.id not in read and self.peek(name).name == DISTINCT]
+        return [name for name in names if name.id not in read and distinct(self.peek(name))]
 
     def _is_written_down(self, name: str) -> bool:
         """True if the name stands for lists and dicts that are written down here: a tuple takes no new elements."""
@@ -88,13 +89,8 @@ class Containers(Roles):
         seen.doubts.pop(HELD, None)
         if written.leaf:
             add_hazard(seen, "registered-parameter", f"a place of `{holder.id}` holds a leaf: it cannot be replaced")
-        if base.name == DISTINCT:
-            return
-        pairs = [(a, b) for n, a in enumerate(base.items) for b in base.items[:n]] if base.exact else []
-        if any(overlap(a.memory, b.memory) for a, b in pairs):
-            add_hazard(seen, "container-slot", f"another place of `{holder.id}` holds the same tensor")
-        elif not base.exact or any(overlap(a.memory | a.maybe, b.memory | b.maybe) for a, b in pairs):
-            seen.doubts[f"two places of `{holder.id}` may hold the same tensor"] = None
+        if not distinct(base):
+            add_hazard(seen, "container-slot", f"another place of `{holder.id}` may hold the same tensor")
 
 
 def read_again(node: ast.AST, root: ast.AST) -> set[int]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
+from fixinplace.detect.distinct import collected
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
@@ -15,6 +16,7 @@ from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.placing import is_asked, is_followed, lost
 from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
+    DISTINCT,
     NONE,
     NOWHERE,
     NUMBER,
@@ -28,8 +30,8 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
-    collected,
     cut,
+    distinct,
     element,
     join,
     memories,
@@ -95,7 +97,9 @@ class Expressions(Operators):
                 items = tuple(self.evaluate(v) for v in values)
                 memory, maybe = memories(items)
                 flags = frozenset[int]().union(*(i.flags for i in items))
-                return self.collected(node, Value(Kind.DICT, items=items, memory=memory, maybe=maybe, flags=flags))
+                name = DISTINCT if None not in keys and distinct(sequence(items, exact=True)) else ""
+                found = Value(Kind.DICT, items=items, memory=memory, maybe=maybe, flags=flags, name=name)
+                return self.collected(node, found)
             case ast.ListComp(elt=elt) | ast.SetComp(elt=elt) | ast.GeneratorExp(elt=elt):
                 return self.collected(node, self.comprehension(node.generators, elt))
             case ast.DictComp(key=key, value=value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from fixinplace.detect.distinct import named_with
 from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
@@ -133,8 +134,8 @@ class Stores(Expressions):
             merged = join(element(base), value) if base.items else value
             memory, maybe = base.memory | value.memory, base.maybe | value.maybe
             lost(self.program, [base, value], "it is in a container whose order changes")
-            longer = replace(base, items=(merged,), exact=False, memory=memory, maybe=maybe, name="",
-                             flags=base.flags | value.flags)  # fmt: skip
+            longer = replace(base, items=(merged,), exact=False, memory=memory, maybe=maybe,
+                             name=named_with(base, value), flags=base.flags | value.flags)  # fmt: skip
             self.bind(dotted(target.value), longer)
         elif value.memory:
             self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")

@@ -14,8 +14,6 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fixinplace.model import Span
-
 
 class Kind(enum.StrEnum):
     """What a value is; LIST also stands for tuples, sets and other sequences."""
@@ -76,13 +74,6 @@ class Memory:
     cut: str = ""
     index: int = 0
 
-    def is_made_in(self, place: str, span: Span) -> bool:
-        """True if code of this function allocates it between these offsets; see `Frame.allocate` for the label."""
-        name, _, rest = self.label.rpartition("@")
-        offset = rest.partition(":")[0]
-        inside = offset.isdigit() and span.start <= int(offset) < span.end
-        return self.origin is Origin.ALLOCATED and name == place and inside
-
     def overlaps(self, other: Memory) -> bool:
         """True unless the two are different storages or different pieces of one cut."""
         same = self.origin is other.origin and self.label == other.label
@@ -98,7 +89,7 @@ ORDERED_OPEN = "ordered, open"
 UNIQUE = "unique"
 """The name of tensors of numbers of which no two are the same."""
 DISTINCT = "distinct"
-"""The name of a list whose places hold a tensor each that was made for it."""
+"""The name of a list or dict whose places hold a tensor each that was made for it."""
 _WIDEST = 64
 
 
@@ -188,10 +179,11 @@ def sequence(items: tuple[Value, ...] = (), exact: bool = False) -> Value:
     return Value(Kind.LIST, items=items, exact=exact, memory=memory, maybe=maybe)
 
 
-def collected(value: Value, place: str, span: Span) -> Value:
-    """The list of what an expression of the function `place` between these offsets gives, round by round."""
-    made = value.tensor and bool(value.memory) and all(memory.is_made_in(place, span) for memory in value.memory)
-    return replace(sequence((value,)), flags=value.flags, name=DISTINCT if made else "")
+def distinct(value: Value) -> bool:
+    """True for a container whose places hold tensors of their own: one that was written down so, or grew so."""
+    held = [item.memory | item.maybe for item in value.items]
+    apart = value.exact and not any(overlap(a, b) for n, a in enumerate(held) for b in held[:n])
+    return value.kind in (Kind.LIST, Kind.DICT) and (apart or value.name == DISTINCT)
 
 
 def limited(value: Value, depth: int = 3) -> Value:
@@ -324,7 +316,9 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
 
 
 def _order(a: Value, b: Value) -> str:
-    """The name of a list of modules on two ways: in order if it is so on both; see Note [Inner modules]."""
+    """The name of a list on two ways: with places of their own, or modules in order, if it is so on both."""
+    if a.name == DISTINCT or b.name == DISTINCT:
+        return DISTINCT if distinct(a) and distinct(b) else ""
     names = {_order_of(a), _order_of(b)}
     if a.kind is not Kind.LIST or "" in names or (a.exact and b.exact):
         return ""

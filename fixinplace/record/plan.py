@@ -109,9 +109,10 @@ def _kind(node: Function, in_class: bool) -> str:
 
 
 def _strings(tree: ast.Module) -> set[str]:
-    """Short strings of a file; what stands alone, as a docstring does, is no value."""
+    """Short strings and names of arguments in a file; what stands alone, as a docstring does, is no value."""
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    return {
+    words = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword) and node.arg is not None}
+    return words | {
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone

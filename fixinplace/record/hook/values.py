@@ -37,7 +37,7 @@ class Values:
         self._strings = strings
         self._built = built
         self._hidden: dict[str, int] = {}
-        self._items = 0
+        self._items = self._numbers = 0
         self.tensors = Tensors()
 
     def of(self, value: Any, depth: int = 0) -> Any:
@@ -46,6 +46,7 @@ class Values:
         if depth > _DEPTH or self._items > _ITEMS:
             raise CannotKeep(f"an argument of more than {_ITEMS} parts, or nested deeper than {_DEPTH}")
         kind = type(value)
+        self._count(value, kind)
         if value is None or kind in (bool, int):
             return value
         if kind is float:
@@ -54,8 +55,6 @@ class Values:
             return {"complex": [self.of(value.real), self.of(value.imag)]}
         if kind is str:
             return self._text(value)
-        if kind in (list, tuple) and sum(type(each) in _NUMBERS for each in value) > _FEW:
-            raise CannotKeep(f"more than {_FEW} numbers in a row, which may be data")
         if kind is list:
             return [self.of(each, depth + 1) for each in value]
         return self._of_torch(value, kind) or self._compound(value, kind, depth)
@@ -65,9 +64,19 @@ class Values:
         found: Json = {}
         if values:
             found["arguments"] = [self.of(each) for each in values]
+        if not named.keys() <= self._strings:
+            raise CannotKeep("a keyword that the project's source does not spell out")
         if named:
             found["named"] = {name: self.of(each) for name, each in named.items()}
         return found
+
+    def _count(self, value: Any, kind: type) -> None:
+        """Numbers are kept as they are, and so is the only element of an integer tensor: but not many of them."""
+        torch = sys.modules.get("torch")
+        single = torch is not None and isinstance(value, torch.Tensor) and value.numel() == 1
+        self._numbers += kind in _NUMBERS or (single and not value.is_floating_point())
+        if self._numbers > _FEW:
+            raise CannotKeep(f"more than {_FEW} numbers in one call, which may be data")
 
     def _text(self, value: str) -> Any:
         if not value or value in self._strings:

@@ -189,6 +189,27 @@ def test_where_the_server_does_not_start_in_bubblewrap_landlock_confines(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="only root is refused its own name in a namespace that it makes")
+def test_a_namespace_in_which_the_user_stays_unknown_ends_no_run(
+    real: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    confined = bubblewrap._confined
+
+    def poor(program: str, folder: Path) -> list[str]:
+        words = confined(program, folder)
+        at = words.index("--cap-add")
+        return [*words[:at], *words[at + 2 :]]
+
+    monkeypatch.setattr(bubblewrap, "_confined", poor)
+    with Runner(Limits(seconds=60)) as runner:
+        assert (runner.problem, runner.isolation) == (None, "bwrap")
+        run = ran(runner, tmp_path, "import os\nopen('log.txt', 'w').close()\nprint(os.getuid())\n")
+
+        assert run.finished, run
+        assert Path(run.folder, "stdout").read_text() != "0\n"
+
+
+@pytest.mark.slow
 def test_runs_in_place_are_never_in_bubblewrap(tmp_path: Path):
     with Runner(Limits(seconds=60), in_place=True) as runner:
         assert runner.problem is None

@@ -2,9 +2,9 @@
 
 Note [One bubblewrap for all runs]
     What starts inside is the server, once; the children that it forks go on to make namespaces of their own, to obey
-    landlock and limits, and to cover the home, as without.  A server in bubblewrap is ready no later than one without
-    (2.3 s on two cores, torch's import; bubblewrap's own share is 0.01 s), a run takes the same 0.04 s, and the trial
-    takes 0.05 s once per process.
+    landlock and limits, and to cover the home, as without.  On two busy cores, in turn: a server in bubblewrap is ready
+    in 1.7 to 2.2 s, one without in 1.8 to 2.5 s (torch's import; bubblewrap's own share is 0.01 to 0.03 s); a run takes
+    0.045 s at best in either, and 0.085 s in the median of 117; the trial takes 0.04 s, once per process.
 
 Note [What bubblewrap adds to landlock]
     Process ids: whatever a program has started ends with the server, and no other process can even be named.

@@ -284,10 +284,12 @@ class {name}(nn.Module):
 
 @pytest.mark.slow
 def test_a_sandbox_may_be_required(command, monkeypatch: pytest.MonkeyPatch):
-    from fixinplace.verify import runner as runner_module
+    from fixinplace.verify import bubblewrap
+    from fixinplace.verify.connection import Connection
 
-    hello = runner_module._Server.hello
-    monkeypatch.setattr(runner_module._Server, "hello", lambda server: hello(server) | {"landlock": 0})
+    hello = Connection.hello
+    monkeypatch.setattr(Connection, "hello", lambda server: hello(server) | {"landlock": 0})
+    monkeypatch.setattr(bubblewrap, "find", lambda: None)
     Path("model.py").write_text(HEAD + MODELS["squeeze"])
 
     result = command("fix", "--diff", "--require-sandbox", "model.py")

@@ -45,6 +45,11 @@ def test_every_reason_in_the_readme_is_a_reason(root: Path):
     assert set(re.findall(r"`([a-z]+-[a-z-]+)`", section)) <= known
 
 
+def anywhere(printed: str) -> str:
+    """What a machine prints that has no bubblewrap."""
+    return printed.replace("isolation bwrap", "isolation landlock")
+
+
 def test_the_readme_shows_what_the_command_prints(root: Path, command):
     readme = (root / "README.md").read_text()
     program, transcript = (re.search(rf"```{start}(.*?)```", readme, re.DOTALL) for start in ("python\n", r"\n\$ "))
@@ -54,7 +59,7 @@ def test_the_readme_shows_what_the_command_prints(root: Path, command):
 
     result = command(*typed.split()[1:])
 
-    assert result.stderr == printed
+    assert anywhere(result.stderr) == printed
     edited = program[1].replace("h += x", "h = h + x").replace("scores.clamp_(", "scores = scores.clamp(")
     assert Path("train.py").read_text() == edited
 
@@ -68,7 +73,7 @@ def test_the_readme_shows_what_repair_prints(root: Path, command):
 
     result = command("repair", "--diff", "train.py")
 
-    assert (result.stderr + result.stdout).rstrip() == transcript[1].rstrip()
+    assert anywhere(result.stderr + result.stdout).rstrip() == transcript[1].rstrip()
     assert Path("train.py").read_text() == program[1]
 
 

@@ -14,10 +14,13 @@ import pytest
 from programs import program
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.verify import landlock, secrets
-from fixinplace.verify import runner as runner_module
+from fixinplace.verify import bubblewrap, landlock, secrets
+from fixinplace.verify.connection import Connection
 from fixinplace.verify.jobs import Job, Limits, Patch, Run, Status
 from fixinplace.verify.runner import Runner
+
+REFUSED = {"landlock": "PermissionError", "bwrap": "OSError"}
+"""What a write outside raises, by the level: EACCES, and EROFS, which Python has no class for."""
 
 SLEEP = shutil.which("sleep") or "/bin/sleep"
 
@@ -30,11 +33,29 @@ y.sum().backward()
 """
 
 
-@pytest.fixture(scope="module")
-def strict() -> Iterator[Runner]:
-    """A runner with little time and memory."""
-    with Runner(Limits(seconds=4, memory=512 << 20, file_size=1 << 20, processes=16)) as runner:
+@pytest.fixture(scope="module", params=["landlock", pytest.param("bwrap", marks=pytest.mark.slow)])
+def level(request: pytest.FixtureRequest) -> str:
+    """Everything here holds with bubblewrap and without it."""
+    if request.param == "bwrap" and bubblewrap.find() is None:
+        pytest.skip("there is no bubblewrap that works on this machine")
+    return str(request.param)
+
+
+def confined(level: str, limits: Limits) -> Iterator[Runner]:
+    with Runner(limits, bubblewrap=level == "bwrap") as runner:
+        assert (runner.problem, runner.isolation) == (None, level)
         yield runner
+
+
+@pytest.fixture(scope="module")
+def lab(level: str) -> Iterator[Runner]:
+    yield from confined(level, Limits(seconds=60))
+
+
+@pytest.fixture(scope="module")
+def strict(level: str) -> Iterator[Runner]:
+    """A runner with little time and memory."""
+    yield from confined(level, Limits(seconds=4, memory=512 << 20, file_size=1 << 20, processes=16))
 
 
 def ruled(runner: Runner, folder: Path, text: str) -> Ruling:
@@ -67,7 +88,8 @@ def test_a_write_outside_the_scratch_folder_is_refused(lab: Runner, tmp_path: Pa
     victim.write_text("kept")
     ruling = ruled(lab, tmp_path, WORK + f"open({str(victim)!r}, 'w').write('gone')\n")
     assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "probe-failed")
-    assert "PermissionError" in ruling.sentence
+    assert "is stopped by the sandbox" in ruling.sentence
+    assert REFUSED[lab.isolation] in ruling.sentence
     assert victim.read_text() == "kept"
 
 
@@ -230,15 +252,15 @@ def test_simple_tricks_change_no_verdict(name: str, lab: Runner, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_without_landlock_nothing_runs_unless_it_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    hello = runner_module._Server.hello
-    monkeypatch.setattr(runner_module._Server, "hello", lambda server: hello(server) | {"landlock": 0})
-    with Runner(Limits(seconds=20)) as runner:
+def test_without_a_sandbox_nothing_runs_unless_it_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    hello = Connection.hello
+    monkeypatch.setattr(Connection, "hello", lambda server: hello(server) | {"landlock": 0})
+    with Runner(Limits(seconds=20), bubblewrap=False) as runner:
         ruling = ruled(runner, tmp_path, WORK + f"open({str(tmp_path / 'ran')!r}, 'w').write('x')\n")
         assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "no-sandbox")
         assert "--allow-run" in ruling.sentence
         assert not (tmp_path / "ran").exists()
-    with Runner(Limits(seconds=20), allow_run=True) as runner:
+    with Runner(Limits(seconds=20), allow_run=True, bubblewrap=False) as runner:
         ruling = ruled(runner, tmp_path, WORK)
         assert ruling.verdict is Verdict.PROVED
         assert ruling.evidence[0].isolation == "limits"
@@ -285,8 +307,8 @@ def test_a_program_that_prints_without_end_fills_no_disk(strict: Runner, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_runner_leaves_nothing_behind(tmp_path: Path):
-    runner = Runner(Limits(seconds=20))
+def test_the_runner_leaves_nothing_behind(level: str, tmp_path: Path):
+    runner = Runner(Limits(seconds=20), bubblewrap=level == "bwrap")
     ruled(runner, tmp_path, WORK)
     assert runner.folder is not None
     folder = runner.folder
@@ -302,19 +324,21 @@ import sys, time
 from fixinplace.verify.jobs import Job, Patch
 from fixinplace.verify.runner import Runner
 
-runner = Runner()
+runner = Runner(bubblewrap=sys.argv[2] == "bwrap")
 assert runner.problem is None
+assert runner.isolation == sys.argv[2]
 print(runner.folder, flush=True)
 path = sys.argv[1]
 runner.run(Job("script", path, None, (Patch(path, open(path).read()),)))
 """
 
 
-def test_nothing_outlives_a_caller_that_is_killed(tmp_path: Path):
+def test_nothing_outlives_a_caller_that_is_killed(level: str, tmp_path: Path):
     mark = "orphan-" + tmp_path.name
     text = f"import os\nif os.fork() == 0:\n    os.setsid()\n    os.execv({SLEEP!r}, [{mark!r}, '600'])\n"
     made = program(tmp_path, text + "import time\ntime.sleep(600)\n")
-    caller = subprocess.Popen([sys.executable, "-c", KILLED, str(made.path)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", KILLED, str(made.path), level]
+    caller = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert caller.stdout is not None
     folder = caller.stdout.readline().strip()
     try:
@@ -362,7 +386,7 @@ def test_data_that_is_too_large_to_copy_is_read_only(lab: Runner, tmp_path: Path
     made = program(tmp_path, 'open("big.bin", "r+b").write(b"x")\n')
     (tmp_path / "big.bin").write_bytes(bytes(2 << 20))
     run = lab.run(Job("script", str(made.path), None, (Patch(str(made.path), made.text),)))
-    assert run.failure is not None and run.failure.type == "PermissionError"
+    assert run.failure is not None and run.failure.type == REFUSED[lab.isolation]
 
 
 SLOW = """

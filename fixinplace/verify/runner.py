@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
 import os
-import select
-import subprocess
-import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from fixinplace.model import Ruling, Verdict
 from fixinplace.trace import events
 from fixinplace.trace.events import Trace
-from fixinplace.verify import judge
+from fixinplace.verify import bubblewrap, judge
 from fixinplace.verify.bench import Case, Judgement, Mark
+from fixinplace.verify.connection import PATIENCE, Connection
 from fixinplace.verify.errors import obstacle
 from fixinplace.verify.jobs import (
     FOUND_FILE,
@@ -57,18 +53,22 @@ class Failed:
 
 _KEPT_RUNS = 32
 _KEPT_BYTES = 2 << 30
+_NO_SANDBOX = (
+    "this system has neither bubblewrap nor landlock to confine what a program writes: "
+    "--allow-run is needed to run it anyway"
+)
 _NO_TIME = "not started: no time is left for it"
-_PATIENCE = 60.0
-"""Seconds that the server may take to start, and to answer after a run's own deadline."""
 
 
 class Runner:
     """Judges rewritten files by running them; a context manager, usable from one thread at a time.
 
-    allow_run: run even where the kernel cannot confine writes (isolation `limits`).
+    allow_run: run even where nothing confines writes (isolation `limits`).
     deadline: of `time.monotonic`; at that time the run under way is stopped, and nothing is run any more.
     running: called before every run.
-    in_place: runs happen in the program's own folder, which they may write, and with the variables of this process.
+    in_place: runs happen in the program's own folder, which they may write, and with the variables of this process;
+        never in bubblewrap, whose devices, process ids and read-only machine are not what the command was run in.
+    bubblewrap: use it where it works; if not, or if the server does not start in it, landlock is what confines.
     import_paths: folders that probes with made inputs search for imports, behind those of the user's own shell.
     framework, isolation: known after the first run; `unknown` until then.
     """
@@ -80,19 +80,21 @@ class Runner:
         deadline: float | None = None,
         running: Callable[[], None] = lambda: None,
         in_place: bool = False,
+        bubblewrap: bool = True,
     ) -> None:
         self.limits = limits or Limits()
         self.isolation = "unknown"
         self.framework = "unknown"
         self._allow_run = allow_run
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._server: _Server | None = None
+        self._server: Connection | None = None
         self._problem: tuple[str, str] | None = None
         self._runs: dict[Job, Run] = {}
         self._number = 0
         self._deadline = deadline
         self._running = running
         self._in_place = in_place
+        self._bubblewrap = bubblewrap and not in_place
         self.import_paths: tuple[str, ...] = ()
         self._environment = tuple(sorted(os.environ.items())) if in_place else ()
 
@@ -249,7 +251,7 @@ class Runner:
     def _ask(self, request: Json) -> Json:
         assert self._server is not None
         try:
-            return self._server.ask(request, self.limits.seconds * TRACING_FACTOR + _PATIENCE)
+            return self._server.ask(request, self.limits.seconds * TRACING_FACTOR + PATIENCE)
         except (OSError, EOFError, ValueError) as error:
             detail = f"the server ended: {error}"
             self._server.close()
@@ -272,95 +274,37 @@ class Runner:
     def _start(self) -> None:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="fixinplace-", ignore_cleanup_errors=True)
-        self._server = _Server(Path(self._folder.name))
-        try:
-            hello = self._server.hello()
-        except (OSError, EOFError, ValueError) as error:
-            self._problem = ("probe-failed", f"the verification server does not start: {error}")
+        program = bubblewrap.find() if self._bubblewrap else None
+        hello = None if program is None else self._hello(program)
+        if isinstance(hello, dict):
+            isolation = "bwrap"
+        else:
+            hello, isolation = self._hello(), "landlock"
+        if isinstance(hello, str):
+            self._problem = ("probe-failed", f"the verification server does not start: {hello}")
             return
         self.framework = hello["framework"]
         self._abi = int(hello["landlock"])
-        self.isolation = "landlock" if self._abi else "limits"
+        self.isolation = isolation if self._abi or isolation == "bwrap" else "limits"
         if hello["missing"]:
             self._problem = ("probe-failed", hello["missing"])
-        elif not self._abi and not self._allow_run:
-            self._problem = (
-                "no-sandbox",
-                "this system has no landlock to confine what a program writes: --allow-run is needed to run it anyway",
-            )
+        elif self.isolation == "limits" and not self._allow_run:
+            self._problem = ("no-sandbox", _NO_SANDBOX)
 
-
-class _Server:
-    """The server process and the two pipes to it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "server.log"
-        requests, ours = os.pipe()
-        theirs, replies = os.pipe()
-        command = [sys.executable, "-P", "-m", "fixinplace.verify.server", str(folder), str(requests), str(replies)]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                env=_environment(),
-                pass_fds=(requests, replies),
-                start_new_session=True,
-            )
-        os.close(requests)
-        os.close(replies)
-        self._requests: IO[str] = os.fdopen(ours, "w")
-        self._replies: IO[str] = os.fdopen(theirs, "r")
-
-    def hello(self) -> Json:
-        """The first line of the server: what it can do."""
-        return self._read(_PATIENCE)
-
-    def ask(self, request: Json, seconds: float) -> Json:
-        """Send one request and wait for its answer; raises OSError, EOFError or ValueError if the server is gone."""
-        self._requests.write(json.dumps(request) + "\n")
-        self._requests.flush()
-        return self._read(seconds)
-
-    def _read(self, seconds: float) -> Json:
-        ready, _, _ = select.select([self._replies], [], [], seconds)
-        if not ready:
-            self._process.kill()
-            raise EOFError(f"no answer for {seconds:g} s")
-        line = self._replies.readline()
-        if not line:
-            log = self._log.read_text(errors="backslashreplace").strip().splitlines() if self._log.exists() else []
-            raise EOFError(log[-1] if log else "no reply")
-        answer: Json = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        """Close the pipe, which ends the server and whatever it runs."""
-        with contextlib.suppress(OSError):  # a request that can no longer be delivered
-            self._requests.close()
-        self._replies.close()
+    def _hello(self, program: str | None = None) -> Json | str:
+        """Start a server and return what it says first, or why it says nothing."""
+        assert self._folder is not None
+        self._server = Connection(Path(self._folder.name), program)
         try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            return self._server.hello()
+        except (OSError, EOFError, ValueError) as error:
+            self._server.close()
+            return str(error)
 
 
 def _cut(ruling: Ruling) -> Ruling:
     """Of a judgement that the deadline may have cut: checks that had no time left count for nothing."""
     return dataclasses.replace(ruling, verdict=Verdict.UNPROVED, reason="timed-out", sentence="no time is left for it")
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-    kept["TORCHDYNAMO_DISABLE"] = "1"  # read when torch._dynamo is imported, here or in a child
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
-    package = str(Path(__file__).parents[2])
-    if package not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        kept["PYTHONPATH"] = package
-    return {**kept, **threads, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"}
 
 
 def _import_paths() -> tuple[str, ...]:

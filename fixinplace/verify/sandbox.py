@@ -12,6 +12,7 @@ order of `enter`, before any of the user's code is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import io
 import math
@@ -30,7 +31,8 @@ from fixinplace.verify.jobs import Limits
 from fixinplace.verify.processes import die_with_parent
 
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x40000000
-_MS_NOSUID_NODEV, _MS_BIND, _MS_REC_PRIVATE = 0x2 | 0x4, 0x1000, 0x4000 | 0x40000
+_MS_RDONLY, _MS_NOSUID_NODEV, _MS_REMOUNT, _MS_BIND, _MS_REC_PRIVATE = 0x1, 0x2 | 0x4, 0x20, 0x1000, 0x4000 | 0x40000
+_KEPT_FLAGS = _MS_NOSUID_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME if sys.platform == "linux" else 0
 _ENTRIES, _FOLDERS, _SMALL = 2_000, 200, 1 << 20
 _WHOLE = frozenset({".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache"})
 """Folders that are linked as a whole."""
@@ -119,8 +121,8 @@ def enter(
     os.nice(5)  # the server must win the processor when it ends a tree that keeps forking
     _streams(scratch.out)
     _environment(scratch.home, environment)
+    private = _namespaces(limits.memory, covered, None if abi else scratch)
     os.chdir(scratch.work)
-    private = _namespaces(limits.memory, covered)
     _limits(limits)
     if abi:
         own = (scratch.work.resolve(),) if in_place else ()
@@ -195,9 +197,10 @@ def _used(field: str) -> int:
     return next((int(row[1]) * 1024 for row in rows if row and row[0] == f"{field}:"), 0)
 
 
-def _namespaces(memory: int, covered: Sequence[Path] = ()) -> tuple[Path, ...]:
+def _namespaces(memory: int, covered: Sequence[Path] = (), unguarded: Scratch | None = None) -> tuple[Path, ...]:
     """A network without any interface, a private /dev/shm and a covered home, where users may make namespaces.
 
+    unguarded: the run's folders, where no landlock will keep it from the records of other runs beside them.
     Landlock alone refuses TCP only; without an interface UDP is refused as well.  Returns the folders that became
     private and may therefore be written.
     """
@@ -207,23 +210,38 @@ def _namespaces(memory: int, covered: Sequence[Path] = ()) -> tuple[Path, ...]:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWNS) != 0:
         return ()
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    maps = {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"}
+    with contextlib.suppress(PermissionError):  # as AppArmor has it: the network is gone, the ids are unknown
+        for name, text in maps.items():
+            Path("/proc/self", name).write_text(text)
     shared = Path("/dev/shm")
     if not shared.is_dir() or libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None) != 0:
         return ()
     for entry in covered:
         _cover(libc, entry)
+    if unguarded is not None:
+        _keep_records(libc, unguarded)
     options = f"size={memory}".encode()
     mounted = libc.mount(b"tmpfs", str(shared).encode(), b"tmpfs", _MS_NOSUID_NODEV, options) == 0
     return (shared,) if mounted else ()
+
+
+def _keep_records(libc: ctypes.CDLL, scratch: Scratch) -> None:
+    """Close the server's folder to writes, all but the scratch folder in it, by a read-only mount over itself.
+
+    The flags that the mount has must be named again: dropping one is refused in a namespace of one's own.
+    """
+    whole, own = str(scratch.root.parent).encode(), str(scratch.root).encode()
+    kept = os.statvfs(scratch.root.parent).f_flag & _KEPT_FLAGS
+    for place in (whole, own):
+        libc.mount(place, place, None, _MS_BIND, None)
+    libc.mount(None, whole, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | kept, None)
 
 
 def _cover(libc: ctypes.CDLL, entry: Path) -> None:
     """Put an empty folder over a folder, nothing over a file; what cannot be covered stays readable."""
     place = str(entry).encode()
     if entry.is_dir():
-        libc.mount(b"tmpfs", place, b"tmpfs", _MS_NOSUID_NODEV | 1, b"size=4k,mode=0555")
+        libc.mount(b"tmpfs", place, b"tmpfs", _MS_NOSUID_NODEV | _MS_RDONLY, b"size=4k,mode=0555")
     else:
         libc.mount(b"/dev/null", place, None, _MS_BIND, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import gc
 import importlib
 import json
@@ -114,7 +115,7 @@ class Server:
     def leave(self) -> NoReturn:
         """End everything below this process, remove what is left of the runs, and go: nobody is there to ask again."""
         end_all(os.getpid())
-        _remove(self.root)
+        _remove_all(self.root)
         _exit(0)
 
     def _wait(self, pid: int, limits: Limits) -> tuple[Status, str]:
@@ -223,6 +224,19 @@ def _remove(folder: Path) -> None:
 
     if folder.exists():
         shutil.rmtree(folder, onerror=retry)
+
+
+def _remove_all(root: Path) -> None:
+    """Remove the server's folder, or, as Note [Who removes the folder] in `bubblewrap` has it, what is in it."""
+    if not root.exists():
+        return
+    for entry in root.iterdir():
+        _remove(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    try:
+        root.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EROFS):  # what a mount point below a read-only folder answers
+            raise
 
 
 def main() -> None:

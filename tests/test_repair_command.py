@@ -445,6 +445,32 @@ def test_weights_that_are_put_back_too_early_are_put_back_behind_the_backward(co
     assert Path("binary.py").read_text() == before.replace(lines + backward, backward + lines)
 
 
+def test_a_graph_that_is_used_twice_once_it_is_mended_is_said_to_want_a_detach(command):
+    write(
+        bank="""
+        import torch
+        from torch import nn
+
+
+        def main():
+            torch.manual_seed(0)
+            enc, bank = nn.Linear(3, 2), torch.randn(4, 2)
+            for i in range(2):
+                q = enc(torch.randn(1, 3))
+                loss = (q @ bank.t()).square().mean()
+                bank[i] = q[0]
+                loss.backward()
+            return enc.weight.grad
+        """
+    )
+
+    result = command("repair", "--diff", "bank.py::main")
+
+    assert result.exit_code == 1
+    assert "what one step keeps for the next one needs a `.detach()`" in result.stderr
+    assert "outside the sandbox" not in result.stderr
+
+
 def test_of_a_later_store_the_whole_line_is_shown(command):
     write(
         boxes="""

@@ -21,6 +21,7 @@ from fixinplace.report.text import evidence_line, shortened
 from fixinplace.trace.events import Offence, Place, Spot, Standing, Write
 
 VERSION = 1
+_GRAPH_TWICE = "Trying to backward through the graph a second time"
 _SHOWN = 3
 
 Json = dict[str, Any]
@@ -166,7 +167,9 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
     else:
         yield shortened(f"not repaired: {best.ruling.verdict} {best.ruling.reason or ''}: {best.ruling.sentence}")
         yield from (f"  tried {line}" for line in _fallen(found.tried))
-        if best.ruling.reason == "probe-failed" and not outcome.in_place:
+        if _GRAPH_TWICE in best.ruling.sentence:
+            yield "  with that mended a graph is used twice: what one step keeps for the next one needs a `.detach()`"
+        elif best.ruling.reason == "probe-failed" and not outcome.in_place:
             yield "  outside the sandbox it ran: --in-place-runs proves in its own folder and with your environment"
     if found.stopped:
         yield f"  {found.stopped}; --budget gives more"

@@ -1,12 +1,15 @@
 """Whole models of timm, run from a folder that holds a copy of the package, and compared with another copy.
 
-`python whole_models.py OUT SIZE NAME...`, in the folder of the copy, builds each model and leaves OUT/NAME.pt: its
-weights as they were initialised, then outputs, gradients and buffers in evaluation and in training mode; or
-OUT/NAME.txt with the error.  One thread, deterministic algorithms, one seed: two runs of one code give the same bits.
+`python whole_models.py OUT SIZE FILES NAME...`, in the folder of the copy, builds each model and leaves OUT/NAME.pt:
+its weights as they were initialised, then outputs, gradients and buffers in evaluation and in training mode; or
+OUT/NAME.txt with the error; and OUT/NAME.json: which lines of FILES (a list in JSON) were executed.  One thread,
+deterministic algorithms, one seed: two runs of one code give the same bits.
 """
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import json
 import os
 import shutil
@@ -15,6 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,11 +56,28 @@ def fixed(folder: Path, paths: Sequence[str], *options: str) -> tuple[int, dict[
     return done.returncode, json.loads(done.stdout)
 
 
-def run(folder: Path, out: Path, names: Sequence[str], size: int = 64) -> None:
-    """Run models of the package below `folder` in a process of their own; what comes of them lies below `out`."""
+def run(folder: Path, out: Path, names: Sequence[str], files: Sequence[str] = (), size: int = 64) -> None:
+    """Run models of the package below `folder` in a process of their own; what comes of them lies below `out`.
+
+    files: where to note which lines are executed, relative to `folder`.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    words = [sys.executable, str(Path(__file__).resolve()), str(out), str(size), *names]
+    watched = json.dumps([str(folder / file) for file in files])
+    words = [sys.executable, str(Path(__file__).resolve()), str(out), str(size), watched, *names]
     subprocess.run(words, cwd=folder, env=_environment(folder), check=True)
+
+
+def edits(before: Path, after: Path, file: str) -> list[range]:
+    """The lines of each place where a file was changed, as they are afterwards."""
+    old, new = ((each / file).read_text(encoding="utf-8").splitlines() for each in (before, after))
+    codes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [range(start + 1, end + 1) for tag, _, _, start, end in codes if tag != "equal"]
+
+
+def reached(name: str, out: Path, folder: Path, file: str, places: Sequence[range]) -> int:
+    """How many of these places of a file a model came by; what only an import executes is none."""
+    lines = {number for path, number in json.loads((out / f"{name}.json").read_text()) if path == str(folder / file)}
+    return sum(not lines.isdisjoint(place) for place in places)
 
 
 def compared(name: str, before: Path, after: Path) -> Compared:
@@ -147,7 +168,24 @@ def _tensors(result: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(each)
 
 
-def _main(out: Path, size: int, names: Sequence[str]) -> None:
+@contextlib.contextmanager
+def _lines(files: frozenset[str]) -> Iterator[set[tuple[str, int]]]:
+    """The lines of files that are executed meanwhile."""
+    seen: set[tuple[str, int]] = set()
+
+    def within(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            seen.add((frame.f_code.co_filename, frame.f_lineno))
+        return within
+
+    sys.settrace((lambda frame, *_: within if frame.f_code.co_filename in files else None) if files else None)
+    try:
+        yield seen
+    finally:
+        sys.settrace(None)
+
+
+def _main(out: Path, size: int, files: frozenset[str], names: Sequence[str]) -> None:
     """Keep what each model shows, at `size` pixels where it takes that, else at its own size."""
     import timm
     import torch
@@ -157,15 +195,23 @@ def _main(out: Path, size: int, names: Sequence[str]) -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     for name in names:
-        for pixels in (size, 0):
-            try:
-                torch.save(observed(name, pixels), out / f"{name}.pt")
-            except Exception as error:  # any: it is what is compared
-                (out / f"{name}.txt").write_text(f"{type(error).__name__}: {str(error)[:300]}")
-            else:
-                (out / f"{name}.txt").unlink(missing_ok=True)
-                break
+        with _lines(files) as lines:
+            _keep(out, name, size)
+        (out / f"{name}.json").write_text(json.dumps(sorted(lines)))
+
+
+def _keep(out: Path, name: str, size: int) -> None:
+    import torch
+
+    for pixels in (size, 0):
+        try:
+            torch.save(observed(name, pixels), out / f"{name}.pt")
+        except Exception as error:  # any: it is what is compared
+            (out / f"{name}.txt").write_text(f"{type(error).__name__}: {str(error)[:300]}")
+        else:
+            (out / f"{name}.txt").unlink(missing_ok=True)
+            break
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    _main(Path(sys.argv[1]), int(sys.argv[2]), frozenset(json.loads(sys.argv[3])), sys.argv[4:])

@@ -11,7 +11,8 @@ package, `models` by default, `.` for all of it.  Each way works on a copy of th
 
 Then one model for each file, changed files first: of the few that by their names are small (`--candidates`) the one
 with the fewest parameters.  It is run in the original and in each copy: initial weights, results, gradients, buffers,
-in evaluation and in training mode.  A model that differs is run in the original once more, to tell the code from the
+in evaluation and in training mode.  Told is how many of the edits of its own file it came by: one that came by none is
+equal, and shows nothing.  A model that differs is run in the original once more, to tell the code from the
 machine.  `--table FILE` keeps the numbers of parameters for the next call.  The exit code is 1 if any differs.
 """
 
@@ -180,22 +181,34 @@ def compare(names: list[tuple[str, str, int]], done: dict[str, Fixed], scratch: 
         models = [name for _, name, _ in few]
         whole.run(scratch / "original", scratch / "ran" / "original", models)
         for way, fixed in done.items():
-            whole.run(fixed.folder, scratch / "ran" / way, models)
+            whole.run(fixed.folder, scratch / "ran" / way, models, fixed.changed)
             for module, name, count in few:
                 found = judged(name, scratch, way)
-                totals[way][found.verdict] += 1
-                print(line(way, module, count, found, fixed.changed), flush=True)
+                places = of_edits(module, name, fixed, scratch, way)
+                totals[way][f"{found.verdict}{'' if places else ', no edit of its file reached'}"] += 1
+                print(line(way, module, count, found, places), flush=True)
         shutil.rmtree(scratch / "ran")
     for way, counts in totals.items():
-        print(f"{way}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())} (* a changed file)")
-    return sum(counts["differs"] for counts in totals.values())
+        print(f"{way}: {'; '.join(f'{count} {verdict}' for verdict, count in counts.items())}")
+    return sum(count for counts in totals.values() for told, count in counts.items() if told.startswith("differs"))
 
 
-def line(way: str, module: str, count: int, found: whole.Compared, changed: list[str]) -> str:
+def of_edits(module: str, name: str, fixed: Fixed, scratch: Path, way: str) -> str:
+    """`3 of 4 edits`, or nothing where none was reached."""
+    file = next((path for path in fixed.changed if Path(path).stem == module), None)
+    if file is None:
+        return ""
+    places = whole.edits(scratch / "original", fixed.folder, file)
+    count = whole.reached(name, scratch / "ran" / way, fixed.folder, file, places)
+    return f"{count} of {len(places)} edits" if count else ""
+
+
+def line(way: str, module: str, count: int, found: whole.Compared, places: str) -> str:
     """What became of one model in one copy."""
-    mark = "*" if any(Path(path).stem == module for path in changed) else " "
     difference = f" by {found.difference:.1e}" if found.verdict == "differs" else f" {found.tensors} tensors"
-    parts = f"{way:7}{mark}{module:24}{found.name:36}{count / 1e6:7.1f} M  {found.verdict}{difference}"
+    parts = (
+        f"{way:7}{module:24}{found.name:36}{count / 1e6:7.1f} M {places or 'no edit':>14}  {found.verdict}{difference}"
+    )
     return f"{parts}  {found.where}".rstrip()
 
 

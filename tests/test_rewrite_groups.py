@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from rewriting import at, fixed, plan, rewritten, statement
+from rewriting import At, at, fixed, plan, rewritten, statement
 
 from fixinplace import catalogue, source
 from fixinplace.model import Call, Certainty, Fix, Found, Place, Refused, Span, Usage
@@ -176,7 +178,7 @@ def test_groups_are_numbered_apart_and_findings_keep_the_order_of_the_sites():
 
 def test_sites_of_one_statement_share_edits_and_doubts():
     text = "x.mul_(a).add_(b)\n"
-    inner = at("x.mul_(a)", "Tensor.mul_", doubts=("one",), parameter="p")
+    inner = at("x.mul_(a)", "Tensor.mul_", doubts=("one",), parameter="p", read_later=True)
     outer = at("x.mul_(a).add_(b)", "Tensor.add_", doubts=("two", "one"), assumes=("assumes one dtype",))
 
     first, second = (f.outcome for f in plan(text, inner, outer))
@@ -193,7 +195,7 @@ def test_sites_of_one_statement_share_edits_and_doubts():
         pytest.param("x += 1", at("x += 1", "Tensor.__iadd__"), True, id="operator"),
         pytest.param("x += 1", at("x += 1", "Tensor.__iadd__", assumes=("assumes one dtype",)), True, id="assumption"),
         pytest.param("x += 1", at("x += 1", "Tensor.__iadd__", doubts=("who knows",)), False, id="doubt"),
-        pytest.param("x += 1", at("x += 1", "Tensor.__iadd__", parameter="x"), False, id="parameter"),
+        pytest.param("x += 1", at("x += 1", "Tensor.__iadd__", parameter="x", read_later=True), False, id="parameter"),
         pytest.param("x += 1", at("x += 1", "Tensor.__iadd__", tracked=None), False, id="maybe-tracked"),
         pytest.param("x += y", at("x += y", "Tensor.__iadd__", mixed=True), False, id="mixed"),
         pytest.param("x.add_(1)", at("x.add_(1)", "Tensor.add_"), True, id="method"),
@@ -304,3 +306,23 @@ def test_a_data_write_is_explained():
 
 def test_planning_needs_neither_torch_nor_found_sites():
     assert plan_found(source.Text("x += 1\n"), ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "one"),
+    [
+        ("x += 1", at("x += 1", "Tensor.__iadd__", parameter="x")),
+        ("x.mul_(2)", at("x.mul_(2)", "Tensor.mul_", parameter="x")),
+        ("x[0] = 1", at("x[0] = 1", "Tensor.__setitem__", place=Place.SUBSCRIPT, parameter="x")),
+    ],
+)
+def test_what_only_the_caller_reads_stays(text: str, one: At):
+    """A new tensor under the argument's name would be lost, and the caller would keep the old values."""
+    ((refused,), (read,)) = (
+        [f.outcome for f in plan(text, replace(one, facts=replace(one.facts, read_later=later)))]
+        for later in (False, True)
+    )
+
+    assert isinstance(refused, Refused)
+    assert refused.refusal == "caller-may-see"
+    assert isinstance(read, Fix)

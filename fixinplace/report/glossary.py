@@ -21,7 +21,7 @@ REFUSALS: dict[str, str] = {
     "unknown-op": "the catalogue does not know this in-place op",
     "live-alias": "another name may be the same tensor and is read later; where it certainly is, it is bound as well",
     "live-view": "what may share the tensor's memory is read later; where it is certain how, it is made anew",
-    "caller-may-see": "a caller that can be seen reads the argument after the call",
+    "caller-may-see": "a caller reads the argument after the call, or nobody else does",
     "escapes-to-attribute": "an attribute holds the same tensor",
     "container-slot": "a list, tuple or dict holds the same tensor",
     "closure": "an inner function or another scope reads the same variable",

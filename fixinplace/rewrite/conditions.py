@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixinplace.catalogue import Writer
-from fixinplace.model import Certainty, Found, Refused
+from fixinplace.model import Certainty, Facts, Found, Place, Refused, Usage
 from fixinplace.rewrite.base import Case, Effect
 from fixinplace.rewrite.kin import scattered
 
@@ -26,10 +26,20 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
         return Refused("untracked", "neither the tensor nor what is written requires grad")
     if writer is None:
         return Refused("unknown-op", f"unknown in-place op `{found.site.op}`: the catalogue does not have it")
+    if _is_for_the_caller(found.facts):
+        sentence = f"what is written to the argument `{found.facts.parameter}` is read by nobody but the caller"
+        return Refused("caller-may-see", sentence)
     if writer.refusal is not None:
         sentence = _NO_COUNTERPART.get(writer.refusal, "`{op}` is never rewritten")
         return Refused(writer.refusal, sentence.format(op=found.site.op))
     return None
+
+
+def _is_for_the_caller(facts: Facts) -> bool:
+    """True for a write whose new value would be lost: its function does not read it, and callers keep the old one."""
+    named = facts.place in (Place.NAME, Place.SUBSCRIPT, Place.VIEW)
+    handed = facts.hand_back or facts.module_calls or facts.usage is not Usage.STATEMENT
+    return named and facts.parameter is not None and not (handed or facts.read_later or facts.family)
 
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"

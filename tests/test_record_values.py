@@ -97,6 +97,7 @@ EQUAL: dict[str, Any] = {
     "named tuple": Pair(1, 2),
     "attributes": Attributes({"spelt out": 1}),
     "ordered": collections.OrderedDict([(1, 2)]),
+    "with a default": collections.defaultdict(list, {1: [2]}),
     "class": nn.BatchNorm2d,
     "own class": Plan,
     "torch function": torch.relu,

@@ -12,7 +12,7 @@ import functools
 import math
 import sys
 import types
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -114,6 +114,8 @@ class Values:
             return {"set": sorted((self.of(each, inner) for each in value), key=repr)}
         if kind is dict:
             return {"dict": [[self.of(key, inner), self.of(each, inner)] for key, each in value.items()]}
+        if kind is defaultdict:
+            return self._build(kind, [value.default_factory, dict(value)], {}, inner)
         if kind is OrderedDict:
             return self._build(kind, [list(value.items())], {}, inner)
         if kind in _PLAIN:

@@ -26,7 +26,7 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
         return Refused("untracked", "neither the tensor nor what is written requires grad")
     if writer is None:
         return Refused("unknown-op", f"unknown in-place op `{found.site.op}`: the catalogue does not have it")
-    if _is_for_the_caller(found.facts):
+    if found.site.certainty is not Certainty.RAN and _is_for_the_caller(found.facts):  # else a run decides
         sentence = f"what is written to the argument `{found.facts.parameter}` is read by nobody but the caller"
         return Refused("caller-may-see", sentence)
     if writer.refusal is not None:

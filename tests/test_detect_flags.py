@@ -240,3 +240,10 @@ def test_parts_that_are_called_one_by_one_are_not_safe(init: str, forward: str, 
     text = net(init, forward, rest="import copy\n" + (base if "CBR" in init else "") + "".join(parts))
     compile(text, "<case>", "exec")
     assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]
+
+
+def test_a_part_that_is_called_by_its_forward_is_no_look_at_its_weights():
+    made = "self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True), nn.Conv2d(n, n, 1))"
+    (fix,) = fixes(net(made, "y = self.conv(x)\nz = self.net[1].forward(y)\nreturn self.net(x) + z * y"))
+
+    assert not fix.safe

@@ -199,8 +199,12 @@ def test_a_node_proves_from_the_parcel_alone_what_is_proved_here(folder: Path, m
     assert json.dumps(there["answer"]) == json.dumps(here)
 
 
+LONG = "".join(SAFE.replace("{number}", str(number)) for number in range(4_000))
+"""Some seconds of work, so that its answer is never there before a look at the clock."""
+
+
 def test_a_worker_that_dies_is_told_and_the_next_unit_is_judged(folder: Path):
-    write({"a.py": SAFE, "b.py": SAFE})
+    write({"a.py": LONG, "b.py": SAFE})
     asked = order(request_for("a.py"), guard=Guard(0.0))
 
     dead, alive = answered(unpacked("a.py", "b.py"), asked, order(request_for("b.py")))

@@ -176,7 +176,8 @@ class Watch:
         self.look()
         copy = tensor.detach().clone()
         where = self.program.line(sys._getframe())
-        self.saved.append({"tensor": tensor.detach(), "version": tensor._version, "copy": copy, "save": where})
+        own = tensor if tensor.is_leaf else tensor.detach()  # autograd keeps a leaf itself, with what `.data` gives it
+        self.saved.append({"tensor": own, "version": tensor._version, "copy": copy, "save": where})
         return len(self.saved) - 1, copy
 
     def unpack(self, index: int) -> None:

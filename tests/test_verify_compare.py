@@ -113,6 +113,19 @@ def test_leaves_are_matched_by_name_then_by_value_then_in_order():
     )
 
 
+def test_what_autograd_grad_returned_is_matched_with_the_leaf_that_it_was_asked_for():
+    asked = row("input 0", "8") | {"named": "w"}
+    other = row("input 1", "1") | {"named": None}
+
+    pairs = list(matched([row("w", "1"), row("b", "2")], [other, asked]))
+
+    assert [(mine and mine["leaf"], its and its["leaf"]) for mine, its in pairs] == [
+        ("w", "input 0"),
+        ("b", None),
+        (None, "input 1"),
+    ]
+
+
 def memory(tensor: torch.Tensor, path: str) -> Memory:
     return Memory(path, tensor.data_ptr(), tensor.element_size(), tuple(tensor.shape), tensor.stride())
 

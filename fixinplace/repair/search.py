@@ -272,7 +272,14 @@ class Search:
         if len(proposals) == 1:
             return proposals
         wrong = [each for each in proposals if self._is_wrong(each)]
-        return wrong or proposals[-1:]
+        return wrong or self._suspects(proposals, last.ruling.reason)[:1] or proposals[-1:]
+
+    def _suspects(self, proposals: Sequence[Proposal], reason: str | None) -> list[Proposal]:
+        """Where values differ: edits of writes that torch refused, which nothing alone could be compared with."""
+        if reason != "forward-differs":
+            return []
+        refused = [each for each in self.known.values() if each.offences[0].save is None]
+        return [p for p in proposals for each in refused if p in each.proposals and p != each.of(Tier.PATCH)[-1]]
 
     def _is_wrong(self, proposal: Proposal) -> bool:
         attempt = self._composed([proposal])

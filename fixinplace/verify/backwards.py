@@ -79,7 +79,10 @@ def _received(row: Json | None) -> list[Json]:
 
 
 def matched(ours: list[Json], theirs: list[Json]) -> Iterator[tuple[Json | None, Json | None]]:
-    """Leaves of one backward in pairs: by name, else by shape, dtype and value, then in order."""
+    """Leaves of one backward in pairs: by name, else by shape, dtype and value, then in order.
+
+    What `autograd.grad` returned for a leaf is what a backward would have given it, and is named like it.
+    """
     left, rest = list(theirs), []
     for row in ours:
         other = next((each for each in left if row["leaf"] and each["leaf"] == row["leaf"]), None)
@@ -89,7 +92,8 @@ def matched(ours: list[Json], theirs: list[Json]) -> Iterator[tuple[Json | None,
             left.remove(other)
             yield row, other
     for row in rest:
-        other = next((each for each in left if _alike(row, each)), None)
+        other = next((each for each in left if row["leaf"] and each.get("named") == row["leaf"]), None)
+        other = other or next((each for each in left if _alike(row, each)), None)
         if other is not None:
             left.remove(other)
         yield row, other

@@ -162,9 +162,12 @@ class Recorder:
 
     def _returned(self, event: str, inputs: Sequence[Any], gradients: Sequence[Any]) -> None:
         """Gradients that `autograd.grad` gave back, in the order of its inputs."""
+        names = self._names.of([each for each in inputs if tensors.is_tensor(each)])
+        named = names if len(names) == len(inputs) else [None] * len(inputs)
         for index, (tensor, gradient) in enumerate(zip(inputs, gradients, strict=True)):
             received = [] if gradient is None else [self._records.stored(tensors.read(gradient, dense=True))]
-            row = {"kind": "gradient", "path": event, "leaf": f"input {index}", "received": received}
+            row: Json = {"kind": "gradient", "path": event, "leaf": f"input {index}", "received": received}
+            row["named"] = named[index]
             self._records.rows.append(row | (_facts(tensor) if tensors.is_tensor(tensor) else {}))
 
     def _accumulated(self, event: str, inputs: Sequence[Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from fixinplace.repair import copying
 from fixinplace.repair.base import Proposal, Repair, Scene
+from fixinplace.repair.code import Code
 
 _NAME = "clone-read"
 _KEEPS_RESULT = (
@@ -28,8 +29,29 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         yield copying.copied(_NAME, spot[0], [operand], rank)
     if len(found) > 1:
         yield copying.copied(_NAME, spot[0], found, rank + 1)
+    for operand in found:
+        bound = _binding(spot[0], operand)
+        if bound is not None:
+            yield copying.copied(
+                _NAME, spot[0], [bound], rank + 1, f"`{ast.unparse(operand)}` cloned where it is bound"
+            )
     if any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
         yield copying.copied(_NAME, spot[0], [node], rank + 2)
+
+
+def _binding(code: Code, operand: ast.expr) -> ast.expr | None:
+    """What a local name is bound to, if it is bound once, by a plain assignment that copies nothing yet."""
+    function = code.function(operand)
+    if not isinstance(operand, ast.Name) or function is None:
+        return None
+    stores = [each for each in ast.walk(function) if isinstance(each, ast.Name) and each.id == operand.id
+              and not isinstance(each.ctx, ast.Load)]  # fmt: skip
+    taken = any(each.arg == operand.id for each in ast.walk(function.args) if isinstance(each, ast.arg))
+    match code.above[id(stores[0])] if len(stores) == 1 and not taken else None:
+        case ast.Assign(targets=[ast.Name()], value=ast.Call() | ast.Attribute() | ast.Subscript() as value):
+            copies = isinstance(value, ast.Call) and ast.unparse(value.func).endswith("clone")
+            return None if copies else value
+    return None
 
 
 def _expression(node: ast.expr | ast.stmt) -> ast.expr | None:

@@ -10,6 +10,7 @@ from fixinplace.model import Edit, Refused, Span
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
+from fixinplace.repair.rows import at_once
 from fixinplace.source import apply
 
 
@@ -37,6 +38,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     bound = _bound(code, code.statement(node), changed)
     for row, rows in _pairs(loop.target, loop.iter, torch):
         if row in bound and rows.whole != row:
+            yield from at_once(code, loop, changed)
             yield _proposal(code, loop, rows, row, changed, torch)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixinplace.repair.base import Proposal, Repair, Scene, Tier
+from fixinplace.repair.steps.ahead import taken_ahead
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.detaching import detached
 from fixinplace.repair.steps.recompute import recomputed
@@ -15,6 +16,7 @@ from fixinplace.repair.steps.turns import in_turn
 from fixinplace.repair.steps.twice import taken_twice
 
 _NAME = "optimizer-step"
+_FORMS = (reordered, taken_ahead, in_turn, recomputed, taken_twice, detached)
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -24,7 +26,14 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     found = situation(scene)
     choices: list[Choice] = []
     if found is not None and (scene.offence.rule != "FIP301" or found.updates_by_hand):
-        choices = [*reordered(found), *in_turn(found), *recomputed(found), *taken_twice(found), *detached(found)]
+        choices = [
+            *reordered(found),
+            *taken_ahead(found),
+            *in_turn(found),
+            *recomputed(found),
+            *taken_twice(found),
+            *detached(found),
+        ]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and scene.offence.rule == "FIP201":
@@ -42,7 +51,8 @@ def _story(scene: Scene) -> Proposal:
 
 REPAIR = Repair(
     name=_NAME,
-    what="Moves the step behind the failing backward; or computes the failing loss again after the step; or detaches, "
+    what="Moves the step behind the failing backward; or takes the later gradients ahead of the step, where both "
+    "optimizers share parameters; or computes the failing loss again after the step; or detaches, "
     "in the failing loss, what it shares with the side that has stepped.",
     why="A step writes the parameters in place, and the later backward is taken through a forward that used the old "
     "ones. Gradients at the old weights, gradients at the new weights and no gradients at all for one side are three "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fixinplace.repair.base import Proposal, Repair, Scene
 from fixinplace.repair.steps.put_off import put_off
 from fixinplace.repair.steps.telling import explained
+from fixinplace.repair.steps.undone import undone_before
 
 _REMEDY = (
     "`with torch.no_grad(): x.copy_(y)`, which torch checks, and only after the backward; or set the tensor "
@@ -19,15 +20,17 @@ _WHY = (
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """The write behind the backward, where it stands in the same block; what happened, and the documented remedy."""
+    """What is put back, before the backward; the write behind it; what happened, and the documented remedy."""
     if scene.offence.rule == "FIP303":
+        yield from undone_before(scene, "storage-swapped")
         yield from put_off(scene, "storage-swapped")
     yield from explained(scene, "FIP303", "storage-swapped", _REMEDY, _WHY)
 
 
 REPAIR = Repair(
     name="storage-swapped",
-    what="Moves the assignment behind the backward that needs the old memory, or says to copy under `no_grad` then.",
+    what="Moves what puts the old memory back before the backward that needs it, or the assignment behind it; "
+    "or says to copy under `no_grad` then.",
     why="An assignment to `.data` goes past autograd altogether: the backward reads what lies there by then.",
     propose=propose,
 )

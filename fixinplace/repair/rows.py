@@ -1,0 +1,80 @@
+"""A loop that does the same to every row of a tensor, element by element: written without the loop.
+
+Note [Every row alike]
+    Every element is computed from itself and from what is the same in every turn; an operand that a row could be
+    written with has no more dimensions than the row, so it meets every row of the whole as it met each of them alone.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from fixinplace.model import Edit, Span
+from fixinplace.repair.base import Change, Proposal, Tier
+from fixinplace.repair.code import Code
+from fixinplace.source import apply
+
+_ELEMENTWISE = frozenset(
+    "abs add ceil clamp clip cos div divide erf exp expm1 floor leaky_relu log log1p mul multiply neg pow reciprocal "
+    "relu round rsqrt sigmoid sign sin sqrt square sub subtract tanh true_divide where".split()
+)
+
+
+def at_once(code: Code, loop: ast.For, changed: tuple[Edit, ...]) -> Iterator[Proposal]:
+    """`for row in x: row.sub_(m)` as `x = x.sub(m)`; changed: the edits that write the row out of place."""
+    span, comment = code.text.span(loop), "#" in code.source_of(loop)
+    if comment or len(loop.body) != 1 or not all(code.text.span(loop.body[0]).contains(each.span) for each in changed):
+        return
+    match loop.target, loop.iter:
+        case ast.Name(id=row), ast.Name(id=whole):
+            text = _of_whole(code, loop.body[0], changed, row, whole)
+            if text is not None and not _read_outside(code, loop, row):
+                change = Change(code.path, (Edit(Span(span.start, span.end), text),))
+                yield Proposal("collect-rows", Tier.PATCH, f"all rows of `{whole}` at once", (change,), rank=14)
+
+
+def _of_whole(code: Code, body: ast.stmt, changed: tuple[Edit, ...], row: str, whole: str) -> str | None:
+    start = code.text.span(body).start
+    moved = tuple(Edit(Span(e.span.start - start, e.span.end - start), e.text) for e in changed)
+    match ast.parse(apply(code.source_of(body), moved)).body:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=value)] if name == row and _alike(value, row):
+            names = [each for each in ast.walk(value) if isinstance(each, ast.Name) and each.id == row]
+            for each in names:
+                each.id = whole
+            return f"{whole} = {ast.unparse(value)}"
+    return None
+
+
+def _alike(node: ast.expr, row: str) -> bool:
+    """True if an expression computes from the row element by element, and from what no turn changes."""
+    match node:
+        case ast.Name(id=name):
+            return name == row
+        case ast.Call(func=ast.Attribute(value=inner, attr=attr), args=args, keywords=keywords):
+            others = [*args, *(each.value for each in keywords)]
+            return attr in _ELEMENTWISE and _alike(inner, row) and all(_same(each, row) for each in others)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow(), right=right):
+            return (_alike(left, row) and _same(right, row)) or (_same(left, row) and _alike(right, row))
+    return False
+
+
+def _same(node: ast.expr, row: str) -> bool:
+    """True for constants, names and attributes other than the row."""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.Name(id=name):
+            return name != row
+        case ast.Attribute(value=inner):
+            return _same(inner, row)
+        case ast.UnaryOp(operand=inner):
+            return _same(inner, row)
+    return False
+
+
+def _read_outside(code: Code, loop: ast.For, row: str) -> bool:
+    """True if the loop's variable is used anywhere else in its function, or module."""
+    inside = {id(each) for each in ast.walk(loop)}
+    home = code.function(loop) or code.tree
+    return any(isinstance(each, ast.Name) and each.id == row and id(each) not in inside for each in ast.walk(home))

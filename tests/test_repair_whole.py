@@ -24,7 +24,14 @@ AT_ONCE = {
     "more than the write": (ROWS.replace("\nreturn", "\n    act(h)\nreturn"), ""),
     "read behind the loop": (ROWS.replace("return x", "return x, h"), ""),
     "a comment": (ROWS.replace("in x:", "in x:  # every frame"), ""),
-}
+    "what a row comes to": (ROWS.replace("lr", "h.mean(dim=1, keepdim=True)"),
+                            "x = x.sub(x.mean(dim=2, keepdim=True)).div(self.std)"),
+    "counted from behind": (ROWS.replace("lr", "h.mean(dim=-1, keepdim=True)"),
+                            "x = x.sub(x.mean(dim=-1, keepdim=True)).div(self.std)"),
+    "a dimension that goes": (ROWS.replace("lr", "h.mean(dim=1)"), ""),
+    "a dimension that may change": (ROWS.replace("lr", "h.mean(dim=lr, keepdim=True)"), ""),
+    "what is kept may change": (ROWS.replace("lr", "h.mean(dim=1, keepdim=lr)"), ""),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
@@ -72,6 +79,10 @@ REPAIRED = {
         "        for frame in clip:\n            frame.sub_(self.mean).div_(self.std)\n",
         "        clip = clip.sub(self.mean).div(self.std)\n",
     ),
+    "window_stream": (
+        "            yield torch.from_numpy(self.x), torch.from_numpy(self.y)\n",
+        "            yield torch.from_numpy(self.x).clone(), torch.from_numpy(self.y).clone()\n",
+    ),
 }
 
 
@@ -87,6 +98,16 @@ def test_it_is_proved_and_written(name: str, command):
 
     assert "proved: " in result.stderr + result.stdout
     assert Path(f"{name}.py").read_text().replace("seen.clamp(", "seen.clamp_(") == before.replace(old, new)
+
+
+@pytest.mark.slow
+def test_the_state_of_a_part_is_detached_with_that_of_the_whole(command):
+    shutil.copy(FOLDER / "tutor_memory.py", ".")
+
+    document = json.loads(command("repair", "--output-format", "json", "tutor_memory.py::main").stdout)
+
+    first = document["choices"][0]["proposals"][0]["title"]
+    assert first == "`model.said` and `model.board.lines` detached behind `optimizer.step()`"
 
 
 @pytest.mark.slow

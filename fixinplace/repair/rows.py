@@ -3,6 +3,8 @@
 Note [Every row alike]
     Every element is computed from itself and from what is the same in every turn; an operand that a row could be
     written with has no more dimensions than the row, so it meets every row of the whole as it met each of them alone.
+    An operand may also be what a row comes to along a dimension that it keeps: of the whole that is the next dimension,
+    counted from the front.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ _ELEMENTWISE = frozenset(
     "abs add ceil clamp clip cos div divide erf exp expm1 floor leaky_relu log log1p mul multiply neg pow reciprocal "
     "relu round rsqrt sigmoid sign sin sqrt square sub subtract tanh true_divide where".split()
 )
+_COMES_TO = frozenset("mean sum amax amin std var logsumexp".split())
 
 
 def at_once(code: Code, loop: ast.For, changed: tuple[Edit, ...]) -> Iterator[Proposal]:
@@ -39,9 +42,11 @@ def _of_whole(code: Code, body: ast.stmt, changed: tuple[Edit, ...], row: str, w
     moved = tuple(Edit(Span(e.span.start - start, e.span.end - start), e.text) for e in changed)
     match ast.parse(apply(code.source_of(body), moved)).body:
         case [ast.Assign(targets=[ast.Name(id=name)], value=value)] if name == row and _alike(value, row):
-            names = [each for each in ast.walk(value) if isinstance(each, ast.Name) and each.id == row]
-            for each in names:
-                each.id = whole
+            for each in ast.walk(value):
+                if isinstance(each, ast.Call) and _comes_to(each, row):
+                    _shift(each)
+                elif isinstance(each, ast.Name) and each.id == row:
+                    each.id = whole
             return f"{whole} = {ast.unparse(value)}"
     return None
 
@@ -59,8 +64,29 @@ def _alike(node: ast.expr, row: str) -> bool:
     return False
 
 
+def _comes_to(node: ast.expr, row: str) -> bool:
+    """True for `row.mean(dim=1, keepdim=True)`."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr), args=[]):
+            known = {each.arg: each.value for each in node.keywords}
+            dim, kept = known.get("dim"), known.get("keepdim")
+            fixed = dim is not None and ast.unparse(dim).lstrip("-").isdigit()
+            keeps = isinstance(kept, ast.Constant) and kept.value is True
+            return name == row and attr in _COMES_TO and fixed and keeps and len(known) == 2
+    return False
+
+
+def _shift(call: ast.Call) -> None:
+    """The same dimension of the whole."""
+    for each in call.keywords:
+        if isinstance(each.value, ast.Constant) and type(each.value.value) is int:
+            each.value = ast.Constant(each.value.value + 1)
+
+
 def _same(node: ast.expr, row: str) -> bool:
-    """True for constants, names and attributes other than the row."""
+    """True for constants, names and attributes other than the row, and for what the row comes to."""
+    if _comes_to(node, row):
+        return True
     match node:
         case ast.Constant():
             return True

@@ -197,7 +197,7 @@ def _choices(outcome: Outcome) -> Iterator[str]:
     if found is None or not found.choices:
         return
     if len(found.choices) > 1:
-        yield "several repairs are right, each with another meaning; --choose N writes one:"
+        yield "several repairs are possible, each with another meaning; --choose N writes one:"
     else:
         yield "this repair gives the program a meaning of its own; --choose 1 writes it:"
     for number, choice in enumerate(found.choices, start=1):

@@ -41,13 +41,15 @@ def _skipped(finder: Finder, event: str, row: Json, other: Side) -> bool:
 
 def _leaves(finder: Finder, event: str) -> None:
     ours, theirs = (side.gradients.get(event, []) for side in (finder.reference, finder.candidate))
+    rough = {} if finder.rough is None else {each["leaf"]: each for each in finder.rough.gradients.get(event, [])}
     for number, (row, other) in enumerate(matched(ours, theirs), start=1):
         name = (row or other or {}).get("leaf") or f"leaf {number}"
         path = f"{event}: {name}"
         if other is None and row is not None and row.get("key") in left_out(finder.reference, finder.candidate, event):
             finder.report(LEFT_OUT, path, f"{path} is not reached by the rewritten version's backward")
         elif not finder.skips(path):
-            _leaf(finder, path, _received(row), _received(other))
+            known = rough.get(row["leaf"]) if row is not None and row["leaf"] else None
+            _leaf(finder, path, _received(row), _received(other), _received(known))
 
 
 def left_out(reference: Side, candidate: Side, event: str) -> frozenset[int]:
@@ -64,14 +66,15 @@ def left_out(reference: Side, candidate: Side, event: str) -> frozenset[int]:
     return frozenset(row["key"] for row in gone if "key" in row and row["leaf"] in learning)
 
 
-def _leaf(finder: Finder, path: str, ours: list[Json], theirs: list[Json]) -> None:
+def _leaf(finder: Finder, path: str, ours: list[Json], theirs: list[Json], rough: list[Json]) -> None:
     """A missing gradient is not a zero gradient: optimizers pass over the one and step with the other."""
     if len(ours) > len(theirs):
         finder.report("gradient-missing", path, f"{path} receives no gradient in the rewritten version")
     elif len(ours) < len(theirs):
         finder.report("gradient-differs", path, f"{path} receives a gradient only in the rewritten version")
-    for mine, its in zip(ours, theirs, strict=False):
-        finder.tensor(path, "gradient-differs", {"role": "gradient", **mine}, {"role": "gradient", **its})
+    known = rough if len(rough) == len(ours) else [None] * len(ours)
+    for mine, its, one in zip(ours, theirs, known, strict=False):
+        finder.tensor(path, "gradient-differs", {"role": "gradient", **mine}, {"role": "gradient", **its}, one)
 
 
 def _received(row: Json | None) -> list[Json]:

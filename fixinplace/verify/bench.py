@@ -65,8 +65,10 @@ class Laboratory(Protocol):
         """The run of this job; the same job gives the same run."""
         ...
 
-    def compare(self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool) -> Comparison | str:
-        """The comparison, or a sentence why there is none."""
+    def compare(
+        self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool, rough: Run | None = None
+    ) -> Comparison | str:
+        """The comparison, or a sentence why there is none; rough: see Note [Nothing but rounding]."""
         ...
 
     def slopes(self, forward: Run, candidate: Run, number: int) -> tuple[Slope, ...] | str:
@@ -114,11 +116,19 @@ class Bench:
         return self.lab.run(job)
 
     def compare(
-        self, reference: Run, candidate: Run, excluded: frozenset[str] = frozenset(), exact: bool = False
+        self,
+        reference: Run,
+        candidate: Run,
+        excluded: frozenset[str] = frozenset(),
+        exact: bool = False,
+        rough: Run | None = None,
     ) -> Comparison:
-        """The comparison of two runs; raises Unproved if there is none."""
+        """The comparison of two runs; raises Unproved if there is none.
+
+        rough: the reference in its own types, where the two runs are in float64.
+        """
         excused = frozenset(path + BELOW for path in self.case.excused)
-        result = self.lab.compare(reference, candidate, excluded | excused, exact)
+        result = self.lab.compare(reference, candidate, excluded | excused, exact, rough)
         if isinstance(result, str):
             raise Unproved("probe-failed", f"the runs could not be compared: {result}")
         return self._without_left_out(result)

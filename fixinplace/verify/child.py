@@ -33,6 +33,7 @@ from fixinplace.verify.reach import Reach
 from fixinplace.verify.reads import GradientReads
 from fixinplace.verify.records import Records
 from fixinplace.verify.sandbox import Scratch
+from fixinplace.verify.widened import Widened
 
 _PROGRAMS = ("script", "module")
 BLOB_BYTES = 512 << 20
@@ -69,7 +70,8 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     if job.cloned:
         cloning.install()
     reads = GradientReads()
-    with reads if job.regions is not None and forward is None else contextlib.nullcontext():
+    widened = Widened() if job.widened else contextlib.nullcontext()
+    with reads if job.regions is not None and forward is None else contextlib.nullcontext(), widened:
         ending = _user_code(job, load.Patched(job.texts, reach.seen), reach)
     ending = _computed(job, ending, records, forward or REVERSE)
     if _pid() != process:

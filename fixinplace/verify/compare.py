@@ -18,9 +18,15 @@ _VARIABLE = re.compile(r"\w+ in [^()]*\(\)")
 _LAST_STEP = re.compile(r"(?:\[[^\]]*\]|\.[^.\[\]]*)$")
 
 
-def compare(reference: Path, candidate: Path, excluded: frozenset[str], exact: bool) -> Comparison:
-    """All differences between two runs, in the order in which things were recorded."""
+def compare(
+    reference: Path, candidate: Path, excluded: frozenset[str], exact: bool, rough: Path | None = None
+) -> Comparison:
+    """All differences between two runs, in the order in which things were recorded.
+
+    rough: the run of the reference in the program's own types, where these two are in float64.
+    """
     finder = Finder(read(reference), read(candidate), excluded, exact)
+    finder.rough = None if rough is None else read(rough)
     _values(finder)
     compare_backwards(finder)
     _aliasing(finder)
@@ -33,6 +39,7 @@ def compare(reference: Path, candidate: Path, excluded: frozenset[str], exact: b
         finder.largest,
         finder.follows_default,
         tuple(dict.fromkeys(finder.notes)),
+        tuple(dict.fromkeys(finder.rounding)),
     )
 
 

@@ -57,7 +57,7 @@ class Job:
     then a `Find`.
     texts: the edited files; the folder of the first is the current one unless `folder` names another.
     cloned: every tensor is cloned when autograd saves it.
-    double: the default dtype is float64.
+    double: the default dtype is float64. widened: float32 that is asked for by name is float64 as well.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
     traced: the run is traced, and nothing else is recorded. watch: the saved tensor that is looked at after every line.
     no_inference: inference mode is taken as `no_grad`.
@@ -76,6 +76,7 @@ class Job:
     folder: str = ""
     cloned: bool = False
     double: bool = False
+    widened: bool = False
     perturbed: bool = False
     traced: bool = False
     watch: int | None = None
@@ -275,12 +276,16 @@ LEFT_OUT = "left-out"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One observable that is not the same: a reason of `names.REFUTED` or LEFT_OUT, its path, a sentence."""
+    """One observable that is not the same: a reason of `names.REFUTED` or LEFT_OUT, its path, a sentence.
+
+    numeric: rounding could explain it; far: only if all of the tensor is rounding.
+    """
 
     reason: str
     path: str
     sentence: str
     numeric: bool = False
+    far: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +317,10 @@ class Slope:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the comparing process found between a reference and a candidate run."""
+    """What the comparing process found between a reference and a candidate run.
+
+    rounding: paths of tensors that are nothing but rounding, where that can be told.
+    """
 
     differences: tuple[Difference, ...]
     values: int
@@ -320,6 +328,7 @@ class Comparison:
     largest: float
     follows_default: bool
     notes: tuple[str, ...] = ()
+    rounding: tuple[str, ...] = ()
 
 
 def dump(job: Job) -> Json:
@@ -370,7 +379,8 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
 def read_comparison(data: Json) -> Comparison:
     """The comparison that the server's child printed."""
     differences = tuple(Difference(**each) for each in data["differences"])
-    return Comparison(**{**data, "differences": differences, "notes": tuple(data["notes"])})
+    return Comparison(**{**data, "differences": differences, "notes": tuple(data["notes"]),
+                         "rounding": tuple(data["rounding"])})  # fmt: skip
 
 
 def read_found(text: str) -> list[Found]:

@@ -195,7 +195,9 @@ class Runner:
                 del self._runs[job]
                 _discard(Path(run.folder))
 
-    def compare(self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool) -> Comparison | str:
+    def compare(
+        self, reference: Run, candidate: Run, excluded: frozenset[str], exact: bool, rough: Run | None = None
+    ) -> Comparison | str:
         """Compare two runs in a process of their own."""
         request = {
             "do": "compare",
@@ -203,6 +205,7 @@ class Runner:
             "candidate": candidate.folder,
             "excluded": sorted(excluded),
             "exact": exact,
+            "rough": None if rough is None else rough.folder,
             "limits": self._limits(),
         }
         answer = self._ask(request)

@@ -204,7 +204,8 @@ def _compare(request: Json, target: Path) -> None:
         found = derivatives.slopes(*paths, request["number"])
         target.write_text(json.dumps([dataclasses.asdict(each) for each in found]))
         return
-    result = compare.compare(*paths, frozenset(request["excluded"]), request["exact"])
+    rough = Path(request["rough"]) if request["rough"] else None
+    result = compare.compare(*paths, frozenset(request["excluded"]), request["exact"], rough)
     target.write_text(json.dumps(dataclasses.asdict(result)))
 
 

@@ -4,6 +4,15 @@ Note [Tolerance]
     Equal bits are equal.  Otherwise two tensors agree if max|a-b| <= n eps max|reference| over the finite elements,
     with NaN and infinities in the same places; n is 16, and 2 for types of 16 bits and fewer, whose 16 eps would let
     a wrong gradient pass.  Integers, flags, shapes and types agree exactly or not at all.
+
+Note [Nothing but rounding]
+    A gradient that is zero by the mathematics (of a bias in front of a normalisation) is what rounding left of sums
+    that cancel, and its own size says nothing about how far two right versions may be apart.  Such a number shrinks
+    with the precision, and nothing else does: so where both versions run in float64, a tensor may also differ by 16
+    times what the reference has in its own type, scaled by the ratio of the two eps.  A value that is there in both
+    types is compared as tightly as ever, up to eight digits beyond those of float32.  And float64 has no say where two
+    versions are far apart in the program's own types, by more than a hundredth, unless all of the tensor shrinks: in
+    float64 `x.double()` is an alias, so a program may there be another one.
 """
 
 from __future__ import annotations
@@ -11,6 +20,9 @@ from __future__ import annotations
 import math
 
 import torch
+
+FAR = 0.01
+"""Part of the largest element by which rounding may move an element before float64 is no answer any more."""
 
 _FINE_EPS = 1e-5
 
@@ -23,6 +35,21 @@ def is_numeric(dtype: torch.dtype) -> bool:
 def same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
     """True if two tensors of one dimension hold the same bytes."""
     return one.dtype == two.dtype and torch.equal(one.view(torch.uint8), two.view(torch.uint8))
+
+
+def rounding(rough: torch.Tensor, dtype: torch.dtype) -> float:
+    """What tensors of `dtype` may be apart where the same one in a coarser type is `rough`; see the second note."""
+    if not (is_numeric(rough.dtype) and is_numeric(dtype)):
+        return 0.0
+    ratio = torch.finfo(dtype).eps / torch.finfo(rough.dtype).eps
+    return 16 * ratio * largest(rough) if ratio < 1 else 0.0
+
+
+def largest(tensor: torch.Tensor) -> float:
+    """The largest finite element by its absolute value; zero without one."""
+    wide = tensor.to(torch.complex128 if tensor.dtype.is_complex else torch.float64)
+    finite = wide[torch.isfinite(wide)].abs()
+    return float(finite.max()) if finite.numel() else 0.0
 
 
 def distance(reference: torch.Tensor, other: torch.Tensor, dtype: torch.dtype) -> tuple[float, float]:

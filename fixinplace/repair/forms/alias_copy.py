@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from fixinplace.repair import copying
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 from fixinplace.trace.events import Place
@@ -16,25 +17,32 @@ _RULES = ("FIP301", "FIP302")
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """Each alias in the files of the save and of the write, those in their functions first, then the nearest."""
+    """Each alias in the files of the save and of the write: of the written thing first, then those in their functions,
+    then the nearest."""
     offence = scene.offence
     if offence.rule not in _RULES:
         return
     places = [place for write in offence.writes for place in (write.place, *write.stack)]
     places += [offence.save.place, *offence.save.stack] if offence.save else []
     seen: set[str] = set()
+    held = copying.owners(scene)
     for place in places:
         spot = scene.node(place) if isinstance(place, Place) else None
         if spot is not None and spot[0].path not in seen:
             seen.add(spot[0].path)
-            yield from _aliases(*spot, foreign=offence.rule == "FIP302")
+            yield from _aliases(*spot, held, foreign=offence.rule == "FIP302")
 
 
-def _aliases(code: Code, at: ast.expr | ast.stmt, foreign: bool) -> Iterator[Proposal]:
+def _aliases(code: Code, at: ast.expr | ast.stmt, held: frozenset[str], foreign: bool) -> Iterator[Proposal]:
     found = [node for node in ast.walk(code.tree) if isinstance(node, ast.expr) and _kind(node) and _kept(code, node)]
     found = [node for node in found if not foreign or _kind(node) in _FOREIGN]
     home = code.function(at)
-    for node in sorted(found, key=lambda node: (code.function(node) is not home, abs(at.lineno - node.lineno)))[:_MOST]:
+
+    def distance(node: ast.expr) -> tuple[bool, bool, int]:
+        other = not any(copying.path(each) in held for each in copying.operands(node))
+        return other, code.function(node) is not home, abs(at.lineno - node.lineno)
+
+    for node in sorted(found, key=distance)[:_MOST]:
         text = f"{code.source_of(node)}{_COPIES[_kind(node)]}"
         title = f"`{' '.join(text.split())}`: a copy instead of an alias"
         yield Proposal("alias-copy", Tier.PATCH, title, (Change(code.path, (code.replace(node, text),)),), rank=4)

@@ -19,9 +19,9 @@ from collections.abc import Iterator, Sequence
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
-from fixinplace.repair.code import Code
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.facts import Reader
+from fixinplace.repair.steps.hidden import hidden_states
 from fixinplace.repair.steps.kinds import detached_text, is_object, kind, may_be_none
 from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, tainted, way
 from fixinplace.repair.steps.moving import CannotMove, pasted_after, pasted_before
@@ -33,13 +33,12 @@ def cut_at_step(at: Situation) -> Iterator[Choice]:
     """The carried state detached at the step."""
     try:
         states = carried_states(at)
-        hidden = [] if states else list(dict.fromkeys(_hidden(at)))
+        hidden = [each for each in dict.fromkeys(hidden_states(at)) if each not in states]
         if states:
             yield _choice(at, states, _edits(at, states))
-        elif hidden:
-            lines = _lines(at, hidden)
-            yield _choice(at, hidden, (pasted_after(at.code, at.write, lines),))
-        else:
+        if hidden:
+            yield _choice(at, hidden, (pasted_after(at.code, at.write, _lines(at, hidden)),))
+        if not states and not hidden:
             yield from _passed(at)
     except CannotMove:
         return
@@ -141,47 +140,6 @@ def _first(inside: Sequence[Item], name: str) -> tuple[int, int]:
     item = next(item for item in inside if touch(item.facts.writes, [name]))
     places = [(n.lineno, n.col_offset) for n in ast.walk(item.node) if isinstance(n, ast.expr) and path(n) == name]
     return min(places, default=(item.node.lineno, 0))
-
-
-def _hidden(at: Situation) -> Iterator[str]:
-    """States that a module on the way to the save keeps to itself, as the frame reaches them."""
-    offence = at.scene.offence
-    owner, started = "", False
-    for place in reversed(offence.save.stack if offence.save is not None else ()):
-        spot = at.scene.node(place)
-        if spot is None:
-            continue
-        code, node = spot
-        started = started or (code is at.code and code.statement(node) is at.frame.save)
-        if not started:
-            continue
-        function = code.function(node)
-        if owner and function is not None:
-            for name in _kept(code, function.body):
-                yield owner + name[4:]
-        owner = _object(node, owner)
-
-
-def _object(node: ast.AST, owner: str) -> str:
-    """The object whose method or forward a call runs, as the frame reaches it."""
-    call = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None)
-    called = path(call.func) if call is not None else None
-    if called is None:
-        return owner
-    if called.startswith("self.") and owner:
-        return owner + called[4:]
-    return called
-
-
-def _kept(code: Code, body: Sequence[ast.stmt]) -> list[str]:
-    """The attributes of `self` that a method reads before it binds them, and binds."""
-    inside = flat(Reader(code), body)
-    opened: set[str] = set()
-    bindings: set[str] = set()
-    for item in inside:
-        opened |= {f for f in item.facts.flows if not any(begins(f, name) for name in bindings)}
-        bindings |= {name for name in item.facts.writes if name.startswith("self.")}
-    return sorted(name for name in bindings if any(begins(each, name) for each in opened))
 
 
 def _passed(at: Situation) -> Iterator[Choice]:

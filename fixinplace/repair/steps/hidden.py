@@ -1,0 +1,77 @@
+"""State that modules on the way to the save keep to themselves, found by the methods that read and bind it.
+
+A module's state is an attribute that a method reads before it binds it.  The state of its parts counts as well: of an
+attribute that `__init__` makes of a class of the same file, whose methods are called one after the other.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from fixinplace.repair.code import Code, Function
+from fixinplace.repair.steps.facts import Reader
+from fixinplace.repair.steps.lines import flat
+from fixinplace.repair.steps.paths import begins, path
+from fixinplace.repair.steps.situation import Situation
+
+
+def hidden_states(at: Situation) -> Iterator[str]:
+    """States that a module on the way to the save keeps to itself, as the frame reaches them."""
+    offence = at.scene.offence
+    owner, started = "", False
+    for place in reversed(offence.save.stack if offence.save is not None else ()):
+        spot = at.scene.node(place)
+        if spot is None:
+            continue
+        code, node = spot
+        started = started or (code is at.code and code.statement(node) is at.frame.save)
+        if not started:
+            continue
+        function = code.function(node)
+        if owner and function is not None:
+            for name in (*_kept(code, [function.body]), *_of_parts(code, function)):
+                yield owner + name[4:]
+        owner = _object(node, owner)
+
+
+def _object(node: ast.AST, owner: str) -> str:
+    """The object whose method or forward a call runs, as the frame reaches it."""
+    call = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None)
+    called = path(call.func) if call is not None else None
+    if called is None:
+        return owner
+    if called.startswith("self.") and owner:
+        return owner + called[4:]
+    return called
+
+
+def _kept(code: Code, bodies: Sequence[Sequence[ast.stmt]]) -> list[str]:
+    """The attributes of `self` that methods, one after the other, read before they bind them, and bind."""
+    inside = [item for body in bodies for item in flat(Reader(code), body)]
+    opened: set[str] = set()
+    bindings: set[str] = set()
+    for item in inside:
+        opened |= {f for f in item.facts.flows if not any(begins(f, name) for name in bindings)}
+        bindings |= {name for name in item.facts.writes if name.startswith("self.")}
+    return sorted(name for name in bindings if any(begins(each, name) for each in opened))
+
+
+def _of_parts(code: Code, function: Function) -> Iterator[str]:
+    """The same for the parts of the object: `self.mem.state`, if `self.mem` reads and binds its `state`."""
+    owner = next((up for up in code.up(function) if isinstance(up, ast.ClassDef)), None)
+    calls = [path(each.func) or "" for each in ast.walk(function) if isinstance(each, ast.Call)]
+    for part, made in _parts(code, owner):
+        called = {name.removeprefix(f"{part}.") for name in calls if name.startswith(f"{part}.")}
+        methods = [each.body for each in made.body if isinstance(each, Function) and each.name in called]
+        yield from (part + name[4:] for name in _kept(code, methods))
+
+
+def _parts(code: Code, owner: ast.ClassDef | None) -> Iterator[tuple[str, ast.ClassDef]]:
+    """Attributes of `self` that are made by calling a class of this file."""
+    classes = {each.name: each for each in code.tree.body if isinstance(each, ast.ClassDef)}
+    for node in ast.walk(owner) if owner is not None else ():
+        match node:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self")) as target],
+                            value=ast.Call(func=ast.Name(id=name))) if name in classes:  # fmt: skip
+                yield path(target) or "", classes[name]

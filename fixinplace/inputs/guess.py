@@ -173,17 +173,17 @@ def argument(name: str, annotation: str = "", classes: tuple[str, ...] = ()) -> 
 
 
 def _by_annotation(name: str, typed: str) -> list[Value]:
-    number = _number(name)
+    said = numbers(name)
     match typed.partition("[")[0].rpartition(".")[2].rstrip("]").partition(" |")[0]:
         case "int":
-            whole = [value for value in number if type(value) is int]
+            whole = [value for value in said if type(value) is int]
             return [Literal(value) for value in (*whole, WIDTH)]
         case "float":
-            return [Literal(float(value)) for value in number if isinstance(value, (int, float))] or [Literal(0.5)]
+            return [Literal(float(value)) for value in said if isinstance(value, (int, float))] or [Literal(0.5)]
         case "bool":
             return [Literal(True), Literal(False)]
         case "str":
-            return [Literal(value) for value in number if isinstance(value, str)] or [Literal("")]
+            return [Literal(value) for value in said if isinstance(value, str)] or [Literal("")]
         case "Tensor" | "FloatTensor":
             return [Tensor(SHAPES[2])]
         case "LongTensor":
@@ -206,10 +206,10 @@ def _series(name: str, typed: str) -> list[Value]:
         return [Series((Tensor(SHAPES[4]), Tensor(SHAPES[4])), listed)]
     if "str" in inner:
         return [Series((), listed)]
-    singular = name.rstrip("s")
-    number = next((value for value in _number(singular) if type(value) is int), WIDTH)
+    said = (*numbers(name.rstrip("s")), *numbers(name))
+    number = next((value for value in said if type(value) is int), WIDTH)
     count = inner.count("int") if not listed and "..." not in inner else 0
-    counts = [count] if count else [2, 4, 3]
+    counts = [count] if count else [4, 2, 3] if said else [2, 4, 3]
     return [Series((Literal(number),) * each, listed) for each in counts]
 
 
@@ -237,7 +237,7 @@ def _by_name(name: str, classes: Sequence[str]) -> list[Value]:
         return [*own, Code("Passing"), Series((Literal(2), Literal(2), Literal(2), Literal(2)))]
     if _CONFIGS.fullmatch(name):
         return [Record(), Record(style="dict")]
-    values: list[Value] = [Literal(value) for value in _number(name)]
+    values: list[Value] = [Literal(value) for value in numbers(name)]
     if _MODULES.fullmatch(name) and not values and not widths(name):
         return [*_built(name, classes), Code("Passing()"), Code("nn.Identity"), Code(f"nn.Linear({WIDTH}, {WIDTH})")]
     if not values and re.fullmatch(r".*(channels|dims|sizes|widths|planes|features|filters|chs)", name):
@@ -261,7 +261,8 @@ def _built(name: str, classes: Sequence[str]) -> list[Value]:
     return [Build(f"target.{each}") for each in classes if each.lower().endswith(words)]
 
 
-def _number(name: str) -> tuple[int | float | str | bool | None, ...]:
+def numbers(name: str) -> tuple[int | float | str | bool | None, ...]:
+    """Values that a name says, the likeliest first; empty where it says none."""
     return next((values for pattern, values in _NUMBERS if re.fullmatch(pattern, name, re.I)), ())
 
 

@@ -226,11 +226,32 @@ def _unset(situation: Situation) -> list[tuple[Path, str]]:
     return sorted(found, key=lambda each: each[1] not in situation.fault.names)[:6]
 
 
+_SCALAR = re.compile(
+    r"received an invalid combination of arguments - got \(.*?Tensor|must be [\w ]+, not Tensor"
+    r"|only 0-dimensional arrays|only integer tensors of a single element|Boolean value of Tensor with more than one"
+    r"|only one element tensors|a Tensor with \d+ elements cannot|'Tensor' object cannot be interpreted as an integer"
+    r"|only supports 0-dimension",
+    re.S,
+)
+
+
+def _scalars(situation: Situation) -> Iterator[Recipe]:
+    """A tensor stands where one number is meant: what its name says, or one of the usual."""
+    if not _SCALAR.search(situation.fault.message):
+        return
+    for path, value in situation.places():
+        if isinstance(value, Tensor) and value.kind == "float":
+            told = [each for each in guess.numbers(key(path)) if type(each) is not bool]
+            for number in dict.fromkeys([*told[:2], 2, 0.3]):
+                yield put(situation.recipe, path, Literal(number))
+
+
 # --- tensors of another kind
 
 _INTEGER = re.compile(
     r"scalar types?: Long|expected scalar type (?:Long|Int)|must be long|expects? .*(?:Long|int64)|indices must be"
-    r"|tensors used as indices must be|one_hot is only applicable to index|dtype int64|integer tensor|got .*FloatTensor"
+    r"|tensors used as indices must be|one_hot is only applicable to index|dtype (?:int32/)?int64|integer tensor"
+    r"|got .*FloatTensor"
 )
 _FLOATING = re.compile(
     r"expected scalar type (?:Float|Double)|should be the same|must have the same dtype"
@@ -339,6 +360,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _unexpected, _checked, _several, _modules, _fields, dimensions, shapes, _kinds, sizes, _lengths, _types,
-    _strings, _positional,
+    _missing, _unexpected, _checked, _several, _modules, _fields, _scalars, dimensions, shapes, _kinds, sizes, _lengths,
+    _types, _strings, _positional,
 )  # fmt: skip

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -78,7 +78,7 @@ def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Know
     if static:
         return Subject(known, (), call, (Recipe(f"target.{name}", None, arguments, method),))
     plain = _needed(init, known)
-    starts = [Recipe(f"target.{name}", _small(init, plain), arguments, method)]
+    starts = [Recipe(f"target.{name}", _small(init, _lightened(plain, module)), arguments, method)]
     starts.append(Recipe(f"target.{name}", plain, arguments, method))
     for given in known.calls[:3]:
         starts.append(Recipe(f"target.{name}", _completed(init, given, known), arguments, method))
@@ -155,13 +155,37 @@ def _literal(value: Any) -> Value | None:
 
 
 def _needed(parameters: tuple[Parameter, ...], known: Knowledge, calling: bool = False) -> tuple[Argument, ...]:
-    return tuple(Argument(each.name, _first(each, known, calling)) for each in parameters if each.needed)
+    needed = [each for each in parameters if each.needed]
+    if calling and not needed:
+        needed = [each for each in parameters if each.default == Literal(None) and _may_be_tensor(each)][:_OFFERED]
+    return tuple(Argument(each.name, _first(each, known, calling)) for each in needed)
+
+
+_OFFERED = 2
+"""Optional inputs that are given where none is asked for: without any, a module computes nothing."""
+
+
+def _may_be_tensor(parameter: Parameter) -> bool:
+    return "Tensor" in parameter.annotation or parameter.annotation == ""
 
 
 def _small(parameters: tuple[Parameter, ...], plain: tuple[Argument, ...]) -> tuple[Argument, ...]:
     """The arguments with defaults that make a large model replaced by smaller ones."""
     smaller = [(each.name, guess.smaller(each.name, each.default)) for each in parameters if each.default is not None]
     return (*plain, *(Argument(name, value) for name, value in smaller if value is not None))
+
+
+def _lightened(arguments: tuple[Argument, ...], module: ModuleType) -> tuple[Argument, ...]:
+    """The arguments with configurations of the module's own made such that they make a smaller model."""
+    return tuple(Argument(each.name, _light(each.value, module)) for each in arguments)
+
+
+def _light(value: Value, module: ModuleType) -> Value:
+    if not isinstance(value, Build) or value.arguments:
+        return value
+    cls = getattr(module, value.callee.removeprefix("target."), None)
+    parameters = _parameters(cls, module) if isinstance(cls, type) and dataclasses.is_dataclass(cls) else ()
+    return value if isinstance(parameters, str) else replace(value, arguments=_small(parameters, ()))
 
 
 def _first(parameter: Parameter, known: Knowledge, calling: bool) -> Value:

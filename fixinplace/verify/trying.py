@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import isfunction
 from types import ModuleType
 from typing import Any
 
@@ -20,8 +21,8 @@ from fixinplace.inputs.values import Recipe
 from fixinplace.verify import load
 from fixinplace.verify.reach import Reach
 
-_SLICE, _PATIENCE = 2.0, 4
-"""Seconds of the processor that one try may take, and how much longer by the clock."""
+_SLICE, _REAL, _PATIENCE = 2.0, 3.0, 4
+"""Seconds of the processor that one try may take, on fake tensors and for real, and how much longer by the clock."""
 _LEAST = 1.0
 """What a try for real may take although the time of the search is over: its shapes are known to fit."""
 
@@ -73,8 +74,10 @@ class Trier:
         result: object = None
         left = max(self.deadline - time.process_time(), 0.1 if fake else _LEAST)
         try:
-            with _within(min(_SLICE, left)), _quietly(), _mode(fake):
+            with _within(min(_SLICE if fake else _REAL, left)), _quietly(), _mode(fake):
                 exec(compile(text, load.MADE, "exec", dont_inherit=True), scope)
+                if fake and "prepared" in scope:
+                    scope["prepared"] = _as_built
                 with self._reach if traced or not fake else contextlib.nullcontext():
                     result = scope["probe"]()
         except BaseException as raised:
@@ -148,8 +151,33 @@ def _mode(fake: bool) -> Iterator[None]:
         return
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with FakeTensorMode(allow_non_fake_inputs=True), _uninitialised():
         yield
+
+
+@contextlib.contextmanager
+def _uninitialised() -> Iterator[None]:
+    """Parameters keep what they are made with: fake ones have no values, and drawing them is most of the work."""
+    init = vars(torch.nn.init)
+    drawing = {name: value for name, value in init.items() if name.endswith("_") and isfunction(value)}
+    for name in drawing:
+        setattr(torch.nn.init, name, _left_alone)
+    try:
+        yield
+    finally:
+        for name, value in drawing.items():
+            setattr(torch.nn.init, name, value)
+
+
+def _left_alone(tensor: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
+    return tensor
+
+
+def _as_built(model: Any, training: bool = True, double: bool = False) -> Any:
+    """What the snippet's `prepared` does, without moving the values that fake parameters do not have."""
+    if not isinstance(model, torch.nn.Module):
+        return model
+    return (model.double() if double else model).train(training)
 
 
 _FAKE_WORDS = (

@@ -1,0 +1,75 @@
+"""The first recipes for a class: what its signature and its module tell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+import torch
+
+from fixinplace.inputs import snippet
+from fixinplace.inputs.snippet import Variant
+from fixinplace.verify.starting import Subject, subject
+from fixinplace.verify.trying import _uninitialised
+
+HEAD = "from dataclasses import dataclass\nimport torch\nfrom torch import nn\n"
+
+
+@pytest.fixture
+def module() -> Iterator[ModuleType]:
+    """A module that classes can be defined in."""
+    made = ModuleType("made_for_starting")
+    sys.modules[made.__name__] = made
+    yield made
+    del sys.modules[made.__name__]
+
+
+def starts(module: ModuleType, text: str, name: str, lines: frozenset[int] = frozenset()) -> list[str]:
+    """The first recipes of a class or function of a text, as Python."""
+    exec(compile(HEAD + text, "made.py", "exec"), vars(module))
+    found = subject(module, HEAD + text, name, "", lines)
+    assert isinstance(found, Subject)
+    return [snippet.body(each, Variant(tracked=False)).partition("\n")[2] for each in found.starts]
+
+
+def test_a_configuration_of_the_module_makes_a_small_model(module: ModuleType):
+    first, *others = starts(
+        module,
+        """
+@dataclass
+class Tower:
+    layers: int = 24
+    width: int = 4096
+    bias: bool = True
+
+class Model(nn.Module):
+    def __init__(self, tower: Tower):
+        super().__init__()
+    def forward(self, x):
+        return x
+""",
+        "Model",
+    )
+    assert "tower=target.Tower(layers=2, width=96)" in first
+    assert any("tower=target.Tower()" in each for each in others)
+
+
+def test_optional_inputs_are_given_where_no_other_is(module: ModuleType):
+    text = """
+class Model(nn.Module):
+    def forward(self, image=None, text=None, scale: float | None = None, size=3):
+        return image
+"""
+    (only,) = starts(module, text, "Model")
+    assert "model(image=image, text=text)" in only
+    (only,) = starts(module, text.replace("image=None", "image"), "Model")
+    assert "model(image=image)" in only
+
+
+def test_fake_parameters_are_not_drawn_and_real_ones_are_again():
+    with _uninitialised():
+        kept = torch.nn.init.zeros_(torch.ones(3))
+    assert kept.tolist() == [1, 1, 1]
+    assert torch.nn.init.zeros_(torch.ones(3)).tolist() == [0, 0, 0]

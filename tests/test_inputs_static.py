@@ -195,8 +195,85 @@ def test_the_source_tells_of_dimensions_shapes_calls_and_guards():
     assert [each.value.code for each in call] == ["18", "[1, 1]", "target.lambda_norm"]
 
 
+CALLERS = """
+class Net(nn.Module):
+    def __init__(self, block, layers, width=8, drop=0.0):
+        self.width = width
+
+def _net(block, layers, width=16):
+    return Net(block, layers, width=width)
+
+def net18():
+    return _net(Basic, [2, 2])
+
+def other(x):
+    return Net(Basic, x)
+
+VARIANTS = {"small": {"block": Basic, "layers": [1, 1]}, "another": {"layers": [3], "sides": 4}}
+
+def tiny():
+    arguments = dict(layers=[4], width=x)
+
+class Basic(nn.Module): ...
+"""
+
+
+def test_calls_are_followed_through_factories_and_tables():
+    known = read(ast.parse(CALLERS), "Net")
+
+    shown = [", ".join(f"{each.name or '-'}={each.value.code or '?'}" for each in call) for call in known.calls]
+    assert shown == [
+        "-=target.Basic, -=[2, 2], width=16",
+        "block=target.Basic, layers=[1, 1]",
+        "-=target.Basic, -=?",
+        "layers=[4], width=?",
+    ]
+
+
+def test_members_asked_for_by_number_and_shapes_beside_other_values_are_counted():
+    source = "def f(parts, ys, z):\n    b, c, d = *z.shape, z.device\n    return parts[0] + parts[2], ys[1] + ys[b]\n"
+    known = read(ast.parse(source), "f")
+
+    assert known.indexed == {"parts": 3}
+    assert known.dims["z"] == 2
+    start = Recipe("target.f", None, (Argument("parts", X),))
+    options = Situation(start, Fault("", ""), known, (), (Parameter("parts"),)).options(("call", "parts"))
+    assert options[0] == Series((X,) * 3, False)
+
+
+def test_a_stand_in_gets_the_attributes_that_are_asked_for():
+    knowledge = Knowledge(attributes={"Net": frozenset({"channels"}), "Other": frozenset({"width"})})
+    message = "'Passing' object has no attribute 'channels'"
+    start = recipe(model=Code("Passing()"))
+    found = codes(message, start, "AttributeError", started=False, knowledge=knowledge)
+    assert "Block(model=target.Net())" in found[0]
+    assert "Block(model=Passing(channels=32))" in found[1]
+    message = "'Passing' object has no attribute 'depth'"
+    start = recipe(model=Build("Passing", (Argument("channels", Literal(32)),)))
+    found = codes(message, start, "AttributeError", started=False)
+    assert "Block(model=Passing(channels=32, depth=2))" in found[0]
+
+
+def test_the_nearest_guards_come_first():
+    source = """
+class Net(nn.Module):
+    def __init__(self, far=None, wide=True):
+        if far is not None:
+            self.bias = far
+    def forward(self, x, near=False):
+        if near and self.bias is not None:
+            x += self.bias
+        return x
+"""
+    known = read(ast.parse(source), "Net", frozenset({8}))
+    assert known.guards[:3] == ("near", "bias", "far")
+    options = (Parameter("wide", "", False, Literal(True)), Parameter("far", "", False, Literal(None)))
+    found = turning.alternatives(Situation(recipe(), Fault("", ""), known, options, ()))
+    assert [path[-1] for path, _ in walk(found[0])][-1] == "far"
+
+
 def test_switches_of_what_guards_the_code_are_turned_first():
-    knowledge = Knowledge(guards=frozenset({"gate"}))
+    knowledge = Knowledge(guards=("gate",))
     init = (Parameter("other", "", False, Literal(False)), Parameter("gate", "", False, Literal(False)))
     found = turning.alternatives(Situation(recipe(), Fault("", ""), knowledge, init, ()))
     assert [{path[-1]: value for path, value in walk(each)}["gate"] for each in found[:1]] == [Literal(True)]
@@ -247,6 +324,8 @@ def test_a_snippet_uses_what_it_needs_and_another_seed_for_each_call():
         ("config", "", "SimpleNamespace()"),
         ("spatial_dims", "", "2"),
         ("vocab_size", "", "50"),
+        ("model", "", "Passing()"),
+        ("d_model", "", "32"),
         ("layers", "List[int]", "[2, 2, 2, 2]"),
         ("use_bias", "", "True"),
         ("norm", "tuple | str", "'batch'"),

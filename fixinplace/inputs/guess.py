@@ -92,6 +92,7 @@ _MODULES = re.compile(
     r".*(module|net|network|backbone|encoder|decoder|fn|func|function|model|submodule|sublayer|body|trunk|branch|stem"
     r"|projector|predictor|criterion|operation|op|transform|downsample|upsample|proj|embedding|head|block_fn|layer)"
 )
+_WHOLE = re.compile(r"(?!(d|dim|n|num|hid|hidden|emb|embed)_)(\w+_)?(model|encoder|decoder)|head")
 _INDICES = re.compile(
     r"(input_?)?ids?|.*_ids|tokens?|idx|index|indices|src_tokens|.*_tokens|labels?|targets?|.*_index|.*indices|words?"
     r"|sequences?|text|captions?|class_labels|codes?|batch_idx"
@@ -238,7 +239,7 @@ def _by_name(name: str, classes: Sequence[str]) -> list[Value]:
     if _CONFIGS.fullmatch(name):
         return [Record(), Record(style="dict")]
     values: list[Value] = [Literal(value) for value in numbers(name)]
-    if _MODULES.fullmatch(name) and not values and not widths(name):
+    if _MODULES.fullmatch(name) and not values and (not widths(name) or _WHOLE.fullmatch(name)):
         return [*_built(name, classes), Code("Passing()"), Code("nn.Identity"), Code(f"nn.Linear({WIDTH}, {WIDTH})")]
     if not values and re.fullmatch(r".*(channels|dims|sizes|widths|planes|features|filters|chs)", name):
         many = Series((Literal(WIDTH),) * 4)

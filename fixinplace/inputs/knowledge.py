@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from fixinplace.inputs.values import Argument, Code, Literal, Record, Series, Value
+from fixinplace.inputs.calls import called, constant, texts
+from fixinplace.inputs.values import Argument, Literal, Series, Value
 
 _LAYERS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "ConvTranspose2d": 4, "ConvTranspose3d": 5,
            "BatchNorm2d": 4, "BatchNorm3d": 5, "MaxPool2d": 4, "AvgPool2d": 4, "AdaptiveAvgPool2d": 4}  # fmt: skip
@@ -35,20 +36,23 @@ class Knowledge:
 
     dims: parameter of the call → number of dimensions that its use tells. strings: name → values that the code
     compares it with. classes: classes of the file. calls: arguments with which the file builds the unit.
-    guards: names in the conditions around what is to be reached. namesakes: name → what the file passes by that name.
-    annotations: name → the annotation of the first parameter of that name. shapes: name → the letters and numbers of
-    the shape that a docstring gives it. unpacked: name → how many variables it is assigned to.
+    guards: names in the conditions around what is to be reached, the nearest first. namesakes: name → what the file
+    passes by that name. annotations: name → the annotation of the first parameter of that name. shapes: name → the
+    letters and numbers of the shape that a docstring gives it. unpacked: name → how many variables it is assigned to.
+    indexed: name → how many members are asked for by number. attributes: class → names that its objects have.
     """
 
     classes: tuple[str, ...] = ()
     dims: dict[str, int] = field(default_factory=dict)
     strings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     calls: tuple[tuple[Argument, ...], ...] = ()
-    guards: frozenset[str] = frozenset()
+    guards: tuple[str, ...] = ()
     namesakes: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unpacked: dict[str, int] = field(default_factory=dict)
+    indexed: dict[str, int] = field(default_factory=dict)
+    attributes: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -57,7 +61,7 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
     home = next((n for n in tree.body if getattr(n, "name", None) == unit), tree)
     strings = _strings(tree)
     own = frozenset(name for node in tree.body for name in _bound(node))
-    calls = tuple(_calls(tree, unit, own))
+    calls = called(tree, unit, own)
     return Knowledge(
         classes,
         _dims(home),
@@ -68,6 +72,7 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
         _annotations(tree),
         _shapes(home),
         _unpacked(home),
+        _indexed(home),
     )
 
 
@@ -87,9 +92,10 @@ def _dims(home: ast.AST) -> dict[str, int]:
     found: dict[str, int] = {}
     for node in ast.walk(home):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-            name, targets = _shape_of(node.value), node.targets[0].elts
+            name, others = _shape_of(node.value)
+            targets = node.targets[0].elts
             if name and not any(isinstance(each, ast.Starred) for each in targets):
-                found.setdefault(name, len(targets))
+                found.setdefault(name, len(targets) - others)
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Name):
             name = node.args[0].id
             called = ast.unparse(node.func)
@@ -128,6 +134,25 @@ def _unpacked(home: ast.AST) -> dict[str, int]:
     return found
 
 
+def _indexed(home: ast.AST) -> dict[str, int]:
+    """How many members a name has that is subscripted with nothing but numbers: `xs[0]`, `xs[-3]`."""
+    found: dict[str, int] = {}
+    others: set[str] = set()
+    for node in ast.walk(home):
+        if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
+            continue
+        index = constant(node.slice)
+        if isinstance(index, Literal) and type(index.value) is int:
+            count = index.value + 1 if index.value >= 0 else -index.value
+            found[node.value.id] = max(found.get(node.value.id, 0), count)
+        else:
+            others.add(node.value.id)
+    return {name: count for name, count in found.items() if name not in others and 1 < count <= _MEMBERS}
+
+
+_MEMBERS = 6
+
+
 def _of_pattern(name: str, pattern: ast.expr, found: dict[str, int]) -> None:
     if isinstance(pattern, ast.Constant) and isinstance(pattern.value, str) and "..." not in pattern.value:
         axes = re.sub(r"\([^)]*\)", "g", pattern.value.partition("->")[0]).split()
@@ -143,8 +168,10 @@ def _layers(node: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((ast.unparse(target), _LAYERS[built]) for target in node.targets)
 
 
-def _shape_of(value: ast.expr) -> str:
-    """The name whose `.shape` or `.size()` an expression is."""
+def _shape_of(value: ast.expr) -> tuple[str, int]:
+    """The name whose `.shape` or `.size()` an expression is, and how many values follow: `*x.shape, x.device`."""
+    if isinstance(value, ast.Tuple) and value.elts and isinstance(value.elts[0], ast.Starred):
+        return _shape_of(value.elts[0].value)[0], len(value.elts) - 1
     if (
         isinstance(value, ast.Call)
         and isinstance(value.func, ast.Attribute)
@@ -153,15 +180,15 @@ def _shape_of(value: ast.expr) -> str:
     ):
         value = value.func
     if isinstance(value, ast.Attribute) and value.attr in ("shape", "size") and isinstance(value.value, ast.Name):
-        return value.value.id
-    return ""
+        return value.value.id, 0
+    return "", 0
 
 
 def _strings(tree: ast.Module) -> dict[str, tuple[str, ...]]:
     """Name → strings that it is compared with, or that choose from a dictionary by it."""
     found: dict[str, list[str]] = defaultdict(list)
     tables = {
-        ast.unparse(target): _texts(node.value.keys)
+        ast.unparse(target): texts(node.value.keys)
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
         for target in node.targets
@@ -170,24 +197,20 @@ def _strings(tree: ast.Module) -> dict[str, tuple[str, ...]]:
         if isinstance(node, ast.Compare) and len(node.comparators) == 1:
             other = node.comparators[0]
             options = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else [other]
-            known = tables.get(ast.unparse(other), []) if isinstance(other, ast.Name) else _texts(options)
+            known = tables.get(ast.unparse(other), []) if isinstance(other, ast.Name) else texts(options)
             found[_last(node.left)] += known
         elif isinstance(node, ast.Subscript):
-            texts = (
-                _texts(node.value.keys) if isinstance(node.value, ast.Dict) else tables.get(ast.unparse(node.value), [])
+            keys = (
+                texts(node.value.keys) if isinstance(node.value, ast.Dict) else tables.get(ast.unparse(node.value), [])
             )
-            found[_last(node.slice)] += texts
+            found[_last(node.slice)] += keys
         elif (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in ("startswith", "endswith")
         ):
-            found[_last(node.func.value)] += _texts(node.args)
+            found[_last(node.func.value)] += texts(node.args)
     return {name: tuple(dict.fromkeys(values)) for name, values in found.items() if name and values}
-
-
-def _texts(nodes: list[ast.expr] | list[ast.expr | None]) -> list[str]:
-    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def _last(node: ast.expr) -> str:
@@ -228,67 +251,18 @@ def _annotations(tree: ast.Module) -> dict[str, str]:
     return found
 
 
-def _calls(tree: ast.Module, unit: str, own: frozenset[str]) -> Iterator[tuple[Argument, ...]]:
-    """Arguments of the calls of the unit, where all of them can be written outside their function."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == unit:
-            positional = [constant(each, own) for each in node.args if not isinstance(each, ast.Starred)]
-            named = [(each.arg, constant(each.value, own)) for each in node.keywords if each.arg is not None]
-            arguments = [Argument("", each) for each in positional if each is not None]
-            arguments += [Argument(name, value) for name, value in named if value is not None]
-            starred = any(isinstance(each, ast.Starred) for each in node.args)
-            if arguments and len(arguments) == len(positional) + len(named) and not starred:
-                yield tuple(arguments)
-
-
-def constant(node: ast.expr, own: frozenset[str] = frozenset()) -> Value | None:
-    """The value of an expression that means the same everywhere in the file; None for any other.
-
-    own: names that the module binds.
-    """
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str, bool, type(None))):
-        return Literal(node.value)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        value = node.operand.value
-        return Literal(-value) if isinstance(value, (int, float)) else None
-    if isinstance(node, (ast.List, ast.Tuple)):
-        items = [constant(each, own) for each in node.elts]
-        return (
-            Series(tuple(each for each in items if each is not None), isinstance(node, ast.List))
-            if None not in items
-            else None
-        )
-    if isinstance(node, ast.Dict):
-        names = _texts(node.keys)
-        values = [constant(each, own) for each in node.values]
-        if len(names) == len(values) and None not in values:
-            pairs = zip(names, values, strict=True)
-            return Record(tuple(Argument(name, value) for name, value in pairs if value is not None), "dict")
-        return None
-    if isinstance(node, ast.Call) and not node.keywords and not node.args:
-        called = constant(node.func, own)
-        return Code(f"{called.code}()") if isinstance(called, Code) else None
-    if isinstance(node, (ast.Name, ast.Attribute)):
-        root = node
-        while isinstance(root, ast.Attribute):
-            root = root.value  # type: ignore[assignment]
-        if isinstance(root, ast.Name) and root.id in own:
-            return Code(f"target.{ast.unparse(node)}")
-    return None
-
-
-def _guards(home: ast.AST, lines: frozenset[int]) -> frozenset[str]:
+def _guards(home: ast.AST, lines: frozenset[int]) -> tuple[str, ...]:
     """Names that decide whether some lines run: those in the conditions around them, and what these are made of."""
-    found = {name for node in _conditions(home, lines) for name in _names(node)}
+    found = dict.fromkeys(name for node in _conditions(home, lines) for name in _names(node))
+    assigned = [
+        node for node in ast.walk(home) if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+    ]
     for _ in range(_STEPS):
-        assigned = [
-            node for node in ast.walk(home) if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
-        ]
-        told = [node for node in assigned if found & {_last(each) for each in _targets(node)}]
+        told = [node for node in assigned if found.keys() & {_last(each) for each in _targets(node)}]
         places = frozenset(node.lineno for node in told)
-        found |= {name for node in told if node.value is not None for name in _names(node.value)}
-        found |= {name for node in _conditions(home, places) for name in _names(node)}
-    return frozenset(found - {"self", ""})
+        found.update(dict.fromkeys(name for node in _conditions(home, places) for name in _names(node)))
+        found.update(dict.fromkeys(name for node in told if node.value is not None for name in _names(node.value)))
+    return tuple(name for name in found if name not in ("self", ""))
 
 
 _STEPS = 2

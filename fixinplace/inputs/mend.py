@@ -105,6 +105,23 @@ def _fields(situation: Situation) -> Iterator[Recipe]:
                 yield put(situation.recipe, (*path, wanted), value)
 
 
+def _attributes(situation: Situation) -> Iterator[Recipe]:
+    """A module lacks an attribute: one of a class whose objects have it, or a stand-in that is given it."""
+    found = _ATTRIBUTE.search(situation.fault.message)
+    if found is None:
+        return
+    having = [name for name, names in situation.knowledge.attributes.items() if found[2] in names]
+    for path, value in situation.places():
+        if not isinstance(value, (Code, Build)) or found[1] not in value.code:
+            continue
+        for name in having[:3]:
+            yield put(situation.recipe, path, Build(f"target.{name}"))
+        known = value.arguments if isinstance(value, Build) and value.callee == "Passing" else ()
+        values = guesses(found[2], "", situation.knowledge)
+        for other in dict.fromkeys((*values[:2], Literal(True), Literal(False))):
+            yield put(situation.recipe, path, Build("Passing", (*known, Argument(found[2], other))))
+
+
 def _field_values(situation: Situation, path: Path, name: str) -> list[Value]:
     inside = tuple(situation.knowledge.strings.get(name, ()))
     values = [Literal(each) for each in inside] + list(guesses(name, "", situation.knowledge))
@@ -360,6 +377,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _unexpected, _checked, _several, _modules, _fields, _scalars, dimensions, shapes, _kinds, sizes, _lengths,
-    _types, _strings, _positional,
+    _missing, _unexpected, _checked, _several, _modules, _fields, _attributes, _scalars, dimensions, shapes, _kinds,
+    sizes, _lengths, _types, _strings, _positional,
 )  # fmt: skip

@@ -73,7 +73,7 @@ def guesses(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ..
 def tensors(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ...]:
     """What an argument of a call may be: the shape that a docstring gives, and what name and use say."""
     made = guess.tensor(name, annotation, knowledge.dims.get(name, 0))
-    count = knowledge.unpacked.get(name, 0)
+    count = knowledge.unpacked.get(name, 0) or (0 if knowledge.dims.get(name) else knowledge.indexed.get(name, 0))
     if count > 1 and isinstance(made[0], Tensor):
         several = [Series((each,) * count, False) for each in (made[0], Tensor(guess.SHAPES[4]))]
         return (*several, *made)

@@ -43,10 +43,11 @@ def given(tensor):
 _PASSING = '''
 
 class Passing(nn.Module):
-    """Stands in for a module of the caller's: scales what it is given."""
+    """Stands in for a module of the caller's: scales what it is given, and has the attributes that it is made with."""
 
     def __init__(self, *args, **kwargs):
         super().__init__()
+        vars(self).update(kwargs)
         self.scale = nn.Parameter(torch.tensor(0.75))
 
     def forward(self, x, *args, **kwargs):

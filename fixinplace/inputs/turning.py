@@ -15,7 +15,7 @@ def alternatives(situation: Situation) -> list[Recipe]:
 
     Parameters in the conditions around what is to be reached come first.
     """
-    guards = situation.knowledge.guards
+    guards = {name: rank for rank, name in enumerate(situation.knowledge.guards)}
     now = dict(walk(situation.recipe))
     turns: list[tuple[bool, Path, Value]] = []
     for part, parameters in (("init", situation.init), ("call", situation.call)):
@@ -25,7 +25,8 @@ def alternatives(situation: Situation) -> list[Recipe]:
             turns += [
                 (guarding, path, value) for value in _turned(situation, path, each, guarding) if now.get(path) != value
             ]
-    turns.sort(key=lambda turn: (not turn[0], _order(now.get(turn[1]), turn[2])))
+    far = len(guards)
+    turns.sort(key=lambda turn: (guards.get(str(turn[1][1]), far), _order(now.get(turn[1]), turn[2])))
     single = [put(situation.recipe, path, value) for _, path, value in turns]
     first = [(path, value) for guarding, path, value in turns if guarding]
     double = [

@@ -15,7 +15,7 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -186,8 +186,8 @@ class Search:
 
     def _recipes(self, each: Subject, wanted: frozenset[int]) -> Iterator[Working]:
         """Recipes that came to their end for real; a few."""
-        for start in each.starts:
-            found = self._working(each, start)
+        for _ in each.starts:
+            found = self._working(each, each.starts)
             if found is None:
                 continue
             yield found
@@ -213,7 +213,7 @@ class Search:
             if attempt.error is None and not wanted & attempt.reached:
                 continue
             near = bool(wanted & attempt.reached) or number < len(each.knowledge.guards)
-            other = self._working(each, turned, _FLIP_TRIES if near else _FAR_TRIES)
+            other = self._working(each, (turned,), _FLIP_TRIES if near else _FAR_TRIES)
             if other is not None and wanted & other.reached:
                 yield other
                 wanted = wanted - other.reached
@@ -221,9 +221,14 @@ class Search:
 
     # --- guess, run, mend
 
-    def _working(self, each: Subject, start: Recipe, tries: int = _TRIES) -> Working | None:
-        """The first recipe that comes to its end for real and says something; None if none does within the budget."""
-        queue: list[tuple[tuple[int, ...], int, int, Recipe, bool]] = [((), 0, next(self._order), start, True)]
+    def _working(self, each: Subject, starts: Sequence[Recipe], tries: int = _TRIES) -> Working | None:
+        """The first recipe that comes to its end for real and says something; None if none does within the budget.
+
+        Every start is run before any is mended; what got furthest is mended first, whichever it began with.
+        """
+        queue: list[tuple[tuple[int, ...], int, int, Recipe, bool]] = [
+            ((), 0, next(self._order), start, True) for start in starts
+        ]
         count = 0
         while queue and count < tries and not self._trier.over:
             _, steps, _, recipe, fake = heapq.heappop(queue)
@@ -237,7 +242,7 @@ class Search:
                 heapq.heappush(queue, (_FIRST if came else _SECOND, steps, next(self._order), recipe, False))
                 continue
             if came and (made := returning(each, recipe, attempt.result)) is not None:
-                return self._working(made, made.starts[0], tries)
+                return self._working(made, made.starts, tries)
             fault = self._fault(attempt)
             if fault is None:
                 return Working(each, recipe, attempt.reached)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from fixinplace.inputs import guess, situation
+from fixinplace.inputs.calls import UNKNOWN
 from fixinplace.inputs.knowledge import Knowledge, Parameter, read
 from fixinplace.inputs.values import Argument, Build, Code, Literal, Recipe, Series, Tensor, Value, put, walk
 
@@ -47,6 +48,7 @@ def subject(module: ModuleType, text: str, name: str, method: str, lines: frozen
     if target is None:
         return f"the module has no {name} once it is imported"
     known = read(ast.parse(text), name.partition(".")[0], lines)
+    known = replace(known, attributes=_attributes(module, target))
     if isinstance(target, type):
         return _of_class(module, target, name, method, known)
     if not callable(target):
@@ -55,6 +57,22 @@ def subject(module: ModuleType, text: str, name: str, method: str, lines: frozen
     if isinstance(call, str):
         return call
     return Subject(known, (), call, (Recipe(f"target.{name}", None, _needed(call, known, calling=True)),))
+
+
+def _attributes(module: ModuleType, target: object) -> dict[str, frozenset[str]]:
+    """Module classes that the module knows by name, its own and imported ones, with what their objects have."""
+    found = {}
+    for name, value in vars(module).items():
+        if (
+            isinstance(value, type)
+            and issubclass(value, torch.nn.Module)
+            and value is not target
+            and not value.__module__.startswith("torch.")
+        ):
+            makers = [getattr(each.__dict__.get("__init__"), "__code__", None) for each in value.__mro__]
+            made = [part for code in makers if code is not None for part in code.co_names]
+            found[name] = frozenset([*dir(value), *made])
+    return found
 
 
 def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Knowledge) -> Subject | str:
@@ -212,7 +230,7 @@ def _completed(
     named: dict[str, Value] = {}
     for index, each in enumerate(given):
         name = each.name or (names[index] if index < len(names) else "")
-        if name:
+        if name and each.value != UNKNOWN:
             named[name] = each.value
     for parameter in parameters:
         if parameter.needed:

@@ -35,7 +35,9 @@ def _single(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _odd(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Three samples, odd lengths, and sides that differ."""
-    batch = 3 if shape and shape[0] == guess.BATCH else (shape[0] if shape else 0)
+    if not shape:
+        return shape
+    batch = 3 if shape[0] == guess.BATCH else shape[0]
     if len(shape) >= 4:
         return (batch, *shape[1:-2], shape[-2] + 1, shape[-1] - 1)
     if len(shape) == 3 and shape[1] == guess.LENGTH:

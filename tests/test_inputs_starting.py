@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from fixinplace.inputs import snippet
 from fixinplace.inputs.snippet import Variant
+from fixinplace.verify.callers import _texts
 from fixinplace.verify.starting import Subject, subject
 from fixinplace.verify.trying import _uninitialised
 
@@ -73,3 +75,48 @@ def test_fake_parameters_are_not_drawn_and_real_ones_are_again():
         kept = torch.nn.init.zeros_(torch.ones(3))
     assert kept.tolist() == [1, 1, 1]
     assert torch.nn.init.zeros_(torch.ones(3)).tolist() == [0, 0, 0]
+
+
+def test_a_constructor_is_known_through_its_stars(module: ModuleType):
+    first, *_ = starts(
+        module,
+        """
+class Base(nn.Module):
+    def __init__(self, width, depth=24, size=7):
+        super().__init__()
+
+class Model(Base):
+    def __init__(self, layers, **kwargs):
+        super().__init__(32, **kwargs)
+    def forward(self, x):
+        return x
+""",
+        "Model",
+    )
+    assert "Model(layers=2, depth=2)" in first
+
+
+def test_other_files_of_the_project_tell_how_a_class_is_made(module: ModuleType, tmp_path: Path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    text = """
+class Block(nn.Module): ...
+class Model(nn.Module):
+    def __init__(self, block, ways, name="x"):
+        super().__init__()
+    def forward(self, x):
+        return x
+"""
+    (package / "model.py").write_text(HEAD + text)
+    (package / "use.py").write_text("from .model import Model, Block\ndef f(n): return Model(Block, n, name='wide')\n")
+    (tmp_path / "beside.py").write_text("import package.model as m\nm.Model(nn.ReLU, [7, 9])\n")
+    vars(module)["__file__"] = str(package / "model.py")
+
+    found = starts(module, text, "Model")
+    assert any("Model(block=target.Block, name='wide', ways=32)" in each for each in found), found
+    assert not any("[7, 9]" in each for each in found)
+
+    (tmp_path / "pyproject.toml").touch()
+    _texts.cache_clear()
+    assert any("Model(block=nn.ReLU, ways=[7, 9])" in each for each in starts(module, text, "Model"))

@@ -288,6 +288,24 @@ def test_an_example_becomes_the_body_of_a_call():
     assert list(examples(ast.parse(text), "other")) == []
 
 
+def test_an_example_function_becomes_the_body_of_a_call():
+    tree = ast.parse("""
+def net(x): ...
+def make(): return net
+def test_net():
+    made = make()
+    made(3)
+def demo(size):
+    net(size)
+def example():
+    return net(3)
+def mainly():
+    net(3)
+""")
+    (body,) = examples(tree, "net")
+    assert body.splitlines()[1:4] == ["make = target.make", "made = make()", "shown_1 = made(3)"]
+
+
 def test_values_are_put_and_found_at_their_places():
     deep = recipe(config=Record((Argument("sizes", Series((Literal(1), Literal(2)))),)))
     changed = put(deep, ("init", "config", "sizes", 1), Literal(7))
@@ -348,3 +366,24 @@ def test_the_static_half_does_not_import_torch():
     modules = ", ".join(f"fixinplace.inputs.{name}" for name in ("mend", "snippet", "units", "turning", "examples"))
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_methods_that_a_forward_does_not_come_by_are_run_first_and_factories_of_factories_are_run():
+    text = Text("""
+class Net:
+    def forward(self, x): return self.step(x)
+    def step(self, x): a = 1
+    def aside(self, x): b = 2
+def _net(depth): return Net()
+def net18(): return _net(18)
+class User:
+    def __init__(self): self.net = Net()
+""")
+    ways = {}
+    for word in ("a = 1", "b = 2"):
+        start = text.text.index(word)
+        (home,) = homes(ast.parse(text.text), text, [Span(start, start + 5)])
+        ways[word] = home.ways
+    others = (("User", ""), ("net18", ""), ("_net", ""))
+    assert ways["a = 1"] == (("Net", ""), ("Net", "step"), *others)
+    assert ways["b = 2"] == (("Net", "aside"), ("Net", ""), *others)

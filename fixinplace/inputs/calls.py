@@ -38,6 +38,9 @@ def _within(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | None, ast.AST]
 
 
 def _named(node: ast.expr) -> str:
+    """What is called, by its name or as a member of a module."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id != "self":
+        return node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
 
@@ -146,4 +149,6 @@ def constant(node: ast.expr, own: frozenset[str] = frozenset()) -> Value | None:
             root = root.value  # type: ignore[assignment]
         if isinstance(root, ast.Name) and root.id in own:
             return Code(f"target.{ast.unparse(node)}")
+        if isinstance(root, ast.Name) and root.id == "nn" and root is not node:
+            return Code(ast.unparse(node))
     return None

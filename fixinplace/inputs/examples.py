@@ -1,9 +1,10 @@
-"""What the author left in docstrings: the statements behind `>>>`, as the body of a call."""
+"""What the author left: the statements behind `>>>` in docstrings and of example functions, as the body of a call."""
 
 from __future__ import annotations
 
 import ast
 import doctest
+import re
 from collections.abc import Iterator
 
 _LONGEST = 40
@@ -11,6 +12,9 @@ _LONGEST = 40
 
 def examples(tree: ast.Module, unit: str) -> Iterator[str]:
     """Bodies of calls, one for each docstring of the unit or the module with examples that name the unit.
+
+    And one for each function of the module without arguments, by its name a test or an example, that names the unit or
+    a function that does.
 
     Every variable of the example is a result; names of the file are looked up in `target`.
     """
@@ -24,6 +28,28 @@ def examples(tree: ast.Module, unit: str) -> Iterator[str]:
         used = {node.id for each in statements for node in ast.walk(each) if isinstance(node, ast.Name)}
         if unit in used and len(statements) <= _LONGEST:
             yield _body(statements, sorted(used & own))
+    for statements in _shown(tree, unit):
+        used = {node.id for each in statements for node in ast.walk(each) if isinstance(node, ast.Name)}
+        yield _body(statements, sorted(used & own))
+
+
+_EXAMPLE = re.compile(r"_*(run_?)?(test|demo|example|main|check|sample|usage|sanity)s?(_\w+)?|\w+_(test|demo|example)")
+
+
+def _shown(tree: ast.Module, unit: str) -> Iterator[list[ast.stmt]]:
+    """The statements of functions that only show how the unit is used."""
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    about = {unit, *(node.name for node in functions if _names(node, {unit}))}
+    for node in functions:
+        given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+        told = node.name != unit and _EXAMPLE.fullmatch(node.name) and _names(node, about - {node.name})
+        leaving = any(isinstance(each, (ast.Return, ast.Yield, ast.Global)) for each in ast.walk(node))
+        if told and not any(given) and not leaving and len(node.body) <= _LONGEST:
+            yield node.body
+
+
+def _names(node: ast.AST, wanted: set[str]) -> bool:
+    return any(isinstance(each, ast.Name) and each.id in wanted for each in ast.walk(node))
 
 
 def _docstrings(tree: ast.Module, unit: str) -> Iterator[str]:

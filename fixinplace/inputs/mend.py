@@ -45,10 +45,15 @@ def mended(situation: Situation) -> list[Recipe]:
     return list(found)
 
 
+def anything(situation: Situation) -> list[Recipe]:
+    """Other values at every place, for an error that no rule understands or whose mends have all been tried."""
+    return list(dict.fromkeys([*_other_kinds(situation), *_other_values(situation)]))
+
+
 # --- arguments that are missing or too many
 
 _MISSING = re.compile(r"(?:(\w+)\.)?(\w+)\(\) missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
-_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+_UNEXPECTED = re.compile(r"got (?:an unexpected keyword|multiple values for (?:keyword )?) ?argument '(\w+)'")
 
 
 def _missing(situation: Situation) -> Iterator[Recipe]:

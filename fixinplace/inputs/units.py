@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from fixinplace.model import Span
 from fixinplace.source import Text
 
-_OTHERS = 3
+_CLASSES, _FUNCTIONS = 2, 3
+"""How many others that use a class or function are run for its sake."""
+_Top = ast.ClassDef | ast.FunctionDef
 _NOT_CALLED = ("__init__", "forward", "__call__")
 
 
@@ -39,31 +41,72 @@ def homes(tree: ast.Module, text: Text, spans: Iterable[Span]) -> list[Home]:
             continue
         found[home.name].append(index)
         lines[home.name].add(text.text.count("\n", 0, span.start) + 1)
-        method = _method(home, text, span)
-        if method and method not in _NOT_CALLED:
-            methods[home.name].setdefault(method)
+        methods[home.name].setdefault(_method(home, text, span))
     order = [node for node in nodes if node.name in found]
-    return [_home(node, nodes, found[node.name], tuple(methods[node.name]), lines[node.name]) for node in order]
+    return [
+        Home(
+            node.name, _ways(node, nodes, list(methods[node.name])), tuple(found[node.name]), _sorted(lines[node.name])
+        )
+        for node in order
+    ]
 
 
-def _method(home: ast.ClassDef | ast.FunctionDef, text: Text, span: Span) -> str:
+def _sorted(lines: set[int]) -> tuple[int, ...]:
+    return tuple(sorted(lines))
+
+
+def _method(home: _Top, text: Text, span: Span) -> str:
     """The method of a class that holds the span."""
     inside = [node for node in home.body if isinstance(node, ast.FunctionDef) and text.span(node).contains(span)]
     return inside[0].name if inside and isinstance(home, ast.ClassDef) else ""
 
 
-def _home(
-    node: ast.ClassDef | ast.FunctionDef,
-    nodes: list[ast.ClassDef | ast.FunctionDef],
-    spans: list[int],
-    methods: tuple[str, ...],
-    lines: set[int],
-) -> Home:
+def _ways(node: _Top, nodes: list[_Top], methods: list[str]) -> tuple[tuple[str, str], ...]:
+    """What to run: the object itself, the methods that hold the spans, what uses it; the methods first where a call of
+    the object does not come by them."""
+    direct = [
+        (node.name, method)
+        for method in methods
+        if method and method not in _NOT_CALLED and not method.startswith("__")
+    ]
+    itself = [(node.name, "")]
+    near = [*direct, *itself] if isinstance(node, ast.ClassDef) and _aside(node, methods) else [*itself, *direct]
+    return (*near, *((each.name, "") for each in _users(node, nodes)))
+
+
+def _aside(home: ast.ClassDef, methods: list[str]) -> bool:
+    """True if the forward is the class's own and comes by none of the methods."""
+    inside = {node.name: node for node in home.body if isinstance(node, ast.FunctionDef)}
+    called = [name for name in _NOT_CALLED if name in inside]
+    if called in ([], ["__init__"]):
+        return False
+    for name in called:  # grows on the way
+        asked = {each.attr for each in ast.walk(inside[name]) if isinstance(each, ast.Attribute)}
+        called += [each for each in inside if each in asked and each not in called]
+    return not set(methods) & {*called, ""}
+
+
+def _users(node: _Top, nodes: list[_Top]) -> list[_Top]:
+    """Classes that use it, functions that use it, and functions without arguments that use these: `net18` of `_net`."""
     users = [each for each in nodes if each is not node and _mentions(each, node.name)]
-    users.sort(key=lambda each: (isinstance(each, ast.FunctionDef), each.name.startswith("_")))
-    direct = [(node.name, method) for method in methods if not method.startswith("__")]
-    ways = [(node.name, ""), *direct, *((each.name, "") for each in users[:_OTHERS])]
-    return Home(node.name, tuple(ways), tuple(spans), tuple(sorted(lines)))
+    classes = [each for each in users if isinstance(each, ast.ClassDef)]
+    functions = [each for each in users if isinstance(each, ast.FunctionDef)]
+    further = [
+        each
+        for each in nodes
+        if isinstance(each, ast.FunctionDef)
+        and each not in functions
+        and not _asking(each)
+        and any(_mentions(each, function.name) for function in functions)
+    ]
+    functions = sorted([*functions, *further[:_FUNCTIONS]], key=lambda each: (_asking(each), each.name.startswith("_")))
+    return [*classes[:_CLASSES], *functions[:_FUNCTIONS]]
+
+
+def _asking(function: ast.FunctionDef) -> bool:
+    """True if it cannot be called without arguments."""
+    given = function.args
+    return len(given.posonlyargs) + len(given.args) > len(given.defaults) or None in given.kw_defaults
 
 
 def _mentions(node: ast.AST, name: str) -> bool:

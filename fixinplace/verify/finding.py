@@ -229,8 +229,13 @@ class Search:
         queue: list[tuple[tuple[int, ...], int, int, Recipe, bool]] = [
             ((), 0, next(self._order), start, True) for start in starts
         ]
-        count = 0
-        while queue and count < tries and not self._trier.over:
+        count, failed = 0, list[tuple[tuple[int, ...], int, Situation, bool]]()
+        while (queue or failed) and count < tries and not self._trier.over:
+            if not queue:  # every mend has been tried
+                rank, _, situation, fake = heapq.heappop(failed)
+                for other in mend.anything(situation)[:_MENDED]:
+                    heapq.heappush(queue, (rank, 0, next(self._order), other, fake))
+                continue
             _, steps, _, recipe, fake = heapq.heappop(queue)
             if (recipe, fake) in self._seen:
                 continue
@@ -253,6 +258,7 @@ class Search:
                 continue  # no other value installs it
             situation = Situation(recipe, fault, each.knowledge, each.init, each.call)
             rank = tuple(-number for number in attempt.depth)
+            heapq.heappush(failed, (rank, next(self._order), situation, fake))
             for index, other in enumerate((*each.hinted(recipe, attempt.model), *mend.mended(situation))[:_MENDED]):
                 if (other, fake) not in self._seen:
                     heapq.heappush(queue, (rank, steps + 1 + index // 3, next(self._order), other, fake))

@@ -16,6 +16,10 @@ from fixinplace.inputs import guess, situation
 from fixinplace.inputs.calls import UNKNOWN
 from fixinplace.inputs.knowledge import Knowledge, Parameter, read
 from fixinplace.inputs.values import Argument, Build, Code, Literal, Recipe, Series, Tensor, Value, put, walk
+from fixinplace.verify.callers import elsewhere
+
+_CALLS = 3
+"""How many calls of the project are tried as they are."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ def subject(module: ModuleType, text: str, name: str, method: str, lines: frozen
         return f"the module has no {name} once it is imported"
     known = read(ast.parse(text), name.partition(".")[0], lines)
     known = replace(known, attributes=_attributes(module, target))
+    path = getattr(module, "__file__", None)
+    if path is not None and len(known.calls) < _CALLS:
+        others = elsewhere(path, name.partition(".")[0], frozenset(vars(module)))
+        known = replace(known, calls=tuple(dict.fromkeys([*known.calls, *others])))
     if isinstance(target, type):
         return _of_class(module, target, name, method, known)
     if not callable(target):
@@ -56,7 +64,9 @@ def subject(module: ModuleType, text: str, name: str, method: str, lines: frozen
     call = _parameters(target, module)
     if isinstance(call, str):
         return call
-    return Subject(known, (), call, (Recipe(f"target.{name}", None, _needed(call, known, calling=True)),))
+    starts = [Recipe(f"target.{name}", None, _needed(call, known, calling=True))]
+    starts += [Recipe(f"target.{name}", None, _completed(call, given, known, True)) for given in known.calls[:_CALLS]]
+    return Subject(known, (), call, tuple(dict.fromkeys(starts)))
 
 
 def _attributes(module: ModuleType, target: object) -> dict[str, frozenset[str]]:
@@ -86,9 +96,7 @@ def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Know
     if called is None:
         return f"{name} has no {method or 'forward'}"
     static = isinstance(inspect.getattr_static(cls, method, None), (staticmethod, classmethod)) if method else False
-    init = (
-        () if cls.__init__ in (object.__init__, torch.nn.Module.__init__) else _parameters(cls.__init__, module, skip=1)
-    )
+    init = _constructor(cls, module)
     call = _parameters(called, module, skip=0 if static else 1)
     if isinstance(init, str) or isinstance(call, str):
         return f"the signature of {name} cannot be read"
@@ -98,9 +106,27 @@ def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Know
     plain = _needed(init, known)
     starts = [Recipe(f"target.{name}", _small(init, _lightened(plain, module)), arguments, method)]
     starts.append(Recipe(f"target.{name}", plain, arguments, method))
-    for given in known.calls[:3]:
+    for given in known.calls[:_CALLS]:
         starts.append(Recipe(f"target.{name}", _completed(init, given, known), arguments, method))
     return Subject(known, init, call, tuple(dict.fromkeys(starts)))
+
+
+def _constructor(cls: type, module: ModuleType) -> tuple[Parameter, ...] | str:
+    """Parameters of the constructor; behind its `**kwargs` those of the classes above, which it may give itself."""
+    found: tuple[Parameter, ...] = ()
+    makers = [vars(each)["__init__"] for each in cls.__mro__ if "__init__" in vars(each)]
+    for number, maker in enumerate(makers):
+        if maker in (object.__init__, torch.nn.Module.__init__):
+            break
+        more = _parameters(maker, module, skip=1)
+        if isinstance(more, str):
+            return found if number else more
+        known = {each.name for each in found}
+        found += tuple(replace(each, needed=each.needed and not number) for each in more if each.name not in known)
+        code = getattr(inspect.unwrap(maker), "__code__", None)
+        if code is None or not code.co_flags & inspect.CO_VARKEYWORDS:
+            break
+    return found
 
 
 def returning(each: Subject, recipe: Recipe, result: Any) -> Subject | None:
@@ -223,9 +249,9 @@ def _first(parameter: Parameter, known: Knowledge, calling: bool) -> Value:
 
 
 def _completed(
-    parameters: tuple[Parameter, ...], given: tuple[Argument, ...], known: Knowledge
+    parameters: tuple[Parameter, ...], given: tuple[Argument, ...], known: Knowledge, calling: bool = False
 ) -> tuple[Argument, ...]:
-    """Arguments of a call in the file, by name, and guesses for what it leaves out."""
+    """Arguments of a call in the project, by name, and guesses for what it leaves out."""
     names = [each.name for each in parameters if not each.positional]
     named: dict[str, Value] = {}
     for index, each in enumerate(given):
@@ -234,7 +260,7 @@ def _completed(
             named[name] = each.value
     for parameter in parameters:
         if parameter.needed:
-            named.setdefault(parameter.name, _first(parameter, known, False))
+            named.setdefault(parameter.name, _first(parameter, known, calling))
     return tuple(Argument(name, value) for name, value in named.items())
 
 

@@ -68,6 +68,8 @@ class Model(nn.Module):
     assert "model(image=image, text=text)" in only
     (only,) = starts(module, text.replace("image=None", "image"), "Model")
     assert "model(image=image)" in only
+    (only,) = starts(module, "def make(weights=None): return nn.Linear(3, 3)", "make")
+    assert "target.make()" in only
 
 
 def test_fake_parameters_are_not_drawn_and_real_ones_are_again():
@@ -120,3 +122,22 @@ class Model(nn.Module):
     (tmp_path / "pyproject.toml").touch()
     _texts.cache_clear()
     assert any("Model(block=nn.ReLU, ways=[7, 9])" in each for each in starts(module, text, "Model"))
+
+
+def test_an_object_of_an_imported_class_is_made_where_an_annotation_names_it(module: ModuleType):
+    camera = type("Camera", (), {"__module__": "cameras"})
+    vars(module).update(Camera=camera)
+    (only,) = starts(
+        module,
+        """
+class Warper(nn.Module):
+    def __init__(self, camera: Camera, parameter: nn.Parameter):
+        super().__init__()
+    def forward(self, x, other: Camera):
+        return x
+""",
+        "Warper",
+    )
+    assert "Warper(camera=target.Camera(), parameter=" in only
+    assert "other=target.Camera()" in only
+    assert "target.Parameter" not in only

@@ -353,6 +353,28 @@ def test_a_constructor_argument_is_guessed_by_name_and_annotation(name: str, ann
     assert guess.argument(name, annotation)[0].code == wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "default", "wanted"),
+    [
+        ("block_config", (6, 12, 24, 16), "(1, 1, 1, 1)"),
+        ("layers_per_stage", (2, 6), "(1, 1)"),
+        ("block_channels", (16, 32), None),
+        ("stage_idxs", (4, 8), None),
+    ],
+)
+def test_defaults_of_a_deep_model_are_made_smaller(name: str, default: tuple[int, ...], wanted: str | None):
+    made = guess.smaller(name, Series(tuple(Literal(each) for each in default), False))
+    assert (None if made is None else made.code) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("logit_scale", ()), ("image_features", (2, 32)), ("images", (2, 3, 64, 64)), ("x", (2, 12, 32))],
+)
+def test_an_input_is_guessed_by_its_name(name: str, shape: tuple[int, ...]):
+    assert guess.tensor(name)[0] == Tensor(shape)
+
+
 def test_the_home_of_a_span_is_its_class_and_what_uses_it_comes_after():
     text = Text("class A:\n    def forward(self): x = 1\n    def helper(self): y = 2\ndef make(): return A()\nz = 3\n")
     spans = [Span(text.text.index(word), text.text.index(word) + 5) for word in ("x = 1", "y = 2", "z = 3")]

@@ -99,6 +99,10 @@ _INDICES = re.compile(
 )
 _LENGTHS = re.compile(r".*lengths?|.*lens?|sizes?|x_lens")
 _MASKS = re.compile(r".*mask.*|.*_valid|padding")
+_SCALES = re.compile(r"(.*_)?(scale|temperature|logit_bias|tau|alpha|beta|gamma|lam|lambda_?)")
+_EMBEDDED = re.compile(
+    r"(image|img|text|audio|video|sentence|anchor|positive|negative)_(features?|feats?|emb\w*|latents?)"
+)
 _STEPS = re.compile(r"(time_?)?steps?|t|time|timestep|sigmas?|noise_levels?")
 _CONFIGS = re.compile(r"(.*_)?(cfg|config|conf|configs|args|opts?|options|hparams|hyp|params|hps|settings|arguments)")
 
@@ -128,13 +132,22 @@ def smaller(name: str, default: Value) -> Value | None:
             if re.fullmatch(r"(image|img)_?(size|res.*|dim)", lowered) and number > IMAGE:
                 return Literal(IMAGE)
             return Literal(_DIVISIBLE) if widths(lowered) and not counts(lowered) and number > 2 * _DIVISIBLE else None
-        case Series(items, listed) if deep and all(isinstance(each, Literal) for each in items):
+        case Series(items, listed) if (deep or _DEEP.search(lowered)) and all(
+            _number_of_layers(each) for each in items
+        ):
             return Series((Literal(1),) * len(items), listed)
         case _:
             return None
 
 
 _DIVISIBLE = 96
+_DEEP = re.compile(
+    r"^(?!.*(channel|dim|size|plane|width|kernel|head|stride|ratio|idx|ind)).*(depth|layer|block|stage|repeat)"
+)
+
+
+def _number_of_layers(value: Value) -> bool:
+    return isinstance(value, Literal) and type(value.value) is int and 0 < value.value <= 64
 
 
 def extents(name: str) -> bool:
@@ -309,6 +322,10 @@ def tensor(name: str, annotation: str = "", dims: int = 0) -> tuple[Value, ...]:
         r"(x_?size|hw_?shape|.*spatial_shape|input_?size|out_?size|.*_shape|shape|grid_size|resolution)", lowered
     ):
         return (Series((Literal(SIDE), Literal(SIDE)), False), *plain)
+    if not dims and _SCALES.fullmatch(lowered):
+        return (Tensor(()), *plain)
+    if not dims and _EMBEDDED.fullmatch(lowered):
+        return (Tensor(SHAPES[2]), Tensor(SHAPES[3]), *plain)
     if not dims and re.fullmatch(r".*(image|img|pixel|frame|picture|fmap|feature_map).*s?", lowered):
         return (Tensor((BATCH, 3, IMAGE, IMAGE)), Tensor(SHAPES[4]), *plain)
     if (

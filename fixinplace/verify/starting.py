@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import enum
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -20,6 +22,8 @@ from fixinplace.verify.callers import elsewhere
 
 _CALLS = 3
 """How many calls of the project are tried as they are."""
+_IMPORTED = 12
+"""How many module classes that the file imports are thought of where one is asked for."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,9 @@ def subject(module: ModuleType, text: str, name: str, method: str, lines: frozen
     if target is None:
         return f"the module has no {name} once it is imported"
     known = read(ast.parse(text), name.partition(".")[0], lines)
-    known = replace(known, attributes=_attributes(module, target))
+    attributes = _attributes(module, target)
+    imported = [each for each in attributes if each not in known.classes][:_IMPORTED]
+    known = replace(known, attributes=attributes, classes=(*known.classes, *imported))
     path = getattr(module, "__file__", None)
     if path is not None and len(known.calls) < _CALLS:
         others = elsewhere(path, name.partition(".")[0], frozenset(vars(module)))
@@ -100,7 +106,7 @@ def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Know
     call = _parameters(called, module, skip=0 if static else 1)
     if isinstance(init, str) or isinstance(call, str):
         return f"the signature of {name} cannot be read"
-    arguments = _needed(call, known, calling=True)
+    arguments = _inputs(call, known)
     if static:
         return Subject(known, (), call, (Recipe(f"target.{name}", None, arguments, method),))
     plain = _needed(init, known)
@@ -137,7 +143,7 @@ def returning(each: Subject, recipe: Recipe, result: Any) -> Subject | None:
     call = _parameters(type(built).forward, None, skip=1)
     if isinstance(call, str):
         return None
-    start = Recipe(recipe.callee, recipe.call, _needed(call, each.knowledge, calling=True))
+    start = Recipe(recipe.callee, recipe.call, _inputs(call, each.knowledge))
     return Subject(each.knowledge, each.call, call, (start,))
 
 
@@ -177,10 +183,17 @@ def _annotation(annotation: Any, known: dict[str, Any]) -> str:
         return _annotation(resolved, known) if isinstance(resolved, type) else annotation
     if not isinstance(annotation, type) or hasattr(annotation, "__args__"):
         return str(annotation)
-    own = known.get(annotation.__name__) is annotation
-    if own and (dataclasses.is_dataclass(annotation) or annotation.__module__ == known.get("__name__")):
-        return f"target.{annotation.__name__}"
-    return annotation.__name__
+    cls: type = annotation
+    own = known.get(cls.__name__) is cls and not _general(cls)
+    return f"target.{cls.__name__}" if own else cls.__name__
+
+
+def _general(cls: type) -> bool:
+    """True for a class that is no project's own, or of which no object can be made."""
+    package = cls.__module__.partition(".")[0]
+    return package in ("torch", "numpy", "typing", *sys.builtin_module_names, *sys.stdlib_module_names) or (
+        inspect.isabstract(cls) or issubclass(cls, enum.Enum)
+    )
 
 
 def _literal(value: Any) -> Value | None:
@@ -199,10 +212,15 @@ def _literal(value: Any) -> Value | None:
 
 
 def _needed(parameters: tuple[Parameter, ...], known: Knowledge, calling: bool = False) -> tuple[Argument, ...]:
-    needed = [each for each in parameters if each.needed]
-    if calling and not needed:
-        needed = [each for each in parameters if each.default == Literal(None) and _may_be_tensor(each)][:_OFFERED]
-    return tuple(Argument(each.name, _first(each, known, calling)) for each in needed)
+    return tuple(Argument(each.name, _first(each, known, calling)) for each in parameters if each.needed)
+
+
+def _inputs(parameters: tuple[Parameter, ...], known: Knowledge) -> tuple[Argument, ...]:
+    """What a module is called with: what is needed, or else the first that may be given."""
+    optional = [each for each in parameters if each.default == Literal(None) and _may_be_tensor(each)]
+    return _needed(parameters, known, calling=True) or tuple(
+        Argument(each.name, _first(each, known, True)) for each in optional[:_OFFERED]
+    )
 
 
 _OFFERED = 2

@@ -254,6 +254,13 @@ def test_a_stand_in_gets_the_attributes_that_are_asked_for():
     assert "Block(model=Passing(channels=32, depth=2))" in found[0]
 
 
+def test_an_object_is_made_where_a_tensor_lacks_an_attribute():
+    found = codes("'Tensor' object has no attribute 'edge_index'", recipe(), "AttributeError")
+    assert "SimpleNamespace(edge_index=torch.randint(0, 10, (2, 12)))" in found[0]
+    found = codes("'Tensor' object has no attribute 'named_parameters'", recipe(), "AttributeError")
+    assert "model(x=Passing())" in found[0]
+
+
 def test_the_nearest_guards_come_first():
     source = """
 class Net(nn.Module):

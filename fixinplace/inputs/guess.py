@@ -99,6 +99,7 @@ _INDICES = re.compile(
 )
 _LENGTHS = re.compile(r".*lengths?|.*lens?|sizes?|x_lens")
 _MASKS = re.compile(r".*mask.*|.*_valid|padding")
+_CALLED = re.compile(r"(.*_)?(model|module|network|backbone|fn|func|criterion)")
 _SCALES = re.compile(r"(.*_)?(scale|temperature|logit_bias|tau|alpha|beta|gamma|lam|lambda_?)")
 _EMBEDDED = re.compile(
     r"(image|img|text|audio|video|sentence|anchor|positive|negative)_(features?|feats?|emb\w*|latents?)"
@@ -322,6 +323,10 @@ def tensor(name: str, annotation: str = "", dims: int = 0) -> tuple[Value, ...]:
         r"(x_?size|hw_?shape|.*spatial_shape|input_?size|out_?size|.*_shape|shape|grid_size|resolution)", lowered
     ):
         return (Series((Literal(SIDE), Literal(SIDE)), False), *plain)
+    if lowered in ("edge_index", "edge_label_index", "edges"):
+        return (Tensor((2, LENGTH), "index", 10), *plain)
+    if not dims and _CALLED.fullmatch(lowered):
+        return (Code("Passing()"), *plain)
     if not dims and _SCALES.fullmatch(lowered):
         return (Tensor(()), *plain)
     if not dims and _EMBEDDED.fullmatch(lowered):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.inputs import guess
+from fixinplace.inputs.objects import attributes, fields
 from fixinplace.inputs.situation import Situation, guesses
 from fixinplace.inputs.sizes import dimensions, shapes, sizes
 from fixinplace.inputs.values import (
@@ -85,54 +86,6 @@ def _unexpected(situation: Situation) -> Iterator[Recipe]:
     for path, value in situation.places():
         if isinstance(value, Code):
             yield from (put(situation.recipe, path, other) for other in situation.options(path)[:6])
-
-
-# --- configurations
-
-_ATTRIBUTE = re.compile(r"'(?:types\.)?(\w+)' object has no attribute '(\w+)'")
-
-
-def _fields(situation: Situation) -> Iterator[Recipe]:
-    message, kind = situation.fault.message, situation.fault.type
-    found = _ATTRIBUTE.search(message)
-    wanted = found[2] if found is not None and found[1] == "SimpleNamespace" else ""
-    if kind == "KeyError":
-        wanted = message.strip("'\"")
-    style = "dict" if kind == "KeyError" else "object"
-    records = [(path, each) for path, each in walk(situation.recipe) if isinstance(each, Record)]
-    for path, record in records:
-        if found is not None and found[1] == "dict" and record.style == "dict":
-            yield put(situation.recipe, path, replace(record, style="object"))
-        if wanted in ("get", "items", "keys", "values", "copy", "pop") or "SimpleNamespace' object is not" in message:
-            yield put(situation.recipe, path, replace(record, style="dict"))
-        elif wanted and record.style == style and wanted not in {each.name for each in record.fields}:
-            for value in _field_values(situation, path, wanted)[:3]:
-                yield put(situation.recipe, (*path, wanted), value)
-
-
-def _attributes(situation: Situation) -> Iterator[Recipe]:
-    """A module lacks an attribute: one of a class whose objects have it, or a stand-in that is given it."""
-    found = _ATTRIBUTE.search(situation.fault.message)
-    if found is None:
-        return
-    having = [name for name, names in situation.knowledge.attributes.items() if found[2] in names]
-    for path, value in situation.places():
-        if not isinstance(value, (Code, Build)) or found[1] not in value.code:
-            continue
-        for name in having[:3]:
-            yield put(situation.recipe, path, Build(f"target.{name}"))
-        known = value.arguments if isinstance(value, Build) and value.callee == "Passing" else ()
-        values = guesses(found[2], "", situation.knowledge)
-        for other in dict.fromkeys((*values[:2], Literal(True), Literal(False))):
-            yield put(situation.recipe, path, Build("Passing", (*known, Argument(found[2], other))))
-
-
-def _field_values(situation: Situation, path: Path, name: str) -> list[Value]:
-    inside = tuple(situation.knowledge.strings.get(name, ()))
-    values = [Literal(each) for each in inside] + list(guesses(name, "", situation.knowledge))
-    if path[0] == "call" and not guess.widths(name):
-        values = [*values[:1], Tensor(guess.SHAPES[3]), *values[1:]]
-    return values
 
 
 # --- values of another type
@@ -382,6 +335,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _unexpected, _checked, _several, _modules, _fields, _attributes, _scalars, dimensions, shapes, _kinds,
+    _missing, _unexpected, _checked, _several, _modules, fields, attributes, _scalars, dimensions, shapes, _kinds,
     sizes, _lengths, _types, _strings, _positional,
 )  # fmt: skip

@@ -12,7 +12,7 @@ import torch
 
 from fixinplace.inputs import snippet
 from fixinplace.inputs.snippet import Variant
-from fixinplace.verify.callers import _texts
+from fixinplace.verify.callers import _texts, elsewhere
 from fixinplace.verify.starting import Subject, subject
 from fixinplace.verify.trying import _uninitialised
 
@@ -121,6 +121,7 @@ class Model(nn.Module):
 
     (tmp_path / "pyproject.toml").touch()
     _texts.cache_clear()
+    elsewhere.cache_clear()
     assert any("Model(block=nn.ReLU, ways=[7, 9])" in each for each in starts(module, text, "Model"))
 
 

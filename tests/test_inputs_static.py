@@ -113,6 +113,15 @@ def test_missing_arguments_are_guessed_where_they_are_missing():
     assert "target.Inner(dim=32)" in found[0]
 
 
+def test_an_object_on_the_way_gets_the_argument_that_a_message_names():
+    message, names = "`depth` must be passed in", ("exists", "depth")
+    function = "Layers.__init__"
+    start = recipe(layers=Build("target.Layers", (Argument("dim", Literal(32)),)))
+    found = codes(message, start, "AssertionError", started=False, names=names, function=function)
+    assert "layers=target.Layers(dim=32, depth=2)" in found[0]
+    assert not any("exists=" in each for each in found)
+
+
 def test_a_configuration_gets_the_attributes_that_are_asked_for():
     message = "'types.SimpleNamespace' object has no attribute 'hidden_size'"
     found = codes(message, recipe(config=Record()), "AttributeError", started=False)
@@ -241,6 +250,11 @@ def test_members_asked_for_by_number_and_shapes_beside_other_values_are_counted(
     assert options[0] == Series((X,) * 3, False)
 
 
+def test_subscripts_tell_of_dimensions():
+    source = "def f(a, b, c, d, e):\n    return a[:, :, i, :], b.shape[3], c.size(3), d[:, i], e[..., None, 0, 1]\n"
+    assert read(ast.parse(source), "f").dims == {"a": 4, "b": 4, "c": 4}
+
+
 def test_a_stand_in_gets_the_attributes_that_are_asked_for():
     knowledge = Knowledge(attributes={"Net": frozenset({"channels"}), "Other": frozenset({"width"})})
     message = "'Passing' object has no attribute 'channels'"
@@ -366,6 +380,8 @@ def test_a_constructor_argument_is_guessed_by_name_and_annotation(name: str, ann
         ("block_config", (6, 12, 24, 16), "(1, 1, 1, 1)"),
         ("layers_per_stage", (2, 6), "(1, 1)"),
         ("block_channels", (16, 32), None),
+        ("block_out_channels", (128, 256, 512), "(32, 64, 128)"),
+        ("hidden_dims", (100, 65), None),
         ("stage_idxs", (4, 8), None),
     ],
 )

@@ -137,6 +137,12 @@ def smaller(name: str, default: Value) -> Value | None:
             _number_of_layers(each) for each in items
         ):
             return Series((Literal(1),) * len(items), listed)
+        case Series(items, listed) if re.search(r"channel|dim|plane|width|feature|filter|hidden", lowered):
+            sizes = [each.value for each in items if isinstance(each, Literal) and type(each.value) is int]
+            factor = min(sizes, default=0) // WIDTH
+            if factor < 2 or len(sizes) < len(items) or any(size % factor for size in sizes):
+                return None
+            return Series(tuple(Literal(size // factor) for size in sizes), listed)
         case _:
             return None
 

@@ -103,6 +103,35 @@ def _dims(home: ast.AST) -> dict[str, int]:
                 found.setdefault(name, layers[called])
             elif called.rpartition(".")[2] in ("rearrange", "reduce", "repeat") and len(node.args) > 1:
                 _of_pattern(name, node.args[1], found)
+    for name, dims in _subscripted(home).items():
+        if dims > _PLAIN:
+            found.setdefault(name, dims)
+    return found
+
+
+_PLAIN, _DEEPEST = 3, 5
+"""Dimensions that a guess has anyway, and the most that one has."""
+
+
+def _subscripted(home: ast.AST) -> dict[str, int]:
+    """How many dimensions a name has at least: `x[:, :, i, :]`, `x.shape[3]`, `x.size(3)`."""
+    found: dict[str, int] = {}
+    for node in ast.walk(home):
+        name, dims = "", 0
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Tuple):
+            written = [
+                each for each in node.slice.elts if isinstance(each, (ast.Slice, ast.Name, ast.UnaryOp, ast.BinOp))
+            ]
+            plain = [each for each in node.slice.elts if isinstance(each, ast.Constant) and type(each.value) is int]
+            name = node.value.id
+            dims = len(written) + len(plain) if len(written) + len(plain) == len(node.slice.elts) else 0
+        elif isinstance(node, (ast.Subscript, ast.Call)):
+            index = node.slice if isinstance(node, ast.Subscript) else node.args[0] if len(node.args) == 1 else None
+            name, _ = _shape_of(node.value if isinstance(node, ast.Subscript) else node.func)
+            number = index.value if isinstance(index, ast.Constant) else None
+            dims = number + 1 if type(number) is int and number >= 0 else 0
+        if name and dims <= _DEEPEST:
+            found[name] = max(found.get(name, 0), dims)
     return found
 
 

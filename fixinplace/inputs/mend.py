@@ -76,6 +76,16 @@ def _missing(situation: Situation) -> Iterator[Recipe]:
     yield recipe
 
 
+def _inside(situation: Situation) -> Iterator[Recipe]:
+    """An object that is made on the way lacks an optional argument, which the message names."""
+    words = {*re.findall(r"\w+", situation.fault.message)}
+    for path, value in walk(situation.recipe):
+        if isinstance(value, Build) and value.callee.rpartition(".")[2] in situation.fault.function.split("."):
+            given = {each.name for each in value.arguments}
+            for name in (name for name in situation.fault.names if name in words and name not in given):
+                yield put(situation.recipe, (*path, name), guesses(name, "", situation.knowledge)[0])
+
+
 def _unexpected(situation: Situation) -> Iterator[Recipe]:
     found = _UNEXPECTED.search(situation.fault.message)
     if found is None:
@@ -335,6 +345,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _unexpected, _checked, _several, _modules, fields, attributes, _scalars, dimensions, shapes, _kinds,
-    sizes, _lengths, _types, _strings, _positional,
+    _missing, _inside, _unexpected, _checked, _several, _modules, fields, attributes, _scalars, dimensions, shapes,
+    _kinds, sizes, _lengths, _types, _strings, _positional,
 )  # fmt: skip

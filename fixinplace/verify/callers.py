@@ -17,11 +17,12 @@ from pathlib import Path
 from fixinplace.inputs.calls import called
 from fixinplace.inputs.values import Argument
 
-_FILES, _BYTES, _PARSED = 800, 300_000, 6
+_FILES, _BYTES, _PARSED = 800, 200_000, 3
 _MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _OTHERS = ("site-packages", "node_modules", "__pycache__", "build", "dist", "venv")
 
 
+@cache
 def elsewhere(path: str, unit: str, known: frozenset[str]) -> tuple[tuple[Argument, ...], ...]:
     """Arguments with which other files of the project make or call the unit of a file; its names are `known`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
+from functools import lru_cache
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -56,13 +57,26 @@ def _is_torch(frame: FrameType) -> bool:
 
 def _statement(trace: TracebackType) -> ast.stmt | None:
     """The innermost statement at a line of a frame."""
-    lines = linecache.getlines(trace.tb_frame.f_code.co_filename, trace.tb_frame.f_globals)
-    tree = _tree("".join(lines)) if lines else None
-    if tree is None:
-        return None
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)
-             and node.lineno <= trace.tb_lineno <= (node.end_lineno or node.lineno)]  # fmt: skip
-    return max(found, key=lambda node: (node.lineno, node.col_offset), default=None)
+    return _at("".join(_lines(trace)), trace.tb_lineno)[0]
+
+
+def _lines(trace: TracebackType) -> list[str]:
+    return linecache.getlines(trace.tb_frame.f_code.co_filename, trace.tb_frame.f_globals)
+
+
+@lru_cache(maxsize=512)
+def _at(text: str, line: int) -> tuple[ast.stmt | None, ast.expr | None]:
+    """The innermost statement at a line, and the condition of the innermost `if` around it; a search asks often."""
+    tree = _tree(text) if text else None
+    found: ast.stmt | None = None
+    around: ast.If | None = None
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            if found is None or (node.lineno, node.col_offset) > (found.lineno, found.col_offset):
+                found = node
+            if isinstance(node, ast.If) and (around is None or node.lineno > around.lineno):
+                around = node
+    return found, None if around is None else around.test
 
 
 _TREES: dict[str, ast.Module | None] = {}
@@ -83,17 +97,7 @@ def _condition(trace: TracebackType, node: ast.stmt) -> ast.expr | None:
         return node.test
     if not isinstance(node, ast.Raise):
         return None
-    tree = _tree("".join(linecache.getlines(trace.tb_frame.f_code.co_filename, trace.tb_frame.f_globals)))
-    around = (
-        [
-            each
-            for each in ast.walk(tree)
-            if isinstance(each, ast.If) and each.lineno <= node.lineno <= (each.end_lineno or 0)
-        ]
-        if tree
-        else []
-    )
-    return max(around, key=lambda each: each.lineno).test if around else None
+    return _at("".join(_lines(trace)), node.lineno)[1]
 
 
 def _texts(trace: TracebackType) -> Iterator[str]:

@@ -324,7 +324,8 @@ def mainly():
     net(3)
 """)
     (body,) = examples(tree, "net")
-    assert body.splitlines()[1:4] == ["make = target.make", "made = make()", "shown_1 = made(3)"]
+    moved = "made = prepared(made, made.training) if isinstance(made, nn.Module) else made"
+    assert body.splitlines()[1:5] == ["make = target.make", "made = make()", moved, "shown_1 = made(3)"]
 
 
 def test_values_are_put_and_found_at_their_places():

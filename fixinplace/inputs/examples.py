@@ -82,6 +82,16 @@ def _body(statements: list[ast.stmt], names: list[str]) -> str:
         targets = each.targets if isinstance(each, ast.Assign) else []
         for target in targets:
             results.update({node.id: None for node in ast.walk(target) if isinstance(node, ast.Name)})
+        lines += _moved(each, names)
     inside = ", ".join(f'"{name}": {name}' for name in results)
     lines.append(f'return {{"result": {{{inside}}}, "given": {{}}}}')
     return "\n".join(lines)
+
+
+def _moved(statement: ast.stmt, names: list[str]) -> list[str]:
+    """A module that the file builds gets the values of made inputs: what starts at zero hides what a write changes."""
+    match statement:
+        case ast.Assign([ast.Name(name)], ast.Call(ast.Name(callee))) if callee in names:
+            return [f"{name} = prepared({name}, {name}.training) if isinstance({name}, nn.Module) else {name}"]
+        case _:
+            return []

@@ -323,7 +323,7 @@ def test_other():
 
 
 def test_strange():
-    model = Strange("k7-q")
+    model = Strange("-".join(["k7", "q"]))
     out = model(torch.randn(3, 5))
     out.sum().backward()
     assert model.fc.weight.grad is not None
@@ -347,6 +347,25 @@ def test_a_test_of_the_project_is_run_for_what_made_inputs_do_not_reach(command)
     (finding,) = json.loads(result.stdout)["files"][-1]["findings"]
     assert finding["outcome"]["verdict"] == "proved", finding
     assert "test_strange.py::test_strange" in finding["outcome"]["evidence"][0]["probe"]
+
+
+@pytest.mark.slow
+def test_a_call_in_another_file_of_the_project_is_tried(command):
+    use = "from pkg.model import Strange\n\n\ndef build():\n    return Strange('k7-q')\n"
+    for name, text in {
+        "pyproject.toml": "",
+        "pkg/__init__.py": "",
+        "pkg/model.py": HEAD + STRANGE,
+        "scripts/use.py": use,
+    }.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+
+    result = command("fix", "--diff", "--no-cache", "--output-format", "json", "pkg")
+
+    (finding,) = json.loads(result.stdout)["files"][-1]["findings"]
+    assert finding["outcome"]["verdict"] == "proved", finding
+    assert "made inputs" in finding["outcome"]["evidence"][0]["probe"]
 
 
 def test_tests_are_found_by_what_they_import(tmp_path: Path):

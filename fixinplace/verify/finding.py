@@ -230,7 +230,7 @@ class Search:
             ((), 0, next(self._order), start, True) for start in starts
         ]
         count, failed = 0, list[tuple[tuple[int, ...], int, Situation, bool]]()
-        while (queue or failed) and count < tries and not self._trier.over:
+        while (queue or failed) and count < tries * len(starts) and not self._trier.over:
             if not queue:  # every mend has been tried
                 rank, _, situation, fake = heapq.heappop(failed)
                 for other in mend.anything(situation)[:_MENDED]:

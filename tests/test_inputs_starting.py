@@ -112,12 +112,13 @@ class Model(nn.Module):
 """
     (package / "model.py").write_text(HEAD + text)
     (package / "use.py").write_text("from .model import Model, Block\ndef f(n): return Model(Block, n, name='wide')\n")
+    (package / "another.py").write_text("class Model: ...\nModel(image_size=7)\n")
     (tmp_path / "beside.py").write_text("import package.model as m\nm.Model(nn.ReLU, [7, 9])\n")
     vars(module)["__file__"] = str(package / "model.py")
 
     found = starts(module, text, "Model")
     assert any("Model(block=target.Block, name='wide', ways=32)" in each for each in found), found
-    assert not any("[7, 9]" in each for each in found)
+    assert not any("[7, 9]" in each or "image_size" in each for each in found)
 
     (tmp_path / "pyproject.toml").touch()
     _texts.cache_clear()

@@ -112,7 +112,8 @@ def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Know
     plain = _needed(init, known)
     starts = [Recipe(f"target.{name}", _small(init, _lightened(plain, module)), arguments, method)]
     starts.append(Recipe(f"target.{name}", plain, arguments, method))
-    for given in known.calls[:_CALLS]:
+    names = {"", *(each.name for each in init)}  # a call with others is of another class of that name
+    for given in [call for call in known.calls if all(each.name in names for each in call)][:_CALLS]:
         starts.append(Recipe(f"target.{name}", _completed(init, given, known), arguments, method))
     return Subject(known, init, call, tuple(dict.fromkeys(starts)))
 

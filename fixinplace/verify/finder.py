@@ -113,7 +113,9 @@ class Finder:
         if ours is None or known is None or known.shape != ours.shape or not is_numeric(ours.dtype):
             return 0.0
         least = rounding(known, ours.dtype)
-        self.rounding += [path] if least and largest(ours) <= least else []
+        if not least or largest(ours) > least:
+            return 0.0
+        self.rounding.append(path)
         return least
 
     def _deviation(self, path: str, reason: str, ours: torch.Tensor, theirs: torch.Tensor, least: float) -> None:

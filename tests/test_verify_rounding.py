@@ -54,6 +54,12 @@ WRONG = {
         ("y += w * 1e-9", "y = y + w * 1e-9 + (w * 1e-9 - (w * 1e-9).detach())"),
         "gradient-differs",
     ),
+    "a small part of what float64 has": (
+        HEAD + "w = torch.ones(4, requires_grad=True)\ny = x * 1\nz = y.exp()\ny += w\n"
+        "(z.sum() + y.sum()).backward()\n",
+        ("y += w", "y = y + w * (1 + 1e-5)"),
+        "forward-differs",
+    ),
     "an alias in float64 alone": (
         "import torch\nx = torch.randn(4, dtype=torch.get_default_dtype())\nw = torch.ones(4, requires_grad=True)\n"
         "y = x.double()\ny *= 3\n(w * x).sum().backward()\n",

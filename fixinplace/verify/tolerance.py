@@ -9,10 +9,10 @@ Note [Nothing but rounding]
     A gradient that is zero by the mathematics (of a bias in front of a normalisation) is what rounding left of sums
     that cancel, and its own size says nothing about how far two right versions may be apart.  Such a number shrinks
     with the precision, and nothing else does: so where both versions run in float64, a tensor that is there no larger
-    than 16 times what the reference has in its own type, scaled by the ratio of the two eps, may differ by as much.  Any
-    other is compared as tightly as ever.  And float64 has no say where two versions are far apart in the program's own
-    types, by more than a hundredth, unless all of the tensor shrinks: in float64 `x.double()` is an alias, so a program
-    may there be another one.
+    than 16 times what the reference has in its own type, scaled by the ratio of the two eps, may differ by as much.
+    Any other is compared as tightly as ever.  And float64 has no say where two versions are far apart in the program's
+    own types, by more than a hundredth, unless all of the tensor shrinks: in float64 `x.double()` is an alias, so a
+    program may there be another one.
 """
 
 from __future__ import annotations

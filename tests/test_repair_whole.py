@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from choosing import program
 from proposing import function, offence, patched, proposed
 from repair_check import FOLDER
 
@@ -67,6 +68,98 @@ def test_a_local_name_that_shares_the_memory_is_bound_to_a_copy(name: str):
 
     assert [patched(text, each) for each in bound] == ([[line]] if line else [])
     assert not bound or found.index(bound[0]) > next(n for n, p in enumerate(found) if "where it is read" in p.title)
+
+
+SWAPPED = """
+class Averaged:
+    def lend(self, net):
+        for p in net.parameters():
+            p.data = p.data * 2
+
+    def give_back(self, net):
+        for p in net.parameters():
+            p.data = p.data / 2
+
+
+def main(net, averaged, optimizer, x):
+    y = net(x)
+    averaged.lend(net)
+    loss = y.sum()
+    loss.backward()
+    averaged.give_back(net)
+    optimizer.step()
+    return loss
+"""
+GIVEN_BACK = "    averaged.give_back(net)\n"
+LATER = {
+    "right behind the backward": (SWAPPED, True),
+    "behind something else": (SWAPPED.replace(GIVEN_BACK, "    count = len(x)\n" + GIVEN_BACK), True),
+    "behind the step, which looks at the weights": (
+        SWAPPED.replace(GIVEN_BACK, "").replace("optimizer.step()\n", "optimizer.step()\n" + GIVEN_BACK), False),
+    "behind what it is for": (SWAPPED.replace(GIVEN_BACK, "    seen = net(x)\n" + GIVEN_BACK), False),
+    "nothing that sets `.data`": (SWAPPED.replace(GIVEN_BACK, "    averaged.note(net)\n"), False),
+    "already before it": (SWAPPED.replace("    loss.backward()\n" + GIVEN_BACK, GIVEN_BACK + "    loss.backward()\n"),
+                          False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_puts_weights_back_goes_before_the_backward(name: str):
+    text, wanted = LATER[name]
+    one = program(text, "y = net(x)", ["p.data = p.data * 2", "averaged.lend(net)"], "loss.backward()", "FIP303", by="")
+
+    found = [each for each in one.proposals() if "moved before `loss.backward()`" in each.title]
+
+    assert len(found) == wanted
+    assert all(GIVEN_BACK + "    loss.backward()\n" in one.patched(each) for each in found)
+
+
+AHEAD = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.left, self.right = mlp(3, 4), mlp(4, 1), mlp(4, 1)
+
+
+def main(x):
+    net = Net()
+    one = torch.optim.SGD([*net.body.parameters(), *net.left.parameters()], lr=0.1)
+    two = torch.optim.SGD([*net.body.parameters(), *net.right.parameters()], lr=0.1)
+    h = net.body(x)
+    first, second = net.left(h).mean(), net.right(h).mean()
+    one.zero_grad()
+    first.backward(retain_graph=True)
+    one.step()
+    two.zero_grad()
+    second.backward()
+    two.step()
+    return net
+"""
+TWO = "two = torch.optim.SGD([*net.body.parameters(), *"
+TAKEN = {
+    "two optimizers of one body": (AHEAD, True),
+    "a graph that is kept": (AHEAD.replace("second.backward()", "second.backward(retain_graph=True)"), True),
+    "parameters of their own": (AHEAD.replace(TWO, TWO.replace("*net.body.parameters(), ", "")), False),
+    "gradients that add up": (AHEAD.replace("    two.zero_grad()\n", ""), False),
+    "a loss of after the step": (AHEAD.replace("    second.back", "    second = second * 2\n    second.back"), False),
+    "a loss that is scaled": (AHEAD.replace("second.backward()", "(second * 2).backward()"), False),
+    "a backward with inputs": (AHEAD.replace("second.backward()", "second.backward(inputs=[x])"), False),
+    "a name that is taken": (AHEAD.replace("def main(x):\n", "def main(x):\n    two_grads = []\n"), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_gradients_are_taken_ahead_where_optimizers_share(name: str):
+    text, wanted = TAKEN[name]
+    needed = next(line.strip() for line in text.split("\n") if ".backward(" in line and "first" not in line)
+    one = program(text, "net.right(h)", "one.step()", needed)
+
+    found = [each for each in one.proposals() if "taken before `one.step()`" in each.title]
+
+    assert len(found) == wanted
+    kept = ", retain_graph=True" if "kept" in name else ""
+    line = f"two_grads = torch.autograd.grad(second, two_params{kept}, allow_unused=True)\n    one.step()"
+    assert all(line in one.patched(each) for each in found)
 
 
 REPAIRED = {

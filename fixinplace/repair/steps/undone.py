@@ -15,6 +15,8 @@ from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.along import apart
 from fixinplace.repair.steps.lines import common
 from fixinplace.repair.steps.moving import CannotMove, checked, cut, moved, pasted_before
+from fixinplace.repair.steps.optimizers import step_of
+from fixinplace.repair.steps.paths import path, touch
 from fixinplace.repair.steps.situation import Situation, situation
 
 
@@ -38,8 +40,15 @@ def undone_before(scene: Scene, name: str) -> Iterator[Proposal]:
 
 
 def _passes(at: Situation, between: list[ast.stmt], mover: ast.stmt) -> bool:
+    """True if no line between has to do with what the mover is given, or steps an optimizer."""
     facts = at.reader.facts(mover)
-    return not facts.jumps and all(apart(facts, at.reader.facts(each), at) for each in between)
+    calls = (call for call in ast.walk(mover) if isinstance(call, ast.Call))
+    given = [name for call in calls for each in call.args if (name := path(each)) is not None]
+    for each in between:
+        other = at.reader.facts(each)
+        if step_of(each) is not None or touch(other.reads, given) or not apart(facts, other, at):
+            return False
+    return not facts.jumps
 
 
 def _puts_back(code: Code, statement: ast.stmt) -> bool:

@@ -202,6 +202,9 @@ COLLECTED = {
     "augmented": (INNER.replace("w.sub_(lr * g)", "w -= lr * g"), "fast = [w - lr * g for w, g in zip(fast, skip)]"),
     "an argument of the function": (INNER.replace("fast = [w.clone() for w in x]\n", "").replace("fast", "x"),
                                     "x = [w.sub(lr * g) for w, g in zip(x, skip)]"),
+    "what a call gives": (INNER.replace("[w.clone() for w in x]", "act(x)"),
+                          "fast = [w.sub(lr * g) for w, g in zip(fast, skip)]"),
+    "what a call gives, bound again": (INNER.replace("[w.clone() for w in x]", "act(x)\nfast = fast or x"), ""),
     "an argument bound anew": (INNER.replace("fast = [w.clone() for w in x]", "x = act(x)").replace("fast", "x"), ""),
     "a second name for a list": (INNER.replace("[w.clone() for w in x]", "x"), ""),
     "more than the write": (INNER.replace("    w.sub_(lr * g)", "    w.sub_(lr * g)\n    act(w)"), ""),
@@ -218,7 +221,7 @@ def test_a_collection_whose_items_a_loop_writes_is_made_anew(name: str):
     found = [each for each in proposed(text, offence(text, write, None)) if each.repair == "collect-items"]
 
     assert [patched(text, each) for each in found] == ([[line]] if line else [])
-    assert all(bool(each.caveats) is (name == "an argument of the function") for each in found)
+    assert all(bool(each.caveats) is (name in ("an argument of the function", "what a call gives")) for each in found)
 
 
 PIECES = "for h in x.unbind(1):\n    h.sub_(lr)\nreturn x"

@@ -21,6 +21,8 @@ from fixinplace.model import Certainty, Facts, Finding, Fix, Found, Place, Refus
 from fixinplace.names import REFUSALS, Kind
 from fixinplace.repair.code import Code
 
+_MODULE = "FIP107"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -52,6 +54,8 @@ def _within(found: tuple[Found, ...], span: Span) -> list[Found]:
     """The sites of the statement, if one of them is the place itself or lies in it."""
     near = [one for one in found if one.site.span == span or span.contains(one.site.span)]
     near = near or [one for one in found if one.site.span.contains(span)]
+    if any(one.site.span == span and one.site.rule == _MODULE for one in near):
+        return [one for one in near if one.site.span == span]  # other modules of the statement are built as they were
     statements = {one.site.statement for one in near}
     return [one for one in found if one.site.statement in statements]
 

@@ -27,16 +27,14 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         return
     name, value = new
     for collection, target, over, key in _sources(code, name, loop.target, loop.iter):
-        argument = _is_argument(code, loop, collection)
-        if not (argument or _made_here(code, loop, collection)):
+        told = _from_elsewhere(code, loop, collection)
+        if not (told or _made_here(code, loop, collection)):
             continue
         body, brackets = (f"{key}: {value}", "{}") if key else (value, "[]")
         text = f"{collection} = {brackets[0]}{body} for {target} in {over}{brackets[1]}"
         change = Change(code.path, (Edit(code.text.span(loop), text),))
         title = f"`{collection}` made anew out of place"
-        told = f"`{collection}` is an argument: callers that this command does not reach may look at it afterwards"
-        caveats = (told,) if argument else ()
-        yield Proposal("collect-items", Tier.PATCH, title, (change,), rank=15, caveats=caveats)
+        yield Proposal("collect-items", Tier.PATCH, title, (change,), rank=15, caveats=(told,) if told else ())
 
 
 def _new_value(code: Code, node: ast.expr | ast.stmt, statement: ast.stmt) -> tuple[str, str] | None:
@@ -81,14 +79,22 @@ def _sources(code: Code, name: str, target: ast.expr, over: ast.expr) -> Iterato
             yield collection, f"{key}, {name}", shown, key
 
 
-def _is_argument(code: Code, loop: ast.For, collection: str) -> bool:
-    """True if the caller hands the collection over and the function never binds another one to its name."""
+def _from_elsewhere(code: Code, loop: ast.For, collection: str) -> str:
+    """Who else may look at a collection that an argument or a call gave, and that the name never leaves."""
     function = code.function(loop)
     if function is None:
-        return False
+        return ""
     arguments = {each.arg for each in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
-    bound = (n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == collection)
-    return collection in arguments and not any(isinstance(each.ctx, ast.Store) for each in bound)
+    names = (n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == collection)
+    stores = [each for each in names if isinstance(each.ctx, ast.Store)]
+    if collection in arguments and not stores:
+        return f"`{collection}` is an argument: callers that this command does not reach may look at it afterwards"
+    if len(stores) != 1 or collection in arguments:
+        return ""
+    match code.above[id(stores[0])]:
+        case ast.Assign(targets=[ast.Name()], value=ast.Call(func=called)):
+            return f"`{collection}` comes from `{code.source_of(called)}`: who keeps that one does not see the new one"
+    return ""
 
 
 def _made_here(code: Code, loop: ast.For, collection: str) -> bool:

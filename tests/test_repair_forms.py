@@ -268,6 +268,8 @@ DECORATED = {
         True,
     ),
     "something else is computed": (BY_HAND.replace("    net.bias", "    total = net.bias.sum()\n    net.bias"), False),
+    "a view that is named": (BY_HAND.replace("    net.bias", "    bias = net.bias.view(2, -1)[0]\n    net.bias"), True),
+    "initialisers": (BY_HAND + "    nn.init.zeros_(net.last)\n", True),
     "a result": (BY_HAND + "    return net\n", False),
     "neighbours": (BY_HAND.replace("    for row in rows:\n    ", ""), False),
     "a coroutine": (f"async {BY_HAND}", False),

@@ -9,11 +9,14 @@ from fixinplace.model import Edit, Span
 from fixinplace.repair.base import Wrap
 from fixinplace.repair.code import Code, Function
 
+_VIEWS = frozenset("chunk flatten narrow permute reshape select split squeeze t transpose unsqueeze view".split())
+
 
 def decorated(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Edit]]]:
     """The wraps of functions for which one decorator says what several blocks would, each with its share of the edits.
 
-    Such a function does nothing but what is wrapped, in loops and conditions; it returns nothing and is called plainly.
+    Such a function does nothing but what is wrapped, in loops and conditions, names views for it, and initialises; it
+    returns nothing and is called plainly.
     """
     statements = {code.text.span(node).start: node for node in ast.walk(code.tree) if isinstance(node, ast.stmt)}
     of: dict[int, list[Wrap]] = {}
@@ -46,9 +49,27 @@ def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt]) -> bool:
     match statement:
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=attr))) if ast.unparse(owner).endswith(
+            "init"
+        ):
+            return attr.endswith("_")
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return _is_view(value)
         case ast.For(body=body, orelse=rest) | ast.If(body=body, orelse=rest) if statement not in nodes:
             return all(_is_covered(each, nodes) for each in [*body, *rest])
     return statement in nodes
+
+
+def _is_view(node: ast.expr) -> bool:
+    """True for a name, an attribute, a part of it, or a view of it: `net.bias.view(2, -1)[0]`."""
+    match node:
+        case ast.Name():
+            return True
+        case ast.Attribute(value=inner) | ast.Subscript(value=inner):
+            return _is_view(inner)
+        case ast.Call(func=ast.Attribute(value=inner, attr=attr)):
+            return attr in _VIEWS and _is_view(inner)
+    return False
 
 
 def _decorator(code: Code, function: Function, header: str) -> Edit:

@@ -103,6 +103,13 @@ def test_flags_are_switched_off_where_they_were_switched_on(name: str):
     assert [line] in found, found
 
 
+def test_other_modules_of_the_statement_stay_as_they_are():
+    acts = "nn.Sequential(\n    nn.ReLU(inplace=True),\n    nn.ELU(inplace=True),\n)"
+    text = function(f"self.act = {acts}\nh = x.exp()\nreturn self.act(h)")
+    one = offence(text, "self.act(h)", "x.exp()", built="nn.ELU(inplace=True)")
+    assert patched(text, proposed(text, one)[0]) == ["nn.ELU(),"]
+
+
 def test_a_module_of_the_users_is_no_flag():
     """The innermost code that wrote is the user's: the place to edit is the write, not where the object was built."""
     text = function("act = nn.Sequential()\nh = x.exp()\nh += skip\nreturn h")

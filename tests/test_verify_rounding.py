@@ -65,6 +65,14 @@ WRONG = {
         (CLONED[0], CLONED[1].replace("* 3 / 3", "* 3 / 3 * (1 + 1e-9)")),
         "forward-differs",
     ),
+    "a type that no run in float64 widens": (
+        NORMALISED.replace("INPUT", "")
+        .replace("    y = raw", "    kept = torch.from_numpy(ARRAY).clone()\n    y = raw")
+        .replace('{"loss"', '{"kept": kept, "loss"')
+        + "ARRAY = __import__('numpy').full(3, 0.7, dtype='float32')\n",
+        (CLONED[0], CLONED[1].replace("\n", "; kept = kept.nextafter(kept + 1)\n")),
+        "forward-differs",
+    ),
     "an alias in float64 alone": (
         "import torch\nx = torch.randn(4, dtype=torch.get_default_dtype())\nw = torch.ones(4, requires_grad=True)\n"
         "y = x.double()\ny *= 3\n(w * x).sum().backward()\n",

@@ -51,14 +51,14 @@ class Fake:
 
     def alone(self, case: Case) -> Ruling:
         ((_, text),) = case.rewritten
-        return self._rule(text) if self.wrong & _lines(text) else Ruling(Verdict.UNPROVED, "not-reached")
+        return self._rule(text) if self.wrong & lines_of(text) else Ruling(Verdict.UNPROVED, "not-reached")
 
     def trace(self, probe: Probe, texts: Texts) -> Trace | str:
         ((_, text),) = texts
         return Trace(tuple(offence(text, *each) for each in self.raising if self._still(text, each)))
 
     def _rule(self, text: str) -> Ruling:
-        if self.wrong & _lines(text):
+        if self.wrong & lines_of(text):
             return Ruling(Verdict.REFUTED, "forward-differs")
         if any(self._still(text, each) for each in self.raising):
             return Ruling(Verdict.REFUTED, "still-raises")
@@ -69,7 +69,7 @@ class Fake:
         return each[0] in text and f"{each[1]}.clone()" not in text and f"= {each[1]}" in text
 
 
-def _lines(text: str) -> frozenset[str]:
+def lines_of(text: str) -> frozenset[str]:
     return frozenset(line.strip() for line in text.splitlines())
 
 
@@ -81,7 +81,7 @@ def searched(fake: Fake, *offences: Offence, budget: Budget = Budget()) -> Found
 
 def added(found: Found) -> list[str]:
     assert found.best is not None
-    return sorted(_lines(found.best.attempt.rewritten[0].text) - _lines(TEXT))
+    return sorted(lines_of(found.best.attempt.rewritten[0].text) - lines_of(TEXT))
 
 
 def test_one_culprit_takes_one_judgement():
@@ -110,7 +110,7 @@ def test_a_second_thing_that_the_same_write_has_spoilt_joins_it():
 
     class Hidden(Fake):
         def _rule(self, text: str) -> Ruling:
-            if self.wrong & _lines(text):
+            if self.wrong & lines_of(text):
                 return Ruling(Verdict.REFUTED, "forward-differs")
             copied = text.count(".clone()")
             return Ruling(Verdict.PROVED) if copied == 2 else Ruling(Verdict.REFUTED, "still-raises")
@@ -125,7 +125,7 @@ def test_a_second_thing_that_the_same_write_has_spoilt_joins_it():
     search = Search(Probe("script", PATH, None), lambda path: code(program), fake, Budget(), lambda line: None)
     found = search.run([offence(program, "h += skip", "h.sin()@1", node="SinBackward0")])
     assert found.proved, [each.ruling for each in found.tried]
-    assert {"y = h.clone().sin()", "g = h.clone().tanh()"} <= _lines(found.best.attempt.rewritten[0].text)  # type: ignore[union-attr]
+    assert {"y = h.clone().sin()", "g = h.clone().tanh()"} <= lines_of(found.best.attempt.rewritten[0].text)  # type: ignore[union-attr]
 
 
 def test_with_two_culprits_only_the_wrong_proposal_is_replaced():

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import difflib
 import itertools
-import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fixinplace.model import Edit, Fix, Span
-from fixinplace.repair.base import Proposal, Wrap
+from fixinplace.model import Edit, Fix
+from fixinplace.repair.base import Proposal
 from fixinplace.repair.code import Code
 from fixinplace.repair.decorating import decorated
+from fixinplace.repair.wrapping import lowered
 from fixinplace.source import Text
 from fixinplace.trace.events import Offence, Place, moved
 from fixinplace.verify import search
 from fixinplace.verify.bench import Mark, Texts
-from fixinplace.verify.jobs import Patch
-
-_STEP = "    "
+from fixinplace.verify.jobs import Patch, Region
 
 
 class Clash(Exception):
@@ -36,12 +34,16 @@ class Attempt:
     edits: Mapping[str, tuple[Edit, ...]]
 
     @property
-    def size(self) -> int:
-        """Lines that are not the same in both texts."""
-        return sum(
-            len(set(o.text.splitlines()) ^ set(n.text.splitlines()))
-            for o, n in zip(self.original, self.rewritten, strict=True)
-        )
+    def length(self) -> int:
+        """Lines that a person would say were changed: of those taken away and those put in, the more."""
+        pairs = zip(self.original, self.rewritten, strict=True)
+        return sum(_changed(old.text.splitlines(), new.text.splitlines()) for old, new in pairs)
+
+
+def _changed(old: Sequence[str], new: Sequence[str]) -> int:
+    codes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    spans = [(two - one, four - three) for kind, one, two, three, four in codes if kind != "equal"]
+    return max(sum(gone for gone, _ in spans), sum(come for _, come in spans))
 
 
 def compose(codes: Mapping[str, Code], proposals: Sequence[Proposal]) -> Attempt:
@@ -57,9 +59,10 @@ def compose(codes: Mapping[str, Code], proposals: Sequence[Proposal]) -> Attempt
         text = codes[path].text.text
         _disjoint([edit for fix in some for edit in fix.edits])
         try:
-            made.append((Patch(path, text), *search.rewrite(text, some, place)))
+            new, marks = search.rewrite(text, some, place)
         except (SyntaxError, ValueError) as error:
             raise Clash(f"the edited text is not Python: {error}") from error
+        made.append((Patch(path, text), new, [*marks, *_wrapped(proposals, path, some, place)]))
     original = tuple(before for before, _, _ in made)
     rewritten = tuple(Patch(before.path, text) for before, text, _ in made)
     edits = {path: tuple(edit for fix in some for edit in fix.edits) for path, some in fixes.items()}
@@ -69,42 +72,31 @@ def compose(codes: Mapping[str, Code], proposals: Sequence[Proposal]) -> Attempt
 
 
 def _fixes(code: Code, path: str, proposals: Sequence[Proposal]) -> Iterator[Fix]:
-    """What each proposal does to one file; wraps are lowered to edits, and neighbours share their header."""
+    """What each proposal does to one file; wraps are lowered to edits, see Note [One block]."""
     wraps = sorted(
         {wrap for p in proposals for c in p.changes if c.path == path for wrap in c.wraps}, key=lambda w: w.start
     )
-    lowered = dict(decorated(code, wraps))
-    lowered.update(_lowered(code, [wrap for wrap in wraps if wrap not in lowered]))
+    edits_of = dict(decorated(code, wraps))
+    edits_of.update(lowered(code, [wrap for wrap in wraps if wrap not in edits_of]))
     for group, proposal in enumerate(proposals):
         edits = [edit for change in proposal.changes if change.path == path for edit in change.edits]
         mine = [wrap for change in proposal.changes if change.path == path for wrap in change.wraps]
-        edits += [edit for wrap in mine for edit in lowered[wrap]]
+        edits += [edit for wrap in mine for edit in edits_of[wrap]]
         if edits:
             yield Fix(group, proposal.repair, proposal.title, tuple(dict.fromkeys(edits)), False)
 
 
-def _lowered(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Edit]]]:
-    before: tuple[Wrap, str] | None = None
-    for wrap in wraps:
-        line = code.text.position(wrap.start)[0]
-        head = code.text.text[code.text.starts[line - 1] : wrap.start]
-        shared = before is not None and (before[0].header, before[1]) == (wrap.header, head)
-        shared = shared and before is not None and not code.text.text[before[0].end : wrap.start].strip()
-        opening = _STEP if shared else f"{wrap.header}{code.newline}{head}{_STEP}"
-        last = code.text.position(wrap.end)[0]
-        inside = _in_strings(code.text, wrap)
-        rest = [code.text.starts[number] for number in range(line, last) if number + 1 not in inside]
-        yield wrap, [Edit(Span(wrap.start, wrap.start), opening), *(Edit(Span(at, at), _STEP) for at in rest)]
-        before = wrap, head
-
-
-def _in_strings(text: Text, wrap: Wrap) -> frozenset[int]:
-    """Lines of a statement that begin inside a string, where an indentation would change the string."""
-    first = text.position(wrap.start)[0]
-    source = text.text[wrap.start : wrap.end] + "\n"
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    found = (range(t.start[0] + 1, t.end[0] + 1) for t in tokens if t.type == tokenize.STRING)
-    return frozenset(first + line - 1 for lines in found for line in lines)
+def _wrapped(proposals: Sequence[Proposal], path: str, fixes: Sequence[Fix], file: int) -> Iterator[Mark]:
+    """Where the statements that go into a block begin in the new text: an indentation alone is nothing that can run."""
+    edits = [edit for fix in fixes for edit in fix.edits]
+    for group, proposal in enumerate(proposals):
+        starts = [wrap.start for change in proposal.changes if change.path == path for wrap in change.wraps]
+        moved_to = [
+            start + sum(len(e.text) - (e.span.end - e.span.start) for e in edits if e.span.start <= start)
+            for start in starts
+        ]
+        if starts:
+            yield Mark(group, (), tuple(Region(new, new + 1, file) for new in moved_to))
 
 
 def _disjoint(edits: Sequence[Edit]) -> None:

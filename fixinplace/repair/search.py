@@ -5,11 +5,13 @@ Note [The search]
     the proposals are tried in the order in which an expert would; the first of each together, since with one of two
     culprits left a program dies, or worse, goes on with another wrong gradient.  What a refutation blames is replaced
     by its next proposal; what still raises is traced again, and what shows there joins the others.  When the whole is
-    proved, everything that can be left out is.
+    proved, everything that can be left out is, and where a culprit has a shorter proposal that is right as well, with
+    nothing more to warn of, that one is taken.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +29,7 @@ from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
+_MAX_SHORTER = 2
 _DOES_NOT_RUN = ("new-error", "still-raises")
 _KEEP_LEAVES = ("without-grad", "detached-view")
 _LEAVES = ("FIP202", "FIP203")
@@ -197,7 +200,7 @@ class Search:
         self._learn(offences)
         best = self._search()
         if best is not None and best.ruling.verdict is Verdict.PROVED:
-            best = self._reduced(best)
+            best = self._shortened(self._reduced(best))
         choices = self._choices(best)
         return Found(tuple(self.known.values()), best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
 
@@ -296,6 +299,39 @@ class Search:
             smaller = self._judged(self._composed(rest))
             best = smaller if smaller.ruling.verdict is Verdict.PROVED else best
         return best
+
+    def _shortened(self, best: Tried) -> Tried:
+        """Shorter proposals for the same culprits, where they are right as well."""
+        for proposal in best.attempt.proposals:
+            for other in self._shorter(proposal):
+                if self._spent():
+                    return best
+                try:
+                    attempt = self._composed([other if each == proposal else each for each in best.attempt.proposals])
+                except Clash:
+                    continue
+                tried = self._judged(attempt) if attempt.length < best.attempt.length else best
+                if tried is not best and tried.ruling.verdict is Verdict.PROVED:
+                    best = tried
+                    break
+        return best
+
+    def _shorter(self, proposal: Proposal) -> list[Proposal]:
+        """What else was proposed for all culprits that a proposal mends, if it changes fewer lines: the shortest."""
+        mended = [culprit for culprit in self.known.values() if proposal in culprit.proposals]
+        others = [p for p in (mended[0].of(Tier.PATCH) if mended else ()) if all(p in c.proposals for c in mended)]
+        own, found = self._length(proposal), []
+        for other in others:
+            warns = set(other.caveats) - set(proposal.caveats) or other.rank >= upstream.LAST
+            if own > 1 and other not in self.dead and other != proposal and not warns:
+                found += [(length, other) for length in (self._length(other),) if length < own]
+        return [other for _, other in sorted(found, key=lambda each: each[0])[:_MAX_SHORTER]]
+
+    def _length(self, proposal: Proposal) -> int:
+        try:
+            return self._composed([proposal]).length
+        except Clash:
+            return sys.maxsize
 
     def _choices(self, best: Tried | None) -> tuple[Tried, ...]:
         """Every proposal with a meaning of its own, together with what repairs the rest."""

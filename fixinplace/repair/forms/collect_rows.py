@@ -1,4 +1,4 @@
-"""A loop that writes the rows of a tensor through its loop variable: collected and stacked instead."""
+"""A loop that writes the rows of a tensor through its loop variable: by number, or collected and stacked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixinplace.model import Edit, Refused, Span
+from fixinplace.repair import copying
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
+from fixinplace.repair.indexed import by_number
 from fixinplace.repair.ran import fix_at
 from fixinplace.repair.rows import at_once
 from fixinplace.source import apply
@@ -21,9 +23,14 @@ class _Rows:
     whole: str
     along: str = ""
 
+    @property
+    def dim(self) -> int:
+        """The dimension itself."""
+        return int(self.along.rpartition("=")[2].strip(" ,") or 0)
+
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """`for row in x.unbind(1): row.sub_(m)` builds a list of the new rows and stacks it into `x`."""
+    """`for row in x.unbind(1): row.sub_(m)` writes `x[:, i]`, or builds a list of new rows and stacks it into `x`."""
     offence = scene.offence
     if offence.rule != "FIP204" or not offence.writes:
         return
@@ -32,14 +39,17 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if spot is None or not isinstance(loop, ast.For) or loop.orelse:
         return
     code, node = spot
-    changed, torch = _body(code, node), code.name_of("torch")
-    if None in (code.head(loop), code.head(loop.body[-1])) or _leaves(loop) or changed is None or torch is None:
+    changed, torch, statement = _body(code, node), code.name_of("torch"), code.statement(node)
+    if torch is None:
         return
-    bound = _bound(code, code.statement(node), changed)
+    apart = None in (code.head(loop), code.head(loop.body[-1])) or _leaves(loop)
+    bound = set() if changed is None else _bound(code, statement, changed)
     for row, rows in _pairs(loop.target, loop.iter, torch):
-        if row in bound and rows.whole != row:
-            yield from at_once(code, loop, changed)
-            yield _proposal(code, loop, rows, row, changed, torch)
+        if rows.whole != row and row in {*bound, copying.written(statement)}:
+            if changed is not None and row in bound and not apart:
+                yield from at_once(code, loop, changed)
+                yield _proposal(code, loop, rows, row, changed, torch)
+            yield from by_number(code, loop, row, rows.whole, rows.dim)
 
 
 def _pairs(target: ast.expr, over: ast.expr, torch: str) -> Iterator[tuple[str, _Rows]]:
@@ -104,7 +114,9 @@ def _proposal(code: Code, loop: ast.For, of: _Rows, row: str, changed: tuple[Edi
 
 REPAIR = Repair(
     name="collect-rows",
-    what="Collects the rows that a loop over a tensor computes, and stacks them into a new tensor of the same name.",
-    why="The loop variable is one of several views: torch refuses to write it, and a new row would not reach the base.",
+    what="Writes the rows of a tensor that a loop goes through by their numbers, `x[i]`; or collects the new rows and "
+    "stacks them into a new tensor of the same name.",
+    why="The loop variable is one of several views: torch refuses to write it, and a new row would not reach the base; "
+    "`x[i]` is a view of its own.",
     propose=propose,
 )

@@ -1,0 +1,267 @@
+"""Statements under `torch.no_grad()`: in one block with their neighbours, in the fewest changed lines."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+import pytest
+from choosing import PATH, code
+
+from fixinplace.repair.base import Change, Proposal, Tier, Wrap
+from fixinplace.repair.patching import compose
+
+INDENT = " " * 4
+HEADER = "with torch.no_grad():"
+
+
+def put(text: str, header: str = HEADER) -> str:
+    """The text with every statement on a line that ends in `#!` put into a block, without these marks."""
+    program = code(text)
+    marked = [n for n, line in enumerate(text.splitlines(), 1) if line.endswith("#!")]
+    nodes = [node for node in ast.walk(program.tree) if isinstance(node, ast.stmt) and node.end_lineno in marked]
+    spans = [program.text.span(node) for node in nodes if not hasattr(node, "body")]
+    found = [
+        Proposal("without-grad", Tier.PATCH, str(n), (Change(PATH, wraps=(Wrap(span.start, span.end, header),)),))
+        for n, span in enumerate(spans)
+    ]
+    attempt = compose({PATH: program}, found)
+    new = attempt.rewritten[0].text
+    for mark, span in zip(attempt.marks, spans, strict=True):
+        begun = [new[region.start :] for region in mark.rewritten]
+        assert any(each.startswith(text[span.start : span.start + 2]) for each in begun)  # what a run has to come by
+    return new.replace("  #!", "")
+
+
+CASES = {
+    "a block before takes it in": (
+        """
+        with torch.no_grad():
+            b += 1
+        w -= g  #!
+        f(w)
+        """,
+        """
+        with torch.no_grad():
+            b += 1
+            w -= g
+        f(w)
+        """,
+    ),
+    "the header of a block behind goes up, with its comment": (
+        """
+        w -= g  #!
+        with torch.no_grad():  # by hand
+          b += 1
+        f(w)
+        """,
+        """
+        with torch.no_grad():  # by hand
+          w -= g
+          b += 1
+        f(w)
+        """,
+    ),
+    "both, where only one of two blocks is adjacent to each": (
+        """
+        w -= g  #!
+        with torch.no_grad():
+            b += 1
+        v -= g  #!
+        """,
+        """
+        with torch.no_grad():
+            w -= g
+            b += 1
+            v -= g
+        """,
+    ),
+    "between two blocks it joins one": (
+        """
+        with torch.no_grad():
+            b += 1
+        w -= g  #!
+        with torch.no_grad():
+            v += 1
+        """,
+        """
+        with torch.no_grad():
+            b += 1
+            w -= g
+        with torch.no_grad():
+            v += 1
+        """,
+    ),
+    "the nearer of two, a comment apart": (
+        """
+        with torch.no_grad():
+            b += 1
+        # slowly
+        w -= g  #!
+        with torch.no_grad():
+            v += 1
+        """,
+        """
+        with torch.no_grad():
+            b += 1
+        # slowly
+        with torch.no_grad():
+            w -= g
+            v += 1
+        """,
+    ),
+    "one comment goes along": (
+        """
+        with torch.no_grad():
+            b += 1
+
+        # slowly
+        w -= g  #!
+        """,
+        """
+        with torch.no_grad():
+            b += 1
+
+            # slowly
+            w -= g
+        """,
+    ),
+    "two comments would cost more than a block": (
+        """
+        with torch.no_grad():
+            b += 1
+        # slowly,
+        # surely
+        w -= g  #!
+        """,
+        """
+        with torch.no_grad():
+            b += 1
+        # slowly,
+        # surely
+        with torch.no_grad():
+            w -= g
+        """,
+    ),
+    "neighbours share one, a dropped gradient apart": (
+        """
+        w -= g  #!
+        w.grad.zero_()
+        b -= f(
+            g,
+        )  #!
+        b.grad.zero_()
+        """,
+        """
+        with torch.no_grad():
+            w -= g
+            w.grad.zero_()
+            b -= f(
+                g,
+            )
+        b.grad.zero_()
+        """,
+    ),
+    "what computes stays outside": (
+        """
+        w -= g  #!
+        loss = w.sum()
+        b -= g  #!
+        """,
+        """
+        with torch.no_grad():
+            w -= g
+        loss = w.sum()
+        with torch.no_grad():
+            b -= g
+        """,
+    ),
+    "two lines between are no shorter": (
+        """
+        w -= g  #!
+        w.grad = None
+        b.grad = None
+        b -= g  #!
+        """,
+        """
+        with torch.no_grad():
+            w -= g
+        w.grad = None
+        b.grad = None
+        with torch.no_grad():
+            b -= g
+        """,
+    ),
+    "other blocks are others": (
+        """
+        with torch.enable_grad():
+            b += 1
+        w -= g  #!
+        with torch.no_grad(), lock:
+            v += 1
+        """,
+        """
+        with torch.enable_grad():
+            b += 1
+        with torch.no_grad():
+            w -= g
+        with torch.no_grad(), lock:
+            v += 1
+        """,
+    ),
+    "a block on one line takes nothing in": (
+        """
+        with torch.no_grad(): b += 1
+        w -= g  #!
+        """,
+        """
+        with torch.no_grad(): b += 1
+        with torch.no_grad():
+            w -= g
+        """,
+    ),
+    "not past a statement": (
+        """
+        with torch.no_grad():
+            b += 1
+        f(b)
+        w -= g  #!
+        f(w)
+        with torch.no_grad():
+            b += 1
+        """,
+        """
+        with torch.no_grad():
+            b += 1
+        f(b)
+        with torch.no_grad():
+            w -= g
+        f(w)
+        with torch.no_grad():
+            b += 1
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_statements_go_into_blocks(name: str, newline: str):
+    old, new = (
+        f"import torch\n\n\ndef f(w, b, v, g, lock):{textwrap.indent(textwrap.dedent(each), INDENT)}"
+        for each in CASES[name]
+    )
+
+    assert put(old.replace("\n", newline)) == new.replace("\n", newline)
+
+
+def test_a_block_that_is_named_otherwise_is_the_same():
+    old = "from torch import no_grad\nimport torch\nwith {}():\n    b += 1\nw -= g  #!\n"
+
+    for name in ("no_grad", "torch.no_grad"):
+        text = old.format(name)
+        assert put(text, "with no_grad():") == text.replace("w -= g  #!", "    w -= g")
+
+
+def test_tabs_are_indented_with_tabs():
+    assert put("if g:\n\tw -= g  #!\n") == f"if g:\n\t{HEADER}\n\t\tw -= g\n"

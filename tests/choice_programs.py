@@ -6,10 +6,12 @@ import choice_agents
 import choice_carried
 import choice_gans
 import choice_losses
+import choice_tasks
 
 PROGRAMS = {
     **choice_gans.PROGRAMS,
     **choice_agents.PROGRAMS,
     **choice_losses.PROGRAMS,
     **choice_carried.PROGRAMS,
+    **choice_tasks.PROGRAMS,
 }

@@ -58,6 +58,7 @@ class Proposal:
     choices. changes: empty for explanations, whose `title` is then the remedy. rank: the lowest is tried first.
     caveats: what the proof cannot speak of, since another command may do what this one did not.
     covers: paths of the module instances whose `inplace` it switches off.
+    kind: which of the meanings a choice has, whatever it is about.
     """
 
     repair: str
@@ -68,6 +69,7 @@ class Proposal:
     rank: int = 50
     caveats: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import upstream
+from fixinplace.repair import chained, upstream
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
 from fixinplace.repair.patching import Attempt, Clash, back, compose
+from fixinplace.repair.reads import at_every_read
 from fixinplace.repair.steps.flags import weighed
 from fixinplace.trace.events import Offence, Place, Trace
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
@@ -30,6 +31,7 @@ from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
 _MAX_SHORTER = 2
+_MAX_CHAIN = 3
 _DOES_NOT_RUN = ("new-error", "still-raises")
 _KEEP_LEAVES = ("without-grad", "detached-view")
 _LEAVES = ("FIP202", "FIP203")
@@ -124,10 +126,15 @@ def culprits(offences: Iterable[Offence], files: Files, packages: Files = _nothi
     return [Culprit(tuple(some), _proposals(some, files, packages)) for some in grouped.values()]
 
 
+def choices(offences: Iterable[Offence], files: Files) -> list[list[Proposal]]:
+    """The choices that each culprit leaves."""
+    return [each.of(Tier.CHOOSE) for each in culprits(offences, files)]
+
+
 def _proposals(offences: Sequence[Offence], files: Files, packages: Files) -> tuple[Proposal, ...]:
     each = [_of_offence(offence, files, packages) for offence in _distinct(offences)]
     found = [proposal for some in each for proposal in some]
-    found = [*weighed(found, offences), *_at_every_read(each)]
+    found = [*weighed(found, offences), *at_every_read(each)]
     unique: dict[object, Proposal] = {}
     for proposal in sorted(found, key=lambda each: each.rank):
         unique.setdefault(proposal.changes or (proposal.repair, proposal.title), proposal)
@@ -141,29 +148,6 @@ def _of_offence(offence: Offence, files: Files, packages: Files) -> list[Proposa
         more = (proposal for repair in repairs() for proposal in repair.propose(Scene(seen, packages)))
         found += [replace(each, rank=each.rank + upstream.LAST) for each in more if each.tier is Tier.PATCH]
     return found
-
-
-def _at_every_read(each: Sequence[Sequence[Proposal]]) -> Iterator[Proposal]:
-    """One write may spoil several saved tensors: the first copy that each of them proposes, all together.
-
-    A copy of an argument that each of them proposes, and one edit of the write, are smaller, and come before.
-    """
-    copies = [[one for one in some if one.repair == "clone-read"] for some in each]
-    if len(copies) < 2 or not all(copies):
-        return
-    best = tuple(dict.fromkeys(min(some, key=lambda one: one.rank) for some in copies))
-    if len(best) > 1:
-        changes = tuple(change for one in best for change in one.changes)
-        title = " and ".join(one.title for one in best)
-        apart = [one for some in each for one in some if one.repair == "out-of-place"]  # one edit of the write itself
-        sooner = max(one.rank for one in (*best, *_for_all(each), *apart))
-        yield replace(best[0], title=title, changes=changes, rank=sooner + 1)
-
-
-def _for_all(each: Sequence[Sequence[Proposal]]) -> list[Proposal]:
-    """Copies of arguments that are proposed for every one of the saved tensors."""
-    shared = set.intersection(*({one.changes for one in some} for some in each))
-    return [one for one in each[0] if one.repair == "clone-argument" and one.changes in shared]
 
 
 def _distinct(offences: Sequence[Offence]) -> list[Offence]:
@@ -347,9 +331,23 @@ class Search:
             except Clash:
                 continue
             tried = self._judged(attempt)
+            if tried.ruling.reason == "still-raises" and not rest:
+                tried = self._chained(tried, proposal)
             if tried.ruling.reason not in _DOES_NOT_RUN:
                 found.append(tried)
         return tuple(found)
+
+    def _chained(self, tried: Tried, proposal: Proposal) -> Tried:
+        """A choice made again for what it has left; see Note [The same again]."""
+        for _ in range(_MAX_CHAIN):
+            trace = self.lab.trace(self.probe, tried.attempt.rewritten)
+            if isinstance(trace, str) or tried.ruling.reason != "still-raises" or self._spent():
+                break
+            more = chained.once_more(proposal, tried.attempt, trace.offences, self.files, choices)
+            if more is None:
+                break
+            proposal, tried = more, self._judged(self._composed([more]))
+        return tried
 
     # --- running
 

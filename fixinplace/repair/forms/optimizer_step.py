@@ -8,15 +8,16 @@ from fixinplace.repair.base import Proposal, Repair, Scene, Tier
 from fixinplace.repair.steps.ahead import taken_ahead
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.detaching import detached
+from fixinplace.repair.steps.joint import jointly
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.reorder import reordered
+from fixinplace.repair.steps.rounds import in_rounds, shares
 from fixinplace.repair.steps.situation import situation
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import in_turn
 from fixinplace.repair.steps.twice import taken_twice
 
 _NAME = "optimizer-step"
-_FORMS = (reordered, taken_ahead, in_turn, recomputed, taken_twice, detached)
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -24,18 +25,13 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if scene.offence.rule not in ("FIP201", "FIP301", "FIP306"):
         return
     found = situation(scene)
-    choices: list[Choice] = []
+    choices: list[tuple[str, Choice]] = []
     if found is not None and (scene.offence.rule != "FIP301" or found.updates_by_hand):
-        choices = [
-            *reordered(found),
-            *taken_ahead(found),
-            *in_turn(found),
-            *recomputed(found),
-            *taken_twice(found),
-            *detached(found),
-        ]
-    for choice in choices:
-        yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
+        turns = in_rounds if shares(found) else in_turn
+        forms = (reordered, taken_ahead, jointly, turns, recomputed, taken_twice, detached)
+        choices = [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
+    for kind, choice in choices:
+        yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank, kind=kind)
     if not choices and scene.offence.rule == "FIP201":
         yield _story(scene)
 

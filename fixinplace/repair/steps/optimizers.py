@@ -199,14 +199,34 @@ def _value(target: ast.expr, value: ast.expr, wanted: str) -> Iterator[ast.expr]
 
 
 def _parameters(code: Code, function: Function | None, node: ast.expr, hops: int = 3) -> Iterator[str]:
-    if isinstance(node, ast.Name) and hops:
-        for value in _assigned(code, function, node.id):
+    for name in _named_parts(node) if hops else ():
+        for value in _assigned(code, function, name):
             yield from _parameters(code, function, value, hops - 1)
-        return
     for each in ast.walk(node):
         match each:
             case ast.Call(func=ast.Attribute(value=owner, attr="parameters")):
                 yield ast.unparse(owner)
+
+
+def _named_parts(node: ast.expr) -> Iterator[str]:
+    """Names of lists that a list is put together from: `shared` in `shared + list(head.parameters())`."""
+    match node:
+        case ast.Name(id=name):
+            yield name
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            yield from (name for each in (left, right) for name in _named_parts(each))
+        case ast.Starred(value=value) | ast.Call(func=ast.Name(id="list"), args=[value]):
+            yield from _named_parts(value)
+        case (
+            ast.List(elts=parts)
+            | ast.Tuple(elts=parts)
+            | ast.Call(func=ast.Name(id="chain"), args=parts)
+            | ast.Call(func=ast.Attribute(attr="chain"), args=parts)
+        ):
+            yield from (name for each in parts for name in _named_parts(each))
+        case ast.Dict(keys=keys, values=values):
+            pairs = zip(keys, values, strict=True)
+            yield from (name for key, value in pairs if _is_params(key) for name in _named_parts(value))
 
 
 def _plain(code: Code, function: Function | None, node: ast.expr, hops: int = 3) -> bool:

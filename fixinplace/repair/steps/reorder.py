@@ -200,7 +200,7 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     names = " and ".join(f"`{at.one_line(node)}`" for node in move.steps or [at.write])
     names = f"the update in line {at.by_hand.lineno}" if at.by_hand is not None else names
     title = f"{names} moved behind `{at.failing}`"
-    more = _PASSED if move.passed else ""
+    more = PASSED if move.passed else ""
     more += _CLEARED if at.by_hand is not None and at.again else ""
     if at.whole_update:
         kept = at.backward.with_argument("retain_graph", "True") if at.update_keeps_graph else None
@@ -244,7 +244,7 @@ _UPDATE = (
     "`{0}` uses the weights that its forward used; all of `{1}`, with its own backward and step, comes afterwards."
 )
 _CLEARED = " It clears the gradients that it has used: a later update finds no gradient where both would write."
-_PASSED = " The lines between the two now see the weights from before the step."
+PASSED = " The lines between the two now see the weights from before the step."
 
 
 def _edits(at: Situation, move: _Move) -> tuple[Edit, ...]:

@@ -31,7 +31,7 @@ _JUMPS = (ast.Break, ast.Continue, ast.Return, ast.Yield, ast.YieldFrom)
 
 def in_turn(at: Situation) -> Iterator[Choice]:
     """The steps of a loop over optimizers in a loop of their own; see Note [In turn]."""
-    loop = _whole_loop(at)
+    loop = whole_loop(at)
     if loop is None or at.step is None or not at.inside or not same_again(at, loop.iter):
         return
     names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
@@ -59,13 +59,13 @@ def in_turn(at: Situation) -> Iterator[Choice]:
 
 def all_together(at: Situation) -> Iterator[Choice]:
     """One backward and one step behind the loop, on the sum of the losses; see Note [All rounds together]."""
-    loop, loss = _whole_loop(at), _plain_loss(at)
+    loop, loss = whole_loop(at), plain_loss(at)
     if loop is None or at.step is None or loss is None:
         return
     index = next(n for n, node in enumerate(loop.body) if node is at.write)
     clearing = [node for node in loop.body[:index] if clears(node) == at.step.optimizer]
     going = [*clearing, *prepares(loop.body, index), at.write]
-    training = [node for node in loop.body if _trains(node)]
+    training = [node for node in loop.body if trains(node)]
     total = next((name for name in ("total", "total_loss", "loss_sum") if name not in at.code.text.text), None)
     builds_up = any(touch(f.writes, [loss]) and touch(f.reads, [loss]) for f in map(at.reader.facts, loop.body))
     if len(training) != len(going) + 1 or total is None or builds_up:
@@ -86,7 +86,7 @@ def all_together(at: Situation) -> Iterator[Choice]:
     yield Choice(title, meaning, (Change(at.code.path, edits),), 19)
 
 
-def _plain_loss(at: Situation) -> str | None:
+def plain_loss(at: Situation) -> str | None:
     """The name of the failing loss, for a statement `loss.backward()` without arguments that matter."""
     match at.needed:
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner), args=[], keywords=keywords) as call):
@@ -95,7 +95,7 @@ def _plain_loss(at: Situation) -> str | None:
     return None
 
 
-def _whole_loop(at: Situation) -> ast.For | None:
+def whole_loop(at: Situation) -> ast.For | None:
     """The loop in whose body step and failing backward stand themselves, if every round comes to its end."""
     shared = common(at.code, at.write, at.needed)
     loop = at.loop
@@ -105,7 +105,7 @@ def _whole_loop(at: Situation) -> ast.For | None:
     return loop if direct and not any(isinstance(node, _JUMPS) for node in ast.walk(loop)) else None
 
 
-def _trains(node: ast.stmt) -> bool:
+def trains(node: ast.stmt) -> bool:
     """True for what clears, differentiates, prepares or steps."""
     calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
     return any(isinstance(called, ast.Attribute) and called.attr in _TRAINS for called in calls)

@@ -63,3 +63,29 @@ PROGRAMS = {
         _SAVE, "opt.step()", _NEEDED,
     ),
 }  # fmt: skip
+
+# A choice for the first two leaves the third.
+THREE = program(
+    """
+    def main():
+        trunk, left, right, last = mlp(4, 4), mlp(4, 1), mlp(4, 1), mlp(4, 1)
+        opt_left = torch.optim.SGD([*trunk.parameters(), *left.parameters()], lr=0.1)
+        opt_right = torch.optim.SGD([*trunk.parameters(), *right.parameters()], lr=0.1)
+        opt_last = torch.optim.SGD([*trunk.parameters(), *last.parameters()], lr=0.1)
+        for x in torch.randn(2, 5, 4):
+            h = trunk(x)
+            loss_left, loss_right = left(h).pow(2).mean(), (right(h) - 1).pow(2).mean()
+            loss_last = last(h).sin().mean()
+            opt_left.zero_grad()
+            loss_left.backward(retain_graph=True)
+            opt_left.step()
+            opt_right.zero_grad()
+            loss_right.backward(retain_graph=True)
+            opt_right.step()
+            opt_last.zero_grad()
+            loss_last.backward()
+            opt_last.step()
+        return [trunk, left, right, last]
+    """,
+    _SAVE, "opt_left.step()", "loss_right.backward(retain_graph=True)",
+)  # fmt: skip

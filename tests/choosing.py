@@ -199,15 +199,20 @@ def _leaves(root: torch.Tensor) -> tuple[list[torch.Tensor], int]:
 
 def traced(program: Program) -> list[Proposal]:
     """What the forms propose for the offences of a real traced run, the best first, each once."""
-    options = Options(own=lambda path: path == PATH, texts={PATH: program.text})
+    found = culprits(offences(program.text), lambda path: program.code if path == PATH else None)
+    unique = {(each.title, each.changes): each for culprit in found for each in culprit.proposals}
+    return sorted(unique.values(), key=lambda proposal: proposal.rank)
+
+
+def offences(text: str) -> tuple[Offence, ...]:
+    """What a real traced run of a program shows."""
+    options = Options(own=lambda path: path == PATH, texts={PATH: text})
     namespace: dict[str, Any] = {}
     with contextlib.suppress(RuntimeError), Tracer(options) as tracer:
         torch.manual_seed(0)
-        exec(compile(program.text, PATH, "exec"), namespace)
+        exec(compile(text, PATH, "exec"), namespace)
         namespace["main"]()
-    found = culprits(tracer.trace().offences, lambda path: program.code if path == PATH else None)
-    unique = {(each.title, each.changes): each for culprit in found for each in culprit.proposals}
-    return sorted(unique.values(), key=lambda proposal: proposal.rank)
+    return tracer.trace().offences
 
 
 def of(tier: Tier, proposals: Sequence[Proposal]) -> list[Proposal]:

@@ -248,7 +248,7 @@ CASES = {
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_statements_go_into_blocks(name: str, newline: str):
     old, new = (
-        f"import torch\n\n\ndef f(w, b, v, g, lock):{textwrap.indent(textwrap.dedent(each), INDENT)}"
+        f"import torch\n\n\ndef f(w, b, v, g, lock):{textwrap.indent(textwrap.dedent(each), INDENT)}    return f"
         for each in CASES[name]
     )
 
@@ -265,3 +265,12 @@ def test_a_block_that_is_named_otherwise_is_the_same():
 
 def test_tabs_are_indented_with_tabs():
     assert put("if g:\n\tw -= g  #!\n") == f"if g:\n\t{HEADER}\n\t\tw -= g\n"
+
+
+def test_one_statement_gets_a_block_where_two_get_a_decorator():
+    text = "import torch\n\n\ndef f(w, b):\n    w -= 1  #!\n"
+
+    assert put(text) == f"import torch\n\n\ndef f(w, b):\n    {HEADER}\n        w -= 1\n"
+    assert (
+        put(f"{text}    b -= 1  #!\n") == "import torch\n\n\n@torch.no_grad()\ndef f(w, b):\n    w -= 1\n    b -= 1\n"
+    )

@@ -278,7 +278,10 @@ DECORATED = {
     "a view that is named": (BY_HAND.replace("    net.bias", "    bias = net.bias.view(2, -1)[0]\n    net.bias"), True),
     "initialisers": (BY_HAND + "    nn.init.zeros_(net.last)\n", True),
     "a result": (BY_HAND + "    return net\n", False),
-    "neighbours": (BY_HAND.replace("    for row in rows:\n    ", ""), False),
+    "neighbours": (BY_HAND.replace("    for row in rows:\n    ", ""), True),
+    "a number": (BY_HAND + "    return float(net.bias.max())\n", True),
+    "gradients dropped": (BY_HAND + "    net.bias.grad = None\n", True),
+    "a sum with a history": (BY_HAND + "    return net.bias.sum()\n", False),
     "a coroutine": (f"async {BY_HAND}", False),
 }
 
@@ -296,6 +299,8 @@ def test_a_function_of_writes_by_hand_alone_is_decorated(name: str):
     assert ("@torch.no_grad()\n" in new) is wanted, new
     assert ("with torch.no_grad():" in new) is not wanted
     assert not wanted or text.replace("def f(", "@torch.no_grad()\ndef f(") == new
+    alone = compose({PATH: code(text)}, both[:1]).rewritten[0].text
+    assert "@torch.no_grad()" not in alone and "with torch.no_grad():" in alone
 
 
 SEVERAL = (

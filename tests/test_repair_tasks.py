@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 from choice_programs import PROGRAMS
-from choosing import Program, equal, run
+from choice_tasks import THREE
+from choosing import PATH, Program, equal, offences, run, traced
 
+from fixinplace.repair import chained
 from fixinplace.repair.base import Proposal
+from fixinplace.repair.patching import compose
+from fixinplace.repair.search import choices
 
 TRUNK, DICT = PROGRAMS["two_optimizers_of_one_trunk"], PROGRAMS["tasks_in_a_dict"]
 TASKS = {name: PROGRAMS[f"tasks_{name}"] for name in ("in_a_dict", "in_a_list", "written_out")}
@@ -107,3 +111,19 @@ def test_a_line_that_sees_other_weights_than_before_is_told():
     told = [each.meaning for one in (TRUNK, other) for each in offered(one, "One optimizer for all")]
 
     assert ["weights from before the step" in each for each in told] == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["taken_ahead", "reordered", "jointly", "recomputed"])
+def test_a_choice_goes_on_to_the_last_of_three_losses(kind: str):
+    files = {PATH: THREE.code}.get
+    proposal = next(each for each in traced(THREE) if each.kind.startswith(kind))
+    once = compose({PATH: THREE.code}, [proposal])
+    more = chained.once_more(proposal, once, offences(once.rewritten[0].text), files, choices)
+
+    assert "modified by an inplace operation" in run(THREE.text).error
+    assert (more is None) is (kind == "jointly")  # which looks at all of them at once
+    if more is not None:
+        text = compose({PATH: THREE.code}, [more]).rewritten[0].text
+        assert "modified by an inplace operation" in run(once.rewritten[0].text).error and run(text).error == ""
+        sentences = more.meaning.rstrip(".").split(". ")
+        assert len(sentences) == len(set(sentences)) and "_last" in f"{more.title} {more.meaning}"

@@ -1,4 +1,4 @@
-"""`@torch.no_grad()` on a function of which nothing but writes by hand is left."""
+"""`@torch.no_grad()` on a function of which nothing but writes by hand is left: one line for all of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from fixinplace.model import Edit, Span
 from fixinplace.repair.base import Wrap
 from fixinplace.repair.code import Code, Function
+from fixinplace.repair.wrapping import untouched
 
 _VIEWS = frozenset("chunk flatten narrow permute reshape select split squeeze t transpose unsqueeze view".split())
 
@@ -15,8 +16,8 @@ _VIEWS = frozenset("chunk flatten narrow permute reshape select split squeeze t 
 def decorated(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Edit]]]:
     """The wraps of functions for which one decorator says what several blocks would, each with its share of the edits.
 
-    Such a function does nothing but what is wrapped, in loops and conditions, names views for it, and initialises; it
-    returns nothing and is called plainly.
+    Such a function does nothing but what is wrapped, in loops and conditions, names views for it, drops gradients, and
+    initialises; it returns nothing but numbers and is called plainly.  One statement alone gets a block.
     """
     statements = {code.text.span(node).start: node for node in ast.walk(code.tree) if isinstance(node, ast.stmt)}
     of: dict[int, list[Wrap]] = {}
@@ -28,17 +29,9 @@ def decorated(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Ed
             functions[id(function)] = function
     for key, mine in of.items():
         function, nodes = functions[key], [statements[wrap.start] for wrap in mine]
-        if len({wrap.header for wrap in mine}) == 1 and _needs_blocks(code, nodes) and _is_plain(function, nodes):
+        if len({wrap.header for wrap in mine}) == 1 and len(mine) > 1 and _is_plain(function, nodes):
             yield mine[0], [_decorator(code, function, mine[0].header)]
             yield from ((wrap, []) for wrap in mine[1:])
-
-
-def _needs_blocks(code: Code, nodes: Sequence[ast.stmt]) -> bool:
-    """True if the statements are not neighbours, so that one block cannot hold them."""
-    places = [code.block(node) for node in nodes]
-    blocks = {id(place[0]) for place in places if place is not None}
-    numbers = sorted(place[1] for place in places if place is not None)
-    return len(blocks) > 1 or numbers != list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def _is_plain(function: Function, nodes: Sequence[ast.stmt]) -> bool:
@@ -55,9 +48,21 @@ def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt]) -> bool:
             return attr.endswith("_")
         case ast.Assign(targets=[ast.Name()], value=value):
             return _is_view(value)
+        case ast.Return(value=value):
+            return value is None or _is_number(value)
         case ast.For(body=body, orelse=rest) | ast.If(body=body, orelse=rest) if statement not in nodes:
             return all(_is_covered(each, nodes) for each in [*body, *rest])
-    return statement in nodes
+    return statement in nodes or untouched(statement)
+
+
+def _is_number(node: ast.expr) -> bool:
+    """True for `float(x.max())`, `x.item()` and constants: without a history in any mode."""
+    match node:
+        case ast.Constant() | ast.Call(func=ast.Name(id="float" | "int" | "bool" | "len")):
+            return True
+        case ast.Call(func=ast.Attribute(attr=attr), args=[]):
+            return attr in ("item", "tolist")
+    return False
 
 
 def _is_view(node: ast.expr) -> bool:

@@ -66,12 +66,12 @@ def _groups(code: Code, wraps: Sequence[Wrap]) -> list[_Group]:
 
 def _neighbours(before: _Group, one: _Group) -> bool:
     """True if a block for both is no longer than one for each."""
-    if before.header != one.header or not all(_is_untouched(each) for each in one.block[before.last + 1 : one.first]):
+    if before.header != one.header or not all(untouched(each) for each in one.block[before.last + 1 : one.first]):
         return False
     return len(_rows(one.code, one.block[before.last], one.block[one.first])) <= 1
 
 
-def _is_untouched(node: ast.stmt) -> bool:
+def untouched(node: ast.stmt) -> bool:
     """True for what does the same without grad mode: a gradient dropped, a name for a thing, a constant."""
     match node:
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr="zero_" | "zero_grad" as attr), args=[])):

@@ -127,3 +127,14 @@ def test_a_choice_goes_on_to_the_last_of_three_losses(kind: str):
         assert "modified by an inplace operation" in run(once.rewritten[0].text).error and run(text).error == ""
         sentences = more.meaning.rstrip(".").split(". ")
         assert len(sentences) == len(set(sentences)) and "_last" in f"{more.title} {more.meaning}"
+
+
+def test_a_list_that_others_are_put_together_from_counts_as_shared():
+    """A backward limited to the one would clear the other's gradients of what they share."""
+    text = TRUNK.text.replace("    opt_left =", "    shared = list(trunk.parameters())\n    opt_left =")
+    for name in ("left", "right"):
+        text = text.replace(f"[*trunk.parameters(), *{name}.parameters()]", f"shared + list({name}.parameters())")
+    other = replace(TRUNK, text=text)
+
+    assert text.count("shared +") == 2
+    assert not offered(other, "limited to") and offered(other, "One optimizer for all")

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import ast
 
-from fixinplace.detect.frame import Frame, Key, Observation
+from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import parameter_names
 from fixinplace.detect.links import Link, chain
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.program import Key, Observation
 from fixinplace.detect.roles import is_local
 from fixinplace.detect.values import Kind, Value, overlap
 from fixinplace.detect.writes import Writes
@@ -35,10 +36,8 @@ class Callers(Writes):
         for name, value in given.items():
             shared = any(overlap(value.memory, other.memory) for each, other in given.items() if each != name)
             seen = shared or self._is_seen_later(node, nodes.get(name), value)
-            if seen:
-                self.program.exposed[key].add(name)
             bound = None if shared or key == self.place.key else self._binding_call(node, nodes.get(name), value, seen)
-            self.program.handed[key].setdefault(name, {})[start] = bound
+            self.program.note_handed(key, name, start, bound, seen)
 
     def _is_seen_later(self, node: ast.Call, argument: ast.expr | None, value: Value) -> bool:
         """True unless nobody but the called function can look at an argument once the call has begun."""

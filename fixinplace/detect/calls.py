@@ -8,7 +8,6 @@ from dataclasses import replace
 from fixinplace import catalogue
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.dtypes import converts
-from fixinplace.detect.frame import HELD
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import is_given, made
 from fixinplace.detect.index import ClassInfo, canonical, dotted
@@ -19,6 +18,7 @@ from fixinplace.detect.modules import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.named import REPLACES, SETS, got_by_name, set_by_name
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import grown, lost
+from fixinplace.detect.program import HELD
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NONE,

@@ -13,8 +13,8 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
-from fixinplace.detect.frame import HELD, Observation
 from fixinplace.detect.index import dotted
+from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.roles import Roles, add_hazard
 from fixinplace.detect.values import Kind, Origin, Value, distinct
 from fixinplace.walking import walk

@@ -8,12 +8,12 @@ from dataclasses import replace
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.distinct import collected
-from fixinplace.detect.frame import HELD
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.placing import is_asked, is_followed, lost
+from fixinplace.detect.program import HELD
 from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     DISTINCT,
@@ -303,7 +303,7 @@ class Expressions(Operators):
             use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
             if called or not is_asked(node, self.above):
                 for flag in value.flags:
-                    self.program.flag_uses[flag].add(use)
+                    self.program.note_use(flag, use)
 
     def guessed_attribute(self, node: ast.Attribute, base: Value) -> Value:
         """Attributes that tell what they are by their names."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from fixinplace.detect.anatomy import Anatomy, anatomy
-from fixinplace.detect.index import ClassInfo, Index, Summary
+from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
+from fixinplace.detect.program import HELD, Key, Program
 from fixinplace.detect.state import Escape, State
 from fixinplace.detect.usage import is_data, is_size
 from fixinplace.detect.values import (
@@ -24,170 +23,13 @@ from fixinplace.detect.values import (
     Origin,
     Value,
     age,
-    join_live,
     limited,
     lit,
     may_have_gaps,
     moved,
     turned,
-    with_gradient,
 )
-from fixinplace.model import Call, Edit, Hazard, Span
-from fixinplace.source import Text
-
-
-@dataclass
-class Observation:
-    """What the visits to one site saw, merged; the last word of each field is given in `sites.build`."""
-
-    node: ast.AST
-    root: ast.AST
-    rule: str
-    op: str
-    target: str
-    function: str
-    sure: int = 3
-    lives: list[bool | None] = field(default_factory=list)
-    hazards: dict[str, Hazard] = field(default_factory=dict)
-    doubts: dict[str, None] = field(default_factory=dict)
-    assumes: dict[str, None] = field(default_factory=dict)
-    calls: dict[int, Call] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
-    gaps: bool = False
-    """The tensor's elements do not lie next to each other, as those of a new one do."""
-    relaid: bool = False
-    """The out-of-place form may lay its result out otherwise, and the file uses what depends on that."""
-    renamed: bool = False
-    """The node that the out-of-place form leaves in the graph has another name."""
-
-
-Key = tuple[str, str]
-"""Class name ("" for functions of the module) and function name."""
-HELD = "a container holds it"
-"""What is in a container is followed: nobody out of sight has it yet."""
-
-
-@dataclass
-class Program:
-    """What all frames of one file share."""
-
-    part: Text
-    index: Index
-    whole_file_doubts: tuple[str, ...]
-    globals: dict[str, Value] = field(default_factory=dict)
-    summaries: dict[Key, Summary] = field(default_factory=dict)
-    arguments: dict[Key, dict[str, Value]] = field(default_factory=lambda: defaultdict(dict))
-    earlier: dict[Key, dict[str, Value]] = field(default_factory=dict)
-    modes_before: dict[Key, set[bool]] = field(default_factory=dict)
-    learnt: object = None
-    exposed: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Parameters whose arguments somebody may look at after a call in this file."""
-    handed: dict[Key, dict[str, dict[int, Call | None]]] = field(default_factory=lambda: defaultdict(dict))
-    """The calls by parameter and position; None for one that cannot bind a new tensor to what it passes."""
-    hands: dict[Key, dict[str, tuple[Edit, ...]]] = field(default_factory=dict)
-    """Parameters that a function returns, or could, with the edits that make it do so."""
-    modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
-    observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
-    starting: dict[int, Observation] = field(default_factory=dict)
-    """The first observation at each offset."""
-    flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    placed: dict[int, set[bool]] = field(default_factory=lambda: defaultdict(set))
-    """Whether what stands before an in-place part of a Sequential makes its argument; see Note [Inner modules]."""
-    placed_before: dict[int, set[bool]] = field(default_factory=dict)
-    gives: bool = False
-    """A module of a class that is passed in was called; see Note [Given modules]."""
-    goes_through: bool = False
-    """The file goes through the parts of modules, and may call them."""
-    hooked: bool = False
-    """The file has hooks of any kind, by their names."""
-    written: dict[str, bool | None] = field(default_factory=dict)
-    read_by_functions: Names = frozenset()
-    dtype_word: str | None = None
-    """What converts modules, or all that is made, to another dtype."""
-    mixes: bool = False
-    """The file names dtypes, or numpy: what comes from code out of sight may have any."""
-    sees_layouts: bool = False
-    sees_copies: bool = False
-    tells_history: bool = False
-    clones: set[str] = field(default_factory=set)
-    """Labels of the storages that `x = x.clone()` makes."""
-    detaches: bool = False
-    """The file calls `detach_`, which takes no view."""
-    sets_attributes: bool = False
-    """The file names `__setattr__`, in whatever way."""
-    reshapes: bool = False
-    """Some function of the file changes the shape, the strides or the storage of a tensor."""
-    anatomies: dict[int, Anatomy] = field(default_factory=dict)
-
-    def anatomy(self, body: list[ast.stmt], module: bool) -> Anatomy:
-        """Facts of a body, worked out at its first visit; functions may read the names of a module at any time."""
-        if not body:
-            return _EMPTY
-        if id(body[0]) not in self.anatomies:
-            self.anatomies[id(body[0])] = anatomy(body, self.read_by_functions if module else frozenset())
-        return self.anatomies[id(body[0])]
-
-    def begin_round(self) -> bool:
-        """Forget what was seen, keep what was learnt; False if the last round taught nothing new.
-
-        What calls pass and attributes hold is kept apart by rounds: the first one guesses at functions not yet read.
-        """
-        attrs = {name: info.attrs for name, info in self.index.classes.items()}
-        learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals, dict(self.written)
-        known = (learnt, self.dtype_word)
-        if known == self.learnt:
-            return False
-        self.learnt = known
-        self.earlier, self.modes_before = dict(self.arguments), dict(self.modes)
-        self.arguments.clear()
-        self.modes.clear()
-        self.exposed.clear()
-        self.handed.clear()
-        for info in self.index.classes.values():
-            info.known, info.attrs = info.attrs, {}
-        kept = {key: seen for key, seen in self.observed.items() if "module" in seen.facts}
-        self.observed.clear()
-        self.starting.clear()
-        for key, seen in kept.items():  # a module may be called above the line that makes it
-            facts = {"module": True, "torch": seen.facts.get("torch")}
-            self.observe(
-                key, Observation(seen.node, seen.root, seen.rule, seen.op, seen.target, seen.function, facts=facts)
-            )
-        self.flag_uses.clear()
-        self.placed_before = dict(self.placed)
-        self.placed.clear()
-        return True
-
-    def observe(self, key: tuple[int, int, str], seen: Observation) -> Observation:
-        """Keep what the visits to a site see."""
-        self.observed[key] = seen
-        self.starting.setdefault(key[0], seen)
-        return seen
-
-    def outer(self, flags: frozenset[int]) -> frozenset[int]:
-        """The flags of a Sequential's parts that may write what that is called with; see Note [Inner modules]."""
-        placed = {flag: self.placed.get(flag) or self.placed_before.get(flag) for flag in flags}
-        return frozenset(flag for flag, places in placed.items() if places != {True})
-
-    def passed(self, key: Key) -> dict[str, Value]:
-        """What the callers in this file pass to a function."""
-        return self.earlier.get(key, self.arguments[key])
-
-    def note_written(self, place: str, live: bool | None) -> None:
-        """Something that requires grad, or may, was written into a global or into `Class.attribute`."""
-        self.written[place] = join_live(iter((self.written.get(place, live), live)))
-
-    def as_written(self, value: Value, place: str) -> Value:
-        """A value as it may be once other functions have run; see Note [Written elsewhere]."""
-        return with_gradient(value, self.written[place]) if place in self.written else value
-
-    def doubt(self, sentence: str) -> None:
-        """Add a reason why nothing in this file may be called safe."""
-        if sentence not in self.whole_file_doubts:
-            self.whole_file_doubts = (*self.whole_file_doubts, sentence)
-
-
-_EMPTY = anatomy([], frozenset())
+from fixinplace.model import Span
 
 
 @dataclass
@@ -324,7 +166,7 @@ class Frame(ABC):
             value = self.state.names[name]
             shared = name in self.captured or name not in self.locals
             return self.program.as_written(value, name) if shared else value
-        known = self.program.globals.get(name)
+        known = self.program.global_value(name)
         if known is None:
             return UNKNOWN
         value = self.program.as_written(known, name)

@@ -6,13 +6,13 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.callers import Callers
-from fixinplace.detect.frame import Key
 from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.library import flatten
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd, writes_by_name
 from fixinplace.detect.placing import lost
+from fixinplace.detect.program import Key
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
@@ -47,12 +47,12 @@ class Functions(Callers):
         """A call of a function of this file: its summary in the caller's terms."""
         program = self.program
         if key != self.place.key:  # a function that calls itself does so in the mode that others call it in
-            program.modes[key].add(self.grad)
+            program.note_mode(key, self.grad)
         given, left = _given(node, function, arguments, skip)
-        self._note_arguments(key, given)
+        program.note_arguments(key, given)
         self.note_exposed(node, key, function, given)
         self.state.links = without_attributes(self.state.links)
-        summary = program.summaries.get(key)
+        summary = program.summary(key)
         if summary is None:
             return self.unseen(node, arguments)
         starred = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
@@ -82,13 +82,7 @@ class Functions(Callers):
         given, left = _given(node, found[1], arguments, 1)
         bundled = any(isinstance(a, ast.Starred) for a in node.args)
         lost(self.program, arguments if bundled else left, f"`{cls}(...)` is given it in a way that is not followed")
-        self._note_arguments((found[0].name, "__init__"), given)
-
-    def _note_arguments(self, key: Key, given: dict[str, Value]) -> None:
-        for name, value in given.items():
-            known = self.program.arguments[key].get(name)
-            passed = replace(value, memory=NOWHERE, maybe=NOWHERE)
-            self.program.arguments[key][name] = passed if known is None else join(known, passed)
+        self.program.note_arguments((found[0].name, "__init__"), given)
 
     def dispatched(self, node: ast.Call, found: list[tuple[ClassInfo, Function]], arguments: list[Value]) -> Value:
         """A call of a method that may be any of several: what holds whichever it is."""

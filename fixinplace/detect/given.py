@@ -18,7 +18,7 @@ from fixinplace.detect.values import UNKNOWN, Kind, Origin, Value, may_be_class
 from fixinplace.walking import walk
 
 if TYPE_CHECKING:
-    from fixinplace.detect.frame import Program
+    from fixinplace.detect.program import Program
 
 ASSUMED = "modules of classes that are passed in keep nothing of what they are called with or return"
 
@@ -28,7 +28,7 @@ def default_class(program: Program, node: ast.expr | None) -> Value | None:
     if not isinstance(node, (ast.Name, ast.Attribute)):
         return None
     head, _, rest = dotted(node).partition(".")
-    known = program.globals.get(head)
+    known = program.global_value(head)
     if known is None or known.kind is not Kind.PATH:
         return None
     return may_be_class(f"{known.name}.{rest}" if rest else known.name)
@@ -57,7 +57,7 @@ def _keeps(program: Program, name: str) -> bool:
         return any(_keeps(program, each) for each in program.index.classes if program.index.is_module(each))
     for info in (*program.index.lineage(name), *program.index.heirs(name)):
         for method, function in info.methods.items():
-            summary = program.summaries.get((info.name, method))
+            summary = program.summary((info.name, method))
             if method == "__init__" or summary is None:
                 continue
             held = any(memory.origin in (Origin.ATTRIBUTE, Origin.GLOBAL) for memory in summary.returns.memory)

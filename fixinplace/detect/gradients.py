@@ -12,6 +12,11 @@ from __future__ import annotations
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.values import Dtype, Memories, Memory, Origin, Value, join_live
 
+
+def _is_untracked(given: Value | None) -> bool:
+    return given is not None and given.tensor and given.live is False
+
+
 _STATISTICS = ("mean", "var", "std", "count")
 
 
@@ -48,13 +53,12 @@ class Gradients(Frame):
         """A buffer that is called like statistics; in an update whatever starts without a gradient."""
         cls = self.place.cls
         if memory.origin is Origin.PARAMETER and updates:
-            given = self.program.passed(self.place.key).get(memory.label)
-            return given is not None and given.tensor and given.live is False
+            return self.program.passed(self.place.key, memory.label, _is_untracked)
         owner, _, attr = memory.label.rpartition(".")
         if cls is None or memory.origin is not Origin.ATTRIBUTE or owner != self.place.first_parameter:
             return False
         value = self.program.index.attribute(cls.name, attr)
-        kept = any(attr in info.buffers for info in self.program.index.lineage(cls.name)) and attr.endswith(_STATISTICS)
+        kept = self.program.index.is_buffer(cls.name, attr) and attr.endswith(_STATISTICS)
         return (updates or kept) and value is not None and value.tensor and value.live is False
 
     def _tell_others(self, memory: Memories, live: bool | None) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from fixinplace.detect.ledger import Ledger
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.scopes import ambiguous, rebound
-from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join, limited
 from fixinplace.walking import every, remembered, walk
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
@@ -76,6 +77,7 @@ class Index:
     program: bool = False
     closed: frozenset[str] = frozenset()
     passed_on: frozenset[str] = frozenset()
+    ledger: Ledger = field(default_factory=Ledger)
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
     _lineages: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict)
     _modules: dict[str, bool] = field(default_factory=dict)
@@ -193,6 +195,14 @@ class Index:
 
     def attribute(self, name: str, attribute: str) -> Value | None:
         """What the class's methods and body bind the attribute to, joined."""
+        infos = (*self.lineage(name), *self.heirs(name))
+        bound_here = self.ledger.owns(("attribute", attribute))
+        if bound_here and any(attribute in info.attrs and attribute not in info.known for info in infos):
+            self.ledger.unrepeatable()
+        return self.ledger.ask(self._attribute, (name, attribute))
+
+    def _attribute(self, place: tuple[str, str]) -> Value | None:
+        name, attribute = place
         result: Value | None = None
         for info in (*self.lineage(name), *self.heirs(name)):
             value = info.attribute(attribute)
@@ -201,6 +211,24 @@ class Index:
         if result is None or (result.kind is Kind.UNKNOWN and not result.name and not result.maybe):
             return next((info.numbers[attribute] for info in self.lineage(name) if attribute in info.numbers), result)
         return result
+
+    def note_attribute(self, owner: str, attr: str, value: Value) -> None:
+        """What an attribute may hold: of the class, or of every class that has it if the owner is unknown."""
+        self.ledger.own(("attribute", attr))
+        self.ledger.tell(self._note_attribute, owner, attr, value)
+
+    def _note_attribute(self, owner: str, attr: str, value: Value) -> None:
+        for info in [self.classes[owner]] if owner in self.classes else self.classes.values():
+            known = info.attrs.get(attr)
+            if info.attribute(attr) is not None or owner in self.classes:
+                info.attrs[attr] = limited(value if known is None else join(known, value))
+
+    def is_buffer(self, name: str, attribute: str) -> bool:
+        """True for what the class, or one that it derives from, registers as a buffer."""
+        return self.ledger.ask(self._is_buffer, (name, attribute))
+
+    def _is_buffer(self, place: tuple[str, str]) -> bool:
+        return any(place[1] in info.buffers for info in self.lineage(place[0]))
 
 
 def dotted(node: ast.expr) -> str:

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
-from fixinplace.detect.frame import Observation
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind, may_be_itself, merged, pieces, rooted
 from fixinplace.detect.liveness import Names
+from fixinplace.detect.program import Observation
 from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value, overlap
 from fixinplace.model import Hazard, Holder, Place
 from fixinplace.walking import walk

@@ -101,6 +101,7 @@ def calls_as_whole(index: Index, name: str) -> bool:
     info = index.classes[name]
     if info.bases != ("torch.nn.Sequential",) or index.heirs(name):
         return False
+    index.ledger.unrepeatable()
     own = {"training", *info.attrs, *info.known, *info.methods}
     for method, function in info.methods.items():
         above = walking.above(function)
@@ -230,6 +231,7 @@ class Modules(Functions):
     def longer(self, base: Value, part: Value) -> Value:
         """A Sequential with one part more; what stands before the part is known while no loop or branch is met."""
         cls = self.place.cls
+        self.program.ledger.unrepeatable()
         others = {**cls.attrs, **cls.known} if cls is not None else {}
         known = base.exact and not self.loops and _named_apart(self.body, others)
         if known:

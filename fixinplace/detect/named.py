@@ -44,7 +44,7 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
     """`setattr(base, name, value)`: what is known stays true unless the name may be one that the file uses."""
     what = pattern(name)
     for flag in value.flags:
-        frame.program.flag_uses[flag].add("it is given a name that its calls are not followed by")
+        frame.program.note_use(flag, "it is given a name that its calls are not followed by")
     frame.escape(value, None, "an attribute that is set by name holds it")
     if base.tensor:
         frame.escape(base, None, "an attribute is set on the tensor itself")
@@ -58,6 +58,7 @@ def _names(frame: Frame, base: Value) -> set[str]:
     index = frame.program.index
     own = base.name in index.classes
     classes = [*index.lineage(base.name), *index.heirs(base.name)] if own else index.classes.values()
+    index.ledger.unrepeatable()
     names = {"forward", "inplace", "__call__", "__class__"}
     for info in classes:
         names |= {*info.attrs, *info.known, *info.methods}
@@ -68,10 +69,11 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
     """`getattr(base, name)`: note that the modules that the name may be are called in ways that are not followed."""
     index = frame.program.index
     what = pattern(name)
+    index.ledger.unrepeatable()
     lost(frame.program, [base], "it is reached by name")
     own = base.name in index.classes
     for info in (*index.lineage(base.name), *index.heirs(base.name)) if own else index.classes.values():
         for attr in {*info.attrs, *info.known}:
             value = info.attribute(attr)
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
-                frame.program.flag_uses[flag].add("it is reached by name")
+                frame.program.note_use(flag, "it is reached by name")

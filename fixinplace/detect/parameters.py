@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from fixinplace.detect.frame import Key, Program
 from fixinplace.detect.given import default_class
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.program import Key, Program
 from fixinplace.detect.usage import (
     compared_with_marks,
     indexes_with,
@@ -128,6 +128,8 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     used, marked = usage(function), compared_with_marks(function)
     forward = module and function.name == "forward"
     values: dict[str, Value] = {}
+    if plain or arguments.kwonlyargs:
+        program.ask_callers(key)
     for parameter in (*plain, *arguments.kwonlyargs):
         value = built.get(parameter.arg) or _annotated(program, key, parameter)
         value = value or _number_or(_default(defaults.get(parameter.arg)), program, key, parameter.arg)
@@ -148,10 +150,9 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         ):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
         value = value or default_class(program, defaults.get(parameter.arg))
-        passed = program.passed(key).get(parameter.arg)
-        if value is not None and value.tensor and program.mixes and passed is not None and (
-            passed.kind in (Kind.UNKNOWN, Kind.ARRAY) or passed.width):  # fmt: skip
-            value = replace(value, width=passed.width or "?")
+        width = program.passed(key, parameter.arg, _width) if program.mixes else ""
+        if value is not None and value.tensor and width:
+            value = replace(value, width=width)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN
@@ -196,11 +197,26 @@ def looked_up(program: Program, function: Function, cls: str) -> set[str]:
 def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:
     """What an annotation promises; whether a tensor requires grad it does not say: all callers may, integers do."""
     value = annotation(program, parameter.annotation)
-    passed = program.passed(key).get(parameter.arg)
-    if value is None or not value.live or passed is None or not passed.tensor or passed.live:
+    if value is None or not value.live:
         return value
-    discrete = passed.live is False and passed.dtype in (Dtype.INT, Dtype.BOOL)
-    return replace(value, live=None) if discrete or is_private(program, key) else value
+    told = _is_maybe_untracked if is_private(program, key) else _is_discrete
+    return replace(value, live=None) if program.passed(key, parameter.arg, told) else value
+
+
+def _is_maybe_untracked(passed: Value | None) -> bool:
+    return passed is not None and passed.tensor and not passed.live
+
+
+def _is_discrete(passed: Value | None) -> bool:
+    untracked = passed is not None and passed.tensor and passed.live is False
+    return passed is not None and untracked and passed.dtype in (Dtype.INT, Dtype.BOOL)
+
+
+def _width(passed: Value | None) -> str:
+    """The width of what may have any, "" for what has the one that it seems to have."""
+    if passed is None or not (passed.kind in (Kind.UNKNOWN, Kind.ARRAY) or passed.width):
+        return ""
+    return passed.width or "?"
 
 
 def _undecided(value: Value) -> Value:
@@ -212,12 +228,19 @@ def _undecided(value: Value) -> Value:
 
 def _number_or(default: Value | None, program: Program, key: Key, name: str) -> Value | None:
     """A default's value, unless a caller in this file passes a tensor instead; or what may be one."""
-    passed = program.passed(key).get(name)
-    if default is None or default.kind is not Kind.NUMBER or passed is None:
+    if default is None or default.kind is not Kind.NUMBER:
         return default
-    if passed.tensor:
+    passed = program.passed(key, name, _instead)
+    if passed is Kind.TENSOR:
         return _passed(program, key, name)
-    return replace(default, live=None) if passed.kind is Kind.UNKNOWN and passed.live is not False else default
+    return replace(default, live=None) if passed is Kind.UNKNOWN else default
+
+
+def _instead(passed: Value | None) -> Kind | None:
+    """What is passed where a number is the default: a tensor, or what may be one."""
+    if passed is None or not (passed.tensor or (passed.kind is Kind.UNKNOWN and passed.live is not False)):
+        return None
+    return passed.kind
 
 
 def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
@@ -231,7 +254,10 @@ def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
 
 def _given_tracked(program: Program, key: Key, name: str) -> bool:
     """True if a call in sight passes what requires grad by torch's own rules, not by what an unseen class may do."""
-    passed = program.passed(key).get(name)
+    return program.passed(key, name, _is_tracked)
+
+
+def _is_tracked(passed: Value | None) -> bool:
     return passed is not None and passed.live is True and passed.sure == _BY_RULE
 
 
@@ -279,10 +305,14 @@ def _default(node: ast.expr | None) -> Value | None:
     return None
 
 
+def _telling(passed: Value | None) -> Value | None:
+    return None if passed is None or passed.kind in (Kind.UNKNOWN, Kind.NONE, Kind.PATH) else passed
+
+
 def _passed(program: Program, key: Key, name: str, always: bool = False) -> Value | None:
     """What the callers in this file pass; a guess, unless there are no others and all of them pass it."""
-    value = program.passed(key).get(name)
-    if value is None or value.kind in (Kind.UNKNOWN, Kind.NONE, Kind.PATH):
+    value = program.passed(key, name, _telling)
+    if value is None:
         return None
     number = is_count(name) or (key[1] == "__init__" and is_measure(name))
     if not (trusts_callers(program, key) or number):

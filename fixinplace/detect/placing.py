@@ -21,7 +21,7 @@ from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
 from fixinplace.walking import every, walk
 
 if TYPE_CHECKING:
-    from fixinplace.detect.frame import Program
+    from fixinplace.detect.program import Program
 
 
 def is_ordered(value: Value) -> bool:
@@ -37,7 +37,7 @@ def place(program: Program, parts: Iterable[Value], fresh: bool = False) -> bool
     for part in map(named, parts):
         if part.kind is Kind.MODULE and part.flags and not part.items:
             for flag in part.flags:
-                program.placed[flag].add(fresh)
+                program.note_place(flag, fresh)
         else:
             fresh = _leaves_new(program, part, fresh)
     return fresh
@@ -59,7 +59,7 @@ def _leaves_new(program: Program, part: Value, fresh: bool) -> bool:
         for one in part.items:
             fresh = fresh if one.flags and not one.items else _leaves_new(program, one, fresh)
         return fresh
-    summary = program.summaries.get((_forward_of(program, part.name), "forward"))
+    summary = program.summary((_forward_of(program, part.name), "forward"))
     if part.name in program.index.classes:
         value = summary.returns if summary is not None else None
         return (
@@ -95,7 +95,7 @@ def lost(program: Program, values: Iterable[Value], where: str) -> None:
     """Note that in-place modules go where their calls are not followed."""
     for value in values:
         for flag in value.flags:
-            program.flag_uses[flag].add(where)
+            program.note_use(flag, where)
         lost(program, value.items, where)
 
 

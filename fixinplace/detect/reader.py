@@ -6,12 +6,13 @@ import ast
 from dataclasses import replace
 
 from fixinplace.detect.callers import hands
-from fixinplace.detect.frame import Key, Place, Program
+from fixinplace.detect.frame import Place
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.mixing import asks_for_dtypes, dtype_word, names, reshapes, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.placing import goes_through
+from fixinplace.detect.program import Key, Program
 from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.usage import compresses, decodes, numbers
@@ -41,11 +42,11 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     for _ in range(_ROUNDS):
         if not program.begin_round():
             break
-        _module(program, tree)
+        program.ledger.read(id(tree), lambda: _module(program, tree))
         for info in program.index.classes.values():
             _class(program, info)
         for name, function in program.index.functions.items():
-            _function(program, function, ("", name), None, name)
+            _unit(program, function, ("", name), None, name)
     for seen in program.observed.values():  # a doubt may have come up after the last visit to a site
         seen.doubts |= dict.fromkeys(program.whole_file_doubts)
     return program
@@ -57,13 +58,16 @@ def _has_hooks(tree: ast.Module) -> bool:
     return any("hook" in name.lower() for name in named if isinstance(name, str))
 
 
+def _unit(program: Program, function: Function, key: Key, info: ClassInfo | None, name: str) -> None:
+    """Read a function with all that is nested in it, if that may differ from the last round's."""
+    program.ledger.read(id(function), lambda: _function(program, function, key, info, name))
+
+
 def _module(program: Program, tree: ast.Module) -> None:
     body = [s for s in tree.body if not isinstance(s, Function)]
     frame = Statements(program, Place("<module>", ("", "<module>")), body, State())
     frame.run(body)
-    program.globals = dict(frame.state.names)
-    for name in program.index.functions:
-        program.globals.pop(name, None)
+    program.globals = {k: v for k, v in frame.state.names.items() if k not in program.index.functions}
     _nested(program, frame, None)
 
 
@@ -81,7 +85,7 @@ def _class(program: Program, info: ClassInfo) -> None:
             if promised is not None:
                 info.attrs.setdefault(statement.target.id, promised)
     for method in sorted(info.methods.values(), key=lambda m: m.name != "__init__"):
-        _function(program, method, (info.name, method.name), info, f"{info.name}.{method.name}")
+        _unit(program, method, (info.name, method.name), info, f"{info.name}.{method.name}")
 
 
 def _registered(info: ClassInfo) -> None:
@@ -108,7 +112,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
                   info is None and program.index.updates_parameters(function))  # fmt: skip
     state = State({**(_outer(enclosing) if enclosing else {}), **values})
     frame = Statements(program, place, function.body, state, _mode(program, function, key, info, enclosing))
-    frame.seldom_on = program.modes_before.get(key) == {False} and function.name != "forward"
+    frame.seldom_on = program.runs_without_grad(key) and function.name != "forward"
     frame.seldom_on |= decodes(function.name) or compresses(function.name, info.methods if info else ())
     suspended = isinstance(function, ast.AsyncFunctionDef) or frame.shape.suspended
     if enclosing:
@@ -187,7 +191,7 @@ def _mode(program: Program, function: Function, key: Key, info: ClassInfo | None
         grad = probe.switched(decorator, grad)
     if info is not None and function.name == "forward":
         return grad  # a module is called from anywhere, whatever this file does with it
-    return grad and not (_is_called_here_alone(program, key) and program.modes_before.get(key) == {False})
+    return grad and not (_is_called_here_alone(program, key) and program.runs_without_grad(key))
 
 
 def _is_called_here_alone(program: Program, key: Key) -> bool:

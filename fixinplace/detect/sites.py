@@ -6,9 +6,9 @@ import ast
 from dataclasses import dataclass
 from typing import cast
 
-from fixinplace.detect.frame import Key, Observation, Program
 from fixinplace.detect.given import ASSUMED
 from fixinplace.detect.parameters import is_closed
+from fixinplace.detect.program import Key, Observation, Program
 from fixinplace.detect.values import join_live
 from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
 from fixinplace.names import REFUSALS, Kind

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.expressions import Expressions
-from fixinplace.detect.frame import HELD
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.placing import grown, lost
+from fixinplace.detect.program import HELD
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import (
@@ -26,7 +26,6 @@ from fixinplace.detect.values import (
     Value,
     element,
     join,
-    limited,
     overlap,
 )
 from fixinplace.model import Hazard, Place
@@ -102,15 +101,12 @@ class Stores(Expressions):
         return base.name in index.classes and all(each in known for each in index.bases(base.name))
 
     def set_attribute(self, owner: str, attr: str, value: Value) -> None:
-        """Remember what an attribute may hold: of the class, or of every class that has it if the owner is unknown."""
-        classes = self.program.index.classes
-        for info in [classes[owner]] if owner in classes else classes.values():
-            known = info.attrs.get(attr)
-            if info.attribute(attr) is not None or owner in classes:
-                info.attrs[attr] = limited(value if known is None else join(known, value))
+        """See `Frame.set_attribute`."""
+        self.program.index.note_attribute(owner, attr, value)
 
     def switch_on(self, target: ast.Attribute) -> None:
         """`m.inplace = True`."""
+        self.program.ledger.unrepeatable()
         seen = self._observation(target, "FIP108", "torch.nn.Module.inplace", dotted(target.value) or "module")
         seen.lives.append(None)
         seen.facts |= {"place": Place.ATTRIBUTE, "module": True, "torch": self.torch_name()}

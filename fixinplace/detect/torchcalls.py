@@ -6,12 +6,12 @@ import ast
 from dataclasses import replace
 
 from fixinplace import catalogue
-from fixinplace.detect.frame import Observation
 from fixinplace.detect.functions import joined
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
 from fixinplace.detect.placing import lost, named
+from fixinplace.detect.program import Observation
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,
@@ -141,6 +141,7 @@ class TorchCalls(Modules):
         before = self.state.unread
         arguments = self.arguments(node)
         if writer.rule == "FIP107":
+            self.program.ledger.unrepeatable()
             span = self.program.part.span(node)
             seen = self._observation(node, writer.rule, name, path.rsplit(".", 1)[-1])
             seen.facts.setdefault("module", True)
@@ -164,6 +165,7 @@ class TorchCalls(Modules):
             if row is not None and value is not None and not is_false(value):
                 self.program.doubt(f"whether `{row.name}` is switched on is not in sight")
             return self.unseen(node, arguments)
+        self.program.ledger.unrepeatable()
         seen = self._observation(node, row.rule, row.name, row.name.rsplit(".", 1)[-1].partition("(")[0])
         seen.lives.append(None)
         seen.facts |= {"place": Place.TEMPORARY, "usage": Usage.VALUE, "torch": self.torch_name()}

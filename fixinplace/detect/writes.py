@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import cast
 
 from fixinplace.detect.containers import Containers, read_again
-from fixinplace.detect.frame import Observation
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import others, runs_first
+from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.roles import add_hazard
 from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
@@ -98,6 +98,8 @@ class Writes(Containers):
         key = (span.start, span.end, op)
         known = self.program.observed.get(key)
         if known is not None:
+            if not self.program.ledger.owns(key):
+                self.program.ledger.unrepeatable()
             return known
         return self.program.observe(key, Observation(node, self.root, rule, op, text, shown(self.place.name)))
 
@@ -126,11 +128,10 @@ class Writes(Containers):
 
     def torch_name(self) -> str | None:
         """The name under which torch itself can be reached here."""
-        for names in (self.state.names, self.program.globals):
-            for name, value in names.items():
-                if value.kind is Kind.PATH and value.name == "torch" and self.lookup(name) == value:
-                    return name
-        return None
+        for name, value in self.state.names.items():
+            if is_torch(value) and self.lookup(name) == value:
+                return name
+        return next((name for name in self.program.torch_names() if is_torch(self.lookup(name))), None)
 
     def others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
                 kin: Mapping[str, Holder] | None = None) -> None:  # fmt: skip
@@ -237,8 +238,9 @@ class Writes(Containers):
         unknown = value.kind is Kind.UNKNOWN and self.program.mixes
         if unknown:
             seen.doubts["the file names dtypes, and the operand may have any: the plain form may promote"] = None
-        if self.program.dtype_word is not None and not (value.sure == 3 and value.dtype in (Dtype.INT, Dtype.BOOL)):
-            seen.doubts[f"the file uses `{self.program.dtype_word}`: the plain form may promote"] = None
+        word = self.program.word_so_far()
+        if word is not None and not (value.sure == 3 and value.dtype in (Dtype.INT, Dtype.BOOL)):
+            seen.doubts[f"the file uses `{word}`: the plain form may promote"] = None
         seen.assumes["one dtype"] = None
 
     def _layout_of(self, written: Value, place: Place, owner: ast.expr) -> Layout:
@@ -247,7 +249,7 @@ class Writes(Containers):
         return whole.layout if place in (Place.SUBSCRIPT, Place.VIEW) and whole.tensor else written.layout
 
     def _doubts(self, seen: Observation, written: Value, place: Place, owner: ast.expr) -> None:
-        for sentence in (*self.doubts, *self.program.whole_file_doubts):
+        for sentence in (*self.doubts, *self.program.doubts_so_far()):
             seen.doubts[sentence] = None
         seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
@@ -272,7 +274,7 @@ class Writes(Containers):
 
     def finish_view(self, seen: Observation, written: Value, unread: Memories) -> None:
         """Mark a write through a view into what `x = x.clone()` has just made: the form that a rewrite may leave."""
-        cloned = written.view and all(memory.label in self.program.clones for memory in written.memory)
+        cloned = written.view and all(self.program.is_clone(memory.label) for memory in written.memory)
         self.finish(seen, written, unread if cloned else frozenset())
 
     def finish(self, seen: Observation, base: Value, unread: Memories) -> None:
@@ -283,6 +285,7 @@ class Writes(Containers):
     def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value, whole: bool = True,
                   head: str | None = None) -> None:  # fmt: skip
         """An in-place module is called: what it does to its caller's tensor belongs to the flag's site; see `Call`."""
+        self.program.ledger.unrepeatable()
         seen = self.program.starting.get(offset)
         if seen is None or argument is None:
             return

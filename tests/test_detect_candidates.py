@@ -19,6 +19,10 @@ PASSED_OVER = (
     "from torch.nn import init\ndef f(w):\n    init.kaiming_normal_(w)\n",
     "class Net(nn.Module):\n    def forward(self, x):\n        y = self.relu(x) + x.add(1)\n        return F.relu(y)\n",
     "net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(False), nn.Dropout(0.5, inplace=False))\n",
+    "def f(x):\n    text = 'a'\n    text += f'{x}'\n    x.shape += (1,)\n    return text, x.data, x.real, x.requires_grad_()\n",
+    "def f(xs):\n    found = {}\n    for i, x in enumerate(xs):\n        found[i] = x\n    return found\n",
+    "def f(xs):\n    made, n = [], 0\n    kept = list(xs)\n    count = len(xs)\n    kept[0], kept[1] = xs\n    count -= 1\n    count += 2.5\n",
+    "class Act(nn.Module):\n    def __init__(self, inplace):\n        self.inplace = inplace\n",
 )
 READ = (
     "from torch import relu_ as r\ndef f(x: torch.Tensor):\n    r(x)\n",
@@ -36,6 +40,16 @@ READ = (
     "def f(x: torch.Tensor):\n    torch.add(x, 1, out=x)\n",
     "from functools import partial\nact = partial(nn.ELU, inplace=True)\n",
     "def f(nn, x: torch.Tensor):\n    nn.init.normal_(x)\n",
+    "def f(x: torch.Tensor):\n    found = {}\n    found[0] = x\ndef g(found: torch.Tensor):\n    found[0] = 1\n",
+    "def f(x: torch.Tensor):\n    n = 0\n    n = x\n    n += 1\n",
+    "def f(x: torch.Tensor):\n    n = 0\n    n += x\n    n += 1\n",
+    "def f(x: torch.Tensor):\n    n = x = x.relu()\n    n += 1\n",
+    "def list(x):\n    return x\ndef f(x: torch.Tensor):\n    y = list(x)\n    y[0] = 1\n",
+    "from torch import *\ny = []\ny[0] = 1\n",
+    "def f(x: torch.Tensor):\n    found = [x]\n    found[0][1] = 1\n",
+    "def f(x: torch.Tensor):\n    found = [x]\n    found[0] += 1\n",
+    "def f(x: torch.Tensor):\n    x *= 'a'.count('a')\n",
+    "def f(m):\n    m.a.inplace = True\n",
 )
 
 
@@ -71,6 +85,12 @@ def test_common_files_without_sites_are_passed_over(text: str):
 @pytest.mark.parametrize("text", READ)
 def test_what_may_write_by_another_name_or_in_another_place_is_read(text: str):
     assert not passed_over(HEAD + text)
+
+
+def test_what_torch_takes_no_sum_of_is_no_site_in_a_file_that_is_read_either():
+    text = HEAD + "def f(x: torch.Tensor):\n    x += {}\n    return x\n"
+    for operand in ("'a'", "f'{1}'", "(1, 2)", "[1, 2]", "[n for n in (1, 2)]", "{1: 2}", "{1}"):
+        assert whole(text.format(operand)) == (), operand
 
 
 def test_no_row_of_the_catalogue_is_passed_over_where_it_makes_a_site():

@@ -12,6 +12,7 @@ from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.placing import grown, lost
+from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
@@ -166,7 +167,7 @@ class Stores(Expressions):
             value = self.as_tensor(value)
         if old.kind is Kind.UNKNOWN and value.tensor:
             old = self.as_tensor(old)
-        if old.tensor and name is not None:
+        if old.tensor and name is not None and not takes_no_tensor(node):
             rule = "FIP101" if isinstance(node.target, ast.Name) else "FIP102"
             seen = self.write(node, f"Tensor.__{name}__", rule, node.target, old, value)
             self.finish_view(seen, old, before & self.state.unread if view else NOWHERE)

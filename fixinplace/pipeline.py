@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fixinplace import detect, names, rewrite, rounds, suppress
 from fixinplace.model import Analysis, Edit, Finding, Fix, Problem, Refused, Ruling, Span, Verdict
+from fixinplace.rewrite.reads import parse_file
 from fixinplace.source import Source, Text, apply
 
 
@@ -93,19 +94,13 @@ class Result:
 def analyse(source: Source, enabled: frozenset[str]) -> Analysis:
     """All findings of a source under the rules that are on; pure, and never raises for what the source holds."""
     try:
-        tree = _parsed(source.part.text)
+        tree = parse_file(source.part.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Analysis(source.path, problems=(_syntax_error(source, error),))
     try:
         return _analyse(source, tree, enabled)
     except Exception as error:  # a bug of ours: named with how to reproduce it, and the other files go on
         return Analysis(source.path, problems=(internal_error(source, error),))
-
-
-def _parsed(text: str) -> ast.Module:
-    with warnings.catch_warnings():  # an invalid escape sequence in the user's file is none of our business
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
 
 
 def _compile(text: str) -> None:

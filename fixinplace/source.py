@@ -38,9 +38,16 @@ class Text:
         """Offset of the first code point of every line, line 1 first."""
         return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
 
+    @cached_property
+    def _plain(self) -> bool:
+        """True if a byte is a code point throughout."""
+        return self.text.isascii()
+
     def offset(self, line: int, utf8_column: int) -> int:
         """Offset of a position as `ast` gives it: 1-based line, 0-based UTF-8 byte column."""
         start = self.starts[line - 1]
+        if self._plain:
+            return start + utf8_column
         stop = self.starts[line] if line < len(self.starts) else len(self.text)
         row = self.text[start:stop]
         if row.isascii():

@@ -12,9 +12,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
-_PLACELESS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 _NO_NODES = frozenset("ctx op ops id attr arg level module is_async simple kind conversion type_comment".split())
-"""Fields that hold texts, numbers and what has no place."""
+"""Fields that hold texts, numbers and what has no place, and no others do."""
 _LEAVES = frozenset((ast.Name, ast.Constant, ast.alias, ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal))
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 _BELOW = "_fixinplace_below"
@@ -27,16 +26,17 @@ def children(node: ast.AST) -> tuple[ast.AST, ...]:
     """The nodes right below one, in order."""
     if type(node) in _LEAVES:
         return ()
-    known: tuple[ast.AST, ...] | None = node.__dict__.get(_BELOW)
+    own = node.__dict__
+    known: tuple[ast.AST, ...] | None = own.get(_BELOW)
     if known is None:
         found: list[ast.AST] = []
-        for name in _fields(type(node)):
-            value = getattr(node, name, None)
-            if isinstance(value, list):
-                found += [one for one in value if isinstance(one, ast.AST) and not isinstance(one, _PLACELESS)]
-            elif isinstance(value, ast.AST) and not isinstance(value, _PLACELESS):
+        for name in _FIELDS.get(type(node)) or _fields(type(node)):
+            value = own.get(name)
+            if type(value) is list:
+                found += [one for one in value if isinstance(one, ast.AST)]
+            elif isinstance(value, ast.AST):
                 found.append(value)
-        known = node.__dict__[_BELOW] = tuple(found)
+        known = own[_BELOW] = tuple(found)
     return known
 
 
@@ -55,7 +55,8 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
         extend = todo.extend
         for one in todo:
             if type(one) not in _LEAVES:
-                extend(children(one))
+                below = one.__dict__.get(_BELOW)
+                extend(children(one) if below is None else below)
         known = node.__dict__[_WALKED] = tuple(todo)
     return known
 
@@ -97,5 +98,8 @@ def every(node: ast.AST, kind: type[_Node]) -> tuple[_Node, ...]:
 def _sorted(node: ast.AST) -> Mapping[type[ast.AST], tuple[ast.AST, ...]]:
     found: dict[type[ast.AST], list[ast.AST]] = {}
     for one in walk(node):
-        found.setdefault(type(one), []).append(one)
+        if type(one) in found:
+            found[type(one)].append(one)
+        else:
+            found[type(one)] = [one]
     return {kind: tuple(nodes) for kind, nodes in found.items()}

@@ -19,7 +19,9 @@ _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", 
 _CALLS = ("id", "locals", "globals", "vars")
 SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 """Where a generator or coroutine stops, and others run."""
+_SUSPENDING = frozenset(SUSPENDING)
 _RUNS_TEXT = ("exec", "eval")
+_LOOKING = frozenset((ast.Attribute, ast.Constant, ast.Call))
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
     nodes = [node for statement in body for node in walk(statement)]
     return Anatomy(
         Liveness(body, at_exit),
-        {id(child): node for node in nodes for child in children(node)},
+        {id(child): node for node in nodes if (below := children(node)) for child in below},
         captured(body),
         declared(body),
-        frozenset(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        frozenset([n.id for n in nodes if type(n) is ast.Name and type(n.ctx) is ast.Store])
         | frozenset(_other_bindings(body)),
         redefined(list(body)),
         inspections(nodes),
-        any(isinstance(n, SUSPENDING) for n in nodes),
+        not _SUSPENDING.isdisjoint(map(type, nodes)),
         local_guards(nodes),
     )
 
@@ -70,7 +72,7 @@ def _other_bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
 def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
     """Doubts for every site of a function that looks at its own names, or at which tensor is which."""
     found: dict[str, None] = {}
-    for node in (one for one in nodes if isinstance(one, (ast.Attribute, ast.Call, ast.Compare))):
+    for node in (one for one in nodes if type(one) in _INSPECTING):
         match node:
             case ast.Attribute(attr=attr) if attr in _HOOKS:
                 found[f"the function uses `.{attr}`, which can tell the tensor from its replacement"] = None
@@ -82,14 +84,17 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
     return tuple(found)
 
 
+_INSPECTING = frozenset((ast.Attribute, ast.Call, ast.Compare))
+
+
 def looks(tree: ast.Module) -> Iterator[str]:
     """Doubts for every site of a file that looks at a tensor's identity, version or history: any call may."""
-    for node in (one for one in walk(tree) if isinstance(one, (ast.Attribute, ast.Constant, ast.Call))):
+    for node in (one for one in walk(tree) if type(one) in _LOOKING):
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr="_version"):
                 pass  # of a module: the version of its saved state
             case ast.Attribute(attr=text) | ast.Constant(value=str(text)):
-                found = _LOOKS.intersection(text.split("."))
+                found = _LOOKS.intersection(text.split(".")) if "." in text else {text} & _LOOKS
                 yield from (
                     f"the file uses `.{name}`, which can tell the tensor from its replacement" for name in found
                 )

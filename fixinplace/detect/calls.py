@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.distinct import named_with
@@ -19,6 +18,7 @@ from fixinplace.detect.named import REPLACES, SETS, got_by_name, set_by_name
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import grown, lost
 from fixinplace.detect.program import HELD
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NONE,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import DISTINCT, Memory, Origin, Value, distinct, overlap, sequence
 from fixinplace.model import Span
 

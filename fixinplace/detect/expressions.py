@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
@@ -14,6 +13,7 @@ from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.placing import is_asked, is_followed, lost
 from fixinplace.detect.program import HELD
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     DISTINCT,
@@ -63,15 +63,16 @@ class Expressions(Operators):
 
     def evaluate(self, node: ast.expr) -> Value:
         """See `Frame.evaluate`."""
+        if type(node) is ast.Name:
+            return self.read(self.watched(node, self.name(node.id)))
+        if type(node) is ast.Constant:
+            value = node.value
+            return NONE if value is None else STRING if isinstance(value, (str, bytes)) else NUMBER
+        if type(node) is ast.Call:
+            return self.call(node)
+        if type(node) is ast.Attribute:
+            return self.watched(node, self.attribute(node))
         match node:
-            case ast.Constant(value=value):
-                return NONE if value is None else STRING if isinstance(value, (str, bytes)) else NUMBER
-            case ast.Name(id=name):
-                return self.read(self.watched(node, self.name(name)))
-            case ast.Call():
-                return self.call(node)
-            case ast.Attribute():
-                return self.watched(node, self.attribute(node))
             case ast.Subscript():
                 return self.subscript(node)
             case ast.BinOp(left=left, op=op, right=right):

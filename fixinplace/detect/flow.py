@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import replace
 
 from fixinplace.detect.anatomy import SUSPENDING
 from fixinplace.detect.index import dotted
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import State
 from fixinplace.detect.stores import Stores
 from fixinplace.detect.values import OTHER, UNKNOWN, Value, element, rows

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.program import HELD, Key, Program
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import Escape, State
 from fixinplace.detect.usage import is_data, is_size
 from fixinplace.detect.values import (
@@ -123,6 +124,9 @@ class Frame(ABC):
         offset = self.program.part.span(node).start if isinstance(node, (ast.expr, ast.stmt)) else 0
         memory = Memory(Origin.ALLOCATED, f"{self.place.name}@{offset}:{getattr(node, 'end_col_offset', 0)}{part}")
         state = self.state
+        if memory.label not in self.program.labels:  # nobody can have an earlier one
+            self.program.labels.add(memory.label)
+            return frozenset((memory,))
         state.names = {k: age(v, memory.label) for k, v in state.names.items()}
         state.attrs = {k: age(v, memory.label) for k, v in state.attrs.items()}
         for old in [m for m in state.escapes if m.origin is Origin.ALLOCATED and m.label == memory.label]:
@@ -133,12 +137,15 @@ class Frame(ABC):
 
     def escape(self, value: Value, refusal: str | None, sentence: str) -> None:
         """Note that somebody outside the function's names may hold the value's storage from now on."""
-        self.held |= value.memory | value.maybe
-        if sentence != HELD and may_have_gaps(value):
+        if sentence != HELD and not self.program.sees_copies and may_have_gaps(value):
             self.program.sees_copies = True
-        mark = frozenset((Escape(refusal, sentence),))
-        for memory in value.memory | value.maybe:
-            self.state.escapes[memory] = self.state.escapes.get(memory, frozenset()) | mark
+        held = value.memory | value.maybe
+        if not held:
+            return
+        self.held |= held
+        mark, escapes = frozenset((Escape(refusal, sentence),)), self.state.escapes
+        for memory in held:
+            escapes[memory] = escapes.get(memory, frozenset()) | mark
             if memory.origin is Origin.PARAMETER:
                 self.kept.add(memory.label)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace.detect.callers import Callers
 from fixinplace.detect.index import ClassInfo, substitute
@@ -13,6 +12,7 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd, writes_by_name
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Key
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 _TRAINING = ("training", "is_training", "is_train")
 _EVALUATING = ("inference", "infer", "is_inference", "inference_mode", "test_mode")
+_BINDING = frozenset((ast.Assign, ast.Name))
 _NO_GUARDS: Mapping[str, int] = {}
 
 
@@ -41,7 +42,7 @@ def local_guards(nodes: Iterable[ast.AST]) -> dict[str, int]:
     """
     bound: Counter[str] = Counter()
     found: dict[str, int] = {}
-    for node in nodes:
+    for node in (one for one in nodes if type(one) in _BINDING):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 branch = evaluating(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
@@ -13,9 +12,10 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind, may_be_itself, merged, pieces, rooted
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.program import Observation
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value, overlap
 from fixinplace.model import Hazard, Holder, Place
-from fixinplace.walking import walk
+from fixinplace.walking import every, remembered, walk
 
 
 class Kinship(Gradients):
@@ -53,7 +53,7 @@ class Kinship(Gradients):
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         slots = [dotted(target) for target in targets if isinstance(target, ast.Attribute) and self._is_slot(target)]
         found = chain(value, self)
-        within = {n.target.id for n in walk(value) if isinstance(n, ast.NamedExpr)}
+        within = {n.target.id for n in every(value, ast.NamedExpr)} if found is not None else set()
         if found is not None and within & {found.base, *found.reads}:
             found = None  # the name is another tensor by the time that the value is bound
         for name in (*names, *slots):
@@ -61,6 +61,8 @@ class Kinship(Gradients):
         for target in targets:
             if isinstance(target, (ast.Tuple, ast.List)):
                 made |= self._unpacked(target.elts, value)
+        if not any(made.values()):
+            return {}
         bound = {n.id for t in targets for n in walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         first = {names[0]} if names and found is None else set()
         others = {name: self._outside(link, bound - first if {link.base} == first else bound)
@@ -119,8 +121,7 @@ class Kinship(Gradients):
     def is_view_chain(self, node: ast.expr) -> bool:
         """True for `x[1]`, `x.t()`: a view of a name's tensor saves nothing for backward."""
         link = chain(node, self)
-        writes = any(isinstance(n, ast.Attribute) and n.attr.endswith("_") for n in walk(node))
-        return link is not None and bool(link.steps) and not writes
+        return link is not None and bool(link.steps) and not _names_writer(node)
 
     def glance(self, node: ast.expr) -> Value:
         """The value of an operand of which nothing is kept for backward: of `+` and `<`, of `clone()` and `len()`."""
@@ -214,6 +215,12 @@ class Kinship(Gradients):
     def _is_view(self, node: ast.expr) -> bool:
         link = chain(node, self)
         return link is not None and self.is_view_chain(node) and self._is_base(link)
+
+
+@remembered
+def _names_writer(node: ast.AST) -> bool:
+    """True if a name of an in-place method stands in an expression."""
+    return any(n.attr.endswith("_") for n in every(node, ast.Attribute))
 
 
 def _root(node: ast.expr, name: str) -> ast.expr:

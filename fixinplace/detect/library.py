@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
 from fixinplace.detect.mixing import keeps_layout
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,

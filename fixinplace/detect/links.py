@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Names, loads
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.steady import Kinds, Steady, steady
 from fixinplace.detect.values import Kind
 from fixinplace.model import Holder, View

@@ -19,6 +19,8 @@ EMPTY: Names = frozenset()
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _CONSUMERS = ("sum", "any", "all", "max", "min", "tuple", "list", "set", "sorted", "dict", "frozenset")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_APART = frozenset((*_SCOPES, ast.GeneratorExp))
+_DECLARING = (ast.Global, ast.Nonlocal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class _Exits:
 @remembered
 def loads(node: ast.AST) -> Names:
     """Every name that is read anywhere inside a node, nested functions included."""
-    return frozenset(n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    return frozenset([n.id for n in walk(node) if type(n) is ast.Name and type(n.ctx) is ast.Load])
 
 
 def stores(node: ast.AST) -> Names:
@@ -53,7 +55,7 @@ def captured(body: Iterable[ast.stmt]) -> Names:
 @remembered
 def _captured_in(statement: ast.stmt) -> Names:
     found: set[str] = set()
-    scopes = [node for node in walk(statement) if isinstance(node, (*_SCOPES, ast.GeneratorExp))]
+    scopes = [node for node in walk(statement) if type(node) in _APART]
     consumed = {id(a) for n in walk(statement) if _consumes(n) for a in n.args} if scopes else set()
     for node in scopes:
         if not isinstance(node, ast.GeneratorExp):
@@ -75,7 +77,7 @@ def declared(body: Iterable[ast.AST]) -> Names:
 
 @remembered
 def _declared_in(node: ast.AST) -> Names:
-    return frozenset(name for n in walk(node) if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names)
+    return frozenset([name for n in walk(node) if isinstance(n, _DECLARING) for name in n.names])
 
 
 class Liveness:

@@ -6,9 +6,10 @@ import ast
 
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.values import Kind
-from fixinplace.walking import walk
+from fixinplace.walking import every
 
 _TESTS = ("isnan", "isinf", "isfinite", "isneginf", "isposinf", "signbit")
+_MASKS = (ast.Name, ast.Compare, ast.UnaryOp, ast.BinOp, ast.Call)
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
@@ -23,7 +24,9 @@ def same_shape(frame: Frame, target: ast.Subscript) -> bool:
 
 def masked_name(frame: Frame, node: ast.expr) -> str | None:
     """The name of the tensor that a boolean tensor is made from elementwise, if it certainly has its shape."""
-    names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
+    if not isinstance(node, _MASKS):
+        return None
+    names = {n.id for n in every(node, ast.Name)}
     return next((name for name in sorted(names) if frame.lookup(name).tensor and _from(frame, node, name)), None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fixinplace import catalogue, walking
 from fixinplace.detect.functions import Functions
@@ -12,6 +12,7 @@ from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
 from fixinplace.detect.named import REPLACES, set_by_name
 from fixinplace.detect.placing import is_ordered, lost, named, place
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     NONE,
     ORDERED,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace.detect.calls import Calls
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace.detect.given import default_class
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.program import Key, Program
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.usage import (
     compared_with_marks,
     indexes_with,
@@ -37,7 +37,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
-from fixinplace.walking import walk
+from fixinplace.walking import every, remembered
 
 _BY_RULE = 3
 """`Value.sure` of what follows from torch's rules or from an annotation."""
@@ -184,14 +184,24 @@ def _is_data(program: Program, function: Function, key: Key, parameter: ast.arg)
 def looked_up(program: Program, function: Function, cls: str) -> set[str]:
     """Names whose integers the function reads an embedding's rows by: `self.emb(x)`, `F.embedding(x, w)`."""
     found = set[str]()
-    for node in walk(function):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=attr), args=[ast.Name(id=name)]) if cls:
-                value = program.index.attribute(cls, attr)
-                found |= {name} if value is not None and value.name.startswith("torch.nn.Embedding") else set()
-            case ast.Call(func=ast.Attribute(attr="embedding"), args=[ast.Name(id=name), _, *_]):
-                found.add(name)
+    for part, name in _given_alone(function):
+        value = program.index.attribute(cls, part) if cls else None
+        if not part or (value is not None and value.name.startswith("torch.nn.Embedding")):
+            found.add(name)
     return found
+
+
+@remembered
+def _given_alone(function: Function) -> tuple[tuple[str, str], ...]:
+    """The parts of self that are called with one name, and that name; none for what an `embedding` is given."""
+    found: list[tuple[str, str]] = []
+    for node in every(function, ast.Call):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=attr), args=[ast.Name(id=name)]):
+                found.append((attr, name))
+            case ast.Call(func=ast.Attribute(attr="embedding"), args=[ast.Name(id=name), _, *_]):
+                found.append(("", name))
+    return tuple(found)
 
 
 def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:

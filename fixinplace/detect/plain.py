@@ -11,6 +11,10 @@ from fixinplace.walking import every, walk
 _DISPLAYS = (ast.List, ast.Set, ast.Dict, ast.ListComp, ast.SetComp, ast.DictComp)
 _NO_OPERANDS = (*_DISPLAYS, ast.Tuple)
 _MAKERS = ("list", "dict", "set")
+_BINDING = frozenset((
+    ast.Name, ast.arg, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom,
+    ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping,
+))  # fmt: skip
 _COUNTERS = ("len", "int", "float")
 
 
@@ -51,7 +55,7 @@ class Written:
                 case ast.AugAssign(target=ast.Name(id=name) as target, value=value):
                     self._added.setdefault(name, []).append(value)
                     seen.add(id(target))
-                case _ if id(node) not in seen:
+                case _ if type(node) in _BINDING and id(node) not in seen:
                     self._other.update(bound_by(node))
         self._all = any("*" in (alias.name for alias in node.names) for node in every(tree, ast.ImportFrom))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import Index, Summary
 from fixinplace.detect.liveness import Names
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import NOWHERE, Kind, Value, join, join_live, with_gradient
 from fixinplace.model import Call, Edit, Hazard
 from fixinplace.source import Text
@@ -92,6 +93,8 @@ class Program:
     tells_history: bool = False
     clones: set[str] = field(default_factory=set)
     """Labels of the storages that `x = x.clone()` makes."""
+    labels: set[str] = field(default_factory=set)
+    """Labels of all storages that the file's places have allocated."""
     detaches: bool = False
     """The file calls `detach_`, which takes no view."""
     sets_attributes: bool = False

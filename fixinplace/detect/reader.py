@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace.detect.callers import hands
 from fixinplace.detect.frame import Place
@@ -13,13 +12,14 @@ from fixinplace.detect.mixing import asks_for_dtypes, dtype_word, names, reshape
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.placing import goes_through
 from fixinplace.detect.program import Key, Program
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.usage import compresses, decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.detect.words import whole_file
 from fixinplace.source import Text
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 _ROUNDS = 4
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
@@ -35,7 +35,7 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     program.sees_layouts = sees_layouts(part.text)
     program.sees_copies = sees_copies(part.text)
     program.sets_attributes = "__setattr__" in part.text
-    program.hooked, program.goes_through = _has_hooks(tree), goes_through(tree)
+    program.hooked, program.goes_through = _has_hooks(part, tree), goes_through(tree)
     program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())
@@ -52,8 +52,10 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     return program
 
 
-def _has_hooks(tree: ast.Module) -> bool:
+def _has_hooks(part: Text, tree: ast.Module) -> bool:
     """True if anything in the file is named after hooks."""
+    if part.text.isascii() and "hook" not in part.text.lower():
+        return False
     named = (getattr(node, "attr", "") or getattr(node, "name", "") or getattr(node, "id", "") for node in walk(tree))
     return any("hook" in name.lower() for name in named if isinstance(name, str))
 
@@ -90,7 +92,7 @@ def _class(program: Program, info: ClassInfo) -> None:
 
 def _registered(info: ClassInfo) -> None:
     """Buffers and parameters that are registered by name."""
-    for node in walk(info.node):
+    for node in every(info.node, ast.Call):
         match node:
             case ast.Call(func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(name)), *_]):
                 info.attrs.setdefault(name, tensor(3, False))
@@ -185,10 +187,11 @@ def _mode(program: Program, function: Function, key: Key, info: ClassInfo | None
     static = info is not None and enclosing is None and function.name in ("forward", "backward", "setup_context")
     if static and info and program.index.derives(info.name, "Function") and not takes_self(function):
         return False
-    probe = Statements(program, Place("<decorators>", key), [], State())
     grad = True
-    for decorator in function.decorator_list:
-        grad = probe.switched(decorator, grad)
+    if function.decorator_list:
+        probe = Statements(program, Place("<decorators>", key), [], State())
+        for decorator in function.decorator_list:
+            grad = probe.switched(decorator, grad)
     if info is not None and function.name == "forward":
         return grad  # a module is called from anywhere, whatever this file does with it
     return grad and not (_is_called_here_alone(program, key) and program.runs_without_grad(key))

@@ -17,17 +17,17 @@ def bindings(body: Iterable[ast.AST]) -> Iterator[str]:
     """Names that these statements bind in their own scope, once for each place: scopes inside are not entered."""
     todo = list(body)
     for node in todo:
-        if isinstance(node, ast.Name):
-            if isinstance(node.ctx, ast.Store):
+        if type(node) is ast.Name:
+            if type(node.ctx) is ast.Store:
                 yield node.id
+        elif type(node) not in _APART:
+            if type(node) in _BINDERS:
+                yield from _bound_by(node)
+            todo += children(node)
         elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
             yield node.name
         elif isinstance(node, _COMPREHENSIONS):
             yield from (n.target.id for n in walk(node) if isinstance(n, ast.NamedExpr))
-        elif not isinstance(node, ast.Lambda):
-            if type(node) in _BINDERS:
-                yield from _bound_by(node)
-            todo += children(node)
 
 
 def _bound_by(node: ast.AST) -> Iterator[str]:
@@ -50,6 +50,7 @@ def definitions(body: Iterable[ast.AST]) -> Iterator[str]:
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_APART = frozenset((*_FUNCTIONS, *_COMPREHENSIONS, ast.ClassDef, ast.Lambda))
 
 
 def redefined(body: list[ast.stmt]) -> Names:

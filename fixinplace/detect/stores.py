@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.expressions import Expressions
@@ -14,6 +13,7 @@ from fixinplace.detect.outside import is_open
 from fixinplace.detect.placing import grown, lost
 from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import (

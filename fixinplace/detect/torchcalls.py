@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import joined
@@ -12,6 +11,7 @@ from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
 from fixinplace.detect.placing import lost, named
 from fixinplace.detect.program import Observation
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,

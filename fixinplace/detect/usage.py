@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import is_class_name
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import UNKNOWN, Dtype, Kind, Value, tensor
-from fixinplace.walking import children, remembered, walk
+from fixinplace.walking import children, every, remembered, walk
 
 _TENSORS = frozenset(
     "view permute unsqueeze squeeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten"
@@ -297,7 +297,7 @@ def numbers(methods: Iterable[Function]) -> dict[str, Value]:
 def compared_with_marks(function: Function) -> set[str]:
     """Names that the function compares with the number of a token or a class: `x.ne(pad_idx)`, `x == self.eos`."""
     found = set[str]()
-    for node in walk(function):
+    for node in (*every(function, ast.Call), *every(function, ast.Compare)):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="eq" | "ne"), args=[mark]):
                 found |= {name} if dotted(mark).endswith(_MARKS) else set()

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from fixinplace.detect.replacing import replace
 
 
 class Kind(enum.StrEnum):

@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping
 from fixinplace import walking
 from fixinplace.detect.anatomy import looks
 from fixinplace.detect.index import all_imports, dotted
-from fixinplace.detect.liveness import Function
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 _HOOKS = "the file registers forward hooks, which may keep a module's output"
 _INTERCEPTS = "the file intercepts torch's operations"
@@ -77,29 +76,33 @@ _PLAIN_CALLS = frozenset(
 """Builtins whose errors are none of torch's."""
 
 Parents = Mapping[int, ast.AST]
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def whole_file(tree: ast.Module) -> Iterator[str]:
     """Reasons why nothing in the file may be called safe; see Note [Words of a file]."""
     above = walking.above(tree)
     imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
-    telling = (node for node in walk(tree) if isinstance(node, _TELLING))
+    telling = (node for node in walk(tree) if type(node) in _TELLING)
     used = {id(node): name for node in telling for name in _words(node, imports, above)}
     yield from (_WORDS[name] for name in used.values() if name in _WORDS)
     yield from _libraries(tree)
     yield from _switches(tree, used)
     for node in walk(tree):
-        if isinstance(node, ast.Attribute):
-            yield from _attribute(node, above)
-        elif isinstance(node, ast.Call):
-            yield from _call(node, imports)
-        elif isinstance(node, (ast.Try, ast.TryStar, ast.ClassDef)):
-            yield from _statement(node)
+        if type(node) in _SAYING:
+            yield from _said(node, above, imports)
     yield from _checkpoints(tree)
     yield from looks(tree)
 
 
-_TELLING = (ast.Attribute, ast.FunctionDef, ast.AsyncFunctionDef, ast.Name, ast.alias, ast.arg, ast.Constant)
+_TELLING = frozenset((ast.Attribute, ast.FunctionDef, ast.AsyncFunctionDef, ast.Name, ast.alias, ast.arg, ast.Constant))
+_SAYING = frozenset((ast.Attribute, ast.Call, ast.Try, ast.TryStar, ast.ClassDef))
+
+
+def _said(node: ast.AST, above: Parents, imports: Mapping[str, str]) -> Iterator[str]:
+    if isinstance(node, ast.Attribute):
+        return _attribute(node, above) if node.attr.startswith("_") or "_hooks" in node.attr else iter(())
+    return _call(node, imports) if isinstance(node, ast.Call) else _statement(node)
 
 
 def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
@@ -121,8 +124,8 @@ def _libraries(tree: ast.Module) -> Iterator[str]:
     """What the file imports, or reaches through a module that it imports."""
     imports = dict(all_imports(tree))
     paths = {*imports.values()}
-    for node in walk(tree):
-        if isinstance(node, ast.Attribute) and (path := dotted(node)):
+    for node in every(tree, ast.Attribute):
+        if path := dotted(node):
             head, _, rest = path.partition(".")
             paths.add(f"{imports.get(head, head)}.{rest}")
     for path in paths:
@@ -142,13 +145,13 @@ def _is_looked_up(node: ast.Constant, above: Parents) -> bool:
 
 def _switches(tree: ast.Module, used: Mapping[int, str]) -> Iterator[str]:
     plain: set[int] = set()
-    for node in walk(tree):
-        if isinstance(node, (ast.With, ast.AsyncWith)):
-            plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
-        elif isinstance(node, Function):
-            plain |= {id(_callee(d)) for d in node.decorator_list if _is_literal(d)}
-        elif isinstance(node, ast.alias):
-            plain.add(id(node))
+    blocks: list[ast.With | ast.AsyncWith] = [*every(tree, ast.With), *every(tree, ast.AsyncWith)]
+    functions: list[_Function] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
+    for node in blocks:
+        plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
+    for function in functions:
+        plain |= {id(_callee(d)) for d in function.decorator_list if _is_literal(d)}
+    plain |= {id(node) for node in every(tree, ast.alias)}
     if any(name in _CHANGES_MODE and node not in plain for node, name in used.items()):
         yield "the file switches grad mode in a way that cannot be followed"
     if _CHANGES_MODE & set(used.values()) and _ENTERS & set(used.values()):
@@ -246,7 +249,8 @@ def _call(node: ast.Call, imports: Mapping[str, str]) -> Iterator[str]:
 def _checkpoints(tree: ast.Module) -> Iterator[str]:
     """Functions that run others again for backward, by the names that the field gives them."""
     reached = {name for name, full in all_imports(tree) if "checkpoint" in full and _is_framework(full)}
-    for node in (one for one in walk(tree) if isinstance(one, (ast.Call, ast.Name, ast.Constant))):
+    names = every(tree, ast.Name) if reached else ()
+    for node in (*every(tree, ast.Call), *names, *every(tree, ast.Constant)):
         match node:
             case ast.Call(func=func):
                 path = dotted(func) or (func.attr if isinstance(func, ast.Attribute) else "")

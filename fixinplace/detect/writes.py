@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import cast
 
 from fixinplace.detect.containers import Containers, read_again
@@ -15,6 +14,7 @@ from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
 from fixinplace.detect.order import others, runs_first
 from fixinplace.detect.program import Observation, is_torch
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import add_hazard
 from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage

@@ -14,7 +14,7 @@ from fixinplace.walking import children, walk
 
 @functools.lru_cache(maxsize=2)
 def parse_file(text: str) -> ast.Module:
-    """`parse` for the text of a file, which several stages read one after the other; nobody may change the tree."""
+    """`parse` for the text of a file, which all stages read one after the other; nobody may change the tree."""
     return parse(text)
 
 

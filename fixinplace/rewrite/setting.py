@@ -46,12 +46,16 @@ def settings(part: Text, tree: ast.Module, wanted: Iterable[Span]) -> dict[Span,
         if isinstance(node, Compound):
             candidates = ((e, node) for e in _headers(node) if e.lineno in lines)
             found |= {part.span(e): _header(part, e, owner) for e, owner in candidates if part.span(e) in spans}
-        for block in _blocks(node):
+        for block in _blocks(node) if type(node) not in _WITHOUT else ():
             for index, one in enumerate(block):
                 span = part.span(one) if one.lineno in lines and not isinstance(one, Compound) else None
                 if span in spans:
                     found[span] = Setting(one, span, span.start, joint(part, span.start), block=block, index=index)
     return found
+
+
+_WITHOUT = frozenset((ast.Name, ast.Constant, ast.Attribute, ast.Call, ast.arg, ast.keyword, ast.Expr, ast.Assign))
+"""The most frequent nodes, which hold no statements."""
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace.detect.guards import local_guards
-from fixinplace.detect.liveness import Liveness, Names, captured, declared
-from fixinplace.detect.scopes import bindings, definitions, redefined
-from fixinplace.walking import children, walk
+from fixinplace.detect.liveness import APART, DECLARING, EMPTY, Liveness, Names, captured, declared
+from fixinplace.detect.scopes import BINDERS, DEFINING, bindings, definitions, redefined
+from fixinplace.walking import walk
 
 _LOOKS = frozenset(
     "_version data_ptr _base grad_fn untyped_storage typed_storage storage storage_offset storage_type is_leaf _is_view"
@@ -19,7 +19,6 @@ _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", 
 _CALLS = ("id", "locals", "globals", "vars")
 SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 """Where a generator or coroutine stops, and others run."""
-_SUSPENDING = frozenset(SUSPENDING)
 _RUNS_TEXT = ("exec", "eval")
 _LOOKING = frozenset((ast.Attribute, ast.Constant, ast.Call))
 
@@ -28,7 +27,7 @@ _LOOKING = frozenset((ast.Attribute, ast.Constant, ast.Call))
 class Anatomy:
     """Facts of a body that need no values.
 
-    above: parent of every node, by identity. doubts: it looks at identities, versions or history of tensors.
+    above: parent of every node of the file, by identity. doubts: it looks at identities or history of tensors.
     suspended: a generator or coroutine, which runs later than its call, perhaps under another grad mode.
     captured, declared, stored: names that nested functions read, that are global or nonlocal, that are bound.
     guards: names that stand for "in training" or "in evaluation", see `guards.local_guards`.
@@ -46,19 +45,20 @@ class Anatomy:
     guards: Mapping[str, int]
 
 
-def anatomy(body: Sequence[ast.stmt], at_exit: Names) -> Anatomy:
-    """Facts of a body; `at_exit` are names that others may read once it has run."""
+def anatomy(body: Sequence[ast.stmt], at_exit: Names, above: Mapping[int, ast.AST]) -> Anatomy:
+    """Facts of a body; `at_exit` are names that others may read once it has run, `above` covers the whole file."""
     nodes = [node for statement in body for node in walk(statement)]
+    kinds = set(map(type, nodes))
     return Anatomy(
         Liveness(body, at_exit),
-        {id(child): node for node in nodes if (below := children(node)) for child in below},
-        captured(body),
-        declared(body),
+        above,
+        EMPTY if kinds.isdisjoint(APART) else captured(body),
+        EMPTY if kinds.isdisjoint(DECLARING) else declared(body),
         frozenset([n.id for n in nodes if type(n) is ast.Name and type(n.ctx) is ast.Store])
-        | frozenset(_other_bindings(body)),
-        redefined(list(body)),
+        | frozenset(EMPTY if kinds.isdisjoint(BINDERS) else _other_bindings(body)),
+        EMPTY if kinds.isdisjoint(DEFINING) else redefined(list(body)),
         inspections(nodes),
-        not _SUSPENDING.isdisjoint(map(type, nodes)),
+        not kinds.isdisjoint(SUSPENDING),
         local_guards(nodes),
     )
 

@@ -15,14 +15,14 @@ import ast
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import parameter_names
 from fixinplace.detect.links import Link, chain
-from fixinplace.detect.liveness import Function
+from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.program import Key, Observation
 from fixinplace.detect.roles import is_local
 from fixinplace.detect.values import Kind, Value, overlap
 from fixinplace.detect.writes import Writes
 from fixinplace.model import Call, Edit, Place, Span
 from fixinplace.source import Text
-from fixinplace.walking import walk
+from fixinplace.walking import every, remembered, walk
 
 
 class Callers(Writes):
@@ -74,10 +74,8 @@ class Callers(Writes):
 
 def hands(frame: Frame, function: Function) -> dict[str, tuple[Edit, ...]]:
     """Parameters that a function returns on every way out, or could, with the edits that make it do so."""
-    inner = {id(m) for n in walk(function) if isinstance(n, _SCOPES) and n is not function for m in walk(n)}
-    own = [n for n in walk(function) if id(n) not in inner]
-    returns = [n for n in own if isinstance(n, ast.Return)]
-    kept = [name for name in parameter_names(function) if not _is_rebound(own, name)]
+    returns, rebound = _ways_out(function)
+    kept = [name for name in parameter_names(function) if name not in rebound]
     if not returns:
         edits = _return(frame.program.part, function)
         return {name: edits(name) for name in kept} if edits is not None else {}
@@ -89,11 +87,14 @@ def hands(frame: Frame, function: Function) -> dict[str, tuple[Edit, ...]]:
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
-def _is_rebound(nodes: list[ast.AST], name: str) -> bool:
-    """True if something but an augmented assignment binds the name."""
-    augmented = {id(n.target) for n in nodes if isinstance(n, ast.AugAssign)}
-    bound = (n for n in nodes if isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load))
-    return any(id(n) not in augmented for n in bound)
+@remembered
+def _ways_out(function: Function) -> tuple[tuple[ast.Return, ...], Names]:
+    """The function's own `return` statements, and the names that something but an augmented assignment binds."""
+    inner = {id(m) for kind in _SCOPES for n in every(function, kind) if n is not function for m in walk(n)}
+    augmented = {id(n.target) for n in every(function, ast.AugAssign) if id(n) not in inner}
+    bound = (n for n in every(function, ast.Name) if type(n.ctx) is not ast.Load and id(n) not in inner)
+    returns = tuple(n for n in every(function, ast.Return) if id(n) not in inner)
+    return returns, frozenset(n.id for n in bound if id(n) not in augmented)
 
 
 def _gives(value: ast.expr | None, name: str, frame: Frame) -> bool:

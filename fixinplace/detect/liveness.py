@@ -19,8 +19,8 @@ EMPTY: Names = frozenset()
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _CONSUMERS = ("sum", "any", "all", "max", "min", "tuple", "list", "set", "sorted", "dict", "frozenset")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_APART = frozenset((*_SCOPES, ast.GeneratorExp))
-_DECLARING = (ast.Global, ast.Nonlocal)
+APART = frozenset((*_SCOPES, ast.GeneratorExp))
+DECLARING = (ast.Global, ast.Nonlocal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def captured(body: Iterable[ast.stmt]) -> Names:
 @remembered
 def _captured_in(statement: ast.stmt) -> Names:
     found: set[str] = set()
-    scopes = [node for node in walk(statement) if type(node) in _APART]
+    scopes = [node for node in walk(statement) if type(node) in APART]
     consumed = {id(a) for n in walk(statement) if _consumes(n) for a in n.args} if scopes else set()
     for node in scopes:
         if not isinstance(node, ast.GeneratorExp):
@@ -67,7 +67,7 @@ def _captured_in(statement: ast.stmt) -> Names:
 
 def _consumes(node: ast.AST) -> TypeGuard[ast.Call]:
     """True for a call that runs a generator to its end before it returns."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CONSUMERS
+    return type(node) is ast.Call and isinstance(node.func, ast.Name) and node.func.id in _CONSUMERS
 
 
 def declared(body: Iterable[ast.AST]) -> Names:
@@ -77,7 +77,7 @@ def declared(body: Iterable[ast.AST]) -> Names:
 
 @remembered
 def _declared_in(node: ast.AST) -> Names:
-    return frozenset([name for n in walk(node) if isinstance(n, _DECLARING) for name in n.names])
+    return frozenset([name for n in walk(node) if type(n) is ast.Global or type(n) is ast.Nonlocal for name in n.names])
 
 
 class Liveness:

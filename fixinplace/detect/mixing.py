@@ -66,13 +66,13 @@ def reshapes(text: str) -> bool:
 def names(tree: ast.AST) -> Iterator[str]:
     """Whatever a file calls something by: names, attributes, imports, and texts that may name a dtype."""
     for node in walk(tree):
-        if isinstance(node, ast.Name):
+        if type(node) is ast.Name:
             yield node.id
-        elif isinstance(node, ast.Attribute):
+        elif type(node) is ast.Attribute:
             yield node.attr
-        elif isinstance(node, ast.alias):
+        elif type(node) is ast.alias:
             yield from node.name.split(".")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < _LONGEST:
+        elif type(node) is ast.Constant and isinstance(node.value, str) and len(node.value) < _LONGEST:
             yield node.value.rpartition(".")[2]
 
 

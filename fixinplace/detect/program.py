@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -101,6 +101,8 @@ class Program:
     """The file names `__setattr__`, in whatever way."""
     reshapes: bool = False
     """Some function of the file changes the shape, the strides or the storage of a tensor."""
+    above: Mapping[int, ast.AST] = field(default_factory=dict)
+    """Parent of every node, by identity."""
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,7 +113,8 @@ class Program:
         if not body:
             return _EMPTY
         if id(body[0]) not in self.anatomies:
-            self.anatomies[id(body[0])] = anatomy(body, self.read_by_functions if module else frozenset())
+            read = self.read_by_functions if module else frozenset[str]()
+            self.anatomies[id(body[0])] = anatomy(body, read, self.above)
         return self.anatomies[id(body[0])]
 
     def begin_round(self) -> bool:
@@ -216,7 +219,7 @@ class Program:
     def _note_arguments(self, key: Key, given: dict[str, Value]) -> None:
         for name, value in given.items():
             known = self.arguments[key].get(name)
-            passed = replace(value, memory=NOWHERE, maybe=NOWHERE)
+            passed = replace(value, memory=NOWHERE, maybe=NOWHERE) if value.memory or value.maybe else value
             self.arguments[key][name] = passed if known is None else join(known, passed)
 
     def note_handed(self, key: Key, name: str, start: int, call: Call | None, seen: bool) -> None:
@@ -286,7 +289,7 @@ class Program:
             self.whole_file_doubts = (*self.whole_file_doubts, sentence)
 
 
-_EMPTY = anatomy([], frozenset())
+_EMPTY = anatomy([], frozenset(), {})
 
 
 def is_torch(value: Value) -> bool:

@@ -19,7 +19,7 @@ from fixinplace.detect.usage import compresses, decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.detect.words import whole_file
 from fixinplace.source import Text
-from fixinplace.walking import every, walk
+from fixinplace.walking import above, every, walk
 
 _ROUNDS = 4
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
@@ -29,6 +29,7 @@ _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "i
 def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     """Everything that was seen in the file; what is imported elsewhere has callers that do not stand in it."""
     program = Program(part, build(tree), tuple(dict.fromkeys(whole_file(tree))), read_by_functions=captured(tree.body))
+    program.above = above(tree)
     program.index.closed -= {name for name in program.index.functions if imported and not name.startswith("_")}
     words = list(dict.fromkeys(names(tree)))
     program.dtype_word, program.mixes = dtype_word(words), asks_for_dtypes(words)

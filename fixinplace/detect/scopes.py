@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from fixinplace.detect.liveness import Function, Names, declared
-from fixinplace.walking import children, walk
+from fixinplace.walking import children, every, walk
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_BINDERS = (ast.Import, ast.ImportFrom, ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
+BINDERS = (ast.Import, ast.ImportFrom, ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
 
 
 def bindings(body: Iterable[ast.AST]) -> Iterator[str]:
@@ -21,7 +21,7 @@ def bindings(body: Iterable[ast.AST]) -> Iterator[str]:
             if type(node.ctx) is ast.Store:
                 yield node.id
         elif type(node) not in _APART:
-            if type(node) in _BINDERS:
+            if type(node) in BINDERS:
                 yield from _bound_by(node)
             todo += children(node)
         elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
@@ -50,6 +50,8 @@ def definitions(body: Iterable[ast.AST]) -> Iterator[str]:
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINING = (*_FUNCTIONS, ast.ClassDef)
+"""What defines a name of its own scope by a body."""
 _APART = frozenset((*_FUNCTIONS, *_COMPREHENSIONS, ast.ClassDef, ast.Lambda))
 
 
@@ -82,7 +84,7 @@ def _classes(body: Iterable[ast.AST]) -> set[str]:
 
 def ambiguous(tree: ast.Module) -> Names:
     """Names of classes that several definitions in the file share, in whatever scopes."""
-    everywhere = Counter(n.name for n in walk(tree) if isinstance(n, ast.ClassDef))
+    everywhere = Counter(n.name for n in every(tree, ast.ClassDef))
     module = Counter(bindings(tree.body))
     own = _classes(tree.body)
     return frozenset(n for n, times in everywhere.items() if times > 1 or (n not in own and module[n]))

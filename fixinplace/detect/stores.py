@@ -85,7 +85,7 @@ class Stores(Expressions):
             lost(self.program, [value], "it is an attribute of an object that is not followed")
         self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
-        if target.attr == "forward" or any(target.attr in info.methods for info in self.program.index.classes.values()):
+        if target.attr == "forward" or target.attr in self.program.index.all_methods:
             self.program.doubt(f"the file replaces the method `{target.attr}`")
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:

@@ -359,7 +359,7 @@ def turned(value: Value, memory: Memories, layout: Layout) -> Value:
 
 def age(value: Value, label: str) -> Value:
     """`value` with what the position `label` allocated made an earlier storage, in its elements too."""
-    if not any(m.label == label for m in value.memory | value.maybe):
+    if not (value.memory or value.maybe) or not any(m.label == label for m in value.memory | value.maybe):
         return value
     items = tuple(age(item, label) for item in value.items)
     return replace(value, memory=aged(value.memory, label), maybe=aged(value.maybe, label), items=items)

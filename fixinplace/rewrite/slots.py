@@ -25,7 +25,7 @@ from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.reads import is_new
 from fixinplace.rewrite.setting import joint
 from fixinplace.source import Text
-from fixinplace.walking import above, children, walk
+from fixinplace.walking import above, children, remembered, walk
 
 KEEPING_NOTHING = frozenset(
     "Tensor.__setitem__ Tensor.__iadd__ Tensor.__isub__ Tensor.__imul__ Tensor.__itruediv__ Tensor.add_ Tensor.sub_"
@@ -66,12 +66,17 @@ def slots(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slot
                 yield from _Slots(part, scope, name, sites, _own_code(tree), _module_writes(found)).plan()
 
 
-def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function or module that belong to no function inside it."""
-    for child in children(scope):
-        yield child
-        if not isinstance(child, _SCOPES):
-            yield from own_nodes(child)
+@remembered
+def own_nodes(scope: ast.AST) -> Sequence[ast.AST]:
+    """The nodes of a function or module that belong to no function inside it, in the order of the text."""
+    found: list[ast.AST] = []
+    todo = [*reversed(children(scope))]
+    while todo:
+        node = todo.pop()
+        found.append(node)
+        if not isinstance(node, _SCOPES):
+            todo += reversed(children(node))
+    return found
 
 
 def is_seen_within(scope: ast.AST, name: str) -> bool:

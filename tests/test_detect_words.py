@@ -26,6 +26,14 @@ INNOCENT = {
     "a file that may be missing": "try:\n    n = int(open('n').read())\nexcept Exception:\n    n = 0",
     "patches of an image": "def embed(patch):\n    return patch\nprint(embed)",
     "a storage of rollouts": "class RolloutStorage:\n    pass\nstorage = RolloutStorage()",
+    "attribute by its name": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.fc = nn.Linear(3, 3)\n        setattr(self, 'f' + 'c', None)",
+    "mocks": "from unittest.mock import MagicMock\nlog = MagicMock()",
+    "a class of its own that checkpoints": "from torch.utils.checkpoint import checkpoint\nclass Net(nn.Module):\n"
+    "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n"
+    "    def forward(self, x):\n        return checkpoint(self.fc, x)",
+    "strides of its own": "def look():\n    return torch.ones(3).stride()",
+    "a library that nobody uses": "import torch.fx",
     "mocked in a comment": "# suppress the mock, see the stride of settrace\nx = 1",
 }  # fmt: skip
 
@@ -52,8 +60,6 @@ GUILTY = {
     "        super().__setattr__(k, v)",
     "version counter": "def look(t):\n    return t._version",
     "attributes by any name": "def put(o, k, v):\n    setattr(o, k, v)",
-    "attribute by its name": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-    "        self.fc = nn.Linear(3, 3)\n        setattr(self, 'f' + 'c', None)",
     "method by its name": "class Net(nn.Module):\n    def run(self, x):\n        return x\n"
     "def put(net, f):\n    setattr(net, f'r{\"un\"}', f)",
     "modules by any name": "def put(net, k, m):\n    net.add_module(k, m)",
@@ -76,6 +82,19 @@ GUILTY = {
     "default dtype": "torch.set_default_dtype(torch.float64)",
     "grad mode by name": "def off():\n    getattr(torch, 'set_grad_enabled')(False)",
     "grad mode by a call": "def off():\n    torch.set_grad_enabled(False)",
+    "what a trainer is given": "class Trainer:\n    def __init__(self, net):\n        self.net = net\n"
+    "    def step(self, x):\n        with torch.autocast('cpu'):\n            return self.net(x)",
+    "what a loop goes over": "def run(nets, x):\n    for net in nets:\n        with torch.autocast('cpu'):\n"
+    "            x = net(x)\n    return x",
+    "what puts two together": "from torch.utils.checkpoint import checkpoint\nclass Net(nn.Module):\n"
+    "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n"
+    "    def forward(self, x):\n        return checkpoint(self.fc, x)\ndef both():\n    return Net()(main())",
+    "what the code calls": "def off():\n    return torch.ones(3).stride()\nold = main\ndef main():\n    w = torch.ones("
+    "3, requires_grad=True)\n    h = w * off()[0]\n    h += 1\n    return h",
+    "what a registry leads to": "from torch.utils.checkpoint import checkpoint\nALL = {}\ndef register(f):\n"
+    "    ALL[f.__name__] = f\n    return f\nregister(main)\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n    def forward(self, x):\n"
+    "        return ALL['main']() + checkpoint(self.fc, x)",
     "text that is run": "def run(t):\n    exec(t)",
     "tracing": "import sys\nsys.settrace(print)",
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace.detect.guards import local_guards
@@ -87,16 +87,16 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
 _INSPECTING = frozenset((ast.Attribute, ast.Call, ast.Compare))
 
 
-def looks(tree: ast.Module) -> Iterator[str]:
-    """Doubts for every site of a file that looks at a tensor's identity, version or history: any call may."""
-    for node in (one for one in walk(tree) if type(one) in _LOOKING):
+def looks(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+    """Doubts for what looks at a tensor's identity, version or history: any call may."""
+    for node in (one for one in nodes if type(one) in _LOOKING):
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr="_version"):
                 pass  # of a module: the version of its saved state
             case ast.Attribute(attr=text) | ast.Constant(value=str(text)):
                 found = _LOOKS.intersection(text.split(".")) if "." in text else {text} & _LOOKS
                 yield from (
-                    f"the file uses `.{name}`, which can tell the tensor from its replacement" for name in found
+                    (f"the file uses `.{name}`, which can tell the tensor from its replacement", node) for name in found
                 )
             case ast.Call(func=ast.Name(id=name)) if name in _RUNS_TEXT:
-                yield f"the file calls `{name}`"
+                yield f"the file calls `{name}`", node

@@ -19,6 +19,7 @@ from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import grown, lost
 from fixinplace.detect.program import HELD
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NONE,
@@ -149,7 +150,7 @@ class Calls(TorchCalls):
         if name in _TEXTS:
             self.told([base])
         if not (base.tensor and base.sure == 3) and base.kind is not Kind.PATH and converts(self, node, name):
-            self.program.dtype_word = self.program.dtype_word or name
+            self.program.note(Words(dtype_word=name), everywhere=base.kind is Kind.UNKNOWN and not base.name)
         if base.kind is Kind.OTHER and base.name == "super":
             return self.super_call(node, name)
         if base.name in self.program.index.classes:
@@ -237,6 +238,8 @@ class Calls(TorchCalls):
             value = replace(value, flags=base.flags | put[0].flags, name=name)
             if self.is_own(func.value, base):
                 self.bind(dotted(func.value), value)
+            elif not (memory | maybe) and dotted(func.value) in self.state.attrs and self.grows_here(func.value):
+                self.state.attrs[dotted(func.value)] = value
             elif memory | maybe:
                 self.escape(joined(arguments), "container-slot", "a container holds the same tensor")
             else:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import ast
 
-from fixinplace import catalogue
+from fixinplace import catalogue, walking
 from fixinplace.detect.index import dotted
 from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.roles import Roles, add_hazard
 from fixinplace.detect.values import Kind, Origin, Value, distinct
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp)
@@ -32,6 +32,15 @@ class Containers(Roles):
         """True for a container that only this function's names hold."""
         made_here = all(m.origin in (Origin.ALLOCATED, Origin.EARLIER) for m in container.memory)
         return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id) and made_here
+
+    def grows_here(self, node: ast.expr) -> bool:
+        """True for a list in an attribute of `self` that no other function of the file changes."""
+        if not isinstance(node, ast.Attribute) or dotted(node.value) != self.place.first_parameter:
+            return False
+        own = {id(each) for statement in self.body for each in walk(statement)}
+        mentions = (each for each in every(self.program.tree, ast.Attribute) if each.attr == node.attr)
+        above = walking.above(self.program.tree)
+        return all(_only_reads(each, above.get(id(each))) for each in mentions if id(each) not in own)
 
     def container(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Name | None:
         """The container whose place a statement writes, if the place can be bound anew."""
@@ -133,4 +142,18 @@ def _writes(node: ast.AST) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(attr=attr)):
             return attr.endswith("_") or catalogue.writer(f"Tensor.{attr}") is not None
+    return False
+
+
+def _only_reads(node: ast.Attribute, parent: ast.AST | None) -> bool:
+    """True for an attribute that is called, gone through or looked up in: nothing else has it afterwards."""
+    if not isinstance(node.ctx, ast.Load):
+        return False
+    match parent:
+        case ast.Call(func=func):
+            return func is node or dotted(func) in ("len", "range", "enumerate")
+        case ast.For(iter=source) | ast.comprehension(iter=source):
+            return source is node
+        case ast.Subscript(ctx=ast.Load()):
+            return True
     return False

@@ -98,11 +98,11 @@ def width_of(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[
     for node in asked:
         if node is not None:
             return _named_width(frame, node)
-    if any(k.arg is None for k in call.keywords) and frame.program.mixes:
+    if any(k.arg is None for k in call.keywords) and frame.program.words.mixes:
         return "?"
     if name in ("float_power", "bincount"):  # float64 whatever they are given
         return "float64"
-    if name in _TAKING and frame.program.mixes and not _is_literal(call.args[0] if call.args else None):
+    if name in _TAKING and frame.program.words.mixes and not _is_literal(call.args[0] if call.args else None):
         return "?"
     widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
     return widths.pop() if len(widths) == 1 else "" if not widths else "?"
@@ -136,9 +136,15 @@ def _named_width(frame: Frame, node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         if node.attr == "dtype":
             return frame.evaluate(node.value).width
-        return WIDTHS.get(node.attr, "" if node.attr in INTEGERS else "?")
+        width = WIDTHS.get(node.attr, "" if node.attr in INTEGERS else "?")
+        return "" if width == "float32" and _is_default(frame) else width
     value = frame.evaluate(node)
     return value.width if value.tensor else "?"
+
+
+def _is_default(frame: Frame) -> bool:
+    """True if float32 is what all else has: nothing that has to do with this names another dtype, or converts."""
+    return not frame.program.words.mixes and frame.program.words.dtype_word is None
 
 
 def is_device(frame: Frame, node: ast.expr) -> bool:

@@ -136,7 +136,7 @@ class Flow(Stores):
     def leaks(self, node: ast.With | ast.AsyncWith) -> None:
         """Note that whoever consumes this generator, or runs while this coroutine waits, does so in its grad mode."""
         if isinstance(node, ast.AsyncWith) or any(isinstance(n, SUSPENDING) for s in node.body for n in walk(s)):
-            self.program.doubt("a function is suspended inside a context that may switch grad mode")
+            self.program.doubt("a function is suspended inside a context that may switch grad mode", everywhere=True)
 
     def leaves_mode(self, node: ast.expr) -> bool:
         """True for contexts that have nothing to do with grad mode."""

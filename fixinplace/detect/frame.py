@@ -13,6 +13,7 @@ from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.program import HELD, Key, Program
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import Escape, State
+from fixinplace.detect.surroundings import Words
 from fixinplace.detect.usage import is_data, is_size
 from fixinplace.detect.values import (
     NOWHERE,
@@ -31,6 +32,15 @@ from fixinplace.detect.values import (
     turned,
 )
 from fixinplace.model import Span
+
+
+def _is_text(value: Value) -> bool:
+    """True for a parameter that by its name is a text: `name`, `file_path`, `mode`."""
+    labels = {memory.label for memory in value.memory | value.maybe if memory.origin is Origin.PARAMETER}
+    return value.kind is Kind.UNKNOWN and bool(labels) and all(label.endswith(_TEXTS) for label in labels)
+
+
+_TEXTS = ("name", "path", "file", "folder", "dir", "key", "mode", "url", "prefix", "suffix", "msg", "message")
 
 
 @dataclass
@@ -57,6 +67,7 @@ class Frame(ABC):
         self.loops = 0
         self.loop_start = 0
         self.trying = 0
+        self.failing = False
         self.unknown_contexts = 0
         self.unsettled = False
         self.interleaved: Memories = NOWHERE
@@ -137,8 +148,8 @@ class Frame(ABC):
 
     def escape(self, value: Value, refusal: str | None, sentence: str) -> None:
         """Note that somebody outside the function's names may hold the value's storage from now on."""
-        if sentence != HELD and not self.program.sees_copies and may_have_gaps(value):
-            self.program.sees_copies = True
+        if sentence != HELD and may_have_gaps(value):
+            self.program.note(Words(sees_copies=True))
         held = value.memory | value.maybe
         if not held:
             return
@@ -154,12 +165,12 @@ class Frame(ABC):
 
         So does an object or a container that holds one: a dataclass prints its fields.
         """
-        for value in values:
-            tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False
+        for value in () if self.failing else values:
+            tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False and not _is_text(value)
             own = value.kind is Kind.OTHER and value.name in self.program.index.classes
             unfollowed = value.kind in (Kind.LIST, Kind.DICT) and not value.items and not value.exact
             if own or unfollowed or (tracked and (value.memory or value.maybe)):
-                self.program.tells_history = True
+                self.program.note(Words(tells_history=True))
             self.told(value.items)
 
     def read(self, value: Value) -> Value:

@@ -68,7 +68,7 @@ class Functions(Callers):
             if name in given:
                 self.wrote(given[name], live)
         self.caught_up()
-        if program.reshapes:
+        if program.words.reshapes:
             self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}
             self.turn(NOWHERE.union(*(value.memory for value in given.values())), Layout.GAPS)
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
@@ -141,7 +141,7 @@ class Functions(Callers):
             return ARRAY.with_memory(NOWHERE, memory | maybe)
         live = join_live(iter(a.live for a in tensors))
         live = None if live is False and not is_without_autograd(path) else live
-        any_width = self.program.mixes or any(a.width for a in tensors)
+        any_width = self.program.words.mixes or any(a.width for a in tensors)
         return replace(
             tensor(1, live, Dtype.ANY, self.foreign(node)), maybe=memory | maybe, width="?" if any_width else ""
         )
@@ -161,7 +161,7 @@ class Functions(Callers):
         if value.tensor:
             return value
         guess = tensor(1, value.live if value.sure else None, Dtype.ANY, value.memory)
-        width = "?" if self.program.mixes and value.kind is not Kind.LIST else ""
+        width = "?" if self.program.words.mixes and value.kind is not Kind.LIST else ""
         return replace(guess, maybe=value.maybe, iterated=value.iterated, width=width)
 
 

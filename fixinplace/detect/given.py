@@ -48,13 +48,15 @@ def is_given(program: Program, function: Value) -> bool:
         return False
     row = catalogue.result(function.name[1:])
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
-    return fresh and not any(_keeps(program, name) for name in program.index.passed_on)
+    near = program.words.passed_on & {*program.index.classes, *program.index.functions}
+    return fresh and not any(_keeps(program, name) for name in near)
 
 
 def _keeps(program: Program, name: str) -> bool:
     """True if a class of this file puts something away when it is called, or returns what it holds."""
     if name in program.index.functions:
-        return any(_keeps(program, each) for each in program.index.classes if program.index.is_module(each))
+        modules = (each for each in program.index.classes if program.index.is_module(each))
+        return any(_keeps(program, each) for each in modules if program.is_near(program.index.classes[each].node))
     for info in (*program.index.lineage(name), *program.index.heirs(name)):
         for method, function in info.methods.items():
             summary = program.summary((info.name, method))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -66,7 +66,6 @@ class Index:
     private: functions whose name says that only this file calls them, and which it does nothing else with.
     program: the file is run by itself, so that what it defines is called by what stands in it.
     closed: functions that are called here, and nowhere else as far as can be told: private ones, or any of a program.
-    passed_on: classes and functions that are used as values, so that others call them.
     """
 
     classes: dict[str, ClassInfo] = field(default_factory=dict)
@@ -76,7 +75,6 @@ class Index:
     private: frozenset[str] = frozenset()
     program: bool = False
     closed: frozenset[str] = frozenset()
-    passed_on: frozenset[str] = frozenset()
     ledger: Ledger = field(default_factory=Ledger)
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
     _lineages: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict)
@@ -267,7 +265,6 @@ def build(tree: ast.Module) -> Index:
     index.private = frozenset(name for name in kept if name.startswith("_"))
     index.program = any(_runs(statement, {*index.functions, *index.classes}) for statement in tree.body)
     nested = _nested_functions(tree) - loaded
-    index.passed_on = frozenset(loaded - _no_values(tree)) & {*index.classes, *index.functions}
     index.closed = ((frozenset(kept) if index.program else index.private) | nested) & _called_plainly(tree)
     return index
 
@@ -277,10 +274,10 @@ _SAYING: tuple[type[ast.AST], ...] = (
 )  # fmt: skip
 
 
-def _no_values(tree: ast.Module) -> set[str]:
+def no_values(roots: Sequence[ast.AST]) -> set[str]:
     """Names that only ever say what something is: bases, annotations, what `isinstance` asks for."""
     said: set[int] = set()
-    for node in (node for kind in _SAYING for node in every(tree, kind)):
+    for node in (node for root in roots for kind in _SAYING for node in every(root, kind)):
         match node:
             case ast.ClassDef(bases=bases):
                 said |= {id(base) for base in bases}
@@ -292,7 +289,7 @@ def _no_values(tree: ast.Module) -> set[str]:
                 said |= {id(n) for n in walk(hint)}
             case ast.Call(func=func) | ast.Attribute(value=func):
                 said.add(id(func))
-    loads = [n for n in every(tree, ast.Name) if isinstance(n.ctx, ast.Load)]
+    loads = [n for root in roots for n in every(root, ast.Name) if isinstance(n.ctx, ast.Load)]
     return {n.id for n in loads} - {n.id for n in loads if id(n) not in said}
 
 

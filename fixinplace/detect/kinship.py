@@ -73,7 +73,7 @@ class Kinship(Gradients):
     def _is_slot(self, target: ast.Attribute) -> bool:
         """True for `self.h` where nothing but a slot can be behind it, as far as the file tells."""
         index = self.program.index
-        return bool(dotted(target)) and target.attr not in index.all_methods and not self.program.sets_attributes
+        return bool(dotted(target)) and target.attr not in index.all_methods and not self.program.words.sets_attributes
 
     def _unpacked(self, targets: Sequence[ast.expr], value: ast.expr) -> dict[str, Link | None]:
         if not all(isinstance(target, ast.Name) for target in targets):
@@ -183,7 +183,7 @@ class Kinship(Gradients):
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
         if found and is_unsure(self.state.links, alive):
             seen.doubts["what a view's text reads may have changed since the view was made"] = None
-        if (self.program.reshapes or seen.rule == "FIP112") and merged(self.state.links, alive):
+        if (self.program.words.reshapes or seen.rule == "FIP112") and merged(self.state.links, alive):
             sentence = "two names hold views of the same elements, and the file changes the shape of tensors in place"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
 

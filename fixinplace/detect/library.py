@@ -170,6 +170,7 @@ _DENSE = frozenset(
     "view view_as reshape reshape_as flatten unflatten ravel t transpose permute swapaxes swapdims movedim moveaxis"
     " unsqueeze squeeze contiguous to type type_as float double half bfloat16 cpu cuda detach positive conj alias"
     " atleast_1d atleast_2d atleast_3d dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
+    " pixel_shuffle pixel_unshuffle channel_shuffle PixelShuffle PixelUnshuffle ChannelShuffle"
     " Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout Flatten Unflatten".split()
 )
 """Views that leave out no element of their tensor and repeat none."""

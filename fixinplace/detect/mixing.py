@@ -21,8 +21,12 @@ from collections.abc import Iterable, Iterator
 from fixinplace.walking import walk
 
 _DTYPES = re.compile(
-    r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf|numpy"
+    r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf"
 )
+_BRIDGES = frozenset(
+    "from_numpy tensor as_tensor asarray new_tensor frombuffer from_file from_dlpack Tensor FloatTensor".split()
+)
+"""What makes tensors of arrays, and those of numpy are 64 bits wide."""
 _FOR_ALL = re.compile(
     r"(Double|Half|BFloat16)(Tensor|Storage)|set_default_(dtype|tensor_type)|autocast|promote_types|result_type"
 )
@@ -63,9 +67,9 @@ def reshapes(text: str) -> bool:
     return _RESHAPES.search(text) is not None
 
 
-def names(tree: ast.AST) -> Iterator[str]:
-    """Whatever a file calls something by: names, attributes, imports, and texts that may name a dtype."""
-    for node in walk(tree):
+def names(root: ast.AST) -> Iterator[str]:
+    """Whatever a piece of a file calls something by: names, attributes, imports, and texts that may name a dtype."""
+    for node in walk(root):
         if type(node) is ast.Name:
             yield node.id
         elif type(node) is ast.Attribute:
@@ -85,8 +89,13 @@ def dtype_word(words: Iterable[str]) -> str | None:
 
 
 def asks_for_dtypes(words: Iterable[str]) -> bool:
-    """True if a file names a dtype other than the default one, or numpy."""
+    """True if some code names a dtype other than the default one."""
     return any(map(_DTYPES.fullmatch, words))
+
+
+def takes_arrays(words: Iterable[str]) -> bool:
+    """True if some code makes tensors of what it is given."""
+    return not _BRIDGES.isdisjoint(words)
 
 
 def sees_layouts(text: str) -> bool:

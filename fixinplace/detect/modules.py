@@ -187,7 +187,7 @@ class Modules(Functions):
                 case [ast.Constant(value=str(attr)), *_] if len(arguments) > 1:
                     if arguments[1].live:
                         self.rebound(f"{base.name}.{attr}", arguments[1])
-                    width = arguments[1].width if arguments[1].tensor else "?" if self.program.mixes else ""
+                    width = arguments[1].width if arguments[1].tensor else "?" if self.program.words.mixes else ""
                     if width:
                         self.set_attribute(base.name, attr, replace(tensor(3, False), width=width))
             return NONE
@@ -227,7 +227,7 @@ class Modules(Functions):
         elif isinstance(owner, ast.Attribute):
             self.set_attribute(self.evaluate(owner.value).name, owner.attr, longer)
         else:
-            self.program.doubt("the file changes which layers a module has")
+            self.program.doubt("the file changes which layers a module has", everywhere=True)
 
     def longer(self, base: Value, part: Value) -> Value:
         """A Sequential with one part more; what stands before the part is known while no loop or branch is met."""

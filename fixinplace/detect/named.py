@@ -50,7 +50,7 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         frame.escape(base, None, "an attribute is set on the tensor itself")
     frame.held |= value.memory | value.maybe
     if what is None or what.fullmatch("data") or any(what.fullmatch(known) for known in _names(frame, base)):
-        frame.program.doubt(why)
+        frame.program.doubt(why, everywhere=not base.name)
 
 
 def _names(frame: Frame, base: Value) -> set[str]:

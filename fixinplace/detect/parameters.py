@@ -150,7 +150,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         ):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
         value = value or default_class(program, defaults.get(parameter.arg))
-        width = program.passed(key, parameter.arg, _width) if program.mixes else ""
+        width = program.passed(key, parameter.arg, _width) if program.words.mixes else ""
         if value is not None and value.tensor and width:
             value = replace(value, width=width)
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)

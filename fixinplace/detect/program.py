@@ -12,6 +12,7 @@ from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import Index, Summary
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.surroundings import Surroundings, Words
 from fixinplace.detect.values import NOWHERE, Kind, Value, join, join_live, with_gradient
 from fixinplace.model import Call, Edit, Hazard
 from fixinplace.source import Text
@@ -54,8 +55,11 @@ class Program:
     """What all frames of one file share."""
 
     part: Text
+    tree: ast.Module
     index: Index
-    whole_file_doubts: tuple[str, ...]
+    surroundings: Surroundings
+    piece: int = -1
+    """The piece of the file that is being read; see Note [Pieces of a file]."""
     globals: dict[str, Value] = field(default_factory=dict)
     summaries: dict[Key, Summary] = field(default_factory=dict)
     arguments: dict[Key, dict[str, Value]] = field(default_factory=lambda: defaultdict(dict))
@@ -78,29 +82,12 @@ class Program:
     placed_before: dict[int, set[bool]] = field(default_factory=dict)
     gives: bool = False
     """A module of a class that is passed in was called; see Note [Given modules]."""
-    goes_through: bool = False
-    """The file goes through the parts of modules, and may call them."""
-    hooked: bool = False
-    """The file has hooks of any kind, by their names."""
     written: dict[str, bool | None] = field(default_factory=dict)
     read_by_functions: Names = frozenset()
-    dtype_word: str | None = None
-    """What converts modules, or all that is made, to another dtype."""
-    mixes: bool = False
-    """The file names dtypes, or numpy: what comes from code out of sight may have any."""
-    sees_layouts: bool = False
-    sees_copies: bool = False
-    tells_history: bool = False
     clones: set[str] = field(default_factory=set)
     """Labels of the storages that `x = x.clone()` makes."""
     labels: set[str] = field(default_factory=set)
     """Labels of all storages that the file's places have allocated."""
-    detaches: bool = False
-    """The file calls `detach_`, which takes no view."""
-    sets_attributes: bool = False
-    """The file names `__setattr__`, in whatever way."""
-    reshapes: bool = False
-    """Some function of the file changes the shape, the strides or the storage of a tensor."""
     above: Mapping[int, ast.AST] = field(default_factory=dict)
     """Parent of every node, by identity."""
     anatomies: dict[int, Anatomy] = field(default_factory=dict)
@@ -124,7 +111,7 @@ class Program:
         """
         attrs = {name: info.attrs for name, info in self.index.classes.items()}
         learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals, dict(self.written)
-        known = (learnt, self.dtype_word)
+        known = (learnt, self.surroundings.noted())
         if known == self.learnt:
             return False
         self.learnt = known
@@ -183,19 +170,14 @@ class Program:
     def _without_grad(self, key: Key) -> bool:
         return self.modes_before.get(key) == {False}
 
-    def doubts_so_far(self) -> tuple[str, ...]:
-        """Reasons why nothing in the file may be called safe, as far as they have come up."""
-        return self.ledger.ask(self._doubts, None)
+    @property
+    def words(self) -> Words:
+        """What is said around the piece that is being read, as far as it has come up."""
+        return self.ledger.ask(self.surroundings.words, self.piece)
 
-    def _doubts(self, _: None) -> tuple[str, ...]:
-        return self.whole_file_doubts
-
-    def word_so_far(self) -> str | None:
-        """What converts to another dtype, if that has come up."""
-        return self.ledger.ask(self._word, None)
-
-    def _word(self, _: None) -> str | None:
-        return self.dtype_word
+    def is_near(self, node: ast.AST) -> bool:
+        """True for a node in a piece that may have to do with the one that is being read."""
+        return bool(self.surroundings.pieces.around(self.piece) >> max(self.surroundings.at(node), 0) & 1)
 
     def is_clone(self, label: str) -> bool:
         """True for a storage that `x = x.clone()` makes."""
@@ -283,10 +265,16 @@ class Program:
     def _live_in(self, place: str) -> bool | None:
         return self.written.get(place, False)
 
-    def doubt(self, sentence: str) -> None:
-        """Add a reason why nothing in this file may be called safe."""
-        if sentence not in self.whole_file_doubts:
-            self.whole_file_doubts = (*self.whole_file_doubts, sentence)
+    def doubt(self, sentence: str, everywhere: bool = False) -> None:
+        """Add a reason why nothing that has to do with this piece of the file, or nothing at all, may be called safe.
+
+        everywhere: it lasts, or it is about objects that this piece is handed.
+        """
+        self.note(Words({sentence: None}), everywhere)
+
+    def note(self, words: Words, everywhere: bool = False) -> None:
+        """Add what was found out in this piece of the file, or for all of it."""
+        self.surroundings.note(-1 if everywhere else self.piece, words)
 
 
 _EMPTY = anatomy([], frozenset(), {})

@@ -8,16 +8,14 @@ from fixinplace.detect.callers import hands
 from fixinplace.detect.frame import Place
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
-from fixinplace.detect.mixing import asks_for_dtypes, dtype_word, names, reshapes, sees_copies, sees_layouts
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
-from fixinplace.detect.placing import goes_through
 from fixinplace.detect.program import Key, Program
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
+from fixinplace.detect.surroundings import Surroundings
 from fixinplace.detect.usage import compresses, decodes, numbers
 from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
-from fixinplace.detect.words import whole_file
 from fixinplace.source import Text
 from fixinplace.walking import above, every, walk
 
@@ -28,37 +26,25 @@ _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "i
 
 def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     """Everything that was seen in the file; what is imported elsewhere has callers that do not stand in it."""
-    program = Program(part, build(tree), tuple(dict.fromkeys(whole_file(tree))), read_by_functions=captured(tree.body))
+    program = Program(part, tree, build(tree), Surroundings(part, tree), read_by_functions=captured(tree.body))
     program.above = above(tree)
     program.index.closed -= {name for name in program.index.functions if imported and not name.startswith("_")}
-    words = list(dict.fromkeys(names(tree)))
-    program.dtype_word, program.mixes = dtype_word(words), asks_for_dtypes(words)
-    program.sees_layouts = sees_layouts(part.text)
-    program.sees_copies = sees_copies(part.text)
-    program.sets_attributes = "__setattr__" in part.text
-    program.hooked, program.goes_through = _has_hooks(part, tree), goes_through(tree)
-    program.reshapes, program.detaches = reshapes(part.text), "detach_(" in part.text
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())
     for _ in range(_ROUNDS):
         if not program.begin_round():
             break
+        program.piece = -1
         program.ledger.read(id(tree), lambda: _module(program, tree))
         for info in program.index.classes.values():
+            program.piece = program.surroundings.at(info.node)
             _class(program, info)
         for name, function in program.index.functions.items():
+            program.piece = program.surroundings.at(function)
             _unit(program, function, ("", name), None, name)
     for seen in program.observed.values():  # a doubt may have come up after the last visit to a site
-        seen.doubts |= dict.fromkeys(program.whole_file_doubts)
+        seen.doubts |= program.surroundings.words(program.surroundings.at(seen.root)).doubts
     return program
-
-
-def _has_hooks(part: Text, tree: ast.Module) -> bool:
-    """True if anything in the file is named after hooks."""
-    if part.text.isascii() and "hook" not in part.text.lower():
-        return False
-    named = (getattr(node, "attr", "") or getattr(node, "name", "") or getattr(node, "id", "") for node in walk(tree))
-    return any("hook" in name.lower() for name in named if isinstance(name, str))
 
 
 def _unit(program: Program, function: Function, key: Key, info: ClassInfo | None, name: str) -> None:

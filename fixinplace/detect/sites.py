@@ -33,7 +33,7 @@ def _found(program: Program, seen: Observation) -> Found:
 
 
 def _facts(program: Program, seen: Observation) -> Facts:
-    facts = seen.facts
+    facts, words = seen.facts, program.surroundings.words(program.surroundings.at(seen.root))
     tracked = join_live(iter(seen.lives))
     if tracked is False:
         sentence = "neither the tensor nor what is written requires grad"
@@ -56,8 +56,8 @@ def _facts(program: Program, seen: Observation) -> Facts:
         read_later=bool(facts.get("read_later")),
         in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
-        renamed=seen.renamed and program.tells_history,
-        gaps=seen.gaps and program.sees_copies,
+        renamed=seen.renamed and words.tells_history,
+        gaps=seen.gaps and words.sees_copies,
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         mask=bool(facts.get("mask")),
@@ -114,6 +114,7 @@ def _excused(seen: Observation, returns: bool) -> tuple[str, ...]:
 
 def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
     """Facts of a flag: it writes where its module is called, which may be nowhere to be seen."""
+    words = program.surroundings.words(program.surroundings.at(seen.root))
     uses, placed = program.flag_uses.get(offset, set()), program.placed.get(offset, set())
     doubts = dict(seen.doubts)
     for use in sorted(uses - {"call"}):
@@ -122,9 +123,9 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts["no call of the module can be seen here"] = None
     if False in placed and not seen.calls:
         doubts["it is the first of a `Sequential` whose calls cannot be seen here"] = None
-    if program.goes_through:
+    if words.goes_through:
         doubts["the file goes through the parts of modules, and may call this one"] = None
-    if program.hooked:
+    if words.hooked:
         doubts["the file has hooks, and one may keep what the module is called with"] = None
     if program.gives:
         seen.assumes.setdefault(ASSUMED)
@@ -134,8 +135,8 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         tracked=None,
         assumes=tuple(seen.assumes),
         relaid=seen.relaid,
-        renamed=seen.renamed and program.tells_history,
-        gaps=seen.gaps and program.sees_copies,
+        renamed=seen.renamed and words.tells_history,
+        gaps=seen.gaps and words.sees_copies,
         hazards=_sorted(seen.hazards),
         doubts=tuple(doubts),
         parameter=cast("str | None", seen.facts.get("parameter")),

@@ -62,8 +62,10 @@ class Statements(Flow):
                     if isinstance(target, ast.Name):
                         self.state.names.pop(target.id, None)
                         self.state.links = without(self.state.links, target.id)
-                    elif isinstance(target, ast.Subscript) and self.evaluate(target.value).kind is Kind.MODULE:
-                        self.program.doubt("the file removes parts of modules")
+                    elif (
+                        isinstance(target, ast.Subscript) and (base := self.evaluate(target.value)).kind is Kind.MODULE
+                    ):
+                        self.program.doubt("the file removes parts of modules", everywhere=not base.name)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)
@@ -95,7 +97,9 @@ class Statements(Flow):
             case ast.Break() | ast.Continue():
                 self.jump(node)
             case ast.Assert() | ast.Raise():
+                self.failing = True  # what an error says of a tensor is nobody's result
                 self.children(node)
+                self.failing = False
 
     def is_known_context(self, node: ast.expr) -> bool:
         """True for contexts that cannot change grad mode without our seeing it."""

@@ -73,10 +73,11 @@ class Stores(Expressions):
             return
         off = isinstance(self.root, ast.Assign) and is_false(self.root.value)
         if target.attr == "inplace" and not off and not self.is_own_word(base):
-            self.program.doubt("whether a module's `inplace` is on depends on a value that is not in sight")
+            sentence = "whether a module's `inplace` is on depends on a value that is not in sight"
+            self.program.doubt(sentence, everywhere=not base.name)
         if base.kind is Kind.PATH and base.name.startswith("torch"):
             sentence = f"the file replaces `{base.name}.{target.attr}`"
-            self.program.doubt(sentence)
+            self.program.doubt(sentence, everywhere=True)
         if base.tensor:
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
@@ -86,10 +87,12 @@ class Stores(Expressions):
         self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if target.attr == "forward" or target.attr in self.program.index.all_methods:
-            self.program.doubt(f"the file replaces the method `{target.attr}`")
+            self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
             self.state.attrs[text] = value.with_memory(value.memory, value.maybe)
+        elif text and value.kind is Kind.LIST and self.grows_here(target):
+            self.state.attrs[text] = value
         elif text:
             self.state.attrs.pop(text, None)
         elif value.memory:
@@ -118,8 +121,9 @@ class Stores(Expressions):
         index = self.peek(target.slice)  # what an index is computed from is never saved for backward
         base = self.peek(target.value)
         before = self.state.unread
-        if base.kind is Kind.MODULE:
-            self.program.doubt("the file replaces parts of modules by index")
+        grows = base.name == "torch.nn.ModuleDict" and not base.items  # of whose parts nothing is known
+        if base.kind is Kind.MODULE and not grows:
+            self.program.doubt("the file replaces parts of modules by index", everywhere=not base.name)
         if base.kind not in (Kind.LIST, Kind.DICT):
             lost(self.program, [value], "it is in a container that is not followed")
         if not base.tensor:

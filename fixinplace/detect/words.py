@@ -1,4 +1,4 @@
-"""Reasons why nothing in a file may be called safe that its syntax shows, wherever in it they stand.
+"""Reasons why nothing that has to do with a piece of a file may be called safe, as far as its words show them.
 
 Note [Words of a file]
     Some code changes what all other code means: it replaces layers, keeps what modules return, catches what torch
@@ -11,13 +11,17 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from fixinplace import walking
 from fixinplace.detect.anatomy import looks
+from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
-from fixinplace.walking import every, walk
+from fixinplace.walking import walk
 
+_SWITCHES = "the file switches grad mode in a way that cannot be followed"
+_SUBCLASS = "the file defines a class of tensors"
 _HOOKS = "the file registers forward hooks, which may keep a module's output"
 _INTERCEPTS = "the file intercepts torch's operations"
 _PACKS = "the file hooks saved tensors, which switches torch's own check off"
@@ -48,14 +52,18 @@ _WORDS = {
     "settrace": "the file traces its own execution",
     "setprofile": "the file traces its own execution",
 }
+_LASTING = frozenset(
+    (_SWITCHES, _WORDS["set_default_dtype"], _WORDS["settrace"], _WORDS["monkeypatch"], _INTERCEPTS, _SUBCLASS)
+)
+"""What does not end with the call that does it, or is about a class of tensors, of which anything may be one."""
 _LIBRARIES = {
     "pytest.raises": "the file expects errors",
     "contextlib.suppress": "the file suppresses errors",
     "torch.fx": "the file interprets traced graphs, which may keep what layers return",
     "torchvision.models.feature_extraction": _TAPS,
     "weakref": "the file holds weak references",
-    "unittest.mock": "the file may replace functions for a while",
-    "mock": "the file may replace functions for a while",
+    "unittest.mock.patch": "the file may replace functions for a while",
+    "mock.patch": "the file may replace functions for a while",
 }
 """What must be imported to be used."""
 _BY_TEXT = frozenset(
@@ -79,20 +87,59 @@ Parents = Mapping[int, ast.AST]
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def whole_file(tree: ast.Module) -> Iterator[str]:
-    """Reasons why nothing in the file may be called safe; see Note [Words of a file]."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the words of a piece of a file say.
+
+    doubts: reasons why nothing that has to do with it may be called safe; lasting: those among them that concern all of
+    the file. open_to_all: it calls what it is handed.
+    changes_mode, enters: it names what changes grad mode, and what enters a context without `with`; together they are
+    a doubt.
+    """
+
+    doubts: tuple[str, ...]
+    lasting: tuple[str, ...]
+    open_to_all: bool
+    changes_mode: bool
+    enters: bool
+
+
+ENTERED = "the file enters contexts without `with`, and some switch grad mode"
+
+
+def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
+    """What the words of some pieces of a file say; see Note [Words of a file]."""
     above = walking.above(tree)
     imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
-    telling = (node for node in walk(tree) if type(node) in _TELLING)
+    nodes = {id(node): node for root in roots for node in walk(root)}
+    telling = (node for node in nodes.values() if type(node) in _TELLING)
     used = {id(node): name for node in telling for name in _words(node, imports, above)}
-    yield from (_WORDS[name] for name in used.values() if name in _WORDS)
-    yield from _libraries(tree)
-    yield from _switches(tree, used)
-    for node in walk(tree):
+    found = [*((_WORDS[name], nodes[index]) for index, name in used.items() if name in _WORDS)]
+    found += [*_libraries(list(nodes.values()), tree), *_switches(nodes, used)]
+    for node in nodes.values():
         if type(node) in _SAYING:
-            yield from _said(node, above, imports)
-    yield from _checkpoints(tree)
-    yield from looks(tree)
+            found += [(why, node) for why in _said(node, above, imports)]
+    found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values())]
+    open_to_all = any(map(calls_what_it_is_handed, roots))
+    lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
+    names = frozenset(used.values())
+    return Said(tuple(dict.fromkeys(why for why, _ in found)), tuple(lasting), open_to_all,
+                bool(names & _CHANGES_MODE), bool(names & _ENTERS))  # fmt: skip
+
+
+def _lasts(why: str, node: ast.AST, above: Parents) -> bool:
+    """True for a doubt that concerns every piece of the file: it outlasts the call, or is about what is handed in."""
+    if why in _LASTING:
+        return True
+    around: ast.AST | None = node
+    while around is not None and not isinstance(around, _Function | ast.ClassDef):
+        around = above.get(id(around))
+    if around is None and not isinstance(node, ast.alias):
+        return True
+    parent = above.get(id(node))
+    call = node if isinstance(node, ast.Call) else parent if isinstance(parent, ast.Call) else None
+    about = [each for each in (node, *(call.args[:1] if call else ())) if isinstance(each, ast.expr)]
+    return any(is_handed(each, above) for each in about)
 
 
 _TELLING = frozenset((ast.Attribute, ast.FunctionDef, ast.AsyncFunctionDef, ast.Name, ast.alias, ast.arg, ast.Constant))
@@ -120,16 +167,23 @@ def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterato
             yield text.rsplit(".", 1)[-1]
 
 
-def _libraries(tree: ast.Module) -> Iterator[str]:
-    """What the file imports, or reaches through a module that it imports."""
+_Found = Iterator[tuple[str, ast.AST]]
+"""Doubts, and the nodes that say so."""
+
+
+def _libraries(nodes: Sequence[ast.AST], tree: ast.Module) -> _Found:
+    """What is imported here, or reached through a module that the file imports."""
     imports = dict(all_imports(tree))
-    paths = {*imports.values()}
-    for node in every(tree, ast.Attribute):
-        if path := dotted(node):
-            head, _, rest = path.partition(".")
-            paths.add(f"{imports.get(head, head)}.{rest}")
-    for path in paths:
-        yield from (why for name, why in _LIBRARIES.items() if path == name or path.startswith(name + "."))
+    paths: dict[str, ast.AST] = {}
+    for node in nodes:
+        match node:
+            case ast.alias(name=name, asname=other):
+                paths[imports.get(other or name.split(".")[0], name)] = node
+            case ast.Attribute() if path := dotted(node):
+                head, _, rest = path.partition(".")
+                paths[f"{imports.get(head, head)}.{rest}"] = node
+    for path, node in paths.items():
+        yield from ((why, node) for name, why in _LIBRARIES.items() if path == name or path.startswith(name + "."))
 
 
 def _is_looked_up(node: ast.Constant, above: Parents) -> bool:
@@ -143,19 +197,17 @@ def _is_looked_up(node: ast.Constant, above: Parents) -> bool:
     return isinstance(node.value, str) and node.value in _CHANGES_MODE
 
 
-def _switches(tree: ast.Module, used: Mapping[int, str]) -> Iterator[str]:
+def _switches(nodes: Mapping[int, ast.AST], used: Mapping[int, str]) -> _Found:
     plain: set[int] = set()
-    blocks: list[ast.With | ast.AsyncWith] = [*every(tree, ast.With), *every(tree, ast.AsyncWith)]
-    functions: list[_Function] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
-    for node in blocks:
-        plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
-    for function in functions:
-        plain |= {id(_callee(d)) for d in function.decorator_list if _is_literal(d)}
-    plain |= {id(node) for node in every(tree, ast.alias)}
-    if any(name in _CHANGES_MODE and node not in plain for node, name in used.items()):
-        yield "the file switches grad mode in a way that cannot be followed"
-    if _CHANGES_MODE & set(used.values()) and _ENTERS & set(used.values()):
-        yield "the file enters contexts without `with`, and some switch grad mode"
+    for node in nodes.values():
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
+        elif isinstance(node, _Function):
+            plain |= {id(_callee(d)) for d in node.decorator_list if _is_literal(d)}
+        elif isinstance(node, ast.alias):
+            plain.add(id(node))
+    unplain = (nodes[index] for index, name in used.items() if name in _CHANGES_MODE and index not in plain)
+    yield from ((_SWITCHES, node) for node in unplain)
 
 
 def _statement(node: ast.AST) -> Iterator[str]:
@@ -164,7 +216,7 @@ def _statement(node: ast.AST) -> Iterator[str]:
             if any(_catches_torch(handler.type) for handler in handlers) and not all(map(_is_apart, body)):
                 yield "the file handles errors that torch may raise"
         case ast.ClassDef(bases=bases) if any(dotted(base).endswith("Tensor") for base in bases):
-            yield "the file defines a class of tensors"
+            yield _SUBCLASS
 
 
 def _is_apart(statement: ast.stmt) -> bool:
@@ -246,21 +298,20 @@ def _call(node: ast.Call, imports: Mapping[str, str]) -> Iterator[str]:
         yield _AGAIN
 
 
-def _checkpoints(tree: ast.Module) -> Iterator[str]:
+def _checkpoints(nodes: Iterable[ast.AST], tree: ast.Module) -> _Found:
     """Functions that run others again for backward, by the names that the field gives them."""
     reached = {name for name, full in all_imports(tree) if "checkpoint" in full and _is_framework(full)}
-    names = every(tree, ast.Name) if reached else ()
-    for node in (*every(tree, ast.Call), *names, *every(tree, ast.Constant)):
+    for node in (one for one in nodes if isinstance(one, (ast.Call, ast.Name, ast.Constant))):
         match node:
             case ast.Call(func=func):
                 path = dotted(func) or (func.attr if isinstance(func, ast.Attribute) else "")
                 last, first = path.rsplit(".", 1)[-1], path.split(".")[0]
                 if _CHECKPOINTS.fullmatch(last) or first in reached or ".checkpoint." in path:
-                    yield _AGAIN
+                    yield _AGAIN, node
             case ast.Name(id=name, ctx=ast.Load()) if name in reached:
-                yield _AGAIN
+                yield _AGAIN, node
             case ast.Constant(value=str(text)) if "utils.checkpoint" in text:
-                yield _AGAIN
+                yield _AGAIN, node
 
 
 def _is_framework(path: str) -> bool:

@@ -235,10 +235,10 @@ class Writes(Containers):
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):
             seen.facts["mixed"] = True
-        unknown = value.kind is Kind.UNKNOWN and self.program.mixes
+        unknown = value.kind is Kind.UNKNOWN and self.program.words.mixes
         if unknown:
             seen.doubts["the file names dtypes, and the operand may have any: the plain form may promote"] = None
-        word = self.program.word_so_far()
+        word = self.program.words.dtype_word
         if word is not None and not (value.sure == 3 and value.dtype in (Dtype.INT, Dtype.BOOL)):
             seen.doubts[f"the file uses `{word}`: the plain form may promote"] = None
         seen.assumes["one dtype"] = None
@@ -249,13 +249,13 @@ class Writes(Containers):
         return whole.layout if place in (Place.SUBSCRIPT, Place.VIEW) and whole.tensor else written.layout
 
     def _doubts(self, seen: Observation, written: Value, place: Place, owner: ast.expr) -> None:
-        for sentence in (*self.doubts, *self.program.doubts_so_far()):
+        for sentence in (*self.doubts, *self.program.words.doubts):
             seen.doubts[sentence] = None
         seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
-        seen.relaid = seen.relaid or (self.program.sees_layouts and not ordered)
+        seen.relaid = seen.relaid or (self.program.words.sees_layouts and not ordered)
         seen.renamed = seen.renamed or written.view or bool(seen.facts.get("family")) or not keeps_history(seen.op)
-        if self.program.detaches and (seen.facts.get("family") or seen.rule == "FIP112"):
+        if self.program.words.detaches and (seen.facts.get("family") or seen.rule == "FIP112"):
             seen.doubts["the file calls `detach_`, which takes no views, and the new tensor may be one"] = None
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None

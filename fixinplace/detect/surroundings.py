@@ -1,0 +1,172 @@
+"""What the pieces around a definition say of it: how it may be called, kept and looked at; see Note [Pieces of a file].
+
+The flow through a function finds some of this out on its way, and notes it for the piece that it is in.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fixinplace import walking
+from fixinplace.detect.index import all_imports, no_values
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.mixing import (
+    asks_for_dtypes,
+    dtype_word,
+    names,
+    reshapes,
+    sees_copies,
+    sees_layouts,
+    takes_arrays,
+)
+from fixinplace.detect.pieces import Piece, Pieces, members
+from fixinplace.detect.placing import goes_through
+from fixinplace.detect.words import ENTERED, Said, said
+from fixinplace.source import Text
+from fixinplace.walking import every, walk
+
+
+@dataclass(slots=True)
+class Words:
+    """What some pieces of a file say.
+
+    doubts: reasons why nothing in them may be called safe. changes_mode, enters: see `words.Said`.
+    dtype_word: what converts modules, or all that is made, to another dtype. mixes: they name dtypes, or make tensors
+    of numpy's arrays (arrays, takes_arrays), so that what comes from code out of sight may have any.
+    sees_layouts, sees_copies, tells_history: they use what depends on strides, on gaps, on the names of operations.
+    detaches: `detach_` is called, which takes no view. sets_attributes: `__setattr__` is named in whatever way.
+    reshapes: some function changes the shape, the strides or the storage of a tensor. hooked: they have hooks of any
+    kind, by their names. goes_through: they go through the parts of modules, and may call them. passed_on: names that
+    are used as values, so that others call what they name.
+    """
+
+    doubts: dict[str, None] = field(default_factory=dict)
+    changes_mode: bool = False
+    enters: bool = False
+    dtype_word: str | None = None
+    mixes: bool = False
+    arrays: bool = False
+    takes_arrays: bool = False
+    sees_layouts: bool = False
+    sees_copies: bool = False
+    tells_history: bool = False
+    detaches: bool = False
+    sets_attributes: bool = False
+    reshapes: bool = False
+    hooked: bool = False
+    goes_through: bool = False
+    passed_on: frozenset[str] = frozenset()
+
+    def add(self, other: Words) -> None:
+        """Take in what another says."""
+        self.doubts |= other.doubts
+        self.dtype_word = self.dtype_word or other.dtype_word
+        self.passed_on |= other.passed_on
+        for name in _MARKS:
+            setattr(self, name, getattr(self, name) or getattr(other, name))
+
+
+_MARKS = (
+    "changes_mode", "enters", "mixes", "arrays", "takes_arrays", "sees_layouts", "sees_copies", "tells_history",
+    "detaches", "sets_attributes", "reshapes", "hooked", "goes_through",
+)  # fmt: skip
+
+
+class Surroundings:
+    """The words of every piece of a file, and of all that may have to do with it."""
+
+    def __init__(self, part: Text, tree: ast.Module) -> None:
+        self.pieces = Pieces(tree)
+        self._around: dict[int, Words] = {}
+        self._rest = Words()  # what concerns every piece
+        self._own = [self._read(piece, tree, part) for piece in self.pieces.all]
+        self._changes_mode = any(own.changes_mode for own in self._own)
+
+    def at(self, node: ast.AST) -> int:
+        """The piece that a node stands in."""
+        return self.pieces.at(node)
+
+    def words(self, piece: int) -> Words:
+        """What all pieces say that may have to do with one; not to be changed."""
+        around = self.pieces.around(piece)
+        if around not in self._around:
+            found = Words()
+            found.add(self._rest)
+            for each in members(around):
+                found.add(self._own[each])
+            found.mixes = found.mixes or (found.arrays and found.takes_arrays)
+            if self._changes_mode and found.enters:
+                found.doubts[ENTERED] = None
+            self._around[around] = found
+        return self._around[around]
+
+    def note(self, piece: int, new: Words) -> None:
+        """Add what was found out in a piece."""
+        own = self._rest if piece < 0 else self._own[piece]
+        before = (len(own.doubts), own.dtype_word, own.sees_copies, own.tells_history)
+        own.add(new)
+        if before != (len(own.doubts), own.dtype_word, own.sees_copies, own.tells_history):
+            self._around.clear()
+
+    def _read(self, piece: Piece, tree: ast.Module, part: Text) -> Words:
+        found = said(piece.nodes, tree)
+        own = _words(piece, found, tree, part)
+        self._rest.doubts |= dict.fromkeys(found.lasting)
+        if own.dtype_word and (found.open_to_all or not _is_definition(piece)):
+            self._rest.dtype_word = self._rest.dtype_word or own.dtype_word
+        return own
+
+    def noted(self) -> Sequence[str | None]:
+        """The words for dtypes, which decide what is read in another round."""
+        return [self._rest.dtype_word, *(own.dtype_word for own in self._own)]
+
+
+def _is_definition(piece: Piece) -> bool:
+    return all(isinstance(node, Function | ast.ClassDef | ast.alias) for node in piece.nodes)
+
+
+def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
+    called = list(dict.fromkeys(name for node in piece.nodes for name in names(node)))
+    spans = [part.span(node) for node in piece.nodes if isinstance(node, ast.stmt | ast.expr | ast.keyword)]
+    paths = dict(all_imports(tree))
+    imported = [paths[name] for name in piece.defines if piece.imports and name in paths]
+    text = "\n".join([*(part.text[span.start : span.end] for span in spans), *imported])
+    hooks = (getattr(one, "attr", "") or getattr(one, "name", "") or getattr(one, "id", "")
+             for node in piece.nodes for one in walk(node))  # fmt: skip
+    loads = {one.id for node in piece.nodes for one in _values(node)}
+    return Words(
+        dict.fromkeys(found.doubts),
+        found.changes_mode,
+        found.enters,
+        dtype_word(called),
+        asks_for_dtypes(called),
+        "numpy" in called,
+        takes_arrays(called),
+        sees_layouts(text),
+        sees_copies(text),
+        False,
+        "detach_(" in text,
+        "__setattr__" in text,
+        reshapes(text),
+        any("hook" in name.lower() for name in hooks if isinstance(name, str)),
+        any(goes_through(node, walking.above(tree), functions_of(tree)) for node in piece.nodes),
+        frozenset(loads) - no_values(piece.nodes),
+    )
+
+
+@walking.remembered
+def functions_of(tree: ast.Module) -> Mapping[str, Sequence[Function]]:
+    """The functions and methods of a file by their names."""
+    found: dict[str, list[Function]] = {}
+    defined: list[Function] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
+    for each in defined:
+        found.setdefault(each.name, []).append(each)
+    return found
+
+
+def _values(node: ast.AST) -> list[ast.Name]:
+    """Names that are not called."""
+    called = {id(one.func) for one in every(node, ast.Call)}
+    return [one for one in every(node, ast.Name) if id(one) not in called]

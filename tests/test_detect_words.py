@@ -103,3 +103,60 @@ GUILTY = {
 @pytest.mark.parametrize("more", GUILTY.values(), ids=GUILTY.keys())
 def test_what_changes_the_meaning_of_all_code_leaves_it_to_a_run(more: str) -> None:
     assert not any(fix.safe for fix in fixes(f"{CODE}\n{more}\n"))
+
+
+def test_it_says_what_it_assumes_where_the_file_keeps_things_apart() -> None:
+    apart = "class Loud(nn.Module):\n    def forward(self, x):\n        with torch.autocast('cpu'):\n            return x * 2"
+    (alone,), (beside,) = fixes(CODE), fixes(f"{CODE}\n{apart}\n")
+    assert beside.safe and {*beside.assumes} - {*alone.assumes} == {
+        "code in other files does not bring it together with what this file keeps apart"
+    }
+
+
+MORE_THAN_BEFORE = {
+    "a list in an attribute": "class Net(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        self.parts = [nn.Conv2d(3, 3, 3)]\n        for _ in range(n):\n"
+    "            self.parts.append(nn.Conv2d(3, 3, 3))\n            self.parts.append(nn.ReLU(inplace=True))\n"
+    "        self.parts = nn.Sequential(*self.parts)\n    def forward(self, x):\n        return self.parts(x)",
+    "a dictionary of modules": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.more = nn.ModuleDict()\n        for i in range(3):\n            self.more[f'c{i}'] = nn.Linear(3, 3)\n"
+    "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n    def forward(self, x):\n"
+    "        return self.body(x)",
+    "a look at parts by a helper": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n        for m in self.modules():\n"
+    "            self.start(m)\n    def start(self, m):\n        if isinstance(m, nn.Linear):\n"
+    "            nn.init.zeros_(m.weight)\n    def forward(self, x):\n        return self.body(x)",
+    "float32 by name": "def run(x):\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n"
+    "    h += torch.ones(3, dtype=torch.float32)\n    return h",
+    "a name that is printed": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.fc, self.act = nn.Linear(3, 3), nn.LeakyReLU(inplace=True)\n"
+    "    def forward(self, x, name):\n        print(f'{name} runs')\n        return self.act(self.fc(x))",
+    "an array that stays one": "import numpy as np\ndef run(x):\n    k = np.arange(3)\n    w = torch.ones(3, "
+    "requires_grad=True)\n    h = w * 2\n    h += tool(w)\n    return h, k\nfrom tools import tool",
+}
+
+
+@pytest.mark.parametrize("code", MORE_THAN_BEFORE.values(), ids=MORE_THAN_BEFORE.keys())
+def test_what_is_followed_leaves_it_safe(code: str) -> None:
+    found = fixes(code)
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+STILL_IN_DOUBT = {
+    "a list that a method changes": MORE_THAN_BEFORE["a list in an attribute"]
+    + "\n    def grow(self):\n        self.parts.insert(1, nn.Identity())",
+    "a dictionary of known parts": MORE_THAN_BEFORE["a dictionary of modules"].replace(
+        "nn.ModuleDict()", "nn.ModuleDict({'c0': nn.Linear(3, 3)})"
+    ),
+    "a helper that calls": MORE_THAN_BEFORE["a look at parts by a helper"].replace("zeros_(m.weight)", "zeros_(m(1))"),
+    "float64 as well": MORE_THAN_BEFORE["float32 by name"].replace("    h +=", "    k = w.double()\n    h +="),
+    "a tensor that is printed": MORE_THAN_BEFORE["a name that is printed"].replace("name", "hidden"),
+    "an array that becomes a tensor": MORE_THAN_BEFORE["an array that stays one"].replace(
+        "tool(w)", "torch.from_numpy(k) * w"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", STILL_IN_DOUBT.values(), ids=STILL_IN_DOUBT.keys())
+def test_what_is_not_followed_leaves_it_to_a_run(code: str) -> None:
+    assert not any(fix.safe for fix in fixes(code))

@@ -34,13 +34,20 @@ class Containers(Roles):
         return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id) and made_here
 
     def grows_here(self, node: ast.expr) -> bool:
-        """True for a list in an attribute of `self` that no other function of the file changes."""
-        if not isinstance(node, ast.Attribute) or dotted(node.value) != self.place.first_parameter:
+        """True for a list in an attribute of `self` that no other function of its classes changes."""
+        cls, index = self.place.cls, self.program.index
+        if cls is None or not isinstance(node, ast.Attribute) or dotted(node.value) != self.place.first_parameter:
             return False
         own = {id(each) for statement in self.body for each in walk(statement)}
-        mentions = (each for each in every(self.program.tree, ast.Attribute) if each.attr == node.attr)
+        family = {id(info): info.node for info in (cls, *index.lineage(cls.name), *index.heirs(cls.name))}
+        mentions = (each for one in family.values() for each in every(one, ast.Attribute) if each.attr == node.attr)
         above = walking.above(self.program.tree)
         return all(_only_reads(each, above.get(id(each))) for each in mentions if id(each) not in own)
+
+    def is_bound_twice(self, target: ast.Attribute) -> bool:
+        """True if the function certainly binds the attribute to something else before it is done."""
+        texts = [dotted(each) for one in self.body if isinstance(one, ast.Assign) for each in one.targets]
+        return texts.count(dotted(target)) > 1
 
     def container(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Name | None:
         """The container whose place a statement writes, if the place can be bound anew."""

@@ -9,6 +9,7 @@ from typing import cast
 from fixinplace.detect.given import ASSUMED
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.program import Key, Observation, Program
+from fixinplace.detect.surroundings import Words
 from fixinplace.detect.values import join_live
 from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
 from fixinplace.names import REFUSALS, Kind
@@ -33,7 +34,7 @@ def _found(program: Program, seen: Observation) -> Found:
 
 
 def _facts(program: Program, seen: Observation) -> Facts:
-    facts, words = seen.facts, program.surroundings.words(program.surroundings.at(seen.root))
+    facts, words = seen.facts, _words(program, seen)
     tracked = join_live(iter(seen.lives))
     if tracked is False:
         sentence = "neither the tensor nor what is written requires grad"
@@ -71,6 +72,14 @@ def _facts(program: Program, seen: Observation) -> Facts:
         hand_back=handed.edits if handed is not None else (),
         excused=_excused(seen, bool(handed and handed.edits)) if closed or handed is not None else (),
     )
+
+
+def _words(program: Program, seen: Observation) -> Words:
+    """What is said around a site; it is assumed that other files do not bring it together with the rest."""
+    near, all_of_it = (program.surroundings.words(piece) for piece in (program.surroundings.at(seen.root), -1))
+    if {*near.doubts, near.dtype_word, near.mixes} != {*all_of_it.doubts, all_of_it.dtype_word, all_of_it.mixes}:
+        seen.assumes["code in other files does not bring it together with what this file keeps apart"] = None
+    return near
 
 
 def _closed(program: Program, seen: Observation) -> bool:
@@ -114,7 +123,7 @@ def _excused(seen: Observation, returns: bool) -> tuple[str, ...]:
 
 def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
     """Facts of a flag: it writes where its module is called, which may be nowhere to be seen."""
-    words = program.surroundings.words(program.surroundings.at(seen.root))
+    words = _words(program, seen)
     uses, placed = program.flag_uses.get(offset, set()), program.placed.get(offset, set())
     doubts = dict(seen.doubts)
     for use in sorted(uses - {"call"}):

@@ -131,6 +131,12 @@ MORE_THAN_BEFORE = {
     "a name that is printed": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     "        self.fc, self.act = nn.Linear(3, 3), nn.LeakyReLU(inplace=True)\n"
     "    def forward(self, x, name):\n        print(f'{name} runs')\n        return self.act(self.fc(x))",
+    "one layer or another": "class Net(nn.Module):\n    def __init__(self, own):\n        super().__init__()\n"
+    "        if own:\n            self.norm = nn.InstanceNorm2d(3)\n        else:\n            self.norm = nn.BatchNorm2d(3)\n"
+    "        self.act = nn.ReLU(inplace=True)\n    def forward(self, x):\n        return self.act(self.norm(x))",
+    "parts that are added": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n"
+    "        self.body.add_module('last', nn.Linear(3, 3))\n    def forward(self, x):\n        return self.body(x)",
     "an array that stays one": "import numpy as np\ndef run(x):\n    k = np.arange(3)\n    w = torch.ones(3, "
     "requires_grad=True)\n    h = w * 2\n    h += tool(w)\n    return h, k\nfrom tools import tool",
 }
@@ -151,6 +157,8 @@ STILL_IN_DOUBT = {
     "a helper that calls": MORE_THAN_BEFORE["a look at parts by a helper"].replace("zeros_(m.weight)", "zeros_(m(1))"),
     "float64 as well": MORE_THAN_BEFORE["float32 by name"].replace("    h +=", "    k = w.double()\n    h +="),
     "a tensor that is printed": MORE_THAN_BEFORE["a name that is printed"].replace("name", "hidden"),
+    "one layer or what hands on": MORE_THAN_BEFORE["one layer or another"].replace("InstanceNorm2d(3)", "Identity()"),
+    "parts that are reached": MORE_THAN_BEFORE["parts that are added"].replace("self.body(x)", "self.body[1](x)"),
     "an array that becomes a tensor": MORE_THAN_BEFORE["an array that stays one"].replace(
         "tool(w)", "torch.from_numpy(k) * w"
     ),

@@ -292,7 +292,18 @@ def _lives(value: Value) -> Iterator[bool | None]:
         yield from _lives(item)
 
 
+_LAYERS = frozenset(
+    f"torch.nn.{name}{size}"
+    for name, sizes in (("Conv", "123"), ("ConvTranspose", "123"), ("BatchNorm", "123"), ("InstanceNorm", "123"),
+                        ("GroupNorm", ""), ("LayerNorm", ""), ("Linear", ""))
+    for size in ([f"{n}d" for n in sizes] or [""])
+)  # fmt: skip
+"""Modules that make a new tensor of the dtype of what they are given, and keep nothing of it."""
+
+
 def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: frozenset[int]) -> Value:
+    if a.name != b.name and a.kind is Kind.MODULE and {a.name, b.name} <= _LAYERS and not flags:
+        return replace(a, name=min(a.name, b.name), memory=memory, maybe=maybe)
     if a.exact and b.exact and len(a.items) == len(b.items):
         items, exact = tuple(map(join, a.items, b.items)), True
     else:

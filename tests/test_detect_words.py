@@ -95,6 +95,31 @@ GUILTY = {
     "    ALL[f.__name__] = f\n    return f\nregister(main)\nclass Net(nn.Module):\n    def __init__(self):\n"
     "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n    def forward(self, x):\n"
     "        return ALL['main']() + checkpoint(self.fc, x)",
+    "another class": "def turn(net, cls):\n    net.lin.__class__ = cls",
+    "variables": "def put(net, m):\n    vars(net)['fc'] = m",
+    "state that is set": "def put(net, state):\n    net.__setstate__(state)",
+    "hooks spelled out": "def put(net, kind, f):\n    getattr(net, f'register_{kind}_hook')(f)",
+    "errors that a context ends": "class Quiet:\n    def __enter__(self):\n        pass\n"
+    "    def __exit__(self, *what):\n        return True\ndef test():\n    with Quiet():\n        main()",
+    "errors that a finally ends": "def test():\n    try:\n        main()\n    finally:\n        return 1",
+    "errors in threads": "from threading import Thread\ndef test():\n    Thread(target=main).start()",
+    "errors of a future": "def test(pool):\n    return pool.submit(main).exception()",
+    "a default that runs": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "def unused(x=off()):\n    return x",
+    "a decorated method": "def off(f):\n    torch.nn.modules.module.register_module_forward_hook(print)\n    return f\n"
+    "class Unused:\n    @off\n    def run(self):\n        pass",
+    "a class body": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\nclass Unused:\n"
+    "    state = [off()]",
+    "a class that makes others": "ALL = []\nclass Plugin:\n    def __init_subclass__(cls):\n        ALL.append(cls)\n"
+    "class Loud(Plugin):\n    def hook(self):\n        torch.nn.modules.module.register_module_forward_hook(print)",
+    "names that are looked up": "from importlib import import_module as get\ndef off():\n"
+    "    torch.nn.modules.module.register_module_forward_hook(print)\ndef other(n):\n    return get(n)",
+    "a text that names it": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "def both(find):\n    find('program:off')()\n    return main()",
+    "a key of a table": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "TABLE = {\n    20: None,\n    1: off,\n}\ndef both():\n    TABLE[1]()\n    return main()",
+    "a guard of another kind": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "if __name__ != '__main__':\n    off()",
     "text that is run": "def run(t):\n    exec(t)",
     "tracing": "import sys\nsys.settrace(print)",
 }  # fmt: skip
@@ -114,10 +139,6 @@ def test_it_says_what_it_assumes_where_the_file_keeps_things_apart() -> None:
 
 
 MORE_THAN_BEFORE = {
-    "a list in an attribute": "class Net(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
-    "        self.parts = [nn.Conv2d(3, 3, 3)]\n        for _ in range(n):\n"
-    "            self.parts.append(nn.Conv2d(3, 3, 3))\n            self.parts.append(nn.ReLU(inplace=True))\n"
-    "        self.parts = nn.Sequential(*self.parts)\n    def forward(self, x):\n        return self.parts(x)",
     "a dictionary of modules": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     "        self.more = nn.ModuleDict()\n        for i in range(3):\n            self.more[f'c{i}'] = nn.Linear(3, 3)\n"
     "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n    def forward(self, x):\n"
@@ -128,17 +149,16 @@ MORE_THAN_BEFORE = {
     "            nn.init.zeros_(m.weight)\n    def forward(self, x):\n        return self.body(x)",
     "float32 by name": "def run(x):\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n"
     "    h += torch.ones(3, dtype=torch.float32)\n    return h",
-    "a name that is printed": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-    "        self.fc, self.act = nn.Linear(3, 3), nn.LeakyReLU(inplace=True)\n"
-    "    def forward(self, x, name):\n        print(f'{name} runs')\n        return self.act(self.fc(x))",
+    "a name that is printed": "class Table:\n    def find(self, name):\n        print(f'{name} is sought')\n"
+    "        return {'a': 1}.get(name)\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.fc, self.act, self.table = nn.Linear(3, 3), nn.LeakyReLU(inplace=True), Table()\n"
+    "    def forward(self, x):\n        return self.act(self.fc(x))",
     "one layer or another": "class Net(nn.Module):\n    def __init__(self, own):\n        super().__init__()\n"
     "        if own:\n            self.norm = nn.InstanceNorm2d(3)\n        else:\n            self.norm = nn.BatchNorm2d(3)\n"
     "        self.act = nn.ReLU(inplace=True)\n    def forward(self, x):\n        return self.act(self.norm(x))",
     "parts that are added": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n"
     "        self.body.add_module('last', nn.Linear(3, 3))\n    def forward(self, x):\n        return self.body(x)",
-    "an array that stays one": "import numpy as np\ndef run(x):\n    k = np.arange(3)\n    w = torch.ones(3, "
-    "requires_grad=True)\n    h = w * 2\n    h += tool(w)\n    return h, k\nfrom tools import tool",
 }
 
 
@@ -149,8 +169,6 @@ def test_what_is_followed_leaves_it_safe(code: str) -> None:
 
 
 STILL_IN_DOUBT = {
-    "a list that a method changes": MORE_THAN_BEFORE["a list in an attribute"]
-    + "\n    def grow(self):\n        self.parts.insert(1, nn.Identity())",
     "a dictionary of known parts": MORE_THAN_BEFORE["a dictionary of modules"].replace(
         "nn.ModuleDict()", "nn.ModuleDict({'c0': nn.Linear(3, 3)})"
     ),
@@ -159,9 +177,6 @@ STILL_IN_DOUBT = {
     "a tensor that is printed": MORE_THAN_BEFORE["a name that is printed"].replace("name", "hidden"),
     "one layer or what hands on": MORE_THAN_BEFORE["one layer or another"].replace("InstanceNorm2d(3)", "Identity()"),
     "parts that are reached": MORE_THAN_BEFORE["parts that are added"].replace("self.body(x)", "self.body[1](x)"),
-    "an array that becomes a tensor": MORE_THAN_BEFORE["an array that stays one"].replace(
-        "tool(w)", "torch.from_numpy(k) * w"
-    ),
 }
 
 

@@ -238,8 +238,6 @@ class Calls(TorchCalls):
             value = replace(value, flags=base.flags | put[0].flags, name=name)
             if self.is_own(func.value, base):
                 self.bind(dotted(func.value), value)
-            elif not (memory | maybe) and dotted(func.value) in self.state.attrs and self.grows_here(func.value):
-                self.state.attrs[dotted(func.value)] = value
             elif memory | maybe:
                 self.escape(joined(arguments), "container-slot", "a container holds the same tensor")
             else:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import ast
 
-from fixinplace import catalogue, walking
+from fixinplace import catalogue
 from fixinplace.detect.index import dotted
 from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.roles import Roles, add_hazard
 from fixinplace.detect.values import Kind, Origin, Value, distinct
-from fixinplace.walking import every, walk
+from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp)
@@ -32,22 +32,6 @@ class Containers(Roles):
         """True for a container that only this function's names hold."""
         made_here = all(m.origin in (Origin.ALLOCATED, Origin.EARLIER) for m in container.memory)
         return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id) and made_here
-
-    def grows_here(self, node: ast.expr) -> bool:
-        """True for a list in an attribute of `self` that no other function of its classes changes."""
-        cls, index = self.place.cls, self.program.index
-        if cls is None or not isinstance(node, ast.Attribute) or dotted(node.value) != self.place.first_parameter:
-            return False
-        own = {id(each) for statement in self.body for each in walk(statement)}
-        family = {id(info): info.node for info in (cls, *index.lineage(cls.name), *index.heirs(cls.name))}
-        mentions = (each for one in family.values() for each in every(one, ast.Attribute) if each.attr == node.attr)
-        above = walking.above(self.program.tree)
-        return all(_only_reads(each, above.get(id(each))) for each in mentions if id(each) not in own)
-
-    def is_bound_twice(self, target: ast.Attribute) -> bool:
-        """True if the function certainly binds the attribute to something else before it is done."""
-        texts = [dotted(each) for one in self.body if isinstance(one, ast.Assign) for each in one.targets]
-        return texts.count(dotted(target)) > 1
 
     def container(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Name | None:
         """The container whose place a statement writes, if the place can be bound anew."""
@@ -149,18 +133,4 @@ def _writes(node: ast.AST) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(attr=attr)):
             return attr.endswith("_") or catalogue.writer(f"Tensor.{attr}") is not None
-    return False
-
-
-def _only_reads(node: ast.Attribute, parent: ast.AST | None) -> bool:
-    """True for an attribute that is called, gone through or looked up in: nothing else has it afterwards."""
-    if not isinstance(node.ctx, ast.Load):
-        return False
-    match parent:
-        case ast.Call(func=func):
-            return func is node or dotted(func) in ("len", "range", "enumerate")
-        case ast.For(iter=source) | ast.comprehension(iter=source):
-            return source is node
-        case ast.Subscript(ctx=ast.Load()):
-            return True
     return False

@@ -37,7 +37,7 @@ from fixinplace.model import Span
 def _is_text(value: Value) -> bool:
     """True for a parameter that by its name is a text: `name`, `file_path`, `mode`."""
     labels = {memory.label for memory in value.memory | value.maybe if memory.origin is Origin.PARAMETER}
-    return value.sure < 3 and bool(labels) and all(label.endswith(_TEXTS) for label in labels)
+    return value.kind is Kind.UNKNOWN and bool(labels) and all(label.endswith(_TEXTS) for label in labels)
 
 
 _TEXTS = ("name", "path", "file", "folder", "dir", "key", "mode", "url", "prefix", "suffix", "msg", "message")

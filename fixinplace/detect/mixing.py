@@ -21,14 +21,11 @@ from collections.abc import Iterable, Iterator
 from fixinplace.walking import walk
 
 _DTYPES = re.compile(
-    r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf"
+    r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf|numpy"
+    r"|scipy|pandas"
 )
-_BRIDGES = frozenset(
-    "from_numpy tensor as_tensor asarray new_tensor frombuffer from_file from_dlpack Tensor FloatTensor".split()
-)
-"""What makes tensors of arrays, and those of numpy are 64 bits wide."""
 _FOR_ALL = re.compile(
-    r"(Double|Half|BFloat16)(Tensor|Storage)|set_default_(dtype|tensor_type)|autocast|promote_types|result_type"
+    r"(Double|Half|BFloat16)(Tensor|Storage)|set_default_(dtype|tensor_type)|(set_)?autocast\w*|promote_types|result_type"
 )
 _COPYING = (
     r"view|reshape|reshape_as|view_as|[fF]latten|ravel|contiguous|is_contiguous|stride|as_strided|channels_last"
@@ -89,13 +86,8 @@ def dtype_word(words: Iterable[str]) -> str | None:
 
 
 def asks_for_dtypes(words: Iterable[str]) -> bool:
-    """True if some code names a dtype other than the default one."""
+    """True if some code names a dtype other than the default one, or a library whose floats are 64 bits wide."""
     return any(map(_DTYPES.fullmatch, words))
-
-
-def takes_arrays(words: Iterable[str]) -> bool:
-    """True if some code makes tensors of what it is given."""
-    return not _BRIDGES.isdisjoint(words)
 
 
 def sees_layouts(text: str) -> bool:

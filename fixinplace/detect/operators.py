@@ -63,6 +63,7 @@ class Operators(Calls):
             dtype = Dtype.ANY if unknown or len(dtypes) > 1 or _meets_a_float(node, left, right) else dtypes.pop()
         widths = {v.width for v in tensors if v.dtype not in (Dtype.INT, Dtype.BOOL)}
         width = widths.pop() if len(widths) == 1 else "?" if widths else ""
+        width = "?" if Kind.ARRAY in (left.kind, right.kind) else width  # numpy's floats are 64 bits wide
         live = join_live(v.live for v in (left, right) if v in tensors or v.live is not False)
         if isinstance(op, _BITS):
             dtype, live = _of_bits(tensors), False

@@ -23,14 +23,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import children, every, walk
+from fixinplace.walking import every, walk
 
-_LOOK_UP = frozenset("globals eval exec __import__".split())
-_LOOK_UP_ATTRIBUTES = frozenset("import_module getmembers get_objects currentframe __subclasses__ __globals__".split())
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,60}")
-_INERT = (ast.Constant, ast.Name, ast.Attribute, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Lambda, ast.UnaryOp)
-_TABLES = (ast.List, ast.Tuple, ast.Dict)
+_LOOK_UP = frozenset(
+    "globals locals eval exec __import__ import_module getmembers getmodule get_objects get_referrers currentframe"
+    " _getframe f_globals f_locals f_back __subclasses__ __globals__ __builtins__ resolve_name locate"
+    " spec_from_file_location SourceFileLoader runpy runctx __getattr__ __main__ getattr_static".split()
+)
+"""Names, attributes and texts by which code finds what it does not mention."""
+_MAKES = frozenset("__init_subclass__ __class_getitem__ __set_name__ __prepare__ __subclasshook__ metaclass".split())
+"""What runs code of a class when another class is made, or is looked at."""
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_INERT = frozenset((ast.Constant, ast.Name, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Lambda, ast.UnaryOp))
+"""Expressions that run no code when they are evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +114,79 @@ def _pieces(tree: ast.Module) -> Iterator[Piece]:
 
 def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[Piece]:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    names = frozenset((node.name,))
     if isinstance(node, ast.ClassDef) and _has_tests_alone(node):
-        head = [*node.bases, *node.keywords]
-        yield Piece(tuple(head), first, frozenset((node.name,)), _mentioned(head))
-        yield from (Piece((each,), each.lineno, frozenset(), _mentioned([each])) for each in node.body)
+        yield Piece(tuple(node.bases), first, names, _mentioned(node.bases))
+        yield from (Piece((each,), each.lineno, names, _mentioned([each])) for each in node.body)
         return
-    loaded = _mentioned(node.decorator_list)
-    if isinstance(node, ast.ClassDef):
-        body = (each for each in node.body if not isinstance(each, Function | ast.ClassDef))
-        calls = [call for each in (*body, *node.keywords) for call in every(each, ast.Call)]
-        loaded |= _mentioned([*node.keywords, *calls])
-    yield Piece((node,), first, frozenset((node.name,)), _mentioned([node]), loaded)
+    yield Piece((node,), first, names, _mentioned([node]), _mentioned(_at_load(node)))
+
+
+def _at_load(node: ast.AST) -> Iterator[ast.AST]:
+    """What a definition runs when it is made: decorators, what computes in defaults, annotations and class bodies."""
+    if isinstance(node, Function):
+        yield from node.decorator_list
+        hints = [each.annotation for each in every(node.args, ast.arg)]
+        found = [*node.args.defaults, *node.args.kw_defaults, *hints, node.returns]
+        yield from (each for each in found if each is not None and not _is_inert(each))
+    elif isinstance(node, ast.ClassDef):
+        yield from node.decorator_list
+        yield from (each for each in (*node.bases, *(k.value for k in node.keywords)) if not _is_plain_base(each))
+        for each in node.body:
+            if isinstance(each, Function | ast.ClassDef):
+                yield from _at_load(each)
+            elif not isinstance(each, ast.Assign | ast.AnnAssign) or not _is_inert_store(each):
+                yield each
+
+
+def _is_inert_store(node: ast.Assign | ast.AnnAssign) -> bool:
+    """True for `name = value` where nothing is run for the value."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return all(isinstance(each, ast.Name) for each in targets) and (node.value is None or _is_inert(node.value))
+
+
+def _is_inert(node: ast.expr) -> bool:
+    """True for an expression that runs no code of the file: a lambda does later, but not its defaults."""
+    late = {id(one) for function in every(node, ast.Lambda) for one in walk(function.body)}
+    parts = (one for one in walk(node) if id(one) not in late and isinstance(one, ast.expr))
+    return all(type(one) in _INERT or _is_of_library(one) for one in parts)
+
+
+def _is_of_library(node: ast.expr) -> bool:
+    """`torch.float32`, `nn.Module`, `Optional[int]`: an attribute or a hint, of a short path of names."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="torch" | "nn" | "F" | "np" | "math" | "typing" | "t")):
+            return True
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id="torch"))):
+            return True
+        case ast.Subscript(value=ast.Name(id="Optional" | "Union" | "List" | "Tuple" | "Dict" | "Callable" | "Type"
+                           | "Sequence" | "Iterable" | "Any" | "list" | "dict" | "tuple" | "type")):  # fmt: skip
+            return True
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
+
+
+def _is_plain_base(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute)
 
 
 def _has_tests_alone(node: ast.ClassDef) -> bool:
-    """True for a class of tests, each of which runs by itself: they leave each other nothing."""
-    tests = all(isinstance(each, ast.FunctionDef) and each.name.startswith("test") for each in node.body)
-    stores = any(not isinstance(each.ctx, ast.Load) for each in every(node, ast.Attribute))
-    return tests and not stores and not node.decorator_list and not node.keywords
+    """True for a class of tests that do nothing but hand an entry of a table to a method from elsewhere."""
+    return bool(node.body) and not node.decorator_list and not node.keywords and all(map(_is_test_alone, node.body))
+
+
+def _is_test_alone(node: ast.stmt) -> bool:
+    match node:
+        case ast.FunctionDef(
+            args=ast.arguments(args=[ast.arg(arg="self")], vararg=None, kwarg=None, kwonlyargs=[]),
+            decorator_list=[],
+            body=[ast.Expr(value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id="self")),
+                args=[ast.Starred(value=ast.Subscript(value=ast.Name(), slice=ast.Constant(value=int())))],
+                keywords=[],
+            ))],
+        ):  # fmt: skip
+            return node.name.startswith("test")
+    return False
 
 
 def _assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[Piece]:
@@ -133,37 +195,27 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[Piece]:
         yield _statement(node)
         return
     names = frozenset(each.id for each in targets if isinstance(each, ast.Name))
-    calls = [call for call in every(node, ast.Call) if not _is_late(call, node)]
-    if isinstance(node.value, _TABLES) and not calls and node.value.lineno < (node.end_lineno or 0):
+    inert = _is_inert_store(node)
+    if inert and isinstance(node.value, ast.List | ast.Tuple):
         yield from _table(node, names, node.value)
     else:
-        loaded = _mentioned(calls)
-        yield Piece((node,), node.lineno, names, _mentioned([node]), loaded)
+        yield Piece((node,), node.lineno, names, _mentioned([node]), frozenset() if inert else _mentioned([node]))
 
 
-def _is_late(call: ast.Call, node: ast.AST) -> bool:
-    """True for a call that a lambda makes."""
-    return any(call in walk(function) for function in every(node, ast.Lambda))
-
-
-def _table(node: ast.AST, names: frozenset[str], table: ast.expr) -> Iterator[Piece]:
+def _table(node: ast.stmt, names: frozenset[str], table: ast.List | ast.Tuple) -> Iterator[Piece]:
     """A piece for each entry that begins on a line of its own: `TABLE[3]` is one of them, `TABLE` all."""
-    entries = list(children(table)) if not isinstance(table, ast.Dict) else list(table.values)
-    lines = [getattr(entry, "lineno", 0) for entry in entries]
-    if len(set(lines)) < len(lines) or not lines or lines[0] == getattr(node, "lineno", 0):
-        yield Piece((node,), getattr(node, "lineno", 0), names, _mentioned([node]))
+    lines = [entry.lineno for entry in table.elts]
+    if len(set(lines)) < len(lines) or not lines or lines[0] == node.lineno:
+        yield Piece((node,), node.lineno, names, _mentioned([node]))
         return
-    yield Piece((), getattr(node, "lineno", 0), names, frozenset())
-    for number, entry in enumerate(entries):
-        own = frozenset(f"{name}[{number}]" for name in names) | frozenset(f"{name}[]" for name in names)
+    yield Piece((), node.lineno, names, frozenset())
+    for number, entry in enumerate(table.elts):
+        own = frozenset(each for name in names for each in (f"{name}[{number}]", f"{name}[]"))
         yield Piece((entry,), lines[number], own, _mentioned([entry]))
 
 
 def _statement(node: ast.stmt) -> Piece:
     """What runs when the file is loaded, unless it only does where the file is run by itself."""
-    by_itself = isinstance(node, ast.If) and any(
-        isinstance(one, ast.Name) and one.id == "__name__" for one in walk(node.test)
-    )
     silent = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     mentioned = _mentioned([node])
     defined = frozenset(
@@ -171,29 +223,39 @@ def _statement(node: ast.stmt) -> Piece:
         for one in walk(node)
         if isinstance(one, Function | ast.ClassDef) or (isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
     )
-    if by_itself or silent:
+    if _is_by_itself(node) or silent:
         return Piece((node,), node.lineno, defined, mentioned)
     return Piece((node,), node.lineno, defined, mentioned, mentioned, runs=True)
 
 
+def _is_by_itself(node: ast.stmt) -> bool:
+    """`if __name__ == "__main__":` without an `else`."""
+    match node:
+        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[right]), orelse=[]):
+            return isinstance(right, ast.Constant) and right.value == "__main__"
+    return False
+
+
 def _mentioned(nodes: Iterable[ast.AST]) -> frozenset[str]:
-    """Whatever may be a name of the file: names, attributes, and texts that could be looked up."""
+    """Whatever may be a name of the file: names, attributes, and what texts spell, but for those that explain."""
+    roots = list(nodes)
+    explaining = {id(one.value) for root in roots for one in every(root, ast.Expr)}
     found: set[str] = set()
-    for node in (one for root in nodes for one in walk(root)):
+    for node in (one for root in roots for one in walk(root)):
         match node:
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(number))):
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=number)) if type(number) is int:
                 found.add(f"{name}[{number}]")
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 found.add(name)
-            case ast.Constant(value=str(text)) if _IDENTIFIER.fullmatch(text):
-                found.add(text)
-    return frozenset(found | _all_of(nodes))
+            case ast.Constant(value=str(text)) if id(node) not in explaining:
+                found |= {*_IDENTIFIER.findall(text)}
+    return frozenset(found | _all_of(roots))
 
 
 def _all_of(nodes: Iterable[ast.AST]) -> set[str]:
     """`TABLE[]` for a table that is used other than by one of its entries."""
     one = {id(each.value) for root in nodes for each in every(root, ast.Subscript)
-           if isinstance(each.slice, ast.Constant) and isinstance(each.slice.value, int)}  # fmt: skip
+           if isinstance(each.slice, ast.Constant) and type(each.slice.value) is int}  # fmt: skip
     names = (each for root in nodes for each in every(root, ast.Name))
     return {f"{each.id}[]" for each in names if id(each) not in one} | {
         f"{each.attr}[]" for root in nodes for each in every(root, ast.Attribute)
@@ -248,14 +310,52 @@ def _closed(edges: Sequence[int]) -> list[int]:
 
 
 def _looks_up(tree: ast.Module) -> bool:
-    """True if names of the file are looked up in ways that cannot be followed."""
-    if any(one.id in _LOOK_UP for one in every(tree, ast.Name)):
-        return True
-    if any(one.attr in _LOOK_UP_ATTRIBUTES for one in every(tree, ast.Attribute)):
-        return True
+    """True if what a file mentions does not tell what it may reach: names are looked up, classes run code when made."""
+    by_itself = {id(one) for node in tree.body if _is_by_itself(node) for one in walk(node.test)}  # type: ignore[attr-defined]
     own = {id(one.value) for one in every(tree, ast.Subscript) if _is_own(one)}
-    modules = (one for one in every(tree, ast.Attribute) if one.attr == "modules" and id(one) not in own)
-    return any(isinstance(one.value, ast.Name) and one.value.id == "sys" for one in modules) or _is_handed_on(tree)
+    explaining = {id(one.value) for one in every(tree, ast.Expr)}
+    for node in walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.keyword(arg=name):
+                words = {name}
+            case ast.alias(name=path):
+                words = {*path.split(".")}
+            case ast.Constant(value=str(text)) if id(node) not in explaining | by_itself:
+                words = {*_IDENTIFIER.findall(text)}
+            case _:
+                continue
+        if not words.isdisjoint(_LOOK_UP | _MAKES) or ("modules" in words and _is_table_of_modules(node, own)):
+            return True
+    return any(map(_is_made_by_calls, every(tree, ast.ClassDef))) or _gets_from_imports(tree) or _is_handed_on(tree)
+
+
+def _is_table_of_modules(node: ast.AST, own: set[int]) -> bool:
+    """`sys.modules`, in whatever way, but for the file's own entry."""
+    if isinstance(node, ast.Attribute):
+        return id(node) not in own and isinstance(node.value, ast.Name) and node.value.id in ("sys", "_sys")
+    return isinstance(node, ast.alias)
+
+
+def _is_made_by_calls(node: ast.ClassDef) -> bool:
+    """True for an enumeration with a constructor: its members are made when the class is."""
+    names = {base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases}
+    return any(name.endswith(("Enum", "Flag", "ABC", "ABCMeta")) for name in names) and any(
+        isinstance(each, Function) and each.name in ("__init__", "__new__", "_missing_", "_generate_next_value_")
+        for each in node.body
+    )
+
+
+def _gets_from_imports(tree: ast.Module) -> bool:
+    """`getattr(models, name)`, `vars(models)`: what is imported may be this very file."""
+    imported = {name for name, _ in all_imports(tree)}
+    for call in every(tree, ast.Call):
+        match call:
+            case ast.Call(func=ast.Name(id="vars"), args=[]) | ast.Call(func=ast.Name(id="dir"), args=[]):
+                return True
+            case ast.Call(func=ast.Name(id="getattr" | "vars" | "hasattr"), args=[ast.Name(id=name), *rest]):
+                if name in imported and not (rest and isinstance(rest[0], ast.Constant)):
+                    return True
+    return False
 
 
 def _is_own(node: ast.AST | None) -> bool:

@@ -84,16 +84,13 @@ class Stores(Expressions):
         self.state.links = without_attributes(without(self.state.links, text), target.attr)
         if base.name not in self.program.index.classes:
             lost(self.program, [value], "it is an attribute of an object that is not followed")
-        if not (value.kind is Kind.LIST and self.grows_here(target) and self.is_bound_twice(target)):
-            self.set_attribute(base.name, target.attr, value)
+        self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if target.attr == "forward" or target.attr in self.program.index.all_methods:
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
             self.state.attrs[text] = value.with_memory(value.memory, value.maybe)
-        elif text and value.kind is Kind.LIST and self.grows_here(target):
-            self.state.attrs[text] = value
         elif text:
             self.state.attrs.pop(text, None)
         elif value.memory:

@@ -19,7 +19,6 @@ from fixinplace.detect.mixing import (
     reshapes,
     sees_copies,
     sees_layouts,
-    takes_arrays,
 )
 from fixinplace.detect.pieces import Piece, Pieces, members
 from fixinplace.detect.placing import goes_through
@@ -33,8 +32,8 @@ class Words:
     """What some pieces of a file say.
 
     doubts: reasons why nothing in them may be called safe. changes_mode, enters: see `words.Said`.
-    dtype_word: what converts modules, or all that is made, to another dtype. mixes: they name dtypes, or make tensors
-    of numpy's arrays (arrays, takes_arrays), so that what comes from code out of sight may have any.
+    dtype_word: what converts modules, or all that is made, to another dtype. mixes: they name dtypes, or numpy,
+    so that what comes from code out of sight may have any.
     sees_layouts, sees_copies, tells_history: they use what depends on strides, on gaps, on the names of operations.
     detaches: `detach_` is called, which takes no view. sets_attributes: `__setattr__` is named in whatever way.
     reshapes: some function changes the shape, the strides or the storage of a tensor. hooked: they have hooks of any
@@ -47,8 +46,6 @@ class Words:
     enters: bool = False
     dtype_word: str | None = None
     mixes: bool = False
-    arrays: bool = False
-    takes_arrays: bool = False
     sees_layouts: bool = False
     sees_copies: bool = False
     tells_history: bool = False
@@ -69,7 +66,7 @@ class Words:
 
 
 _MARKS = (
-    "changes_mode", "enters", "mixes", "arrays", "takes_arrays", "sees_layouts", "sees_copies", "tells_history",
+    "changes_mode", "enters", "mixes", "sees_layouts", "sees_copies", "tells_history",
     "detaches", "sets_attributes", "reshapes", "hooked", "goes_through",
 )  # fmt: skip
 
@@ -96,7 +93,6 @@ class Surroundings:
             found.add(self._rest)
             for each in members(around):
                 found.add(self._own[each])
-            found.mixes = found.mixes or (found.arrays and found.takes_arrays)
             if self._changes_mode and found.enters:
                 found.doubts[ENTERED] = None
             self._around[around] = found
@@ -142,8 +138,6 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         found.enters,
         dtype_word(called),
         asks_for_dtypes(called),
-        "numpy" in called,
-        takes_arrays(called),
         sees_layouts(text),
         sees_copies(text),
         False,

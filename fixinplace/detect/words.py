@@ -24,6 +24,9 @@ _SWITCHES = "the file switches grad mode in a way that cannot be followed"
 _SUBCLASS = "the file defines a class of tensors"
 _HOOKS = "the file registers forward hooks, which may keep a module's output"
 _INTERCEPTS = "the file intercepts torch's operations"
+_REPLACES = "the file replaces parts of modules by name"
+_EXPECTS = "the file expects errors"
+_SUPPRESSES = "the file suppresses errors"
 _PACKS = "the file hooks saved tensors, which switches torch's own check off"
 _TAPS = "the file taps what layers return"
 _AGAIN = "the file uses checkpointing, which switches torch's own check off"
@@ -40,14 +43,18 @@ _WORDS = {
     "__torch_dispatch__": _INTERCEPTS,
     "saved_tensors_hooks": _PACKS,
     "save_on_cpu": _PACKS,
-    "set_submodule": "the file replaces parts of modules by name",
-    "register_module": "the file replaces parts of modules by name",
+    "set_submodule": _REPLACES,
+    "__setstate__": _REPLACES,
+    "register_module_module_registration_hook": _REPLACES,
+    "expectedFailure": _EXPECTS,
+    "Thread": "the file runs code in threads, whose errors end there",
+    "register_module": _REPLACES,
     "__setattr__": "the file sets attributes by name",
     "create_feature_extractor": _TAPS,
     "IntermediateLayerGetter": _TAPS,
     "as_subclass": "the file makes tensors of other classes",
-    "assertRaises": "the file expects errors",
-    "assertRaisesRegex": "the file expects errors",
+    "assertRaises": _EXPECTS,
+    "assertRaisesRegex": _EXPECTS,
     "monkeypatch": "the file may replace functions for a while",
     "settrace": "the file traces its own execution",
     "setprofile": "the file traces its own execution",
@@ -57,8 +64,10 @@ _LASTING = frozenset(
 )
 """What does not end with the call that does it, or is about a class of tensors, of which anything may be one."""
 _LIBRARIES = {
-    "pytest.raises": "the file expects errors",
-    "contextlib.suppress": "the file suppresses errors",
+    "pytest.raises": _EXPECTS,
+    "contextlib.suppress": _SUPPRESSES,
+    "contextlib.ExitStack": _SUPPRESSES,
+    "contextlib.AsyncExitStack": _SUPPRESSES,
     "torch.fx": "the file interprets traced graphs, which may keep what layers return",
     "torchvision.models.feature_extraction": _TAPS,
     "weakref": "the file holds weak references",
@@ -143,13 +152,18 @@ def _lasts(why: str, node: ast.AST, above: Parents) -> bool:
 
 
 _TELLING = frozenset((ast.Attribute, ast.FunctionDef, ast.AsyncFunctionDef, ast.Name, ast.alias, ast.arg, ast.Constant))
-_SAYING = frozenset((ast.Attribute, ast.Call, ast.Try, ast.TryStar, ast.ClassDef))
+_SAYING = frozenset(
+    (ast.Attribute, ast.Call, ast.Try, ast.TryStar, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Subscript)
+)
 
 
 def _said(node: ast.AST, above: Parents, imports: Mapping[str, str]) -> Iterator[str]:
     if isinstance(node, ast.Attribute):
         return _attribute(node, above) if node.attr.startswith("_") or "_hooks" in node.attr else iter(())
-    return _call(node, imports) if isinstance(node, ast.Call) else _statement(node)
+    if isinstance(node, ast.Subscript):
+        named = isinstance(node.slice, ast.Constant) and node.slice.value in ("_modules", "_parameters", "_buffers")
+        return iter((_REPLACES,) if named else ())
+    return _call(node, imports, above) if isinstance(node, ast.Call) else _statement(node)
 
 
 def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
@@ -212,9 +226,16 @@ def _switches(nodes: Mapping[int, ast.AST], used: Mapping[int, str]) -> _Found:
 
 def _statement(node: ast.AST) -> Iterator[str]:
     match node:
-        case ast.Try(body=body, handlers=handlers) | ast.TryStar(body=body, handlers=handlers):
+        case ast.Try(body=body, handlers=handlers) | ast.TryStar(body=body, handlers=handlers) as node:
             if any(_catches_torch(handler.type) for handler in handlers) and not all(map(_is_apart, body)):
                 yield "the file handles errors that torch may raise"
+            leaving = (ast.Return, ast.Break, ast.Continue)
+            if any(isinstance(one, leaving) for last in node.finalbody for one in walk(last)):
+                yield _SUPPRESSES
+        case ast.FunctionDef(name="__exit__") | ast.AsyncFunctionDef(name="__aexit__"):
+            returned = (one.value for one in walk(node) if isinstance(one, ast.Return))
+            if not all(one is None or (isinstance(one, ast.Constant) and not one.value) for one in returned):
+                yield _SUPPRESSES
         case ast.ClassDef(bases=bases) if any(dotted(base).endswith("Tensor") for base in bases):
             yield _SUBCLASS
 
@@ -259,9 +280,11 @@ def _is_literal(node: ast.expr) -> bool:
 def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
     """Tables of names that something may be put into, and hooks."""
     if node.attr in ("_modules", "_parameters", "_buffers") and not is_only_read(node, above):
-        yield "the file replaces parts of modules by name"
+        yield _REPLACES
     if node.attr == "__dict__" and not is_only_read(node, above):
         yield "the file reaches into `__dict__`"
+    if node.attr == "__class__" and not isinstance(node.ctx, ast.Load):
+        yield _REPLACES
     if node.attr in ("__setattr__", "__delattr__"):
         yield "the file sets attributes by name"
     if "_hooks" in node.attr:
@@ -287,8 +310,17 @@ def is_only_read(node: ast.expr, above: Parents) -> bool:
     return False
 
 
-def _call(node: ast.Call, imports: Mapping[str, str]) -> Iterator[str]:
+def _call(node: ast.Call, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
     name = dotted(node.func).rsplit(".", 1)[-1]
+    if name == "vars" and node.args and not is_only_read(node, above):
+        yield "the file reaches into `__dict__`"
+    if any(k.arg == "return_exceptions" for k in node.keywords):
+        yield _SUPPRESSES
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "exception" and not (node.args or node.keywords):
+        yield _SUPPRESSES
+    spelled = (one for a in node.args for one in walk(a) if isinstance(one, ast.Constant)) if name == "getattr" else ()
+    if any(isinstance(one.value, str) and "hook" in one.value for one in spelled):
+        yield _HOOKS
     if isinstance(node.func, ast.Attribute) and node.func.attr == "stride":
         yield "the file looks at memory layouts"
     texts = [a.value for a in node.args if isinstance(a, ast.Constant)] if imports.get(name, name) in _BY_TEXT else []

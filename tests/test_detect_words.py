@@ -97,6 +97,7 @@ GUILTY = {
     "        return ALL['main']() + checkpoint(self.fc, x)",
     "another class": "def turn(net, cls):\n    net.lin.__class__ = cls",
     "variables": "def put(net, m):\n    vars(net)['fc'] = m",
+    "a table among variables": "def put(net, m):\n    vars(net)['_mod' + 'ules']['fc'] = m",
     "state that is set": "def put(net, state):\n    net.__setstate__(state)",
     "hooks spelled out": "def put(net, kind, f):\n    getattr(net, f'register_{kind}_hook')(f)",
     "errors that a context ends": "class Quiet:\n    def __enter__(self):\n        pass\n"

@@ -312,7 +312,9 @@ def is_only_read(node: ast.expr, above: Parents) -> bool:
 
 def _call(node: ast.Call, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
     name = dotted(node.func).rsplit(".", 1)[-1]
-    if name == "vars" and node.args and not is_only_read(node, above):
+    parent = above.get(id(node))
+    into = isinstance(parent, ast.Subscript) and not isinstance(parent.slice, ast.Constant)
+    if name == "vars" and node.args and (into or not is_only_read(node, above)):
         yield "the file reaches into `__dict__`"
     if any(k.arg == "return_exceptions" for k in node.keywords):
         yield _SUPPRESSES

@@ -267,10 +267,43 @@ def test_tabs_are_indented_with_tabs():
     assert put("if g:\n\tw -= g  #!\n") == f"if g:\n\t{HEADER}\n\t\tw -= g\n"
 
 
-def test_one_statement_gets_a_block_where_two_get_a_decorator():
-    text = "import torch\n\n\ndef f(w, b):\n    w -= 1  #!\n"
+DECORATED = {
+    "one write": "w -= 1  #!",
+    "two writes": "w -= 1  #!\nb -= 1  #!",
+    "in a loop, beside a norm": (
+        "total = torch.zeros(())\nfor p in w:\n    total += p.grad.pow(2).sum()\n    p -= b * p.grad  #!\n"
+        "return total.sqrt()"
+    ),
+    "a local value": "step = w.grad + b * w\nw -= step  #!",
+    "a gradient dropped": "w -= 1  #!\nw.grad.zero_()",
+}
+IN_A_BLOCK = {
+    "a norm of weights": "total = w.sum()\nw -= 1  #!\nreturn total",
+    "a sum that grows with weights": (
+        "total = torch.zeros(())\nfor p in w:\n    total += p.sum()\n    p -= 1  #!\nreturn total"
+    ),
+    "an unknown factor": "w -= 1  #!\nreturn b * w.grad",
+    "a call": "x = f(w)\nw -= 1  #!",
+    "a backward": "w.sum().backward()\nw -= 1  #!",
+    "a new leaf": "x = torch.zeros(3, requires_grad=True)\nw -= 1  #!\nreturn x",
+    "an attribute": "b.last = w * 2\nw -= 1  #!",
+    "a result of an argument that was flat before": "b = w.grad\nb = b * w\nw -= 1  #!\nreturn b",
+}
 
-    assert put(text) == f"import torch\n\n\ndef f(w, b):\n    {HEADER}\n        w -= 1\n"
-    assert (
-        put(f"{text}    b -= 1  #!\n") == "import torch\n\n\n@torch.no_grad()\ndef f(w, b):\n    w -= 1\n    b -= 1\n"
-    )
+
+def function(body: str) -> str:
+    return f"import torch\n\n\ndef f(w, b):\n{textwrap.indent(body, INDENT)}\n"
+
+
+@pytest.mark.parametrize("name", DECORATED)
+def test_a_function_in_which_nothing_needs_gradients_is_decorated(name: str):
+    text = function(DECORATED[name])
+
+    assert put(text) == text.replace("  #!", "").replace("def f", "@torch.no_grad()\ndef f")
+
+
+@pytest.mark.parametrize("name", IN_A_BLOCK)
+def test_a_write_beside_what_may_need_gradients_gets_a_block(name: str):
+    new = put(function(IN_A_BLOCK[name]))
+
+    assert new.count("no_grad") == 1 and f"{HEADER}\n" in new

@@ -32,9 +32,9 @@ FIRST = {
     "attribute beside another": ("y = torch.mv(self.w.t(), self.h)\nself.h.copy_(skip)\nreturn y", "self.h.copy_(skip)",
                                  "torch.mv(self.w.t(), self.h)", "FIP208", "y = torch.mv(self.w.t(), self.h.clone())"),
     "index": ("y = x[h]\nh += 1\nreturn y", "h += 1", "x[h]", "FIP213", "h = h + 1"),
-    "parameter": ("h = self.bias.view(3, -1)\nh[:, 0] += lr", "h[:, 0] += lr", None, "FIP203", "h[:, 0] += lr"),
+    "parameter": ("h = self.bias.view(3, -1)\nh[:, 0] += lr", "h[:, 0] += lr", None, "FIP203", "@torch.no_grad()"),
     "update by hand": ("for h in self.parameters():\n    h -= lr * h.grad", "h -= lr * h.grad", None, "FIP202",
-                       "h -= lr * h.grad"),
+                       "@torch.no_grad()"),
     "input that is a leaf": ("h = x.detach().requires_grad_()\nh += skip\nreturn h", "h += skip", None, "FIP202",
                              "h = h + skip"),
     "chunk": ("h, s = x.chunk(2, -1)\nh.clamp_(-1, 1)\nreturn h * s", "h.clamp_(-1, 1)", None, "FIP204",
@@ -150,7 +150,7 @@ def test_a_call_inside_the_users_own_module_is_the_place_to_edit():
 
 
 def test_a_string_over_several_lines_keeps_its_text():
-    text = function('b = self.bias\nb += len("""\na\n""")\n')
+    text = function('b = self.bias\nb += len("""\na\n""")\nreturn b\n')
     (proposal, *_) = proposed(text, offence(text, 'b += len("""\n    a\n    """)', None, "FIP202"))
     added = compose({PATH: code(text)}, [proposal]).rewritten[0].text
     assert '        b += len("""\n    a\n    """)\n' in added

@@ -8,16 +8,17 @@ from collections.abc import Iterator, Sequence
 from fixinplace.model import Edit, Span
 from fixinplace.repair.base import Wrap
 from fixinplace.repair.code import Code, Function
+from fixinplace.repair.gradless import Gradless, gradless
 from fixinplace.repair.wrapping import untouched
 
 _VIEWS = frozenset("chunk flatten narrow permute reshape select split squeeze t transpose unsqueeze view".split())
 
 
 def decorated(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Edit]]]:
-    """The wraps of functions for which one decorator says what several blocks would, each with its share of the edits.
+    """The wraps of functions for which one decorator says what blocks would, each with its share of the edits.
 
-    Such a function does nothing but what is wrapped, in loops and conditions, names views for it, drops gradients, and
-    initialises; it returns nothing but numbers and is called plainly.  One statement alone gets a block.
+    Such a function does nothing but what is wrapped, in loops and conditions, names views for it, drops gradients,
+    initialises, and computes what has no history; it returns nothing else and is called plainly.
     """
     statements = {code.text.span(node).start: node for node in ast.walk(code.tree) if isinstance(node, ast.stmt)}
     of: dict[int, list[Wrap]] = {}
@@ -29,16 +30,17 @@ def decorated(code: Code, wraps: Sequence[Wrap]) -> Iterator[tuple[Wrap, list[Ed
             functions[id(function)] = function
     for key, mine in of.items():
         function, nodes = functions[key], [statements[wrap.start] for wrap in mine]
-        if len({wrap.header for wrap in mine}) == 1 and len(mine) > 1 and _is_plain(function, nodes):
+        if len({wrap.header for wrap in mine}) == 1 and _is_plain(function, nodes):
             yield mine[0], [_decorator(code, function, mine[0].header)]
             yield from ((wrap, []) for wrap in mine[1:])
 
 
 def _is_plain(function: Function, nodes: Sequence[ast.stmt]) -> bool:
-    return isinstance(function, ast.FunctionDef) and all(_is_covered(each, nodes) for each in function.body)
+    known = gradless(function, nodes)
+    return isinstance(function, ast.FunctionDef) and all(_is_covered(each, nodes, known) for each in function.body)
 
 
-def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt]) -> bool:
+def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt], known: Gradless) -> bool:
     match statement:
         case ast.Expr(value=ast.Constant()) | ast.Pass():
             return True
@@ -46,13 +48,13 @@ def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt]) -> bool:
             "init"
         ):
             return attr.endswith("_")
-        case ast.Assign(targets=[ast.Name()], value=value):
-            return _is_view(value)
-        case ast.Return(value=value):
-            return value is None or _is_number(value)
+        case ast.Assign(targets=[ast.Name()], value=value) if _is_view(value):
+            return True
+        case ast.Return(value=value) if value is None or _is_number(value):
+            return True
         case ast.For(body=body, orelse=rest) | ast.If(body=body, orelse=rest) if statement not in nodes:
-            return all(_is_covered(each, nodes) for each in [*body, *rest])
-    return statement in nodes or untouched(statement)
+            return all(_is_covered(each, nodes, known) for each in [*body, *rest])
+    return statement in nodes or untouched(statement) or known.covers(statement)
 
 
 def _is_number(node: ast.expr) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from fixinplace.verify import tensors
 from fixinplace.verify.aliasing import Memory, overlap, sharing
 from fixinplace.verify.backwards import matched
 from fixinplace.verify.jobs import Json
+from fixinplace.verify.leaves import LeafNames
+from fixinplace.verify.observe import UserCode
 from fixinplace.verify.sides import elements
 from fixinplace.verify.tolerance import distance
 
@@ -124,6 +127,58 @@ def test_what_autograd_grad_returned_is_matched_with_the_leaf_that_it_was_asked_
         ("b", None),
         (None, "input 1"),
     ]
+
+
+def named(found: list[tuple[Json | None, Json | None]]) -> set[tuple[str | None, str | None]]:
+    return {(mine and mine["leaf"], its and its["leaf"]) for mine, its in found}
+
+
+def test_a_name_decides_before_likeness_does():
+    """Two biases are zero: the one without a name must not take what belongs to the other."""
+    asked = row("input 0", "0") | {"named": "a.bias"}
+    other = row("input 1", "0") | {"named": "list[1]"}
+
+    pairs = named(list(matched([row("b.bias", "0"), row("a.bias", "0")], [asked, other])))
+
+    assert pairs == {("a.bias", "input 0"), ("b.bias", "input 1")}
+
+
+def test_a_leaf_that_a_moved_line_has_named_otherwise_is_found_by_another_path():
+    ours = [row("p", "1") | {"also": ["params[0]"]}, row("params[1]", "3")]
+    theirs = [row("params[0]", "2") | {"also": []}, row("params[1]", "4")]
+
+    assert named(list(matched(ours, theirs))) == {("p", "params[0]"), ("params[1]", "params[1]")}
+    assert ("p", None) in named(list(matched(ours[:1], theirs[1:])))
+
+
+class Here:
+    """User code is this file."""
+
+    def owns(self, path: str) -> bool:
+        return path == __file__
+
+
+def test_a_path_into_a_module_names_a_leaf_before_a_loop_does():
+    model, free = torch.nn.Linear(2, 1), [torch.ones(2, requires_grad=True)]
+
+    def inner(names: LeafNames, p: torch.Tensor) -> list[tuple[str, ...]]:
+        return names.paths([p, free[0], torch.ones(1)])
+
+    weight, first, none = inner(LeafNames(cast(UserCode, Here())), model.weight)
+
+    assert weight[0].endswith("model.weight") and "inner.p" in weight[1:]
+    assert first[0] == "inner.free[0]" and none == ()
+
+
+def test_a_parameter_is_named_by_the_module_that_a_caller_holds():
+    def update(p: torch.Tensor, names: LeafNames) -> list[str | None]:
+        return names.of([p])
+
+    def train() -> list[str | None]:
+        model = torch.nn.Linear(2, 1)
+        return update(model.bias, LeafNames(cast(UserCode, Here())))
+
+    assert train() == ["train.model.bias"]
 
 
 def memory(tensor: torch.Tensor, path: str) -> Memory:

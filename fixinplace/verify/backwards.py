@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fixinplace.verify.finder import Finder
 from fixinplace.verify.jobs import LEFT_OUT, Json
@@ -82,25 +82,45 @@ def _received(row: Json | None) -> list[Json]:
 
 
 def matched(ours: list[Json], theirs: list[Json]) -> Iterator[tuple[Json | None, Json | None]]:
-    """Leaves of one backward in pairs: by name, else by shape, dtype and value, then in order.
+    """Leaves of one backward in pairs: by name, else by any path they are held on, else by shape, dtype and value.
 
-    What `autograd.grad` returned for a leaf is what a backward would have given it, and is named like it.
+    What `autograd.grad` returned for a leaf is what a backward would have given it, and is named like it.  A name
+    decides before likeness does for any leaf: two biases that are zero look alike.
     """
-    left, rest = list(theirs), []
-    for row in ours:
-        other = next((each for each in left if row["leaf"] and each["leaf"] == row["leaf"]), None)
+    left, rest = list(theirs), list(ours)
+    for same in (_same_name, _same_gradient, _same_path, _alike):
+        pairs, rest = _paired(rest, left, same)
+        yield from pairs
+    yield from ((row, None) for row in rest)
+    yield from ((None, other) for other in left)
+
+
+def _paired(
+    rows: list[Json], left: list[Json], same: Callable[[Json, Json], bool]
+) -> tuple[list[tuple[Json, Json]], list[Json]]:
+    """Each row with the first of those left that is the same, which is taken out; and the rows without one."""
+    pairs, rest = [], []
+    for row in rows:
+        other = next((each for each in left if same(row, each)), None)
         if other is None:
             rest.append(row)
         else:
             left.remove(other)
-            yield row, other
-    for row in rest:
-        other = next((each for each in left if row["leaf"] and each.get("named") == row["leaf"]), None)
-        other = other or next((each for each in left if _alike(row, each)), None)
-        if other is not None:
-            left.remove(other)
-        yield row, other
-    yield from ((None, other) for other in left)
+            pairs.append((row, other))
+    return pairs, rest
+
+
+def _same_name(row: Json, other: Json) -> bool:
+    return bool(row["leaf"]) and other["leaf"] == row["leaf"]
+
+
+def _same_gradient(row: Json, other: Json) -> bool:
+    return bool(row["leaf"]) and other.get("named") == row["leaf"]
+
+
+def _same_path(row: Json, other: Json) -> bool:
+    paths = ({row["leaf"], *row.get("also", ())}, {other["leaf"], other.get("named"), *other.get("also", ())})
+    return bool((paths[0] & paths[1]) - {None})
 
 
 def _alike(row: Json, other: Json) -> bool:

@@ -144,10 +144,10 @@ class Recorder:
 
     def _describe(self, event: str, leaves: list[torch.Tensor]) -> list[Json]:
         """One row per leaf, made before the engine runs: afterwards an optimizer may have changed its value."""
-        names = self._names.of(leaves)
         rows = []
-        for leaf, name in zip(leaves, names, strict=True):
-            known = {"leaf": name, "key": id(leaf), **_facts(leaf)}
+        for leaf, paths in zip(leaves, self._names.paths(leaves), strict=True):
+            name = paths[0] if paths else None
+            known = {"leaf": name, "also": paths[1:], "key": id(leaf), **_facts(leaf)}
             rows.append({"kind": "gradient", "path": event, **known, "received": []})
         self._records.rows += rows
         return rows
@@ -162,12 +162,12 @@ class Recorder:
 
     def _returned(self, event: str, inputs: Sequence[Any], gradients: Sequence[Any]) -> None:
         """Gradients that `autograd.grad` gave back, in the order of its inputs."""
-        names = self._names.of([each for each in inputs if tensors.is_tensor(each)])
-        named = names if len(names) == len(inputs) else [None] * len(inputs)
+        names = self._names.paths([each for each in inputs if tensors.is_tensor(each)])
+        named = names if len(names) == len(inputs) else [()] * len(inputs)
         for index, (tensor, gradient) in enumerate(zip(inputs, gradients, strict=True)):
             received = [] if gradient is None else [self._records.stored(tensors.read(gradient, dense=True))]
             row: Json = {"kind": "gradient", "path": event, "leaf": f"input {index}", "received": received}
-            row["named"] = named[index]
+            row |= {"named": named[index][0] if named[index] else None, "also": named[index][1:]}
             self._records.rows.append(row | (_facts(tensor) if tensors.is_tensor(tensor) else {}))
 
     def _accumulated(self, event: str, inputs: Sequence[Any]) -> None:

@@ -1,11 +1,17 @@
-"""The leaves that a backward reaches, and names for them that hold in both versions of a program."""
+"""The leaves that a backward reaches, and names for them that hold in both versions of a program.
+
+Note [Names that hold]
+    Between two versions a line may have moved, and with it the binding of a loop's variable: in one of them `main.p` is
+    a parameter at the first backward, in the other nothing yet.  A path into a module says the same in both, and names
+    a leaf wherever there is one; other paths on which a leaf is held are kept beside its name.
+"""
 
 from __future__ import annotations
 
 import sys
 import types
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +21,7 @@ from fixinplace.verify.observe import UserCode
 
 _MAX_OBJECTS = 4_000
 _MAX_DEPTH = 8
+_MAX_PATHS = 4
 
 
 def accumulators(outputs: Sequence[Any]) -> list[Any]:
@@ -46,28 +53,32 @@ def _node(output: Any) -> Any:
 class LeafNames:
     """Names leaves after the first path on which user code holds them: `main.w`, `train.model.fc.weight`.
 
-    A rewritten program keeps its names, so that a leaf is found again in the other version by its own.
+    A rewritten program keeps its names, so that a leaf is found again in the other version; see Note [Names that hold].
     """
 
     def __init__(self, user: UserCode) -> None:
         self._user = user
-        self._known: dict[int, tuple[weakref.ref[torch.Tensor], str | None]] = {}
+        self._known: dict[int, tuple[weakref.ref[torch.Tensor], tuple[str, ...]]] = {}
 
     def of(self, leaves: list[torch.Tensor]) -> list[str | None]:
         """The name of each leaf; None for one that nobody's variables lead to."""
+        return [paths[0] if paths else None for paths in self.paths(leaves)]
+
+    def paths(self, leaves: list[torch.Tensor]) -> list[tuple[str, ...]]:
+        """All names of each leaf, as of when it was first met; the best comes first."""
         unknown = {id(leaf): leaf for leaf in leaves if not self._is_known(leaf)}
         if unknown:
-            found = self._search(set(unknown))
+            found = self._search(unknown)
             for key, leaf in unknown.items():
-                self._known[key] = (weakref.ref(leaf), found.get(key))
+                self._known[key] = (weakref.ref(leaf), found.get(key, ()))
         return [self._known[id(leaf)][1] for leaf in leaves]
 
     def _is_known(self, leaf: torch.Tensor) -> bool:
         known = self._known.get(id(leaf))
         return known is not None and known[0]() is leaf
 
-    def _search(self, wanted: set[int]) -> dict[int, str]:
-        found: dict[int, str] = {}
+    def _search(self, wanted: Mapping[int, torch.Tensor]) -> dict[int, tuple[str, ...]]:
+        found: dict[int, dict[str, bool]] = {}
         frame = sys._getframe()
         scopes: list[tuple[str, dict[str, Any]]] = []
         while frame := frame.f_back:  # type: ignore[assignment]
@@ -76,23 +87,32 @@ class LeafNames:
         for name, variables in scopes:
             prefix = "" if name == "<module>" else f"{name}."
             _search_scope(variables, prefix, wanted, found)
-            if wanted <= found.keys():
+            if all(_is_named(leaf, found.get(key, {})) for key, leaf in wanted.items()):
                 break
-        return found
+        return {key: tuple(sorted(paths, key=lambda each: not paths[each])) for key, paths in found.items()}
 
 
-def _search_scope(variables: dict[str, Any], prefix: str, wanted: set[int], found: dict[int, str]) -> None:
-    todo: list[tuple[str, Any, int]] = [(prefix + name, value, 0) for name, value in variables.items()]
+def _is_named(leaf: torch.Tensor, paths: Mapping[str, bool]) -> bool:
+    """True if no frame further out could name a leaf better: what is no parameter seldom lies in a module."""
+    return any(paths.values()) or (bool(paths) and not isinstance(leaf, torch.nn.Parameter))
+
+
+def _search_scope(
+    variables: dict[str, Any], prefix: str, wanted: Mapping[int, torch.Tensor], found: dict[int, dict[str, bool]]
+) -> None:
+    """Note for each leaf the paths on which it is held, and whether that is in a module."""
+    todo: list[tuple[str, Any, int, bool]] = [(prefix + name, value, 0, False) for name, value in variables.items()]
     seen: set[int] = set()
-    for path, value, depth in todo:  # grows while it is walked: breadth first, so that the shortest path wins
-        if id(value) in seen or len(seen) > _MAX_OBJECTS:
-            continue
-        seen.add(id(value))
-        if tensors.is_tensor(value):
-            if id(value) in wanted:
-                found.setdefault(id(value), path)
-        elif depth < _MAX_DEPTH:
-            todo += [(path + step, item, depth + 1) for step, item in _inside(value)]
+    for path, value, depth, held in todo:  # grows while it is walked: breadth first, so that the shortest path wins
+        if id(value) in wanted:
+            paths = found.setdefault(id(value), {})
+            if len(paths) < _MAX_PATHS or held:
+                paths.setdefault(path, held)
+        elif id(value) not in seen and len(seen) <= _MAX_OBJECTS:
+            seen.add(id(value))
+            if depth < _MAX_DEPTH and not tensors.is_tensor(value):
+                inner = isinstance(value, torch.nn.Module)
+                todo += [(path + step, item, depth + 1, inner) for step, item in _inside(value)]
 
 
 def _inside(value: Any) -> list[tuple[str, Any]]:

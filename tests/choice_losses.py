@@ -219,6 +219,27 @@ PROGRAMS = {
         "body(x)", ["p.data -= rate * p.grad", "step([*body.parameters(), *near.parameters()], 0.1)"],
         "far_loss.backward()", rule="FIP301", by="operator",
     ),
+    "decay_in_a_helper": program(
+        """
+        def shrink(rate, model):
+            for name, p in model.named_parameters():
+                if "weight" in name:
+                    p.data.mul_(1 - rate)
+
+
+        def main():
+            net = mlp(3, 2)
+            for x in torch.randn(2, 5, 3):
+                net.zero_grad()
+                loss = net(x).pow(2).mean()
+                shrink(0.1, net)
+                loss.backward()
+                for p in net.parameters():
+                    p.data.sub_(p.grad)
+            return [net]
+        """,
+        "net(x)", ["p.data.mul_(1 - rate)", "shrink(0.1, net)"], "loss.backward()", rule="FIP301", by="operator",
+    ),
     "climb_and_return": program(
         """
         class Ascent:

@@ -85,6 +85,29 @@ def test_a_sum_is_no_operand_that_shares_the_memory():
     assert added == [["h = h + skip"]]
 
 
+def kept_by_a_call(argument: str, held: tuple[str, ...]) -> list[list[str]]:
+    """What is proposed to be cloned in the call of a function, in which an attribute of its argument is kept."""
+    text = (
+        HEAD + f"def kept(net):\n    return net.w.exp()\n\n\ndef f(net, p):\n    y = kept({argument})\n    p.mul_(2)\n"
+    )
+    one = offence(text, "p.mul_(2)", "net.w.exp()", "FIP301")
+    program = code(text)
+    saved, call = place(program, "net.w.exp()"), place(program, f"kept({argument})@{1 + (argument == 'net')}")
+    assert one.save is not None
+    one = replace(
+        one,
+        save=replace(one.save, stack=(saved, call), names=held),
+        writes=(replace(one.writes[0], names=held),),
+    )
+    return [patched(text, each) for each in proposed(text, one) if each.repair == "clone-argument"]
+
+
+def test_an_object_that_holds_the_memory_is_no_argument_to_clone():
+    assert kept_by_a_call("net", ("net.w",)) == []
+    assert kept_by_a_call("net", ("net",)) == [["y = kept(net.clone())"]]
+    assert kept_by_a_call("net.w", ("net.w",)) == [["y = kept(net.w.clone())"]]
+
+
 MODULES = {
     "built here": ("self.act = nn.ReLU(inplace=True)\nh = x.exp()\nreturn self.act(h)", "self.act(h)",
                    "nn.ReLU(inplace=True)", "self.act = nn.ReLU()"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 from choosing import PATH, code, place
 
-from fixinplace.model import Ruling, Verdict
+from fixinplace.model import Edit, Ruling, Span, Verdict
+from fixinplace.repair.base import Change, Proposal, Repair, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.search import Found, Search
 from fixinplace.trace.events import Offence, Save, Trace, Write
@@ -90,6 +92,37 @@ def test_one_culprit_takes_one_judgement():
     assert found.proved
     assert added(found) == ["h = h + skip"]
     assert len(fake.judged) == 1
+
+
+def test_two_choices_of_the_same_text_are_one(monkeypatch: pytest.MonkeyPatch):
+    """One moves a line down, another moves the line below it up."""
+    start, middle, end = (TEXT.index(each) for each in ("    h += skip", "    g = h", "    g *= 2"))
+    first, second = TEXT[start:middle], TEXT[middle:end]
+    down = (Edit(Span(start, middle), ""), Edit(Span(end, end), first))
+    up = (Edit(Span(start, start), second), Edit(Span(middle, end), ""))
+    found = [Proposal(name, Tier.CHOOSE, name, (Change(PATH, edits),)) for name, edits in (("a", down), ("b", up))]
+    form = Repair("mover", "", "", lambda scene: found)
+    monkeypatch.setattr("fixinplace.repair.search.repairs", lambda: (form,))
+    fake = Fake(raising=())
+
+    assert [each.attempt.proposals[0].title for each in searched(fake, offence(TEXT, *FIRST)).choices] == ["a"]
+    assert len(fake.judged) == 1
+
+
+@pytest.mark.parametrize("wrong", ["h = h + skip", "h = x.exp().clone()"])
+def test_a_refuted_patch_is_no_best_where_choices_are_left(monkeypatch: pytest.MonkeyPatch, wrong: str):
+    program = code(TEXT)
+    node = place(program, "h += skip")
+    edit = program.replace(program.at(node), "pass")  # type: ignore[arg-type]
+    chosen = Proposal("chosen", Tier.CHOOSE, "chosen", (Change(PATH, (edit,)),))
+    forms = (*repairs(), Repair("chooser", "", "", lambda scene: [chosen]))
+    monkeypatch.setattr("fixinplace.repair.search.repairs", lambda: forms)
+    every = frozenset({"h = h + skip", "h = x.exp().clone()"})
+
+    assert searched(Fake(wrong=frozenset({wrong})), offence(TEXT, *FIRST)).proved
+    found = searched(Fake(wrong=every), offence(TEXT, *FIRST))
+    assert found.best is None and [each.attempt.proposals for each in found.choices] == [(chosen,)]
+    assert len(found.tried) == 3
 
 
 def test_what_is_refuted_gives_way_to_the_next_proposal():

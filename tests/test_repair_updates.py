@@ -113,3 +113,48 @@ def test_a_climb_is_not_moved_where_it_would_not_find_the_same(old: str, new: st
 
     assert other.text != CLIMB.text and other.proposals()
     assert not climbing_late(other)
+
+
+DECAY = PROGRAMS["decay_in_a_helper"]
+
+
+def decayed_late(one: Program) -> list[Proposal]:
+    return [each for each in one.proposals() if "moved behind" in each.title]
+
+
+def test_a_decay_by_hand_behind_the_backward_leaves_its_gradients_right():
+    (proposal,) = decayed_late(DECAY)
+    patched = DECAY.patched(proposal)
+
+    assert "        loss.backward()\n        shrink(0.1, net)\n" in patched
+    assert equal(run(DECAY.text, cloned=True).parameters, run(patched).parameters)
+    assert "`net` are changed afterwards" in proposal.meaning and "earlier backward" not in proposal.meaning
+
+
+def test_what_a_helper_goes_through_is_what_it_was_given_by_name_too():
+    text = DECAY.text.replace("shrink(0.1, net)", "shrink(rate=0.1, model=net)")
+    other = replace(DECAY, text=text, step=["p.data.mul_(1 - rate)", "shrink(rate=0.1, model=net)"])
+
+    assert len(decayed_late(other)) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("model.named_parameters()", "OTHER.named_parameters()"),  # not what it was given
+        ("        loss.backward()", "        if x.sum() > 9:\n            break\n        loss.backward()"),
+    ],
+)
+def test_a_decay_is_not_moved_where_it_is_not_known_to_be_of_the_loss_or_another_line_may_jump(old: str, new: str):
+    other = replace(DECAY, text=DECAY.text.replace(old, new))
+
+    assert other.text != DECAY.text
+    assert not decayed_late(other)
+
+
+def test_an_update_by_gradients_says_that_they_add_up():
+    text = DECAY.text.replace("p.data.mul_(1 - rate)", "p.data -= rate * p.grad")
+    text = text.replace("        shrink", "        net(x).mean().backward()\n        shrink")
+    other = replace(DECAY, text=text, save="net(x)@1", step=["p.data -= rate * p.grad", "shrink(0.1, net)"])
+
+    assert any("earlier backward" in each.meaning for each in decayed_late(other))

@@ -67,6 +67,13 @@ def _begins_alike(node: ast.expr, held: frozenset[str]) -> bool:
     return start in {owner.split(".")[0] for owner in held}
 
 
+def only_holds(scene: Scene, node: ast.expr) -> bool:
+    """True for an object that has the written memory in an attribute, `net` for `net.fc.weight`: it is no tensor."""
+    held, name = owners(scene), path(node)
+    inside = any(owner.startswith(f"{name}.") for owner in held)
+    return isinstance(node, ast.Name | ast.Attribute) and inside and name not in held
+
+
 def written(statement: ast.stmt) -> str:
     """The path that a statement writes: `h` for `h += 1`, `h[0] = 1` and `h.add_(1)`; empty if it is none."""
     target = statement.target if isinstance(statement, ast.AugAssign) else None

@@ -186,6 +186,8 @@ class Search:
         if best is not None and best.ruling.verdict is Verdict.PROVED:
             best = self._shortened(self._reduced(best))
         choices = self._choices(best)
+        if choices and best is not None and best.ruling.verdict is Verdict.REFUTED:
+            best = None  # what remains is a choice; what was tried before is told with all that was tried
         return Found(tuple(self.known.values()), best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
 
     # --- the state: what is known, and what was given up
@@ -318,10 +320,10 @@ class Search:
             return sys.maxsize
 
     def _choices(self, best: Tried | None) -> tuple[Tried, ...]:
-        """Every proposal with a meaning of its own, together with what repairs the rest."""
+        """Every proposal with a meaning of its own, with what repairs the rest; the first of those with one text."""
         rest = list(best.attempt.proposals) if best is not None and best.ruling.verdict is Verdict.PROVED else []
         rest = rest or self._chosen()
-        found = []
+        found: dict[object, Tried] = {}
         choices = (proposal for culprit in self._open() for proposal in culprit.of(Tier.CHOOSE))
         for proposal in {proposal.changes: proposal for proposal in choices}.values():
             if self._spent():
@@ -330,12 +332,14 @@ class Search:
                 attempt = self._composed([*rest, proposal])
             except Clash:
                 continue
+            if attempt.rewritten in found:
+                continue
             tried = self._judged(attempt)
             if tried.ruling.reason == "still-raises" and not rest:
                 tried = self._chained(tried, proposal)
             if tried.ruling.reason not in _DOES_NOT_RUN:
-                found.append(tried)
-        return tuple(found)
+                found.setdefault(tried.attempt.rewritten, tried)
+        return tuple(found.values())
 
     def _chained(self, tried: Tried, proposal: Proposal) -> Tried:
         """A choice made again for what it has left; see Note [The same again]."""

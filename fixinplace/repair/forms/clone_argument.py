@@ -24,7 +24,9 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         if spot is None or not isinstance(spot[1], ast.Call):
             continue
         given = [*spot[1].args, *(keyword.value for keyword in spot[1].keywords)]
-        found = [each for each in copying.sharing(scene, spot[1]) if each in given]
+        found = [
+            each for each in copying.sharing(scene, spot[1]) if each in given and not copying.only_holds(scene, each)
+        ]
         for argument in found:
             yield copying.copied(_NAME, spot[0], [argument], rank + 2 * level)
         if len(found) > 1:

@@ -208,6 +208,11 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
             meaning = _UPDATE.format(at.failing, at.one_line(at.write))
             yield Choice(title, meaning + more, joined(change, kept), 12)
         return
+    if not at.uses_gradients:
+        yield Choice(
+            title, _CHANGED.format(" and ".join(f"`{each}`" for each in at.stepped or ())) + more, (change,), 10
+        )
+        return
     if not at.backward.accumulates:
         yield Choice(title, _FIRST + "." + more, (change,), 10)
         return
@@ -229,6 +234,7 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
 
 
 _FIRST = "Every gradient is taken at the weights that its forward used, and the optimizers step afterwards"
+_CHANGED = "Every gradient is taken at the weights that its forward used; the parameters of {0} are changed afterwards."
 _LIMITED = (
     _FIRST + ". {0} gives gradients to {1} alone: {2} {3} on the gradients of the earlier backward only{4}."
 )  # fmt: skip

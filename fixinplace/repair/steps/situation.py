@@ -15,6 +15,8 @@ from fixinplace.repair.steps.lines import Item, common, needed, renaming, way
 from fixinplace.repair.steps.optimizers import Optimizers, Step, one_shot, step_of
 from fixinplace.repair.steps.paths import Paths, touch
 
+_GOES_THROUGH = ("parameters", "named_parameters")
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -128,7 +130,7 @@ class Situation:
             return None
         shared = common(self.code, self.write, self.needed)
         whole = shared[0][shared[1]] if shared is not None else None
-        if shared is None or whole is None or not _parameters_of(whole):
+        if shared is None or whole is None or not self._updated(whole):
             return None
         match whole:
             case ast.With() | ast.For():
@@ -165,6 +167,25 @@ class Situation:
         return self.step is None and bool(_parameters_of(self.write) or self.by_hand)
 
     @cached_property
+    def uses_gradients(self) -> bool:
+        """True unless an update by hand, with all that it calls, is seen to read no gradient: decay, clamping."""
+        helper = self.frame.inside_write
+        nodes = [each for each in (self.by_hand, helper) if each is not None]
+        read = any(isinstance(each, ast.Attribute) and each.attr == "grad" for n in nodes for each in ast.walk(n))
+        return self.by_hand is None or read
+
+    def _updated(self, whole: ast.stmt) -> tuple[str, ...]:
+        """The modules whose parameters a statement goes through, or a helper that is given them and that wrote."""
+        helper = self.frame.inside_write
+        match whole:
+            case ast.Expr(value=ast.Call() as call) if helper is not None and not _parameters_of(whole):
+                names = [each.arg for each in (*helper.args.posonlyargs, *helper.args.args)]
+                names = names[1:] if names[:1] == ["self"] and isinstance(call.func, ast.Attribute) else names
+                given = dict(zip(names, call.args, strict=False)) | {k.arg or "": k.value for k in call.keywords}
+                return tuple(ast.unparse(given[owner]) for owner in _parameters_of(helper) if owner in given)
+        return _parameters_of(whole)
+
+    @cached_property
     def optimizer(self) -> str:
         """The optimizer of the step as the report names it."""
         return self.step.optimizer if self.step is not None else self.one_line(self.by_hand or self.write)
@@ -173,7 +194,7 @@ class Situation:
     def stepped(self) -> tuple[str, ...] | None:
         """The modules whose parameters the step writes; None if not seen."""
         if self.by_hand is not None:
-            return _parameters_of(self.by_hand)
+            return self._updated(self.by_hand)
         return None if self.step is None else self.modules(self.step.optimizer)
 
     def one_line(self, node: ast.stmt) -> str:
@@ -285,7 +306,7 @@ def _drops(statement: ast.stmt) -> str | None:
 
 
 def _parameters_of(node: ast.stmt) -> tuple[str, ...]:
-    """The modules whose `.parameters()` a statement goes through."""
+    """The modules whose parameters a statement goes through."""
     calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
-    owners = [ast.unparse(f.value) for f in calls if isinstance(f, ast.Attribute) and f.attr == "parameters"]
+    owners = [ast.unparse(f.value) for f in calls if isinstance(f, ast.Attribute) and f.attr in _GOES_THROUGH]
     return tuple(dict.fromkeys(owners))

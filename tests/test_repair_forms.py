@@ -108,6 +108,53 @@ def test_an_object_that_holds_the_memory_is_no_argument_to_clone():
     assert kept_by_a_call("net.w", ("net.w",)) == [["y = kept(net.w.clone())"]]
 
 
+GIVEN = {
+    "a helper": ("def clip(h, top):\n    h.clamp_(max=top)\n    return h", "skip = clip(x, lr)", "x", 36),
+    "a name that says it": ("def clip_(h, top):\n    return h.clamp_(max=top)", "skip = clip_(x, lr)", "x", 8),
+    "by name": ("def clip(h, top):\n    return h.clamp_(max=top)", "skip = clip(top=lr, h=x)", "x", 36),
+    "a view": ("def clip(h, top):\n    return h[:, 0].clamp_(max=top)", "skip = clip(x[0], lr)", "x[0]", 36),
+    "a method": ("def clip(self, h):\n    return h.clamp_(max=1)", "skip = act.clip(x)", "x", 36),
+    "augmented before": ("def clip(h, top):\n    h += 1\n    return h.clamp_(max=top)", "skip = clip(x, lr)", "x", 36),
+    "a result that is passed on": ("def clip(h, top):\n    return h.clamp_(max=top)", "act.add(clip(x, lr))", "x", 36),
+    "a result that nobody takes": ("def clip_(h, top):\n    return h.clamp_(max=top)", "clip_(x, lr)", "", 0),
+    "bound anew": ("def clip(h, top):\n    h = h[0]\n    return h.clamp_(max=top)", "skip = clip(x, lr)", "", 0),
+    "no parameter": ("def clip(top):\n    return h.clamp_(max=top)", "skip = clip(x)", "", 0),
+    "unpacked": ("def clip(top, h):\n    return h.clamp_(max=top)", "skip = clip(*act, x)", "", 0),
+    "a copy already": ("def clip(h, top):\n    return h.clamp_(max=top)", "skip = clip(x.clone(), lr)", "", 0),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_is_written_by_a_call_is_copied_where_it_is_given(name: str):
+    """What was saved stays, and so does what the function promises to its other callers."""
+    helper, line, argument, rank = GIVEN[name]
+    text = function(f"y = x.exp()\n{line}\nreturn y * skip").replace("def f(", f"{helper}\n\n\ndef f(")
+    write = next(each.strip().removeprefix("return ") for each in helper.split("\n") if "clamp_" in each)
+    one, call = (
+        offence(text, write, "x.exp()"),
+        place(code(text), line.removeprefix("skip = ").replace("act.add(clip(x, lr))", "clip(x, lr)")),
+    )
+    own = replace(one, writes=(replace(one.writes[0], stack=(*one.writes[0].stack, call)),))
+    found = [each for each in proposed(text, own) if each.repair == "clone-given"]
+
+    cloned = line.replace(f"{argument})", f"{argument}.clone())").replace(f"{argument},", f"{argument}.clone(),")
+    assert [patched(text, each) for each in found] == ([[cloned]] if argument else [])
+    assert [each.rank for each in found] == ([rank] if argument else [])
+    parameter = replace(own, rule="FIP202")
+    assert "clone-given" not in {each.repair for each in proposed(text, parameter)}
+
+
+def test_what_is_written_is_followed_through_several_calls():
+    inner = "def clip(h):\n    return h.clamp_(max=1)\n\n\ndef bound(v, n):\n    w = clip(v)\n    return w"
+    text = function("y = x.exp()\nskip = bound(x, lr)\nreturn y * skip").replace("def f(", f"{inner}\n\n\ndef f(")
+    one = offence(text, "h.clamp_(max=1)", "x.exp()")
+    calls = tuple(place(code(text), each) for each in ("clip(v)", "bound(x, lr)"))
+    own = replace(one, writes=(replace(one.writes[0], stack=(*one.writes[0].stack, *calls)),))
+    found = [patched(text, each) for each in proposed(text, own) if each.repair == "clone-given"]
+
+    assert found == [["w = clip(v.clone())"], ["skip = bound(x.clone(), lr)"]]
+
+
 MODULES = {
     "built here": ("self.act = nn.ReLU(inplace=True)\nh = x.exp()\nreturn self.act(h)", "self.act(h)",
                    "nn.ReLU(inplace=True)", "self.act = nn.ReLU()"),

@@ -18,6 +18,11 @@ def helps(scene: Scene) -> bool:
     return scene.offence.rule not in _NEVER and scene.offence.save is not None
 
 
+def is_overwritten(scene: Scene) -> bool:
+    """True if a saved tensor was overwritten by a write that may as well go elsewhere."""
+    return helps(scene) and scene.offence.rule not in _WRITES_ARE_RIGHT
+
+
 def rank(scene: Scene) -> int:
     """Before the write out of place where the write is right as it is, or is a store into a part of the tensor."""
     if scene.offence.rule in _WRITES_ARE_RIGHT:

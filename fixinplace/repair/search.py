@@ -30,7 +30,7 @@ from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
-_MAX_SHORTER = 2
+_MAX_SHORTER = 3
 _MAX_CHAIN = 3
 _DOES_NOT_RUN = ("new-error", "still-raises")
 _KEEP_LEAVES = ("without-grad", "detached-view")

@@ -27,7 +27,7 @@ FOLDER = Path(__file__).resolve().parent / "repair_cases"
 CAUSES = set("AUG STEP LEAFP IDX INF ACT MV LEAFX UND VMAP CFN ALIAS SIL HID HOOK BUF NGV".split())
 TIERS = {"patch", "choose", "explain"}
 MORE_LINES = ("saves", "backwards", "raises", "flags")
-REFERENCES = {"cloned", "objective", "differences", "convention"}
+REFERENCES = {"cloned", "freed", "objective", "differences", "convention"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fixinplace import files
 from fixinplace.commands.console import Console
 from fixinplace.config import BadConfig
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import search, target
+from fixinplace.repair import freed, search, target
 from fixinplace.repair.base import Files
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
@@ -26,7 +26,7 @@ from fixinplace.repair.upstream import is_package
 from fixinplace.report import repair as report
 from fixinplace.source import Source
 from fixinplace.trace.events import Offence
-from fixinplace.verify.errors import is_inplace
+from fixinplace.verify.errors import is_freed, is_inplace
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.launch import FirstRun, first_run
 from fixinplace.verify.ownership import is_foreign
@@ -65,7 +65,7 @@ def repair(module: str | None, words: tuple[str, ...], options: Options, console
     outcome = _outcome(probe, words if module is None else ("-m", module, *words), first)
     interrupted = options.seconds if first.interrupted else 0.0
     outcome = replace(outcome, interrupted=interrupted, chosen=options.choose)
-    if first.trace.offences:
+    if first.trace.offences or (first.failure is not None and is_freed(first.failure)):
         outcome = _searched(probe, outcome, options, console)
     outcome, problem = _written(outcome, options)
     return _reported(outcome, options, console, problem)
@@ -104,6 +104,12 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
     runner = Runner(limits, options.allow_run, deadline, progress.show, options.in_place)
     with contextlib.closing(runner):
         offences = [_located(probe, offence, runner) for offence in outcome.trace.offences]
+        if outcome.failure is not None and is_freed(outcome.failure):
+            probe = replace(probe, kept=True)
+            offences += _carried(probe, outcome, runner)
+        if not offences:
+            console.status("")
+            return outcome
         if options.explain:
             console.status("")
             found = Found(tuple(search.culprits(offences, outcome.files, outcome.packages)))
@@ -143,6 +149,13 @@ def _located(probe: Probe, offence: Offence, runner: Runner) -> Offence:
     again = () if isinstance(trace, str) else trace.offences
     place = offence.save.place
     return next((one for one in again if one.writes and one.save is not None and one.save.place == place), offence)
+
+
+def _carried(probe: Probe, outcome: Outcome, runner: Runner) -> list[Offence]:
+    """What a run that keeps all graphs tells of a state that is carried with its own; see Note [Freed graphs]."""
+    trace = runner.trace(probe, ())
+    assert outcome.failure is not None
+    return [] if isinstance(trace, str) else freed.carried(trace.offences, outcome.failure, outcome.files)
 
 
 def _attempt(outcome: Outcome, options: Options) -> Attempt | None:

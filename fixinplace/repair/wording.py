@@ -37,9 +37,12 @@ def _of_call(node: ast.expr | ast.stmt) -> str:
 
 
 def place_of(offence: Offence, proposals: Iterable[Proposal], files: Files) -> Place | None:
-    """Where the culprit stands: the first write, or the flag behind it; the mode that made the tensor; the save."""
+    """Where the culprit stands: the first write, or the flag behind it; the mode that made the tensor; what keeps a
+    state with its graph; the save."""
     if only_kept(offence) and (mode := _mode(proposals, files)) is not None:
         return mode
+    if offence.keeper is not None:
+        return offence.keeper
     if offence.writes:
         return _flag(offence, files) or offence.writes[0].origin
     return offence.save.place if offence.save is not None else offence.needed
@@ -84,6 +87,8 @@ def _mode(proposals: Iterable[Proposal], files: Files) -> Place | None:
 
 def headline(offence: Offence, files: Files) -> str:
     """What was written, in one clause."""
+    if offence.keeper is not None:
+        return f"`{offence.keeper.text}` keeps `{offence.state}` with the graph that made it"
     first = offence.writes[0] if offence.writes else None
     if first is None:
         return (

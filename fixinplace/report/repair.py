@@ -19,9 +19,9 @@ from fixinplace.report import document
 from fixinplace.report.diff import diff, diff_text
 from fixinplace.report.text import evidence_line, shortened
 from fixinplace.trace.events import Offence, Place, Spot, Standing, Write
+from fixinplace.verify.errors import FREED, is_freed
 
 VERSION = 1
-_GRAPH_TWICE = "Trying to backward through the graph a second time"
 _SHOWN = 3
 
 Json = dict[str, Any]
@@ -72,6 +72,8 @@ def _nothing(outcome: Outcome) -> Iterator[str]:
         yield "  what torch refuses to write is not seen where the program catches the error, as a test runner does"
     elif outcome.failure is not None:
         yield f"the command fails by itself, not of an in-place write: {outcome.failure.sentence}"
+        if is_freed(outcome.failure):
+            yield "  two backwards went through one graph; no state that a loop carries with its graph was seen"
     elif outcome.interrupted:
         yield f"the command did not end within {outcome.interrupted:g} s (--timeout), and nothing was wrong until then"
     else:
@@ -167,7 +169,7 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
     else:
         yield shortened(f"not repaired: {best.ruling.verdict} {best.ruling.reason or ''}: {best.ruling.sentence}")
         yield from (f"  tried {line}" for line in _fallen(found.tried))
-        if _GRAPH_TWICE in best.ruling.sentence:
+        if FREED in best.ruling.sentence:
             yield "  with that mended a graph is used twice: what one step keeps for the next one needs a `.detach()`"
         elif best.ruling.reason == "probe-failed" and not outcome.in_place:
             yield "  outside the sandbox it ran: --in-place-runs proves in its own folder and with your environment"

@@ -142,6 +142,7 @@ class Offence:
     complete: no writer is missing in `writes`.
     message: the framework's own error, where it raised one.
     note: a sentence where the rule needs one (what was not seen, which remedy is documented).
+    keeper, state: where a state is kept with its graph, if a later backward dies of that; the state as it is reached.
     """
 
     rule: str
@@ -157,6 +158,8 @@ class Offence:
     complete: bool = True
     message: str = ""
     note: str = ""
+    keeper: Place | None = None
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,8 @@ def moved(offence: Offence, place: Callable[[Place], Place]) -> Offence:
         for write in offence.writes
     )
     needed, stack = one(offence.needed), some(offence.needed_stack)
-    return dataclasses.replace(offence, save=save, writes=writes, needed=needed, needed_stack=stack)
+    keeper = one(offence.keeper)
+    return dataclasses.replace(offence, save=save, writes=writes, needed=needed, needed_stack=stack, keeper=keeper)
 
 
 def dump(trace: Trace) -> Json:
@@ -225,6 +229,7 @@ def _offence(data: Json) -> Offence:
             "writes": tuple(_write(each) for each in data["writes"]),
             "needed": _place(data["needed"]),
             "needed_stack": _places(data["needed_stack"]),
+            "keeper": _place(data["keeper"]),
         }
     )
 

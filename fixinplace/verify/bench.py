@@ -102,7 +102,7 @@ class Bench:
 
     def original(self, **mode: object) -> Run:
         """A run of the original; `mode` sets fields of the job, besides those that `always` sets."""
-        return self._run(self.case.original, {**self.always, **mode})
+        return self._run(self.case.original, {"kept": self.case.probe.kept, **self.always, **mode})
 
     def rewritten(self, **mode: object) -> Run:
         """A run of the rewritten text."""

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from fixinplace.trace.refused import chain
-from fixinplace.verify import finding, load, made, tensors, traced
+from fixinplace.verify import finding, kept, load, made, tensors, traced
 from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
@@ -54,6 +54,8 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     process = _pid()
     user = UserCode(*(patch.path for patch in job.texts))
     records = Records(min(BLOB_BYTES, file_size // 2))
+    if job.kept:
+        kept.install()
     recorder = Recorder(records, LeafNames(user))
     forward = None if job.forward is None else Forward(records, recorder, job.forward, job.as_data)
     data = AsData() if job.as_data and forward is None else None

@@ -21,6 +21,7 @@ _INPLACE = re.compile(
     r"|vmap: .* is not possible because there exists a Tensor"
     r"|Batch norm got a batched tensor as input while the running_mean or running_var"
 )
+FREED = "Trying to backward through the graph a second time"
 _GPU = re.compile(
     r"Found no NVIDIA driver|not compiled with CUDA|No CUDA GPUs are available|CUDA driver|CUDA error"
     r"|with the '?CUDA'? backend|not linked with support for (?:cuda|mps|xpu|hip) devices|Torch not compiled with"
@@ -47,6 +48,11 @@ def inplace_failures(run: Run) -> list[Failure]:
     """The in-place errors of a run, the one that ended it first."""
     ended = () if run.failure is None else (run.failure,)
     return [each for each in (*ended, *run.failures) if is_inplace(each)]
+
+
+def is_freed(failure: Failure) -> bool:
+    """True for the error of a backward into a graph that an earlier backward has used up."""
+    return FREED in failure.message
 
 
 def refuses_inference(failure: Failure) -> bool:

@@ -60,6 +60,7 @@ class Job:
     double: the default dtype is float64. widened: float32 that is asked for by name is float64 as well.
     perturbed: memory is laid out differently, so that what depends on addresses shows.
     traced: the run is traced, and nothing else is recorded. watch: the saved tensor that is looked at after every line.
+    kept: every backward keeps its graph, as if it had been asked to.
     no_inference: inference mode is taken as `no_grad`.
     forward: the number of the direction of a forward-mode run; None: an ordinary run.
     as_data: what is written into a parameter is data, see Note [A parameter is data].
@@ -80,6 +81,7 @@ class Job:
     perturbed: bool = False
     traced: bool = False
     watch: int | None = None
+    kept: bool = False
     no_inference: bool = False
     forward: int | None = None
     as_data: bool = False

@@ -25,6 +25,7 @@ class Probe:
     folder: the current folder of the run, absolute; "" for that of the edited file.
     text: of a made probe, the module that is run; it finds the file at `path` under the name `target`.
     recorded: its calls are those of a recorded run.
+    kept: torch has freed a graph that the original needs; every backward of the original keeps its own.
     """
 
     kind: Literal["script", "callable", "file", "module", "made"]
@@ -34,6 +35,7 @@ class Probe:
     folder: str = ""
     text: str = ""
     recorded: bool = False
+    kept: bool = False
 
     @property
     def label(self) -> str:

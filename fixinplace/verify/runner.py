@@ -139,12 +139,13 @@ class Runner:
         """What the tracer tells of a version; a sentence where there is no trace.
 
         watch: number of a saved tensor that is compared after every line of the program.
+        Graphs are kept, where the probe says so, in the original only: what is edited has to do without.
         """
         if (problem := self.problem) is not None:
             return problem[1]
         job = Job(
             probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, traced=True, watch=watch,
-            text=probe.text,
+            text=probe.text, kept=probe.kept and not texts,
         )  # fmt: skip
         run = self.run(job)
         file = Path(run.folder) / TRACE_FILE

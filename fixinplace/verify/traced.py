@@ -23,7 +23,7 @@ from fixinplace.trace import events
 from fixinplace.trace.events import Place, Trace
 from fixinplace.trace.refused import is_known
 from fixinplace.trace.tracer import Options, Tracer
-from fixinplace.verify import load
+from fixinplace.verify import kept, load
 from fixinplace.verify.failures import exit_of, failure_of
 from fixinplace.verify.gradients import HOOK, Recorder
 from fixinplace.verify.jobs import TRACE_FILE, Failure, Job, Json
@@ -50,6 +50,8 @@ def run(job: Job) -> Traced:
     texts = {name: patch.text for patch in job.texts for name in {patch.path, os.path.realpath(patch.path)}}
     tracer = Tracer(Options(content=True, own=user.owns, texts=texts, watch=job.watch))
     error: BaseException | None = None
+    if job.kept:
+        kept.install()
     try:
         with tracer:
             recency = _noted()

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from fixinplace.repair.base import Proposal, Repair, Scene, Tier
 from fixinplace.repair.steps.carried import cut_at_step, cut_before_loop
-from fixinplace.repair.steps.constant import held_constant
+from fixinplace.repair.steps.choice import Choice
+from fixinplace.repair.steps.constant import held_constant, stored_constant
 from fixinplace.repair.steps.recompute import recomputed
-from fixinplace.repair.steps.situation import situation
+from fixinplace.repair.steps.situation import Situation, situation
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import all_together
 
@@ -26,7 +27,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     else:
         again = recomputed(found) if offence.rule == "FIP207" else ()
         whole = all_together(found) if offence.rule == "FIP207" else ()
-        constant = held_constant(found) if offence.rule == "FIP207" else ()
+        constant = _constant(found) if offence.rule == "FIP207" else ()
         choices = [*cut_at_step(found), *constant, *cut_before_loop(found), *whole, *again]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
@@ -34,6 +35,11 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         title = "detach what is carried from round to round, or compute it again in each"
         meaning = f"A backward went on into the graph of an earlier round, which was overwritten since. {story(scene)}"
         yield Proposal(_NAME, Tier.EXPLAIN, title, meaning=meaning, rank=90)
+
+
+def _constant(at: Situation) -> list[Choice]:
+    """The state made a constant, where a round makes it anew or writes parts of it."""
+    return list(held_constant(at)) or list(stored_constant(at))
 
 
 REPAIR = Repair(

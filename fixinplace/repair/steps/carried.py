@@ -27,13 +27,14 @@ from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, ta
 from fixinplace.repair.steps.moving import CannotMove, pasted_after, pasted_before
 from fixinplace.repair.steps.paths import EMPTY, Paths, begins, path, touch
 from fixinplace.repair.steps.situation import Situation
+from fixinplace.repair.steps.stores import Kept, stores
 
 
 def cut_at_step(at: Situation) -> Iterator[Choice]:
     """The carried state detached at the step."""
     try:
         states = carried_states(at)
-        hidden = [each for each in dict.fromkeys(hidden_states(at)) if each not in states]
+        hidden = [each for each in dict.fromkeys(kept.state for kept in hidden_states(at)) if each not in states]
         if states:
             yield _choice(at, states, _edits(at, states))
         if hidden:
@@ -111,6 +112,13 @@ def carried_states(at: Situation) -> list[str]:
         carrying = _carrying(at, inside)[-1]
         found = [name for name in found if touch([name], carrying)]
     return sorted(found, key=lambda name: _first(inside, name))
+
+
+def kept_states(at: Situation) -> list[Kept]:
+    """All states that are carried, those of the frame first, with the statements that write them in a round."""
+    states = carried_states(at)
+    own = [Kept(each, at.code, each, tuple(stores(at.reader, round_of(at), each))) for each in states]
+    return own + [each for each in hidden_states(at) if each.state not in states]
 
 
 def _carrying(at: Situation, inside: Sequence[Item]) -> list[Paths]:

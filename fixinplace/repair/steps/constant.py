@@ -4,6 +4,10 @@ Note [A constant state]
     One statement of the round makes the state anew, from its old value and from what the round has computed.  With the
     latter detached there, the state never has a graph.  Nothing is proposed where the statement calls something that
     may have weights of its own, where the state begins with a graph, or where the loss would teach nobody without it.
+
+Note [A state stored in parts]
+    A buffer whose slots are written (`self.means[c] = mean`) begins as a constant and stays one, if every store is of a
+    value without history.  The whole value is detached: what of it has a history need not be told apart.
 """
 
 from __future__ import annotations
@@ -12,13 +16,17 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from fixinplace.model import Edit, Span
 from fixinplace.repair.base import Change
-from fixinplace.repair.steps.carried import carried_states, round_of
-from fixinplace.repair.steps.choice import Choice
+from fixinplace.repair.code import Code
+from fixinplace.repair.steps.carried import carried_states, kept_states, round_of
+from fixinplace.repair.steps.choice import Choice, joined
 from fixinplace.repair.steps.detaching import reads_of
+from fixinplace.repair.steps.facts import Reader, untracked
 from fixinplace.repair.steps.lines import Item, flat, flows_of, tainted, way
-from fixinplace.repair.steps.paths import Paths, base, begins, path, touch
+from fixinplace.repair.steps.paths import Paths, base, begins, flows, path, touch
 from fixinplace.repair.steps.situation import Situation
+from fixinplace.repair.steps.stores import Kept
 
 
 def held_constant(at: Situation) -> Iterator[Choice]:
@@ -47,6 +55,73 @@ def held_constant(at: Situation) -> Iterator[Choice]:
         )
         title = f"{shown} detached in `{at.one_line(item.node)}`"
         yield Choice(title, meaning, (Change(at.code.path, edits),), 16)
+
+
+def stored_constant(at: Situation) -> Iterator[Choice]:
+    """What is stored into parts of the states, detached where it is stored; see Note [A state stored in parts]."""
+    states = kept_states(at)
+    values = [(kept.code, value) for kept in states for value in _stored(kept)]
+    if not values or not all(_in_parts(kept) for kept in states) or any(_has_weights(at, *each) for each in values):
+        return
+    if not _teaches_without(at, states):
+        return
+    changes = joined(*(Change(code.path, _detached(code, value)) for code, value in values))
+    names = " and ".join(f"`{kept.state}`" for kept in states) + (" is" if len(states) == 1 else " are")
+    lines = (" ".join(code.source_of(code.statement(value)).split()) for code, value in values)
+    shown = " and ".join(f"`{line}`" for line in dict.fromkeys(lines))
+    meaning = (
+        f"{names} constant altogether, built up from values without their history: {at.loss} gives no gradient through "
+        f"what is kept from round to round, neither to earlier rounds nor to its own."
+    )
+    yield Choice(f"what is stored detached in {shown}", meaning, changes, 14)
+
+
+def _teaches_without(at: Situation, states: Sequence[Kept]) -> bool:
+    """True if the loss gets gradients for what the step teaches past the states, as far as the frame shows it."""
+    items = flat(at.reader, round_of(at))
+    for kept in states:
+        items = [_without(each, kept.state) for each in items]
+    return bool(at.stepped) and touch(flows_of(items, at.wanted), at.stepped or ())
+
+
+def _in_parts(kept: Kept) -> bool:
+    """True if all that is written of a state is a part of it, with a value that stands in the statement."""
+    return bool(kept.stores) and all(
+        isinstance(node, ast.AugAssign | ast.Assign) and isinstance(_target(node), ast.Subscript)
+        for node in kept.stores
+    )
+
+
+def _target(node: ast.Assign | ast.AugAssign) -> ast.expr | None:
+    if isinstance(node, ast.AugAssign):
+        return node.target
+    return node.targets[0] if len(node.targets) == 1 else None
+
+
+def _stored(kept: Kept) -> Iterator[ast.expr]:
+    """The values with a history that are stored."""
+    for node in kept.stores:
+        blocks = (up for up in kept.code.up(node) if isinstance(up, ast.With))
+        quiet = any(untracked(item.context_expr) for block in blocks for item in block.items)
+        if isinstance(node, ast.Assign | ast.AugAssign) and flows(node.value) and not quiet:
+            yield node.value
+
+
+def _has_weights(at: Situation, code: Code, value: ast.expr) -> bool:
+    """True if more than what is imported and methods of values make a value: it may have weights of its own."""
+    imported = Reader(code).imported
+    called = [each.func for each in ast.walk(value) if isinstance(each, ast.Call)]
+    known = [(path(each) or "").partition(".")[0] in imported for each in called]
+    methods = [isinstance(each, ast.Attribute) and not (path(each) or "").startswith("self.") for each in called]
+    taught = [touch([path(each) or ""], at.stepped or ()) for each in called if path(each)]
+    return not all(map(any, zip(known, methods, strict=True))) or any(taught)
+
+
+def _detached(code: Code, value: ast.expr) -> tuple[Edit, ...]:
+    if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
+        return (code.after(value, ".detach()"),)
+    start = code.text.span(value).start
+    return Edit(Span(start, start), "("), code.after(value, ").detach()")
 
 
 def _weightless(at: Situation, node: ast.Assign, values: Paths) -> bool:

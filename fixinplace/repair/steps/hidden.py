@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.facts import Reader
-from fixinplace.repair.steps.lines import flat
-from fixinplace.repair.steps.paths import begins, path
+from fixinplace.repair.steps.lines import Item, flat
+from fixinplace.repair.steps.paths import Paths, begins, flows, path
 from fixinplace.repair.steps.situation import Situation
+from fixinplace.repair.steps.stores import Kept, stores
 
 
-def hidden_states(at: Situation) -> Iterator[str]:
-    """States that a module on the way to the save keeps to itself, as the frame reaches them."""
+def hidden_states(at: Situation) -> Iterator[Kept]:
+    """States that a module on the way to the save keeps to itself; what only counts has no graph to lose."""
     offence = at.scene.offence
     owner, started = "", False
     for place in reversed(offence.save.stack if offence.save is not None else ()):
@@ -30,8 +32,9 @@ def hidden_states(at: Situation) -> Iterator[str]:
             continue
         function = code.function(node)
         if owner and function is not None:
-            for name in (*_kept(code, [function.body]), *_of_parts(code, function)):
-                yield owner + name[4:]
+            for kept in (*_kept(code, [function.body]), *_of_parts(code, function)):
+                if not kept.is_counter:
+                    yield replace(kept, state=owner + kept.state[4:])
         owner = _object(node, owner)
 
 
@@ -46,25 +49,39 @@ def _object(node: ast.AST, owner: str) -> str:
     return called
 
 
-def _kept(code: Code, bodies: Sequence[Sequence[ast.stmt]]) -> list[str]:
-    """The attributes of `self` that methods, one after the other, read before they bind them, and bind."""
-    inside = [item for body in bodies for item in flat(Reader(code), body)]
+def _kept(code: Code, bodies: Sequence[Sequence[ast.stmt]]) -> list[Kept]:
+    """The attributes of `self` that methods, one after the other, read before they bind them, and write.
+
+    A slot that is written leaves the others as they were: `self.means[c] = z` binds nothing.
+    """
+    reader = Reader(code)
+    inside = [item for body in bodies for item in flat(reader, body)]
     opened: set[str] = set()
     bindings: set[str] = set()
+    writes: set[str] = set()
     for item in inside:
-        opened |= {f for f in item.facts.flows if not any(begins(f, name) for name in bindings)}
-        bindings |= {name for name in item.facts.writes if name.startswith("self.")}
-    return sorted(name for name in bindings if any(begins(each, name) for each in opened))
+        opened |= {f for f in _flows(item) if not any(begins(f, name) for name in bindings)}
+        bindings |= item.facts.binds
+        writes |= {name for name in item.facts.writes if name.startswith("self.")}
+    found = sorted(name for name in writes if any(begins(each, name) for each in opened))
+    statements = [node for body in bodies for node in body]
+    return [Kept(name, code, name, tuple(stores(reader, statements, name))) for name in found]
 
 
-def _of_parts(code: Code, function: Function) -> Iterator[str]:
+def _flows(item: Item) -> Paths:
+    """The paths through which gradients come to a statement, and to what it returns."""
+    returned = item.node.value if isinstance(item.node, ast.Return) else None
+    return item.facts.flows if returned is None else item.facts.flows | flows(returned)
+
+
+def _of_parts(code: Code, function: Function) -> Iterator[Kept]:
     """The same for the parts of the object: `self.mem.state`, if `self.mem` reads and binds its `state`."""
     owner = next((up for up in code.up(function) if isinstance(up, ast.ClassDef)), None)
     calls = [path(each.func) or "" for each in ast.walk(function) if isinstance(each, ast.Call)]
     for part, made in _parts(code, owner):
         called = {name.removeprefix(f"{part}.") for name in calls if name.startswith(f"{part}.")}
         methods = [each.body for each in made.body if isinstance(each, Function) and each.name in called]
-        yield from (part + name[4:] for name in _kept(code, methods))
+        yield from (replace(kept, state=part + kept.name[4:]) for kept in _kept(code, methods))
 
 
 def _parts(code: Code, owner: ast.ClassDef | None) -> Iterator[tuple[str, ast.ClassDef]]:

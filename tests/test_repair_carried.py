@@ -1,0 +1,210 @@
+"""State that is carried with its graph, in programs that die because torch has freed it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from choosing import code, program
+from repair_check import FOLDER, Case
+from repair_runs import fork, plain
+from typer.testing import Result
+
+from fixinplace.repair.freed import carried
+from fixinplace.repair.steps.facts import Reader
+from fixinplace.repair.steps.stores import Kept, stores
+from fixinplace.verify.jobs import Failure
+
+Command = Callable[..., Result]
+
+
+def computed(folder: Path, name: str) -> Any:
+    """What `main()` of a program returns."""
+    namespace: dict[str, Any] = {"__name__": "program"}
+    torch.set_num_threads(1)
+    exec(compile((folder / name).read_text(), name, "exec"), namespace)
+    return plain(namespace["main"]())
+
+
+def same(one: Any, other: Any) -> bool:
+    """True if two results are equal bit by bit."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["character_state", "class_means"])
+def test_a_freed_graph_that_a_state_carries_is_a_choice(name: str, command: Command, tmp_path: Path):
+    """The culprit is the line that keeps the state, and each option computes what the expert's does, bit by bit."""
+    case = Case(name, tomllib.loads((FOLDER / f"{name}.toml").read_text()))
+    shutil.copy(FOLDER / case.file, tmp_path)
+    data = json.loads(command("repair", "--output-format", "json", f"{case.file}::main").stdout)
+    (culprit,) = data["culprits"]
+
+    assert (data["status"], data["written"], culprit["rule"]) == ("choice", False, "FIP207")
+    for key, noted in (("culprit", "culprits"), ("save", "saves"), ("backward", "backwards")):
+        assert [culprit[key]["line"]] == [each["line"] for each in case.notes[noted]], key
+    assert not any(
+        "seen" in line for choice in data["choices"] for line in choice["diff"].splitlines() if line[0] == "+"
+    )
+    assert len(data["choices"]) == len(case.diffs)
+    for number, (choice, diff) in enumerate(zip(data["choices"], case.diffs, strict=True)):
+        ours, theirs = case.copy(tmp_path / f"ours{number}"), case.copy(tmp_path / f"theirs{number}", diff)
+        subprocess.run(["git", "apply", "--unsafe-paths", "-"], input=choice["diff"], text=True, cwd=ours, check=True)
+        assert same(fork(computed, ours, case.file), fork(computed, theirs, case.file)), choice["diff"]
+
+
+TWICE = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(inplace=True), nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(3):
+        loss = net(torch.randn(5, 3)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        {again}
+    return loss
+"""
+AGAIN = {
+    "behind the step": "loss.backward()",
+    "in the second round only": "if _ == 1: loss.backward()",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again", AGAIN)
+def test_two_backwards_of_one_loss_are_told_and_not_patched(again: str, command: Command):
+    Path("twice.py").write_text(TWICE.format(again=AGAIN[again]))
+    result = command("repair", "twice.py::main")
+
+    assert result.exit_code == 2
+    assert "two backwards went through one graph; no state that a loop carries with its graph was seen" in result.stderr
+    assert "--choose" not in result.stderr and not result.stdout
+
+
+CARRIED = """
+def main():
+    cell = nn.GRUCell(3, 4)
+    opt = torch.optim.SGD(cell.parameters(), lr=0.1)
+    h = torch.zeros(2, 4)
+    for t in range(3):
+        h = cell(torch.randn(2, 3), h)
+        loss = h.pow(2).mean()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return [cell]
+"""
+
+
+@pytest.mark.parametrize(("rule", "line", "told"), [("FIP207", 18, 1), ("FIP201", 18, 0), ("FIP207", 19, 0)])
+def test_only_the_carried_state_of_the_backward_that_failed_is_told(rule: str, line: int, told: int):
+    one = program(CARRIED, "cell(torch.randn(2, 3), h)", "opt.step()", "loss.backward()", rule)
+    assert one.text.splitlines()[17].strip() == "loss.backward()"
+    found = carried([one.scene.offence], Failure("RuntimeError", "twice", one.code.path, line), one.scene.files)
+
+    assert [(each.state, each.keeper and each.keeper.text) for each in found] == [
+        ("h", "h = cell(torch.randn(2, 3), h)")
+    ] * told
+
+
+MEANS = """
+class Means(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(3, 4)
+        self.register_buffer("means", torch.randn(2, 4))
+        self.register_buffer("seen", torch.zeros(2, dtype=torch.long))
+        self.count = 0
+
+    def update(self, z, y):
+        for c in y.unique().tolist():
+            STORE
+            self.seen[c] = self.seen[c] + 1
+            self.count += 1
+
+    def forward(self, x, y):
+        z = self.embed(x).tanh()
+        self.update(z, y)
+        return (z - self.means[y]).square().mean() + 0 * self.seen.sum() + 0 * self.count
+
+
+def main():
+    net = Means()
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    for t in range(3):
+        loss = net(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return [net]
+"""
+STORES = {
+    "a name": ("self.means[c] = z", "self.means[c] = z.detach()"),
+    "a sum": ("self.means[c] = 0.9 * self.means[c] + z", "self.means[c] = (0.9 * self.means[c] + z).detach()"),
+    "a function": ("self.means[c] = F.relu(z).mean(0)", "self.means[c] = F.relu(z).mean(0).detach()"),
+    "augmented": ("self.means[c] += z", "self.means[c] += z.detach()"),
+    "without history": ("self.means[c] = z.detach() + self.means.detach()", ""),
+    "a part with weights": ("self.means[c] = self.embed(z)", ""),
+    "a method": ("self.means[c].add_(z)", ""),
+    "bound anew": ("self.means = self.means + z", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_what_is_stored_into_a_buffer_is_detached(store: str):
+    before, after = STORES[store]
+    text = MEANS.replace("STORE", before)
+    one = program(text, ["self.embed(x)", "net(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))"], "opt.step()",
+                  "loss.backward()", "FIP207")  # fmt: skip
+    found = [one.patched(each) for each in one.proposals() if "constant altogether" in each.meaning]
+
+    assert found == ([one.text.replace(before, after)] if after else [])
+
+
+def test_what_counts_is_not_detached():
+    text = MEANS.replace("STORE", "self.means[c] = z")
+    one = program(text, ["self.embed(x)", "net(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))"], "opt.step()",
+                  "loss.backward()", "FIP207")  # fmt: skip
+    (cut,) = [each for each in one.proposals() if "Truncated" in each.meaning]
+
+    assert cut.title == "`net.means` detached behind `opt.step()`"
+
+
+@pytest.mark.parametrize(
+    ("made", "store", "counts"),
+    [
+        ("torch.zeros(2)", "self.n += 1", True),
+        ("torch.zeros(2)", "self.n += x", False),
+        ("torch.zeros(2)", "self.n = self.n + 1", False),
+        ("torch.zeros(2, dtype=torch.long)", "self.n = self.n + x", True),
+        ("torch.zeros(2, dtype=torch.float64)", "self.n = self.n + x", False),
+        ("torch.zeros(2).long()", "self.n = self.n + x", True),
+        ("torch.randint(0, 2, (3,))", "self.n[0] = x", True),
+        ("torch.randint(0, 2, (3,), dtype=torch.float)", "self.n[0] = x", False),
+    ],
+)
+def test_what_has_no_graph_is_a_counter(made: str, store: str, counts: bool):
+    one = code(f"class A:\n    def __init__(self):\n        self.n = {made}\n    def add(self, x):\n        {store}\n")
+    (owner,) = one.tree.body
+    body = owner.body[1].body  # type: ignore[attr-defined]
+    found = Kept("a.n", one, "self.n", tuple(stores(Reader(one), body, "self.n")))
+
+    assert len(found.stores) == 1
+    assert found.is_counter is counts

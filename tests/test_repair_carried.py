@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from choosing import code, program
+from choosing import PATH, code, program
 from repair_check import FOLDER, Case
 from repair_runs import fork, plain
 from typer.testing import Result
@@ -20,6 +21,10 @@ from typer.testing import Result
 from fixinplace.repair.freed import carried
 from fixinplace.repair.steps.facts import Reader
 from fixinplace.repair.steps.stores import Kept, stores
+from fixinplace.trace.tracer import Options, Tracer
+from fixinplace.verify import kept as kept_graphs
+from fixinplace.verify.errors import FREED
+from fixinplace.verify.gradients import HOOK
 from fixinplace.verify.jobs import Failure
 
 Command = Callable[..., Result]
@@ -58,6 +63,7 @@ def test_a_freed_graph_that_a_state_carries_is_a_choice(name: str, command: Comm
         "seen" in line for choice in data["choices"] for line in choice["diff"].splitlines() if line[0] == "+"
     )
     assert len(data["choices"]) == len(case.diffs)
+    assert all("not what the saved values give" in each["sentence"] for each in data["choices"])
     for number, (choice, diff) in enumerate(zip(data["choices"], case.diffs, strict=True)):
         ours, theirs = case.copy(tmp_path / f"ours{number}"), case.copy(tmp_path / f"theirs{number}", diff)
         subprocess.run(["git", "apply", "--unsafe-paths", "-"], input=choice["diff"], text=True, cwd=ours, check=True)
@@ -122,6 +128,63 @@ def test_only_the_carried_state_of_the_backward_that_failed_is_told(rule: str, l
     assert [(each.state, each.keeper and each.keeper.text) for each in found] == [
         ("h", "h = cell(torch.randn(2, 3), h)")
     ] * told
+
+
+UNTOUCHED = """
+def main():
+    embed = nn.Linear(3, 4)
+    opt = torch.optim.SGD(embed.parameters(), lr=0.1)
+    bank = torch.zeros(2, 4)
+    for t in range(3):
+        h = embed(torch.randn(2, 3)).tanh()
+        bank = 0.9 * bank + 0.1 * h
+        loss = (h - bank).pow(2).mean()
+        opt.zero_grad()
+        loss.backward(retain_graph=True)
+        opt.step()
+    return [embed]
+"""
+NEXT = "        opt.step()\n"
+DETACHED = UNTOUCHED.replace("* bank", "* bank.detach()")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "told"),
+    [
+        pytest.param(UNTOUCHED, True, True, id="carried"),
+        pytest.param(UNTOUCHED, False, False, id="nobody asked to keep graphs"),
+        pytest.param(UNTOUCHED.replace(NEXT, ""), True, False, id="no step"),
+        pytest.param(DETACHED, True, False, id="detached"),
+        pytest.param(DETACHED.replace(NEXT, f"{NEXT}        loss.backward()\n"), True, False, id="twice"),
+    ],
+)
+def test_what_is_used_again_counts_though_nothing_was_overwritten(text: str, kept: bool, told: bool):
+    whole = f"import torch\nfrom torch import nn\n{text}"
+    options = Options(own=lambda path: path == PATH, texts={PATH: whole}, kept=kept)
+    namespace: dict[str, Any] = {}
+    with contextlib.suppress(RuntimeError), Tracer(options) as tracer:
+        exec(compile(whole, PATH, "exec"), namespace)
+        namespace["main"]()
+    found = tracer.trace().offences
+    steps = {(each.rule, write.by, write.place and write.place.text) for each in found for write in each.writes}
+
+    assert steps == ({("FIP207", "optimizer", "opt.step()")} if told else set())
+    assert bool(found) is told
+    assert all(each.message == FREED for each in found)
+
+
+def test_a_backward_keeps_its_graph_whatever_it_was_asked(monkeypatch: pytest.MonkeyPatch):
+    for home in (torch.autograd.graph, torch.autograd):
+        monkeypatch.setattr(home, HOOK, getattr(home, HOOK))
+    kept_graphs.install()
+    x = torch.ones(2, requires_grad=True)
+    loss = x.exp().sum()
+    loss.backward()
+    torch.autograd.grad(loss, x, retain_graph=False)
+    loss.backward()
+
+    assert x.grad is not None
+    assert torch.equal(x.grad, 2 * x.exp())
 
 
 MEANS = """

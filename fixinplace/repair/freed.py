@@ -3,8 +3,9 @@
 Note [Freed graphs]
     Torch frees what a backward used, so the command dies before it could meet a tensor that was overwritten since.  A
     second run keeps all graphs.  If its backward then meets what was saved in an earlier round, by a line that has run
-    again since, a state was kept with its graph, and the line that keeps it is the culprit.  Two backwards through the
-    graph of one round are another mistake: nothing of them is told here.
+    again since, a state was kept with its graph, and the line that keeps it is the culprit, whether or not what was
+    saved has been overwritten since.  Two backwards through the graph of one round are another mistake: nothing of them
+    is told here.
 """
 
 from __future__ import annotations
@@ -26,11 +27,9 @@ def carried(offences: Sequence[Offence], failure: Failure, files: Files) -> list
 
     A run that got past the backward that fails may meet a state of which that one knows nothing.
     """
-    return [
-        _kept(each, failure.message, files)
-        for each in offences
-        if each.rule == "FIP207" and _is_at(each.needed, failure)
-    ]
+    found = [each for each in offences if each.rule == "FIP207" and _is_at(each.needed, failure)]
+    overwritten = [each for each in found if each.found_version != each.saved_version]
+    return [_kept(each, failure.message, files) for each in overwritten or found]
 
 
 def _is_at(place: Place | None, failure: Failure) -> bool:
@@ -40,10 +39,7 @@ def _is_at(place: Place | None, failure: Failure) -> bool:
 
 
 def _kept(offence: Offence, message: str, files: Files) -> Offence:
-    note = (
-        "torch frees a graph at its backward; with all graphs kept, this one goes back into that of an earlier "
-        "iteration, whose values were overwritten since"
-    )
+    note = "torch frees a graph at its backward; with all graphs kept, this one goes on into that of an earlier round"
     found = situation(Scene(offence, files))
     states = kept_states(found) if found is not None else []
     first = next((each for each in states if each.stores), None)

@@ -90,7 +90,8 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
     yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.read)}"
     yield from (f"  {line}" for line in _details(offence, seen, outcome.read))
     if len(culprit.offences) > 1:
-        yield f"  {len(culprit.offences)} saved tensors in all were overwritten here"
+        what = "were overwritten here" if offence.keeper is None else "are needed again"
+        yield f"  {len(culprit.offences)} saved tensors in all {what}"
     repaired = outcome.found is not None and outcome.found.best is not None
     for proposal in () if repaired else culprit.of(Tier.EXPLAIN):
         yield f"  what to do   {proposal.title}"

@@ -66,12 +66,13 @@ class Save:
 
     kept: the tensor without its history, sharing memory and version counter; None where hooks of the user's own keep
     what they like. copy: its values at the time of the save, if somebody needed them. object, tensor, producer: which
-    Python object and which tensor it was, and the number of the node that had made it.
+    Python object and which tensor it was, and the number of the node that had made it. used: which backward was the
+    first to ask for it, 0 for none.
     """
 
     __slots__ = (
         "__weakref__", "copy", "entry", "geometry", "held", "kept", "key", "names", "number", "object", "producer",
-        "stack", "storage", "tensor", "version",
+        "stack", "storage", "tensor", "used", "version",
     )  # fmt: skip
 
     number: int
@@ -88,6 +89,7 @@ class Save:
     entry: Entry
     tensor: int
     producer: int
+    used: int
 
     def later_writes(self) -> list[Written]:
         """Logged writes to its storage since it was saved."""
@@ -217,6 +219,12 @@ class Ledger:
     def backward_ended(self) -> None:
         """The engine has come back from one call."""
         self._backwards.append(self.number())
+
+    def used_again(self, save: Save) -> bool:
+        """Note that a backward asks for a saved tensor; True if an earlier one has done so."""
+        now = len(self._backwards) + 1
+        save.used = save.used or now
+        return save.used != now
 
     def backward_between(self, first: int, last: int) -> bool:
         """True if a backward ended between two numbers."""

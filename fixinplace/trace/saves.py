@@ -28,6 +28,7 @@ from fixinplace.trace.ledger import Ledger, Save
 _node: Callable[[], Any] = torch._C._current_autograd_node
 _detach: Any = torch._C.TensorBase.detach
 VERSION, CONTENT, SWAPPED, HOOKED, DETACHED = "version", "content", "swapped", "hooked", "detached"
+AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Difference:
     """A saved tensor that is not what it was.
 
     kind: VERSION, CONTENT (no version moved), SWAPPED (the tensor has another storage), HOOKED (the user's own hooks
-    gave the changed memory back), DETACHED (`detach_`). found: version now. disjoint: the values are the old ones.
+    gave the changed memory back), DETACHED (`detach_`), AGAIN (it is as it was, and torch would have freed it).
+    found: version now. disjoint: the values are the old ones.
     """
 
     save: Save
@@ -48,7 +50,8 @@ class Difference:
 class SaveLog:
     """The pair of hooks.
 
-    differs: told of every difference; it may raise. packed: told of every save, for those who follow one.
+    differs: told of every difference; it may raise. packed: told of every save, for those who follow one. kept: graphs
+    are kept, and what a second backward asks for is a difference, though nothing has changed.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class SaveLog:
         content: bool,
         differs: Callable[[Difference], None],
         packed: Callable[[Save], None] | None,
+        kept: bool = False,
     ) -> None:
         self._ledger = ledger
         self._frames = frames
@@ -66,6 +70,7 @@ class SaveLog:
         self._content = content
         self._differs = differs
         self._packed = packed
+        self._kept = kept
 
     def pack(self, tensor: torch.Tensor) -> Save:
         """What is kept instead of the tensor."""
@@ -91,6 +96,7 @@ class SaveLog:
         save.tensor = int(tensor._cdata)
         save.producer = producer(tensor)
         save.copy = save.held = save.kept = save.geometry = None
+        save.used = 0
         return save
 
     def unpack(self, save: Save) -> torch.Tensor:
@@ -100,6 +106,8 @@ class SaveLog:
         node = _node()
         with memory.Aside(not memory.is_plain(kept)):
             difference, given = _compare(save, kept, node)
+        if self._kept and self._ledger.used_again(save) and difference is None:
+            difference = Difference(save, node, AGAIN, save.version)
         if difference is not None:
             self._differs(difference)
         return given

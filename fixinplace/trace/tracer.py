@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from fixinplace.trace import refused, results, wording
+from fixinplace.trace.again import Steps
 from fixinplace.trace.blame import Blame, Facts, Saved, is_complete
 from fixinplace.trace.events import Trace
 from fixinplace.trace.follow import Follower
@@ -27,7 +28,7 @@ from fixinplace.trace.holders import Scenes
 from fixinplace.trace.ledger import Ledger, Save, Written
 from fixinplace.trace.patches import Patches
 from fixinplace.trace.positions import Places
-from fixinplace.trace.saves import CONTENT, DETACHED, HOOKED, SWAPPED, VERSION, Difference, SaveLog, is_output
+from fixinplace.trace.saves import AGAIN, CONTENT, DETACHED, HOOKED, SWAPPED, VERSION, Difference, SaveLog, is_output
 from fixinplace.trace.views import Views
 from fixinplace.trace.writes import WriteLog, WriteMode
 from fixinplace.verify.observe import UserCode
@@ -43,6 +44,7 @@ class Options:
     the price of a second copy of all saved tensors. own: tells the user's file names from others. texts: what was run
     instead of the file on the disk, by path. raise_native: what dies without the tracer dies under it. watch: number of
     a save (`events.Save.number` of an earlier run) whose tensor is compared after every step of the user's code.
+    kept: every backward keeps its graph, and what would be used again of an earlier iteration is an offence.
     """
 
     content: bool = False
@@ -50,6 +52,7 @@ class Options:
     texts: Mapping[str, str] = field(default_factory=dict)
     raise_native: bool = True
     watch: int | None = None
+    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -75,7 +78,10 @@ class Tracer:
         self._follower = Follower(self._frames, options.watch)
         self._writes = WriteLog(self._ledger, self._frames, self._scenes, self._views, self._repeated)
         packed = None if options.watch is None else self._follower.packed
-        self._saves = SaveLog(self._ledger, self._frames, self._scenes, options.content, self._differs, packed)
+        self._saves = SaveLog(
+            self._ledger, self._frames, self._scenes, options.content, self._differs, packed, options.kept
+        )
+        self._steps = Steps(self._ledger, self._frames)
         self._patches = Patches(self)
         self._running: list[Backward] = []
         self._facts: dict[tuple[object, ...], Facts] = {}
@@ -86,6 +92,8 @@ class Tracer:
     def __enter__(self) -> Tracer:
         self._stack.callback(self._patches.remove)
         self._patches.install()
+        if self._options.kept:
+            self._stack.callback(self._steps.watch().remove)
         self._stack.enter_context(self.thread())
         return self
 
@@ -171,6 +179,8 @@ class Tracer:
         facts = self._facts_of(difference)
         if difference.kind == HOOKED and self._is_known(facts.writes):
             return
+        if difference.kind == AGAIN and not facts.writes:
+            return
         facts.needed = self._frames.stack(sys._getframe(1)) if call is None else call.stack
         self._add(facts)
         if facts.silent:
@@ -208,6 +218,9 @@ class Tracer:
             facts.rule = "FIP303"
             facts.writes = [each for each in writes if each.kind == "swapped"] or writes
             facts.complete = bool(facts.writes)
+        elif kind == AGAIN:
+            step = self._steps.between(save)
+            facts.writes, facts.rule = [] if step is None else [step], "FIP207"
         elif kind == DETACHED:
             facts.writes = [each for each in writes if each.kind == DETACHED]
         return facts

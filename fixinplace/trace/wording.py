@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from fixinplace.trace.saves import DETACHED, Difference, is_output
+from fixinplace.trace.saves import AGAIN, DETACHED, Difference, is_output
+from fixinplace.verify.errors import FREED
 
 _SUFFIX = re.compile(r"Backward0?")
 _COMPLEX = {torch.complex32: "ComplexHalf", torch.complex64: "ComplexFloat", torch.complex128: "ComplexDouble"}
@@ -21,6 +22,8 @@ def of(difference: Difference) -> str:
     """The message of the RuntimeError."""
     if difference.kind == DETACHED:
         return _DETACHED
+    if difference.kind == AGAIN:
+        return FREED
     shown = _shown(difference)
     kind = shown.type() if not shown.is_complex() else f"{shown.device.type.upper()}{_COMPLEX[shown.dtype]}Type"
     moved = f"is at version {difference.found}; expected version {difference.save.version} instead"

@@ -48,7 +48,7 @@ def run(job: Job) -> Traced:
     """Run the job's probe under the tracer, and back-propagate from what a callable returned."""
     user = UserCode(*(patch.path for patch in job.texts))
     texts = {name: patch.text for patch in job.texts for name in {patch.path, os.path.realpath(patch.path)}}
-    tracer = Tracer(Options(content=True, own=user.owns, texts=texts, watch=job.watch))
+    tracer = Tracer(Options(content=True, own=user.owns, texts=texts, watch=job.watch, kept=job.kept))
     error: BaseException | None = None
     if job.kept:
         kept.install()

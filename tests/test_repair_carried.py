@@ -146,6 +146,19 @@ def main():
 """
 NEXT = "        opt.step()\n"
 DETACHED = UNTOUCHED.replace("* bank", "* bank.detach()")
+LATER = """
+def main():
+    embed = nn.Linear(3, 4)
+    opt = torch.optim.SGD(embed.parameters(), lr=0.1)
+    old = older = torch.zeros(2, 4)
+    for t in range(4):
+        loss = (embed(torch.randn(2, 3)).tanh() - older).pow(2).mean()
+        opt.zero_grad()
+        loss.backward(retain_graph=True)
+        opt.step()
+        older, old = old, embed(torch.randn(2, 3)).tanh()
+    return [embed]
+"""
 
 
 @pytest.mark.parametrize(
@@ -155,6 +168,7 @@ DETACHED = UNTOUCHED.replace("* bank", "* bank.detach()")
         pytest.param(UNTOUCHED, False, False, id="nobody asked to keep graphs"),
         pytest.param(UNTOUCHED.replace(NEXT, ""), True, False, id="no step"),
         pytest.param(DETACHED, True, False, id="detached"),
+        pytest.param(LATER, True, False, id="asked for once, rounds later"),
         pytest.param(DETACHED.replace(NEXT, f"{NEXT}        loss.backward()\n"), True, False, id="twice"),
     ],
 )
@@ -222,6 +236,7 @@ STORES = {
     "a name": ("self.means[c] = z", "self.means[c] = z.detach()"),
     "a sum": ("self.means[c] = 0.9 * self.means[c] + z", "self.means[c] = (0.9 * self.means[c] + z).detach()"),
     "a function": ("self.means[c] = F.relu(z).mean(0)", "self.means[c] = F.relu(z).mean(0).detach()"),
+    "scaled as well": ("self.means[c] = z; self.means[c] *= 0.9", "self.means[c] = z.detach(); self.means[c] *= 0.9"),
     "augmented": ("self.means[c] += z", "self.means[c] += z.detach()"),
     "without history": ("self.means[c] = z.detach() + self.means.detach()", ""),
     "a part with weights": ("self.means[c] = self.embed(z)", ""),
@@ -239,6 +254,15 @@ def test_what_is_stored_into_a_buffer_is_detached(store: str):
     found = [one.patched(each) for each in one.proposals() if "constant altogether" in each.meaning]
 
     assert found == ([one.text.replace(before, after)] if after else [])
+
+
+@pytest.mark.parametrize(("loss", "offered"), [("(h - bank)", True), ("bank", False)])
+def test_a_state_is_no_constant_where_the_loss_would_teach_nobody(loss: str, offered: bool):
+    text = UNTOUCHED.replace("bank = 0.9 * bank + 0.1 * h", "bank[t % 2] = h[0]").replace("(h - bank)", loss)
+    one = program(text, "embed(torch.randn(2, 3))", "opt.step()", "loss.backward(retain_graph=True)", "FIP207")
+    found = [one.patched(each) for each in one.proposals() if "constant altogether" in each.meaning]
+
+    assert [each.count("bank[t % 2] = h[0].detach()") for each in found] == [1] * offered
 
 
 def test_what_counts_is_not_detached():

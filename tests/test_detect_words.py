@@ -121,6 +121,13 @@ GUILTY = {
     "TABLE = {\n    20: None,\n    1: off,\n}\ndef both():\n    TABLE[1]()\n    return main()",
     "a guard of another kind": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "if __name__ != '__main__':\n    off()",
+    "what is registered under no name": "from torch.utils.checkpoint import checkpoint\nALL = []\n"
+    "def register(f):\n    ALL.append(f)\n    return f\nregister(main)\nclass Net(nn.Module):\n"
+    "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n    def forward(self, x):\n"
+    "        return ALL[0]() + checkpoint(self.fc, x)",
+    "a guard for an import": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "if __name__ == 'program':\n    off()",
+    "another dtype for what is given": "def run(net, x):\n    return net(x.type(torch.DoubleTensor))",
     "text that is run": "def run(t):\n    exec(t)",
     "tracing": "import sys\nsys.settrace(print)",
 }  # fmt: skip
@@ -177,6 +184,9 @@ STILL_IN_DOUBT = {
     "float64 as well": MORE_THAN_BEFORE["float32 by name"].replace("    h +=", "    k = w.double()\n    h +="),
     "a tensor that is printed": MORE_THAN_BEFORE["a name that is printed"].replace("name", "hidden"),
     "one layer or what hands on": MORE_THAN_BEFORE["one layer or another"].replace("InstanceNorm2d(3)", "Identity()"),
+    "parts that are run otherwise": MORE_THAN_BEFORE["parts that are added"].replace(
+        "self.body(x)", "self.body.forward(x)"
+    ),
     "parts that are reached": MORE_THAN_BEFORE["parts that are added"].replace("self.body(x)", "self.body[1](x)"),
 }
 

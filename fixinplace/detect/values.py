@@ -302,7 +302,7 @@ _LAYERS = frozenset(
 
 
 def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: frozenset[int]) -> Value:
-    if a.name != b.name and a.kind is Kind.MODULE and {a.name, b.name} <= _LAYERS and not flags:
+    if a.name != b.name and a.kind is Kind.MODULE and {a.name, b.name} <= _LAYERS:
         return replace(a, name=min(a.name, b.name), memory=memory, maybe=maybe)
     if a.exact and b.exact and len(a.items) == len(b.items):
         items, exact = tuple(map(join, a.items, b.items)), True

@@ -127,7 +127,6 @@ GUILTY = {
     "        return ALL[0]() + checkpoint(self.fc, x)",
     "a guard for an import": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "if __name__ == 'program':\n    off()",
-    "another dtype for what is given": "def run(net, x):\n    return net(x.type(torch.DoubleTensor))",
     "text that is run": "def run(t):\n    exec(t)",
     "tracing": "import sys\nsys.settrace(print)",
 }  # fmt: skip
@@ -194,3 +193,9 @@ STILL_IN_DOUBT = {
 @pytest.mark.parametrize("code", STILL_IN_DOUBT.values(), ids=STILL_IN_DOUBT.keys())
 def test_what_is_not_followed_leaves_it_to_a_run(code: str) -> None:
     assert not any(fix.safe for fix in fixes(code))
+
+
+@pytest.mark.parametrize("call", ("net(x.type(torch.DoubleTensor))", "torch.ones(3).type(torch.DoubleTensor)"))
+def test_another_dtype_concerns_all_only_where_it_meets_what_is_given(call: str) -> None:
+    code = CODE.replace("h += 1", "h += w") + f"\ndef run(net, x):\n    return {call}\n"
+    assert any(fix.safe for fix in fixes(code)) is not call.startswith("net")

@@ -127,6 +127,18 @@ GUILTY = {
     "        return ALL[0]() + checkpoint(self.fc, x)",
     "a guard for an import": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "if __name__ == 'program':\n    off()",
+    "a table of the module": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "import sys\nTHIS = sys.modules[__name__]\ndef both(n):\n    THIS.__dict__[n]()\n    return main()",
+    "a module that is handed on": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "import program\ndef both(find, n):\n    find(program, n)()\n    return main()",
+    "a table that shifts": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "TABLE = [\n    None,\n    print,\n    off,\n]\ndef both():\n    del TABLE[0]\n    TABLE[1]()\n    return main()",
+    "given to a library": "from tools import register\n@register('off')\ndef off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n",
+    "put into another module": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "import tools\ndef put():\n    tools.off = off\ndef both():\n    tools.off()\n    return main()",
+    "run by its name": "def setup_module():\n    torch.nn.modules.module.register_module_forward_hook(print)\n",
+    "asked for by its name": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
+    "def test(off):\n    assert main() is not None",
     "text that is run": "def run(t):\n    exec(t)",
     "tracing": "import sys\nsys.settrace(print)",
 }  # fmt: skip
@@ -150,10 +162,6 @@ MORE_THAN_BEFORE = {
     "        self.more = nn.ModuleDict()\n        for i in range(3):\n            self.more[f'c{i}'] = nn.Linear(3, 3)\n"
     "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n    def forward(self, x):\n"
     "        return self.body(x)",
-    "a look at parts by a helper": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-    "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n        for m in self.modules():\n"
-    "            self.start(m)\n    def start(self, m):\n        if isinstance(m, nn.Linear):\n"
-    "            nn.init.zeros_(m.weight)\n    def forward(self, x):\n        return self.body(x)",
     "float32 by name": "def run(x):\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n"
     "    h += torch.ones(3, dtype=torch.float32)\n    return h",
     "a name that is printed": "class Table:\n    def find(self, name):\n        print(f'{name} is sought')\n"
@@ -163,9 +171,6 @@ MORE_THAN_BEFORE = {
     "one layer or another": "class Net(nn.Module):\n    def __init__(self, own):\n        super().__init__()\n"
     "        if own:\n            self.norm = nn.InstanceNorm2d(3)\n        else:\n            self.norm = nn.BatchNorm2d(3)\n"
     "        self.act = nn.ReLU(inplace=True)\n    def forward(self, x):\n        return self.act(self.norm(x))",
-    "parts that are added": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-    "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n"
-    "        self.body.add_module('last', nn.Linear(3, 3))\n    def forward(self, x):\n        return self.body(x)",
 }
 
 
@@ -179,14 +184,9 @@ STILL_IN_DOUBT = {
     "a dictionary of known parts": MORE_THAN_BEFORE["a dictionary of modules"].replace(
         "nn.ModuleDict()", "nn.ModuleDict({'c0': nn.Linear(3, 3)})"
     ),
-    "a helper that calls": MORE_THAN_BEFORE["a look at parts by a helper"].replace("zeros_(m.weight)", "zeros_(m(1))"),
     "float64 as well": MORE_THAN_BEFORE["float32 by name"].replace("    h +=", "    k = w.double()\n    h +="),
     "a tensor that is printed": MORE_THAN_BEFORE["a name that is printed"].replace("name", "hidden"),
     "one layer or what hands on": MORE_THAN_BEFORE["one layer or another"].replace("InstanceNorm2d(3)", "Identity()"),
-    "parts that are run otherwise": MORE_THAN_BEFORE["parts that are added"].replace(
-        "self.body(x)", "self.body.forward(x)"
-    ),
-    "parts that are reached": MORE_THAN_BEFORE["parts that are added"].replace("self.body(x)", "self.body[1](x)"),
 }
 
 

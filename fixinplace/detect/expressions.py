@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
@@ -303,7 +302,7 @@ class Expressions(Operators):
                 isinstance(n, ast.Call) and n.func is node for n in walk(self.root)
             )
             use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
-            if called or not (is_asked(node, self.above) or _is_grown(node, self.above)):
+            if called or not is_asked(node, self.above):
                 for flag in value.flags:
                     self.program.note_use(flag, use)
 
@@ -387,9 +386,3 @@ def _tensor_index(node: ast.expr) -> bool:
     if not isinstance(node, ast.Tuple):
         return False
     return any(isinstance(e, ast.Slice) or (isinstance(e, ast.Constant) and e.value is ...) for e in node.elts)
-
-
-def _is_grown(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
-    """True for `self.features.add_module(...)`, which calls none of the parts that are there."""
-    parent = above.get(id(node))
-    return isinstance(parent, ast.Attribute) and parent.attr == "add_module"

@@ -18,24 +18,15 @@ import functools
 import operator
 import re
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.lookups import IDENTIFIER, is_by_itself, looks_up
 from fixinplace.walking import every, walk
 
-_LOOK_UP = frozenset(
-    "globals locals eval exec __import__ import_module getmembers getmodule get_objects get_referrers currentframe"
-    " _getframe f_globals f_locals f_back __subclasses__ __globals__ __builtins__ resolve_name locate"
-    " spec_from_file_location SourceFileLoader runpy runctx __getattr__ __main__ getattr_static".split()
-)
-"""Names, attributes and texts by which code finds what it does not mention."""
-_MAKES = frozenset("__init_subclass__ __class_getitem__ __set_name__ __prepare__ __subclasshook__ metaclass".split())
-"""What runs code of a class when another class is made, or is looked at."""
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _INERT = frozenset((ast.Constant, ast.Name, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Lambda, ast.UnaryOp))
 """Expressions that run no code when they are evaluated."""
 
@@ -69,7 +60,7 @@ class Pieces:
         self.all = tuple(_pieces(tree))
         self._lines = [piece.line for piece in self.all]
         apart = all(first.line < second.line or first.imports for first, second in pairwise(self.all))
-        self._whole = _looks_up(tree) or not apart
+        self._whole = looks_up(tree) or not apart
         self._around: dict[int, int] = {}
         self._below, self._everywhere = ((), 0) if self._whole else _closures(self.all)
 
@@ -99,6 +90,7 @@ def members(pieces: int) -> Iterator[int]:
 
 
 def _pieces(tree: ast.Module) -> Iterator[Piece]:
+    fixed = _fixed_tables(tree)
     for statement in tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             for alias in statement.names:
@@ -107,7 +99,7 @@ def _pieces(tree: ast.Module) -> Iterator[Piece]:
         elif isinstance(statement, Function | ast.ClassDef):
             yield from _definition(statement)
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
-            yield from _assigned(statement)
+            yield from _assigned(statement, fixed)
         else:
             yield _statement(statement)
 
@@ -119,7 +111,24 @@ def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> 
         yield Piece(tuple(node.bases), first, names, _mentioned(node.bases))
         yield from (Piece((each,), each.lineno, names, _mentioned([each])) for each in node.body)
         return
-    yield Piece((node,), first, names, _mentioned([node]), _mentioned(_at_load(node)))
+    yield Piece((node,), first, names, _mentioned([node]), _mentioned(_at_load(node)), _is_for_others(node))
+
+
+_PLAIN_DECORATORS = (
+    "staticmethod", "classmethod", "property", "no_grad", "enable_grad", "inference_mode", "dataclass", "overload",
+    "abstractmethod", "override", "final", "wraps", "lru_cache", "cached_property", "setter", "contextmanager",
+    "script", "ignore", "unused", "export", "once_differentiable", "custom_fwd", "custom_bwd",
+)  # fmt: skip
+_BY_NAME = re.compile(r"(set|tear)_?[uU]p_?\w*|(set|tear)_?[dD]own_?\w*|pytest_\w*|load_tests|__\w+__")
+
+
+def _is_for_others(node: ast.AST) -> bool:
+    """True for what a library may call without being asked: a decorator gives it to one, or its name does."""
+    defined = [one for one in walk(node) if isinstance(one, Function | ast.ClassDef)]
+    decorators = (d.func if isinstance(d, ast.Call) else d for one in defined for d in one.decorator_list)
+    names = (d.attr if isinstance(d, ast.Attribute) else getattr(d, "id", "") for d in decorators)
+    own = isinstance(node, Function) and _BY_NAME.fullmatch(node.name)
+    return bool(own) or any(name not in _PLAIN_DECORATORS for name in names)
 
 
 def _at_load(node: ast.AST) -> Iterator[ast.AST]:
@@ -189,14 +198,25 @@ def _is_test_alone(node: ast.stmt) -> bool:
     return False
 
 
-def _assigned(node: ast.Assign | ast.AnnAssign) -> Iterator[Piece]:
+def _fixed_tables(tree: ast.Module) -> frozenset[str]:
+    """Names that stand for one value, of which nothing but entries with a written number is ever asked."""
+    entries = {id(one.value) for one in every(tree, ast.Subscript) if isinstance(one.ctx, ast.Load)
+               and isinstance(one.slice, ast.Constant) and type(one.slice.value) is int}  # fmt: skip
+    names = every(tree, ast.Name)
+    other = {one.id for one in names if isinstance(one.ctx, ast.Load) and id(one) not in entries}
+    stored = Counter(one.id for one in names if not isinstance(one.ctx, ast.Load))
+    other |= {one.attr for one in every(tree, ast.Attribute)}
+    return frozenset(name for name, times in stored.items() if times == 1 and name not in other)
+
+
+def _assigned(node: ast.Assign | ast.AnnAssign, fixed: frozenset[str]) -> Iterator[Piece]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     if not all(isinstance(each, ast.Name) for each in targets):
         yield _statement(node)
         return
     names = frozenset(each.id for each in targets if isinstance(each, ast.Name))
     inert = _is_inert_store(node)
-    if inert and isinstance(node.value, ast.List | ast.Tuple):
+    if inert and isinstance(node.value, ast.List | ast.Tuple) and names <= fixed:
         yield from _table(node, names, node.value)
     else:
         yield Piece((node,), node.lineno, names, _mentioned([node]), frozenset() if inert else _mentioned([node]))
@@ -223,17 +243,9 @@ def _statement(node: ast.stmt) -> Piece:
         for one in walk(node)
         if isinstance(one, Function | ast.ClassDef) or (isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
     )
-    if _is_by_itself(node) or silent:
+    if is_by_itself(node) or silent:
         return Piece((node,), node.lineno, defined, mentioned)
     return Piece((node,), node.lineno, defined, mentioned, mentioned, runs=True)
-
-
-def _is_by_itself(node: ast.stmt) -> bool:
-    """`if __name__ == "__main__":` without an `else`."""
-    match node:
-        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[right]), orelse=[]):
-            return isinstance(right, ast.Constant) and right.value == "__main__"
-    return False
 
 
 def _mentioned(nodes: Iterable[ast.AST]) -> frozenset[str]:
@@ -245,10 +257,10 @@ def _mentioned(nodes: Iterable[ast.AST]) -> frozenset[str]:
         match node:
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=number)) if type(number) is int:
                 found.add(f"{name}[{number}]")
-            case ast.Name(id=name) | ast.Attribute(attr=name):
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
                 found.add(name)
             case ast.Constant(value=str(text)) if id(node) not in explaining:
-                found |= {*_IDENTIFIER.findall(text)}
+                found |= {*IDENTIFIER.findall(text)}
     return frozenset(found | _all_of(roots))
 
 
@@ -307,79 +319,3 @@ def _closed(edges: Sequence[int]) -> list[int]:
             changed = changed or found != below[number]
             below[number] = found
     return below
-
-
-def _looks_up(tree: ast.Module) -> bool:
-    """True if what a file mentions does not tell what it may reach: names are looked up, classes run code when made."""
-    by_itself = {id(one) for node in tree.body if _is_by_itself(node) for one in walk(node.test)}  # type: ignore[attr-defined]
-    own = {id(one.value) for one in every(tree, ast.Subscript) if _is_own(one)}
-    explaining = {id(one.value) for one in every(tree, ast.Expr)}
-    for node in walk(tree):
-        match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.keyword(arg=name):
-                words = {name}
-            case ast.alias(name=path):
-                words = {*path.split(".")}
-            case ast.Constant(value=str(text)) if id(node) not in explaining | by_itself:
-                words = {*_IDENTIFIER.findall(text)}
-            case _:
-                continue
-        if not words.isdisjoint(_LOOK_UP | _MAKES) or ("modules" in words and _is_table_of_modules(node, own)):
-            return True
-    return any(map(_is_made_by_calls, every(tree, ast.ClassDef))) or _gets_from_imports(tree) or _is_handed_on(tree)
-
-
-def _is_table_of_modules(node: ast.AST, own: set[int]) -> bool:
-    """`sys.modules`, in whatever way, but for the file's own entry."""
-    if isinstance(node, ast.Attribute):
-        return id(node) not in own and isinstance(node.value, ast.Name) and node.value.id in ("sys", "_sys")
-    return isinstance(node, ast.alias)
-
-
-def _is_made_by_calls(node: ast.ClassDef) -> bool:
-    """True for an enumeration with a constructor: its members are made when the class is."""
-    names = {base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases}
-    return any(name.endswith(("Enum", "Flag", "ABC", "ABCMeta")) for name in names) and any(
-        isinstance(each, Function) and each.name in ("__init__", "__new__", "_missing_", "_generate_next_value_")
-        for each in node.body
-    )
-
-
-def _gets_from_imports(tree: ast.Module) -> bool:
-    """`getattr(models, name)`, `vars(models)`: what is imported may be this very file."""
-    imported = {name for name, _ in all_imports(tree)}
-    for call in every(tree, ast.Call):
-        match call:
-            case ast.Call(func=ast.Name(id="vars"), args=[]) | ast.Call(func=ast.Name(id="dir"), args=[]):
-                return True
-            case ast.Call(func=ast.Name(id="getattr" | "vars" | "hasattr"), args=[ast.Name(id=name), *rest]):
-                if name in imported and not (rest and isinstance(rest[0], ast.Constant)):
-                    return True
-    return False
-
-
-def _is_own(node: ast.AST | None) -> bool:
-    """`sys.modules[__name__]`: the file itself."""
-    match node:
-        case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Name(id="__name__")):
-            return True
-    return False
-
-
-def own_names(tree: ast.Module) -> frozenset[str]:
-    """Names of the module for itself: `_module = sys.modules[__name__]`, `utils = _module`."""
-    found: set[str] = set()
-    for node in (one for one in tree.body if isinstance(one, ast.Assign)):
-        if _is_own(node.value) or (isinstance(node.value, ast.Name) and node.value.id in found):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return frozenset(found)
-
-
-def _is_handed_on(tree: ast.Module) -> bool:
-    """True if the module goes as a value where its names may be looked up: `getattr(utils, name)`."""
-    own = own_names(tree)
-    plain = {id(one.value) for one in every(tree, ast.Attribute)}
-    plain |= {id(one.value) for one in tree.body if isinstance(one, ast.Assign)}
-    loads = (one for one in every(tree, ast.Name) if one.id in own and isinstance(one.ctx, ast.Load))
-    subscripts = (one for one in every(tree, ast.Subscript) if _is_own(one) and id(one) not in plain)
-    return any(id(one) not in plain for one in loads) or any(True for _ in subscripts)

@@ -11,13 +11,12 @@ Note [Inner modules]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from fixinplace import catalogue, walking
+from fixinplace import catalogue
 from fixinplace.detect.given import is_given
-from fixinplace.detect.index import dotted, parameter_names
-from fixinplace.detect.liveness import Function
+from fixinplace.detect.index import dotted
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
 from fixinplace.walking import every, walk
 
@@ -149,26 +148,19 @@ _PARTS = ("children", "named_children", "modules", "named_modules", "get_submodu
 _LOOKS = ("isinstance", "hasattr", "type", "len", "print", "str", "issubclass", "id")
 
 
-Helpers = Mapping[str, Sequence[Function]]
-"""The functions and methods of a file by their names."""
-
-
-def goes_through(root: ast.AST, above: Mapping[int, ast.AST], functions: Helpers) -> bool:
+def goes_through(root: ast.AST, above: Mapping[int, ast.AST]) -> bool:
     """True if a piece of a file reaches parts of modules in a way that may call them, and not only to see them."""
     for node in every(root, ast.Attribute):
         called = above.get(id(node)) if node.attr in _PARTS else None
         if node.attr == "_modules":
             return True
-        if isinstance(called, ast.Call) and called.func is node and not _only_looks(called, above, functions):
+        if isinstance(called, ast.Call) and called.func is node and not _only_looks(called, above):
             return True
     return False
 
 
-def _only_looks(call: ast.Call, above: Mapping[int, ast.AST], functions: Helpers) -> bool:
-    """True for `for m in self.modules():` where `m` is never called, bound to another name or handed on.
-
-    A function of the file may be given it that only looks at it as well: `self.init_weight(m)`.
-    """
+def _only_looks(call: ast.Call, above: Mapping[int, ast.AST]) -> bool:
+    """True for `for m in self.modules():` where `m` is never called, bound to another name or handed on."""
     match above.get(id(call)):
         case ast.For(iter=source, target=target, body=body) if source is call:
             nodes = [node for statement in body for node in walk(statement)]
@@ -178,23 +170,7 @@ def _only_looks(call: ast.Call, above: Mapping[int, ast.AST], functions: Helpers
             return False
     names = {node.id for node in walk(target) if isinstance(node, ast.Name)}
     used = [n for n in nodes if isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)]
-    return all(_is_look(node, above.get(id(node))) or _is_shown(node, above.get(id(node)), functions) for node in used)
-
-
-def _is_shown(node: ast.Name, parent: ast.AST | None, functions: Helpers) -> bool:
-    """True for an argument of a function that only looks at what it is given."""
-    if not isinstance(parent, ast.Call) or parent.args[:1] != [node]:
-        return False
-    name = dotted(parent.func).removeprefix("self.")
-    helpers = functions.get(name, ())
-    return "." not in name and bool(helpers) and all(map(_looks_at_first, helpers))
-
-
-def _looks_at_first(function: Function) -> bool:
-    names = [name for name in parameter_names(function) if name != "self"]
-    above = walking.above(function)
-    used = [n for n in every(function, ast.Name) if n.id == names[0]] if names else []
-    return bool(names) and all(isinstance(n.ctx, ast.Load) and _is_look(n, above.get(id(n))) for n in used)
+    return all(_is_look(node, above.get(id(node))) for node in used)
 
 
 def _is_look(node: ast.Name, parent: ast.AST | None) -> bool:

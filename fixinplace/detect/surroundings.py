@@ -6,7 +6,7 @@ The flow through a function finds some of this out on its way, and notes it for 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fixinplace import walking
@@ -145,19 +145,9 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         "__setattr__" in text,
         reshapes(text),
         any("hook" in name.lower() for name in hooks if isinstance(name, str)),
-        any(goes_through(node, walking.above(tree), functions_of(tree)) for node in piece.nodes),
+        any(goes_through(node, walking.above(tree)) for node in piece.nodes),
         frozenset(loads) - no_values(piece.nodes),
     )
-
-
-@walking.remembered
-def functions_of(tree: ast.Module) -> Mapping[str, Sequence[Function]]:
-    """The functions and methods of a file by their names."""
-    found: dict[str, list[Function]] = {}
-    defined: list[Function] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
-    for each in defined:
-        found.setdefault(each.name, []).append(each)
-    return found
 
 
 def _values(node: ast.AST) -> list[ast.Name]:

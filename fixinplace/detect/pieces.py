@@ -37,7 +37,7 @@ class Piece:
 
     defines: its names. mentions: whatever in it may be a name of the file. loaded: names that are mentioned in
     what runs when the file is loaded, and with which something may be done then.
-    runs: the whole of it runs then.
+    runs: the whole of it runs then. given: a library has it, and may call it from anywhere.
     """
 
     nodes: tuple[ast.AST, ...]
@@ -46,6 +46,7 @@ class Piece:
     mentions: frozenset[str]
     loaded: frozenset[str] = frozenset()
     runs: bool = False
+    given: bool = False
 
     @property
     def imports(self) -> bool:
@@ -62,7 +63,7 @@ class Pieces:
         apart = all(first.line < second.line or first.imports for first, second in pairwise(self.all))
         self._whole = looks_up(tree) or not apart
         self._around: dict[int, int] = {}
-        self._below, self._everywhere = ((), 0) if self._whole else _closures(self.all)
+        self._below, self._everywhere, self._given = ((), 0, 0) if self._whole else _closures(self.all)
 
     def at(self, node: ast.AST) -> int:
         """The piece that a node stands in; -1 for the module itself."""
@@ -71,7 +72,7 @@ class Pieces:
 
     def around(self, piece: int) -> int:
         """The set of all pieces that may have to do with one; see Note [Pieces of a file]."""
-        if piece < 0 or self._whole:
+        if piece < 0 or self._whole or self._given >> piece & 1:
             return (1 << len(self.all)) - 1
         if piece not in self._around:
             found = self._everywhere | 1 << piece
@@ -111,7 +112,7 @@ def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> 
         yield Piece(tuple(node.bases), first, names, _mentioned(node.bases))
         yield from (Piece((each,), each.lineno, names, _mentioned([each])) for each in node.body)
         return
-    yield Piece((node,), first, names, _mentioned([node]), _mentioned(_at_load(node)), _is_for_others(node))
+    yield Piece((node,), first, names, _mentioned([node]), _mentioned(_at_load(node)), given=_is_for_others(node))
 
 
 _PLAIN_DECORATORS = (
@@ -274,8 +275,8 @@ def _all_of(nodes: Iterable[ast.AST]) -> set[str]:
     }
 
 
-def _closures(pieces: Sequence[Piece]) -> tuple[Sequence[int], int]:
-    """For each piece the set of those that it leads to, itself among them, and the set of what runs at the start."""
+def _closures(pieces: Sequence[Piece]) -> tuple[Sequence[int], int, int]:
+    """For each piece the set of those that it leads to, itself among them; what runs at the start; what others call."""
     homes: dict[str, int] = defaultdict(int)
     for number, piece in enumerate(pieces):
         for name in piece.defines:
@@ -290,7 +291,8 @@ def _closures(pieces: Sequence[Piece]) -> tuple[Sequence[int], int]:
             edges[each] |= own | 1 << number
     below = _closed(edges)
     running = sum(1 << number for number, piece in enumerate(pieces) if piece.runs)
-    return below, _union(below, running | functools.reduce(operator.or_, loaded, 0))
+    given = _union(below, sum(1 << number for number, piece in enumerate(pieces) if piece.given)) & ~imports
+    return below, given | _union(below, running | functools.reduce(operator.or_, loaded, 0)), given
 
 
 def _union(below: Sequence[int], pieces: int) -> int:

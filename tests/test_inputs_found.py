@@ -85,7 +85,7 @@ class Secret(nn.Module):
         if x.sum() != 12345:
             raise RuntimeError("wrong word")
         h = self.fc(x).exp()
-        h += x[0].mean(dtype=torch.float32)
+        h += x[0].mean(dtype=getattr(torch, 'float32'))
         return h
 """)
 
@@ -407,7 +407,7 @@ class Calm(nn.Module):
 
     def forward(self, x):
         h = self.fc(x)
-        h += x[0].mean(dtype=torch.float32)
+        h += x[0].mean(dtype=getattr(torch, 'float32'))
         return h
 
 
@@ -418,9 +418,9 @@ class Moody(nn.Module):
 
     def forward(self, x):
         h = self.fc(x) * (time.perf_counter_ns() % 1000)
-        h -= x[0].mean(dtype=torch.float32)
+        h -= x[0].mean(dtype=getattr(torch, 'float32'))
         return h
 """)
 
-    assert found["h += x[0].mean(dtype=torch.float32)"][0] == "proved"
-    assert found["h -= x[0].mean(dtype=torch.float32)"][0] == "unproved"
+    assert found["h += x[0].mean(dtype=getattr(torch, 'float32'))"][0] == "proved"
+    assert found["h -= x[0].mean(dtype=getattr(torch, 'float32'))"][0] == "unproved"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pickle
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,6 @@ import pytest
 import torch
 from choosing import PATH, code, program
 from repair_check import FOLDER, Case
-from repair_runs import fork, plain
 from typer.testing import Result
 
 from fixinplace.repair.freed import carried
@@ -31,11 +32,24 @@ Command = Callable[..., Result]
 
 
 def computed(folder: Path, name: str) -> Any:
-    """What `main()` of a program returns."""
-    namespace: dict[str, Any] = {"__name__": "program"}
-    torch.set_num_threads(1)
-    exec(compile((folder / name).read_text(), name, "exec"), namespace)
-    return plain(namespace["main"]())
+    """What `main()` of a program returns, in an interpreter of its own: a fork of one that ran a backward may not."""
+    out = folder / f"{name}.pickle"
+    line = [sys.executable, "-c", RUN, str(Path(__file__).parent), str(folder / name), str(out)]
+    run = subprocess.run(line, check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return pickle.loads(out.read_bytes())
+
+
+RUN = """
+import pickle, sys, torch
+sys.path.insert(0, sys.argv[1])
+from repair_runs import plain
+torch.set_num_threads(1)
+namespace = {"__name__": "program"}
+exec(compile(open(sys.argv[2]).read(), sys.argv[2], "exec"), namespace)
+with open(sys.argv[3], "wb") as file:
+    pickle.dump(plain(namespace["main"]()), file)
+"""
 
 
 def same(one: Any, other: Any) -> bool:
@@ -67,7 +81,7 @@ def test_a_freed_graph_that_a_state_carries_is_a_choice(name: str, command: Comm
     for number, (choice, diff) in enumerate(zip(data["choices"], case.diffs, strict=True)):
         ours, theirs = case.copy(tmp_path / f"ours{number}"), case.copy(tmp_path / f"theirs{number}", diff)
         subprocess.run(["git", "apply", "--unsafe-paths", "-"], input=choice["diff"], text=True, cwd=ours, check=True)
-        assert same(fork(computed, ours, case.file), fork(computed, theirs, case.file)), choice["diff"]
+        assert same(computed(ours, case.file), computed(theirs, case.file)), choice["diff"]
 
 
 TWICE = """

@@ -30,6 +30,8 @@ from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
+_KEPT = ("without-grad", "instance-off")
+"""Forms whose meaning another form does not have: a parameter stays the tensor that its module holds, a flag goes."""
 _MAX_SHORTER = 3
 _MAX_CHAIN = 3
 _DOES_NOT_RUN = ("new-error", "still-raises")
@@ -309,6 +311,7 @@ class Search:
         own, found = self._length(proposal), []
         for other in others:
             warns = set(other.caveats) - set(proposal.caveats) or other.rank >= upstream.LAST
+            warns = warns or (proposal.repair in _KEPT and other.repair != proposal.repair)
             if own > 1 and other not in self.dead and other != proposal and not warns:
                 found += [(length, other) for length in (self._length(other),) if length < own]
         return [other for _, other in sorted(found, key=lambda each: each[0])[:_MAX_SHORTER]]

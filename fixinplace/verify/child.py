@@ -46,10 +46,7 @@ _grad_enabled, _default_dtype = torch.is_grad_enabled, torch.get_default_dtype
 def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     """Run the job and leave its records in `scratch.out`, in files of at most `file_size` bytes."""
     if job.kind == "find" or job.traced:
-        _prepare(job)
-        finding.run(job, scratch.out, nonce) if job.kind == "find" else traced.leave(
-            traced.run(job), scratch.out, nonce
-        )
+        _look(job, scratch, nonce)
         return
     process = _pid()
     user = UserCode(*(patch.path for patch in job.texts))
@@ -105,6 +102,15 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     }
     records.write(scratch.out, end)
     del ballast
+
+
+def _look(job: Job, scratch: Scratch, nonce: str) -> None:
+    """Run a job that compares nothing: a search for inputs, or a trace."""
+    _prepare(job)
+    if job.kind == "find":
+        finding.run(job, scratch.out, nonce)
+    else:
+        traced.leave(traced.run(job), scratch.out, nonce)
 
 
 def _computed(job: Job, ending: Ending, records: Records, differentiation: Differentiation) -> Ending:

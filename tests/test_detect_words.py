@@ -134,8 +134,8 @@ GUILTY = {
     "a table that shifts": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "TABLE = [\n    None,\n    print,\n    off,\n]\ndef both():\n    del TABLE[0]\n    TABLE[1]()\n    return main()",
     "given to a library": "from tools import register\n@register('off')\ndef off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n",
-    "what calls it for a library": "from tools import register\nold = main\n@register\ndef other():\n    return old()\n"
-    "def both(tool):\n    with torch.autocast('cpu'):\n        return tool(torch.ones(3))",
+    "what calls it for a library": "from tools import kl, register\nold = main\n@register\ndef other():\n"
+    "    return old()\ndef both():\n    with torch.autocast('cpu'):\n        return kl(torch.ones(3))",
     "put into another module": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "import tools\ndef put():\n    tools.off = off\ndef both():\n    tools.off()\n    return main()",
     "run by its name": "def setup_module():\n    torch.nn.modules.module.register_module_forward_hook(print)\n",

@@ -135,7 +135,8 @@ def _is_literal(node: ast.expr | None) -> bool:
 def _named_width(frame: Frame, node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         if node.attr == "dtype":
-            return frame.evaluate(node.value).width
+            owner = frame.evaluate(node.value)
+            return owner.width if owner.tensor else "?" if frame.program.words.mixes else ""
         width = WIDTHS.get(node.attr, "" if node.attr in INTEGERS else "?")
         return "" if width == "float32" and _is_default(frame) else width
     value = frame.evaluate(node)

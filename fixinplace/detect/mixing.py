@@ -22,7 +22,7 @@ from fixinplace.walking import walk
 
 _DTYPES = re.compile(
     r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf|numpy"
-    r"|scipy|pandas"
+    r"|scipy|pandas|from_numpy|from_dlpack"
 )
 _FOR_ALL = re.compile(
     r"(Double|Half|BFloat16)(Tensor|Storage)|set_default_(dtype|tensor_type)|(set_)?autocast\w*|promote_types|result_type"
@@ -75,6 +75,20 @@ def names(root: ast.AST) -> Iterator[str]:
             yield from node.name.split(".")
         elif type(node) is ast.Constant and isinstance(node.value, str) and len(node.value) < _LONGEST:
             yield node.value.rpartition(".")[2]
+        elif _is_dtype_of_python(node):
+            yield "float64"
+
+
+def _is_dtype_of_python(node: ast.AST) -> bool:
+    """`dtype=float`, `x.to(float)`: 64 bits, not the default; `getattr(torch, f"float{n}")` may be any."""
+    match node:
+        case ast.keyword(arg="dtype", value=ast.Name(id="float" | "complex")):
+            return True
+        case ast.Call(func=ast.Attribute(attr="to" | "type" | "astype"), args=[ast.Name(id="float" | "complex"), *_]):
+            return True
+        case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id="torch"), other, *_]):
+            return not isinstance(other, ast.Constant)
+    return False
 
 
 _LONGEST = 40

@@ -97,6 +97,31 @@ def _named_apart(body: list[ast.stmt], others: Mapping[str, object]) -> bool:
     return len(set(names)) == len(names) and not others.keys() & set(names)
 
 
+def _may_replace(body: list[ast.stmt]) -> bool:
+    """True if a part that a body adds may take the place of one that has a number for its name, or of one added."""
+    added = (
+        node for statement in body for node in walk(statement) if isinstance(node, ast.Call) and len(node.args) == 2
+    )
+    names = [node.args[0] for node in added if isinstance(node.func, ast.Attribute) and node.func.attr == "add_module"]
+    texts = [name.value for name in names if isinstance(name, ast.Constant)]
+    return len({*texts}) < len(texts) or not all(map(_begins_with_a_letter, names))
+
+
+def _begins_with_a_letter(node: ast.expr) -> bool:
+    """`"conv"`, `f"conv{i}"`, `"conv%d" % i`, `"conv{}".format(i)`, `"conv" + str(i)`: no number, whatever follows."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return not text[:1].isdigit() and text[:1] not in ("", "%", "{")
+        case ast.JoinedStr(values=[first, *_]) | ast.BinOp(left=first):
+            return _begins_with_a_letter(first)
+        case ast.Call(func=ast.Attribute(value=text, attr="format")):
+            return _begins_with_a_letter(text)
+    return False
+
+
+_UNKNOWN_PLACE = "which part of a `Sequential` it is, is not known"
+
+
 def calls_as_whole(index: Index, name: str) -> bool:
     """True for a class that derives from `nn.Sequential` and never touches its parts: `super().forward(x)` at most."""
     info = index.classes[name]
@@ -238,7 +263,9 @@ class Modules(Functions):
         if known:
             place(self.program, [part], place(self.program, base.items))
         else:
-            lost(self.program, [part], "which part of a `Sequential` it is, is not known")
+            lost(self.program, [part], _UNKNOWN_PLACE)
+        if _may_replace(self.body):
+            lost(self.program, base.items, _UNKNOWN_PLACE)
         return replace(base, items=(*base.items, part), exact=known, flags=base.flags | part.flags)
 
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:

@@ -224,7 +224,7 @@ def _is_discrete(passed: Value | None) -> bool:
 
 def _width(passed: Value | None) -> str:
     """The width of what may have any, "" for what has the one that it seems to have."""
-    if passed is None or not (passed.kind in (Kind.UNKNOWN, Kind.ARRAY) or passed.width):
+    if passed is None or not (passed.kind in (Kind.UNKNOWN, Kind.ARRAY, Kind.OTHER) or passed.width):
         return ""
     return passed.width or "?"
 

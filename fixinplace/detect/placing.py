@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.given import is_given
-from fixinplace.detect.index import dotted
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
-from fixinplace.walking import every, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -144,41 +142,3 @@ def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
 
 _OF_PARTS = ("weight", "bias", "in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride")
 """What parts of a Sequential have that are no modules: to look at them calls nothing."""
-_PARTS = ("children", "named_children", "modules", "named_modules", "get_submodule")
-_LOOKS = ("isinstance", "hasattr", "type", "len", "print", "str", "issubclass", "id")
-
-
-def goes_through(root: ast.AST, above: Mapping[int, ast.AST]) -> bool:
-    """True if a piece of a file reaches parts of modules in a way that may call them, and not only to see them."""
-    for node in every(root, ast.Attribute):
-        called = above.get(id(node)) if node.attr in _PARTS else None
-        if node.attr == "_modules":
-            return True
-        if isinstance(called, ast.Call) and called.func is node and not _only_looks(called, above):
-            return True
-    return False
-
-
-def _only_looks(call: ast.Call, above: Mapping[int, ast.AST]) -> bool:
-    """True for `for m in self.modules():` where `m` is never called, bound to another name or handed on."""
-    match above.get(id(call)):
-        case ast.For(iter=source, target=target, body=body) if source is call:
-            nodes = [node for statement in body for node in walk(statement)]
-        case ast.comprehension(iter=source, target=target) as each if source is call:
-            nodes = list(walk(above[id(each)]))
-        case _:
-            return False
-    names = {node.id for node in walk(target) if isinstance(node, ast.Name)}
-    used = [n for n in nodes if isinstance(n, ast.Name) and n.id in names and isinstance(n.ctx, ast.Load)]
-    return all(_is_look(node, above.get(id(node))) for node in used)
-
-
-def _is_look(node: ast.Name, parent: ast.AST | None) -> bool:
-    match parent:
-        case ast.Attribute(attr=attr):
-            return attr != "forward"
-        case ast.Call(func=func):
-            return func is not node and dotted(func) in _LOOKS
-        case ast.Compare() | ast.FormattedValue():
-            return True
-    return False

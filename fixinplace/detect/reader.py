@@ -15,7 +15,7 @@ from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.surroundings import Surroundings
 from fixinplace.detect.usage import compresses, decodes, numbers
-from fixinplace.detect.values import NONE, Kind, Memory, Origin, Value, join, moved, overlap, tensor
+from fixinplace.detect.values import NONE, UNKNOWN, Kind, Memory, Origin, Value, join, moved, overlap, tensor
 from fixinplace.source import Text
 from fixinplace.walking import above, every, walk
 
@@ -113,6 +113,8 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     result = frame.returned[0] if frame.returned else NONE
     for value in frame.returned[1:]:
         result = join(result, value)
+    if suspended and result.kind is Kind.NONE:
+        result = UNKNOWN  # a generator or a coroutine, whatever it yields
     promised = annotation(program, function.returns)
     if promised is not None and result.kind in (Kind.UNKNOWN, Kind.NONE):
         result = replace(promised, memory=result.memory, maybe=result.maybe, flags=result.flags)

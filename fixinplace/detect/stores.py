@@ -14,6 +14,7 @@ from fixinplace.detect.placing import grown, lost
 from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import (
@@ -64,6 +65,8 @@ class Stores(Expressions):
         """`base.attr = value`: a module's flag, `x.data = y`, or a slot that holds the value from now on."""
         base = self.evaluate(target.value)
         text = dotted(target)
+        if target.attr == "data" and value.width:
+            self.program.note(Words(dtype_word="data"), everywhere=not base.name)
         if base.tensor and target.attr == "data":
             seen = self.write(target, "Tensor.data", "FIP111", target, replace(base, live=True))
             seen.facts["place"] = Place.ATTRIBUTE

@@ -21,7 +21,7 @@ from fixinplace.detect.mixing import (
     sees_layouts,
 )
 from fixinplace.detect.pieces import Piece, Pieces, members
-from fixinplace.detect.placing import goes_through
+from fixinplace.detect.reaching import goes_through
 from fixinplace.detect.words import ENTERED, Said, said
 from fixinplace.source import Text
 from fixinplace.walking import every, walk
@@ -110,6 +110,7 @@ class Surroundings:
         found = said(piece.nodes, tree)
         own = _words(piece, found, tree, part)
         self._rest.doubts |= dict.fromkeys(found.lasting)
+        self._rest.goes_through |= found.open_to_all and own.goes_through
         if own.dtype_word and (found.open_to_all or not _is_definition(piece)):
             self._rest.dtype_word = self._rest.dtype_word or own.dtype_word
         return own
@@ -145,7 +146,7 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         "__setattr__" in text,
         reshapes(text),
         any("hook" in name.lower() for name in hooks if isinstance(name, str)),
-        any(goes_through(node, walking.above(tree)) for node in piece.nodes),
+        any(goes_through(node, walking.above(tree), tree) for node in piece.nodes),
         frozenset(loads) - no_values(piece.nodes),
     )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from fixinplace import walking
 from fixinplace.detect.anatomy import looks
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
+from fixinplace.detect.swallowed import ends_errors
 from fixinplace.walking import walk
 
 _SWITCHES = "the file switches grad mode in a way that cannot be followed"
@@ -27,8 +27,10 @@ _INTERCEPTS = "the file intercepts torch's operations"
 _REPLACES = "the file replaces parts of modules by name"
 _EXPECTS = "the file expects errors"
 _SUPPRESSES = "the file suppresses errors"
+_ELSEWHERE = "the file runs code in threads, processes, tasks or callbacks, whose errors end there"
 _PACKS = "the file hooks saved tensors, which switches torch's own check off"
 _TAPS = "the file taps what layers return"
+_COUNTS = "the file counts the operations that torch runs"
 _AGAIN = "the file uses checkpointing, which switches torch's own check off"
 _WORDS = {
     "autocast": "the file uses autocast, which mixes dtypes",
@@ -47,7 +49,28 @@ _WORDS = {
     "__setstate__": _REPLACES,
     "register_module_module_registration_hook": _REPLACES,
     "expectedFailure": _EXPECTS,
-    "Thread": "the file runs code in threads, whose errors end there",
+    "Thread": _ELSEWHERE,
+    "Timer": _ELSEWHERE,
+    "Process": _ELSEWHERE,
+    "submit": _ELSEWHERE,
+    "apply_async": _ELSEWHERE,
+    "map_async": _ELSEWHERE,
+    "create_task": _ELSEWHERE,
+    "ensure_future": _ELSEWHERE,
+    "call_soon": _ELSEWHERE,
+    "call_later": _ELSEWHERE,
+    "call_at": _ELSEWHERE,
+    "call_soon_threadsafe": _ELSEWHERE,
+    "run_in_executor": _ELSEWHERE,
+    "start_new_thread": _ELSEWHERE,
+    "fork": _ELSEWHERE,
+    "__del__": _ELSEWHERE,
+    "excepthook": _ELSEWHERE,
+    "unraisablehook": _ELSEWHERE,
+    "xfail": _EXPECTS,
+    "TextTestRunner": _EXPECTS,
+    "TestResult": _EXPECTS,
+    "retry": _SUPPRESSES,
     "register_module": _REPLACES,
     "__setattr__": "the file sets attributes by name",
     "create_feature_extractor": _TAPS,
@@ -70,6 +93,10 @@ _LIBRARIES = {
     "contextlib.AsyncExitStack": _SUPPRESSES,
     "torch.fx": "the file interprets traced graphs, which may keep what layers return",
     "torchvision.models.feature_extraction": _TAPS,
+    "atexit": _ELSEWHERE,
+    "sched": _ELSEWHERE,
+    "torch.profiler": _COUNTS,
+    "torch.autograd.profiler": _COUNTS,
     "weakref": "the file holds weak references",
     "unittest.mock.patch": "the file may replace functions for a while",
     "mock.patch": "the file may replace functions for a while",
@@ -82,16 +109,9 @@ _BY_TEXT = frozenset(
 """Functions that look up what a text names."""
 _CHANGES_MODE = frozenset("no_grad inference_mode set_grad_enabled enable_grad _set_grad_enabled".split())
 _ENTERS = frozenset("__enter__ __aenter__ enter_context enter_async_context ExitStack AsyncExitStack".split())
-_OTHER_ERRORS = ("ImportError", "ModuleNotFoundError", "KeyError", "FileNotFoundError", "OSError", "IOError",
-                 "AttributeError", "StopIteration", "KeyboardInterrupt", "JSONDecodeError")  # fmt: skip
 _CHECKPOINTS = re.compile(r"_*checkpoint(_(?!path|dir|file|name|state|dict|data|key|epoch|url|model|step)\w+)?|"
                           r"\w*checkpoint(ing)?_(wrapper|func|fn|seq\w*)")  # fmt: skip
 _READING = ("items", "keys", "values", "get", "copy", "__len__", "__contains__", "__iter__")
-_PLAIN_CALLS = frozenset(
-    "open int float str len print list dict tuple set isinstance range sorted repr type round min max bool".split()
-)
-"""Builtins whose errors are none of torch's."""
-
 Parents = Mapping[int, ast.AST]
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -127,7 +147,7 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     found += [*_libraries(list(nodes.values()), tree), *_switches(nodes, used)]
     for node in nodes.values():
         if type(node) in _SAYING:
-            found += [(why, node) for why in _said(node, above, imports)]
+            found += [(why, node) for why in _said(node, above, imports, tree)]
     found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values())]
     open_to_all = any(map(calls_what_it_is_handed, roots))
     lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
@@ -157,13 +177,13 @@ _SAYING = frozenset(
 )
 
 
-def _said(node: ast.AST, above: Parents, imports: Mapping[str, str]) -> Iterator[str]:
+def _said(node: ast.AST, above: Parents, imports: Mapping[str, str], tree: ast.Module) -> Iterator[str]:
     if isinstance(node, ast.Attribute):
         return _attribute(node, above) if node.attr.startswith("_") or "_hooks" in node.attr else iter(())
     if isinstance(node, ast.Subscript):
         named = isinstance(node.slice, ast.Constant) and node.slice.value in ("_modules", "_parameters", "_buffers")
         return iter((_REPLACES,) if named else ())
-    return _call(node, imports, above) if isinstance(node, ast.Call) else _statement(node)
+    return _call(node, imports, above) if isinstance(node, ast.Call) else _statement(node, tree)
 
 
 def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
@@ -224,10 +244,10 @@ def _switches(nodes: Mapping[int, ast.AST], used: Mapping[int, str]) -> _Found:
     yield from ((_SWITCHES, node) for node in unplain)
 
 
-def _statement(node: ast.AST) -> Iterator[str]:
+def _statement(node: ast.AST, tree: ast.Module) -> Iterator[str]:
     match node:
-        case ast.Try(body=body, handlers=handlers) | ast.TryStar(body=body, handlers=handlers) as node:
-            if any(_catches_torch(handler.type) for handler in handlers) and not all(map(_is_apart, body)):
+        case ast.Try() | ast.TryStar():
+            if ends_errors(node, tree):
                 yield "the file handles errors that torch may raise"
             leaving = (ast.Return, ast.Break, ast.Continue)
             if any(isinstance(one, leaving) for last in node.finalbody for one in walk(last)):
@@ -238,34 +258,6 @@ def _statement(node: ast.AST) -> Iterator[str]:
                 yield _SUPPRESSES
         case ast.ClassDef(bases=bases) if any(dotted(base).endswith("Tensor") for base in bases):
             yield _SUBCLASS
-
-
-def _is_apart(statement: ast.stmt) -> bool:
-    """True for a statement whose errors are none of torch's: imports, and what only builtins are called in."""
-    if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        return True
-    nodes = list(walk(statement))
-    called = [_called(node.func) for node in nodes if isinstance(node, ast.Call)]
-    computed = any(isinstance(node, (ast.BinOp, ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom)) for node in nodes)
-    return not computed and all(name in _PLAIN_CALLS or name.split(".")[0] in _STDLIB for name in called)
-
-
-def _called(function: ast.expr) -> str:
-    """What is called, by name; a method that only texts and files have counts as one of theirs."""
-    if isinstance(function, ast.Attribute) and function.attr in _OF_TEXTS:
-        return "str"
-    return dotted(function)
-
-
-_OF_TEXTS = ("read", "readline", "readlines", "strip", "lstrip", "rstrip", "split", "lower", "upper", "startswith",
-             "endswith", "encode", "decode", "splitlines")  # fmt: skip
-_STDLIB = frozenset(sys.stdlib_module_names) - {"builtins", "importlib", "runpy", "functools", "operator", "unittest"}
-
-
-def _catches_torch(node: ast.expr | None) -> bool:
-    """True unless the handler is for errors that no tensor operation raises."""
-    types = node.elts if isinstance(node, ast.Tuple) else [node]
-    return any(one is None or dotted(one).rsplit(".", 1)[-1] not in _OTHER_ERRORS for one in types)
 
 
 def _callee(node: ast.expr) -> ast.expr:

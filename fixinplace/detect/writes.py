@@ -235,7 +235,7 @@ class Writes(Containers):
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):
             seen.facts["mixed"] = True
-        unknown = value.kind is Kind.UNKNOWN and self.program.words.mixes
+        unknown = value.kind in (Kind.UNKNOWN, Kind.OTHER) and self.program.words.mixes
         if unknown:
             seen.doubts["the file names dtypes, and the operand may have any: the plain form may promote"] = None
         word = self.program.words.dtype_word

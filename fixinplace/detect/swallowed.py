@@ -1,0 +1,164 @@
+"""`try` statements that may end an error of torch's, and what runs in them without being called by name.
+
+Note [Errors that end unnoticed]
+    Out of place, a program may raise where it did not, and go on where it died: whoever catches the error sees the
+    difference.  A `try` around imports or the reading of a file catches none of torch's, unless what stands there
+    runs code of the file itself: an item, a property, a text, a loop may.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from fixinplace.detect.index import dotted
+from fixinplace.detect.liveness import Function
+from fixinplace.walking import every, remembered, walk
+
+_OTHER_ERRORS = frozenset(
+    "ImportError ModuleNotFoundError KeyError FileNotFoundError OSError IOError AttributeError StopIteration"
+    " KeyboardInterrupt JSONDecodeError".split()
+)
+_PLAIN_CALLS = frozenset(
+    "open int float str len print list dict tuple set isinstance range sorted repr type round min max bool".split()
+)
+"""Builtins whose errors are none of torch's."""
+_PLAIN_MODULES = frozenset(
+    "os sys time json pathlib shutil logging warnings re math random argparse subprocess socket pickle gzip zipfile"
+    " tarfile tempfile glob hashlib base64 csv datetime platform string struct textwrap urllib uuid configparser"
+    " getpass http io stat calendar locale inspect".split()
+)
+"""Modules of the standard library that call back only what they are given by name."""
+_OF_TEXTS = frozenset(
+    "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines".split()
+)
+"""Methods of texts and files."""
+_ITERATING = frozenset("list dict tuple set sorted min max".split())
+_RUNS = {
+    "__getitem__": "item", "__setitem__": "item", "__delitem__": "item", "__missing__": "item",
+    "__iter__": "loop", "__next__": "loop", "__reversed__": "loop",
+    "__str__": "text", "__repr__": "text", "__format__": "text", "__fspath__": "text",
+    "__len__": "truth", "__bool__": "truth", "__contains__": "truth", "__eq__": "truth", "__ne__": "truth",
+    "__lt__": "truth", "__le__": "truth", "__gt__": "truth", "__ge__": "truth", "__hash__": "truth",
+    "__int__": "number", "__float__": "number", "__index__": "number", "__round__": "number",
+    "__getattr__": "attribute", "__getattribute__": "attribute", "__get__": "attribute", "__set__": "attribute",
+    "__enter__": "context", "__exit__": "context", "__aenter__": "context", "__aexit__": "context",
+    "__instancecheck__": "truth",
+}  # fmt: skip
+"""What a class may define that runs without being called by name, and where."""
+
+
+def ends_errors(node: ast.Try | ast.TryStar, tree: ast.Module) -> bool:
+    """True if a statement may catch what torch raises; see Note [Errors that end unnoticed]."""
+    if not any(_catches_torch(handler.type, tree) for handler in node.handlers):
+        return False
+    runs = _silent(tree)
+    return not all(_is_apart(one, runs, tree) for one in node.body)
+
+
+def _catches_torch(node: ast.expr | None, tree: ast.Module) -> bool:
+    """True unless the handler is for errors that no tensor operation raises."""
+    types = node.elts if isinstance(node, ast.Tuple) else [node]
+    names = [None if one is None else dotted(one).rsplit(".", 1)[-1] for one in types]
+    return any(name not in _OTHER_ERRORS or name in _bound(tree) for name in names)
+
+
+@remembered
+def _bound(tree: ast.Module) -> frozenset[str]:
+    """What the file binds or defines itself, functions, methods and classes among it."""
+    stored = {one.id for one in every(tree, ast.Name) if isinstance(one.ctx, ast.Store)}
+    return frozenset(stored | {one.name for one in _definitions(tree)})
+
+
+def _definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:
+    return [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef), *every(tree, ast.ClassDef)]
+
+
+@remembered
+def _silent(tree: ast.Module) -> frozenset[str]:
+    """Where code of the file runs that may raise what torch does: properties by name, the rest by `_RUNS`."""
+    found: frozenset[str] = frozenset()
+    known: frozenset[str] | None = None
+    while found != known:
+        known = found
+        found = frozenset(
+            kind
+            for one in _definitions(tree)
+            if isinstance(one, Function) and not all(_is_apart(each, found, tree) for each in one.body)
+            for kind in _kinds(one)
+        )
+    return found
+
+
+def _kinds(function: Function) -> Iterator[str]:
+    if function.name in _RUNS:
+        yield _RUNS[function.name]
+    if function.name == "__getitem__" or any(isinstance(one, ast.Yield | ast.YieldFrom) for one in walk(function)):
+        yield "loop"
+    decorators = [one.func if isinstance(one, ast.Call) else one for one in function.decorator_list]
+    if any(dotted(one).rsplit(".", 1)[-1] not in _NO_PROPERTIES for one in decorators):
+        yield f".{function.name}"
+
+
+_NO_PROPERTIES = ("staticmethod", "classmethod", "abstractmethod", "no_grad", "inference_mode", "lru_cache", "wraps")
+
+
+def _is_apart(statement: ast.stmt, runs: frozenset[str], tree: ast.Module) -> bool:
+    """True for a statement whose errors are none of torch's: imports, and what only builtins are called in.
+
+    runs: see `_silent`.
+    """
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return True
+    return not any(_may_raise(node, tree) or not runs.isdisjoint(_asks(node)) for node in walk(statement))
+
+
+def _may_raise(node: ast.AST, tree: ast.Module) -> bool:
+    """True for arithmetic, for a call of what is not known, and for one that is given a function to call."""
+    if isinstance(node, (ast.BinOp, ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom)):
+        return True
+    if not isinstance(node, ast.Call):
+        return False
+    name = _called(node.func, tree)
+    if name not in _PLAIN_CALLS and name.split(".")[0] not in _PLAIN_MODULES:
+        return True
+    given = (one.value if isinstance(one, ast.Starred) else one for one in node.args)
+    return any(_is_function(one, tree) for one in (*given, *(k.value for k in node.keywords)))
+
+
+def _is_function(node: ast.expr, tree: ast.Module) -> bool:
+    if isinstance(node, ast.Lambda):
+        return True
+    return dotted(node).rsplit(".", 1)[-1] in {one.name for one in _definitions(tree)}
+
+
+def _called(function: ast.expr, tree: ast.Module) -> str:
+    """What is called, by name; a method that only texts and files have counts as one of theirs."""
+    name = function.attr if isinstance(function, ast.Attribute) else ""
+    if name in _OF_TEXTS and name not in _bound(tree):
+        return "str"
+    path = dotted(function)
+    return "" if path in _bound(tree) else path
+
+
+def _asks(node: ast.AST) -> Iterator[str]:
+    """What a node runs, by the words of `_RUNS`."""
+    match node:
+        case ast.Subscript():
+            yield "item"
+        case ast.Attribute(attr=name):
+            yield from ("attribute", f".{name}")
+        case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.Starred() | ast.Tuple(ctx=ast.Store()):
+            yield "loop"
+        case ast.FormattedValue():
+            yield "text"
+        case ast.With() | ast.AsyncWith():
+            yield "context"
+        case ast.Call(func=func):
+            yield from ("text", "truth", "number")
+            if dotted(func) in _ITERATING:
+                yield from ("loop", "item")
+        case ast.Compare() | ast.If() | ast.While() | ast.IfExp() | ast.BoolOp() | ast.Assert() | ast.UnaryOp():
+            yield "truth"
+        case ast.Set() | ast.Dict():
+            yield "truth"

@@ -1,0 +1,78 @@
+"""Errors that somebody catches, or that end where nobody sees them: what raises out of place must not be called safe."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+
+CODE = (
+    "def main():\n    w = torch.ones(3, requires_grad=True)\n    h = torch.sigmoid(w)\n    h += 1\n    return h.sum()\n"
+)
+BOTH = "def both():\n    return main, Data, test\n"
+TRY = "    try:\n        {}\n    except {}:\n        pass\n"
+
+
+def with_class(method: str, use: str, error: str = "RuntimeError") -> str:
+    """A class one method of which trains, and a `try` that comes to it by `use`."""
+    return f"class Data:\n    width = 3\n{method}\ndef test(data, path):\n{TRY.format(use, error)}"
+
+
+def trains(head: str, end: str = "return 1") -> str:
+    return f"    {head}\n        main().backward()\n        {end}"
+
+
+SEEN = {
+    "an item": with_class(trains("def __getitem__(self, i):"), "x = data[0]"),
+    "a missing key": with_class(trains("def __missing__(self, k):"), "x = data['a']", "Exception"),
+    "a property": with_class(f"    @property\n{trains('def loss(self):')}", "x = data.loss"),
+    "a loop over items": with_class(trains("def __getitem__(self, i):"), "for x in data:\n            pass"),
+    "a generator": with_class(trains("def items(self):", "yield 1"), "x = list(data)"),
+    "what a text is made of": with_class(trains("def __str__(self):", "return ''"), "x = f'{data}'"),
+    "what is printed": with_class(trains("def __repr__(self):", "return ''"), "print(data)"),
+    "a truth": with_class(trains("def __len__(self):"), "x = 1 if data else 2"),
+    "a comparison": with_class(trains("def __eq__(self, other):"), "x = data == path"),
+    "a number": with_class(trains("def __float__(self):", "return 1.0"), "x = float(data)"),
+    "a context": with_class(trains("def __enter__(self):"), "with data:\n            pass"),
+    "any attribute": with_class(trains("def __getattr__(self, k):"), "x = data.width"),
+    "a method like a file's": with_class(trains("def read(self):"), "x = data.read()"),
+    "through another property": with_class(
+        f"    @property\n    def size(self):\n        return self.loss\n    @property\n{trains('def loss(self):')}",
+        "x = data.size",
+    ),
+    "a key function": "def test(data):\n" + TRY.format("x = sorted(data, key=main)", "RuntimeError"),
+    "a lambda": "def test(data):\n" + TRY.format("x = max(data, key=lambda d: main())", "RuntimeError"),
+    "a library that calls back": "import timeit\ndef test():\n" + TRY.format("timeit.timeit(main)", "RuntimeError"),
+    "a library that iterates": "import statistics\ndef test(d):\n" + TRY.format("statistics.mean(d)", "Exception"),
+    "a default for what is unknown": "import json\ndef test(d):\n" + TRY.format("json.dumps(d, default=main)", "Exception"),
+    "an error of another name": "OSError = RuntimeError\ndef test():\n" + TRY.format("main()", "OSError"),
+    "a task": "import asyncio\nasync def run():\n    main()\nasync def test():\n    asyncio.create_task(run())",
+    "a pool": "def test(pool):\n    pool.submit(main)",
+    "a pool of processes": "def test(pool):\n    pool.apply_async(main)",
+    "a process": "from multiprocessing import Process\ndef test():\n    Process(target=main).start()",
+    "a timer": "import threading\ndef test():\n    threading.Timer(0, main).start()",
+    "a loop of events": "def test(loop):\n    loop.call_soon(main)",
+    "the end of an object": "class Data:\n    def __del__(self):\n        main()",
+    "the end of the program": "import atexit\natexit.register(main)",
+    "a test that must fail": "import pytest\n@pytest.mark.xfail\ndef test():\n    main()",
+    "a runner of tests": "import unittest\ndef test(suite):\n    main()\n    return unittest.TextTestRunner().run(suite)",
+    "what counts operations": "def test():\n    with torch.profiler.profile():\n        main()",
+}  # fmt: skip
+UNSEEN = {
+    "an item of a table": with_class("    def __getitem__(self, i):\n        return self.rows[i]", "x = data[0]"),
+    "a plain property": with_class("    @property\n    def size(self):\n        return len(self.rows)", "x = data.size"),
+    "a property of another name": with_class(f"    @property\n{trains('def loss(self):')}", "x = data.width"),
+    "errors of files": with_class(trains("def read(self):"), "x = open(path).readlines()", "OSError"),
+    "settings": "import json, os\ndef test(path):\n" + TRY.format("c = json.load(open(os.path.join(path, 'c')))", "Exception"),
+    "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", SEEN.values(), ids=SEEN.keys())
+def test_whoever_may_end_the_error_leaves_it_to_a_run(more: str) -> None:
+    assert not any(fix.safe for fix in fixes(f"{CODE}\n{more}\n{BOTH}"))
+
+
+@pytest.mark.parametrize("more", UNSEEN.values(), ids=UNSEEN.keys())
+def test_errors_of_other_things_leave_it_safe(more: str) -> None:
+    found = fixes(f"{CODE}\n{more}\n{BOTH}")
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]

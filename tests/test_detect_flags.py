@@ -76,6 +76,12 @@ SAFE = {
                                    "h = self.conv(x)\ny = self.act(h)\ny = y + 1\nreturn h * y"),
     "looked at": net(RELU + "\nfor m in self.modules():\n    if isinstance(m, nn.Conv2d):\n        nn.init.zeros_(m.bias)",
                      "return self.relu(self.conv(x))"),
+    "a class that is passed in": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS, ", act=nn.ReLU"),
+    "a class that a caller passes": HEAD + "class Inner(nn.Module):\n    def __init__(self, n, act):\n"
+    "        super().__init__()\n        self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))\n"
+    "    def forward(self, x):\n        return self.net(x)\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.inner = Inner(3, nn.SiLU)\n    def forward(self, x):\n"
+    "        return self.inner(x)\n",
     "numbered attributes": net(RELU + "\nfor i in range(2):\n    setattr(self, f'stage{i}', nn.Conv2d(n, n, 1))",
                                "return self.relu(self.conv(x))"),
 }  # fmt: skip
@@ -174,6 +180,18 @@ SEEN = {
                                          "\nclass Keep(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
                                          "    def forward(self, x):\n        self.seen = x * 2\n        return self.seen\n"
                                          "def make():\n    return Net(3, norm=Keep)\n"),
+    "class that keeps is switched on": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS,
+                                           ", act=nn.ReLU", "\nclass Keep(nn.Module):\n    def forward(self, x):\n"
+                                           "        self.seen = x * 2\n        return self.seen\n"
+                                           "def make():\n    return Net(3, act=Keep)\n"),
+    "class that switches otherwise": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS,
+                                         ", act=nn.ReLU", "\nclass Odd(nn.Module):\n"
+                                         "    def __init__(self, inplace=False):\n        super().__init__()\n"
+                                         "        self.scale = 2 if inplace else 1\n    def forward(self, x):\n"
+                                         "        return x * self.scale\ndef make():\n    return Net(3, act=Odd)\n"),
+    "class of which nothing is known": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS, ", act=None"),
+    "called by what is passed in": net("self.act = act(inplace=True)",
+                                       "h = self.conv(x)\nself.act(h)\nreturn h", ", act=nn.ReLU"),
     "class that returns what it holds": net("self.norm = norm(n)\n" + RELU,
                                             "x = self.norm(self.conv(x))\nreturn self.relu(x)", ", norm=nn.BatchNorm2d",
                                             "\nclass Fixed(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
@@ -196,6 +214,14 @@ SEEN = {
 def test_flags_that_somebody_may_see_are_not_safe(text: str) -> None:
     compile(text, "<case>", "exec")
     assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]
+
+
+@pytest.mark.parametrize(
+    "call", ("act(x, inplace=True)", "x.drop(inplace=True)", "act(inplace=False)", "act(inplace=n)")
+)
+def test_what_is_passed_in_and_makes_no_module_in_place_is_left_alone(call: str) -> None:
+    text = f"def f(x, act, n):\n    return {call}\n"
+    assert not any(one.site.rule == "FIP107" for one in detect.scan(source.Text(text), ast.parse(text)))
 
 
 CBR = "class CBR(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True))\n"

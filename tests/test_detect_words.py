@@ -187,7 +187,9 @@ STILL_IN_DOUBT = {
         "nn.ModuleDict()", "nn.ModuleDict({'c0': nn.Linear(3, 3)})"
     ),
     "float64 as well": MORE_THAN_BEFORE["float32 by name"].replace("    h +=", "    k = w.double()\n    h +="),
-    "a tensor that is printed": MORE_THAN_BEFORE["a name that is printed"].replace("name", "hidden"),
+    "a text of a tensor": MORE_THAN_BEFORE["a name that is printed"]
+    .replace("name", "hidden")
+    .replace("print(f'{hidden} is sought')", "self.said = f'{hidden} is sought'"),
     "one layer or what hands on": MORE_THAN_BEFORE["one layer or another"].replace("InstanceNorm2d(3)", "Identity()"),
 }
 

@@ -8,7 +8,7 @@ from fixinplace import catalogue
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
-from fixinplace.detect.given import is_given, made
+from fixinplace.detect.given import is_given, made, may_switch_on
 from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
@@ -86,6 +86,10 @@ class Calls(TorchCalls):
         arguments = self.arguments(node)
         if function.flags:
             return self.module_call(node, _perhaps_in_place(function), arguments)
+        if (path := may_switch_on(function)) and self.flag_on(node, f"{path}(inplace=)") is not None:
+            return self.switched_on(node, path)
+        if self._is_passed_class(node, function):
+            return self.switched_on(node, "torch.nn.ReLU", known=False)
         instance = made(function, node)
         if instance is not None:
             lost(self.program, arguments, "it is a part of a module that cannot be seen into")
@@ -128,7 +132,7 @@ class Calls(TorchCalls):
             return self.by_name(node, name, arguments)
         by_map = name == "map" and node.args and dotted(node.args[0]) in _PRINTERS
         if name in _PRINTERS or by_map:
-            self.told([element(a) if a.tensor else a for a in arguments] if by_map else arguments)
+            self.told([element(a) if a.tensor else a for a in arguments] if by_map else arguments, node)
         known = builtin(name, arguments[: len(node.args)] if name == "zip" else arguments)
         if known is None:
             return self.unseen(node, arguments, name if is_class_name(name) else "")
@@ -148,7 +152,7 @@ class Calls(TorchCalls):
         """`base.name(...)`."""
         name = func.attr
         if name in _TEXTS:
-            self.told([base])
+            self.told([base], node)
         if not (base.tensor and base.sure == 3) and base.kind is not Kind.PATH and converts(self, node, name):
             self.program.note(Words(dtype_word=name), everywhere=base.kind is Kind.UNKNOWN and not base.name)
         if base.kind is Kind.OTHER and base.name == "super":
@@ -169,7 +173,7 @@ class Calls(TorchCalls):
         if base.kind in (Kind.LIST, Kind.DICT):
             return self.container_method(node, func, base, arguments)
         if base.kind is Kind.STRING or name in _LOGS or name in _TEXTS:
-            self.told(arguments)
+            self.told(arguments, node)
         if base.kind in (Kind.STRING, Kind.ARRAY, Kind.NUMBER, Kind.SIZE):
             return SIZE if base.kind is Kind.SIZE else NUMBER if name in ("item", "numel") else replace(base, items=())
         return self.unseen(node, [*arguments, base] if base.memory else arguments)
@@ -285,6 +289,12 @@ class Calls(TorchCalls):
         if known is not None and known.kind is Kind.MODULE:
             return self.module_call(node, known, arguments)
         return self.unseen(node, arguments)
+
+    def _is_passed_class(self, node: ast.Call, function: Value) -> bool:
+        """True for `act(inplace=True)` with a parameter of this function, of which nothing more is known."""
+        passed = isinstance(node.func, ast.Name) and node.func.id in self.place.parameters
+        plain = function.kind is Kind.UNKNOWN and not function.name and not node.args
+        return passed and plain and self.flag_on(node, "torch.nn.ReLU(inplace=)") is not None
 
     def method_of_class(self, func: ast.Attribute) -> tuple[ClassInfo, Function] | None:
         """The method that `Class.method` means for a class of this file, if the name stands for that class alone."""

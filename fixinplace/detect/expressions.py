@@ -131,7 +131,7 @@ class Expressions(Operators):
                 if spec is not None:
                     self.evaluate(spec)
                 if conversion != _UNCONVERTED or not _is_number_format(spec):
-                    self.told([found])
+                    self.told([found], node)
                 return STRING
             case ast.Slice():
                 self.children(node)

@@ -14,6 +14,7 @@ from fixinplace.detect.program import HELD, Key, Program
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import Escape, State
 from fixinplace.detect.surroundings import Words
+from fixinplace.detect.texts import is_shown
 from fixinplace.detect.usage import is_data, is_size
 from fixinplace.detect.values import (
     NOWHERE,
@@ -160,18 +161,20 @@ class Frame(ABC):
             if memory.origin is Origin.PARAMETER:
                 self.kept.add(memory.label)
 
-    def told(self, values: Iterable[Value]) -> None:
+    def told(self, values: Iterable[Value], node: ast.AST) -> None:
         """Note that values are turned into text: a tensor with a history prints the name of its last operation.
 
-        So does an object or a container that holds one: a dataclass prints its fields.
+        So does an object or a container that holds one: a dataclass prints its fields.  node: what makes the text;
+        see Note [Names of operations].
         """
         for value in () if self.failing else values:
             tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False and not _is_text(value)
             own = value.kind is Kind.OTHER and value.name in self.program.index.classes
             unfollowed = value.kind in (Kind.LIST, Kind.DICT) and not value.items and not value.exact
             if own or unfollowed or (tracked and (value.memory or value.maybe)):
-                self.program.note(Words(tells_history=True))
-            self.told(value.items)
+                shown = is_shown(node, self.program.above) and not self.program.caught
+                self.program.note(Words(tells_history=not shown, shows_history=shown))
+            self.told(value.items, node)
 
     def read(self, value: Value) -> Value:
         """Note that the value is used: its storage is no longer freshly made and unseen."""

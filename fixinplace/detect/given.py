@@ -13,13 +13,14 @@ import ast
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
-from fixinplace.detect.index import dotted, keyword
+from fixinplace.detect.index import dotted, keyword, parameter_names
 from fixinplace.detect.values import UNKNOWN, Kind, Origin, Value, may_be_class
 from fixinplace.walking import walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
 
+SWITCHED = "classes that are passed in compute the same with `inplace=False`"
 ASSUMED = "modules of classes that are passed in keep nothing of what they are called with or return"
 
 
@@ -40,6 +41,23 @@ def made(function: Value, call: ast.Call) -> Value | None:
         return None
     switched = keyword(call, "inplace") is not None or any(k.arg is None for k in call.keywords)
     return UNKNOWN if switched else Value(Kind.UNKNOWN, 0, name="!" + function.name[1:])
+
+
+def may_switch_on(function: Value) -> str:
+    """The name of the class that a value may be, if instances of that write in place where they are told to."""
+    path = function.name[1:] if function.kind is Kind.UNKNOWN and function.name.startswith("?") else ""
+    row = catalogue.writer(f"{path}(inplace=)") if path else None
+    return path if row is not None and row.rule == "FIP107" else ""
+
+
+def switches_otherwise(program: Program) -> str:
+    """The name of a class of this file that is passed on and takes `inplace` itself; "" if there is none."""
+    near = program.words.passed_on & {*program.index.classes}
+    for name in sorted(near):
+        found = program.index.method(name, "__init__")
+        if found is not None and "inplace" in parameter_names(found[1]):
+            return name
+    return ""
 
 
 def is_given(program: Program, function: Value) -> bool:

@@ -35,11 +35,12 @@ _FILLS = (
     r"normal_?|uniform_|bernoulli_|cauchy_|exponential_|geometric_|log_normal_|random_|init|parameters_to_vector"
     r"|view_as_complex|resize\w*_"
 )
-_COPIES = re.compile(rf"\b({_COPYING}|{_FILLS})\b|\brand\w*\((?s:.{{0,200}}?)\bout\s*=")
+_RANDOM_OUT = r"\brand\w*\((?:[^()]|\([^()]*\))*?\bout\s*="
+_COPIES = re.compile(rf"\b({_COPYING}|{_FILLS})\b|{_RANDOM_OUT}")
 _LAYOUTS = re.compile(
     rf"\.(t|T|mT|H|mH)\b|\b({_COPYING}|transpose|adjoint|permute|movedim|swapaxes|einsum|linalg|qr|svd|eigh|cholesky"
     r"|lstsq|solve|\w*[dD]ropout\w*|rand\w*_like|random_|bernoulli\w*|multinomial|normal_?|uniform_)\b"
-    r"|\brand\w*\((?s:.{0,200}?)\bout\s*="
+    rf"|{_RANDOM_OUT}"
 )
 _POINTWISE = frozenset(
     "abs absolute acos acosh add addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh ceil celu clamp"

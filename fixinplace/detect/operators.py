@@ -39,7 +39,7 @@ class Operators(Calls):
         if Kind.ARRAY in (left.kind, right.kind):
             return ARRAY
         if left.kind is Kind.STRING:
-            self.told([right])
+            self.told([right], node)
             return STRING
         if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
             return replace(left, live=join_live(iter((left.live, right.live))))

@@ -33,6 +33,7 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
+    may_be_class,
     open_dtype,
     sequence,
     tensor,
@@ -150,6 +151,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         ):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
         value = value or default_class(program, defaults.get(parameter.arg))
+        value = value or may_be_class(program.passed(key, parameter.arg, _path))
         width = program.passed(key, parameter.arg, _width) if program.words.mixes else ""
         if value is not None and value.tensor and width:
             value = replace(value, width=width)
@@ -220,6 +222,11 @@ def _is_maybe_untracked(passed: Value | None) -> bool:
 def _is_discrete(passed: Value | None) -> bool:
     untracked = passed is not None and passed.tensor and passed.live is False
     return passed is not None and untracked and passed.dtype in (Dtype.INT, Dtype.BOOL)
+
+
+def _path(passed: Value | None) -> str:
+    """The name of what a library defines, if it is that."""
+    return passed.name if passed is not None and passed.kind is Kind.PATH else ""
 
 
 def _width(passed: Value | None) -> str:

@@ -13,6 +13,7 @@ from fixinplace.detect.index import Index, Summary
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Surroundings, Words
+from fixinplace.detect.texts import is_caught
 from fixinplace.detect.values import NOWHERE, Kind, Value, join, join_live, with_gradient
 from fixinplace.model import Call, Edit, Hazard
 from fixinplace.source import Text
@@ -94,6 +95,7 @@ class Program:
 
     def __post_init__(self) -> None:
         self.ledger = self.index.ledger
+        self.caught = is_caught(self.part.text)  # it may take in what it prints
 
     def anatomy(self, body: list[ast.stmt], module: bool) -> Anatomy:
         """Facts of a body, worked out at its first visit; functions may read the names of a module at any time."""

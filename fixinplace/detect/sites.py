@@ -51,7 +51,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         tracked=tracked,
         hazards=_sorted(seen.hazards),
         doubts=tuple(seen.doubts),
-        assumes=tuple(seen.assumes),
+        assumes=_assumed(seen, words),
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
         read_later=bool(facts.get("read_later")),
@@ -80,6 +80,14 @@ def _words(program: Program, seen: Observation) -> Words:
     if {*near.doubts, near.dtype_word, near.mixes} != {*all_of_it.doubts, all_of_it.dtype_word, all_of_it.mixes}:
         seen.assumes["code in other files does not bring it together with what this file keeps apart"] = None
     return near
+
+
+def _assumed(seen: Observation, words: Words) -> tuple[str, ...]:
+    shown = seen.renamed and words.shows_history and not words.tells_history
+    return (*seen.assumes, *([_FOR_PEOPLE] if shown else []))
+
+
+_FOR_PEOPLE = "what is printed of a tensor's graph is for people alone"
 
 
 def _closed(program: Program, seen: Observation) -> bool:
@@ -132,6 +140,8 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts["no call of the module can be seen here"] = None
     if False in placed and not seen.calls:
         doubts["it is the first of a `Sequential` whose calls cannot be seen here"] = None
+    if seen.facts.get("given") and any(call.read_later for call in seen.calls.values()):
+        doubts["a class may be passed in that leaves alone what its modules are called with"] = None
     if words.goes_through:
         doubts["the file goes through the parts of modules, and may call this one"] = None
     if words.hooked:
@@ -142,7 +152,7 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
     return Facts(
         place=Place.TEMPORARY,
         tracked=None,
-        assumes=tuple(seen.assumes),
+        assumes=_assumed(seen, words),
         relaid=seen.relaid,
         renamed=seen.renamed and words.tells_history,
         gaps=seen.gaps and words.sees_copies,

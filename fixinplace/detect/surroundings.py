@@ -34,7 +34,8 @@ class Words:
     doubts: reasons why nothing in them may be called safe. changes_mode, enters: see `words.Said`.
     dtype_word: what converts modules, or all that is made, to another dtype. mixes: they name dtypes, or numpy,
     so that what comes from code out of sight may have any.
-    sees_layouts, sees_copies, tells_history: they use what depends on strides, on gaps, on the names of operations.
+    sees_layouts, sees_copies, tells_history: they use what depends on strides, on gaps, on the names of operations;
+    shows_history: they print the latter, and no more; see Note [Names of operations].
     detaches: `detach_` is called, which takes no view. sets_attributes: `__setattr__` is named in whatever way.
     reshapes: some function changes the shape, the strides or the storage of a tensor. hooked: they have hooks of any
     kind, by their names. goes_through: they go through the parts of modules, and may call them. passed_on: names that
@@ -49,6 +50,7 @@ class Words:
     sees_layouts: bool = False
     sees_copies: bool = False
     tells_history: bool = False
+    shows_history: bool = False
     detaches: bool = False
     sets_attributes: bool = False
     reshapes: bool = False
@@ -66,7 +68,7 @@ class Words:
 
 
 _MARKS = (
-    "changes_mode", "enters", "mixes", "sees_layouts", "sees_copies", "tells_history",
+    "changes_mode", "enters", "mixes", "sees_layouts", "sees_copies", "tells_history", "shows_history",
     "detaches", "sets_attributes", "reshapes", "hooked", "goes_through",
 )  # fmt: skip
 
@@ -101,9 +103,9 @@ class Surroundings:
     def note(self, piece: int, new: Words) -> None:
         """Add what was found out in a piece."""
         own = self._rest if piece < 0 else self._own[piece]
-        before = (len(own.doubts), own.dtype_word, own.sees_copies, own.tells_history)
+        before = (len(own.doubts), own.dtype_word, own.sees_copies, own.tells_history, own.shows_history)
         own.add(new)
-        if before != (len(own.doubts), own.dtype_word, own.sees_copies, own.tells_history):
+        if before != (len(own.doubts), own.dtype_word, own.sees_copies, own.tells_history, own.shows_history):
             self._around.clear()
 
     def _read(self, piece: Piece, tree: ast.Module, part: Text) -> Words:
@@ -141,6 +143,7 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         asks_for_dtypes(called),
         sees_layouts(text),
         sees_copies(text),
+        False,
         False,
         "detach_(" in text,
         "__setattr__" in text,

@@ -6,6 +6,7 @@ import ast
 
 from fixinplace import catalogue
 from fixinplace.detect.functions import joined
+from fixinplace.detect.given import SWITCHED, is_given, switches_otherwise
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
@@ -88,7 +89,7 @@ class TorchCalls(Modules):
         if path.startswith("torch.nn.") and path.count(".") == 2 and last[:1].isupper():
             return self.new_module(path, arguments)
         if path.startswith(_PRINTING):
-            self.told(arguments)
+            self.told(arguments, node)
         row = catalogue.result(path)
         if row is not None and ".checkpoint." not in path:
             lost(self.program, arguments, f"`{path}(...)` is given it")
@@ -141,18 +142,37 @@ class TorchCalls(Modules):
         before = self.state.unread
         arguments = self.arguments(node)
         if writer.rule == "FIP107":
-            self.program.ledger.unrepeatable()
-            span = self.program.part.span(node)
-            seen = self._observation(node, writer.rule, name, path.rsplit(".", 1)[-1])
-            seen.facts.setdefault("module", True)
-            seen.facts["torch"] = self.torch_name()
-            return replace(self.new_module(path, arguments), flags=frozenset((span.start,)), exact=True)
+            return self.built(node, path, arguments)[0]
         target = node.args[0] if node.args else keyword(node, "input")
         if target is None:
             return tensor(2, None)
         written = replace(self.as_tensor(arguments[0]), sure=3)  # torch takes nothing but tensors there
         self._written(before, self.write(node, name, writer.rule, target, written), node, target, written)
         return written
+
+    def built(self, node: ast.Call, path: str, arguments: list[Value]) -> tuple[Value, Observation]:
+        """A module that is built with its flag on."""
+        self.program.ledger.unrepeatable()
+        span = self.program.part.span(node)
+        seen = self._observation(node, "FIP107", f"{path}(inplace=)", path.rsplit(".", 1)[-1])
+        seen.facts.setdefault("module", True)
+        seen.facts["torch"] = self.torch_name()
+        return replace(self.new_module(path, arguments), flags=frozenset((span.start,)), exact=True), seen
+
+    def switched_on(self, node: ast.Call, path: str, known: bool = True) -> Value:
+        """`act_layer(inplace=True)`, where the class is passed in; known: one of torch's is the default."""
+        value, seen = self.built(node, path, self.arguments(node))
+        self.program.gives = True
+        seen.facts["given"] = True
+        seen.assumes[SWITCHED] = None
+        if not known:
+            seen.doubts["which class is passed in is not known"] = None
+        other = switches_otherwise(self.program)
+        if other:
+            seen.doubts[f"`{other}` may be passed in, and takes `inplace` in its own way"] = None
+        if not is_given(self.program, Value(Kind.UNKNOWN, 0, name=f"!{path}")):
+            seen.doubts["a class may be passed in that keeps what its modules are called with"] = None
+        return value
 
     def partial(self, node: ast.Call) -> Value:
         """`partial(nn.ELU, inplace=True)`: each call makes a module with its flag on."""

@@ -43,7 +43,7 @@ def _is_for_the_caller(facts: Facts) -> bool:
 
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"
-RENAMED = "the file prints tensors, and their text names the operation that made them"
+RENAMED = "the file makes texts of tensors, which name the operation that made them"
 
 
 def doubts(case: Case, effect: Effect) -> tuple[str, ...]:

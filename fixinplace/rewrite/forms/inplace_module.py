@@ -1,4 +1,4 @@
-"""`nn.ReLU(inplace=True)`: `nn.ReLU()`."""
+"""`nn.ReLU(inplace=True)`: `nn.ReLU()`; `act_layer(inplace=True)`: `act_layer(inplace=False)`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,15 @@ def _edit(case: Case, node: Node) -> cst.BaseExpression:
     assert isinstance(node, cst.Call)
     index = flag(node, case.writer)
     assert index is not None
-    return without(node, index) or switched_off(node, index)
+    return (without(node, index) if _names_class(case, node) else None) or switched_off(node, index)
+
+
+def _names_class(case: Case, node: cst.Call) -> bool:
+    """True for `nn.ReLU(...)`; what `act_layer(...)` makes may have its flag on without being told to."""
+    said = [node.func, *(argument.value for argument in node.args[:1])]  # `partial(nn.ELU, inplace=True)`
+    names = [one.attr if isinstance(one, cst.Attribute) else one for one in said]
+    cls = case.writer.name.partition("(")[0].rpartition(".")[2]
+    return any(isinstance(name, cst.Name) and name.value == cls for name in names)
 
 
 _BEFORE = """\

@@ -117,7 +117,7 @@ KIN = {
         "permute(2, 0, 1)", "permute((-1, 0))", "movedim(-1, 0)", "moveaxis(0, 2)", "squeeze(-1)",
         "unflatten(0, (-1, 1))",
         "view((4, 3))", "as_strided((2, 2), (1, 2))", "diagonal(0, 1, 0)", "T.T", "t().t()", "split([1, 2])[1]",
-        "reshape(-1)", "flatten()", "swapdims(0, 1)", "tensor_split(2)[0]", "hsplit(2)[1]",
+        "reshape(-1)", "flatten()", "contiguous()", "swapdims(0, 1)", "tensor_split(2)[0]", "hsplit(2)[1]",
     ),
     "e": ("0.5", "{x}", "{x} * 0.3", "{x}.sum()", "{v} * 2", "{v}", "{x} * {x}", "({X} + {X}.mean())", "{v}.mean()"),
     "b": (

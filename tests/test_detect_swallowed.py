@@ -48,6 +48,11 @@ SEEN = {
     "a task": "import asyncio\nasync def run():\n    main()\nasync def test():\n    asyncio.create_task(run())",
     "a pool": "def test(pool):\n    pool.submit(main)",
     "a pool of processes": "def test(pool):\n    pool.apply_async(main)",
+    "a pool whose results nobody takes": "from concurrent.futures import ThreadPoolExecutor\ndef test(xs):\n"
+    "    with ThreadPoolExecutor(1) as pool:\n        pool.map(main, xs)",
+    "a pool that nobody goes through": "def test(pool, xs):\n    pool.imap(main, xs)",
+    "a callback": "def test(future):\n    future.add_done_callback(main)",
+    "a key that is handed in": "def test(data, key):\n" + TRY.format("x = min(data, key=key)", "RuntimeError"),
     "a process": "from multiprocessing import Process\ndef test():\n    Process(target=main).start()",
     "a timer": "import threading\ndef test():\n    threading.Timer(0, main).start()",
     "a loop of events": "def test(loop):\n    loop.call_soon(main)",

@@ -35,6 +35,7 @@ class Callers(Writes):
         start = self.program.part.span(node).start
         for name, value in given.items():
             shared = any(overlap(value.memory, other.memory) for each, other in given.items() if each != name)
+            shared = shared or self.deferring  # a lambda binds nothing
             seen = shared or self._is_seen_later(node, nodes.get(name), value)
             bound = None if shared or key == self.place.key else self._binding_call(node, nodes.get(name), value, seen)
             self.program.note_handed(key, name, start, bound, seen)

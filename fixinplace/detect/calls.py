@@ -16,8 +16,9 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.modules import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.named import REPLACES, SETS, got_by_name, set_by_name
 from fixinplace.detect.outside import is_class_name
-from fixinplace.detect.placing import grown, lost
+from fixinplace.detect.placing import flags_by_name, grown, lost
 from fixinplace.detect.program import HELD
+from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import TorchCalls
@@ -167,6 +168,9 @@ class Calls(TorchCalls):
         of_class = self.method_of_class(func)
         if of_class is not None:
             return self.class_call(node, *of_class)
+        part = base.kind is Kind.UNKNOWN and bool(node.args) and name in stored_attributes(self.program.tree)
+        if part and (flags := flags_by_name(self.program.index, name)):
+            return self.module_call(node, Value(Kind.MODULE, 1, flags=flags), self.arguments(node))
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):
             return self.tensor_method(node, func, self.as_tensor(base) if not base.tensor else base)
         arguments = self.arguments(node)

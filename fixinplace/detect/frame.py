@@ -69,6 +69,7 @@ class Frame(ABC):
         self.loop_start = 0
         self.trying = 0
         self.failing = False
+        self.deferring = False
         self.unknown_contexts = 0
         self.unsettled = False
         self.interleaved: Memories = NOWHERE

@@ -210,6 +210,10 @@ class Index:
             return next((info.numbers[attribute] for info in self.lineage(name) if attribute in info.numbers), result)
         return result
 
+    def flags_of(self, attr: str) -> frozenset[int]:
+        """Flags of what classes bind an attribute to, as they are known by now; see `placing.flags_by_name`."""
+        return frozenset(f for info in self.classes.values() for f in (info.attribute(attr) or UNKNOWN).flags)
+
     def note_attribute(self, owner: str, attr: str, value: Value) -> None:
         """What an attribute may hold: of the class, or of every class that has it if the owner is unknown."""
         self.ledger.own(("attribute", attr))

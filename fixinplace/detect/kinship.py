@@ -40,6 +40,16 @@ class Kinship(Gradients):
         value = self.lookup(name)
         return value.tensor and value.layout is Layout.ROWS
 
+    def gives_itself(self, name: str, call: ast.Call) -> bool:
+        """True for `x.contiguous()` of what is that already: torch returns the very tensor.
+
+        Not for `x.float()`, which is written where `x` may have another dtype.
+        """
+        match call:
+            case ast.Call(func=ast.Attribute(attr="contiguous"), args=[], keywords=[]):
+                return self.is_in_order(name)
+        return False
+
     def is_torch(self, node: ast.expr) -> bool:
         """True for an expression that is torch itself."""
         value = self.lookup(node.id) if isinstance(node, ast.Name) else None

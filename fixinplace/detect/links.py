@@ -65,6 +65,9 @@ class Shown(Kinds, Protocol):
     def is_in_order(self, name: str) -> bool:
         """True for a name whose tensor is certainly contiguous."""
 
+    def gives_itself(self, name: str, call: ast.Call) -> bool:
+        """True for `x.contiguous()` of what is that already: torch returns the very tensor."""
+
     def is_torch(self, node: ast.expr) -> bool:
         """True for an expression that is torch itself."""
 
@@ -151,6 +154,8 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
     if attr in _MAY_COPY:
         ordered = isinstance(value, ast.Name) and shown.is_in_order(value.id)
         return _longer(*_operands(node, value, attr, shown)) if ordered else None
+    if isinstance(value, ast.Name) and shown.gives_itself(value.id, node):
+        return chain(value, shown)
     row = catalogue.result(f"torch.{attr}" if shown.is_torch(value) else f"Tensor.{attr}")
     if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
         return None

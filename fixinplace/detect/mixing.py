@@ -18,7 +18,8 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from fixinplace.walking import walk
+from fixinplace import walking
+from fixinplace.walking import every, remembered, walk
 
 _DTYPES = re.compile(
     r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf|numpy"
@@ -65,19 +66,37 @@ def reshapes(text: str) -> bool:
     return _RESHAPES.search(text) is not None
 
 
-def names(root: ast.AST) -> Iterator[str]:
+def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
     """Whatever a piece of a file calls something by: names, attributes, imports, and texts that may name a dtype."""
+    arrays = _libraries_of_arrays(tree)
+    above = walking.above(tree)
     for node in walk(root):
         if type(node) is ast.Name:
-            yield node.id
+            yield "numpy" if node.id in arrays and _makes_arrays(above.get(id(node))) else node.id
         elif type(node) is ast.Attribute:
             yield node.attr
         elif type(node) is ast.alias:
-            yield from node.name.split(".")
+            whole = isinstance(above.get(id(node)), ast.Import) and (node.asname or node.name) in arrays
+            yield from () if whole else node.name.split(".")
         elif type(node) is ast.Constant and isinstance(node.value, str) and len(node.value) < _LONGEST:
             yield node.value.rpartition(".")[2]
         elif _is_dtype_of_python(node):
             yield "float64"
+
+
+@remembered
+def _libraries_of_arrays(tree: ast.Module) -> frozenset[str]:
+    """Names of numpy: `np`.  What is done with it makes arrays of 64 bits, that it is imported does not."""
+    aliases = (alias for node in every(tree, ast.Import) for alias in node.names)
+    return frozenset(alias.asname or alias.name for alias in aliases if alias.name == "numpy")
+
+
+def _makes_arrays(parent: ast.AST | None) -> bool:
+    """False for `np.pi` and `np.prod(shape)`: numbers, which no tensor is promoted by."""
+    return not (isinstance(parent, ast.Attribute) and parent.attr in _NUMBERS)
+
+
+_NUMBERS = frozenset("pi e inf nan newaxis prod sqrt log log2 log10 floor ceil ndarray integer floating".split())
 
 
 def _is_dtype_of_python(node: ast.AST) -> bool:

@@ -10,8 +10,8 @@ from fixinplace import catalogue, walking
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
-from fixinplace.detect.named import REPLACES, set_by_name
-from fixinplace.detect.placing import is_ordered, lost, named, place
+from fixinplace.detect.named import REPLACES, pattern, set_by_name
+from fixinplace.detect.placing import UNKNOWN_PLACE, is_ordered, lost, misplaced, named, place
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     NONE,
@@ -28,7 +28,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
@@ -97,14 +97,24 @@ def _named_apart(body: list[ast.stmt], others: Mapping[str, object]) -> bool:
     return len(set(names)) == len(names) and not others.keys() & set(names)
 
 
-def _may_replace(body: list[ast.stmt]) -> bool:
-    """True if a part that a body adds may take the place of one that has a number for its name, or of one added."""
-    added = (
-        node for statement in body for node in walk(statement) if isinstance(node, ast.Call) and len(node.args) == 2
-    )
-    names = [node.args[0] for node in added if isinstance(node.func, ast.Attribute) and node.func.attr == "add_module"]
+def _may_replace(body: list[ast.stmt], tree: ast.Module) -> bool:
+    """True if a part that a body adds may take the place of one that has a number for its name, or its own name."""
+    names = [name for statement in body for name in _added_names(statement)]
     texts = [name.value for name in names if isinstance(name, ast.Constant)]
-    return len({*texts}) < len(texts) or not all(map(_begins_with_a_letter, names))
+    if len({*texts}) < len(texts) or not all(map(_begins_with_a_letter, names)):
+        return True
+    elsewhere = {id(part) for name in _added_names(tree) for part in walk(name)}
+    elsewhere |= {id(one.value) for one in every(tree, ast.keyword)}  # `nonlinearity="relu"` names no part
+    elsewhere |= {id(one) for each in every(tree, ast.Compare) for one in (each.left, *each.comparators)}
+    others = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str) and id(one) not in elsewhere}
+    patterns = [pattern(name) for name in names]
+    return any(what is None or any(map(what.fullmatch, others)) for what in patterns)
+
+
+def _added_names(root: ast.AST) -> list[ast.expr]:
+    """The names that `add_module` is given."""
+    added = (one for one in every(root, ast.Call) if isinstance(one.func, ast.Attribute) and len(one.args) == 2)
+    return [one.args[0] for one in added if isinstance(one.func, ast.Attribute) and one.func.attr == "add_module"]
 
 
 def _begins_with_a_letter(node: ast.expr) -> bool:
@@ -117,9 +127,6 @@ def _begins_with_a_letter(node: ast.expr) -> bool:
         case ast.Call(func=ast.Attribute(value=text, attr="format")):
             return _begins_with_a_letter(text)
     return False
-
-
-_UNKNOWN_PLACE = "which part of a `Sequential` it is, is not known"
 
 
 def calls_as_whole(index: Index, name: str) -> bool:
@@ -175,7 +182,7 @@ class Modules(Functions):
             if whole.exact:
                 place(self.program, whole.items)
             elif not is_ordered(whole):
-                lost(self.program, arguments, "which part of a `Sequential` it is, is not known")
+                misplaced(self.program, arguments)
             return
         fresh = False
         for part in arguments:
@@ -185,9 +192,7 @@ class Modules(Functions):
                 fresh = place(self.program, part.items, fresh)
             else:
                 fresh = part.name == ORDERED
-                lost(
-                    self.program, [] if is_ordered(part) else [part], "which part of a `Sequential` it is, is not known"
-                )
+                misplaced(self.program, [] if is_ordered(part) else [part])
 
     def parameter(self, node: ast.Call, arguments: list[Value]) -> Value:
         """`nn.Parameter(x)`: a leaf over x's memory."""
@@ -263,9 +268,9 @@ class Modules(Functions):
         if known:
             place(self.program, [part], place(self.program, base.items))
         else:
-            lost(self.program, [part], _UNKNOWN_PLACE)
-        if _may_replace(self.body):
-            lost(self.program, base.items, _UNKNOWN_PLACE)
+            misplaced(self.program, [part])
+        if _may_replace(self.body, self.program.tree):
+            lost(self.program, [base], UNKNOWN_PLACE)
         return replace(base, items=(*base.items, part), exact=known, flags=base.flags | part.flags)
 
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:

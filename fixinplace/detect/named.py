@@ -11,7 +11,7 @@ import re
 
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.placing import lost
-from fixinplace.detect.values import Value
+from fixinplace.detect.values import Kind, Value
 
 _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
 REPLACES = "the file replaces parts of modules by name"
@@ -49,8 +49,21 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
     if base.tensor:
         frame.escape(base, None, "an attribute is set on the tensor itself")
     frame.held |= value.memory | value.maybe
+    if base.name in frame.program.index.classes and value.kind is Kind.MODULE and value.sure:
+        _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
+        return
     if what is None or what.fullmatch("data") or any(what.fullmatch(known) for known in _names(frame, base)):
         frame.program.doubt(why, everywhere=not base.name)
+
+
+def _may_be_any(frame: Frame, base: Value, value: Value, what: re.Pattern[str] | None) -> None:
+    """A module goes where a text says: into any attribute of the class, and of those around it, that it may spell."""
+    index = frame.program.index
+    index.ledger.unrepeatable()
+    for info in (*index.lineage(base.name), *index.heirs(base.name)):
+        for attr in {*info.attrs, *info.known}:
+            if what is None or what.fullmatch(attr):
+                index.note_attribute(info.name, attr, value)
 
 
 def _names(frame: Frame, base: Value) -> set[str]:

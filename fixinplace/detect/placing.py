@@ -19,6 +19,7 @@ from fixinplace.detect.given import is_given
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
 
 if TYPE_CHECKING:
+    from fixinplace.detect.index import Index
     from fixinplace.detect.program import Program
 
 
@@ -97,6 +98,25 @@ def lost(program: Program, values: Iterable[Value], where: str) -> None:
         lost(program, value.items, where)
 
 
+def misplaced(program: Program, values: Iterable[Value]) -> None:
+    """Note that modules stand in a `Sequential`, nobody knows behind what.
+
+    Of a `Sequential` among them that concerns only the part that may come first: what it is called with is unknown.
+    """
+    for value in values:
+        listed = value.kind in (Kind.LIST, Kind.DICT) and bool(value.items)
+        whole = value.kind is Kind.MODULE and (
+            value.name == "torch.nn.Sequential" or value.name in program.index.classes
+        )
+        flags = frozenset[int]() if listed else program.outer(value.flags) if whole else value.flags
+        for flag in flags:
+            program.note_use(flag, UNKNOWN_PLACE)
+        misplaced(program, value.items if listed else ())
+
+
+UNKNOWN_PLACE = "which part of a `Sequential` it is, is not known"
+
+
 def is_followed(node: ast.expr, parent: ast.AST | None) -> bool:
     """True for a use of a module by name that is followed: a call, another name or attribute, a place in a container.
 
@@ -134,6 +154,9 @@ def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             return True
         case ast.Call(func=ast.Name(id="isinstance")):
             return True
+        case ast.Attribute(attr="add_module"):  # followed as what makes it longer
+            called = above.get(id(parent))
+            return isinstance(called, ast.Call) and called.func is parent
         case ast.Subscript(value=value, slice=ast.Constant() | ast.UnaryOp(operand=ast.Constant())) if value is node:
             of_part = above.get(id(parent))
             return isinstance(of_part, ast.Attribute) and of_part.attr in _OF_PARTS
@@ -142,3 +165,10 @@ def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
 
 _OF_PARTS = ("weight", "bias", "in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride")
 """What parts of a Sequential have that are no modules: to look at them calls nothing."""
+
+
+def flags_by_name(index: Index, attribute: str) -> frozenset[int]:
+    """Flags of the in-place modules that any class binds an attribute to: `model.relu` for whatever model."""
+    if index.ledger.owns(("attribute", attribute)):
+        index.ledger.unrepeatable()
+    return index.ledger.ask(index.flags_of, attribute)

@@ -30,13 +30,20 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
     for node in every(root, ast.Attribute):
         called = above.get(id(node))
         call = called if isinstance(called, ast.Call) and called.func is node else None
-        if node.attr == "_modules" or (node.attr in _BY_PATH and not _is_called(node, above)):
+        by_text = node.attr in ("__getattr__", "__getattribute__") and not _is_super(node.value)
+        if node.attr == "_modules" or by_text or (node.attr in _BY_PATH and not _is_called(node, above)):
             return True
         if node.attr in _PARTS and call is not None and not _only_looks(call, above, tree):
             return True
-        if node.attr == "apply" and call is not None and not all(_is_visitor(one, above, tree) for one in call.args):
+        if node.attr == "apply" and call is not None and not _only_visits(node, call, above, tree):
             return True
+    if every(root, ast.MatchClass):
+        return True
     return any(one.id in _BY_PATH and not _is_called(one, above) for one in every(root, ast.Name))
+
+
+def _is_super(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and dotted(node.func) == "super"
 
 
 def _is_called(node: ast.Name | ast.Attribute, above: Parents) -> bool:
@@ -59,9 +66,12 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
     return names is not None and _are_looked_at(names, [scope], above, tree)
 
 
-def _are_looked_at(names: set[str], nodes: Iterable[ast.AST], above: Parents, tree: ast.Module) -> bool:
+def _are_looked_at(
+    names: set[str], nodes: Iterable[ast.AST], above: Parents, tree: ast.Module, deep: bool = True
+) -> bool:
+    """True if nothing is done with what the names stand for but to look; deep: functions of the file may look too."""
     used = (one for node in nodes for one in every(node, ast.Name) if one.id in names and isinstance(one.ctx, ast.Load))
-    return all(_is_look(one, above, tree) for one in used)
+    return all(_is_look(one, above, tree, deep) for one in used)
 
 
 def _scope(node: ast.AST, above: Parents) -> ast.AST:
@@ -83,7 +93,7 @@ def _names(target: ast.expr) -> set[str] | None:
     return None
 
 
-def _is_look(node: ast.Name, above: Parents, tree: ast.Module) -> bool:
+def _is_look(node: ast.Name, above: Parents, tree: ast.Module, deep: bool) -> bool:
     parent = above.get(id(node))
     match parent:
         case ast.Attribute(attr=attr, ctx=ast.Load()):
@@ -91,7 +101,9 @@ def _is_look(node: ast.Name, above: Parents, tree: ast.Module) -> bool:
         case ast.Attribute():
             return isinstance(above.get(id(parent)), ast.Assign | ast.AugAssign | ast.AnnAssign)  # followed as a store
         case ast.Call(func=func):
-            return func is not node and dotted(func) in _LOOKS
+            helpers = _meant(func, tree) if deep and func is not node else None
+            looks = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
+            return func is not node and (dotted(func) in _LOOKS or looks)
     return isinstance(parent, ast.Compare | ast.FormattedValue)
 
 
@@ -101,14 +113,14 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     called = isinstance(parent, ast.Call) and parent.func is node
     if attr in _THE_SAME:
         return called and attr[0] != "_" and attr != "forward" and isinstance(above.get(id(parent)), ast.Expr)
-    if attr not in _attributes(tree):
+    if attr not in stored_attributes(tree):
         return True
     return not called and not isinstance(parent, ast.Assign | ast.NamedExpr | ast.For | ast.comprehension | ast.Return)
 
 
 @remembered
-def _attributes(tree: ast.Module) -> frozenset[str]:
-    """Attributes that the file sets, of whatever."""
+def stored_attributes(tree: ast.Module) -> frozenset[str]:
+    """Attributes that the file sets, of whatever; not those that are numbers and parameters of modules."""
     return frozenset(one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store)) - _NUMBERS
 
 
@@ -119,22 +131,52 @@ _NUMBERS = frozenset(
 """What modules have by these names is no module."""
 
 
-def _is_visitor(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
-    """True for what `net.apply` may be given: a function that only looks at modules, or one of another file.
+def _only_visits(node: ast.Attribute, call: ast.Call, above: Parents, tree: ast.Module) -> bool:
+    """True for `net.apply(f)` with a function that only looks at modules, or one of another file.
 
-    `Function.apply(x)` and `frame.apply(f)` are given other things, whose names are no functions that keep modules.
+    `Function.apply(x)` is given something else.
     """
-    if isinstance(node, ast.Lambda):
-        return _are_looked_at(set(parameter_names(node)), [node.body], above, tree)
-    if isinstance(node, ast.Attribute) and node.attr in ("append", "add", "extend", "insert", "setdefault", "put"):
-        return False
-    name = dotted(node).rsplit(".", 1)[-1]
-    return all(_visits(one, above, tree) for one in _functions(tree) if name and one.name == name)
+    of_class = dotted(node.value).rsplit(".", 1)[-1][:1].isupper()
+    if of_class or len(call.args) != 1:
+        return True
+    visitor = call.args[0]
+    if isinstance(visitor, ast.Lambda):
+        return _are_looked_at(set(parameter_names(visitor)), [visitor.body], above, tree)
+    found = _meant(visitor, tree)
+    return found is not None and all(_visits(one, above, tree) for one in found)
+
+
+def _meant(node: ast.expr, tree: ast.Module) -> list[Function] | None:
+    """The functions and methods of the file that a name stands for, none for an import; None if it may be anything."""
+    match node:
+        case ast.Name(id=name) if name not in _bound(tree):
+            found = [one for one in _functions(tree) if one.name == name]
+        case ast.Attribute(attr=name) if name not in stored_attributes(tree):
+            found = [one for one in _functions(tree) if one.name == name]
+            if not found:
+                return None  # `found.append`
+        case _:
+            return None
+    plain = all(dotted(one).rsplit(".", 1)[-1] in _PLAIN for each in found for one in each.decorator_list)
+    return found if plain else None
+
+
+_PLAIN = ("staticmethod", "classmethod", "no_grad")
+
+
+@remembered
+def _bound(tree: ast.Module) -> frozenset[str]:
+    """Names that something but a function or an import binds, parameters among them, and those of classes."""
+    stored = {one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load)}
+    return frozenset(
+        stored | {one.arg for one in every(tree, ast.arg)} | {one.name for one in every(tree, ast.ClassDef)}
+    )
 
 
 def _visits(function: Function, above: Parents, tree: ast.Module) -> bool:
+    """True for a function that only looks at what it is given, and hands it to no other."""
     names = {one for one in parameter_names(function) if one not in ("self", "cls")}
-    return _are_looked_at(names, function.body, above, tree)
+    return _are_looked_at(names, function.body, above, tree, deep=False)
 
 
 def _functions(tree: ast.Module) -> list[Function]:

@@ -127,7 +127,7 @@ def _is_definition(piece: Piece) -> bool:
 
 
 def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
-    called = list(dict.fromkeys(name for node in piece.nodes for name in names(node)))
+    called = list(dict.fromkeys(name for node in piece.nodes for name in names(node, tree)))
     spans = [part.span(node) for node in piece.nodes if isinstance(node, ast.stmt | ast.expr | ast.keyword)]
     paths = dict(all_imports(tree))
     imported = [paths[name] for name in piece.defines if piece.imports and name in paths]

@@ -33,6 +33,8 @@ _OF_TEXTS = frozenset(
     "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines".split()
 )
 """Methods of texts and files."""
+_CALLED_BACK = frozenset("key default object_hook object_pairs_hook cls onerror filter target".split())
+"""Keywords for functions that a library calls."""
 _ITERATING = frozenset("list dict tuple set sorted min max".split())
 _RUNS = {
     "__getitem__": "item", "__setitem__": "item", "__delitem__": "item", "__missing__": "item",
@@ -121,6 +123,8 @@ def _may_raise(node: ast.AST, tree: ast.Module) -> bool:
         return False
     name = _called(node.func, tree)
     if name not in _PLAIN_CALLS and name.split(".")[0] not in _PLAIN_MODULES:
+        return True
+    if any(k.arg is None or k.arg in _CALLED_BACK for k in node.keywords):
         return True
     given = (one.value if isinstance(one, ast.Starred) else one for one in node.args)
     return any(_is_function(one, tree) for one in (*given, *(k.value for k in node.keywords)))

@@ -157,6 +157,8 @@ class TorchCalls(Modules):
         seen = self._observation(node, "FIP107", f"{path}(inplace=)", path.rsplit(".", 1)[-1])
         seen.facts.setdefault("module", True)
         seen.facts["torch"] = self.torch_name()
+        if self.deferring:
+            seen.doubts["which calls of the lambda it serves is not known"] = None
         return replace(self.new_module(path, arguments), flags=frozenset((span.start,)), exact=True), seen
 
     def switched_on(self, node: ast.Call, path: str, known: bool = True) -> Value:

@@ -53,6 +53,12 @@ _WORDS = {
     "Timer": _ELSEWHERE,
     "Process": _ELSEWHERE,
     "submit": _ELSEWHERE,
+    "ThreadPoolExecutor": _ELSEWHERE,
+    "ProcessPoolExecutor": _ELSEWHERE,
+    "starmap_async": _ELSEWHERE,
+    "imap": _ELSEWHERE,
+    "imap_unordered": _ELSEWHERE,
+    "add_done_callback": _ELSEWHERE,
     "apply_async": _ELSEWHERE,
     "map_async": _ELSEWHERE,
     "create_task": _ELSEWHERE,
@@ -70,6 +76,7 @@ _WORDS = {
     "xfail": _EXPECTS,
     "TextTestRunner": _EXPECTS,
     "TestResult": _EXPECTS,
+    "runTest": _EXPECTS,
     "retry": _SUPPRESSES,
     "register_module": _REPLACES,
     "__setattr__": "the file sets attributes by name",
@@ -148,12 +155,25 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     for node in nodes.values():
         if type(node) in _SAYING:
             found += [(why, node) for why in _said(node, above, imports, tree)]
+    found += [(_REPLACES, one) for node in nodes.values() for one in _bound_in_passing(node)]
     found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values())]
     open_to_all = any(map(calls_what_it_is_handed, roots))
     lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
     names = frozenset(used.values())
     return Said(tuple(dict.fromkeys(why for why, _ in found)), tuple(lasting), open_to_all,
                 bool(names & _CHANGES_MODE), bool(names & _ENTERS))  # fmt: skip
+
+
+def _bound_in_passing(node: ast.AST) -> Iterator[ast.expr]:
+    """Attributes and elements that a loop or a `with` binds: `for net.norm in (...)` puts one part after the other."""
+    match node:
+        case ast.For(target=target) | ast.AsyncFor(target=target) | ast.comprehension(target=target):
+            targets = [target]
+        case ast.withitem(optional_vars=ast.expr() as target):
+            targets = [target]
+        case _:
+            return
+    yield from (one for each in targets for one in walk(each) if isinstance(one, ast.Attribute | ast.Subscript))
 
 
 def _lasts(why: str, node: ast.AST, above: Parents) -> bool:

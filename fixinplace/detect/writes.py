@@ -96,6 +96,8 @@ class Writes(Containers):
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
         span = self.program.part.span(node)
         key = (span.start, span.end, op)
+        if self.deferring and rule != "FIP107":
+            return Observation(node, self.root, rule, op, text, shown(self.place.name))
         known = self.program.observed.get(key)
         if known is not None:
             if not self.program.ledger.owns(key):
@@ -286,6 +288,9 @@ class Writes(Containers):
                   head: str | None = None) -> None:  # fmt: skip
         """An in-place module is called: what it does to its caller's tensor belongs to the flag's site; see `Call`."""
         self.program.ledger.unrepeatable()
+        if self.deferring:
+            self.program.note_use(offset, "a lambda calls it, with whatever that is given")
+            return
         seen = self.program.starting.get(offset)
         if seen is None or argument is None:
             return

@@ -62,7 +62,7 @@ def evaluated(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def is_fresh(node: ast.expr) -> bool:
-    """True if the value certainly shares memory with nothing: operators, literals, and calls that torch says so of."""
+    """True if the value shares memory with nothing for certain: operators, literals, rows, calls known to torch."""
     match node:
         case ast.BinOp() | ast.Compare() | ast.Constant():
             return True
@@ -73,6 +73,8 @@ def is_fresh(node: ast.expr) -> bool:
         case ast.Call(func=ast.Attribute(attr=attr)):
             row = result(f"Tensor.{attr}")
             return row is not None and row.memory is Memory.FRESH
+        case ast.Subscript(slice=ast.List(elts=[_, *_] as numbers)):  # `x[[1, 0]]` picks rows, and copies them
+            return all(isinstance(one, ast.Constant) and type(one.value) is int for one in numbers)
     return False
 
 

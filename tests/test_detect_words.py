@@ -173,6 +173,17 @@ MORE_THAN_BEFORE = {
     "one layer or another": "class Net(nn.Module):\n    def __init__(self, own):\n        super().__init__()\n"
     "        if own:\n            self.norm = nn.InstanceNorm2d(3)\n        else:\n            self.norm = nn.BatchNorm2d(3)\n"
     "        self.act = nn.ReLU(inplace=True)\n    def forward(self, x):\n        return self.act(self.norm(x))",
+    "numpy for a number": "import numpy as np\ndef run(s):\n    w = torch.ones(3, requires_grad=True)\n    h = w * np.pi\n"
+    "    h += use(s)\n    return h",
+    "float32 by a method": "def run(x, s: torch.Tensor):\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n"
+    "    h += s.float()\n    return h",
+    "grad mode for a block": f"{CODE}def step(flag):\n    with torch.set_grad_enabled(flag):\n        return main()",
+    "a layer that is handed in": "import numpy as np\nMEAN = np.ones(3)\nclass Net(nn.Module):\n"
+    "    def __init__(self, down=None):\n        super().__init__()\n        self.fc, self.down = nn.Linear(3, 3), down\n"
+    "    def forward(self, x):\n        h, y = self.fc(x), x\n        if self.down is not None:\n            y = self.down(x)\n"
+    "        h += y\n        return h",
+    "a guess and a tensor": "class Net(nn.Module):\n    def back(self, x):\n        h = x.new_zeros(3)\n"
+    "        w = torch.ones(3, requires_grad=True)\n        h = h + x\n        h -= w.exp()\n        return h",
 }
 
 
@@ -187,6 +198,21 @@ STILL_IN_DOUBT = {
         "nn.ModuleDict()", "nn.ModuleDict({'c0': nn.Linear(3, 3)})"
     ),
     "float64 as well": MORE_THAN_BEFORE["float32 by name"].replace("    h +=", "    k = w.double()\n    h +="),
+    "numpy for an array": MORE_THAN_BEFORE["numpy for a number"].replace("np.pi", "np.ones(3).sum()"),
+    "numpy as a value": MORE_THAN_BEFORE["numpy for a number"].replace("use(s)", "use(np)"),
+    "something of numpy": MORE_THAN_BEFORE["numpy for a number"]
+    .replace("import numpy as np", "from numpy import *")
+    .replace("np.", ""),
+    "float32 by a method, beside another": MORE_THAN_BEFORE["float32 by a method"].replace(
+        "w * 2", "w * 2\n    k = w.half()"
+    ),
+    "inside the block": MORE_THAN_BEFORE["grad mode for a block"]
+    .replace("return main()", "return main()")
+    .replace("    h += 1", "    with torch.set_grad_enabled(w > 0):\n        h += 1"),
+    "grad mode for good": MORE_THAN_BEFORE["grad mode for a block"].replace(
+        "with torch.set_grad_enabled(flag):", "if torch.set_grad_enabled(flag):"
+    ),
+    "two guesses": MORE_THAN_BEFORE["a guess and a tensor"].replace("w.exp()", "x"),
     "a text of a tensor": MORE_THAN_BEFORE["a name that is printed"]
     .replace("name", "hidden")
     .replace("print(f'{hidden} is sought')", "self.said = f'{hidden} is sought'"),

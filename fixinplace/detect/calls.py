@@ -331,6 +331,9 @@ class Calls(TorchCalls):
             return self.module_call(node, _perhaps_in_place(value), arguments)
         if value.kind is Kind.UNKNOWN and value.name:
             return self.unseen_instance(node, value, arguments)
+        known = index.is_module(base.name) and func.attr in stored_attributes(self.program.tree)
+        if known and value.kind in (Kind.UNKNOWN, Kind.NONE) and any(a.tensor for a in arguments):
+            return self.instance_call(node, arguments)  # what a module holds and calls is mostly a module
         return self.module_method(node, func.attr, base, arguments)
 
 

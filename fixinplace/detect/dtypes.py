@@ -88,7 +88,7 @@ def width_of(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[
     """Dtype that the code asks for, "" if it asks for none; see `Value.width`."""
     name = row.name.rsplit(".", 1)[-1]
     if row.name.startswith("Tensor.") and name in WIDTHS:
-        return WIDTHS[name]
+        return "" if WIDTHS[name] == "float32" and _is_default(frame) else WIDTHS[name]
     asked = [keyword(call, "dtype")] if keyword(call, "dtype") is not None else []
     if name in ("to", "type"):
         asked += [a for a in call.args if not is_device(frame, a)]

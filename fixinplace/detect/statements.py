@@ -106,6 +106,8 @@ class Statements(Flow):
         name = dotted(node.func) if isinstance(node, ast.Call) else ""
         value = self.evaluate(node.func) if isinstance(node, ast.Call) and name else UNKNOWN
         known = (*_OFF, *_ON, *_SET, "torch.autograd.set_detect_anomaly", "torch.autograd.detect_anomaly")
+        if value.kind is Kind.PATH and value.name in _SET and not _is_constant(node):
+            return False
         return name == "open" or (value.kind is Kind.PATH and (value.name in known or value.name.startswith(_QUIET)))
 
     def leaves_mode(self, node: ast.expr) -> bool:
@@ -135,6 +137,12 @@ class Statements(Flow):
         if value.name in _SET and isinstance(flag, ast.Constant):
             return bool(flag.value)
         return grad
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """True for `set_grad_enabled(False)`, and not for `set_grad_enabled(training)`."""
+    given = [*node.args, *(k.value for k in node.keywords)] if isinstance(node, ast.Call) else []
+    return all(isinstance(one, ast.Constant) for one in given)
 
 
 def _makes_new(node: ast.expr) -> bool:

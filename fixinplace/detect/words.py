@@ -255,7 +255,7 @@ def _switches(nodes: Mapping[int, ast.AST], used: Mapping[int, str]) -> _Found:
     plain: set[int] = set()
     for node in nodes.values():
         if isinstance(node, (ast.With, ast.AsyncWith)):
-            plain |= {id(_callee(item.context_expr)) for item in node.items if _is_literal(item.context_expr)}
+            plain |= {id(_callee(item.context_expr)) for item in node.items if _ends(item.context_expr)}
         elif isinstance(node, _Function):
             plain |= {id(_callee(d)) for d in node.decorator_list if _is_literal(d)}
         elif isinstance(node, ast.alias):
@@ -282,6 +282,12 @@ def _statement(node: ast.AST, tree: ast.Module) -> Iterator[str]:
 
 def _callee(node: ast.expr) -> ast.expr:
     return node.func if isinstance(node, ast.Call) else node
+
+
+def _ends(node: ast.expr) -> bool:
+    """True for what switches grad mode for a block: inside, it is known or in doubt, and behind, it is as before."""
+    name = dotted(_callee(node)).rsplit(".", 1)[-1]
+    return _is_literal(node) or (isinstance(node, ast.Call) and name == "set_grad_enabled" and len(node.args) == 1)
 
 
 def _is_literal(node: ast.expr) -> bool:

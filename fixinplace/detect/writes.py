@@ -41,7 +41,8 @@ class Writes(Containers):
         place = place if holder is None else Place.ITEM
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
-        seen.sure = min(seen.sure, written.sure)
+        told = isinstance(node, ast.AugAssign) and value is not None and value.tensor and value.sure == 3
+        seen.sure = min(seen.sure, 3 if told and written.sure == 2 else written.sure)  # what a tensor is added to
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later) if rule in _MADE_ANEW else {}

@@ -423,3 +423,31 @@ def test_why_a_tensor_was_kept(op: str, dtype: str, result: bool, sentence: str)
     save = Save(1, op, None, dtype=dtype, result=result)
 
     assert reason_kept(Offence("", save, (), None, node="SomeBackward0")) == sentence
+
+
+STATISTICS = {
+    "of a module": ("return x + self.norm(x)", "self.norm(x)", "self.norm.running_mean", "self.norm"),
+    "of one in a container": ("y = self.n(x)\nreturn y", "self.n(x)", "self.n.1.running_var", "self.n[1]"),
+    "on two lines": (
+        "return self.backbone_of_the_student(x)",
+        "self.backbone_of_the_student(x)",
+        "self.backbone_of_the_student.running_var",
+        "self.backbone_of_the_student",
+    ),
+    "of nobody": ("y = self.body(x)\nreturn y", "self.body(x)", "an unknown tensor", None),
+    "in a header": ("if self.norm(x).sum() > 0:\n    return x", "self.norm(x)", "self.norm.running_mean", None),
+}
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_statistics_are_made_anew_before_they_change(name: str):
+    body, write, held, owner = STATISTICS[name]
+    text = function(body)
+    one = offence(text, write, None, "FIP305", "NativeBatchNormBackward0")
+    one = replace(one, writes=(replace(one.writes[0], names=(held,)),))
+    found = [patched(text, each) for each in proposed(text, one) if each.repair == "running-stats"]
+
+    mean, var = f"{owner}.running_mean", f"{owner}.running_var"
+    both = [f"{mean}, {var} = {mean}.clone(), {var}.clone()"]
+    both = [f"{mean} = {mean}.clone()", f"{var} = {var}.clone()"] if name == "on two lines" else both
+    assert found == [both] * (owner is not None)

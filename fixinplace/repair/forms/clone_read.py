@@ -35,7 +35,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             yield copying.copied(
                 _NAME, spot[0], [bound], rank + 1, f"`{ast.unparse(operand)}` cloned where it is bound"
             )
-    if any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
+    statistics = scene.offence.rule == "FIP305"  # what is kept there is no operand and no result
+    if not statistics and any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
         yield copying.copied(_NAME, spot[0], [node], rank + 2)
 
 

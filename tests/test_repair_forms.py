@@ -8,7 +8,7 @@ import pytest
 from choosing import PATH, code, place
 from proposing import HEAD, function, offence, patched, proposed
 
-from fixinplace.repair.base import Scene
+from fixinplace.repair.base import Scene, Tier
 from fixinplace.repair.copying import sharing
 from fixinplace.repair.patching import Clash, back, compose
 from fixinplace.repair.search import culprits
@@ -299,6 +299,19 @@ def test_a_collection_whose_items_a_loop_writes_is_made_anew(name: str):
 
     assert [patched(text, each) for each in found] == ([[line]] if line else [])
     assert all(bool(each.caveats) is (name in ("an argument of the function", "what a call gives")) for each in found)
+
+
+def test_weights_of_an_inner_step_are_a_choice():
+    """They are another program than one that writes the parameters, which torch refuses."""
+    text = function(COLLECTED["augmented"][0])
+    one = offence(text, "w -= lr * g", None, "FIP202")
+    patches = [each.repair for each in proposed(text, one)]
+    program = code(text)
+    (culprit,) = culprits([one], lambda path: program)
+    (choice,) = culprit.of(Tier.CHOOSE)
+
+    assert patches[0] == "without-grad" and "collect-items" not in patches
+    assert patched(text, choice) == [COLLECTED["augmented"][1]] and "gradients go back" in choice.meaning
 
 
 PIECES = "for h in x.unbind(1):\n    h.sub_(lr)\nreturn x"

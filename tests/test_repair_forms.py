@@ -456,11 +456,22 @@ STATISTICS = {
 def test_statistics_are_made_anew_before_they_change(name: str):
     body, write, held, owner = STATISTICS[name]
     text = function(body)
-    one = offence(text, write, None, "FIP305", "NativeBatchNormBackward0")
+    one = offence(text, write, write, "FIP305", "NativeBatchNormBackward0")
     one = replace(one, writes=(replace(one.writes[0], names=(held,)),))
     found = [patched(text, each) for each in proposed(text, one) if each.repair == "running-stats"]
 
     mean, var = f"{owner}.running_mean", f"{owner}.running_var"
+    assert not any(each.repair == "clone-read" for each in proposed(text, one))
     both = [f"{mean}, {var} = {mean}.clone(), {var}.clone()"]
     both = [f"{mean} = {mean}.clone()", f"{var} = {var}.clone()"] if name == "on two lines" else both
     assert found == [both] * (owner is not None)
+
+
+def test_statistics_that_a_call_is_given_are_cloned_there():
+    call = "F.batch_norm(x, self.running_mean, self.running_var)"
+    text = function(f"y = {call}\nself.train()\nself(act)\nreturn y")
+    one = offence(text, "self(act)", call, "FIP305", "NativeBatchNormBackward0")
+    one = replace(one, writes=(replace(one.writes[0], names=("self.running_mean",)),))
+    found = [patched(text, each) for each in proposed(text, one) if each.repair == "clone-read"]
+
+    assert found == [["y = F.batch_norm(x, self.running_mean.clone(), self.running_var)"]]

@@ -216,6 +216,35 @@ PROGRAMS = {
         ["self.cell(x, self.h)", "memory(torch.randn(2, 3))"], "opt.step()", "loss.backward(retain_graph=True)",
         "FIP207",
     ),
+    "carried_in_a_list_of_a_module": program(
+        """
+        class Segments(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layers = nn.ModuleList(nn.Linear(6, 3) for _ in range(2))
+                self.memory = [torch.zeros(2, 3)] * 2
+
+            def forward(self, x):
+                for i, layer in enumerate(self.layers):
+                    y = torch.tanh(layer(torch.cat([x, self.memory[i]], 1)))
+                    self.memory[i] = x * y
+                    x = y
+                return x
+
+
+        def main():
+            model = Segments()
+            opt = torch.optim.SGD(model.parameters(), lr=0.1)
+            for x in torch.randn(3, 2, 3):
+                loss = model(x).pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [model]
+        """,
+        ["layer(torch.cat([x, self.memory[i]], 1))", "model(x)"], "opt.step()", "loss.backward(retain_graph=True)",
+        "FIP207",
+    ),
     "carried_by_an_agent": program(
         """
         class Agent:

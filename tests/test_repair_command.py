@@ -361,34 +361,45 @@ def test_of_what_was_chosen_alone_the_proof_is_shown(command):
     assert result.stdout == data["choices"][0]["diff"]
 
 
+INNER = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    first = nn.Linear(3, 3)
+    x, y = torch.randn(4, 3), torch.randn(4, 3)
+    fast = [p.clone() for p in first.parameters()]
+    for _ in range(2):
+        loss = F.mse_loss(F.linear(torch.tanh(F.linear(x, *fast)), *fast), y)
+        grads = torch.autograd.grad(loss, fast, create_graph=True)
+        for w, g in zip(fast, grads):
+            w.sub_(0.1 * g)
+    F.mse_loss(F.linear(x, *fast), y).backward()
+    return first.weight.grad
+"""
+
+
 def test_what_is_repaired_needs_no_advice(command):
-    write(
-        inner="""
-        import torch
-        import torch.nn.functional as F
-        from torch import nn
-
-
-        def main():
-            torch.manual_seed(0)
-            first = nn.Linear(3, 3)
-            x, y = torch.randn(4, 3), torch.randn(4, 3)
-            fast = [p.clone() for p in first.parameters()]
-            for _ in range(2):
-                loss = F.mse_loss(F.linear(torch.tanh(F.linear(x, *fast)), *fast), y)
-                grads = torch.autograd.grad(loss, fast, create_graph=True)
-                for w, g in zip(fast, grads):
-                    w.sub_(0.1 * g)
-            F.mse_loss(F.linear(x, *fast), y).backward()
-            return first.weight.grad
-        """
-    )
+    write(inner=INNER)
 
     result = command("repair", "--diff", "inner.py::main")
 
     assert "fast = [w.sub(0.1 * g) for w, g in zip(fast, grads)]" in result.stdout
     assert "proved" in result.stderr
     assert "what to do" not in result.stderr
+
+
+def test_what_is_offered_to_choose_needs_no_advice(command):
+    write(inner=INNER.replace("[p.clone() for p in first.parameters()]", "list(first.parameters())"))
+
+    result = command("repair", "inner.py::main")
+
+    assert "fast = [w.sub(0.1 * g) for w, g in zip(fast, grads)]" in result.stderr
+    assert "the reference ends before the edited code" in result.stderr
+    assert "--choose 1" in result.stderr and "what to do" not in result.stderr
 
 
 PUT_BACK = """

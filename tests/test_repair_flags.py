@@ -110,6 +110,33 @@ class Spared(Gated):
 def build():
     return nn.Sequential(Plain(), KIND(), Gated(), Plain())
 """
+AROUND = (
+    OTHERS.split("class Gated", maxsplit=1)[0]
+    + """
+class Gated(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.n = n
+        self.act = activation()
+
+    def forward(self, h):
+        return self.act(h.sigmoid() if self.n in GUILTY else h + 1)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(Plain(), Plain(), *[Gated(n) for n in range(2)])
+        self.last = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.last(self.blocks(x))
+
+
+def build():
+    return Net()
+"""
+)
 APPLIED = """
 def build():
     net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), Gate(), nn.ReLU())
@@ -148,6 +175,8 @@ CASES = {
         "",
     ),
     "beside other classes": (OTHERS.replace("KIND", "Plain"), ["self.act.inplace = False"], ""),
+    "all of its class": (AROUND.replace("GUILTY", "(0, 1)"), ["self.act.inplace = False"], ""),
+    "one of its class": (AROUND.replace("GUILTY", "(1,)"), ["self.blocks[3].act.inplace = False"], ""),
     "beside a subclass": (
         OTHERS.replace("KIND", "Spared"),
         ["self.act.inplace = False"],

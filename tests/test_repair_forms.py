@@ -8,7 +8,7 @@ import pytest
 from choosing import PATH, code, place
 from proposing import HEAD, function, offence, patched, proposed
 
-from fixinplace.repair.base import Scene
+from fixinplace.repair.base import Scene, Tier
 from fixinplace.repair.copying import sharing
 from fixinplace.repair.patching import Clash, back, compose
 from fixinplace.repair.search import culprits
@@ -301,6 +301,19 @@ def test_a_collection_whose_items_a_loop_writes_is_made_anew(name: str):
     assert all(bool(each.caveats) is (name in ("an argument of the function", "what a call gives")) for each in found)
 
 
+def test_weights_of_an_inner_step_are_a_choice():
+    """They are another program than one that writes the parameters, which torch refuses."""
+    text = function(COLLECTED["augmented"][0])
+    one = offence(text, "w -= lr * g", None, "FIP202")
+    patches = [each.repair for each in proposed(text, one)]
+    program = code(text)
+    (culprit,) = culprits([one], lambda path: program)
+    (choice,) = culprit.of(Tier.CHOOSE)
+
+    assert patches[0] == "without-grad" and "collect-items" not in patches
+    assert patched(text, choice) == [COLLECTED["augmented"][1]] and "gradients go back" in choice.meaning
+
+
 PIECES = "for h in x.unbind(1):\n    h.sub_(lr)\nreturn x"
 ROWS = {
     "unbind": (PIECES.replace("(1)", "()"), ["x = torch.stack(x_rows)"]),
@@ -423,3 +436,42 @@ def test_why_a_tensor_was_kept(op: str, dtype: str, result: bool, sentence: str)
     save = Save(1, op, None, dtype=dtype, result=result)
 
     assert reason_kept(Offence("", save, (), None, node="SomeBackward0")) == sentence
+
+
+STATISTICS = {
+    "of a module": ("return x + self.norm(x)", "self.norm(x)", "self.norm.running_mean", "self.norm"),
+    "of one in a container": ("y = self.n(x)\nreturn y", "self.n(x)", "self.n.1.running_var", "self.n[1]"),
+    "on two lines": (
+        "return self.backbone_of_the_student(x)",
+        "self.backbone_of_the_student(x)",
+        "self.backbone_of_the_student.running_var",
+        "self.backbone_of_the_student",
+    ),
+    "of nobody": ("y = self.body(x)\nreturn y", "self.body(x)", "an unknown tensor", None),
+    "in a header": ("if self.norm(x).sum() > 0:\n    return x", "self.norm(x)", "self.norm.running_mean", None),
+}
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_statistics_are_made_anew_before_they_change(name: str):
+    body, write, held, owner = STATISTICS[name]
+    text = function(body)
+    one = offence(text, write, write, "FIP305", "NativeBatchNormBackward0")
+    one = replace(one, writes=(replace(one.writes[0], names=(held,)),))
+    found = [patched(text, each) for each in proposed(text, one) if each.repair == "running-stats"]
+
+    mean, var = f"{owner}.running_mean", f"{owner}.running_var"
+    assert not any(each.repair == "clone-read" for each in proposed(text, one))
+    both = [f"{mean}, {var} = {mean}.clone(), {var}.clone()"]
+    both = [f"{mean} = {mean}.clone()", f"{var} = {var}.clone()"] if name == "on two lines" else both
+    assert found == [both] * (owner is not None)
+
+
+def test_statistics_that_a_call_is_given_are_cloned_there():
+    call = "F.batch_norm(x, self.running_mean, self.running_var)"
+    text = function(f"y = {call}\nself.train()\nself(act)\nreturn y")
+    one = offence(text, "self(act)", call, "FIP305", "NativeBatchNormBackward0")
+    one = replace(one, writes=(replace(one.writes[0], names=("self.running_mean",)),))
+    found = [patched(text, each) for each in proposed(text, one) if each.repair == "clone-read"]
+
+    assert found == [["y = F.batch_norm(x, self.running_mean.clone(), self.running_var)"]]

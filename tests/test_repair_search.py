@@ -40,10 +40,12 @@ class Fake:
     """A lab by rule: `wrong` lines refute a text, `raising` lines leave it failing.
 
     hidden: the culprit that a trace shows only when the other one is gone.
+    behind: lines that no reference comes to.
     """
 
     wrong: frozenset[str] = frozenset()
     raising: tuple[tuple[str, str], ...] = (FIRST,)
+    behind: frozenset[str] = frozenset()
     judged: list[str] = field(default_factory=list)
 
     def judge(self, case: Case, marks: tuple[Mark, ...]) -> Judgement:
@@ -64,6 +66,8 @@ class Fake:
             return Ruling(Verdict.REFUTED, "forward-differs")
         if any(self._still(text, each) for each in self.raising):
             return Ruling(Verdict.REFUTED, "still-raises")
+        if self.behind & lines_of(text):
+            return Ruling(Verdict.UNPROVED, "not-reached")
         return Ruling(Verdict.PROVED)
 
     @staticmethod
@@ -123,6 +127,9 @@ def test_a_refuted_patch_is_no_best_where_choices_are_left(monkeypatch: pytest.M
     found = searched(Fake(wrong=every), offence(TEXT, *FIRST))
     assert found.best is None and [each.attempt.proposals for each in found.choices] == [(chosen,)]
     assert len(found.tried) == 3
+
+    unreached = searched(Fake(behind=every), offence(TEXT, *FIRST))
+    assert unreached.best is None and [each.attempt.proposals for each in unreached.choices] == [(chosen,)]
 
 
 def test_what_is_refuted_gives_way_to_the_next_proposal():

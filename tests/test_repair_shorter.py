@@ -46,6 +46,31 @@ def test_rows_are_written_by_their_numbers(name: str):
     assert [patched(text, each) for each in found] == [lines] * bool(lines)
 
 
+JOINED = {
+    "the last part": ("x[:, lr:] = x[:, lr:] * s + act", "x = torch.cat([x[:, :lr], x[:, lr:] * s + act], dim=1)"),
+    "the first part": ("x[:2] = s * x[:2] + 1", "x = torch.cat([s * x[:2] + 1, x[2:]], dim=0)"),
+    "from behind": ("x[..., -2:] = act(x[..., -2:])", "x = torch.cat([x[..., :-2], act(x[..., -2:])], dim=-1)"),
+    "an attribute": ("x[:, self.k:] = x[:, self.k:].exp()",
+                     "x = torch.cat([x[:, :self.k], x[:, self.k:].exp()], dim=1)"),
+    "a part in the middle": ("x[:, 1:3] = s * x[:, 1:3] + 1", None),
+    "every second": ("x[::2] = s * x[::2] + 1", None),
+    "a part of a row": ("x[0, lr:] = s * x[0, lr:] + 1", None),
+    "a part of a column": ("x[lr:, 0] = s * x[lr:, 0] + 1", None),
+    "a constant": ("x[:, lr:] = 0", None),
+    "a limit that is computed": ("x[:, lr():] = s * x[:, lr():] + 1", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_a_store_into_one_end_is_joined(name: str):
+    store, line = JOINED[name]
+    text = function(f"s = self.f(x)\n{store}\nreturn x, s")
+    one = offence(text, store, "self.f(x)")
+    found = [patched(text, each) for each in proposed(text, one) if each.repair == "joined-parts"]
+
+    assert found == [[line]] * (line is not None)
+
+
 AUGMENTED = {
     "times": ("x[:, i] = x[:, i] * lr", "x[:, i] *= lr"),
     "from the right": ("x[i] = lr + x[i]", "x[i] += lr"),

@@ -105,6 +105,11 @@ def _is_nearer(one: Tried, other: Tried) -> bool:
     return order.index(one.ruling.verdict) >= order.index(other.ruling.verdict)
 
 
+def _is_near(tried: Tried) -> bool:
+    """False for what was refuted, and for an edit that did not run."""
+    return tried.ruling.verdict is not Verdict.REFUTED and tried.ruling.reason != "not-reached"
+
+
 def key(offence: Offence) -> tuple[object, ...]:
     """The place that is to blame: where the first write is edited, or the save where no write was seen."""
     first = offence.writes[0] if offence.writes else None
@@ -188,7 +193,7 @@ class Search:
         if best is not None and best.ruling.verdict is Verdict.PROVED:
             best = self._shortened(self._reduced(best))
         choices = self._choices(best)
-        if choices and best is not None and best.ruling.verdict is Verdict.REFUTED:
+        if choices and best is not None and not _is_near(best):
             best = None  # what remains is a choice; what was tried before is told with all that was tried
         return Found(tuple(self.known.values()), best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
 

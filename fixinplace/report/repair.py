@@ -93,10 +93,17 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
         what = "were overwritten here" if offence.keeper is None else "are needed again"
         yield f"  {len(culprit.offences)} saved tensors in all {what}"
     repaired = outcome.found is not None and outcome.found.best is not None
-    for proposal in () if repaired else culprit.of(Tier.EXPLAIN):
+    for proposal in () if repaired else _remedies(outcome, culprit):
         yield f"  what to do   {proposal.title}"
         if proposal.meaning:
             yield f"               {proposal.meaning}"
+
+
+def _remedies(outcome: Outcome, culprit: Culprit) -> list[Proposal]:
+    """What is told to do about a culprit by hand: nothing where choices are offered."""
+    choices = outcome.found.choices if outcome.found is not None else ()
+    offered = any(each in culprit.proposals for choice in choices for each in choice.attempt.proposals)
+    return [] if offered else culprit.of(Tier.EXPLAIN)
 
 
 def _tried_best(outcome: Outcome, culprit: Culprit) -> Sequence[Proposal]:
@@ -293,7 +300,7 @@ def _culprit_json(outcome: Outcome, culprit: Culprit) -> Json:
         "backward": _place_json(first.needed),
         "called": _place_json(seen.writes[0].place) if seen != first else None,
         "offences": [_offence(offence) for offence in culprit.offences],
-        "explanations": [{"title": each.title, "meaning": each.meaning} for each in culprit.of(Tier.EXPLAIN)],
+        "explanations": [{"title": each.title, "meaning": each.meaning} for each in _remedies(outcome, culprit)],
     }
 
 

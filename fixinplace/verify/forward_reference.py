@@ -159,6 +159,6 @@ def _accept(bench: Bench, comparison: Comparison, reached: frozenset[int]) -> Ru
         sentence = "no gradient was compared: nothing that is differentiated depends on a leaf"
         return bench.ruling(Verdict.UNPROVED, "no-gradient", sentence, comparison)
     if not reached:
-        return bench.ruling(Verdict.UNPROVED, "not-reached", "the edited code did not run", comparison)
+        return bench.ruling(Verdict.UNPROVED, "not-reached", "the reference ends before the edited code", comparison)
     sentence = f"{comparison.values} values agree, and {comparison.gradients} gradients with the original's derivative"
     return bench.ruling(Verdict.PROVED, None, sentence, comparison)

@@ -24,7 +24,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if not copying.helps(scene) or save is None or spot is None or node is None:
         return
     rank = copying.rank(scene)
-    found = copying.sharing(scene, node)
+    statistics = scene.offence.rule == "FIP305"  # a module keeps them to itself: no operand of its call, no result
+    found = [each for each in copying.sharing(scene, node) if not statistics or _is_statistics(each)]
     for operand in found:
         yield copying.copied(_NAME, spot[0], [operand], rank)
     if len(found) > 1:
@@ -35,8 +36,12 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             yield copying.copied(
                 _NAME, spot[0], [bound], rank + 1, f"`{ast.unparse(operand)}` cloned where it is bound"
             )
-    if any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
+    if not statistics and any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
         yield copying.copied(_NAME, spot[0], [node], rank + 2)
+
+
+def _is_statistics(node: ast.expr) -> bool:
+    return isinstance(node, (ast.Name, ast.Attribute)) and copying.path(node).endswith(("running_mean", "running_var"))
 
 
 def _binding(code: Code, operand: ast.expr) -> ast.expr | None:

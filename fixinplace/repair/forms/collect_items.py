@@ -1,4 +1,10 @@
-"""A loop that writes the tensors of a list or a dictionary through its loop variable: a new collection instead."""
+"""A loop that writes the tensors of a list or a dictionary through its loop variable: a new collection instead.
+
+Note [Weights of an inner step]
+    Where torch refuses the write because the tensors are parameters, and grad mode off does not help since a later
+    backward goes through the step, new weights are what is left.  The parameters stay what they were then, which is
+    another program than the one that writes them: so that is said, and left to be chosen.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +17,14 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
 from fixinplace.source import apply
 
+_REFUSED = "FIP202"
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """`for w, g in zip(fast, grads): w.sub_(g)` becomes `fast = [w.sub(g) for w, g in zip(fast, grads)]`."""
-    offence = scene.offence
-    spot = scene.node(offence.writes[0].place) if not offence.rule and offence.writes else None
+    offence, inner = scene.offence, scene.offence.rule == _REFUSED
+    spot = scene.node(offence.writes[0].place) if offence.rule in ("", _REFUSED) and offence.writes else None
     loop = spot[0].loop(spot[1]) if spot is not None else None
     if spot is None or not isinstance(loop, ast.For) or loop.orelse or len(loop.body) != 1 or loop.type_comment:
         return
@@ -34,7 +41,16 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         text = f"{collection} = {brackets[0]}{body} for {target} in {over}{brackets[1]}"
         change = Change(code.path, (Edit(code.text.span(loop), text),))
         title = f"`{collection}` made anew out of place"
-        yield Proposal("collect-items", Tier.PATCH, title, (change,), rank=15, caveats=(told,) if told else ())
+        tier, meaning = (Tier.CHOOSE, _meaning(collection)) if inner else (Tier.PATCH, "")
+        yield Proposal("collect-items", tier, title, (change,), meaning, 15, (told,) if told and not inner else ())
+
+
+def _meaning(collection: str) -> str:
+    """See Note [Weights of an inner step]."""
+    return (
+        f"`{collection}` holds new values, through which gradients go back to the parameters that it held; these "
+        f"stay what they were, and only an optimizer steps them. Gradients taken with `create_graph` are part of it."
+    )
 
 
 def _new_value(code: Code, node: ast.expr | ast.stmt, statement: ast.stmt) -> tuple[str, str] | None:

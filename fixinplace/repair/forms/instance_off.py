@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from fixinplace.detect.index import dotted
 from fixinplace.model import Edit
@@ -13,20 +15,28 @@ from fixinplace.repair.steps.flags import set_later
 from fixinplace.trace.events import Write
 
 _WALKS = ("modules", "named_modules", "children", "named_children")
-_Found = tuple[Code, Edit | None, str]
+_Found = tuple[Code | None, Edit | None, str]
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """One statement that names the instance, where it is seen by that name and has its flag already."""
+    """One statement that names the instance, where it is seen by that name and has its flag already: in the nearest
+    class that holds it, and, if objects of that class hold others, in the next one that holds it alone."""
     for write in scene.offence.writes[:1]:
         owners = write.instances.owners
         if write.origin == write.place or not owners:
             continue
-        ways = (_behind_the_loop, _in_the_class, _behind_the_assignment)
-        code, edit, title = next((found for way in ways if (found := way(scene, write)) is not None), (None, None, ""))
+        looped = _behind_the_loop(scene, write)
+        found = [looped] if looped is not None else list(_in_the_classes(scene, write))
+        proposals = list(_proposals(write, found or [_behind_the_assignment(scene, write)]))
+        yield from proposals[:1]
+        alone = (each for each in proposals[1:] if each.covers == (write.instances.path,) != proposals[0].covers)
+        yield from (replace(each, rank=each.rank + 1) for each in itertools.islice(alone, 1))
+
+
+def _proposals(write: Write, found: Iterable[_Found]) -> Iterator[Proposal]:
+    for code, edit, title in found:
         if code is not None and edit is not None:
-            covers = _alike(write, code, edit)
-            changes = (Change(code.path, (edit,)),)
+            changes, covers = (Change(code.path, (edit,)),), _alike(write, code, edit)
             yield Proposal("instance-off", Tier.PATCH, f"`{title}`", changes, rank=14, covers=covers)
 
 
@@ -83,15 +93,17 @@ def _class(code: Code, node: ast.AST) -> ast.ClassDef | None:
     return next((up for up in code.up(node) if isinstance(up, ast.ClassDef)), None)
 
 
-def _in_the_class(scene: Scene, write: Write) -> _Found | None:
-    """In the constructor of the nearest class of the user's that holds the instance."""
+def _in_the_classes(scene: Scene, write: Write) -> Iterator[_Found]:
+    """In the constructors of the classes of the user's that hold the instance, the nearest first."""
     for name, path in write.instances.owners:
         for place in write.stack:
             code = scene.files(place.file) if place.function.split(".")[-2:-1] == [name] else None
             init = None if code is None else _constructor(code, name)
             if code is not None and init is not None and init.args.args:
-                return _in_constructor(code, init, path)
-    return None
+                found = _in_constructor(code, init, path)
+                if found is not None:
+                    yield found
+                break
 
 
 def _constructor(code: Code, name: str) -> Function | None:
@@ -130,7 +142,7 @@ def _argument(code: Code, call: ast.Call) -> Edit:
     return code.replace(call, f"{code.source_of(call.func)}(inplace=False)")
 
 
-def _behind_the_assignment(scene: Scene, write: Write) -> _Found | None:
+def _behind_the_assignment(scene: Scene, write: Write) -> _Found:
     """Where the outermost module is built in the statement that builds the instance."""
     spot = scene.node(write.built)
     statement = None if spot is None else spot[0].statement(spot[1])
@@ -138,7 +150,7 @@ def _behind_the_assignment(scene: Scene, write: Write) -> _Found | None:
         case ast.Assign(targets=[ast.Name(id=name)]) if spot is not None:
             text = _statement(name, write.instances.owners[-1][1])
             return spot[0], spot[0].after_statement(statement, text), text
-    return None
+    return None, None, ""
 
 
 REPAIR = Repair(

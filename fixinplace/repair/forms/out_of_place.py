@@ -14,7 +14,8 @@ from fixinplace.trace.events import Write
 
 _NOT_OURS = ("FIP201", "FIP207", "FIP208", "FIP210", "FIP211", "FIP212", "FIP304", "FIP305", "FIP306", "FIP307")
 """Rules whose write is right as it is: an optimizer's step, a buffer's update."""
-_LAST_RESORT = "clone-first"
+LAST_RESORT = "clone-first"
+"""The rewrite that clones the tensor and writes the clone."""
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -28,7 +29,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             outcome = fix_at(code, node)
             if outcome is None or not isinstance(outcome.fix, Fix):
                 continue
-            one = (code.path, outcome.fix, (*outcome.caveats, *_argument(outcome.fix)))
+            one = (code.path, outcome.fix, (*outcome.caveats, *argument(outcome.fix)))
             if one not in made:
                 made.append(one)
                 yield replace(_proposal([one]), covers=write.instances.twins)
@@ -36,7 +37,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         yield _proposal(made, 5)
 
 
-def _argument(fix: Fix) -> tuple[str, ...]:
+def argument(fix: Fix) -> tuple[str, ...]:
+    """What to tell where the written name is an argument."""
     sentence = f"`{fix.parameter}` is an argument: callers that this command does not reach may look at it afterwards"
     return () if fix.parameter is None else (sentence,)
 
@@ -48,7 +50,7 @@ def _proposal(made: list[tuple[str, Fix, tuple[str, ...]]], later: int = 0) -> P
     changes = tuple(Change(path, tuple(edit for fix in fixes for edit in fix.edits)) for path, fixes in files.items())
     titles = "; ".join(dict.fromkeys(fix.title for _, fix, _ in made))
     caveats = tuple(dict.fromkeys(caveat for _, _, some in made for caveat in some))
-    rank = 40 if any(fix.rewrite == _LAST_RESORT for _, fix, _ in made) else 10
+    rank = 40 if any(fix.rewrite == LAST_RESORT for _, fix, _ in made) else 10
     rank += 22 if any(caveat for caveat in caveats if "is an argument" not in caveat) else 0
     return Proposal("out-of-place", Tier.PATCH, titles, changes, rank=rank + later, caveats=caveats)
 

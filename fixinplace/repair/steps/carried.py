@@ -15,7 +15,7 @@ Note [Where the graph is cut]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
@@ -34,11 +34,12 @@ def cut_at_step(at: Situation) -> Iterator[Choice]:
     """The carried state detached at the step."""
     try:
         states = carried_states(at)
-        hidden = [each for each in dict.fromkeys(kept.state for kept in hidden_states(at)) if each not in states]
+        hidden = {kept.state: kept for kept in hidden_states(at) if kept.state not in states}
         if states:
             yield _choice(at, states, _edits(at, states))
         if hidden:
-            yield _choice(at, hidden, (pasted_after(at.code, at.write, _lines(at, hidden)),))
+            kinds = {state: _kind(at, kept) for state, kept in hidden.items()}
+            yield _choice(at, list(hidden), (pasted_after(at.code, at.write, _detached(kinds)),))
         if not states and not hidden:
             yield from _passed(at)
     except CannotMove:
@@ -208,11 +209,20 @@ def _handed_in(at: Situation, rest: Sequence[ast.stmt], name: str) -> list[ast.e
 
 
 def _lines(at: Situation, states: Sequence[str]) -> list[str]:
+    return _detached({name: kind(at.code, at.frame.function, name) for name in states})
+
+
+def _kind(at: Situation, kept: Kept) -> str:
+    """What a state is that an object keeps to itself, by what the frame assigns, else by its own class."""
+    seen = kind(at.code, at.frame.function, kept.state)
+    return kind(kept.code, None, kept.name) if seen == "tensor" else seen
+
+
+def _detached(kinds: Mapping[str, str]) -> list[str]:
     """One line for all tensors, and one for each collection."""
-    kinds = {name: kind(at.code, at.frame.function, name) for name in states}
-    tensors = [name for name in states if kinds[name] == "tensor"]
+    tensors = [name for name, each in kinds.items() if each == "tensor"]
     lines = [f"{', '.join(tensors)} = {', '.join(detached_text(n, 'tensor') for n in tensors)}"] if tensors else []
-    return [*lines, *(f"{n} = {detached_text(n, kinds[n])}" for n in states if kinds[n] != "tensor")]
+    return [*lines, *(f"{n} = {detached_text(n, each)}" for n, each in kinds.items() if each != "tensor")]
 
 
 def _choice(at: Situation, states: Sequence[str], edits: tuple[Edit, ...], where: str = "") -> Choice:

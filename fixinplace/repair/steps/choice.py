@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fixinplace.model import Edit
 from fixinplace.repair.base import Change
+from fixinplace.repair.code import Code
+from fixinplace.repair.steps.moving import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,11 @@ class Choice:
     meaning: str
     changes: tuple[Change, ...]
     rank: int
+
+
+def edited(code: Code, edits: Sequence[Edit], title: str, meaning: str, rank: int) -> Choice:
+    """A choice that edits one file; raises CannotMove where the edits overlap."""
+    return Choice(title, meaning, (Change(code.path, checked(code, edits)),), rank)
 
 
 def joined(*changes: Change | None) -> tuple[Change, ...]:

@@ -20,7 +20,7 @@ from fixinplace.model import Edit, Span
 from fixinplace.repair.base import Change
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.carried import carried_states, kept_states, round_of
-from fixinplace.repair.steps.choice import Choice, joined
+from fixinplace.repair.steps.choice import Choice, edited, joined
 from fixinplace.repair.steps.detaching import reads_of
 from fixinplace.repair.steps.facts import Reader, untracked
 from fixinplace.repair.steps.lines import Item, flat, flows_of, tainted, way
@@ -53,8 +53,7 @@ def held_constant(at: Situation) -> Iterator[Choice]:
             f"`{state}` is a constant altogether: it is built up from values without their history, so that {at.loss} "
             f"gives no gradient through it, neither to earlier rounds nor to its own."
         )
-        title = f"{shown} detached in `{at.one_line(item.node)}`"
-        yield Choice(title, meaning, (Change(at.code.path, edits),), 16)
+        yield edited(at.code, edits, f"{shown} detached in `{at.one_line(item.node)}`", meaning, 16)
 
 
 def stored_constant(at: Situation) -> Iterator[Choice]:

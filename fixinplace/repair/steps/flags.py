@@ -12,7 +12,7 @@ from fixinplace.trace.events import Offence, Place, Write
 
 INSTANCE = "instance-off"
 _LINES = 2
-_SOONER, _SHOWN = 5, 4
+_SOONER, _LATER, _SHOWN = 7, 2, 4
 
 
 def set_later(scene: Scene, write: Write) -> Iterator[tuple[Code, ast.Assign]]:
@@ -38,7 +38,8 @@ def weighed(proposals: Iterable[Proposal], offences: Sequence[Offence]) -> Itera
     """A culprit's proposals, where several instances of a module are concerned.
 
     All guilty instances are switched off together, and before an edit that would switch off harmless ones as well, as
-    long as that takes a line or two; what an edit switches off without need is its caveat.
+    long as that takes a line or two: in the class that holds them, or in one around that, where it holds others too.
+    What an edit switches off without need is its caveat.
     """
     guilty = {each.writes[0].instances.path for each in offences if each.writes} - {""}
     single: dict[int, dict[object, Proposal]] = {}  # by rank: edits of packages are kept apart
@@ -64,9 +65,9 @@ def _joined(some: Sequence[Proposal], guilty: set[str], spare: bool) -> Proposal
     covers = tuple(dict.fromkeys(path for each in some for path in each.covers))
     changes = tuple(change for each in some for change in each.changes)
     title = " and ".join(each.title for each in some)
-    rank = some[0].rank - (_SOONER if spare else 0)
-    one = replace(some[0], title=title, changes=changes, covers=covers, rank=rank)
-    return _told(one, [path for path in covers if path not in guilty])
+    harmless = [path for path in covers if path not in guilty]
+    rank = some[0].rank - (_SOONER if spare else 0) + (_LATER if harmless else 0)
+    return _told(replace(some[0], title=title, changes=changes, covers=covers, rank=rank), harmless)
 
 
 def _told(proposal: Proposal, harmless: Sequence[str]) -> Proposal:

@@ -9,13 +9,14 @@ Note [Copied or moved]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.choice import Choice
+from fixinplace.repair.steps.folding import Fold, folds
 from fixinplace.repair.steps.lines import (
     Item,
     built_up,
@@ -29,7 +30,17 @@ from fixinplace.repair.steps.lines import (
     tainted,
     way,
 )
-from fixinplace.repair.steps.moving import CannotMove, checked, cut, emitted, moved, pasted_after, pasted_first
+from fixinplace.repair.steps.moving import (
+    CannotMove,
+    belongs,
+    checked,
+    cut,
+    emitted,
+    moved,
+    pasted_after,
+    pasted_first,
+    text_of,
+)
 from fixinplace.repair.steps.optimizers import step_of
 from fixinplace.repair.steps.paths import EMPTY, Paths, touch
 from fixinplace.repair.steps.situation import Situation
@@ -37,11 +48,16 @@ from fixinplace.repair.steps.situation import Situation
 
 @dataclass(frozen=True)
 class _Plan:
-    """Items on the way to where they are computed again, which of them, and which of those are moved there."""
+    """Items on the way to where they are computed again, which of them, and which of those are moved there.
+
+    folded: copies that the next one takes in; taking: by the one that does, where it reads it and what stands there.
+    """
 
     items: list[Item]
     chosen: set[int]
     moving: set[int]
+    folded: frozenset[int] = frozenset()
+    taking: Mapping[int, Fold] = field(default_factory=dict)
 
 
 def recomputed(at: Situation) -> Iterator[Choice]:
@@ -64,6 +80,7 @@ def _behind_step(at: Situation) -> Iterator[Choice]:
     if plan is None:
         return
     within = [owner for owner in at.code.up(step) if isinstance(owner, ast.With)]
+    plan = _folded(at, plan, step)
     lines = _lines(at, plan, within)
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_after(at.code, step, lines))
     yield _choice(at, plan, checked(at.code, edits), f"behind `{at.one_line(step)}`")
@@ -183,12 +200,29 @@ def _read_later(at: Situation, names: Paths) -> tuple[str, int] | None:
     return None
 
 
+def _folded(at: Situation, plan: _Plan, step: ast.stmt) -> _Plan:
+    """The plan with copies that are read once written where they are read."""
+    order = sorted(plan.chosen)
+    copies = [plan.items[n] for n in order if n not in plan.moving]
+    found = folds(at, copies, [plan.items[n] for n in order], step)
+    taking = {order[reader]: fold for reader, fold in found.values()}
+    return replace(plan, folded=frozenset(order[n] for n in found), taking=taking)
+
+
 def _lines(at: Situation, plan: _Plan, within: Sequence[ast.With]) -> list[str]:
     lines: list[str] = []
     run: list[Item] = []
-    for n in sorted(plan.chosen):
-        if n in plan.moving:
-            lines += [*emitted(at.code, run, within), *moved(at.code, [plan.items[n].node])]
+    for n in sorted(plan.chosen - plan.folded):
+        node = plan.items[n].node
+        if n in plan.taking:
+            (name, value), start = plan.taking[n], at.code.text.span(node).start
+            comments, (row,) = belongs(at.code, node, [node]), text_of(at.code, node, n in plan.moving)
+            span = at.code.text.span(name)
+            row = row[: span.start - start] + value + row[span.end - start :]
+            lines += [*emitted(at.code, run, within), *(comments if n in plan.moving else ()), row]
+            run = []
+        elif n in plan.moving:
+            lines += [*emitted(at.code, run, within), *moved(at.code, [node])]
             run = []
         else:
             run.append(plan.items[n])
@@ -207,7 +241,7 @@ def _choice(at: Situation, plan: _Plan, edits: tuple[Edit, ...], where: str) -> 
     draws = [text for n in sorted(copies) for text in plan.items[n].facts.draws]
     if draws:
         meaning += f" `{' '.join(draws[0].split())}` is called again and gives something else than before."
-    late = _read_later(at, EMPTY.union(*(plan.items[n].facts.binds for n in copies)))
+    late = _read_later(at, EMPTY.union(*(plan.items[n].facts.binds for n in copies - plan.folded)))
     if late is not None:
         name, line = late
         meaning += f" `{name}` stays that value: line {line} reads the new one."

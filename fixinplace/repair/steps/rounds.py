@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixinplace.model import Edit, Span
-from fixinplace.repair.base import Change
 from fixinplace.repair.steps.along import apart, prepares
-from fixinplace.repair.steps.choice import Choice
+from fixinplace.repair.steps.choice import Choice, edited
 from fixinplace.repair.steps.container import Container, container
-from fixinplace.repair.steps.moving import CannotMove, checked, cut, moved, pasted_before, pasted_below
+from fixinplace.repair.steps.moving import CannotMove, cut, moved, pasted_before, pasted_below
 from fixinplace.repair.steps.optimizers import clears
 from fixinplace.repair.steps.reorder import same_again
 from fixinplace.repair.steps.situation import Situation
@@ -98,13 +97,12 @@ def _own(of: _Rounds) -> Iterator[Choice]:
     lines = [f"for {target}, grads in zip({over}, {name}):", "    for p, grad in grads:", "        p.grad = grad"]
     lines += [f"    {line}" for line in moved(at.code, [at.write])]
     start, below = pasted_before(at.code, of.loop, [f"{name} = []"]), pasted_below(at.code, of.loop, lines)
-    edits = checked(at.code, (start, at.code.replace(at.write, kept), below))
     meaning = (
         f"{_OLD}In its turn each optimizer steps on the gradients of its own round alone, which are kept until then: "
         f"what they share is stepped once by each, on the gradients of one loss."
     )
     title = f"`{at.one_line(at.write)}` in a loop of its own, each on the gradients of its round, which are kept"
-    yield Choice(title, meaning, (Change(at.code.path, edits),), 10)
+    yield edited(at.code, (start, at.code.replace(at.write, kept), below), title, meaning, 10)
 
 
 def _summed(of: _Rounds) -> Iterator[Choice]:
@@ -114,15 +112,14 @@ def _summed(of: _Rounds) -> Iterator[Choice]:
     header = f"for {of.again()}:"
     first = [header, *(f"    {line}" for line in moved(at.code, [of.clearing]))]
     last = [header, *(f"    {line}" for line in moved(at.code, of.going))]
-    edits = (pasted_before(at.code, of.loop, first), *cut(at.code, [of.clearing, *of.going]))
-    edits = checked(at.code, (*edits, pasted_below(at.code, of.loop, last)))
+    start, below = pasted_before(at.code, of.loop, first), pasted_below(at.code, of.loop, last)
+    edits = (start, *cut(at.code, [of.clearing, *of.going]), below)
     meaning = (
         f"{_OLD}All gradients are cleared before the first round: what the optimizers share gets the sum of the "
         f"gradients of all rounds, and each optimizer steps it on that sum, once for each optimizer."
     )
     both = f"`{at.one_line(of.clearing)}` before all rounds and `{at.one_line(at.write)}` behind them"
-    title = f"{both}, each in a loop of its own"
-    yield Choice(title, meaning, (Change(at.code.path, edits),), 14)
+    yield edited(at.code, edits, f"{both}, each in a loop of its own", meaning, 14)
 
 
 def _joint(of: _Rounds) -> Iterator[Choice]:
@@ -147,7 +144,7 @@ def _joint(of: _Rounds) -> Iterator[Choice]:
         f"they share has one state instead of one for each."
     )
     title = f"one `{name}` over the parameters of all of `{made.name}`, in one step behind the loop"
-    yield Choice(title, meaning, (Change(at.code.path, checked(at.code, edits)),), 15)
+    yield edited(at.code, edits, title, meaning, 15)
 
 
 def _free(at: Situation, *names: str) -> str:

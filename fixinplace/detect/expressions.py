@@ -6,9 +6,10 @@ import ast
 
 from fixinplace import catalogue
 from fixinplace.detect.closed import is_passing, is_plain_use
+from fixinplace.detect.deferred import deferred
 from fixinplace.detect.distinct import collected
 from fixinplace.detect.guards import evaluating
-from fixinplace.detect.index import dotted, parameter_names
+from fixinplace.detect.index import dotted
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, lost
@@ -123,7 +124,7 @@ class Expressions(Operators):
             case ast.Starred(value=value) | ast.Await(value=value):
                 return self.evaluate(value)
             case ast.Lambda():
-                return self.deferred(node)
+                return deferred(self, node)
             case ast.JoinedStr():
                 self.children(node)
                 return STRING
@@ -192,19 +193,6 @@ class Expressions(Operators):
         values = tuple(self.evaluate(e) for e in elements)
         flags = frozenset[int]().union(*(v.flags for v in values))
         return replace(sequence(values, exact=not _starred(elements)), flags=flags)
-
-    def deferred(self, node: ast.Lambda) -> Value:
-        """A lambda: what it calls and replaces counts, whenever it does; what it writes itself is nobody's site."""
-        for default in (*node.args.defaults, *node.args.kw_defaults):
-            if default is not None:
-                self.evaluate(default)
-        before, deferring = self.state.copy(), self.deferring
-        self.deferring = True
-        for name in parameter_names(node):
-            self.state.names[name] = UNKNOWN
-        self.evaluate(node.body)
-        self.state, self.deferring = before, deferring
-        return OTHER
 
     def comprehension(self, generators: list[ast.comprehension], result: ast.expr) -> Value:
         """Names bound inside stay inside; the elements are one value."""

@@ -48,13 +48,13 @@ _NUMBERS: tuple[tuple[str, tuple[int | float | str | bool | None, ...]], ...] = 
     (r"(n_?|num_)?(spatial_?)?(dims|ndims?|dimensions?)|spatial_?dims?|rank", (2, 3, 1)),
     (r"(num_|n_|nb_)?(heads?|n_heads?)|num_attention_heads|nhead|n_head|.*_heads", (4, 2, 1, 8)),
     (r"(dim_head|head_dim|d_head|d_k|d_v|qk_dim|dim_per_head)", (8, 16, 32)),
-    (r"kernel_?sizes?|kernel|ks|ksize|k_size|k|dw_kernel_size", (3, 1, 5, 7)),
+    (r"(\w+_)?kernel_?sizes?|kernel|ks|ksize|k_size|k", (3, 1, 5, 7)),
     (r"strides?|s|downsample_factor", (1, 2)),
     (r"paddings?|pad|p", (1, 0, "same")),
     (r"dilations?|d|rate|atrous_rates?|dilation_rate", (1, 2)),
     (r"(num_|n_)?groups?|g|cardinality|num_groups|groups_num", (1, 2, 4, 8)),
     (r"(depths?|n_?layers?|num_layers?|layers|num_blocks|n_blocks|nb_layers|blocks|repeats?|n|num_.*_layers|num_hidden_"
-     r"layers|.*depth)", (2, 1, 3, 4)),
+     r"layers|.*depth|(\w+_)?(n|num)_?(conv\w*|res_?blocks?|stacks?|flows|stages))", (2, 1, 3, 4)),
     (r".*(drop|dropout|drop_path|droprate|drop_rate|attn_drop|proj_drop|_prob|p_drop).*", (0.1, 0.0)),
     (r"eps|epsilon|.*_eps", (1e-5,)),
     (r"momentum|bn_mom.*|alpha|beta|gamma|lam|lambda_.*|decay|.*_decay|temperature|tau|temp|scale_init|init_values?"

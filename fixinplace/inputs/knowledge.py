@@ -40,6 +40,8 @@ class Knowledge:
     passes by that name. annotations: name → the annotation of the first parameter of that name. shapes: name → the
     letters and numbers of the shape that a docstring gives it. unpacked: name → how many variables it is assigned to.
     indexed: name → how many members are asked for by number. attributes: class → names that its objects have.
+    nullable: names that are compared with None. keyed: name → strings that it is subscripted with.
+    members: names of which nothing but single members are taken.
     """
 
     classes: tuple[str, ...] = ()
@@ -53,6 +55,9 @@ class Knowledge:
     unpacked: dict[str, int] = field(default_factory=dict)
     indexed: dict[str, int] = field(default_factory=dict)
     attributes: dict[str, frozenset[str]] = field(default_factory=dict)
+    nullable: frozenset[str] = frozenset()
+    keyed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    members: frozenset[str] = frozenset()
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -73,6 +78,9 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
         _shapes(home),
         _unpacked(home),
         _indexed(home),
+        nullable=_nullable(home),
+        keyed=_keyed(home),
+        members=_members(home),
     )
 
 
@@ -161,6 +169,48 @@ def _unpacked(home: ast.AST) -> dict[str, int]:
             if isinstance(node.value, ast.Name) and not any(isinstance(each, ast.Starred) for each in elements):
                 found.setdefault(node.value.id, len(elements))
     return found
+
+
+def _nullable(home: ast.AST) -> frozenset[str]:
+    """Names that are compared with None: they may be left out, also where the signature asks for them."""
+    compared = [node for node in ast.walk(home) if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name)]
+    return frozenset(
+        node.left.id
+        for node in compared
+        if isinstance(node.left, ast.Name) and constant(node.comparators[0]) == Literal(None)
+    )
+
+
+def _keyed(home: ast.AST) -> dict[str, tuple[str, ...]]:
+    """Strings by name that it is subscripted with, and with nothing else: `batch["image"]`."""
+    found: dict[str, list[str | None]] = defaultdict(list)
+    for node in ast.walk(home):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            found[node.value.id] += texts([node.slice]) or [None]
+    return {
+        name: tuple(dict.fromkeys(each for each in keys if each is not None))
+        for name, keys in found.items()
+        if None not in keys
+    }
+
+
+def _members(home: ast.AST) -> frozenset[str]:
+    """Names that are subscripted with one number at a time, one of them computed or from the end: `xs[i - 1]`."""
+    found: dict[str, list[ast.expr]] = defaultdict(list)
+    for node in ast.walk(home):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            found[node.value.id].append(node.slice)
+    single = (ast.Constant, ast.UnaryOp, ast.BinOp, ast.Name)
+    return frozenset(
+        name
+        for name, each in found.items()
+        if all(isinstance(index, single) and not _is_text(index) for index in each)
+        and any(isinstance(index, (ast.UnaryOp, ast.BinOp)) for index in each)
+    )
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _indexed(home: ast.AST) -> dict[str, int]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fixinplace.inputs import guess
+from fixinplace.inputs import guess, many
 from fixinplace.inputs.objects import attributes, fields
 from fixinplace.inputs.situation import Situation, guesses
 from fixinplace.inputs.sizes import dimensions, shapes, sizes
@@ -27,6 +27,7 @@ from fixinplace.inputs.values import (
     drop,
     key,
     put,
+    together,
     walk,
 )
 
@@ -137,6 +138,7 @@ def _types(situation: Situation) -> Iterator[Recipe]:
         if found
         for name in found.groups()
     ]
+    iterated = many.ITERATED.search(situation.fault.message)
     unset = _unset(situation) if {"NoneType", "None"} & {*names} else []
     for path, parameter in unset:
         yield from (put(situation.recipe, path, value) for value in situation.options(path, parameter)[:3])
@@ -147,10 +149,14 @@ def _types(situation: Situation) -> Iterator[Recipe]:
                 for other in situation.options(path)
                 if type(other) is not type(value) or isinstance(value, (Code, Literal))
             ]
-            others = [other for other in others if not _alike(other, value)]
+            others = [other for other in others if not _alike(other, value) and not (iterated and _empty(other))]
             yield from (put(situation.recipe, path, other) for other in others[:8])
             if isinstance(value, Literal) and isinstance(value.value, int):
                 yield from (put(situation.recipe, path, Series((value,) * count, False)) for count in (2, 3, 4))
+
+
+def _empty(value: Value) -> bool:
+    return isinstance(value, Record) and not value.fields
 
 
 def _instances(situation: Situation) -> Iterator[Recipe]:
@@ -159,20 +165,6 @@ def _instances(situation: Situation) -> Iterator[Recipe]:
         if isinstance(value, Code) and not value.code.endswith(")"):
             made = [Code(f"{value.code}()"), Code("Passing()")]
             yield from (put(situation.recipe, path, each) for each in made)
-
-
-_SERIES = re.compile(r"(?:must|should|has to|need(?:s|ed)? to) be (?:a |an |of type )?(?:tuple|list|sequence|iterable)")
-
-
-def _several(situation: Situation) -> Iterator[Recipe]:
-    """One number stands where several are asked for, by the message or by the class that the condition names."""
-    if not (_SERIES.search(situation.fault.message) or {"tuple", "list"} & {*situation.fault.names}):
-        return
-    for path, value in situation.places():
-        if isinstance(value, Literal) and type(value.value) is int and key(path) in situation.fault.names:
-            for count in (3, 2, 4):
-                yield put(situation.recipe, path, Series((value,) * count, False))
-                yield put(situation.recipe, path, Series((value,) * count))
 
 
 def _modules(situation: Situation) -> Iterator[Recipe]:
@@ -259,9 +251,11 @@ def _kinds(situation: Situation) -> Iterator[Recipe]:
                     if shape != value.shape:
                         yield put(situation.recipe, path, Tensor(value.shape, kind, 10))  # type: ignore[arg-type]
     if _RANGE.search(message):
+        told = [int(size) for size in re.findall(r"with size (\d+)", message) if size != "0"]
         for path, value in situation.places():
             if isinstance(value, Tensor) and value.kind == "index" and value.high > 2:
-                yield put(situation.recipe, path, replace(value, high=2 if value.high <= 5 else 5))
+                for high in dict.fromkeys([*told, 2 if value.high <= 5 else 5]):
+                    yield from together(situation.recipe, path, replace(value, high=high))
             elif isinstance(value, Tensor) and value.kind == "float":
                 yield put(situation.recipe, path, Tensor(value.shape[:2], "index", 5))
     if re.search(r"between 0 and 1|in the range \[0|\[0, 1\]|NaN|nan\b", message):
@@ -271,34 +265,6 @@ def _kinds(situation: Situation) -> Iterator[Recipe]:
 
 
 # --- what is left
-
-
-_SHORT = re.compile(r"(list|tuple) index out of range|zip\(\) argument|must (have|be) (the )?same length|same number")
-
-
-def _lengths(situation: Situation) -> Iterator[Recipe]:
-    """All lists at once as long as a number says, or all of one length; and a number that is what they are long."""
-    series = [(path, value) for path, value in situation.places() if isinstance(value, Series) and value.items]
-    places = [each for each in series if not any(each[0][: len(path)] == path != each[0] for path, _ in series)]
-    told = _SHORT.search(situation.fault.message) or situation.fault.type == "AssertionError"
-    if not places or not told:
-        return
-    numbers = [
-        (path, value.value)
-        for path, value in situation.places()
-        if isinstance(value, Literal) and type(value.value) is int
-    ]
-    for length in dict.fromkeys([*(number for _, number in numbers if 1 < number <= 8), 4, 3, 5]):
-        recipe = situation.recipe
-        for path, each in places:
-            recipe = put(recipe, path, replace(each, items=(each.items * length)[:length]))
-        yield recipe
-    for path, number in numbers:
-        if guess.counts(key(path)) or key(path).startswith(("num_", "n_")):
-            wanted = len(places[0][1].items)
-            yield from (
-                put(situation.recipe, path, Literal(each)) for each in (wanted, wanted - 1) if 0 < each != number
-            )
 
 
 def _positional(situation: Situation) -> Iterator[Recipe]:
@@ -345,6 +311,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _inside, _unexpected, _checked, _several, _modules, fields, attributes, _scalars, dimensions, shapes,
-    _kinds, sizes, _lengths, _types, _strings, _positional,
+    _missing, _inside, _unexpected, _checked, many.several, many.iterated, many.pyramids, _modules, fields, attributes,
+    _scalars, dimensions, shapes, _kinds, sizes, many.lengths, _types, _strings, _positional,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from fixinplace.inputs.values import (
     Series,
     Tensor,
     Value,
+    key,
     put,
     walk,
 )
@@ -35,6 +36,7 @@ def fields(situation: Situation) -> Iterator[Recipe]:
         wanted = message.strip("'\"")
     style = "dict" if kind == "KeyError" else "object"
     records = [(path, each) for path, each in walk(situation.recipe) if isinstance(each, Record)]
+    records.sort(key=lambda each: (key(each[0]) not in situation.fault.blamed, -len(each[0])))
     for path, record in records:
         if found is not None and found[1] == "dict" and record.style == "dict":
             yield put(situation.recipe, path, replace(record, style="object"))

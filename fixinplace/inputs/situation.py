@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Knowledge, Parameter
-from fixinplace.inputs.values import Code, Literal, Path, Recipe, Series, Tensor, Value, key, walk
+from fixinplace.inputs.values import Argument, Code, Literal, Path, Recipe, Record, Series, Tensor, Value, key, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class Fault:
 
     function: qualified name of the innermost function of ours or the user's. names: words in the failing statement.
     pairs: numbers that the statement (or the condition around a `raise`) compares, got and wanted; for `a % b == 0`,
-    a and the next multiple of b. texts: strings that it compares something with. started: the constructor had ended.
+    a and the next multiple of b. texts: strings that it compares something with. blamed: names in the expression that
+    failed, a part of the statement. started: the constructor had ended.
     """
 
     type: str
@@ -24,6 +25,7 @@ class Fault:
     names: tuple[str, ...] = ()
     pairs: tuple[tuple[int, int], ...] = ()
     texts: tuple[str, ...] = ()
+    blamed: tuple[str, ...] = ()
     started: bool = False
 
 
@@ -49,14 +51,18 @@ class Situation:
         return (*texts, *guesses(name, known.annotation, self.knowledge))
 
     def places(self) -> list[tuple[Path, Value]]:
-        """Every value that can be to blame; those that the failing statement names first.
+        """Every value that can be to blame; those that the failing expression names first, then its statement's.
 
         What a constructor fails of is not what its object would be called with.
         """
         found = list(walk(self.recipe))
         if self.recipe.init is not None and not self.fault.started:
             found = [each for each in found if each[0][0] == "init"] or found
-        return sorted(found, key=lambda each: (key(each[0]) not in self.fault.names, not isinstance(each[1], Code)))
+        blamed, names = self.fault.blamed, self.fault.names
+        return sorted(
+            found,
+            key=lambda each: (key(each[0]) not in blamed, key(each[0]) not in names, not isinstance(each[1], Code)),
+        )
 
 
 def guesses(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ...]:
@@ -73,6 +79,11 @@ def guesses(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ..
 def tensors(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ...]:
     """What an argument of a call may be: the shape that a docstring gives, and what name and use say."""
     made = guess.tensor(name, annotation, knowledge.dims.get(name, 0))
+    if (keys := knowledge.keyed.get(name)) and not annotation:
+        inside = (Argument(each, tensors(each, "", replace(knowledge, keyed={}))[0]) for each in keys)
+        made = (Record(tuple(inside), "dict"), *made)
+    if name in knowledge.members and isinstance(made[0], Tensor):
+        made = (made[0], *(Series((Tensor(guess.SHAPES[4]),) * count) for count in (5, 4)), *made[1:])
     count = knowledge.unpacked.get(name, 0) or (0 if knowledge.dims.get(name) else knowledge.indexed.get(name, 0))
     if count > 1 and isinstance(made[0], Tensor):
         several = [Series((each,) * count, False) for each in (made[0], Tensor(guess.SHAPES[4]))]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.situation import Situation
-from fixinplace.inputs.values import Literal, Path, Recipe, Series, Tensor, Value, key, put, walk
+from fixinplace.inputs.values import Literal, Path, Recipe, Series, Tensor, Value, key, put, together, walk
 
 _WIDEST, _MANY = 4096, 16
 _BROADCAST = re.compile(
@@ -30,6 +31,7 @@ _DIMENSIONS = (
     re.compile(r"expects? (?:input to be |a )?(?P<want>\d)[ -]?(?:D|dim)"),
     re.compile(r"non-empty (?P<want>\d)D or (?P<other>\d)D"),
     re.compile(r"batch1? must be a (?P<bmm>\d)D"),
+    re.compile(r"should have dimension (?P<want>\d) or \d \(got (?P<got>\d)\)"),
     re.compile(r"tuple index out of range|must be (?P<want>\d)[ -]?(?:D|dim)|number of subscripts"),
 )  # fmt: skip
 
@@ -37,6 +39,8 @@ _DIMENSIONS = (
 def dimensions(situation: Situation) -> Iterator[Recipe]:
     """Recipes whose tensors have as many dimensions as the message asks for."""
     message = situation.fault.message
+    if (many := _TOO_MANY.search(message)) is not None:
+        yield from _flatter(situation, int(many[2]) - int(many[1]))
     found = next((match for words in _DIMENSIONS for match in [words.search(message)] if match), None)
     if found is None:
         return
@@ -52,16 +56,27 @@ def dimensions(situation: Situation) -> Iterator[Recipe]:
                 and want in guess.SHAPES
                 and (len(value.shape) == told.get("got", len(value.shape)) or not wanted)
             ):
-                yield put(situation.recipe, path, replace(value, shape=_reshaped(value.shape, want)))
+                yield from together(situation.recipe, path, replace(value, shape=_reshaped(value.shape, want)))
     if "unpack" in message and wanted:
         for path, series in situation.places():
             if isinstance(series, Series) and series.items and len(series.items) != wanted[0]:
                 yield put(situation.recipe, path, replace(series, items=(series.items * wanted[0])[: wanted[0]]))
 
 
+_TOO_MANY = re.compile(r"number of sizes provided \((\d)\) must be greater or equal to .* in the tensor \((\d)\)")
+
+
+def _flatter(situation: Situation, fewer: int) -> Iterator[Recipe]:
+    """Recipes in which one tensor has so many dimensions less."""
+    for path, value in situation.places():
+        if isinstance(value, Tensor) and 0 < fewer < len(value.shape):
+            shape = guess.SHAPES[len(value.shape) - fewer]
+            yield from together(situation.recipe, path, replace(value, shape=shape))
+
+
 _SAME = re.compile(
-    r"same (?:shape|size|number|dim|length)|differing shape|should be the same|incompatible shapes?|[Ss]ize mismatch"
-    r"|must match|[Ss]hapes? mismatch|not equal|different (?:shape|size)|dimensions? mismatch",
+    r"same (?:shape|size|number|dim|length|batch)|differing shape|should be the same|incompatible shapes?"
+    r"|[Ss]ize mismatch|must match|[Ss]hapes? mismatch|not equal|different (?:shape|size)|dimensions? mismatch",
     re.I,
 )
 _LETTERED = re.compile(r"(?<![\w.])[(\[]?\s*([B-Z*](?:\s*(?:,|x|\*)\s*(?:[A-Z]\b|\d+))+)")
@@ -86,7 +101,7 @@ def shapes(situation: Situation) -> Iterator[Recipe]:
         for path, value in tensors:
             for other, model in tensors:
                 if other != path and model.shape != value.shape:
-                    yield put(situation.recipe, path, replace(value, shape=model.shape))
+                    yield from together(situation.recipe, path, replace(value, shape=model.shape))
 
 
 def _reshaped(shape: tuple[int, ...], dims: int) -> tuple[int, ...]:
@@ -118,7 +133,9 @@ _SIZES = (
 )  # fmt: skip
 _TOO_SMALL = re.compile(
     r"too small|[Kk]ernel size can't be greater|[Pp]adding size should be less|more than 1 value per|at least"
+    r"|output size: 0"
 )
+_LISTS = re.compile(r"to be:? \[([\d, ]+)\] but got:? \[([\d, ]+)\]")
 _VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
 
 
@@ -135,9 +152,13 @@ def sizes(situation: Situation) -> Iterator[Recipe]:
     if (found := _BROADCAST.search(message)) is not None:
         wanted = [int(word) for word in found[3].split(",")]
         pairs += [(wanted[int(found[2])], int(found[1]))] if len(wanted) >= -int(found[2]) else []
+    if (found := _LISTS.search(message)) is not None:
+        wants, gots = ([int(word) for word in part.split(",")] for part in found.groups())
+        pairs += [(got, want) for got, want in zip(gots, wants, strict=False) if got != want]
     if pairs or "match" in message:
         yield from _agreeing(situation)
     for got, want in dict.fromkeys(pairs):
+        yield from _sides(situation, got, want)
         yield from _resized(situation, got, want)
         yield from _resized(situation, want, got)
     if (found := _VIEW.search(message)) is not None:
@@ -150,6 +171,7 @@ def sizes(situation: Situation) -> Iterator[Recipe]:
                     yield from _resized(situation, got, want, exact=True)
     if _TOO_SMALL.search(message):
         yield from _larger(situation)
+        yield from _fewer(situation)
 
 
 def _agreeing(situation: Situation) -> Iterator[Recipe]:
@@ -177,14 +199,41 @@ def _resized(situation: Situation, got: int, want: int, exact: bool = False) -> 
     ranked: list[tuple[int, Recipe]] = []
     for path, value in situation.places():
         for place, number in _numbers(path, value):
-            new = _scaled(number, got, want)
+            new = _scaled(number, got, want) or _joined(place, number, got, want)
             if new is None or new == number or not 0 < new <= _WIDEST or (exact and number != got):
                 continue
             if place < 0 and guess.counts(key(path)) and new > _MANY:
                 continue
-            rank = (number != got) * 2 + (path[0] == "init")
-            ranked.append((rank, _with_number(situation.recipe, path, value, place, new)))
+            rank = (number != got) * 2 + (path[0] == "init") + 2 * (_scaled(number, got, want) is None)
+            made = _with_number(situation.recipe, path, value, place, new)
+            alike = _all_alike(situation.recipe, path, made)
+            ranked += [(rank, each) for each in (*alike, made, *_with_others(made, path, place, number, new))]
     yield from (recipe for _, recipe in sorted(ranked, key=lambda each: each[0]))
+
+
+def _all_alike(recipe: Recipe, path: Path, changed: Recipe) -> list[Recipe]:
+    """The same change at every member of a list whose members are alike."""
+    return list(together(recipe, path, dict(walk(changed))[path]))[:-1]
+
+
+def _with_others(changed: Recipe, path: Path, place: int, number: int, new: int) -> Iterator[Recipe]:
+    """The change at all that goes with it: inputs of one shape; a constructor's width and the inputs that have it.
+
+    One without the other only moves the error to where the two meet.
+    """
+    recipe = changed
+    old = dict(walk(changed))[path]
+    shape = (*old.shape[:place], number, *old.shape[place + 1 :]) if isinstance(old, Tensor) else ()
+    for other, value in walk(changed):
+        if not isinstance(value, Tensor) or other == path:
+            continue
+        if value.shape == shape:
+            recipe = put(recipe, other, replace(value, shape=old.shape))  # type: ignore[union-attr]
+        elif not shape and path[0] == "init" and number in value.shape[1:]:
+            sizes = tuple(new if size == number else size for size in value.shape[1:])
+            recipe = put(recipe, other, replace(value, shape=(value.shape[0], *sizes)))
+    if recipe != changed:
+        yield recipe
 
 
 def _scaled(number: int, got: int, want: int) -> int | None:
@@ -193,6 +242,11 @@ def _scaled(number: int, got: int, want: int) -> int | None:
     if number > 1 and (got % number == 0 or number % max(got, 1) == 0) and number * want % max(got, 1) == 0:
         return number * want // max(got, 1)
     return None
+
+
+def _joined(place: int, number: int, got: int, want: int) -> int | None:
+    """What a size of a tensor has to be that something else was joined to: the rest stays."""
+    return number + want - got if place >= 0 and got > number and number + want - got > 1 else None
 
 
 def _numbers(path: Path, value: Value) -> Iterator[tuple[int, int]]:
@@ -210,10 +264,34 @@ def _with_number(recipe: Recipe, path: Path, value: Value, place: int, number: i
     return put(recipe, path, Literal(number))
 
 
+_USUAL_SIDES = (28, 32, 48, 64, 84, 96, 112, 128, 224, 256, 299)
+_NEAR = 4
+
+
+def _sides(situation: Situation, got: int, want: int) -> Iterator[Recipe]:
+    """Images of the usual sizes, where a layer behind their flattened features says how many these must be.
+
+    The nearest first to what makes so many of them; `got` stands for features only where no size of an input is it.
+    """
+    if "cannot be multiplied" not in situation.fault.message and "reduction dim" not in situation.fault.message:
+        return
+    for path, value in situation.places():
+        if isinstance(value, Tensor) and len(value.shape) == _IMAGE and got not in value.shape:
+            wanted = value.shape[-1] * (want / max(got, 1)) ** 0.5
+            for side in sorted(_USUAL_SIDES, key=lambda each: abs(each - wanted))[:_NEAR]:
+                yield put(situation.recipe, path, replace(value, shape=(*value.shape[:2], side, side)))
+
+
+_IMAGE = 4
+
+
 def _viewed(situation: Situation, shape: list[int], size: int) -> Iterator[Recipe]:
-    known = 1
-    for each in shape:
-        known *= each if each > 0 else 1
+    """Other sizes where a view does not fit; fewer dimensions first where it has no place for all that is there."""
+    known = math.prod(each for each in shape if each > 0)
+    if -1 not in shape and known and size % known == 0:
+        for path, value in situation.places():
+            if isinstance(value, Tensor) and len(value.shape) == _IMAGE - 1:
+                yield put(situation.recipe, path, replace(value, shape=guess.SHAPES[2]))
     for path, value in situation.places():
         for place, number in _numbers(path, value):
             for new in {number * known // size if size else 0, _multiple(number, known), number * 2, number // 2}:
@@ -230,3 +308,13 @@ def _larger(situation: Situation) -> Iterator[Recipe]:
                     path,
                     replace(value, shape=(*value.shape[:2], *(each * factor for each in value.shape[2:]))),
                 )
+
+
+def _fewer(situation: Situation) -> Iterator[Recipe]:
+    """A constructor's number that is larger than every input becomes what the inputs have, a default as well."""
+    sizes = [each.shape[-1] for _, each in walk(situation.recipe) if isinstance(each, Tensor) and each.shape]
+    given = {path[1]: each for path, each in walk(situation.recipe) if path[0] == "init" and len(path) == 2}
+    for parameter in situation.init:
+        now = given.get(parameter.name, parameter.default)
+        if isinstance(now, Literal) and type(now.value) is int and now.value > max(sizes, default=now.value):
+            yield put(situation.recipe, ("init", parameter.name), Literal(max(sizes)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Parameter
 from fixinplace.inputs.situation import Situation
-from fixinplace.inputs.values import Code, Literal, Path, Recipe, Value, put, walk
+from fixinplace.inputs.values import Code, Literal, Path, Recipe, Series, Tensor, Value, put, walk
 
 
 def alternatives(situation: Situation) -> list[Recipe]:
@@ -65,5 +65,7 @@ def _turned(situation: Situation, path: Path, parameter: Parameter, guarding: bo
             return [Literal(0.5 if number != 0.5 else 0.1), *([Literal(0.0)] if guarding else [])]
         case Code():
             return situation.options(path)[:4]
+        case Tensor() if guarding:
+            return [Series((now,) * 2), Literal(None)]
         case _:
             return []

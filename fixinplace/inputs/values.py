@@ -177,6 +177,15 @@ def _within(holder: Value, path: Path, value: Value) -> Value:
     return replace(holder, arguments=_exchanged(holder.arguments, path, value))
 
 
+def together(recipe: Recipe, path: Path, value: Value) -> Iterator[Recipe]:
+    """The recipe with another value at a place; where that is in a list of equals, first with it at all of them."""
+    found = dict(walk(recipe))
+    holder = found.get(path[:-1])
+    if isinstance(holder, Series) and len(holder.items) > 1 and len({*holder.items}) == 1:
+        yield put(recipe, path[:-1], replace(holder, items=(value,) * len(holder.items)))
+    yield put(recipe, path, value)
+
+
 def drop(recipe: Recipe, path: Path) -> Recipe:
     """The recipe without a top-level argument."""
     part = recipe.call if path[0] == "call" else recipe.init or ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import linecache
 from collections.abc import Iterator
 from functools import lru_cache
@@ -36,9 +37,17 @@ def fault_of(error: BaseException, model: object) -> Fault:
             for pair in _pairs(condition, trace.tb_frame):
                 pairs.setdefault(pair)
     texts = tuple(dict.fromkeys(_texts(user[-1]))) if user else ()
+    blamed = tuple(dict.fromkeys(_blamed(user[-1]))) if user else ()
     function = user[-1].tb_frame.f_code.co_qualname if user else ""
     return Fault(
-        type(error).__name__, str(error)[:2000], function, tuple(names), tuple(pairs), texts, started=model is not None
+        type(error).__name__,
+        str(error)[:2000],
+        function,
+        tuple(names),
+        tuple(pairs),
+        texts,
+        blamed,
+        started=model is not None,
     )
 
 
@@ -58,6 +67,40 @@ def _is_torch(frame: FrameType) -> bool:
 def _statement(trace: TracebackType) -> ast.stmt | None:
     """The innermost statement at a line of a frame."""
     return _at("".join(_lines(trace)), trace.tb_lineno)[0]
+
+
+def _blamed(trace: TracebackType) -> Iterator[str]:
+    """Names in the very expression whose instruction failed: `xs` of `for x in xs: ...`, `a` and `b` of `a + b`."""
+    code, statement = trace.tb_frame.f_code, _statement(trace)
+    line, end_line, column, end_column = next(itertools.islice(code.co_positions(), trace.tb_lasti // 2, None))
+    if statement is None or line is None or end_line is None or column is None or end_column is None:
+        return
+    place = (line, column, end_line, end_column)
+    iterated = next((inside for node in ast.walk(statement) for inside in _iterated(node, place)), None)
+    for each in ast.walk(statement):
+        name = _name(each)
+        if isinstance(each, ast.expr) and name and each.end_lineno is not None and each.end_col_offset is not None:
+            begins, ends = (each.lineno, each.col_offset), (each.end_lineno, each.end_col_offset)
+            if (line, column) <= begins and ends <= (end_line, end_column) and (iterated is None or each in iterated):
+                yield name
+
+
+def _name(node: ast.AST) -> str:
+    """What stands for a value: a name, an attribute's, or the key of a dictionary."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _iterated(node: ast.AST, place: tuple[int, int, int, int]) -> Iterator[list[ast.AST]]:
+    """What a comprehension at a place goes through: that is all that its outer frame can fail of."""
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)) and place == (
+        node.lineno,
+        node.col_offset,
+        node.end_lineno,
+        node.end_col_offset,
+    ):
+        yield [*ast.walk(node.generators[0].iter)]
 
 
 def _lines(trace: TracebackType) -> list[str]:

@@ -25,6 +25,7 @@ from fixinplace.inputs.situation import Fault, Situation
 from fixinplace.inputs.snippet import Variant
 from fixinplace.inputs.values import Recipe
 from fixinplace.verify import load
+from fixinplace.verify.agenda import AT_ONCE, VALUES, Agenda
 from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.faults import fault_of
@@ -43,7 +44,6 @@ _TRIES, _FLIPS, _MENDED = 400, 60, 40
 _FLIP_TRIES, _FAR_TRIES = 40, 8
 _SLOW = 0.5
 """Seconds for one run from which on it is run in fewer variants."""
-_FIRST, _SECOND = (-(1 << 30),), (-(1 << 29),)
 
 
 def run(job: Job, out: Path, nonce: str) -> None:
@@ -226,17 +226,17 @@ class Search:
 
         Every start is run before any is mended; what got furthest is mended first, whichever it began with.
         """
-        queue: list[tuple[tuple[int, ...], int, int, Recipe, bool]] = [
-            ((), 0, next(self._order), start, True) for start in starts
-        ]
+        queue = Agenda()
+        for start in starts:
+            queue.push((), 0, start, True)
         count, failed = 0, list[tuple[tuple[int, ...], int, Situation, bool]]()
         while (queue or failed) and count < tries * len(starts) and not self._trier.over:
             if not queue:  # every mend has been tried
                 rank, _, situation, fake = heapq.heappop(failed)
                 for other in mend.anything(situation)[:_MENDED]:
-                    heapq.heappush(queue, (rank, 0, next(self._order), other, fake))
+                    queue.push(rank, 0, other, fake)
                 continue
-            _, steps, _, recipe, fake = heapq.heappop(queue)
+            before, steps, recipe, fake = queue.pop()
             if (recipe, fake) in self._seen:
                 continue
             self._seen.add((recipe, fake))
@@ -244,7 +244,7 @@ class Search:
             attempt = self._attempt(recipe, fake)
             came = attempt.error is None or is_inplace(failure_of(attempt.error))
             if (came and fake) or (attempt.error is not None and fake and is_fake_trouble(attempt.error)):
-                heapq.heappush(queue, (_FIRST if came else _SECOND, steps, next(self._order), recipe, False))
+                queue.push(AT_ONCE[not came], steps, recipe, False)
                 continue
             if came and (made := returning(each, recipe, attempt.result)) is not None:
                 return self._working(made, made.starts, tries)
@@ -257,13 +257,13 @@ class Search:
                 self._missing = self._missing or attempt.error.name or ""
                 continue  # no other value installs it
             situation = Situation(recipe, fault, each.knowledge, each.init, each.call)
-            rank = tuple(-number for number in attempt.depth)
+            rank = VALUES if before == AT_ONCE[0] else tuple(-number for number in attempt.depth)
             heapq.heappush(failed, (rank, next(self._order), situation, fake))
             for index, other in enumerate((*each.hinted(recipe, attempt.model), *mend.mended(situation))[:_MENDED]):
                 if (other, fake) not in self._seen:
-                    heapq.heappush(queue, (rank, steps + 1 + index // 3, next(self._order), other, fake))
+                    queue.push(rank, steps + 1 + index // 3, other, fake)
             if fake and count % 12 == 0:
-                heapq.heappush(queue, (rank, steps, next(self._order), recipe, False))
+                queue.push(rank, steps, recipe, False)
         return None
 
     def _attempt(self, recipe: Recipe, fake: bool) -> Attempt:

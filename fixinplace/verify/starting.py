@@ -112,6 +112,8 @@ def _of_class(module: ModuleType, cls: type, name: str, method: str, known: Know
     plain = _needed(init, known)
     starts = [Recipe(f"target.{name}", _small(init, _lightened(plain, module)), arguments, method)]
     starts.append(Recipe(f"target.{name}", plain, arguments, method))
+    if (without := _without(arguments, known)) != arguments:
+        starts.append(Recipe(f"target.{name}", plain, without, method))
     names = {"", *(each.name for each in init)}  # a call with others is of another class of that name
     for given in [call for call in known.calls if all(each.name in names for each in call)][:_CALLS]:
         starts.append(Recipe(f"target.{name}", _completed(init, given, known), arguments, method))
@@ -222,6 +224,12 @@ def _inputs(parameters: tuple[Parameter, ...], known: Knowledge) -> tuple[Argume
     return _needed(parameters, known, calling=True) or tuple(
         Argument(each.name, _first(each, known, True)) for each in optional[:_OFFERED]
     )
+
+
+def _without(arguments: tuple[Argument, ...], known: Knowledge) -> tuple[Argument, ...]:
+    """None for every input but the first that the code compares with None: a state that it makes itself."""
+    left = [each.name for each in arguments[1:] if each.name in known.nullable]
+    return tuple(Argument(each.name, Literal(None)) if each.name in left else each for each in arguments)
 
 
 _OFFERED = 2

@@ -87,14 +87,18 @@ class Trier:
 
 
 def _depth(error: BaseException | None) -> tuple[int, ...]:
-    """Line numbers along the traceback from the snippet on, torch's own left out: how far a run got."""
-    lines, trace, inside = [], error.__traceback__ if error is not None else None, False
+    """Instructions along the traceback from the snippet on, torch's own left out: how far a run got.
+
+    Of the snippet it is the line in its function: its instructions, and the lines above, are others for every recipe.
+    """
+    places, trace, inside = [], error.__traceback__ if error is not None else None, False
     while trace is not None:
-        inside = inside or trace.tb_frame.f_code.co_filename == load.MADE
-        if inside and not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("torch."):
-            lines.append(trace.tb_lineno)
+        made = trace.tb_frame.f_code.co_filename == load.MADE
+        inside = inside or made
+        if inside and str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] != "torch":
+            places.append(trace.tb_lineno - trace.tb_frame.f_code.co_firstlineno if made else trace.tb_lasti)
         trace = trace.tb_next
-    return tuple(lines[1:])
+    return tuple(places[1:])
 
 
 def _model_in(error: BaseException | None) -> object:

@@ -175,6 +175,8 @@ MORE_THAN_BEFORE = {
     "        self.act = nn.ReLU(inplace=True)\n    def forward(self, x):\n        return self.act(self.norm(x))",
     "numpy for a number": "import numpy as np\ndef run(s):\n    w = torch.ones(3, requires_grad=True)\n    h = w * np.pi\n"
     "    h += use(s)\n    return h",
+    "a function of that name": "def double(s):\n    return s\ndef run(s):\n    w = torch.ones(3, requires_grad=True)\n"
+    "    h = double(w) * 2\n    h += use(s)\n    return h",
     "float32 by a method": "def run(x, s: torch.Tensor):\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n"
     "    h += s.float()\n    return h",
     "grad mode for a block": f"{CODE}def step(flag):\n    with torch.set_grad_enabled(flag):\n        return main()",
@@ -199,6 +201,9 @@ STILL_IN_DOUBT = {
     ),
     "float64 as well": MORE_THAN_BEFORE["float32 by name"].replace("    h +=", "    k = w.double()\n    h +="),
     "numpy for an array": MORE_THAN_BEFORE["numpy for a number"].replace("np.pi", "np.ones(3).sum()"),
+    "a method of that name": MORE_THAN_BEFORE["a function of that name"].replace(
+        "double(w) * 2", "w * 2\n    k = w.double()"
+    ),
     "numpy as a value": MORE_THAN_BEFORE["numpy for a number"].replace("use(s)", "use(np)"),
     "something of numpy": MORE_THAN_BEFORE["numpy for a number"]
     .replace("import numpy as np", "from numpy import *")

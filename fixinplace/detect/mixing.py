@@ -69,9 +69,9 @@ def reshapes(text: str) -> bool:
 def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
     """Whatever a piece of a file calls something by: names, attributes, imports, and texts that may name a dtype."""
     arrays = _libraries_of_arrays(tree)
-    above = walking.above(tree)
+    above, own = walking.above(tree), _defined(tree)
     for node in walk(root):
-        if type(node) is ast.Name:
+        if type(node) is ast.Name and node.id not in own:
             yield "numpy" if node.id in arrays and _makes_arrays(above.get(id(node))) else node.id
         elif type(node) is ast.Attribute:
             yield node.attr
@@ -82,6 +82,13 @@ def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
             yield node.value.rpartition(".")[2]
         elif _is_dtype_of_python(node):
             yield "float64"
+
+
+@remembered
+def _defined(tree: ast.Module) -> frozenset[str]:
+    """What the file defines: its own `double(i, o)` converts nothing."""
+    functions = (*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef), *every(tree, ast.ClassDef))
+    return frozenset(one.name for one in functions)
 
 
 @remembered

@@ -176,7 +176,7 @@ MORE_THAN_BEFORE = {
     "numpy for a number": "import numpy as np\ndef run(s):\n    w = torch.ones(3, requires_grad=True)\n    h = w * np.pi\n"
     "    h += use(s)\n    return h",
     "a function of that name": "def double(s):\n    return s\ndef run(s):\n    w = torch.ones(3, requires_grad=True)\n"
-    "    h = double(w) * 2\n    h += use(s)\n    return h",
+    "    h = w * 2\n    k = double(s)\n    h += use(s)\n    return h",
     "float32 by a method": "def run(x, s: torch.Tensor):\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n"
     "    h += s.float()\n    return h",
     "grad mode for a block": f"{CODE}def step(flag):\n    with torch.set_grad_enabled(flag):\n        return main()",

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from fixinplace import walking
+from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, remembered, walk
 
 _DTYPES = re.compile(
@@ -87,8 +88,8 @@ def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
 @remembered
 def _defined(tree: ast.Module) -> frozenset[str]:
     """What the file defines: its own `double(i, o)` converts nothing."""
-    functions = (*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef), *every(tree, ast.ClassDef))
-    return frozenset(one.name for one in functions)
+    functions: list[Function | ast.ClassDef] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
+    return frozenset(one.name for one in (*functions, *every(tree, ast.ClassDef)))
 
 
 @remembered

@@ -10,6 +10,7 @@ from fixinplace.detect.deferred import deferred
 from fixinplace.detect.distinct import collected
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
+from fixinplace.detect.listed import LIST, fixed_lists, holds_all
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, lost
@@ -294,7 +295,8 @@ class Expressions(Operators):
         value = self.program.as_written(value, f"{base.name}.{node.attr}")
         if value.tensor or value.kind in (Kind.LIST, Kind.DICT):
             return moved(value, Memory(Origin.ATTRIBUTE, text or node.attr))
-        return value
+        fixed = value.name == LIST and holds_all(value) and node.attr in fixed_lists(self.program.tree)
+        return replace(value, exact=True) if fixed else value
 
     def note_use(self, node: ast.Attribute, base: Value) -> None:
         """Remember how an attribute is used: an in-place module that is only ever called has all its calls seen."""
@@ -304,7 +306,8 @@ class Expressions(Operators):
                 isinstance(n, ast.Call) and n.func is node for n in walk(self.root)
             )
             use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
-            if called or not is_asked(node, self.above):
+            fixed = value.name == LIST and node.attr in fixed_lists(self.program.tree)
+            if called or not (fixed or is_asked(node, self.above)):
                 for flag in value.flags:
                     self.program.note_use(flag, use)
 

@@ -11,6 +11,7 @@ Note [Memory]
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -224,6 +225,8 @@ def element(value: Value) -> Value:
             return result
         case Kind.LIST | Kind.DICT:
             return UNKNOWN.with_memory(value.memory, value.maybe)
+        case Kind.MODULE if value.exact and value.items and value.name == "torch.nn.ModuleList":
+            return functools.reduce(join, value.items)
         case Kind.MODULE:
             return replace(value, name="", sure=2, items=())
     return UNKNOWN
@@ -238,9 +241,8 @@ def may_have_gaps(value: Value) -> bool:
 
 def rows(value: Value) -> Memories:
     """Storages of the tensors that an iteration over `value` hands out row by row."""
-    if value.tensor:
-        return value.memory
-    return NOWHERE.union(*(item.memory if item.iterated else rows(item) for item in value.items))
+    held = (item.memory if item.iterated else rows(item) for item in value.items)
+    return value.memory if value.tensor else NOWHERE.union(*held)
 
 
 def join_live(lives: Iterator[bool | None]) -> bool | None:

@@ -189,6 +189,17 @@ SEEN = {
                                          "    def __init__(self, inplace=False):\n        super().__init__()\n"
                                          "        self.scale = 2 if inplace else 1\n    def forward(self, x):\n"
                                          "        return x * self.scale\ndef make():\n    return Net(3, act=Odd)\n"),
+    "class that takes anything": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS, ", act=nn.ReLU",
+    "\nclass Odd(nn.Module):\n    def __init__(self, **kw):\n        super().__init__()\n        self.on = kw['inplace']\n"
+    "    def forward(self, x):\n        return x * 2 if self.on else x\ndef make():\n    return Net(3, act=Odd)\n"),
+    "class derived from one of torch's": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS, ", act=nn.ReLU",
+    "\nclass Odd(nn.ReLU):\n    def forward(self, x):\n        return x * 2 if self.inplace else x\n"
+    "def make():\n    return Net(3, act=Odd)\n"),
+    "function that makes one": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS, ", act=nn.ReLU",
+    "\ndef odd(inplace=False):\n    return nn.ReLU(inplace) if inplace else nn.Identity()\n"
+    "def make():\n    return Net(3, act=odd)\n"),
+    "default that is replaced": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS, ", act=nn.ReLU",
+    "\ndef make(odd):\n    Net.__init__.__defaults__ = (3, odd)\n    return Net()\n"),
     "class of which nothing is known": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), act(inplace=True))", PASS, ", act=None"),
     "called by what is passed in": net("self.act = act(inplace=True)",
                                        "h = self.conv(x)\nself.act(h)\nreturn h", ", act=nn.ReLU"),

@@ -34,6 +34,16 @@ CALLED = {
     "kept by a method": "class Keep:\n    def one(self, m):\n        self.kept = m\n    def all(self, net):\n        net.apply(self.one)",
     "kept by a function": "KEPT = []\ndef keep(m):\n    KEPT.append(m)\ndef look(model):\n    model.apply(keep)",
     "kept by a lambda": "def look(model, x):\n    model.apply(lambda m: x.append(m))",
+    "a part of it, kept": loop("x.append(m.act)"),
+    "a part of it, in a list": "def look(model):\n    return [m.act for m in model.modules()]",
+    "a part of it, handed on": loop("run(m.act, x)"),
+    "a part of its class": loop("x = m.shared(x)") + "\nclass Keep(nn.Module):\n    shared = nn.Identity()",
+    "kept by a keyword": "def look(model, x):\n    model.apply(fn=x.append)",
+    "kept from a constant": "MODEL = Net()\nKEPT = []\ndef look():\n    MODEL.apply(KEPT.append)",
+    "by a bound method": "def look(model, x):\n    walk = model.modules\n    for m in walk():\n        x = m(x)\n    return x",
+    "by a method that is handed on": "def look(model, x):\n    return list(map(nn.Module.children, [model]))[0](x)",
+    "a name of the module": "def look(model):\n    global m\n    for m in model.modules():\n        pass\n"
+    "def keep(x):\n    return m(x)",
     "kept by another name": "def look(model, x):\n    keep = x.append\n    model.apply(keep)",
     "kept by what is handed in": "def look(model, f):\n    model.apply(f)",
     "kept by a decorated helper": "KEPT = []\ndef remember(f):\n    def g(m):\n        KEPT.append(m)\n        return f(m)\n"
@@ -92,6 +102,10 @@ LATER = {
     "a lambda that is given the module": "self.table['act'] = lambda net, t: net.act(t)",
     "a function that is given the module": "return x\ndef run(net, t):\n    u = t * 2\n    return net.act(u), u\ndef f():\n        pass",
     "a part of an object": "return x\ndef run(net, t):\n    u, act = t * 2, net.act\n    return act(u), u\ndef f():\n        pass",
+    "a call by keyword": "return x\ndef run(net, t):\n    u = t * 2\n    return net.act(input=u), u\ndef f():\n        pass",
+    "a call with a bundle": "return x\ndef run(net, t):\n    u = t * 2\n    return net.act(*[u]), u\ndef f():\n        pass",
+    "a lambda as a default": "return x\ndef run(net, t, pick=lambda n: [n.act]):\n    return pick(net)[0](t)\n"
+    "def f():\n        pass",
     "a lambda that replaces": "self.f = lambda n, m: setattr(self, n, m)",
 }
 

@@ -108,7 +108,9 @@ class Calls(TorchCalls):
         self.program.gives = True
         self.state.links = without_attributes(self.state.links)
         memory, maybe = memories(tuple(arguments))
-        width = "?" if any(a.width for a in arguments) else ""
+        words = self.program.words
+        other = words.mixes and bool(words.passed_on & self.program.index.classes.keys())  # it may make any dtype
+        width = "?" if other or any(a.width for a in arguments) else ""
         return replace(tensor(3, True, Dtype.FLOAT, self.allocate(node)), maybe=memory | maybe, width=width)
 
     def named_call(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
@@ -168,7 +170,8 @@ class Calls(TorchCalls):
         of_class = self.method_of_class(func)
         if of_class is not None:
             return self.class_call(node, *of_class)
-        part = base.kind is Kind.UNKNOWN and bool(node.args) and name in stored_attributes(self.program.tree)
+        given = bool(node.args or node.keywords)
+        part = base.kind is Kind.UNKNOWN and given and name in stored_attributes(self.program.tree)
         if part and (flags := flags_by_name(self.program.index, name)):
             return self.module_call(node, Value(Kind.MODULE, 1, flags=flags), self.arguments(node))
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):

@@ -12,6 +12,7 @@ import ast
 
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import parameter_names
+from fixinplace.detect.placing import lost
 from fixinplace.detect.values import OTHER, UNKNOWN, Value
 
 
@@ -24,6 +25,6 @@ def deferred(frame: Frame, node: ast.Lambda) -> Value:
     frame.deferring = True
     for name in parameter_names(node):
         frame.state.names[name] = UNKNOWN
-    frame.evaluate(node.body)
+    lost(frame.program, [frame.evaluate(node.body)], "a lambda returns it")
     frame.state, frame.deferring = before, deferring
     return OTHER

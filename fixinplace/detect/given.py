@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.index import dotted, keyword, parameter_names
+from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import UNKNOWN, Kind, Origin, Value, may_be_class
 from fixinplace.walking import walk
 
@@ -51,13 +52,29 @@ def may_switch_on(function: Value) -> str:
 
 
 def switches_otherwise(program: Program) -> str:
-    """The name of a class of this file that is passed on and takes `inplace` itself; "" if there is none."""
-    near = program.words.passed_on & {*program.index.classes}
-    for name in sorted(near):
-        found = program.index.method(name, "__init__")
-        if found is not None and "inplace" in parameter_names(found[1]):
+    """The name of a class or function of this file that is passed on and may take `inplace` itself; "" for none."""
+    near = program.words.passed_on
+    for name in sorted(near & {*program.index.functions}):
+        if _takes_inplace(program.index.functions[name]):
+            return name
+    for name in sorted(near & {*program.index.classes}):
+        if _class_takes_inplace(program, name):
             return name
     return ""
+
+
+def _takes_inplace(function: Function) -> bool:
+    decorated = bool(function.decorator_list)
+    return decorated or function.args.kwarg is not None or "inplace" in parameter_names(function)
+
+
+def _class_takes_inplace(program: Program, name: str) -> bool:
+    """True unless `inplace=True` would be an error: the class has a constructor of its own, which does not take it."""
+    index = program.index
+    found = index.method(name, "__init__")
+    if found is None or index.classes[name].node.decorator_list or index.method(name, "__new__") is not None:
+        return True
+    return _takes_inplace(found[1])
 
 
 def is_given(program: Program, function: Value) -> bool:

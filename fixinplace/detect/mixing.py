@@ -79,6 +79,9 @@ def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
         elif type(node) is ast.alias:
             whole = isinstance(above.get(id(node)), ast.Import) and (node.asname or node.name) in arrays
             yield from () if whole else node.name.split(".")
+            source = above.get(id(node))
+            if isinstance(source, ast.ImportFrom) and (source.module or "").split(".")[0] == "numpy":
+                yield "numpy"
         elif type(node) is ast.Constant and isinstance(node.value, str) and len(node.value) < _LONGEST:
             yield node.value.rpartition(".")[2]
         elif _is_dtype_of_python(node):
@@ -100,11 +103,11 @@ def _libraries_of_arrays(tree: ast.Module) -> frozenset[str]:
 
 
 def _makes_arrays(parent: ast.AST | None) -> bool:
-    """False for `np.pi` and `np.prod(shape)`: numbers, which no tensor is promoted by."""
+    """False for `np.pi`, a number of Python's; `np.sqrt(2)` is one of numpy's, of which tensors of 64 bits are made."""
     return not (isinstance(parent, ast.Attribute) and parent.attr in _NUMBERS)
 
 
-_NUMBERS = frozenset("pi e inf nan newaxis prod sqrt log log2 log10 floor ceil ndarray integer floating".split())
+_NUMBERS = frozenset("pi e inf nan newaxis ndarray integer floating".split())
 
 
 def _is_dtype_of_python(node: ast.AST) -> bool:

@@ -283,7 +283,7 @@ class Modules(Functions):
             parts = index.attribute(module.name, PARTS) if is_sequence(index, module.name) else None
             if parts is not None and parts.kind is Kind.MODULE:
                 return self.module_call(node, parts, arguments)
-        first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
+        first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else keyword(node, "input")
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
             text = self.program.part.slice(self.program.part.span(node.func))
             return self.sequential(node, module, arguments[0], first, _Within(text, _is_in_place(module)))

@@ -33,7 +33,7 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
         by_text = node.attr in ("__getattr__", "__getattribute__") and not _is_super(node.value)
         if node.attr == "_modules" or by_text or (node.attr in _BY_PATH and not _is_called(node, above)):
             return True
-        if node.attr in _PARTS and call is not None and not _only_looks(call, above, tree):
+        if node.attr in _PARTS and dotted(node.value) != "sys" and not (call and _only_looks(call, above, tree)):
             return True
         if node.attr == "apply" and call is not None and not _only_visits(node, call, above, tree):
             return True
@@ -63,7 +63,9 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
         case _:
             return False
     names = _names(target)
-    return names is not None and _are_looked_at(names, [scope], above, tree)
+    outer = {name for one in every(tree, ast.Global) for name in one.names}
+    outer |= {name for one in every(tree, ast.Nonlocal) for name in one.names}
+    return names is not None and not names & outer and _are_looked_at(names, [scope], above, tree)
 
 
 def _are_looked_at(
@@ -115,13 +117,18 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
         return called and attr[0] != "_" and attr != "forward" and isinstance(above.get(id(parent)), ast.Expr)
     if attr not in stored_attributes(tree):
         return True
-    return not called and not isinstance(parent, ast.Assign | ast.NamedExpr | ast.For | ast.comprehension | ast.Return)
+    looked_at = isinstance(parent, ast.Call) and not called and dotted(parent.func) in _LOOKS
+    return looked_at or isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)  # `m.proj.weight`
 
 
 @remembered
 def stored_attributes(tree: ast.Module) -> frozenset[str]:
     """Attributes that the file sets, of whatever; not those that are numbers and parameters of modules."""
-    return frozenset(one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store)) - _NUMBERS
+    set_ = {one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store)}
+    bodies = (one for cls in every(tree, ast.ClassDef) for one in cls.body)
+    plain = (one for one in bodies if isinstance(one, ast.Assign | ast.AnnAssign))
+    named = {one.id for body in plain for one in every(body, ast.Name) if isinstance(one.ctx, ast.Store)}
+    return frozenset(set_ | named) - _NUMBERS
 
 
 _NUMBERS = frozenset(
@@ -136,10 +143,12 @@ def _only_visits(node: ast.Attribute, call: ast.Call, above: Parents, tree: ast.
 
     `Function.apply(x)` is given something else.
     """
-    of_class = dotted(node.value).rsplit(".", 1)[-1][:1].isupper()
-    if of_class or len(call.args) != 1:
+    owner = dotted(node.value).rsplit(".", 1)[-1]
+    stored = any(one.id == owner and not isinstance(one.ctx, ast.Load) for one in every(tree, ast.Name))
+    given = [*call.args, *(k.value for k in call.keywords)]
+    if (owner[:1].isupper() and not stored) or len(given) != 1:
         return True
-    visitor = call.args[0]
+    visitor = given[0]
     if isinstance(visitor, ast.Lambda):
         return _are_looked_at(set(parameter_names(visitor)), [visitor.body], above, tree)
     found = _meant(visitor, tree)

@@ -107,6 +107,9 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     if enclosing:
         frame.nested |= enclosing.nested
         frame.shadowed = enclosing.locals | enclosing.shadowed
+    for outside in (*function.args.defaults, *filter(None, function.args.kw_defaults), *function.decorator_list):
+        for each in every(outside, ast.Lambda):
+            frame.evaluate(each)
     if suspended:
         frame.doubts = (*frame.doubts, "the function is suspended while others run")
     frame.run(function.body)

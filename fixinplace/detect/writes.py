@@ -22,6 +22,7 @@ from fixinplace.walking import walk
 
 _TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims squeeze unsqueeze detach".split())
 """Writers of metadata after which the elements still lie next to each other."""
+_LATER = "a lambda calls it, with whatever that is given"
 _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP112", "FIP113", "FIP114")
 """Rules whose rewrites make the other names of the tensor anew as well."""
 
@@ -289,11 +290,14 @@ class Writes(Containers):
                   head: str | None = None) -> None:  # fmt: skip
         """An in-place module is called: what it does to its caller's tensor belongs to the flag's site; see `Call`."""
         self.program.ledger.unrepeatable()
-        if self.deferring:
-            self.program.note_use(offset, "a lambda calls it, with whatever that is given")
+        if self.deferring or argument is None:
+            bundled = "what it is called with is not spelled out"
+            self.program.note_use(
+                offset, "a lambda calls it, with whatever that is given" if self.deferring else bundled
+            )
             return
         seen = self.program.starting.get(offset)
-        if seen is None or argument is None:
+        if seen is None:
             return
         place, owner = self.place_of(argument)
         self.others(seen, value, owner, node)

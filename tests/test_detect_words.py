@@ -203,9 +203,9 @@ STILL_IN_DOUBT = {
     "numpy for an array": MORE_THAN_BEFORE["numpy for a number"].replace("np.pi", "np.ones(3).sum()"),
     "a method of that name": MORE_THAN_BEFORE["a function of that name"].replace("k = double(s)", "k = w.double()"),
     "a number of numpy": MORE_THAN_BEFORE["numpy for a number"].replace("np.pi", "np.sqrt(2.0)"),
-    "a function of numpy": MORE_THAN_BEFORE["numpy for a number"].replace(
-        "import numpy as np", "from numpy import sqrt"
-    ),
+    "a function of numpy": MORE_THAN_BEFORE["numpy for a number"]
+    .replace("import numpy as np", "from numpy import sqrt")
+    .replace("np.pi", "2"),
     "numpy as a value": MORE_THAN_BEFORE["numpy for a number"].replace("use(s)", "use(np)"),
     "something of numpy": MORE_THAN_BEFORE["numpy for a number"]
     .replace("import numpy as np", "from numpy import *")

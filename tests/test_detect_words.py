@@ -205,7 +205,7 @@ STILL_IN_DOUBT = {
     "a number of numpy": MORE_THAN_BEFORE["numpy for a number"].replace("np.pi", "np.sqrt(2.0)"),
     "a function of numpy": MORE_THAN_BEFORE["numpy for a number"]
     .replace("import numpy as np", "from numpy import sqrt")
-    .replace("np.pi", "2"),
+    .replace("np.pi", "sqrt(2.0)"),
     "numpy as a value": MORE_THAN_BEFORE["numpy for a number"].replace("use(s)", "use(np)"),
     "something of numpy": MORE_THAN_BEFORE["numpy for a number"]
     .replace("import numpy as np", "from numpy import *")

@@ -776,6 +776,36 @@ SILENT = (
         """,
         "FIP307",
     ),
+    Situation(
+        "inside a checkpoint, which computes it again",
+        """
+        from torch.utils.checkpoint import checkpoint
+        def block(t):
+            h = torch.tanh(t * 2)  # save
+            h *= 2  # write
+            return h.square()
+        x = torch.randn(3, requires_grad=True)
+        out = checkpoint(block, x, use_reentrant=False)
+        out.sum().backward()  # backward
+        """,
+        "FIP307",
+    ),
+    Situation(
+        "inside the second of two checkpoints",
+        """
+        from torch.utils.checkpoint import checkpoint
+        def first(t):
+            return (t * 2).exp()
+        def second(t):
+            h = torch.sigmoid(t)  # save
+            h.add_(1)  # write
+            return h.exp()
+        x = torch.randn(3, requires_grad=True)
+        out = checkpoint(second, checkpoint(first, x, use_reentrant=False), use_reentrant=False)
+        out.sum().backward()  # backward
+        """,
+        "FIP307",
+    ),
 )
 """Programs that end, with a wrong gradient."""
 

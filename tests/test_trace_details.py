@@ -862,3 +862,32 @@ def test_threads_of_the_engine_have_no_caller():
     )
 
     assert (run.trace.offences, run.error) == ((), None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "h = torch.relu(t * 2)\n    h = h * 2\n    return h.square()",
+        "h = t * 2\n    h += 1\n    return h.exp()",
+        "h = (t * 2).exp()\n    k = h.clone()\n    k *= 2\n    return h + k.square()",
+        "return norm(t.view(1, 3).repeat(4, 1)).square()",
+        "return checkpoint(lambda u: u.exp() * 2, t * 2, use_reentrant=False).square()",
+    ],
+)
+def test_a_checkpoint_that_is_right_is_not_blamed(body: str):
+    text = "from torch.utils.checkpoint import checkpoint\nnorm = nn.BatchNorm1d(3)\n"
+    text += f"def block(t):\n    {body}\nx = torch.randn(3, requires_grad=True)\n"
+    text += "out = checkpoint(block, checkpoint(block, x, use_reentrant=False).sum() + x, use_reentrant=False)\n"
+    for options in (Options(), Options(content=True)):
+        run = traced(text + "out.sum().backward()\n", options)
+        assert run.error is None and not run.trace.offences
+
+
+def test_what_a_checkpoint_computed_again_is_let_go():
+    kept = "from torch.utils.checkpoint import checkpoint\nx = torch.randn(3, requires_grad=True)\n"
+    kept += "out = checkpoint(lambda t: t.exp().square(), x, use_reentrant=False)\n"
+    tracer, space = Tracer(Options()), {"torch": torch}
+    with tracer:
+        exec(kept + "out.sum().backward(retain_graph=True)\n", space)
+    pairs = list(tracer._saves._known)
+    assert pairs and not any(each.saves or each.again for each in pairs)

@@ -3,7 +3,8 @@
 Note [Hooks switch the check off]
     Under saved-tensor hooks the engine compares no versions: code that must fail runs through with wrong gradients.
     So the versions are compared here, and a user's own hooks are composed with ours, since only the innermost pair
-    works.  Of what the user's hooks keep nothing is kept here: they may be there to save memory.
+    works.  Of what the user's hooks keep nothing is kept here: they may be there to save memory.  Checkpointing gives
+    back what it has computed again, without its version: that is compared with what was saved the second time.
 
 Note [Output or original]
     Natively autograd keeps the tensor object itself, unless it is the output of the operation that saves it; so
@@ -47,6 +48,18 @@ class Difference:
     disjoint: bool = False
 
 
+class _Again:
+    """What a user's pair of hooks kept, by order: checkpointing saves the same, in the same order, a second time.
+
+    saves: what was saved under it while a backward computes again; again: the saves of that second time.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.saves: list[Save | None] = []
+        self.again: list[Save | None] = []
+
+
 class SaveLog:
     """The pair of hooks.
 
@@ -71,6 +84,8 @@ class SaveLog:
         self._differs = differs
         self._packed = packed
         self._kept = kept
+        self._unpacking: list[list[_Again]] = []
+        self._known: weakref.WeakSet[_Again] = weakref.WeakSet()
 
     def pack(self, tensor: torch.Tensor) -> Save:
         """What is kept instead of the tensor."""
@@ -117,13 +132,31 @@ class SaveLog:
     ) -> tuple[Callable[[torch.Tensor], Any], Callable[[Any], torch.Tensor]]:
         """The user's own pair of hooks, watched."""
 
-        def packed(tensor: torch.Tensor) -> tuple[Any, Save | None]:
-            return pack(tensor), self._watched(tensor, sys._getframe().f_back)
+        mine = _Again()
+        if self._unpacking and _node() is not None:
+            self._unpacking[-1].append(mine)
+        self._known.add(mine)
 
-        def unpacked(pair: tuple[Any, Save | None]) -> torch.Tensor:
-            result = unpack(pair[0])
-            if pair[1] is not None and isinstance(result, torch.Tensor):
-                self._check_given(pair[1], result)
+        def packed(tensor: torch.Tensor) -> tuple[Any, Save | None, int]:
+            kept = pack(tensor)
+            save = self._watched(tensor, sys._getframe().f_back)
+            mine.count += 1
+            if _node() is not None:
+                mine.saves.append(save)
+            return kept, save, mine.count - 1
+
+        def unpacked(found: tuple[Any, Save | None, int]) -> torch.Tensor:
+            self._unpacking.append([])
+            try:
+                result = unpack(found[0])
+            finally:
+                inner = self._unpacking.pop()
+            if inner:
+                mine.again = inner[0].saves
+            if isinstance(result, torch.Tensor):
+                if found[1] is not None:
+                    self._check_given(found[1], result)
+                self._check_again(mine.again[found[2] : found[2] + 1], found[1], result)
             return result
 
         return packed, unpacked
@@ -140,6 +173,24 @@ class SaveLog:
         self._ledger.saved(save)
         return save
 
+    def backward_ended(self) -> None:
+        """What was computed again has served."""
+        for each in self._known:
+            each.saves, each.again = [], []
+
+    def _check_again(self, saves: list[Save | None], first: Save | None, result: torch.Tensor) -> None:
+        """Compare what checkpointing computed again, and something wrote, before it was given back."""
+        for save in filter(None, saves):
+            with memory.Aside(not memory.is_plain(result)):
+                found = memory.version(result)
+                same = save.held is not None and save.held.is_of(result) and memory.geometry(result) == save.geometry
+                changed = same and found != save.version and not _is_as_it_was(save, result)
+            node = _node()
+            if first is not None and is_output(first, node):
+                save.producer = node._sequence_nr()
+            if changed and not _is_own_statistics(save, node):
+                self._differs(Difference(save, node, HOOKED, found))
+
     def _check_given(self, save: Save, result: torch.Tensor) -> None:
         """Compare where the hooks gave back the memory that was saved; a copy of theirs is their own affair."""
         difference = None
@@ -149,6 +200,10 @@ class SaveLog:
                 difference = Difference(save, _node(), HOOKED, memory.version(result))
         if difference is not None and not _is_own_statistics(save, difference.node):
             self._differs(difference)
+
+
+def _is_as_it_was(save: Save, now: torch.Tensor) -> bool:
+    return save.copy is not None and memory.same(save.copy, now)
 
 
 def _compare(save: Save, kept: torch.Tensor, node: Any) -> tuple[Difference | None, torch.Tensor]:

@@ -143,6 +143,7 @@ class Tracer:
         finally:
             self._running.remove(call)
             self._ledger.backward_ended()
+            self._saves.backward_ended()
         if call.error and self._options.raise_native:
             raise self._native(call.error)
         return result

@@ -23,12 +23,21 @@ _AGAIN = (
     "function reads elsewhere had been overwritten by then, and nothing raised. A copy inside of it is made again, too."
 )
 
+_INSIDE = "write out of place inside the checkpointed function what an operation before it saved"
+_TWICE = (
+    "A checkpoint computes its function again in backward, and the function overwrote the second time, too, what an "
+    "operation in it had saved: torch compares no versions there, the backward used the overwritten values, and "
+    "nothing raised."
+)
+
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """What happened, where, and the documented remedy."""
     save = scene.offence.save
     if save is not None and any(place.file.endswith(_CHECKPOINT) for place in save.stack):
-        return explained(scene, "FIP307", "check-disabled-by-hooks", _PASS, _AGAIN)
+        inside = any(write.in_backward for write in scene.offence.writes[:1])
+        remedy, why = (_INSIDE, _TWICE) if inside else (_PASS, _AGAIN)
+        return explained(scene, "FIP307", "check-disabled-by-hooks", remedy, why)
     return explained(scene, "FIP307", "check-disabled-by-hooks", _REMEDY, _WHY)
 
 

@@ -777,6 +777,24 @@ SILENT = (
         "FIP307",
     ),
     Situation(
+        "an attribute of ctx",
+        """
+        class Swish(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.x, ctx.s = x, torch.sigmoid(x)
+                return x * ctx.s
+            @staticmethod
+            def backward(ctx, g):
+                return g * (ctx.s + ctx.x * ctx.s * (1 - ctx.s))
+        h = torch.randn(3, requires_grad=True) * 1
+        y = Swish.apply(h)  # save
+        h += 1  # write
+        (y + h).sum().backward()  # backward
+        """,
+        "FIP210",
+    ),
+    Situation(
         "inside a checkpoint, which computes it again",
         """
         from torch.utils.checkpoint import checkpoint

@@ -891,3 +891,28 @@ def test_what_a_checkpoint_computed_again_is_let_go():
         exec(kept + "out.sum().backward(retain_graph=True)\n", space)
     pairs = list(tracer._saves._known)
     assert pairs and not any(each.saves or each.again for each in pairs)
+
+
+@pytest.mark.parametrize("between", ["pass", "h = h + 1", "k = h.clone()\nk += 1", "h[:0] += 1"])
+@pytest.mark.parametrize(
+    "kept", ["ctx.x = x", "ctx.x = x.clone()", "ctx.x, ctx.n = x * 1, x.shape", "ctx.x = x.detach()"]
+)
+def test_attributes_of_ctx_that_stay_as_they_are_are_not_blamed(kept: str, between: str):
+    text = f"""
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        {kept}
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2 + 0 * ctx.x
+
+h = torch.randn(3, requires_grad=True) * 1
+y = Twice.apply(h)
+{between}
+y.sum().backward()
+"""
+    run = traced(text)
+    assert run.error is None and not run.trace.offences

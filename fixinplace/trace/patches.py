@@ -4,13 +4,15 @@ Note [What must be patched]
     The engine's entry point, because a custom Function's unpack does not show the line that asked for the backward;
     `mark_dirty` and `increment_version`, which move a version without an operator; threads, because modes and hooks
     belong to a thread; the context managers of saved-tensor hooks, because the innermost pair alone works and
-    torch.func refuses any; the constructor of modules, because an in-place module is cured where it is built;
-    `detach_`, the setter of `data` and the ways to numpy and dlpack, which no dispatch mode sees.
+    torch.func refuses any; custom Functions, whose `ctx` may keep tensors as attributes, which are no saved ones; the
+    constructor of modules, because an in-place module is cured where it is built; `detach_`, the setter of `data` and
+    the ways to numpy and dlpack, which no dispatch mode sees.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -40,6 +42,12 @@ class Watcher(Protocol):
     def thread(self) -> contextlib.AbstractContextManager[None]:
         """Mode and hooks for one more thread."""
 
+    def stashed(self, result: Any, frame: Any) -> None:
+        """A custom Function's forward ran, and returned this."""
+
+    def read(self, node: Any) -> None:
+        """The backward of a custom Function begins, and reads what its `ctx` holds."""
+
     def backward(self, engine: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Run the engine."""
 
@@ -68,6 +76,7 @@ class Patches:
         """Replace everything; see Note [What must be patched]."""
         self._engine()
         self._hooks()
+        self._functions()
         self._threads()
         self._modules()
         self._events()
@@ -121,6 +130,29 @@ class Patches:
         self._replace(hooks, "__enter__", entered)
         self._replace(hooks, "__exit__", left)
         self._replace(graph, "disable_saved_tensors_hooks", disabled)
+
+    def _functions(self) -> None:
+        """Around custom Functions: what their forward leaves on `ctx`, and their backward reads, is nobody's save."""
+        function: Any = torch.autograd.Function
+        node: Any = torch.autograd.function.BackwardCFunction
+        apply, watcher = vars(function)["apply"].__func__, self._watcher
+
+        def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            result = apply(cls, *args, **kwargs)
+            watcher.stashed(result, sys._getframe(1))
+            return result
+
+        def asked(run: Any) -> Any:
+            def backward(this: Any, *grads: Any) -> Any:
+                watcher.read(this)
+                return run(this, *grads)
+
+            return backward
+
+        self._replace(function, "apply", classmethod(applied))
+        for name in ("apply", "apply_boxed"):
+            if hasattr(node, name):
+                self._replace(node, name, asked(getattr(node, name)))
 
     @contextlib.contextmanager
     def _without(self) -> Iterator[None]:

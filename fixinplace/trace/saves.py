@@ -29,7 +29,8 @@ from fixinplace.trace.ledger import Ledger, Save
 _node: Callable[[], Any] = torch._C._current_autograd_node
 _detach: Any = torch._C.TensorBase.detach
 VERSION, CONTENT, SWAPPED, HOOKED, DETACHED = "version", "content", "swapped", "hooked", "detached"
-AGAIN = "again"
+AGAIN, STASHED = "again", "stashed"
+_STASH = "_fixinplace_stash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Difference:
     """A saved tensor that is not what it was.
 
     kind: VERSION, CONTENT (no version moved), SWAPPED (the tensor has another storage), HOOKED (the user's own hooks
-    gave the changed memory back), DETACHED (`detach_`), AGAIN (it is as it was, and torch would have freed it).
+    gave the changed memory back), STASHED (an attribute of a custom Function's `ctx`), DETACHED (`detach_`), AGAIN (it
+    is as it was, and torch would have freed it).
     found: version now. disjoint: the values are the old ones.
     """
 
@@ -190,6 +192,28 @@ class SaveLog:
                 save.producer = node._sequence_nr()
             if changed and not _is_own_statistics(save, node):
                 self._differs(Difference(save, node, HOOKED, found))
+
+    def stashed(self, result: Any, frame: Any) -> None:
+        """Note the tensors that a custom Function's forward has left on `ctx`, as saved now."""
+        made = result if isinstance(result, tuple) else (result,)
+        for node in {one.grad_fn for one in made if isinstance(one, torch.Tensor)} - {None}:
+            kept: dict[str, Any] = vars(node) if isinstance(node, torch.autograd.function.BackwardCFunction) else {}
+            tensors = [(name, value) for name, value in kept.items() if isinstance(value, torch.Tensor)]
+            if tensors and _STASH not in kept:
+                setattr(node, _STASH, [(name, self._watched(value, frame)) for name, value in tensors])
+
+    def read(self, node: Any) -> None:
+        """Compare what a custom Function's backward is going to read from `ctx` with what its forward left there."""
+        for name, save in vars(node).get(_STASH, ()):
+            now = vars(node).get(name)
+            if save is None or not isinstance(now, torch.Tensor) or save.held is None:
+                continue
+            with memory.Aside(not memory.is_plain(now)):
+                found = memory.version(now)
+                ours = save.held.is_of(now) and memory.geometry(now) == save.geometry
+                changed = ours and found != save.version and not _is_as_it_was(save, now)
+            if changed:
+                self._differs(Difference(save, node, STASHED, found))
 
     def _check_given(self, save: Save, result: torch.Tensor) -> None:
         """Compare where the hooks gave back the memory that was saved; a copy of theirs is their own affair."""

@@ -28,7 +28,18 @@ from fixinplace.trace.holders import Scenes
 from fixinplace.trace.ledger import Ledger, Save, Written
 from fixinplace.trace.patches import Patches
 from fixinplace.trace.positions import Places
-from fixinplace.trace.saves import AGAIN, CONTENT, DETACHED, HOOKED, SWAPPED, VERSION, Difference, SaveLog, is_output
+from fixinplace.trace.saves import (
+    AGAIN,
+    CONTENT,
+    DETACHED,
+    HOOKED,
+    STASHED,
+    SWAPPED,
+    VERSION,
+    Difference,
+    SaveLog,
+    is_output,
+)
 from fixinplace.trace.views import Views
 from fixinplace.trace.writes import WriteLog, WriteMode
 from fixinplace.verify.observe import UserCode
@@ -88,6 +99,7 @@ class Tracer:
         self._notes: list[str] = []
         self._stack = contextlib.ExitStack()
         self.pack, self.unpack, self.composed = self._saves.pack, self._saves.unpack, self._saves.composed
+        self.stashed, self.read = self._saves.stashed, self._saves.read
 
     def __enter__(self) -> Tracer:
         self._stack.callback(self._patches.remove)
@@ -178,7 +190,7 @@ class Tracer:
     def _differs(self, difference: Difference) -> None:
         call = self._current()
         facts = self._facts_of(difference)
-        if difference.kind == HOOKED and self._is_known(facts.writes):
+        if difference.kind in (HOOKED, STASHED) and self._is_known(facts.writes):
             return
         if difference.kind == AGAIN and not facts.writes:
             return
@@ -205,7 +217,7 @@ class Tracer:
         writes = save.later_writes()
         facts = Facts(writes, _saved(difference), found=difference.found, disjoint=difference.disjoint)
         facts.node = "" if difference.node is None else difference.node.name()
-        facts.silent = kind in (CONTENT, SWAPPED, HOOKED)
+        facts.silent = kind in (CONTENT, SWAPPED, HOOKED, STASHED)
         if kind == VERSION:
             facts.writes = [each for each in writes if save.version <= each.version < difference.found and each.moves]
             facts.complete = is_complete(save.version, difference.found, facts.writes)
@@ -215,6 +227,9 @@ class Tracer:
         elif kind == HOOKED:
             facts.rule, facts.complete = "FIP307", bool(writes)
             facts.note = "saved-tensor hooks gave back the memory that was saved, and they switch torch's check off"
+        elif kind == STASHED:
+            facts.rule, facts.complete = "FIP210", bool(writes)
+            facts.note = "a custom Function keeps the tensor as an attribute of `ctx`, where torch compares no versions"
         elif kind == SWAPPED:
             facts.rule = "FIP303"
             facts.writes = [each for each in writes if each.kind == "swapped"] or writes

@@ -17,9 +17,20 @@ _WHY = (
     "attributes of `ctx` are not."
 )
 
+_SAVE = (
+    "`ctx.save_for_backward(x)` in the Function's forward, and `ctx.saved_tensors` in its backward, in place of an "
+    "attribute of `ctx`; or write out of place what it was given"
+)
+_UNCHECKED = (
+    "The Function keeps a tensor as an attribute of `ctx`, and it was overwritten before the backward read it. torch "
+    "compares versions of what `ctx.save_for_backward` was given alone: the gradient is wrong, and nothing raised."
+)
+
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """What happened, where, and the documented remedy."""
+    if scene.offence.silent:
+        return explained(scene, "FIP210", "missing-mark-dirty", _SAVE, _UNCHECKED)
     return explained(scene, "FIP210", "missing-mark-dirty", _REMEDY, _WHY)
 
 

@@ -827,6 +827,21 @@ def test_torch_func_is_said_to_be_out_of_sight():
     assert len(run.trace.notes) == 1 and "torch.func" in run.trace.notes[0]
 
 
+def test_no_write_is_cleared_while_the_writer_was_not_seen():
+    run = traced(
+        """
+        def loss(p):
+            h = torch.sigmoid(p * 2)
+            h += 1
+            return h.square().sum()
+        torch.func.grad(loss)(torch.ones(3))
+        """
+    )
+
+    assert [spot.standing for spot in run.trace.spots] == [Standing.PENDING]
+    assert not run.offence.complete
+
+
 def test_user_hooks_under_torch_func_are_refused_as_without_us():
     run = traced(
         """

@@ -136,7 +136,7 @@ def _details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
     if offence.disjoint:
         yield "unchanged  the saved elements still have their old values; the storage has one version counter for all"
     if not offence.complete:
-        yield "incomplete a writer was not seen: code without Python frames, or another thread"
+        yield "incomplete a writer was not seen: code without Python frames, another thread, or torch.func"
     if offence.note:
         yield f"note       {shortened(offence.note)}"
 
@@ -152,10 +152,15 @@ def _harmless(outcome: Outcome) -> Iterator[str]:
         if places:
             shown = ", ".join(places[:6])
             more = f" and {len(places) - 6} more" if len(places) > 6 else ""
-            word = (
-                "in place and harmless in this run" if standing is Standing.HARMLESS else "in place, saved, not needed"
-            )
-            yield f"{word}, left alone: {shown}{more}"
+            yield f"{_word(outcome, standing)}: {shown}{more}"
+
+
+def _word(outcome: Outcome, standing: Standing) -> str:
+    if standing is Standing.HARMLESS:
+        return "in place and harmless in this run, left alone"
+    if any(not offence.complete for offence in outcome.trace.offences):
+        return "in place, and one of these may be the writer that was not seen"
+    return "in place, saved, not needed, left alone"
 
 
 def _own(outcome: Outcome, spot: Spot) -> bool:

@@ -102,12 +102,14 @@ def _echoes(store: Place | None, statement: Place | None) -> bool:
 
 
 def _spots(offences: Iterable[Offence], ledger: Ledger, places: Places) -> Iterable[Spot]:
-    guilty = {(write.place, write.op) for offence in offences for write in offence.writes}
+    told = list(offences)
+    guilty = {(write.place, write.op) for offence in told for write in offence.writes}
+    unseen = any(not offence.complete for offence in told)  # any of them may be the writer that was not seen
     found: list[Spot] = []
     for (code, instruction, op), tally in list(ledger.tallies.items()):
         place = places.of((code, instruction))
         assert place is not None
-        standing = Standing.PENDING if tally.pending else Standing.HARMLESS
+        standing = Standing.PENDING if tally.pending or unseen else Standing.HARMLESS
         if (place, op) in guilty:
             standing = Standing.CULPRIT
         found.append(Spot(place, op, tally.count, standing, tally.tracked))

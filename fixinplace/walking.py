@@ -94,6 +94,11 @@ def every(node: ast.AST, kind: type[_Node]) -> tuple[_Node, ...]:
     return cast("tuple[_Node, ...]", _sorted(node).get(kind, ()))
 
 
+def functions(node: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """All functions, plain ones first."""
+    return [*every(node, ast.FunctionDef), *every(node, ast.AsyncFunctionDef)]
+
+
 @remembered
 def _sorted(node: ast.AST) -> Mapping[type[ast.AST], tuple[ast.AST, ...]]:
     found: dict[type[ast.AST], list[ast.AST]] = {}

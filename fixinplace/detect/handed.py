@@ -11,15 +11,14 @@ from collections.abc import Iterator, Mapping
 
 from fixinplace.detect.index import parameter_names
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, walk
+from fixinplace.walking import every, functions, walk
 
 
 def calls_what_it_is_handed(root: ast.AST) -> bool:
     """True if a piece of a file calls a parameter, or an attribute that holds one, when it is used."""
-    functions: list[Function] = [*every(root, ast.FunctionDef), *every(root, ast.AsyncFunctionDef)]
-    kept = {attr for function in functions for attr in _kept(function)}
+    kept = {attr for function in functions(root) for attr in _kept(function)}
     building = _building(root)
-    for function in functions:
+    for function in functions(root):
         names = {*_parameters(function), *_gone_through(function, kept)}
         for call in every(function, ast.Call) if function.name not in building else ():
             if (isinstance(call.func, ast.Name) and call.func.id in names) or _attribute(call.func) in kept:

@@ -12,7 +12,7 @@ from fixinplace.detect.ledger import Ledger
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.scopes import ambiguous, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join, limited
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, functions, remembered, walk
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
 _OPTIMIZERS = {"optim", "optimizer", "optimizers"}
@@ -301,7 +301,7 @@ def _nested_functions(tree: ast.Module) -> frozenset[str]:
     """Names that functions inside functions have, and nothing else in the file."""
     methods = {id(f) for n in every(tree, ast.ClassDef) for f in n.body}
     outer = {id(f) for f in tree.body}
-    defined: list[Function] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
+    defined = functions(tree)
     inner = [f for f in defined if id(f) not in methods | outer and not f.decorator_list]
     names = Counter([f.name for f in defined] + [n.name for n in every(tree, ast.ClassDef)])
     names.update(n.id for n in every(tree, ast.Name) if not isinstance(n.ctx, ast.Load))

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 
 from fixinplace import walking
 from fixinplace.detect.index import dotted
-from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import Value
-from fixinplace.walking import every, remembered
+from fixinplace.walking import every, functions, remembered
 
 LIST = "torch.nn.ModuleList"
 
@@ -34,8 +33,7 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
     made = {one.attr for one in attributes if _is_made(one, above)}
     used = {one.attr for one in attributes if one.attr in made and not (_is_made(one, above) or _is_read(one, above))}
     named = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str)}
-    functions: list[Function] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
-    return frozenset(made - used - named - {one.name for one in functions})
+    return frozenset(made - used - named - {one.name for one in functions(tree)})
 
 
 def _is_made(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:

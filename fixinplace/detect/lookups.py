@@ -10,7 +10,7 @@ import re
 
 from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, walk
+from fixinplace.walking import every, functions, walk
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LOOK_UP = frozenset(
@@ -75,15 +75,11 @@ def _gets_from_imports(tree: ast.Module) -> bool:
             return True
         if name.id in imported and user is not None and user.attr == "__dict__":
             return True
-    stores = (one for function in _functions(tree) for one in every(function, ast.Attribute))
+    stores = (one for function in functions(tree) for one in every(function, ast.Attribute))
     if any(isinstance(one.ctx, ast.Store) and getattr(one.value, "id", "") in imported for one in stores):
         return True
     looks = (call for call in every(tree, ast.Call) if isinstance(call.func, ast.Name) and not call.args)
     return any(getattr(call.func, "id", "") in ("vars", "dir") for call in looks)
-
-
-def _functions(tree: ast.Module) -> list[Function]:
-    return [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
 
 
 def _is_own(node: ast.AST | None) -> bool:

@@ -19,8 +19,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from fixinplace import walking
-from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, functions, remembered, walk
 
 _DTYPES = re.compile(
     r"double|float64|half|float16|bfloat16|float8_\w+|complex64|complex128|complex32|cdouble|cfloat|chalf|numpy"
@@ -91,8 +90,7 @@ def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
 @remembered
 def _defined(tree: ast.Module) -> frozenset[str]:
     """What the file defines: its own `double(i, o)` converts nothing."""
-    functions: list[Function | ast.ClassDef] = [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]
-    return frozenset(one.name for one in (*functions, *every(tree, ast.ClassDef)))
+    return frozenset(one.name for one in (*functions(tree), *every(tree, ast.ClassDef)))
 
 
 @remembered

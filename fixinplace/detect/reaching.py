@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from fixinplace.detect.index import dotted, parameter_names
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, remembered
+from fixinplace.walking import every, functions, remembered
 
 _PARTS = frozenset("children named_children modules named_modules get_submodule".split())
 _BY_PATH = frozenset("attrgetter getattr methodcaller".split())
@@ -159,9 +159,9 @@ def _meant(node: ast.expr, tree: ast.Module) -> list[Function] | None:
     """The functions and methods of the file that a name stands for, none for an import; None if it may be anything."""
     match node:
         case ast.Name(id=name) if name not in _bound(tree):
-            found = [one for one in _functions(tree) if one.name == name]
+            found = [one for one in functions(tree) if one.name == name]
         case ast.Attribute(attr=name) if name not in stored_attributes(tree):
-            found = [one for one in _functions(tree) if one.name == name]
+            found = [one for one in functions(tree) if one.name == name]
             if not found:
                 return None  # `found.append`
         case _:
@@ -186,7 +186,3 @@ def _visits(function: Function, above: Parents, tree: ast.Module) -> bool:
     """True for a function that only looks at what it is given, and hands it to no other."""
     names = {one for one in parameter_names(function) if one not in ("self", "cls")}
     return _are_looked_at(names, function.body, above, tree, deep=False)
-
-
-def _functions(tree: ast.Module) -> list[Function]:
-    return [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef)]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, functions, remembered, walk
 
 _OTHER_ERRORS = frozenset(
     "ImportError ModuleNotFoundError KeyError FileNotFoundError OSError IOError AttributeError StopIteration"
@@ -73,7 +73,7 @@ def _bound(tree: ast.Module) -> frozenset[str]:
 
 
 def _definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:
-    return [*every(tree, ast.FunctionDef), *every(tree, ast.AsyncFunctionDef), *every(tree, ast.ClassDef)]
+    return [*functions(tree), *every(tree, ast.ClassDef)]
 
 
 @remembered

@@ -149,6 +149,62 @@ def test_a_test_suite_is_a_module_like_any_other(command):
     assert "h = h + x" in Path("gate.py").read_text()
 
 
+ROWS = """
+import torch
+
+def center(img):
+    for c in img:
+        c.sub_(c.mean())
+    return img
+"""
+TEST_ROWS = """
+import torch
+
+from rows import center
+
+
+def test_center():
+    w = torch.randn(3, 4, requires_grad=True)
+    out = center(w * 2)
+    out.square().sum().backward()
+    assert w.grad is not None
+"""
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+@pytest.mark.parametrize("suite", ["pytest", "unittest"])
+def test_a_write_that_is_refused_in_a_test_is_told(command, suite: str):
+    case = "import unittest\n\nclass Case(unittest.TestCase):\n    def test_center(self):\n        test_center()\n"
+    write(rows=ROWS, test_rows=TEST_ROWS + (case if suite == "unittest" else ""))
+
+    result = command("repair", "--explain", *(PYTEST if suite == "pytest" else ("-m", "unittest")), "test_rows.py")
+
+    assert result.exit_code == 1, result.stderr
+    assert "rows.py:5:9  FIP204 multi-view-write  `c.sub_(c.mean())` may not overwrite" in result.stderr
+
+
+@pytest.mark.slow
+def test_what_to_do_about_a_hook_is_told_beside_an_edit_that_is_not_proved(command):
+    write(
+        hooked="""
+        import torch
+        from torch import nn
+
+        layer = nn.Linear(3, 3)
+        layer.register_full_backward_hook(lambda module, inputs, outputs: None)
+        y = layer(torch.randn(2, 3))
+        y += 1
+        y.sum().backward()
+        """
+    )
+
+    result = command("repair", "--diff", "hooked.py")
+
+    assert result.exit_code == 1
+    assert "hooked.py:7:1  FIP209" in result.stderr
+    assert "register_hook" in result.stderr
+
+
 @pytest.mark.slow
 def test_a_program_that_leaves_with_a_code_of_its_own_is_repaired(command):
     write(gate=GATE, train="import sys\n" + TRAIN.replace("    main()\n", "    main()\n    sys.exit(3)\n"))

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import threading
+import traceback
 import weakref
 from pathlib import Path
 
@@ -719,6 +720,66 @@ def test_an_error_that_the_program_drops_keeps_nothing_alive():
         assert storage.expired()
 
 
+# --- refused writes that the program has caught
+
+CAUGHT = """
+import logging, sys, traceback
+
+w = torch.zeros(3, requires_grad=True)
+failed = False
+for _ in range(2):
+    try:
+        w.add_(1)  # write
+    except RuntimeError:
+        {shown}
+        failed = True
+sys.exit({code})
+"""
+
+
+@pytest.mark.parametrize("shown", ["traceback.print_exc()", "traceback.format_exc()", "logging.exception('a step')"])
+def test_a_refused_write_that_is_shown_before_a_failing_exit_is_told(shown: str):
+    run = traced(CAUGHT.format(shown=shown, code="failed"))
+    (write,) = run.offence.writes
+
+    assert run.offence.rule == "FIP202"
+    assert write.place is not None and {write.place.line} == run.lines("write")
+
+
+@pytest.mark.parametrize(("shown", "code"), [("traceback.print_exc()", "not failed"), ("pass", "failed")])
+def test_a_refused_write_that_the_program_gets_over_is_its_own_affair(shown: str, code: str):
+    assert traced(CAUGHT.format(shown=shown, code=code)).trace.offences == ()
+
+
+def test_a_refused_write_that_is_shown_and_ends_the_program_is_told_once():
+    shown = "logging.exception('a step'); raise SystemExit(1)"
+
+    assert len(traced(CAUGHT.format(shown=shown, code=0)).trace.offences) == 1
+
+
+def test_a_refused_write_that_is_shown_is_told_where_no_backward_was_spoilt():
+    spoilt = "h = (w * 1).exp(); h += 1\ntry:\n    h.sum().backward()\nexcept RuntimeError:\n    failed = True\n"
+    program = CAUGHT.format(shown="traceback.print_exc()", code="failed").replace("sys.exit", f"{spoilt}sys.exit")
+
+    assert traced(program).offence.save is not None
+
+
+def test_the_module_that_writes_what_a_hook_wraps_is_told_with_where_it_was_built():
+    run = traced(
+        """
+        net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True), nn.Linear(3, 1))  # built
+        net[0].register_full_backward_hook(lambda module, inputs, outputs: None)
+        net(torch.randn(2, 3)).sum().backward()  # write
+        """
+    )
+    (write,) = run.offence.writes
+
+    assert run.offence.rule == "FIP209" and "register_hook" in run.offence.note
+    assert write.place is not None and {write.place.line} == run.lines("write")
+    assert write.origin is not None and {write.origin.line} == run.lines("built")
+    assert write.origin.text == "nn.ReLU(inplace=True)" and write.module == "ReLU 1"
+
+
 # --- what is left behind
 
 
@@ -729,7 +790,7 @@ def test_everything_is_put_back():
             graph._engine_run_backward, torch.autograd._engine_run_backward, graph.disable_saved_tensors_hooks,
             graph.increment_version, graph.saved_tensors_hooks.__enter__, graph.saved_tensors_hooks.__exit__,
             torch.autograd.function.FunctionCtx.mark_dirty, threading.Thread._bootstrap_inner, threading.Thread.run,
-            nn.Module.__init__, torch.from_numpy, torch.from_dlpack,
+            nn.Module.__init__, traceback.TracebackException.__init__, torch.from_numpy, torch.from_dlpack,
             *(tensor.get(name) for name in ("data", "detach_", "numpy", "__array__", "__dlpack__")),
         ]  # fmt: skip
 

@@ -44,6 +44,16 @@ def test_the_error_names_the_lines_and_keeps_torchs_own():
     assert len(caught.value.trace.offences) == 1
 
 
+def test_an_error_of_a_watch_inside_another_keeps_its_words():
+    with pytest.raises(fixinplace.InPlaceError) as caught, fixinplace.watch(), fixinplace.watch():
+        h = torch.sigmoid(torch.randn(3, requires_grad=True))
+        h *= 2
+        h.sum().backward()
+
+    assert f"{here('h *= 2')}9  `h *= 2`" in str(caught.value)
+    assert len(caught.value.trace.offences) == 1
+
+
 def test_a_module_that_was_built_before_is_found_by_class_and_attribute():
     with pytest.raises(fixinplace.InPlaceError, match=r"in ReLU 2  \(relu_\)"), fixinplace.watch():
         MODEL(torch.randn(2, 3)).sum().backward()

@@ -53,7 +53,7 @@ def traced(body: str, options: Options = PLAIN) -> Run:
         try:
             with tracer:
                 exec(compile(text, PATH, "exec"), {"__name__": "__main__", "__file__": PATH})
-        except Exception as raised:
+        except (Exception, SystemExit) as raised:
             error = raised
     return Run(text, tracer.trace(), error)
 

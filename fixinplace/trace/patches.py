@@ -6,7 +6,8 @@ Note [What must be patched]
     belong to a thread; the context managers of saved-tensor hooks, because the innermost pair alone works and
     torch.func refuses any; custom Functions, whose `ctx` may keep tensors as attributes, which are no saved ones; the
     constructor of modules, because an in-place module is cured where it is built; `detach_`, the setter of `data` and
-    the ways to numpy and dlpack, which no dispatch mode sees.
+    the ways to numpy and dlpack, which no dispatch mode sees; the class that words a traceback, because a test runner,
+    and a program that prints its error and leaves, catch what torch refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -60,6 +62,9 @@ class Watcher(Protocol):
     def built(self, module: torch.nn.Module) -> None:
         """A module was constructed."""
 
+    def shown(self, error: BaseException) -> None:
+        """The program words the traceback of an error that it has caught."""
+
     def note(self, sentence: str) -> None:
         """Something that the trace must say about itself."""
 
@@ -81,6 +86,7 @@ class Patches:
         self._modules()
         self._events()
         self._foreign_views()
+        self._tracebacks()
 
     def remove(self) -> None:
         """Put everything back."""
@@ -255,3 +261,15 @@ class Patches:
             return result
 
         return told
+
+    def _tracebacks(self) -> None:
+        """What unittest, `logging.exception` and `print_exc` show, and the last line of what pytest shows."""
+        shown: Any = traceback.TracebackException
+        original, watcher = shown.__init__, self._watcher
+
+        def init(this: Any, kind: Any, error: Any, *args: Any, **kwargs: Any) -> None:
+            if isinstance(error, BaseException):
+                watcher.shown(error)
+            original(this, kind, error, *args, **kwargs)
+
+        self._replace(shown, "__init__", init)

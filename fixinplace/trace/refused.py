@@ -21,6 +21,7 @@ from fixinplace.trace import batched
 from fixinplace.trace import frames as stacks
 from fixinplace.trace.blame import Facts
 from fixinplace.trace.frames import Frames, Stack
+from fixinplace.trace.holders import Scenes
 from fixinplace.trace.ledger import Written
 from fixinplace.trace.lookup import named, parameter_name, target_of
 from fixinplace.trace.positions import Places
@@ -32,7 +33,8 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"a view of a leaf Variable that requires grad", "FIP203", ""),
     (r"a leaf Variable that requires grad", "FIP202", ""),
     (r"BackwardHookFunction\w* is a view and is being modified inplace", "FIP209",
-     "a full backward hook of the module that made it wraps its output"),
+     "a full backward hook wraps the output; instead: `output.register_hook(...)` in a forward hook, or no write in "
+     "place"),
     (r"is a view and is being modified inplace.*created inside a custom Function", "",
      "a custom Function gave back a view or its input as it was; torch's words name the remedy: clone its output"),
     (r"is a view and is being modified inplace", "FIP204", "its views came out of one call together"),
@@ -52,6 +54,8 @@ _RULES: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 TOLD = "_told_by_fixinplace"
 """What marks an exception that has become an offence."""
+SHOWN = "_shown_under_fixinplace"
+"""What marks an exception that becomes one if the program leaves with a failure."""
 _BACKWARD = re.compile(r"has been modified by an inplace operation|saved tensor that has been detached")
 
 
@@ -65,6 +69,11 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         waiting = waiting.__cause__ or waiting.__context__
 
 
+def is_failing_exit(error: BaseException) -> bool:
+    """True for an exit with a code other than 0, as of a test runner in which a test has failed."""
+    return isinstance(error, SystemExit) and error.code not in (None, 0)
+
+
 def is_told(error: BaseException) -> bool:
     """True if an in-place error ended the code, also where another exception was raised from it."""
     return any(is_known(each) for each in chain(error))
@@ -76,7 +85,7 @@ def is_known(error: BaseException) -> bool:
     return told or TOLD in error.__dict__
 
 
-def facts(error: BaseException, frames: Frames, places: Places, views: Views) -> Facts | None:
+def facts(error: BaseException, frames: Frames, places: Places, views: Views, scenes: Scenes) -> Facts | None:
     """The offence that an exception tells; None if it is no in-place error."""
     message = str(error)
     if not isinstance(error, RuntimeError) or not (is_known(error) or batched.may_be(message)):
@@ -96,6 +105,8 @@ def facts(error: BaseException, frames: Frames, places: Places, views: Views) ->
     elif isinstance(target, torch.Tensor):
         _describe(write, target)
         note = " ".join(filter(None, (note, _origin(rule, target, frame, places, views))))
+    if rule == "FIP209":
+        _built(write, error, scenes)
     return Facts([write], rule=rule, message=message, note=note)
 
 
@@ -135,6 +146,16 @@ def _describe(write: Written, target: torch.Tensor) -> None:
     write.shape = tuple(target.shape)
     write.dtype = str(target.dtype).removeprefix("torch.")
     write.requires_grad, write.leaf, write.view = target.requires_grad, target.is_leaf, target._is_view()
+
+
+def _built(write: Written, error: BaseException, scenes: Scenes) -> None:
+    """The in-place module that was writing: the line that calls the model says little of it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    around = scenes.around(None if trace is None else trace.tb_frame)
+    if around.instances.flagged:
+        write.module, write.built, write.instances = around.module, around.built, around.instances
 
 
 def _origin(rule: str, target: torch.Tensor, frame: FrameType | None, places: Places, views: Views) -> str:

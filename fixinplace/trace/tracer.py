@@ -96,6 +96,7 @@ class Tracer:
         self._patches = Patches(self)
         self._running: list[Backward] = []
         self._facts: dict[tuple[object, ...], Facts] = {}
+        self._shown: dict[tuple[object, ...], Facts] = {}
         self._notes: list[str] = []
         self._stack = contextlib.ExitStack()
         self.pack, self.unpack, self.composed = self._saves.pack, self._saves.unpack, self._saves.composed
@@ -128,11 +129,18 @@ class Tracer:
                 self._patches.pop()
 
     def failed(self, error: BaseException) -> None:
-        """The user's code raised this: if torch refused a write, it becomes an offence."""
+        """The user's code raised this: if torch refused a write, it becomes an offence.
+
+        What was shown only does so where nothing else went wrong: no run proves a patch that holds such a write, and
+        it must not keep the rest from being proved.
+        """
+        failing = refused.is_failing_exit(error) and not self._facts
+        for shown in self._shown.values() if failing else ():
+            self._add(shown)
         for each in refused.chain(error):
-            if _is_told(each):
+            if _is_told(each) or (failing and refused.SHOWN in each.__dict__):
                 continue
-            facts = refused.facts(each, self._frames, self._places, self._views)
+            facts = refused.facts(each, self._frames, self._places, self._views, self._scenes)
             if facts is not None:
                 _tell(each)
                 self._add(facts)
@@ -171,6 +179,19 @@ class Tracer:
     def built(self, module: torch.nn.Module) -> None:
         """A module's constructor ran."""
         self._scenes.built.add(module, self._frames.construction(sys._getframe(1), module))
+
+    def shown(self, error: BaseException) -> None:
+        """The program shows an error that it has caught; a refused write is told if it then leaves with a failure.
+
+        Where the code comes to its end, the error was its own affair.
+        """
+        for each in refused.chain(error):
+            if _is_told(each) or refused.SHOWN in each.__dict__ or len(self._shown) >= MAX_OFFENCES:
+                continue
+            facts = refused.facts(each, self._frames, self._places, self._views, self._scenes)
+            if facts is not None:
+                each.__dict__[refused.SHOWN] = True
+                self._shown.setdefault(facts.identity, facts)
 
     def note(self, sentence: str) -> None:
         """Something that the trace must say about itself, once."""
@@ -257,7 +278,7 @@ class Tracer:
 
     def _unseen(self, error: BaseException, call: Backward) -> None:
         """An in-place error of the engine itself: of a tensor that no hook saw, or of a write inside the backward."""
-        facts = refused.facts(error, self._frames, self._places, self._views)
+        facts = refused.facts(error, self._frames, self._places, self._views, self._scenes)
         if facts is not None and not _is_told(error):
             facts.needed = call.stack
             _tell(error)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixinplace.model import Edit, Refused, Span
 from fixinplace.repair import copying
@@ -22,6 +22,7 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.indexed import by_number
 from fixinplace.repair.ran import fix_at
 from fixinplace.repair.rows import at_once
+from fixinplace.repair.unread import left_behind
 from fixinplace.source import apply
 
 _IN_PARTS = ("split", "chunk", "tensor_split")
@@ -63,10 +64,11 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         if rows.whole == row:
             continue
         writes = _writes(code, loop, node, row)
-        if writes and not apart:
-            yield from _anew(code, loop, rows, row, writes, torch)
+        found = list(_anew(code, loop, rows, row, writes, torch)) if writes and not apart else []
         if rows.join == "stack" and (writes or row == copying.written(statement)):
-            yield from by_number(code, loop, row, rows.whole, rows.dim)
+            found += by_number(code, loop, row, rows.whole, rows.dim)
+        gone = left_behind(code, scene.files, loop, row) if found else ()
+        yield from (replace(each, unread=gone) for each in found)
 
 
 def _writes(code: Code, loop: ast.For, node: ast.expr | ast.stmt, row: str) -> list[tuple[Edit, ...]]:

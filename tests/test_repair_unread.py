@@ -13,6 +13,7 @@ from choosing import code
 from fixinplace.repair.base import Proposal, Tier, Variable
 from fixinplace.repair.code import Code
 from fixinplace.repair.unread import left_behind, paths
+from fixinplace.verify.jobs import Patch
 from fixinplace.verify.probes import Probe
 
 INSIDE = """
@@ -148,10 +149,10 @@ def test_files_that_are_imported_are_read_too(name: str):
 
 
 def test_only_a_variable_that_a_run_records_under_its_name_is_excused():
-    def excused(variable: Variable, main: str = "", kind: str = "script") -> frozenset[str]:
+    def excused(variable: Variable, main: str = "", kind: str = "script", new: str = "") -> frozenset[str]:
         known = {"/p/main.py": code(main, "/p/main.py"), "/p/lib.py": code("", "/p/lib.py")}
         proposal = Proposal("collect-rows", Tier.PATCH, "", unread=(variable,))
-        return paths([proposal], Probe(kind, "/p/main.py", None), known.get)  # type: ignore[arg-type]
+        return paths([proposal], Probe(kind, "/p/main.py", None), known.get, (Patch(variable.file, new),))  # type: ignore[arg-type]
 
     assert excused(Variable("/p/main.py", "", "c")) == {"c"}
     assert excused(Variable("/p/main.py", "A.f", "c")) == {"c in A.f()"}
@@ -161,6 +162,10 @@ def test_only_a_variable_that_a_run_records_under_its_name_is_excused():
     assert excused(Variable("/p/lib.py", "A.f", "c")) == {"c in A.f()"}
     assert excused(Variable("/p/lib.py", "A.f", "c"), "import inspect\n") == frozenset()
     assert excused(Variable("/p/lib.py", "A.f", "c"), "def f(c):\n    print(c)\n") == frozenset()
+    assert excused(Variable("/p/main.py", "", "c"), new="for c in x:\n    y.append(c)\n") == {"c"}
+    assert excused(Variable("/p/main.py", "", "c"), new="for c in x:\n    y.append(c)\nprint(c)\n") == frozenset()
+    assert excused(Variable("/p/main.py", "A.f", "c"), new="def f():\n    print(c)\n") == frozenset()
+    assert excused(Variable("/p/main.py", "A.f", "c"), new="def g():\n    print(c)\n") == {"c in A.f()"}
 
 
 TRAIN = """

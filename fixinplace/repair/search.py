@@ -372,7 +372,7 @@ class Search:
 
     def _case(self, attempt: Attempt) -> Case:
         kept, limited = self._keeps_leaves(attempt), any(each.tier is Tier.CHOOSE for each in attempt.proposals)
-        gone = unread.paths(attempt.proposals, self.probe, self.files)
+        gone = unread.paths(attempt.proposals, self.probe, self.files, attempt.rewritten)
         return Case(self.probe, attempt.original, attempt.rewritten, True, kept, limited, unread=gone)
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from fixinplace.repair.base import Files, Proposal, Variable
 from fixinplace.repair.code import Code, Function
+from fixinplace.verify.bench import Texts
 from fixinplace.verify.ownership import is_foreign
 from fixinplace.verify.probes import Probe
 
@@ -57,10 +58,25 @@ def left_behind(code: Code, files: Files, loop: ast.For, name: str) -> tuple[Var
     return (variable,) if _imports_quietly(code, files, variable) else ()
 
 
-def paths(proposals: Iterable[Proposal], probe: Probe, files: Files) -> frozenset[str]:
-    """Where a run of the probe records what the proposals leave behind, and nobody reads."""
+def paths(proposals: Iterable[Proposal], probe: Probe, files: Files, rewritten: Texts) -> frozenset[str]:
+    """Where a run of the probe records what the proposals leave behind, and nobody reads in the rewritten texts."""
     found = {each for proposal in proposals for each in proposal.unread if _is_unread(each, probe, files)}
+    found = {each for each in found if not any(p.path == each.file and _read_in(p.text, each) for p in rewritten)}
     return frozenset(f"{each.name} in {each.function}()" if each.function else each.name for each in found)
+
+
+def _read_in(text: str, variable: Variable) -> bool:
+    """True if a text names a variable outside the loops that bind it, where its function is or one of that name."""
+    tree, last = ast.parse(text), variable.function.rpartition(".")[2]
+    homes = [each for each in ast.walk(tree) if isinstance(each, Function) and each.name == last]
+    loops = (each for each in ast.walk(tree) if isinstance(each, ast.For) and _names(each.target, variable.name))
+    bound = {id(n) for loop in loops for part in (loop.target, *loop.body) for n in _names(part, variable.name)}
+    found = [n for home in (homes if variable.function else [tree]) for n in _names(home, variable.name)]
+    return any(id(each) not in bound for each in found)
+
+
+def _names(node: ast.AST, name: str) -> list[ast.Name]:
+    return [each for each in ast.walk(node) if isinstance(each, ast.Name) and each.id == name]
 
 
 def _is_unread(variable: Variable, probe: Probe, files: Files) -> bool:

@@ -309,3 +309,40 @@ def test_what_has_no_graph_is_a_counter(made: str, store: str, counts: bool):
 
     assert len(found.stores) == 1
     assert found.is_counter is counts
+
+
+LAGGED = """
+def main():
+    net = mlp(3, 1)
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    previous = None
+    for t in range(3):
+        y = net(torch.randn(2, 3))
+        loss = y.square().mean()
+        if previous is not None:
+            loss = loss + (y - previous).square().mean()
+        opt.zero_grad()
+        loss.backward(retain_graph=True)
+        opt.step()
+        previous = y
+    return [net]
+"""
+TWO_BACK = LAGGED.replace("previous = y", "previous = before\n        before = y").replace("= None", "= before = None")
+HANDED = {
+    "from the last round": (LAGGED, ["previous = y.detach()"]),
+    "from two rounds before": (TWO_BACK, ["previous = before.detach()", "before = y"]),
+    "made before the loop as well": (LAGGED.replace("previous = None", "previous = net(torch.ones(2, 3))"),
+                                     ["previous = y.detach()"]),
+    "a constant already": (LAGGED.replace("previous = y", "previous = y.detach()"), []),
+    "another value": (LAGGED.replace("previous = y", "previous = torch.zeros(2, 1)"), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HANDED)
+def test_a_value_of_the_last_round_that_only_the_loss_reads_is_detached(name: str):
+    text, lines = HANDED[name]
+    one = program(text, "net(torch.randn(2, 3))", "opt.step()", "loss.backward(retain_graph=True)", "FIP207")
+    found = [one.patched(each) for each in one.proposals() if "detached behind" in each.title]
+
+    assert len(found) == bool(lines)
+    assert all(f"        {line}\n" in each for each in found for line in lines)

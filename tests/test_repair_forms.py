@@ -350,6 +350,70 @@ def test_rows_are_stacked_along_the_dimension_that_they_were_taken_from(name: st
     assert all("x_rows.append(h)" in patched(text, each) for each in found)
 
 
+PARTS = "for h in x.split(4, dim=1):\n    h.sub_(lr)\nreturn x"
+JOINED = {
+    "split": (PARTS, ["x = torch.cat(x_parts, dim=1)"]),
+    "the first dimension": (PARTS.replace(", dim=1", ""), ["x = torch.cat(x_parts)"]),
+    "by place": (PARTS.replace("dim=1", "-1"), ["x = torch.cat(x_parts, -1)"]),
+    "chunk": (PARTS.replace("split(4,", "chunk(chunks=4,"), ["x = torch.cat(x_parts, dim=1)"]),
+    "the function": (PARTS.replace("x.split(4,", "torch.tensor_split(x, 2,"), ["x = torch.cat(x_parts, dim=1)"]),
+    "counted": (PARTS.replace("h in x.split(4, dim=1)", "i, h in enumerate(x.split(lr, 2))"),
+                ["x = torch.cat(x_parts, 2)"]),
+    "a dimension that may change": (PARTS.replace("dim=1", "dim=lr"), []),
+    "overlapping windows": (PARTS.replace("split(4, dim=1)", "unfold(1, 4, 1)"), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_parts_are_joined_along_the_dimension_that_they_were_taken_from(name: str):
+    body, lines = JOINED[name]
+    text = function(body)
+    found = [each for each in proposed(text, offence(text, "h.sub_(lr)", None, "FIP204")) if each.rank < 22]
+    joined = [[line for line in patched(text, each) if "torch." in line] for each in found if "joined" in each.title]
+
+    assert joined == [lines] * len(lines)
+    assert not any("written as" in each.title for each in found)
+
+
+TWO = "for h in x:\n    h.sub_(h.mean())\n    act(h)\n    h /= lr\nreturn x"
+WRITES = {
+    "all out of place": (TWO, ["h = h.sub(h.mean())", "h = h / lr"]),
+    "in a branch": (TWO.replace("act(h)", "if lr:\n        h.mul_(2)"),
+                    ["h = h.sub(h.mean())", "h = h.mul(2)", "h = h / lr"]),
+    "another tensor's": (TWO.replace("h /= lr", "skip /= lr"), ["h = h.sub(h.mean())"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_all_writes_of_a_row_are_made_anew_together(name: str):
+    body, lines = WRITES[name]
+    text = function(body)
+    found = [p for p in proposed(text, offence(text, "h.sub_(h.mean())", None, "FIP204")) if p.repair == "collect-rows"]
+    first = found[0] if len(lines) > 1 else found[-1]
+
+    assert patched(text, first) == ["x_rows = []", *lines, "x_rows.append(h)", "x = torch.stack(x_rows)"]
+
+
+KEPT = "rows = x.unbind()\nnew = []\nfor h in rows:\n    h /= lr\n    new.append(h)\nreturn new"
+DONE = {
+    "nothing": (KEPT, True),
+    "the tuple": (KEPT.replace("return new", "return rows"), False),
+    "a function": (KEPT.replace("return new", "return lambda: rows"), False),
+    "the loop": (KEPT.replace("new.append(h)", "new.append(rows)"), False),
+    "a module": ("global rows\n" + KEPT, False),
+}
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_new_rows_that_nobody_joins_are_not_joined(name: str):
+    body, done = DONE[name]
+    text = function(body)
+    found = [p for p in proposed(text, offence(text, "h /= lr", None, "FIP204")) if p.repair == "collect-rows"]
+
+    assert [patched(text, each) for each in found if "made anew" in each.title] == [["h = h / lr"]] * done
+    assert any("stacked" in each.title for each in found) is not done
+
+
 BY_HAND = "def f(net, rows):\n    for row in rows:\n        net.weight[row] = 0\n    net.bias.zero_()\n"
 DECORATED = {
     "nothing but writes": (BY_HAND, True),

@@ -51,6 +51,15 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable by its file, the qualified name of its function, empty for a global, and its own name."""
+
+    file: str
+    function: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """One way to mend an offence.
 
@@ -59,6 +68,7 @@ class Proposal:
     caveats: what the proof cannot speak of, since another command may do what this one did not.
     covers: paths of the module instances whose `inplace` it switches off.
     kind: which of the meanings a choice has, whatever it is about.
+    unread: variables that are something else afterwards, and that nobody reads; see Note [Left behind by a loop].
     """
 
     repair: str
@@ -70,6 +80,7 @@ class Proposal:
     caveats: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
     kind: str = ""
+    unread: tuple[Variable, ...] = ()
 
 
 @dataclass(frozen=True)

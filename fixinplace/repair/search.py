@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import chained, upstream
+from fixinplace.repair import chained, unread, upstream
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
@@ -372,7 +372,8 @@ class Search:
 
     def _case(self, attempt: Attempt) -> Case:
         kept, limited = self._keeps_leaves(attempt), any(each.tier is Tier.CHOOSE for each in attempt.proposals)
-        return Case(self.probe, attempt.original, attempt.rewritten, whole=True, kept=kept, limited=limited)
+        gone = unread.paths(attempt.proposals, self.probe, self.files, attempt.rewritten)
+        return Case(self.probe, attempt.original, attempt.rewritten, True, kept, limited, unread=gone)
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:
         """True if every leaf that the original writes is still written in place."""

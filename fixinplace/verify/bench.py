@@ -44,6 +44,7 @@ class Case:
     kept: every write to a leaf stays in place, so that no name leaves its leaf behind.
     limited: the rewritten version may ask for fewer gradients; those it asks for must be equal.
     excused: beginnings of paths that may differ: arguments of functions all of whose callers were looked at.
+    unread: paths of variables that may differ, be missing, and share memory with others or not: nobody reads them.
     """
 
     probe: Probe
@@ -53,6 +54,7 @@ class Case:
     kept: bool = False
     limited: bool = False
     excused: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
 
 class Laboratory(Protocol):
@@ -128,7 +130,7 @@ class Bench:
         rough: the reference in its own types, where the two runs are in float64.
         """
         excused = frozenset(path + BELOW for path in self.case.excused)
-        result = self.lab.compare(reference, candidate, excluded | excused, exact, rough)
+        result = self.lab.compare(reference, candidate, excluded | excused | self.case.unread, exact, rough)
         if isinstance(result, str):
             raise Unproved("probe-failed", f"the runs could not be compared: {result}")
         return self._without_left_out(result)

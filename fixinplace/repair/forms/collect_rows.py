@@ -1,10 +1,19 @@
-"""A loop that writes the rows of a tensor through its loop variable: by number, or collected and stacked."""
+"""A loop that writes the rows or parts of a tensor through its loop variable: by number, or collected and joined.
+
+Note [All writes of a loop]
+    A row that a loop writes twice is saved in between as often as not, `c.sub_(m); c.div_(c.std())`: no write that
+    stays in place is right then, so new rows come first, with every write of the loop out of place.
+
+Note [Rows that nobody joins]
+    Where nothing reads the tensor again, or the tuple that `unbind` gave, the new rows are all that counts: what the
+    loop itself does with them.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixinplace.model import Edit, Refused, Span
 from fixinplace.repair import copying
@@ -13,15 +22,23 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.indexed import by_number
 from fixinplace.repair.ran import fix_at
 from fixinplace.repair.rows import at_once
+from fixinplace.repair.unread import left_behind
 from fixinplace.source import apply
+
+_IN_PARTS = ("split", "chunk", "tensor_split")
+_SIZES = ("split_size", "split_size_or_sections", "chunks", "sections", "indices_or_sections", "indices")
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The name of a tensor, and how `torch.stack` is told along which dimension a loop takes its rows."""
+    """The name of a tensor, and how `torch.stack` is told along which dimension a loop takes its rows.
+
+    join: what makes the tensor of its rows, `stack`, or of its parts, `cat`.
+    """
 
     whole: str
     along: str = ""
+    join: str = "stack"
 
     @property
     def dim(self) -> int:
@@ -39,17 +56,71 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if spot is None or not isinstance(loop, ast.For) or loop.orelse:
         return
     code, node = spot
-    changed, torch, statement = _body(code, node), code.name_of("torch"), code.statement(node)
+    torch, statement = code.name_of("torch"), code.statement(node)
     if torch is None:
         return
     apart = None in (code.head(loop), code.head(loop.body[-1])) or _leaves(loop)
-    bound = set() if changed is None else _bound(code, statement, changed)
     for row, rows in _pairs(loop.target, loop.iter, torch):
-        if rows.whole != row and row in {*bound, copying.written(statement)}:
-            if changed is not None and row in bound and not apart:
-                yield from at_once(code, loop, changed)
-                yield _proposal(code, loop, rows, row, changed, torch)
-            yield from by_number(code, loop, row, rows.whole, rows.dim)
+        if rows.whole == row:
+            continue
+        writes = _writes(code, loop, node, row)
+        found = list(_anew(code, loop, rows, row, writes, torch)) if writes and not apart else []
+        if rows.join == "stack" and (writes or row == copying.written(statement)):
+            found += by_number(code, loop, row, rows.whole, rows.dim)
+        gone = left_behind(code, scene.files, loop, row) if found else ()
+        yield from (replace(each, unread=gone) for each in found)
+
+
+def _writes(code: Code, loop: ast.For, node: ast.expr | ast.stmt, row: str) -> list[tuple[Edit, ...]]:
+    """How the writes of a row become new rows, the one that was met first; see Note [All writes of a loop]."""
+    first = code.statement(node)
+    others = [n for s in loop.body for n in ast.walk(s) if _is_write(n, row) and n is not first]
+    found = []
+    for each, statement in [(node, first), *((n, n) for n in others if isinstance(n, ast.stmt))]:
+        edits = _body(code, each)
+        if edits is not None and row in _bound(code, statement, edits):
+            found.append(edits)
+        elif statement is first:
+            return []
+    return found
+
+
+def _is_write(node: ast.AST, row: str) -> bool:
+    """True for `row += 1` and `row.add_(1)`."""
+    match node:
+        case ast.AugAssign(target=ast.Name(id=name)):
+            return name == row
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr))) if isinstance(node, ast.Expr):
+            return attr.endswith("_") and not attr.endswith("__") and copying.written(node) == row
+    return False
+
+
+def _anew(
+    code: Code, loop: ast.For, rows: _Rows, row: str, writes: list[tuple[Edit, ...]], torch: str
+) -> Iterator[Proposal]:
+    """The rows made anew, joined where that can be seen."""
+    if rows.join == "stack" and len(writes) == 1:
+        yield from at_once(code, loop, writes[0])
+    rank = 15 if len(writes) == 1 else 13
+    edits = tuple(dict.fromkeys(edit for each in writes for edit in each))
+    if _is_done(code, loop, rows.whole):
+        title = f"the rows of `{rows.whole}` made anew, each under the name `{row}`"
+        yield Proposal("collect-rows", Tier.PATCH, title, (Change(code.path, edits),), rank=rank)
+    else:
+        yield _joined(code, loop, rows, row, edits, torch, rank)
+
+
+def _is_done(code: Code, loop: ast.For, whole: str) -> bool:
+    """True if nothing but the loop's header reads a local name; see Note [Rows that nobody joins]."""
+    home = code.function(loop)
+    if home is None:
+        return False
+    names = [n for n in ast.walk(home) if isinstance(n, ast.Name) and n.id == whole]
+    header = {id(each) for each in ast.walk(loop.iter)}
+    shared = any(isinstance(n, (ast.Global, ast.Nonlocal)) and whole in n.names for n in ast.walk(code.tree))
+    own = any(isinstance(n.ctx, ast.Store) and code.function(n) is home for n in names)
+    read = any(not isinstance(n.ctx, ast.Store) and id(n) not in header for n in names)
+    return own and not shared and not read
 
 
 def _pairs(target: ast.expr, over: ast.expr, torch: str) -> Iterator[tuple[str, _Rows]]:
@@ -62,11 +133,21 @@ def _pairs(target: ast.expr, over: ast.expr, torch: str) -> Iterator[tuple[str, 
         case ast.Tuple(elts=rows), ast.Call(func=ast.Name(id="zip"), args=wholes):
             for row_, whole_ in zip(rows, wholes, strict=False):
                 yield from _pairs(row_, whole_, torch)
-        case ast.Name(id=row), ast.Call(func=ast.Attribute(value=owner, attr="unbind"), args=args, keywords=keywords):
+        case ast.Name(id=row), ast.Call(func=ast.Attribute(value=owner, attr=attr), args=args, keywords=keywords):
             parts = [*args] if ast.unparse(owner) == torch else [owner, *args]
-            along: list[ast.expr | ast.keyword] = [*parts[1:], *keywords]
-            if parts and isinstance(parts[0], ast.Name) and len(along) < 2 and all(_is_fixed(each) for each in along):
-                yield row, _Rows(parts[0].id, "".join(f", {ast.unparse(each)}" for each in along))
+            given: list[ast.expr | ast.keyword] = [*parts[1:], *keywords]
+            sizes = [e for n, e in enumerate(given) if _is_size(e, n)] if attr in _IN_PARTS else []
+            along = [each for each in given if each not in sizes]
+            known = attr == "unbind" or (attr in _IN_PARTS and len(sizes) == 1)
+            fixed = len(along) < 2 and all(_is_fixed(each) for each in along)
+            if known and fixed and parts and isinstance(parts[0], ast.Name):
+                text = "".join(f", {ast.unparse(each)}" for each in along)
+                yield row, _Rows(parts[0].id, text, "stack" if attr == "unbind" else "cat")
+
+
+def _is_size(node: ast.expr | ast.keyword, place: int) -> bool:
+    """True for what says how `split` and its like cut."""
+    return node.arg in _SIZES if isinstance(node, ast.keyword) else place == 0
 
 
 def _is_fixed(node: ast.expr | ast.keyword) -> bool:
@@ -98,18 +179,20 @@ def _leaves(loop: ast.For) -> bool:
     return any(isinstance(node, (ast.Break, ast.Continue, ast.Return, ast.Yield)) for node in ast.walk(loop))
 
 
-def _proposal(code: Code, loop: ast.For, of: _Rows, row: str, changed: tuple[Edit, ...], torch: str) -> Proposal:
-    whole = of.whole
-    rows = f"{whole}_rows" if f"{whole}_rows" not in code.text.text else f"new_{whole}_rows"
+def _joined(
+    code: Code, loop: ast.For, of: _Rows, row: str, changed: tuple[Edit, ...], torch: str, rank: int
+) -> Proposal:
+    whole, kind, done = of.whole, *(("rows", "stacked") if of.join == "stack" else ("parts", "joined"))
+    rows = f"{whole}_{kind}" if f"{whole}_{kind}" not in code.text.text else f"new_{whole}_{kind}"
     head = code.head(loop) or ""
     inner = code.head(loop.body[-1])
     start, end = code.before_statement(loop, f"{rows} = []"), code.text.span(loop.body[-1]).end
     assert start is not None
     stop = code.line_end(end)
-    tail = f"{code.newline}{inner}{rows}.append({row}){code.newline}{head}{whole} = {torch}.stack({rows}{of.along})"
+    tail = f"{code.newline}{inner}{rows}.append({row}){code.newline}{head}{whole} = {torch}.{of.join}({rows}{of.along})"
     span = Edit(Span(stop or end, stop or end), tail)
-    title = f"the rows of `{whole}` collected and stacked"
-    return Proposal("collect-rows", Tier.PATCH, title, (Change(code.path, (start, *changed, span)),), rank=15)
+    title = f"the {kind} of `{whole}` collected and {done}"
+    return Proposal("collect-rows", Tier.PATCH, title, (Change(code.path, (start, *changed, span)),), rank=rank)
 
 
 REPAIR = Repair(

@@ -2,9 +2,10 @@
 
 Note [Carried state]
     A path is carried if a round reads it before it binds it, the failing loss gets gradients through it, and the round
-    writes it.  A loop is the loop around step and backward; where there is none, the function itself is called again
-    and again, and attributes are what it carries.  A module may keep the state to itself: then a method on the way to
-    the save both reads and writes an attribute of its object.
+    writes it with what the save has flown into; `previous = y` does so in the round of the save and never again, a
+    recurrent state in the next one too.  A loop is the loop around step and backward; where there is none, the function
+    itself is called again and again, and attributes are what it carries.  A module may keep the state to itself: then a
+    method on the way to the save both reads and writes an attribute of its object.
 
 Note [Where the graph is cut]
     Right behind the step: what is computed afterwards uses the new weights and starts from a detached state.  A state
@@ -110,8 +111,8 @@ def carried_states(at: Situation) -> list[str]:
     if at.loop is None:
         found = [name for name in found if name.startswith("self.")]
     if at.frame.save is not None and holding(inside, at.frame.save) is not None:
-        carrying = _carrying(at, inside)[-1]
-        found = [name for name in found if touch([name], carrying)]
+        carrying = _carrying(at, inside)
+        found = [name for name in found if touch([name], carrying[len(inside)] | carrying[-1])]
     return sorted(found, key=lambda name: _first(inside, name))
 
 

@@ -63,8 +63,10 @@ def _new_value(code: Code, node: ast.expr | ast.stmt, statement: ast.stmt) -> tu
         return None
     moved = tuple(Edit(Span(e.span.start - span.start, e.span.end - span.start), e.text) for e in edits)
     changed = apply(text[span.start : span.end], moved)
+    if "\n" in changed:  # several statements
+        return None
     match ast.parse(changed).body:
-        case [ast.Assign(targets=[ast.Name(id=name)], value=value)] if "\n" not in changed:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=value)]:
             return name, ast.get_source_segment(changed, value) or ""
     return None
 

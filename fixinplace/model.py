@@ -171,6 +171,7 @@ class Facts:
     rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
     part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
+    perhaps: the flag may be off, for some caller or some other instance, so that nothing is written then.
     torch: the name under which torch itself is bound here, or None.
     family: the names that certainly share the target's storage, the root of all views first; empty if no other does.
     through: for a view without a name, the operations that lead to it from the target.
@@ -199,6 +200,7 @@ class Facts:
     rows_of: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False
+    perhaps: bool = False
     torch: str | None = None
     family: tuple[Holder, ...] = ()
     through: tuple[View, ...] = ()

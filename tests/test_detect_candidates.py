@@ -23,6 +23,8 @@ PASSED_OVER = (
     "def f(xs):\n    found = {}\n    for i, x in enumerate(xs):\n        found[i] = x\n    return found\n",
     "def f(xs):\n    made, n = [], 0\n    kept = list(xs)\n    count = len(xs)\n    kept[0], kept[1] = xs\n    count -= 1\n    count += 2.5\n",
     "class Act(nn.Module):\n    def __init__(self, inplace):\n        self.inplace = inplace\n",
+    "from torch.nn import ReLU as Act\nON = True\nact = Act(ON)\n",
+    "net = nn.Sequential(nn.Linear(2, n), nn.ReLU(n > 2), F.relu(x), nn.ELU(alpha))\n",
 )
 READ = (
     "from torch import relu_ as r\ndef f(x: torch.Tensor):\n    r(x)\n",
@@ -50,6 +52,9 @@ READ = (
     "def f(x: torch.Tensor):\n    found = [x]\n    found[0] += 1\n",
     "def f(x: torch.Tensor):\n    x *= 'a'.count('a')\n",
     "def f(m):\n    m.a.inplace = True\n",
+    "ON = True\nlayer = nn.ReLU(inplace=ON)\n",
+    "ON = True\nlayer = nn.ReLU(ON)\n",
+    "def f(x: torch.Tensor, on=True):\n    return F.relu(x, on)\n",
 )
 
 

@@ -235,6 +235,92 @@ def test_what_is_passed_in_and_makes_no_module_in_place_is_left_alone(call: str)
     assert not any(one.site.rule == "FIP107" for one in detect.scan(source.Text(text), ast.parse(text)))
 
 
+ON = ", on=True"
+SWITCHED = {
+    "by a parameter": net("self.relu = nn.ReLU(inplace=on)", "return self.relu(self.conv(x))", ON),
+    "by position": net("self.relu = nn.ReLU(on)", "return self.relu(self.conv(x))", ON),
+    "in a Sequential": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU6(inplace=on))", PASS, ON),
+    "by an attribute": net("self.on = on", "return torch.relu(nn.functional.elu(self.conv(x), inplace=self.on))", ON),
+    "by a constant": net("self.relu = nn.ReLU(inplace=FLAG)", "return self.relu(self.conv(x))", rest="FLAG = True\n"),
+    "by a constant as default": net("self.relu = nn.ReLU(inplace=on)", "return self.relu(self.conv(x))", ", on=FLAG")
+    .replace("class Net", "FLAG = True\nclass Net"),
+    "by a caller": net("self.relu = nn.ReLU(inplace=on)", "return self.relu(self.conv(x))", ", on=None").replace(
+        "class Net", "class Inner") + "class Net(Inner):\n    def __init__(self):\n        super().__init__(3, on=True)\n",
+    "bound again": net("self.relu, self.on = nn.ReLU(inplace=on), on", "h = self.conv(x)\nh = self.relu(h)\nreturn h * 2", ON),
+    "bound again by a call": net("self.on = on", "h = self.conv(x)\nh = nn.functional.relu(h, self.on)\nreturn h * 2", ON),
+    "written twice": net("self.relu = nn.ReLU(inplace=on)", "x = self.relu(self.conv(x))\nx = self.relu(self.conv(x))\n"
+                         "return x", ON),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SWITCHED.values(), ids=SWITCHED.keys())
+def test_a_flag_that_a_name_decides_is_safe_whether_it_is_on_or_off(text: str) -> None:
+    part = source.Text(text)
+    (fix,) = fixes(text)
+    written = fixed(text, rewrite.plan(part, detect.scan(part, ast.parse(text))))
+
+    assert fix.safe, fix.doubts
+    for flag in ("True", "False"):
+        before, after = (
+            results(one.replace("=True", f"={flag}").replace("= True", f"= {flag}"), "Net") for one in (text, written)
+        )
+        assert all(map(torch.equal, before, after))
+
+
+@pytest.mark.parametrize(
+    "forward",
+    (
+        "h = self.conv(x)\ny = self.relu(h)\nreturn y + h",
+        "h = self.conv(x)\nself.relu(h)\nreturn h",
+        "h = self.conv(x)\ny = nn.functional.relu(h, inplace=self.on)\nreturn y + h",
+        "h = self.conv(x)\nnn.functional.relu(h, self.on)\nreturn h",
+        "h = self.conv(x)\nself.h = h\nreturn self.relu(self.h) + self.h",
+        "h = self.conv(x)\nreturn self.relu(h[0]) + h",
+    ),
+)
+def test_a_flag_that_a_name_decides_is_refused_where_somebody_reads_what_it_may_have_written(forward: str) -> None:
+    init = "self.relu = nn.ReLU(inplace=on)" if "self.relu" in forward else "self.on = on"
+    text = net(init, forward, ON)
+    part = source.Text(text)
+
+    assert rewrite.plan(part, detect.scan(part, ast.parse(text)))
+    assert not fixes(text)
+
+
+@pytest.mark.parametrize(
+    ("init", "more"),
+    (
+        ("self.relu = nn.ReLU(inplace=on)", ", on=False"),
+        ("self.relu = nn.ReLU(inplace=on)", ", on=None"),
+        ("self.relu = nn.ReLU(inplace=not on)", ON),
+        ("self.relu = nn.ReLU(inplace=on and n > 3)", ON),
+        ("on = on & (n > 3)\nself.relu = nn.ReLU(inplace=on)", ON),
+        ("on = False\nself.relu = nn.ReLU(inplace=on)", ON),
+        ("if n > 2:\n    on = False\nself.relu = nn.ReLU(inplace=on)", ON),
+        ("self.relu = nn.ReLU(inplace=self.on)", ON),
+        ("self.relu = nn.ReLU(inplace=1)", ON),
+        ("self.relu = nn.ReLU(inplace=FLAG)", ON),
+    ),
+)
+def test_a_flag_of_which_nothing_says_that_it_is_on_is_no_site(init: str, more: str) -> None:
+    text = net(init, "return self.relu(self.conv(x))", more)
+
+    assert not detect.scan(source.Text(text), ast.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("init", "forward"),
+    (
+        ("self.relu = nn.ReLU(inplace=on)", "h = self.conv(x)\ny = self.relu(h)\nh.mul_(2)\nreturn y"),
+        ("self.relu = nn.ReLU(inplace=on)", "h = self.conv(x)\ny = self.relu(h)\ny += 1\nreturn y * 2 + h"),
+        ("self.on = on", "h = self.conv(x)\ny = nn.functional.relu(h, self.on)\nh.mul_(2)\nreturn y"),
+        ("self.net = nn.Sequential(nn.ReLU(inplace=on))", "h = self.conv(x)\ny = self.net(h)\nh.mul_(2)\nreturn y"),
+    ),
+)
+def test_what_a_call_returns_whose_flag_a_name_decides_may_be_what_it_was_given(init: str, forward: str) -> None:
+    assert not fixes(net(init, forward, ON))
+
+
 CBR = "class CBR(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True))\n"
 OD = (
     "class CBR(nn.Sequential):\n    def __init__(self):\n        super().__init__(OrderedDict([('c', nn.Conv2d(3, 3, 1)),"

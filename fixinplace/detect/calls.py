@@ -21,6 +21,7 @@ from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
+from fixinplace.detect.switches import Switch
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NONE,
@@ -87,7 +88,7 @@ class Calls(TorchCalls):
         arguments = self.arguments(node)
         if function.flags:
             return self.module_call(node, _perhaps_in_place(function), arguments)
-        if (path := may_switch_on(function)) and self.flag_on(node, f"{path}(inplace=)") is not None:
+        if (path := may_switch_on(function)) and self.switch(node, f"{path}(inplace=)") is Switch.ON:
             return self.switched_on(node, path)
         if self._is_passed_class(node, function):
             return self.switched_on(node, "torch.nn.ReLU", known=False)
@@ -301,7 +302,7 @@ class Calls(TorchCalls):
         """True for `act(inplace=True)` with a parameter of this function, of which nothing more is known."""
         passed = isinstance(node.func, ast.Name) and node.func.id in self.place.parameters
         plain = function.kind is Kind.UNKNOWN and not function.name and not node.args
-        return passed and plain and self.flag_on(node, "torch.nn.ReLU(inplace=)") is not None
+        return passed and plain and self.switch(node, "torch.nn.ReLU(inplace=)") is Switch.ON
 
     def method_of_class(self, func: ast.Attribute) -> tuple[ClassInfo, Function] | None:
         """The method that `Class.method` means for a class of this file, if the name stands for that class alone."""

@@ -42,10 +42,14 @@ def _functions() -> frozenset[str]:
 
 
 @functools.cache
-def _flagged() -> frozenset[str]:
-    """Last names of what takes `inplace` by position too."""
-    taking = (one for one in catalogue.writers() if one.flag_position is not None)
-    return frozenset(one.name.partition("(")[0].rpartition(".")[2] for one in taking)
+def _flagged() -> Mapping[str, int]:
+    """Last name of what takes `inplace` by position too -> the first place where one of that name does."""
+    found: dict[str, int] = {}
+    for one in catalogue.writers():
+        last = one.name.partition("(")[0].rpartition(".")[2]
+        if one.flag_position is not None:
+            found[last] = min(one.flag_position, found.get(last, one.flag_position))
+    return found
 
 
 def may_hold_sites(tree: ast.Module) -> bool:
@@ -53,6 +57,8 @@ def may_hold_sites(tree: ast.Module) -> bool:
     if any(map(_writes, (node for kind in (ast.Attribute, ast.keyword, ast.Assign) for node in every(tree, kind)))):
         return True
     if _stores(tree):
+        return True
+    if any(map(_takes_switch, every(tree, ast.Call))):
         return True
     names = [*every(tree, ast.Attribute), *every(tree, ast.Name), *every(tree, ast.alias)]
     positional = any(map(_is_true, (argument for call in every(tree, ast.Call) for argument in call.args)))
@@ -72,7 +78,7 @@ def _writes(node: ast.AST) -> bool:
         case ast.Assign(targets=targets, value=ast.Constant(value=True)):
             return any(n.attr == "inplace" for target in targets for n in every(target, ast.Attribute))
         case ast.keyword(arg="inplace", value=value):
-            return _is_true(value)
+            return _is_true(value) or isinstance(value, (ast.Name, ast.Attribute))
         case ast.keyword(arg="out", value=value):
             return not isinstance(value, ast.Constant)
     return False
@@ -91,6 +97,12 @@ def _stores(tree: ast.Module) -> bool:
     return not all(written_down.is_container(node.value) for node in stored) or not all(
         written_down.is_number(node.target) for node in added
     )
+
+
+def _takes_switch(node: ast.Call) -> bool:
+    """True for `nn.ReLU(flag)`, by the last name of what is called; see Note [Switches]."""
+    place = _flagged().get(_last(node.func))
+    return place is not None and any(isinstance(one, (ast.Name, ast.Attribute)) for one in node.args[place : place + 1])
 
 
 def _calls_method(node: ast.Call) -> bool:

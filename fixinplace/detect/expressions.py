@@ -17,10 +17,10 @@ from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, lost
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.switches import literal
 from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     DISTINCT,
-    NONE,
     NOWHERE,
     NUMBER,
     OTHER,
@@ -69,8 +69,7 @@ class Expressions(Operators):
         if type(node) is ast.Name:
             return self.read(self.watched(node, self.name(node.id)))
         if type(node) is ast.Constant:
-            value = node.value
-            return NONE if value is None else STRING if isinstance(value, (str, bytes)) else NUMBER
+            return literal(node.value)
         if type(node) is ast.Call:
             return self.call(node)
         if type(node) is ast.Attribute:

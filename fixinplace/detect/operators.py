@@ -42,7 +42,7 @@ class Operators(Calls):
             self.told([right], node)
             return STRING
         if left.kind is right.kind and left.kind in (Kind.NUMBER, Kind.SIZE):
-            return replace(left, live=join_live(iter((left.live, right.live))))
+            return replace(left, name="", live=join_live(iter((left.live, right.live))))
         if left.kind is Kind.LIST or right.kind is Kind.LIST:
             items = tuple(element(v) for v in (left, right) if v.kind is Kind.LIST and v.items)
             return sequence(items)

@@ -9,6 +9,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.program import Key, Program
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.switches import TRUE, is_switch, switched_by_default
 from fixinplace.detect.usage import (
     compared_with_marks,
     indexes_with,
@@ -150,6 +151,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             parameter.arg in marked or is_read(parameter.arg, value.kind) or _is_data(program, function, key, parameter)
         ):
             value = value if _given_tracked(program, key, parameter.arg) else _undecided(value)
+        value = _switched(value, program, key, parameter.arg, defaults.get(parameter.arg))
         value = value or default_class(program, defaults.get(parameter.arg))
         value = value or may_be_class(program.passed(key, parameter.arg, _path))
         width = program.passed(key, parameter.arg, _width) if program.words.mixes else ""
@@ -204,6 +206,15 @@ def _given_alone(function: Function) -> tuple[tuple[str, str], ...]:
             case ast.Call(func=ast.Attribute(attr="embedding"), args=[ast.Name(id=name), _, *_]):
                 found.append(("", name))
     return tuple(found)
+
+
+def _switched(value: Value | None, program: Program, key: Key, name: str, default: ast.expr | None) -> Value | None:
+    """The parameter's value, if it may be the literal True by its default or by a caller; see Note [Switches]."""
+    if value is not None and value.kind is not Kind.NUMBER:
+        return value
+    named = program.global_value(default.id) if isinstance(default, ast.Name) else None
+    on = switched_by_default(default, named) or program.passed(key, name, is_switch)
+    return TRUE if on else value
 
 
 def _annotated(program: Program, key: Key, parameter: ast.arg) -> Value | None:

@@ -65,6 +65,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
         part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),
+        perhaps=bool(facts.get("perhaps")),
         torch=cast("str | None", facts.get("torch")),
         family=cast("tuple[Holder, ...]", facts.get("family", ())),
         through=cast("tuple[View, ...]", facts.get("through", ())),
@@ -160,6 +161,7 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts=tuple(doubts),
         parameter=cast("str | None", seen.facts.get("parameter")),
         torch=cast("str | None", seen.facts.get("torch")),
+        perhaps=bool(seen.facts.get("perhaps")),
         module_calls=tuple(seen.calls[key] for key in sorted(seen.calls)),
         all_calls_seen=not (uses - {"call"}) and bool(uses or placed or seen.calls),
     )

@@ -13,6 +13,7 @@ from fixinplace.detect.modules import Modules
 from fixinplace.detect.placing import lost, named
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.switches import Switch, is_spelled, is_switch, switch_of
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,
@@ -60,8 +61,9 @@ class TorchCalls(Modules):
         writer = catalogue.writer(path)
         if writer is not None and writer.target_position is not None and writer.rule is not None:
             return self.function_write(node, writer)
-        if self.flag_on(node, f"{path}(inplace=)"):
-            return self.flagged(node, path)
+        switch = self.switch(node, f"{path}(inplace=)")
+        if switch is not Switch.OTHER:
+            return self.flagged(node, path, switch is Switch.PERHAPS)
         perhaps = self.may_write(node, path)
         bundled = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
         if perhaps and (bundled or not catalogue.writer(f"{path}(inplace=)")):
@@ -109,16 +111,15 @@ class TorchCalls(Modules):
             return arguments[0]
         return self.unseen(node, arguments, path)
 
-    def flag_on(self, node: ast.Call, name: str) -> ast.expr | None:
-        """The literal True that switches `inplace` on, by keyword or by position."""
+    def switch(self, node: ast.Call, name: str) -> Switch:
+        """What a call says of `inplace`, by keyword or by position; see Note [Switches]."""
         writer = catalogue.writer(name)
-        if writer is None:
-            return None
-        value = keyword(node, "inplace")
-        if value is None and writer.flag_position is not None and writer.flag_position < len(node.args):
-            before = node.args[: writer.flag_position + 1]
-            value = before[-1] if not any(isinstance(a, ast.Starred) for a in before) else None
-        return value if isinstance(value, ast.Constant) and value.value is True else None
+        value = switch_of(node, writer) if writer is not None else None
+        if writer is None or value is None or not is_spelled(node, value, writer):
+            return Switch.OTHER
+        if isinstance(value, ast.Constant):
+            return Switch.ON if value.value is True else Switch.OTHER
+        return Switch.PERHAPS if is_switch(self.peek(value)) else Switch.OTHER
 
     def may_write(self, node: ast.Call, path: str) -> bool:
         """True if a flag that is no literal, or arguments in a bundle, may switch `inplace` on or name an `out`."""
@@ -134,20 +135,24 @@ class TorchCalls(Modules):
             given = node.args[writer.flag_position]
         return bundled or (given is not None and not is_false(given))
 
-    def flagged(self, node: ast.Call, path: str) -> Value:
-        """`F.relu(x, inplace=True)`, or a module built with its flag on."""
+    def flagged(self, node: ast.Call, path: str, perhaps: bool) -> Value:
+        """`F.relu(x, inplace=True)`, or a module built with its flag on; perhaps: or off."""
         name = f"{path}(inplace=)"
         writer = catalogue.writer(name)
         assert writer is not None and writer.rule is not None
         before = self.state.unread
         arguments = self.arguments(node)
         if writer.rule == "FIP107":
-            return self.built(node, path, arguments)[0]
+            made, seen = self.built(node, path, arguments)
+            seen.facts["perhaps"] = perhaps
+            return made
         target = node.args[0] if node.args else keyword(node, "input")
         if target is None:
             return tensor(2, None)
         written = replace(self.as_tensor(arguments[0]), sure=3)  # torch takes nothing but tensors there
-        self._written(before, self.write(node, name, writer.rule, target, written), node, target, written)
+        seen = self.write(node, name, writer.rule, target, written)
+        seen.facts["perhaps"] = perhaps
+        self._written(before, seen, node, target, written)
         return written
 
     def built(self, node: ast.Call, path: str, arguments: list[Value]) -> tuple[Value, Observation]:
@@ -182,7 +187,7 @@ class TorchCalls(Modules):
         arguments = self.arguments(node)
         row = catalogue.writer(f"{canonical(made.name)}(inplace=)") if made.kind is Kind.PATH else None
         value = keyword(node, "inplace")
-        on = isinstance(value, ast.Constant) and value.value is True
+        on = value is not None and is_switch(self.peek(value))
         if row is None or row.rule is None or not on:
             if row is not None and value is not None and not is_false(value):
                 self.program.doubt(f"whether `{row.name}` is switched on is not in sight")

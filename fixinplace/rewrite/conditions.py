@@ -29,6 +29,10 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
     if found.site.certainty is not Certainty.RAN and _is_for_the_caller(found.facts):  # else a run decides
         sentence = f"what is written to the argument `{found.facts.parameter}` is read by nobody but the caller"
         return Refused("caller-may-see", sentence)
+    if found.facts.perhaps and _is_looked_at(found.facts):
+        return Refused(
+            "maybe-untracked", "whether it writes is decided by a value, and what it is given is read afterwards"
+        )
     if writer.refusal is not None:
         sentence = _NO_COUNTERPART.get(writer.refusal, "`{op}` is never rewritten")
         return Refused(writer.refusal, sentence.format(op=found.site.op))
@@ -40,6 +44,14 @@ def _is_for_the_caller(facts: Facts) -> bool:
     named = facts.place in (Place.NAME, Place.SUBSCRIPT, Place.VIEW)
     handed = facts.hand_back or facts.module_calls or facts.usage is not Usage.STATEMENT
     return named and facts.parameter is not None and not (handed or facts.read_later or facts.family)
+
+
+def _is_looked_at(facts: Facts) -> bool:
+    """True if somebody else may see what is written, and would have to be given the new tensor; see Note [Switches]."""
+    read = [(facts.place, facts.read_later and facts.usage is not Usage.REBOUND)]
+    read += [(call.place, call.read_later and call.usage is not Usage.REBOUND) for call in facts.module_calls]
+    unseen = any(later or place not in (Place.NAME, Place.TEMPORARY) for place, later in read)
+    return unseen or bool(facts.family or facts.hand_back)
 
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"

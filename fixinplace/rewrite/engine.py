@@ -228,4 +228,4 @@ def _fixed(part: Text, fix: Fix, step: Step) -> Finding:
 
 def _finding(part: Text, found: Found, outcome: Fix | Refused) -> Finding:
     related: tuple[Related, ...] = tuple(one for hazard in found.facts.hazards for one in hazard.related)
-    return Finding(found.site.rule, found.site, wording.message(part, found.site, found.facts.place), outcome, related)
+    return Finding(found.site.rule, found.site, wording.message(part, found.site, found.facts), outcome, related)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixinplace.model import Place, Site, Span
+from fixinplace.model import Facts, Place, Site, Span
 from fixinplace.rewrite.base import Rewrite
 from fixinplace.source import Text
 
@@ -20,8 +20,13 @@ def code(text: str) -> str:
     return f"`{short}`"
 
 
-def message(part: Text, site: Site, place: Place) -> str:
+def message(part: Text, site: Site, facts: Facts) -> str:
     """What is written where."""
+    unless = ", unless it is told otherwise" if facts.perhaps else ""
+    return _said(part, site, facts.place) + unless
+
+
+def _said(part: Text, site: Site, place: Place) -> str:
     stores = site.op == "Tensor.__setitem__" or site.rule in ("FIP108", "FIP111")
     shown = code(part.slice(site.statement if stores else site.span))
     match site.rule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from fixinplace.model import Refused
-from fixinplace.rewrite.arguments import flag, is_true, switched_off, without
+from fixinplace.rewrite.arguments import flag, switched_off, without
 from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
 
 
@@ -16,7 +16,7 @@ def _takes(case: Case, node: Node) -> bool:
 def _refusal(case: Case, node: Node) -> Refused | None:
     assert isinstance(node, cst.Call)
     index = flag(node, case.writer)
-    if index is None or not is_true(node.args[index].value):
+    if index is None:
         return Refused("unknown-op", "whether the module writes in place is decided by a value that is not known here")
     return None
 
@@ -58,7 +58,8 @@ REWRITE = Rewrite(
     name="inplace-module",
     rules=("FIP107",),
     what="`nn.ReLU(inplace=True)` becomes `nn.ReLU()`. A call of the module whose caller reads the tensor afterwards "
-    "binds it: `z = self.relu(y)` becomes `y = z = self.relu(y)`, and `self.relu(y)` alone `y = self.relu(y)`.",
+    "binds it: `z = self.relu(y)` becomes `y = z = self.relu(y)`, and `self.relu(y)` alone `y = self.relu(y)`. "
+    "`nn.ReLU(inplace=flag)` becomes `nn.ReLU()` if `flag` may be `True` and no caller reads the tensor afterwards.",
     why="A module with its flag on writes into what it is called with: the result of the module before it, or, for "
     "the first one of a `Sequential`, a tensor of the caller's.",
     safety="Called safe where every call in the file passes what nobody else looks at, or the module stands in a "

@@ -60,6 +60,18 @@ SEEN = {
     "the end of the program": "import atexit\natexit.register(main)",
     "a test that must fail": "import pytest\n@pytest.mark.xfail\ndef test():\n    main()",
     "a runner of tests": "import unittest\ndef test(suite):\n    main()\n    return unittest.TextTestRunner().run(suite)",
+    "another class of that name": "from mine import KeyError\ndef test():\n" + TRY.format("main()", "KeyError"),
+    "errors that are listed": "def test():\n" + TRY.format("main()", "(KeyError, RuntimeError)"),
+    "all errors": "def test():\n" + TRY.format("main()", "BaseException"),
+    "a class that is put together": "Error = (ValueError, RuntimeError)\ndef test():\n" + TRY.format("main()", "Error"),
+    "a class that is looked up": "import torch\ndef test():\n" + TRY.format("main()", "torch.cuda.OutOfMemoryError"),
+    "a class or what an import gives": "try:\n    from mine import Stop\nexcept ImportError:\n    class Stop(Exception):\n"
+    "        pass\ndef test():\n" + TRY.format("main()", "Stop"),
+    "warnings": "def test():\n" + TRY.format("main()", "UserWarning"),
+    "suppressed": "import contextlib\ndef test():\n    with contextlib.suppress(ValueError, RuntimeError):\n        main()",
+    "suppressed, by another name": "from contextlib import suppress as quiet\ndef test():\n    with quiet(ValueError):\n"
+    "        main()",
+    "suppressed, handed on": "import contextlib\ndef test(f):\n    f(contextlib.suppress)\n    main()",
     "what counts operations": "def test():\n    with torch.profiler.profile():\n        main()",
 }  # fmt: skip
 UNSEEN = {
@@ -68,6 +80,12 @@ UNSEEN = {
     "a property of another name": with_class(f"    @property\n{trains('def loss(self):')}", "x = data.width"),
     "errors of files": with_class(trains("def read(self):"), "x = open(path).readlines()", "OSError"),
     "settings": "import json, os\ndef test(path):\n" + TRY.format("c = json.load(open(os.path.join(path, 'c')))", "Exception"),
+    "errors that torch does not raise for a write": "import json\nclass Stop(Exception):\n    pass\ndef test():\n"
+    + TRY.format("main()", "(ValueError, TypeError, Stop, StopIteration, json.JSONDecodeError)"),
+    "errors of a library": "from queue import Empty\ndef test():\n" + TRY.format("main()", "Empty"),
+    "other errors suppressed": "import contextlib\nfrom contextlib import suppress\ndef test():\n"
+    "    with contextlib.suppress(FileNotFoundError):\n        main()\n    with suppress(KeyError, ValueError):\n"
+    "        main()",
     "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
 }  # fmt: skip
 

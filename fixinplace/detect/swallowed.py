@@ -2,23 +2,26 @@
 
 Note [Errors that end unnoticed]
     Out of place, a program may raise where it did not, and go on where it died: whoever catches the error sees the
-    difference.  A `try` around imports or the reading of a file catches none of torch's, unless what stands there
-    runs code of the file itself: an item, a property, a text, a loop may.
+    difference.  What torch raises for a write, or at backward for what was written, is a plain `RuntimeError`: handlers
+    for other errors end none.  A `try` around imports or the reading of a file meets none of torch's, unless what
+    stands there runs code of the file itself: an item, a property, a text, a loop may.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
-from fixinplace.detect.index import dotted
+from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, functions, remembered, walk
 
 _OTHER_ERRORS = frozenset(
-    "ImportError ModuleNotFoundError KeyError FileNotFoundError OSError IOError AttributeError StopIteration"
-    " KeyboardInterrupt JSONDecodeError".split()
+    "JSONDecodeError Empty Full URLError HTTPError BadZipFile UnpicklingError YAMLError ValidationError NoSectionError"
+    " NoOptionError CancelledError InvalidStateError StatisticsError".split()
 )
+"""Errors of libraries that none of torch's errors is."""
 _PLAIN_CALLS = frozenset(
     "open int float str len print list dict tuple set isinstance range sorted repr type round min max bool".split()
 )
@@ -59,17 +62,49 @@ def ends_errors(node: ast.Try | ast.TryStar, tree: ast.Module) -> bool:
 
 
 def _catches_torch(node: ast.expr | None, tree: ast.Module) -> bool:
-    """True unless the handler is for errors that no tensor operation raises."""
+    """True unless the handler is for errors that are not the one which torch raises for a write: a `RuntimeError`."""
     types = node.elts if isinstance(node, ast.Tuple) else [node]
-    names = [None if one is None else dotted(one).rsplit(".", 1)[-1] for one in types]
-    return any(name not in _OTHER_ERRORS or name in _bound(tree) for name in names)
+    return not all(one is not None and _is_another(one, tree) for one in types)
+
+
+def _is_another(node: ast.expr, tree: ast.Module) -> bool:
+    """True for a class of errors, of Python, of a library or of the file, that no `RuntimeError` is an instance of."""
+    name = dotted(node)
+    imports = dict(all_imports(tree))
+    last = imports.get(name, name).rpartition(".")[2]
+    if last in _OTHER_ERRORS:
+        return name not in _bound(tree)
+    if not isinstance(node, ast.Name) or name in imports or name in _stored(tree):
+        return False
+    if name in _bound(tree):
+        return name in {one.name for one in every(tree, ast.ClassDef)} - {one.name for one in functions(tree)}
+    kind = getattr(builtins, name, object)
+    others = issubclass(kind, BaseException) and not issubclass(kind, (RuntimeError, Warning))
+    return others and not issubclass(RuntimeError, kind)
+
+
+def suppresses_other(tree: ast.Module) -> bool:
+    """True if `contextlib.suppress` is only ever called, and never for an error that torch may raise."""
+    named = [one for one in (*every(tree, ast.Name), *every(tree, ast.Attribute)) if _is_suppress(one)]
+    calls = [one for one in every(tree, ast.Call) if _is_suppress(one.func)]
+    renamed = any(full == "contextlib.suppress" and name != "suppress" for name, full in all_imports(tree))
+    plain = not renamed and all(not one.keywords and all(_is_another(each, tree) for each in one.args) for one in calls)
+    return plain and len(named) == len(calls)
+
+
+def _is_suppress(node: ast.expr) -> bool:
+    return dotted(node).rpartition(".")[2] == "suppress"
+
+
+@remembered
+def _stored(tree: ast.Module) -> frozenset[str]:
+    return frozenset(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
 
 
 @remembered
 def _bound(tree: ast.Module) -> frozenset[str]:
     """What the file binds or defines itself, functions, methods and classes among it."""
-    stored = {one.id for one in every(tree, ast.Name) if isinstance(one.ctx, ast.Store)}
-    return frozenset(stored | {one.name for one in _definitions(tree)})
+    return _stored(tree) | frozenset({one.name for one in _definitions(tree)})
 
 
 def _definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:

@@ -17,7 +17,7 @@ from fixinplace import walking
 from fixinplace.detect.anatomy import looks
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
-from fixinplace.detect.swallowed import ends_errors
+from fixinplace.detect.swallowed import ends_errors, suppresses_other
 from fixinplace.walking import walk
 
 _SWITCHES = "the file switches grad mode in a way that cannot be followed"
@@ -240,6 +240,8 @@ def _libraries(nodes: Sequence[ast.AST], tree: ast.Module) -> _Found:
                 head, _, rest = path.partition(".")
                 paths[f"{imports.get(head, head)}.{rest}"] = node
     for path, node in paths.items():
+        if path == "contextlib.suppress" and suppresses_other(tree):
+            continue
         yield from ((why, node) for name, why in _LIBRARIES.items() if path == name or path.startswith(name + "."))
 
 

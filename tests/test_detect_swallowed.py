@@ -72,6 +72,22 @@ SEEN = {
     "suppressed, by another name": "from contextlib import suppress as quiet\ndef test():\n    with quiet(ValueError):\n"
     "        main()",
     "suppressed, handed on": "import contextlib\ndef test(f):\n    f(contextlib.suppress)\n    main()",
+    "a sum": with_class(trains("def __radd__(self, other):"), "x = 1 + data"),
+    "a helper": "def helper():\n    return main()\ndef test():\n" + TRY.format("helper()", "RuntimeError"),
+    "a helper's helper": "def one():\n    return two()\ndef two():\n    main().backward()\n    return one()\ndef test():\n"
+    + TRY.format("one()", "RuntimeError"),
+    "a helper that is bound again": "def helper():\n    return 1\nhelper = main\ndef test():\n" + TRY.format("helper()", "RuntimeError"),
+    "a helper of the same name": "def helper():\n    return 1\nif DEBUG:\n    def helper():\n        return main()\ndef test():\n"
+    + TRY.format("helper()", "RuntimeError"),
+    "a helper with a decorator": "@mine\ndef helper():\n    return 1\ndef test():\n" + TRY.format("helper()", "RuntimeError"),
+    "a helper that calls what it is given": "def helper(f):\n    return f()\ndef test():\n" + TRY.format("helper(main)", "RuntimeError"),
+    "a helper that goes on later": "def helper():\n    yield main()\ndef test():\n" + TRY.format("list(helper())", "RuntimeError"),
+    "a method that loads": with_class(trains("def load_state_dict(self, d):"), "data.load_state_dict(path)"),
+    "a module that runs when it is restored": with_class(trains("def _load_from_state_dict(self, *a):"), "data.load_state_dict(path)"),
+    "a module that runs when it is read": with_class(trains("def __reduce__(self):"), "torch.load(path)"),
+    "a function that is called like a builtin": "def open(path):\n    return main()\ndef test(path):\n" + TRY.format("open(path)", "RuntimeError"),
+    "a name that is bound like a builtin": "open = main\ndef test(path):\n" + TRY.format("open()", "RuntimeError"),
+    "another torch": "import mine as torch\ndef test(path):\n" + TRY.format("torch.load(path)", "RuntimeError"),
     "what counts operations": "def test():\n    with torch.profiler.profile():\n        main()",
 }  # fmt: skip
 UNSEEN = {
@@ -86,6 +102,11 @@ UNSEEN = {
     "other errors suppressed": "import contextlib\nfrom contextlib import suppress\ndef test():\n"
     "    with contextlib.suppress(FileNotFoundError):\n        main()\n    with suppress(KeyError, ValueError):\n"
     "        main()",
+    "a state that does not fit": "def test(net, path):\n" + TRY.format("net.load_state_dict(torch.load(path))", "RuntimeError"),
+    "a helper that reads files": "import hashlib\nfrom urllib.request import urlopen\ndef digest(path):\n"
+    "    return hashlib.sha256(open(path, 'rb').read()).hexdigest()\ndef fetch(url, times):\n    for n in range(times + 1):\n"
+    "        found = urlopen(url).read()\n        return digest(found) or fetch(url, n - 1)\ndef test(url):\n"
+    + TRY.format("fetch(url, 3)", "Exception"),
     "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
 }  # fmt: skip
 

@@ -8,6 +8,10 @@ from rewriting import fixes
 CODE = "def main():\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    h += 1\n    return h\n"
 
 INNOCENT = {
+    "an attribute called as another class's method": "class Other(nn.Module):\n    def bound(self, x):\n        return x\n"
+    "    def forward(self, x):\n        return self.bound(x) + main()\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.bound = nn.Linear(3, 3)\n    def forward(self, x):\n"
+    "        return self.bound(x) + main() + Other()(x)",
     "stride of a layer": "conv = nn.Conv2d(3, 3, 3, stride=2)\nprint(conv.stride)",
     "stride of a block": "class Block:\n    def __init__(self, stride=1):\n        self.stride = stride",
     "stride in a table": "CONFIG = {'stride': 2}\nprint(CONFIG['stride'])",
@@ -141,6 +145,14 @@ GUILTY = {
     "run by its name": "def setup_module():\n    torch.nn.modules.module.register_module_forward_hook(print)\n",
     "asked for by its name": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "def test(off):\n    assert main() is not None",
+    "a method that an attribute replaces": "class Mix:\n    def run(self, x):\n        return x\nclass Net(nn.Module):\n"
+    "    def __init__(self):\n        super().__init__()\n        self.run = main\nclass Both(Net, Mix):\n"
+    "    def forward(self, x):\n        return self.run() + main()",
+    "a method that an attribute of its base replaces": "class Base(nn.Module):\n    def run(self, x):\n        return x\n"
+    "class Net(Base):\n    def __init__(self):\n        super().__init__()\n        self.run = main\n"
+    "    def forward(self, x):\n        return main()",
+    "a method that others replace": "class Net(nn.Module):\n    def run(self, x):\n        return x\n"
+    "def put(net):\n    net.run = main\n    return net, main(), Net()",
     "text that is run": "def run(t):\n    exec(t)",
     "tracing": "import sys\nsys.settrace(print)",
 }  # fmt: skip

@@ -89,7 +89,7 @@ class Stores(Expressions):
             lost(self.program, [value], "it is an attribute of an object that is not followed")
         self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
-        if target.attr == "forward" or target.attr in self.program.index.all_methods:
+        if target.attr == "forward" or self.is_method(base, target.attr):
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
@@ -98,6 +98,14 @@ class Stores(Expressions):
             self.state.attrs.pop(text, None)
         elif value.memory:
             self.escape(value, "escapes-to-attribute", f"an attribute `{target.attr}` holds the same tensor")
+
+    def is_method(self, base: Value, name: str) -> bool:
+        """True if objects like this one may have a method of that name: of its class, or one that derives from that."""
+        index = self.program.index
+        if base.name not in index.classes:
+            return name in index.all_methods
+        own = (base.name, *(heir.name for heir in index.heirs(base.name)))
+        return any(name in info.methods for each in own for info in index.lineage(each))
 
     def is_own_word(self, base: Value) -> bool:
         """True for an instance of a class of this file to which `inplace` means what the class makes of it."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
@@ -33,9 +35,20 @@ _PLAIN_MODULES = frozenset(
 )
 """Modules of the standard library that call back only what they are given by name."""
 _OF_TEXTS = frozenset(
-    "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines".split()
+    "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines join"
+    " format replace hexdigest close flush exists mkdir unlink is_file is_dir items keys values append extend".split()
 )
-"""Methods of texts and files."""
+"""Methods of texts, files, lists and dicts."""
+_OF_MODULES = frozenset("load_state_dict state_dict parameters named_parameters cuda cpu".split())
+_RESTORES = frozenset("_load_from_state_dict __setstate__ __reduce__ __reduce_ex__ __getstate__".split())
+"""Methods by which a class has code of its own run where its state is loaded."""
+_OF_TORCH = frozenset(
+    "torch.load torch.save torch.device torch.hub.load_state_dict_from_url torch.hub.download_url_to_file"
+    " torch.cuda.is_available torch.cuda.device_count torch.cuda.current_device torch.cuda.get_device_name"
+    " torch.cuda.set_device torch.cuda.empty_cache torch.cuda.manual_seed torch.cuda.manual_seed_all"
+    " torch.manual_seed torch.get_default_dtype".split()
+)
+"""Functions that compute nothing of what a file's code computes."""
 _CALLED_BACK = frozenset("key default object_hook object_pairs_hook cls onerror filter target".split())
 """Keywords for functions that a library calls."""
 _ITERATING = frozenset("list dict tuple set sorted min max".split())
@@ -49,6 +62,8 @@ _RUNS = {
     "__getattr__": "attribute", "__getattribute__": "attribute", "__get__": "attribute", "__set__": "attribute",
     "__enter__": "context", "__exit__": "context", "__aenter__": "context", "__aexit__": "context",
     "__instancecheck__": "truth",
+    **{f"__{prefix}{name}__": "sum" for prefix in ("", "r") for name in (
+        "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")},
 }  # fmt: skip
 """What a class may define that runs without being called by name, and where."""
 
@@ -57,8 +72,8 @@ def ends_errors(node: ast.Try | ast.TryStar, tree: ast.Module) -> bool:
     """True if a statement may catch what torch raises; see Note [Errors that end unnoticed]."""
     if not any(_catches_torch(handler.type, tree) for handler in node.handlers):
         return False
-    runs = _silent(tree)
-    return not all(_is_apart(one, runs, tree) for one in node.body)
+    code = _code(tree)
+    return not all(_is_apart(one, code, tree) for one in node.body)
 
 
 def _catches_torch(node: ast.expr | None, tree: ast.Module) -> bool:
@@ -70,7 +85,7 @@ def _catches_torch(node: ast.expr | None, tree: ast.Module) -> bool:
 def _is_another(node: ast.expr, tree: ast.Module) -> bool:
     """True for a class of errors, of Python, of a library or of the file, that no `RuntimeError` is an instance of."""
     name = dotted(node)
-    imports = dict(all_imports(tree))
+    imports = _imports(tree)
     last = imports.get(name, name).rpartition(".")[2]
     if last in _OTHER_ERRORS:
         return name not in _bound(tree)
@@ -102,6 +117,11 @@ def _stored(tree: ast.Module) -> frozenset[str]:
 
 
 @remembered
+def _imports(tree: ast.Module) -> Mapping[str, str]:
+    return dict(all_imports(tree))
+
+
+@remembered
 def _bound(tree: ast.Module) -> frozenset[str]:
     """What the file binds or defines itself, functions, methods and classes among it."""
     return _stored(tree) | frozenset({one.name for one in _definitions(tree)})
@@ -111,20 +131,36 @@ def _definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:
     return [*functions(tree), *every(tree, ast.ClassDef)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """Which code of the file may raise what torch does, and which does not.
+
+    runs: what is run without a call: properties by name, the rest by the words of `_RUNS`.
+    helpers: functions by whose names nothing else is called, and that only call what raises other errors.
+    """
+
+    runs: frozenset[str]
+    helpers: frozenset[str]
+
+
 @remembered
-def _silent(tree: ast.Module) -> frozenset[str]:
-    """Where code of the file runs that may raise what torch does: properties by name, the rest by `_RUNS`."""
-    found: frozenset[str] = frozenset()
-    known: frozenset[str] | None = None
-    while found != known:
-        known = found
-        found = frozenset(
-            kind
-            for one in _definitions(tree)
-            if isinstance(one, Function) and not all(_is_apart(each, found, tree) for each in one.body)
-            for kind in _kinds(one)
-        )
-    return found
+def _code(tree: ast.Module) -> _Code:
+    code, known = _Code(frozenset(), frozenset(_plain_functions(tree))), None
+    while code != known:
+        known = code
+        apart = {id(one) for one in functions(tree) if all(_is_apart(each, known, tree) for each in one.body)}
+        runs = (kind for one in functions(tree) if id(one) not in apart for kind in _kinds(one))
+        plain = _plain_functions(tree).items()
+        code = _Code(frozenset(runs), frozenset(name for name, one in plain if id(one) in apart))
+    return code
+
+
+@remembered
+def _plain_functions(tree: ast.Module) -> Mapping[str, Function]:
+    """Functions of the file that run when they are called, by names that stand for nothing else."""
+    times = Counter([*(one.name for one in _definitions(tree)), *_stored(tree), *_imports(tree)])
+    plain = (one for one in tree.body if isinstance(one, ast.FunctionDef) and not one.decorator_list)
+    return {one.name: one for one in plain if times[one.name] == 1}
 
 
 def _kinds(function: Function) -> Iterator[str]:
@@ -140,24 +176,20 @@ def _kinds(function: Function) -> Iterator[str]:
 _NO_PROPERTIES = ("staticmethod", "classmethod", "abstractmethod", "no_grad", "inference_mode", "lru_cache", "wraps")
 
 
-def _is_apart(statement: ast.stmt, runs: frozenset[str], tree: ast.Module) -> bool:
-    """True for a statement whose errors are none of torch's: imports, and what only builtins are called in.
-
-    runs: see `_silent`.
-    """
+def _is_apart(statement: ast.stmt, code: _Code, tree: ast.Module) -> bool:
+    """True for a statement whose errors are none of torch's: imports, and what calls nothing that may compute."""
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return True
-    return not any(_may_raise(node, tree) or not runs.isdisjoint(_asks(node)) for node in walk(statement))
+    return not any(_may_raise(node, code, tree) or not code.runs.isdisjoint(_asks(node)) for node in walk(statement))
 
 
-def _may_raise(node: ast.AST, tree: ast.Module) -> bool:
-    """True for arithmetic, for a call of what is not known, and for one that is given a function to call."""
-    if isinstance(node, (ast.BinOp, ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom)):
+def _may_raise(node: ast.AST, code: _Code, tree: ast.Module) -> bool:
+    """True for a sum in place, for a call of what is not known, and for one that is given a function to call."""
+    if isinstance(node, (ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom)):
         return True
     if not isinstance(node, ast.Call):
         return False
-    name = _called(node.func, tree)
-    if name not in _PLAIN_CALLS and name.split(".")[0] not in _PLAIN_MODULES:
+    if not _is_known(node.func, code, tree):
         return True
     if any(k.arg is None or k.arg in _CALLED_BACK for k in node.keywords):
         return True
@@ -171,13 +203,24 @@ def _is_function(node: ast.expr, tree: ast.Module) -> bool:
     return dotted(node).rsplit(".", 1)[-1] in {one.name for one in _definitions(tree)}
 
 
-def _called(function: ast.expr, tree: ast.Module) -> str:
-    """What is called, by name; a method that only texts and files have counts as one of theirs."""
-    name = function.attr if isinstance(function, ast.Attribute) else ""
-    if name in _OF_TEXTS and name not in _bound(tree):
-        return "str"
+def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
+    """True for what computes nothing of the file's: by its path, or as a method that few other objects have."""
+    bound = _bound(tree)
+    if isinstance(function, ast.Attribute) and function.attr not in bound:
+        restored = function.attr in _OF_MODULES and not _RESTORES & bound
+        if function.attr in _OF_TEXTS or restored:
+            return True
     path = dotted(function)
-    return "" if path in _bound(tree) else path
+    head, _, rest = path.partition(".")
+    if path in code.helpers:
+        return True
+    if not path or head in bound:
+        return False
+    imports = _imports(tree)
+    if head not in imports:
+        return path in _PLAIN_CALLS
+    full = f"{imports[head]}.{rest}" if rest else imports[head]
+    return full.split(".")[0] in _PLAIN_MODULES or (full in _OF_TORCH and not _RESTORES & bound)
 
 
 def _asks(node: ast.AST) -> Iterator[str]:
@@ -199,5 +242,7 @@ def _asks(node: ast.AST) -> Iterator[str]:
                 yield from ("loop", "item")
         case ast.Compare() | ast.If() | ast.While() | ast.IfExp() | ast.BoolOp() | ast.Assert() | ast.UnaryOp():
             yield "truth"
+        case ast.BinOp():
+            yield "sum"
         case ast.Set() | ast.Dict():
             yield "truth"

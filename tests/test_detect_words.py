@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rewriting import fixes
 
-CODE = "def main():\n    w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    h += 1\n    return h\n"
+CODE = "def main():\n    w = torch.ones(3, requires_grad=True)\n    h = torch.exp(w)\n    h += 1\n    return h\n"
 
 INNOCENT = {
     "an attribute called as another class's method": "class Other(nn.Module):\n    def bound(self, x):\n        return x\n"

@@ -68,6 +68,8 @@ class Frame(ABC):
         self.loops = 0
         self.loop_start = 0
         self.trying = 0
+        self.offered: dict[int, Memories] = {}
+        """For each call, what had been read before its first argument was handed to it."""
         self.failing = False
         self.deferring = False
         self.unknown_contexts = 0
@@ -106,9 +108,11 @@ class Frame(ABC):
 
     def peek(self, node: ast.expr) -> Value:
         """Evaluate what is going to be written: that is no read."""
-        unread = self.state.unread
+        unread, kept = self.state.unread, self.state.kept
         value = self.evaluate(node)
         self.state.unread |= unread
+        if isinstance(node, ast.Name):
+            self.state.kept = kept
         return value
 
     def perhaps(self, node: ast.expr) -> Value:
@@ -146,7 +150,17 @@ class Frame(ABC):
             older = replace(old, origin=Origin.EARLIER)
             state.escapes[older] = state.escapes.pop(old) | state.escapes.get(older, frozenset())
         state.unread -= {memory}
+        state.quiet -= {memory}
+        state.kept -= {memory}
         return frozenset((memory,))
+
+    def is_free(self, value: Value, kept: Memories) -> bool:
+        """True if nothing keeps the value's storage for backward, and nobody has read it; see Note [Free writes].
+
+        kept: what had been read before the write began.
+        """
+        made = all(memory.origin is Origin.ALLOCATED for memory in value.memory) and value.memory <= self.state.quiet
+        return bool(value.memory) and made and not value.maybe and not value.memory & kept
 
     def escape(self, value: Value, refusal: str | None, sentence: str) -> None:
         """Note that somebody outside the function's names may hold the value's storage from now on."""
@@ -180,6 +194,7 @@ class Frame(ABC):
     def read(self, value: Value) -> Value:
         """Note that the value is used: its storage is no longer freshly made and unseen."""
         self.state.unread -= value.memory
+        self.state.kept |= value.memory
         return value
 
     def lookup(self, name: str) -> Value:

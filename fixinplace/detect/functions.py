@@ -40,7 +40,13 @@ class Functions(Callers):
         """Values of all arguments, in order of evaluation."""
         if isinstance(node.func, ast.Name) and node.func.id == "len" and len(node.args) == 1:
             return [self.glance(node.args[0])]
-        values = [self.read(self.evaluate(a.value if isinstance(a, ast.Starred) else a)) for a in node.args]
+        kept = self.state.kept
+        values: list[Value] = []
+        for argument in node.args:
+            value = self.evaluate(argument.value if isinstance(argument, ast.Starred) else argument)
+            if not values:
+                self.offered[id(node)] = kept if isinstance(argument, ast.Name) else self.state.kept
+            values.append(self.read(value))
         return values + [self.read(self.evaluate(k.value)) for k in node.keywords]
 
     def known_call(self, node: ast.Call, key: Key, function: Function, arguments: list[Value], skip: int = 0) -> Value:

@@ -9,6 +9,7 @@ from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
 from fixinplace.detect.mixing import keeps_layout
+from fixinplace.detect.quiet import QUIET
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
@@ -118,6 +119,8 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         memory = frame.allocate(call)
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory
+        if row.name in QUIET:
+            frame.state.quiet |= memory
         layout = Layout.ROWS if _in_order(call, row, flatten(operands)) else Layout.DENSE
         return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
     one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)))

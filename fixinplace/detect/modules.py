@@ -12,6 +12,7 @@ from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
 from fixinplace.detect.named import REPLACES, pattern, set_by_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, is_ordered, lost, misplaced, named, place
+from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     NONE,
@@ -184,14 +185,14 @@ class Modules(Functions):
             elif not is_ordered(whole):
                 misplaced(self.program, arguments)
             return
-        fresh = False
+        fresh = Fresh.NO
         for part in arguments:
             if part.kind is Kind.MODULE or part.name.startswith("!"):
                 fresh = place(self.program, [part], fresh)
             elif part.kind is Kind.LIST and part.exact:
                 fresh = place(self.program, part.items, fresh)
             else:
-                fresh = part.name == ORDERED
+                fresh = Fresh.NEW if part.name == ORDERED else Fresh.NO
                 misplaced(self.program, [] if is_ordered(part) else [part])
 
     def parameter(self, node: ast.Call, arguments: list[Value]) -> Value:

@@ -23,6 +23,8 @@ from fixinplace.detect.values import (
     tensor,
 )
 
+_QUIET = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult)
+"""Operators that keep nothing of their result for backward; see Note [Free writes]."""
 _BITS = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
 
 
@@ -72,7 +74,10 @@ class Operators(Calls):
             self.escape(value, None, "another class's operator may keep it")
         rows = all(v.layout is Layout.ROWS for v in tensors) and not unknown
         layout = Layout.ROWS if rows else Layout.DENSE
-        return Value(Kind.TENSOR, sure, live, dtype, self.allocate(node), width=width, layout=layout)
+        memory = self.allocate(node)
+        if isinstance(op, _QUIET):
+            self.state.quiet |= memory
+        return Value(Kind.TENSOR, sure, live, dtype, memory, width=width, layout=layout)
 
     def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:
         """`-x` is new, `+x` is x itself."""

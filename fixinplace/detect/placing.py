@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.given import is_given
+from fixinplace.detect.quiet import QUIET, Fresh
 from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def is_ordered(value: Value) -> bool:
     return value.exact or value.name in (ORDERED, ORDERED_OPEN)
 
 
-def place(program: Program, parts: Iterable[Value], fresh: bool = False) -> bool:
-    """Note what stands before each in-place part; True if what leaves the last part is new.
+def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> Fresh:
+    """Note what stands before each in-place part; the answer says if what leaves the last part is new.
 
     fresh: what the first part is called with is new, and nobody else has it.
     """
@@ -37,6 +38,7 @@ def place(program: Program, parts: Iterable[Value], fresh: bool = False) -> bool
         if part.kind is Kind.MODULE and part.flags and not part.items:
             for flag in part.flags:
                 program.note_place(flag, fresh)
+            fresh = min(fresh, Fresh.NEW)
         else:
             fresh = _leaves_new(program, part, fresh)
     return fresh
@@ -47,34 +49,36 @@ def named(part: Value) -> Value:
     return part.items[1] if part.kind is Kind.LIST and part.exact and len(part.items) == 2 else part
 
 
-def _leaves_new(program: Program, part: Value, fresh: bool) -> bool:
-    """True if what a part returns is new: it makes it, or it is given something new and hands it on."""
+def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
+    """What a part returns: something new that it makes, or what it is given."""
     if is_given(program, part):  # new, or what it is called with
         program.gives = True
-        return fresh
+        return min(fresh, Fresh.NEW)
     if part.kind is not Kind.MODULE:
-        return False
+        return Fresh.NO
     if part.name == "torch.nn.Sequential" and part.exact:
         for one in part.items:
-            fresh = fresh if one.flags and not one.items else _leaves_new(program, one, fresh)
+            flagged = one.flags and not one.items
+            fresh = min(fresh, Fresh.NEW) if flagged else _leaves_new(program, one, fresh)
         return fresh
-    summary = program.summary((_forward_of(program, part.name), "forward"))
     if part.name in program.index.classes:
-        value = summary.returns if summary is not None else None
-        return (
-            value is not None
-            and value.tensor
-            and bool(value.memory)
-            and not value.maybe
-            and all(m.origin is Origin.ALLOCATED for m in value.memory)
-            and not program.index.heirs(part.name)
-        )
+        return Fresh.NEW if _returns_new(program, part) else Fresh.NO
     row = catalogue.result(part.name)
     if row is None or row.kind is not catalogue.Kind.TENSOR:
+        return Fresh.NO
+    most = Fresh.FREE if part.name in QUIET else Fresh.NEW
+    if part.view or row.memory is not catalogue.Memory.FRESH:
+        return min(fresh, most)
+    return most
+
+
+def _returns_new(program: Program, part: Value) -> bool:
+    """True if a module of this file returns what its `forward` has made."""
+    summary = program.summary((_forward_of(program, part.name), "forward"))
+    value = summary.returns if summary is not None else None
+    if value is None or not value.tensor or not value.memory or value.maybe:
         return False
-    if part.view:
-        return fresh
-    return row.memory is catalogue.Memory.FRESH or fresh
+    return all(m.origin is Origin.ALLOCATED for m in value.memory) and not program.index.heirs(part.name)
 
 
 def _forward_of(program: Program, name: str) -> str:
@@ -86,7 +90,8 @@ def grown(program: Program, base: Value, parts: Iterable[Value]) -> str:
     """The name of a list of modules that more are put into at its end: what stands before each is noted."""
     if not is_ordered(base):
         return ""
-    fresh = place(program, base.items) if base.exact else base.name == ORDERED
+    before = Fresh.NEW if base.name == ORDERED else Fresh.NO
+    fresh = place(program, base.items) if base.exact else before
     return ORDERED if place(program, parts, fresh) else ORDERED_OPEN
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.index import Index, Summary
 from fixinplace.detect.liveness import Names
+from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Surroundings, Words
 from fixinplace.detect.texts import is_caught
@@ -78,9 +79,9 @@ class Program:
     starting: dict[int, Observation] = field(default_factory=dict)
     """The first observation at each offset."""
     flag_uses: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    placed: dict[int, set[bool]] = field(default_factory=lambda: defaultdict(set))
+    placed: dict[int, set[Fresh]] = field(default_factory=lambda: defaultdict(set))
     """Whether what stands before an in-place part of a Sequential makes its argument; see Note [Inner modules]."""
-    placed_before: dict[int, set[bool]] = field(default_factory=dict)
+    placed_before: dict[int, set[Fresh]] = field(default_factory=dict)
     gives: bool = False
     """A module of a class that is passed in was called; see Note [Given modules]."""
     written: dict[str, bool | None] = field(default_factory=dict)
@@ -222,18 +223,18 @@ class Program:
     def _note_use(self, flag: int, use: str) -> None:
         self.flag_uses[flag].add(use)
 
-    def note_place(self, flag: int, fresh: bool) -> None:
+    def note_place(self, flag: int, fresh: Fresh) -> None:
         """An in-place module stands behind something; see `placed`."""
         self.ledger.tell(self._note_place, flag, fresh)
 
-    def _note_place(self, flag: int, fresh: bool) -> None:
+    def _note_place(self, flag: int, fresh: Fresh) -> None:
         self.placed[flag].add(fresh)
 
     def outer(self, flags: frozenset[int]) -> frozenset[int]:
         """The flags of a Sequential's parts that may write what that is called with; see Note [Inner modules]."""
         self.ledger.unrepeatable()
         placed = {flag: self.placed.get(flag) or self.placed_before.get(flag) for flag in flags}
-        return frozenset(flag for flag, places in placed.items() if places != {True})
+        return frozenset(flag for flag, places in placed.items() if not places or Fresh.NO in places)
 
     def passed(self, key: Key, name: str, told: Callable[[Value | None], _Told]) -> _Told:
         """What the callers in this file pass for a parameter of a function, as far as it is told from that."""

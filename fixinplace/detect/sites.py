@@ -9,6 +9,7 @@ from typing import cast
 from fixinplace.detect.given import ASSUMED
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.program import Key, Observation, Program
+from fixinplace.detect.quiet import Fresh, unnoticed
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.values import join_live
 from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
@@ -42,6 +43,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
     closed, handed = _closed(program, seen), _handed(program, seen)
+    apart = unnoticed(bool(facts.get("free")), alone=seen.rule == "FIP106")
     if program.gives:
         seen.assumes.setdefault(ASSUMED)
     if closed or handed is not None:
@@ -50,7 +52,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         place=cast(Place, facts["place"]),
         tracked=tracked,
         hazards=_sorted(seen.hazards),
-        doubts=tuple(seen.doubts),
+        doubts=tuple(why for why in seen.doubts if why not in apart),
         assumes=_assumed(seen, words),
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
@@ -134,12 +136,13 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
     """Facts of a flag: it writes where its module is called, which may be nowhere to be seen."""
     words = _words(program, seen)
     uses, placed = program.flag_uses.get(offset, set()), program.placed.get(offset, set())
-    doubts = dict(seen.doubts)
+    free = placed <= {Fresh.FREE} and bool(seen.facts.get("free", bool(placed)))
+    doubts = {why: None for why in seen.doubts if why not in unnoticed(free, alone=True)}
     for use in sorted(uses - {"call"}):
         doubts[use] = None
     if not placed and not seen.calls:
         doubts["no call of the module can be seen here"] = None
-    if False in placed and not seen.calls:
+    if Fresh.NO in placed and not seen.calls:
         doubts["it is the first of a `Sequential` whose calls cannot be seen here"] = None
     if seen.facts.get("given") and any(call.read_later for call in seen.calls.values()):
         doubts["a class may be passed in that leaves alone what its modules are called with"] = None

@@ -22,6 +22,7 @@ class State:
 
     masks: name of a boolean tensor -> name of the tensor whose shape it has, until one of the two is bound anew.
     links: name -> how it is made from another name, see Note [Links].
+    quiet, kept: storages of which nothing is kept by what made them, and those that were read; see Note [Free writes].
     """
 
     names: dict[str, Value] = field(default_factory=dict)
@@ -30,12 +31,15 @@ class State:
     unread: Memories = NOWHERE
     masks: dict[str, str] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
+    quiet: Memories = NOWHERE
+    kept: Memories = NOWHERE
 
     def copy(self) -> State:
         """An independent copy."""
         return State(
-            dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks), dict(self.links)
-        )
+            dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks), dict(self.links),
+            self.quiet, self.kept,
+        )  # fmt: skip
 
     def join(self, other: State) -> State:
         """What holds if either may hold."""
@@ -46,7 +50,7 @@ class State:
         links = {k: v for k, v in self.links.items() if other.links.get(k) == v}
         return State(
             {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes},
-            self.unread & other.unread, masks, links,
+            self.unread & other.unread, masks, links, self.quiet | other.quiet, self.kept | other.kept,
         )  # fmt: skip
 
 

@@ -171,9 +171,10 @@ class Stores(Expressions):
             value = self.evaluate(node.value)
             self.augmented_item(node, node.target, base, value, before & self.state.unread)
             return
-        view = self.is_view(node.target)
+        view, kept = self.is_view(node.target), self.state.kept
         old = self.peek(node.target) if view else self.evaluate(node.target)
         before = self.state.unread
+        self.state.kept = kept
         value = self.evaluate(node.value)
         name = OPERATORS.get(type(node.op))
         if value.kind is Kind.UNKNOWN and _adds_loss(node):
@@ -184,6 +185,7 @@ class Stores(Expressions):
             rule = "FIP101" if isinstance(node.target, ast.Name) else "FIP102"
             seen = self.write(node, f"Tensor.__{name}__", rule, node.target, old, value)
             self.finish_view(seen, old, before & self.state.unread if view else NOWHERE)
+            seen.facts["free"] = self.is_free(old, self.state.kept) and bool(seen.facts.get("free", True))
             self.read(old)
             longer = replace(old, live=True if value.live else old.live, view=old.view)
         elif old.kind in (Kind.LIST, Kind.DICT):

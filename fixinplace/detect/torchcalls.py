@@ -152,6 +152,7 @@ class TorchCalls(Modules):
         written = replace(self.as_tensor(arguments[0]), sure=3)  # torch takes nothing but tensors there
         seen = self.write(node, name, writer.rule, target, written)
         seen.facts["perhaps"] = perhaps
+        self.note_free(seen, node, written)
         self._written(before, seen, node, target, written)
         return written
 

@@ -27,6 +27,7 @@ _INTERCEPTS = "the file intercepts torch's operations"
 _REPLACES = "the file replaces parts of modules by name"
 _EXPECTS = "the file expects errors"
 _SUPPRESSES = "the file suppresses errors"
+_HANDLES = "the file handles errors that torch may raise"
 _ELSEWHERE = "the file runs code in threads, processes, tasks or callbacks, whose errors end there"
 _PACKS = "the file hooks saved tensors, which switches torch's own check off"
 _TAPS = "the file taps what layers return"
@@ -92,6 +93,10 @@ _WORDS = {
     "settrace": "the file traces its own execution",
     "setprofile": "the file traces its own execution",
 }
+UNCHECKED = frozenset((_PACKS, _AGAIN))
+"""Doubts about what switches torch's own check off."""
+NOTICED = frozenset((_EXPECTS, _SUPPRESSES, _ELSEWHERE, _HANDLES))
+"""Doubts about who may see that an error is raised."""
 _LASTING = frozenset(
     (_SWITCHES, _WORDS["set_default_dtype"], _WORDS["settrace"], _WORDS["monkeypatch"], _INTERCEPTS, _SUBCLASS)
 )
@@ -273,7 +278,7 @@ def _statement(node: ast.AST, tree: ast.Module) -> Iterator[str]:
     match node:
         case ast.Try() | ast.TryStar():
             if ends_errors(node, tree):
-                yield "the file handles errors that torch may raise"
+                yield _HANDLES
             leaving = (ast.Return, ast.Break, ast.Continue)
             if any(isinstance(one, leaving) for last in node.finalbody for one in walk(last)):
                 yield _SUPPRESSES

@@ -286,6 +286,12 @@ class Writes(Containers):
         fresh = bool(base.memory) and base.memory <= unread
         seen.facts["finished"] = fresh and bool(seen.facts.get("finished", True))
 
+    def note_free(self, seen: Observation, node: ast.Call, written: Value) -> None:
+        """Mark a call that writes its first argument as free, unless another visit or call says otherwise."""
+        kept = self.offered.get(id(node))
+        free = kept is not None and self.is_free(written, kept) and _reads_once(node)
+        seen.facts["free"] = free and bool(seen.facts.get("free", True))
+
     def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value, whole: bool = True,
                   head: str | None = None) -> None:  # fmt: skip
         """An in-place module is called: what it does to its caller's tensor belongs to the flag's site; see `Call`."""
@@ -301,6 +307,7 @@ class Writes(Containers):
             return
         place, owner = self.place_of(argument)
         self.others(seen, value, owner, node)
+        self.note_free(seen, node, value)
         if place is Place.NAME:
             self._binding(seen, place, owner)
         part = self.program.part
@@ -313,6 +320,12 @@ class Writes(Containers):
         self._doubts(seen, value, place, owner)
         if not self.grad and value.live is not False:
             seen.doubts["the module is called with grad mode off, and what it writes may be part of a graph"] = None
+
+
+def _reads_once(node: ast.Call) -> bool:
+    """True if no other argument can read what the first one is."""
+    others = (*node.args[1:], *(one.value for one in node.keywords))
+    return all(isinstance(one, (ast.Constant, ast.Attribute)) for one in others)
 
 
 def _attached(node: ast.expr) -> ast.expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from fixinplace.model import Refused
-from fixinplace.rewrite.arguments import flag, switched_off, without
+from fixinplace.rewrite.arguments import flag, is_true, switched_off, without
 from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
 
 
@@ -16,7 +16,7 @@ def _takes(case: Case, node: Node) -> bool:
 def _refusal(case: Case, node: Node) -> Refused | None:
     assert isinstance(node, cst.Call)
     index = flag(node, case.writer)
-    if index is None:
+    if index is None or not (case.facts.perhaps or is_true(node.args[index].value)):
         return Refused("unknown-op", "whether the module writes in place is decided by a value that is not known here")
     return None
 

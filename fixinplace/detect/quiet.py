@@ -1,0 +1,55 @@
+"""Writes that torch never complains about: into storages that nothing keeps for backward.
+
+Note [Free writes]
+    torch raises at backward for a write into what an earlier op has saved.  A convolution, a sum, a batch norm save
+    their operands and not their result: as long as nobody has read that result either, a write into it is free.  The
+    original then raises for it nowhere, with checkpointing or without, and no handler of errors tells it from its
+    out-of-place form.  `Sigmoid` and `exp` save their result; what is not listed here may.
+    An op in place that takes another operand raises as well where that one is larger: whoever catches errors sees it.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from fixinplace.detect.words import NOTICED, UNCHECKED
+
+_SIZES = ("1d", "2d", "3d")
+_SIZED = (
+    "Conv", "ConvTranspose", "BatchNorm", "InstanceNorm", "AvgPool", "AdaptiveAvgPool", "MaxPool", "AdaptiveMaxPool",
+    "LazyConv", "LazyBatchNorm", "Dropout", "ConstantPad", "ZeroPad", "ReflectionPad", "ReplicationPad",
+)  # fmt: skip
+_MODULES = ("Linear", "Bilinear", "GroupNorm", "LayerNorm", "SyncBatchNorm", "Embedding", "Upsample", "Dropout",
+            "Identity", "UpsamplingNearest2d", "UpsamplingBilinear2d")  # fmt: skip
+_FUNCTIONS = (
+    "add", "sub", "mul", "div", "cat", "concat", "stack", "matmul", "mm", "bmm", "addmm", "baddbmm", "mean", "sum",
+    "clone", "conv1d", "conv2d", "conv3d", "neg", "index_select", "gather",
+)  # fmt: skip
+_FUNCTIONAL = (
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear", "bilinear",
+    "batch_norm", "instance_norm", "group_norm", "layer_norm", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d",
+    "max_pool2d", "max_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "interpolate",
+    "pad", "embedding", "grid_sample",
+)  # fmt: skip
+QUIET = frozenset((
+    *(f"torch.nn.{name}{size}" for name in _SIZED for size in _SIZES),
+    *(f"torch.nn.{name}" for name in _MODULES),
+    *(f"{owner}.{name}" for name in _FUNCTIONS for owner in ("torch", "Tensor")),
+    *(f"torch.nn.functional.{name}" for name in _FUNCTIONAL),
+))  # fmt: skip
+"""Modules and functions that keep nothing of what they return; run under torch's saved-tensor hooks by the tests."""
+
+
+class Fresh(enum.IntEnum):
+    """What is known of a tensor that a part of a `Sequential` is called with; of two, the lesser one."""
+
+    NO = 0
+    NEW = 1
+    FREE = 2
+
+
+def unnoticed(free: bool, alone: bool) -> frozenset[str]:
+    """The doubts that a write does not share with the rest of its file; alone: it takes no other operand."""
+    if not free:
+        return frozenset()
+    return UNCHECKED | NOTICED if alone else UNCHECKED

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.chains import Chain
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import is_given, made, may_switch_on
+from fixinplace.detect.growing import added, only_grows
 from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
@@ -16,7 +18,7 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.modules import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.named import REPLACES, SETS, got_by_name, set_by_name
 from fixinplace.detect.outside import is_class_name
-from fixinplace.detect.placing import flags_by_name, grown, lost
+from fixinplace.detect.placing import flags_by_name, lost
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
@@ -36,6 +38,7 @@ from fixinplace.detect.values import (
     element,
     join,
     memories,
+    named,
     sequence,
     tensor,
 )
@@ -240,22 +243,25 @@ class Calls(TorchCalls):
         memory, maybe = memories(tuple(arguments))
         for value in arguments:
             self.escape(value, None, HELD)
-        modules = any(a.kind in (Kind.MODULE, Kind.UNKNOWN) or a.flags for a in arguments)
+        modules = any(named(a).kind in (Kind.MODULE, Kind.UNKNOWN) or a.flags for a in arguments)
         if (memory | maybe or modules) and arguments and func.attr in _PUTS:
             put = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
             merged = join(_joined_items(base), put[0]) if base.items else put[0]
             value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)
-            order = self._order_of(func.attr, base, arguments)
-            name = order or (named_with(base, put[0]) if func.attr == "append" else "")
-            value = replace(value, flags=base.flags | put[0].flags, name=name)
+            name = named_with(base, put[0]) if func.attr == "append" else ""
+            order = self._order_of(func, base, arguments)
+            value = replace(value, flags=base.flags | put[0].flags, name=name, order=order)
+            self.disordered(base)
             if self.is_own(func.value, base):
                 self.bind(dotted(func.value), value)
             elif memory | maybe:
                 self.escape(joined(arguments), "container-slot", "a container holds the same tensor")
             else:
                 lost(self.program, arguments, "it is in a container that others hold")
-        elif base.flags and func.attr not in _LOOKING:
-            lost(self.program, [base], "it is in a container whose order changes")
+        elif func.attr not in _LOOKING:
+            self.disordered(base)
+            if base.flags:
+                lost(self.program, [base], "it is in a container whose order changes")
         match func.attr:
             case "items":
                 return sequence((sequence((STRING, element(base)), exact=True),))
@@ -269,14 +275,18 @@ class Calls(TorchCalls):
                 return sequence((STRING,))
         return OTHER
 
-    def _order_of(self, method: str, base: Value, arguments: list[Value]) -> str:
-        """The name of a list after it has grown: whether its modules still stand in the order of their calls."""
-        if base.kind is not Kind.LIST or method not in ("append", "extend"):
-            return ""
-        whole = arguments[0]
-        if method == "extend" and not whole.exact:
-            return ""
-        return grown(self.program, base, whole.items if method == "extend" else (whole,))
+    def _order_of(self, func: ast.Attribute, base: Value, arguments: list[Value]) -> Chain[Value] | None:
+        """How the modules of a list may stand after it has grown."""
+        if base.kind is not Kind.LIST or func.attr not in ("append", "extend"):
+            return None
+        more = sequence((arguments[0],), exact=True) if func.attr == "append" else arguments[0]
+        return self.longer_list(func.value, base, more)
+
+    def longer_list(self, node: ast.expr, base: Value, more: Value) -> Chain[Value] | None:
+        """How the modules of a list may stand with more behind them, if nothing else changes the list."""
+        if not isinstance(node, ast.Name) or not only_grows(self.body, node.id, self.program.above):
+            return None
+        return added(base, more)
 
     def super_call(self, node: ast.Call, name: str) -> Value:
         """`super().name(...)`."""

@@ -15,14 +15,25 @@ import ast
 from fixinplace import catalogue
 from fixinplace.detect.index import dotted
 from fixinplace.detect.program import HELD, Observation
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import Roles, add_hazard
-from fixinplace.detect.values import Kind, Origin, Value, distinct
+from fixinplace.detect.values import Kind, Origin, Value, distinct, element
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp)
 _DISPLAYS = (ast.List, ast.ListComp, ast.Dict, ast.DictComp)
 _PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
+
+
+def _given_up(value: Value, base: Value) -> Value:
+    """A value without the order of a list that it is, or holds."""
+    if value.kind is base.kind and value.items == base.items and value.order == base.order:
+        items = (element(value),) if value.items else ()
+        return replace(value, items=items, exact=False, order=None)
+    if value.kind not in (Kind.LIST, Kind.DICT) or not any(item.items for item in value.items):
+        return value
+    return replace(value, items=tuple(_given_up(item, base) for item in value.items))
 
 
 class Containers(Roles):
@@ -32,6 +43,16 @@ class Containers(Roles):
         """True for a container that only this function's names hold."""
         made_here = all(m.origin in (Origin.ALLOCATED, Origin.EARLIER) for m in container.memory)
         return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id) and made_here
+
+    def disordered(self, base: Value) -> None:
+        """A list changes, under whichever of its names: what stands at which place of it is not known any more.
+
+        Two lists of the same values are told apart by nothing, and both are given up.
+        """
+        for table in (self.state.names, self.state.attrs):
+            for name, value in table.items():
+                if value.items or value.order is not None:
+                    table[name] = _given_up(value, base)
 
     def container(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Name | None:
         """The container whose place a statement writes, if the place can be bound anew."""

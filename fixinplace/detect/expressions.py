@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.changed import cut, moved
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.deferred import deferred
 from fixinplace.detect.distinct import collected
+from fixinplace.detect.growing import sliced
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.listed import LIST, fixed_lists, holds_all
@@ -33,12 +35,10 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
-    cut,
     distinct,
     element,
     join,
     memories,
-    moved,
     path,
     rows,
     sequence,
@@ -368,7 +368,7 @@ class Expressions(Operators):
             if base.kind is Kind.MODULE:
                 lost(self.program, [base], "the `Sequential` that it is in is taken apart")
             return replace(base, exact=False, items=(element(base),) if base.items else (), name="" if (
-                base.kind is Kind.LIST) else base.name)  # fmt: skip
+                base.kind is Kind.LIST) else base.name, order=sliced(base, node.slice))  # fmt: skip
         match node.slice:
             case ast.Constant(value=int(i)) if base.exact and -len(base.items) <= i < len(base.items):
                 return base.items[i]

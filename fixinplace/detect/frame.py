@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fixinplace.detect.changed import age, lit, moved, turned
 from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
@@ -25,12 +26,8 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
-    age,
     limited,
-    lit,
     may_have_gaps,
-    moved,
-    turned,
 )
 from fixinplace.model import Span
 

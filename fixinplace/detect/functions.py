@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.callers import Callers
+from fixinplace.detect.growing import only_looks
 from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.library import flatten
 from fixinplace.detect.links import without_attributes
@@ -74,6 +75,9 @@ class Functions(Callers):
             if name in given:
                 self.wrote(given[name], live)
         self.caught_up()
+        changed = [value for name, value in given.items() if not only_looks(function, name, program.above)]
+        for value in (each for each in (*changed, *left) if each.kind in (Kind.LIST, Kind.DICT)):
+            self.disordered(value)
         if program.words.reshapes:
             self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}
             self.turn(NOWHERE.union(*(value.memory for value in given.values())), Layout.GAPS)

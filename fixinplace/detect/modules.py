@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fixinplace import catalogue, walking
+from fixinplace.detect.chains import Chain
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
 from fixinplace.detect.named import REPLACES, pattern, set_by_name
-from fixinplace.detect.placing import UNKNOWN_PLACE, is_ordered, lost, misplaced, named, place
+from fixinplace.detect.placing import CONTAINERS, UNKNOWN_PLACE, is_plain, left, lost, misplaced, place, place_all
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     NONE,
-    ORDERED,
+    NOWHERE,
     STRING,
     UNKNOWN,
     Dtype,
@@ -24,14 +25,15 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
+    chained,
     element,
+    named,
     overlap,
     sequence,
     tensor,
 )
 from fixinplace.walking import every, walk
 
-CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
 _NAMED = ("named_modules", "named_children", "named_parameters", "named_buffers")
@@ -112,6 +114,12 @@ def _may_replace(body: list[ast.stmt], tree: ast.Module) -> bool:
     return any(what is None or any(map(what.fullmatch, others)) for what in patterns)
 
 
+def _is_called(name: ast.expr, text: str) -> bool:
+    """True if a part that is added under a name, which may be computed, may be called so."""
+    what = pattern(name)
+    return what is None or what.fullmatch(text) is not None
+
+
 def _added_names(root: ast.AST) -> list[ast.expr]:
     """The names that `add_module` is given."""
     added = (one for one in every(root, ast.Call) if isinstance(one.func, ast.Attribute) and len(one.args) == 2)
@@ -155,6 +163,12 @@ def _is_plain_self(parent: ast.AST | None, own: set[str]) -> bool:
     return False
 
 
+def _last(part: Value) -> Value:
+    """A module that may be the last one to be called."""
+    inner = chained(part) if part.name == "torch.nn.Sequential" else None
+    return _last(next(iter(inner.lasts))) if inner is not None and inner.lasts else part
+
+
 class Modules(Functions):
     """Evaluates construction and calls of modules."""
 
@@ -169,31 +183,35 @@ class Modules(Functions):
             parts = tuple(map(named, parts[0].items)) if parts[0].exact else (named(element(parts[0])),)
         holder = path == "torch.nn.Sequential" or path in CONTAINERS
         flags = frozenset[int]().union(*(p.flags for p in (*arguments, *parts))) if holder else frozenset[int]()
+        order = self.sequenced(arguments) if path == "torch.nn.Sequential" else None
         if path == "torch.nn.Sequential":
-            self.sequenced(arguments)
+            pass
         elif not holder:
             lost(self.program, arguments, "it is a part of a module that cannot be seen into")
         exact = path == "torch.nn.Sequential" and known and all(p.kind is Kind.MODULE for p in parts)
-        return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags)
+        return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags, order=order)
 
-    def sequenced(self, arguments: list[Value]) -> None:
-        """Note the places of the in-place parts that a Sequential is made of; see Note [Inner modules]."""
-        if len(arguments) == 1 and arguments[0].kind in (Kind.LIST, Kind.DICT):
-            whole = arguments[0]
-            if whole.exact:
-                place(self.program, whole.items)
-            elif not is_ordered(whole):
-                misplaced(self.program, arguments)
-            return
-        fresh = Fresh.NO
+    def sequenced(self, arguments: list[Value]) -> Chain[Value] | None:
+        """Note the places of the in-place parts that a Sequential is made of; see Note [Inner modules].
+
+        The answer is how they may stand, where that is not written down but can be followed; see Note [Chains].
+        """
+        listed = [part for part in arguments if part.kind in (Kind.LIST, Kind.DICT)]
+        if len(listed) == len(arguments) == 1 and listed[0].exact:
+            place(self.program, listed[0].items)
+            return None
+        if all(part.exact for part in listed) and not any(part.kind is Kind.UNKNOWN for part in arguments):
+            place(self.program, (one for part in arguments for one in (part.items if part in listed else (part,))))
+            return None
+        order: Chain[Value] | None = Chain()
         for part in arguments:
-            if part.kind is Kind.MODULE or part.name.startswith("!"):
-                fresh = place(self.program, [part], fresh)
-            elif part.kind is Kind.LIST and part.exact:
-                fresh = place(self.program, part.items, fresh)
-            else:
-                fresh = Fresh.NEW if part.name == ORDERED else Fresh.NO
-                misplaced(self.program, [] if is_ordered(part) else [part])
+            one = chained(part) if part in listed else chained(sequence((part,), exact=True))
+            order = order.followed_by(one) if order is not None and one is not None else None
+        if order is None:
+            misplaced(self.program, arguments)
+        else:
+            place_all(self.program, order)
+        return order
 
     def parameter(self, node: ast.Call, arguments: list[Value]) -> Value:
         """`nn.Parameter(x)`: a leaf over x's memory."""
@@ -266,13 +284,21 @@ class Modules(Functions):
         self.program.ledger.unrepeatable()
         others = {**cls.attrs, **cls.known} if cls is not None else {}
         known = base.exact and not self.loops and _named_apart(self.body, others)
+        replaces = _may_replace(self.body, self.program.tree)
+        added = [one for each in self.body for one in _added_names(each)]
+        attributes = any(_is_called(one, name) for one in added for name in others)
+        before, last = chained(base), chained(sequence((part,), exact=True))
+        followed = before is not None and last is not None and not (known or attributes)
+        order = before.followed_by(last) if followed and before and last else None
         if known:
             place(self.program, [part], place(self.program, base.items))
+        elif order is not None:
+            place_all(self.program, order)
         else:
             misplaced(self.program, [part])
-        if _may_replace(self.body, self.program.tree):
+        if replaces:
             lost(self.program, [base], UNKNOWN_PLACE)
-        return replace(base, items=(*base.items, part), exact=known, flags=base.flags | part.flags)
+        return replace(base, items=(*base.items, part), exact=known, flags=base.flags | part.flags, order=order)
 
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:
         """Calling a module: `self.conv(x)`, `self.net(x)`, `self.block(x)`."""
@@ -289,22 +315,43 @@ class Modules(Functions):
             text = self.program.part.slice(self.program.part.span(node.func))
             return self.sequential(node, module, arguments[0], first, _Within(text, _is_in_place(module)))
         row = catalogue.result(module.name)
+        passed = self.through(node, module, arguments)
         if module.flags:
             alone = module.exact and not module.items
             whole = module.name == "torch.nn.Sequential"
             for flag in module.flags if not whole else self.program.outer(module.flags):
                 value = arguments[0] if arguments else UNKNOWN
                 self.note_call(flag, node, first, value, alone)
+            if passed is not None:
+                return passed
             if len(module.flags) == 1 and not module.items and arguments:
                 return self.as_tensor(arguments[0])
             if not module.items and arguments and arguments[0].tensor:
                 return replace(arguments[0], memory=arguments[0].memory | self.allocate(node))
         if row is not None and module.name not in CONTAINERS and module.name != "torch.nn.Sequential":
             return self.handed_on(module, of_result(self, node, row, arguments, module=True), arguments)
+        if passed is not None:
+            return passed
         result = self.unseen(node, arguments)
         if result.tensor:
             return replace(result, live=True)
         return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
+
+    def through(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value | None:
+        """What a Sequential of torch's own modules returns whose order is not known for certain; None for another."""
+        order = module.order
+        if order is None or len(arguments) != 1 or not all(is_plain(self.program, one) for one in order.parts):
+            return None
+        rows = [row for part in order.lasts if (row := catalogue.result(_last(part).name)) is not None]
+        given = self.as_tensor(arguments[0])
+        if not rows:
+            return None
+        returned = left(self.program, order)
+        memory = self.allocate(node) | (given.memory if returned is Fresh.NO else NOWHERE)
+        if returned is Fresh.FREE:
+            self.state.quiet |= memory
+        made = of_result(self, node, rows[0], [given], module=True)
+        return replace(made, memory=memory, maybe=given.maybe if returned is Fresh.NO else NOWHERE, view=False)
 
     def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: _Within) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""

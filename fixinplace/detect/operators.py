@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.calls import Calls
+from fixinplace.detect.growing import added
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
@@ -47,7 +48,7 @@ class Operators(Calls):
             return replace(left, name="", live=join_live(iter((left.live, right.live))))
         if left.kind is Kind.LIST or right.kind is Kind.LIST:
             items = tuple(element(v) for v in (left, right) if v.kind is Kind.LIST and v.items)
-            return sequence(items)
+            return replace(sequence(items), order=added(left, right))
         if Kind.SIZE in (left.kind, right.kind):
             return SIZE
         if Kind.TENSOR in (left.kind, right.kind):

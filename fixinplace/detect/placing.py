@@ -15,18 +15,17 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
+from fixinplace.detect.chains import Chain
 from fixinplace.detect.given import is_given
 from fixinplace.detect.quiet import QUIET, Fresh
-from fixinplace.detect.values import ORDERED, ORDERED_OPEN, Kind, Origin, Value
+from fixinplace.detect.values import Kind, Origin, Value, chained, named
 
 if TYPE_CHECKING:
     from fixinplace.detect.index import Index
     from fixinplace.detect.program import Program
 
 
-def is_ordered(value: Value) -> bool:
-    """True for a list whose order was followed from its beginning."""
-    return value.exact or value.name in (ORDERED, ORDERED_OPEN)
+CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
 
 
 def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> Fresh:
@@ -35,7 +34,7 @@ def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> 
     fresh: what the first part is called with is new, and nobody else has it.
     """
     for part in map(named, parts):
-        if part.kind is Kind.MODULE and part.flags and not part.items:
+        if _is_flag(program, part):
             for flag in part.flags:
                 program.note_place(flag, fresh)
             fresh = min(fresh, Fresh.NEW)
@@ -44,9 +43,41 @@ def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> 
     return fresh
 
 
-def named(part: Value) -> Value:
-    """The module of a pair `("relu", nn.ReLU(inplace=True))`, as an `OrderedDict` takes them."""
-    return part.items[1] if part.kind is Kind.LIST and part.exact and len(part.items) == 2 else part
+def place_all(program: Program, order: Chain[Value]) -> None:
+    """Note what may stand before each in-place part of a list whose order is not known for certain."""
+    leaving = _leaving(program, order)
+    for part in (one for one in order.parts if _is_flag(program, one)):
+        entering = _entering(part, order, leaving)
+        for flag in part.flags:
+            program.note_place(flag, entering)
+
+
+def _is_flag(program: Program, part: Value) -> bool:
+    """True for a module that is in place itself; one of a class of the file has parts that are."""
+    alone = part.kind is Kind.MODULE and not part.items and part.order is None
+    return alone and bool(part.flags) and part.name not in program.index.classes
+
+
+def left(program: Program, order: Chain[Value]) -> Fresh:
+    """What leaves the last part, whichever that is; the first one is called with what others hold."""
+    leaving = _leaving(program, order)
+    return Fresh.NO if order.empty else min((leaving[part] for part in order.lasts), default=Fresh.NO)
+
+
+def _leaving(program: Program, order: Chain[Value]) -> dict[Value, Fresh]:
+    """What leaves each part: the most that all orders allow."""
+    leaving, known = dict.fromkeys(order.parts, Fresh.FREE), None
+    while leaving != known:
+        known = leaving
+        leaving = {
+            part: min(entering, Fresh.NEW) if _is_flag(program, part) else _leaves_new(program, part, entering)
+            for part, entering in ((one, _entering(one, order, leaving)) for one in order.parts)
+        }
+    return leaving
+
+
+def _entering(part: Value, order: Chain[Value], leaving: dict[Value, Fresh]) -> Fresh:
+    return Fresh.NO if part in order.firsts else min(map(leaving.__getitem__, order.before(part)), default=Fresh.NO)
 
 
 def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
@@ -58,9 +89,10 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
         return Fresh.NO
     if part.name == "torch.nn.Sequential" and part.exact:
         for one in part.items:
-            flagged = one.flags and not one.items
-            fresh = min(fresh, Fresh.NEW) if flagged else _leaves_new(program, one, fresh)
+            fresh = min(fresh, Fresh.NEW) if _is_flag(program, one) else _leaves_new(program, one, fresh)
         return fresh
+    if part.order is not None:
+        return left(program, part.order)
     if part.name in program.index.classes:
         return Fresh.NEW if _returns_new(program, part) else Fresh.NO
     row = catalogue.result(part.name)
@@ -81,18 +113,24 @@ def _returns_new(program: Program, part: Value) -> bool:
     return all(m.origin is Origin.ALLOCATED for m in value.memory) and not program.index.heirs(part.name)
 
 
+def is_plain(program: Program, part: Value) -> bool:
+    """True for a module that makes one tensor, or hands on what it is given, and neither keeps nor writes that."""
+    if part.kind is not Kind.MODULE:
+        return False
+    if part.name == "torch.nn.Sequential":
+        inner = chained(part)
+        return inner is not None and all(is_plain(program, one) for one in inner.parts)
+    if part.name in program.index.classes:
+        summary = program.summary((_forward_of(program, part.name), "forward"))
+        idle = summary is not None and not summary.keeps and not summary.writes
+        return idle and not part.flags and _returns_new(program, part)
+    row = catalogue.result(part.name)
+    return row is not None and row.kind is catalogue.Kind.TENSOR and part.name not in CONTAINERS
+
+
 def _forward_of(program: Program, name: str) -> str:
     found = program.index.method(name, "forward")
     return found[0].name if found is not None else name
-
-
-def grown(program: Program, base: Value, parts: Iterable[Value]) -> str:
-    """The name of a list of modules that more are put into at its end: what stands before each is noted."""
-    if not is_ordered(base):
-        return ""
-    before = Fresh.NEW if base.name == ORDERED else Fresh.NO
-    fresh = place(program, base.items) if base.exact else before
-    return ORDERED if place(program, parts, fresh) else ORDERED_OPEN
 
 
 def lost(program: Program, values: Iterable[Value], where: str) -> None:

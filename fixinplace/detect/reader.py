@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.callers import hands
+from fixinplace.detect.changed import moved
 from fixinplace.detect.frame import Place
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.liveness import Function, captured
@@ -15,7 +16,7 @@ from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.surroundings import Surroundings
 from fixinplace.detect.usage import compresses, decodes, numbers
-from fixinplace.detect.values import NONE, UNKNOWN, Kind, Memory, Origin, Value, join, moved, overlap, tensor
+from fixinplace.detect.values import NONE, UNKNOWN, Kind, Memory, Origin, Value, join, overlap, tensor
 from fixinplace.source import Text
 from fixinplace.walking import above, every, walk
 

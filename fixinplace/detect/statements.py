@@ -11,6 +11,7 @@ from fixinplace.detect.links import without
 from fixinplace.detect.masks import masked_name
 from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
+from fixinplace.detect.placing import lost
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import OTHER, UNKNOWN, Kind, Value, path
 
@@ -62,10 +63,8 @@ class Statements(Flow):
                     if isinstance(target, ast.Name):
                         self.state.names.pop(target.id, None)
                         self.state.links = without(self.state.links, target.id)
-                    elif (
-                        isinstance(target, ast.Subscript) and (base := self.evaluate(target.value)).kind is Kind.MODULE
-                    ):
-                        self.program.doubt("the file removes parts of modules", everywhere=not base.name)
+                    elif isinstance(target, ast.Subscript):
+                        self.remove(self.evaluate(target.value))
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)
@@ -76,6 +75,14 @@ class Statements(Flow):
                     self.bind(name, path(canonical(full)))
             case _:
                 self.compound(node)
+
+    def remove(self, base: Value) -> None:
+        """`del base[i]`."""
+        if base.kind is Kind.MODULE:
+            self.program.doubt("the file removes parts of modules", everywhere=not base.name)
+        elif base.kind in (Kind.LIST, Kind.DICT):
+            self.disordered(base)
+            lost(self.program, [base], "it is in a container whose order changes")
 
     def compound(self, node: ast.stmt) -> None:
         """Statements with bodies."""

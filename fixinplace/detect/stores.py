@@ -6,11 +6,12 @@ import ast
 
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.expressions import Expressions
+from fixinplace.detect.growing import led_by, only_grows
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
-from fixinplace.detect.placing import grown, lost
+from fixinplace.detect.placing import lost
 from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
 from fixinplace.detect.replacing import replace
@@ -143,9 +144,13 @@ class Stores(Expressions):
         elif base.kind in (Kind.LIST, Kind.DICT) and self.is_own(target.value, base):
             merged = join(element(base), value) if base.items else value
             memory, maybe = base.memory | value.memory, base.maybe | value.maybe
-            lost(self.program, [base, value], "it is in a container whose order changes")
+            own = only_grows(self.body, dotted(target.value), self.program.above)
+            order = led_by(base, value, target.slice) if own else None
+            if order is None:
+                lost(self.program, [base, value], "it is in a container whose order changes")
             longer = replace(base, items=(merged,), exact=False, memory=memory, maybe=maybe,
-                             name=named_with(base, value), flags=base.flags | value.flags)  # fmt: skip
+                             name=named_with(base, value), flags=base.flags | value.flags, order=order)  # fmt: skip
+            self.disordered(base)
             self.bind(dotted(target.value), longer)
         elif value.memory:
             self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")
@@ -189,10 +194,11 @@ class Stores(Expressions):
             self.read(old)
             longer = replace(old, live=True if value.live else old.live, view=old.view)
         elif old.kind in (Kind.LIST, Kind.DICT):
-            order = grown(self.program, old, value.items) if value.exact and old.kind is Kind.LIST else ""
+            self.disordered(old)
+            order = self.longer_list(node.target, old, value) if old.kind is Kind.LIST else None
             longer = replace(old, items=tuple(filter(None, (element(old) if old.items else None, element(value)))),
                              exact=False, memory=old.memory | value.memory, maybe=old.maybe | value.maybe,
-                             flags=old.flags | value.flags, name=order)  # fmt: skip
+                             flags=old.flags | value.flags, name="", order=order)  # fmt: skip
         else:
             longer = self.binary(node, old, value, node.op)
         if isinstance(node.target, ast.Name):

@@ -10,7 +10,7 @@ from fixinplace.detect.given import SWITCHED, is_given, switches_otherwise
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
-from fixinplace.detect.placing import lost, named
+from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import Switch, is_spelled, is_switch, switch_of
@@ -24,6 +24,7 @@ from fixinplace.detect.values import (
     Value,
     element,
     memories,
+    named,
     tensor,
 )
 from fixinplace.model import Place, Usage

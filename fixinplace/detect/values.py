@@ -15,6 +15,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fixinplace.detect.chains import Chain, chain, joined
 from fixinplace.detect.replacing import replace
 
 
@@ -85,10 +86,6 @@ class Memory:
 
 Memories = frozenset[Memory]
 NOWHERE: Memories = frozenset()
-ORDERED = "ordered"
-"""The name of a list whose modules stand in the order in which they were put in, the last of them a maker."""
-ORDERED_OPEN = "ordered, open"
-"""The same where the last module may hand on what the first one is called with."""
 UNIQUE = "unique"
 """The name of tensors of numbers of which no two are the same."""
 DISTINCT = "distinct"
@@ -120,6 +117,7 @@ class Value:
     view: made by a view op; of a module: it may write what it is given, and return it.
     iterated, leaf: yielded by iterating over a tensor; a leaf that requires grad.
     layout: how the elements lie in memory; see Layout.
+    order: of a list of modules, or a `Sequential`, that is not `exact`: how they may stand; see Note [Chains].
     """
 
     kind: Kind
@@ -137,6 +135,7 @@ class Value:
     iterated: bool = False
     leaf: bool = False
     layout: Layout = Layout.DENSE
+    order: Chain[Value] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.kind}{self.sure} {self.name} live={self.live} {self.dtype} {set(self.memory)}>"
@@ -228,7 +227,7 @@ def element(value: Value) -> Value:
         case Kind.MODULE if value.exact and value.items and value.name == "torch.nn.ModuleList":
             return functools.reduce(join, value.items)
         case Kind.MODULE:
-            return replace(value, name="", sure=2, items=())
+            return replace(value, name="", sure=2, items=(), order=None)
     return UNKNOWN
 
 
@@ -321,80 +320,33 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
         a.width if a.width == b.width else "?",
         items,
         exact,
-        _order(a, b) or (a.name if a.name == b.name or (a.kind is Kind.UNKNOWN and a.name and b.name) else ""),
+        _name(a, b),
         flags,
         a.view or b.view,
         a.iterated or b.iterated,
         a.leaf or b.leaf,
         max(a.layout, b.layout),
+        None if exact else joined(chained(a), chained(b)),
     )
 
 
-def _order(a: Value, b: Value) -> str:
-    """The name of a list on two ways: with places of their own, or modules in order, if it is so on both."""
+def _name(a: Value, b: Value) -> str:
+    """The name of a value on two ways: a list with places of their own has one if it is so on both."""
     if a.name == DISTINCT or b.name == DISTINCT:
         return DISTINCT if distinct(a) and distinct(b) else ""
-    names = {_order_of(a), _order_of(b)}
-    if a.kind is not Kind.LIST or "" in names or (a.exact and b.exact):
-        return ""
-    return ORDERED if names == {ORDERED} else ORDERED_OPEN
+    return a.name if a.name == b.name or (a.kind is Kind.UNKNOWN and a.name and b.name) else ""
 
 
-def _order_of(value: Value) -> str:
-    if value.exact:
-        return "" if value.flags else ORDERED_OPEN
-    return value.name if value.name in (ORDERED, ORDERED_OPEN) else ""
+def chained(value: Value) -> Chain[Value] | None:
+    """How the modules of a list, or a `Sequential`, may stand; None if that is not followed, or if it holds others."""
+    if not value.exact:
+        return value.order
+    if value.kind is Kind.MODULE and value.name != "torch.nn.Sequential":
+        return None
+    parts = tuple(map(named, value.items))
+    return chain(parts) if all(p.kind is Kind.MODULE or p.name.startswith("!") for p in parts) else None
 
 
-def with_gradient(value: Value, live: bool | None) -> Value:
-    """A tensor, or the tensors in a container, after something that requires grad, or may, was written into it."""
-    if value.tensor and not value.live:
-        return replace(value, live=live)
-    return replace(value, items=tuple(with_gradient(item, live) for item in value.items)) if value.items else value
-
-
-def lit(value: Value, memory: Memories, live: bool | None, leaf: bool = False) -> Value:
-    """`value` after something that requires grad, or may, was written into these storages."""
-    if not overlap(value.memory, memory):
-        return value
-    if value.tensor:
-        return replace(value, live=join_live(iter((live, value.live))), leaf=leaf or value.leaf)
-    return replace(value, items=tuple(lit(item, memory, live, leaf) for item in value.items))
-
-
-def turned(value: Value, memory: Memories, layout: Layout) -> Value:
-    """`value` after the shape or the strides of a tensor in these storages were changed."""
-    if not overlap(value.memory, memory):
-        return value
-    items = tuple(turned(item, memory, layout) for item in value.items)
-    return replace(value, layout=max(value.layout, layout), items=items)
-
-
-def age(value: Value, label: str) -> Value:
-    """`value` with what the position `label` allocated made an earlier storage, in its elements too."""
-    if not (value.memory or value.maybe) or not any(m.label == label for m in value.memory | value.maybe):
-        return value
-    items = tuple(age(item, label) for item in value.items)
-    return replace(value, memory=aged(value.memory, label), maybe=aged(value.maybe, label), items=items)
-
-
-def aged(memory: Memories, label: str) -> Memories:
-    """Storages with those that the position `label` allocated made earlier ones."""
-    old = (Origin.ALLOCATED, label)
-    return frozenset(replace(m, origin=Origin.EARLIER) if (m.origin, m.label) == old else m for m in memory)
-
-
-def moved(value: Value, memory: Memory) -> Value:
-    """`value` as something that lies elsewhere, elements included."""
-    items = tuple(moved(item, memory) for item in value.items)
-    if not (value.tensor or items or value.memory or value.maybe):
-        return value
-    layout = max(value.layout, Layout.DENSE)  # whoever else holds it may have turned it
-    return replace(value, memory=frozenset((memory,)), maybe=NOWHERE, items=items, layout=layout)
-
-
-def cut(value: Value, source: str, index: int) -> Value:
-    """One of the disjoint pieces that a call at `source` cut a tensor into."""
-    if not value.tensor or any(m.cut for m in value.memory):
-        return value
-    return replace(value, memory=frozenset(replace(m, cut=source, index=index) for m in value.memory))
+def named(part: Value) -> Value:
+    """The module of a pair `("relu", nn.ReLU(inplace=True))`, as an `OrderedDict` takes them."""
+    return part.items[1] if part.kind is Kind.LIST and part.exact and len(part.items) == 2 else part

@@ -1,0 +1,90 @@
+"""Lists that a function only lets grow at their ends: nothing else can change the order of their modules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from fixinplace.detect.chains import Chain
+from fixinplace.detect.index import dotted
+from fixinplace.detect.liveness import Function
+from fixinplace.detect.values import Kind, Value, chained, named, sequence
+from fixinplace.walking import every, remembered, walk
+
+_GROWS = ("append", "extend")
+_LOOKS = frozenset("Sequential OrderedDict ModuleList len enumerate list tuple print isinstance range reversed".split())
+"""Functions that change nothing of a list which they are given."""
+
+
+def only_grows(body: Sequence[ast.stmt], name: str, above: Mapping[int, ast.AST]) -> bool:
+    """True if a function changes the list under a name of its own by appending, and hands it to nobody who may."""
+    if any(name in _named_within(statement) for statement in body):
+        return False
+    uses = (one for statement in body for one in every(statement, ast.Name) if one.id == name)
+    return all(_is_plain(one, above) for one in uses)
+
+
+@remembered
+def _named_within(statement: ast.stmt) -> frozenset[str]:
+    """Names that functions and classes inside a statement speak of."""
+    inner = [one for one in walk(statement) if isinstance(one, (Function, ast.Lambda, ast.ClassDef))]
+    return frozenset(name.id for one in inner for name in every(one, ast.Name))
+
+
+def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+    parent = above.get(id(node))
+    match parent:
+        case ast.Attribute(attr=attr):
+            return attr in _GROWS and isinstance(above.get(id(parent)), ast.Call)
+        case ast.Assign(targets=targets):
+            return any(node is one for one in targets)
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            return node is target
+        case ast.Call(func=function):
+            return dotted(function).rpartition(".")[2] in _LOOKS
+    return isinstance(parent, _READING)
+
+
+def only_looks(function: Function, name: str, above: Mapping[int, ast.AST]) -> bool:
+    """True if a function does nothing to the list that is passed for a parameter."""
+    if any(name in _named_within(statement) for statement in function.body):
+        return False
+    uses = [one for statement in function.body for one in every(statement, ast.Name) if one.id == name]
+    parents = [above.get(id(one)) for one in uses]
+    looking = (ast.Call, *_READING)
+    return all(_is_plain(one, above) for one in uses) and all(
+        isinstance(parent, looking)
+        and not isinstance(parent, ast.Return)
+        and not (isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load))
+        for parent in parents
+    )
+
+
+_READING = (ast.Subscript, ast.Starred, ast.Return, ast.BinOp, ast.For, ast.comprehension, ast.Compare, ast.If,
+            ast.While, ast.UnaryOp, ast.BoolOp, ast.IfExp)  # fmt: skip
+
+
+def led_by(base: Value, value: Value, index: ast.expr) -> Chain[Value] | None:
+    """How the modules of a list may stand after `parts[0] = value`."""
+    before, first = chained(base), chained(sequence((value,), exact=True))
+    at_first = isinstance(index, ast.Constant) and index.value == 0
+    return before.led_by(named(value)) if at_first and before is not None and first is not None else None
+
+
+def sliced(base: Value, index: ast.Slice) -> Chain[Value] | None:
+    """How the modules of `parts[1:]` may stand."""
+    before = chained(base) if base.kind is Kind.LIST else None
+    if before is None or index.upper is not None or index.step is not None:
+        return None
+    match index.lower:
+        case None:
+            return before
+        case ast.Constant(value=1):
+            return before.tail()
+    return None
+
+
+def added(left: Value, right: Value) -> Chain[Value] | None:
+    """How the modules of `parts + others` may stand."""
+    before, after = chained(left), chained(right)
+    return before.followed_by(after) if before is not None and after is not None else None

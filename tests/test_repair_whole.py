@@ -70,6 +70,33 @@ def test_a_local_name_that_shares_the_memory_is_bound_to_a_copy(name: str):
     assert not bound or found.index(bound[0]) > next(n for n, p in enumerate(found) if "where it is read" in p.title)
 
 
+EITHER = {
+    "an argument": ("state = act(h[0] if lr else skip, x)\nh[0] = state", "act(h[0] if lr else skip, x)",
+                    "state = act(h[0].clone() if lr else skip, x)"),
+    "the other branch": ("state = act(x, s=skip if lr else h[0])\nh[0] = state", "act(x, s=skip if lr else h[0])",
+                         "state = act(x, s=skip if lr else h[0].clone())"),
+    "a chain": ("state = act(skip if lr else x if lr > 1 else h[0])\nh[0] = state",
+                "act(skip if lr else x if lr > 1 else h[0])",
+                "state = act(skip if lr else x if lr > 1 else h[0].clone())"),
+    "in an operator": ("state = (h[0] if lr else skip) * x\nh[0] = state", "(h[0] if lr else skip) * x",
+                       "state = (h[0].clone() if lr else skip) * x"),
+    "bound before": ("s = h[0] if lr else skip\ns = act(x, s)\nh[0] = s", "act(x, s)", "s = act(x, s.clone())"),
+    "bound on a branch": ("if lr:\n    s = h[0]\nelse:\n    s = skip\ns = act(x, s)\nh[0] = s", "act(x, s)",
+                          "s = act(x, s.clone())"),
+    "bound to another": ("s = skip[0] if lr else skip\ns = act(x, s)\nh[0] = s", "act(x, s)", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_a_slot_that_a_condition_chooses_is_cloned(name: str):
+    body, save, line = EITHER[name]
+    text = function(body)
+    found = proposed(text, offence(text, body.split("\n")[-1], save, "FIP109"))
+    read = [patched(text, each) for each in found if each.repair == "clone-read"]
+
+    assert read[:1] == ([[line]] if line else [])
+
+
 SWAPPED = """
 class Averaged:
     def lend(self, net):

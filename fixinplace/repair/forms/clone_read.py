@@ -25,7 +25,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         return
     rank = copying.rank(scene)
     statistics = scene.offence.rule == "FIP305"  # a module keeps them to itself: no operand of its call, no result
-    found = [each for each in copying.sharing(scene, node) if not statistics or _is_statistics(each)]
+    found = [each for each in copying.sharing(scene, spot[0], node) if not statistics or _is_statistics(each)]
     for operand in found:
         yield copying.copied(_NAME, spot[0], [operand], rank)
     if len(found) > 1:

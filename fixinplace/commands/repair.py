@@ -19,9 +19,10 @@ from fixinplace.repair import freed, search, target
 from fixinplace.repair.base import Files
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
+from fixinplace.repair.found import Found
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
-from fixinplace.repair.search import Found, Search
+from fixinplace.repair.search import Search
 from fixinplace.repair.upstream import is_package
 from fixinplace.report import repair as report
 from fixinplace.source import Source

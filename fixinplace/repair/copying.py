@@ -155,7 +155,7 @@ def _is_module(node: ast.expr) -> bool:
     return dotted(node) in ("torch", "F", "nn", "torch.nn.functional", "self")
 
 
-def copied(repair: str, code: Code, nodes: list[ast.expr], rank: int, title: str = "") -> Proposal:
+def copied(repair: str, code: Code, nodes: list[ast.expr], rank: int, title: str = "", kind: str = "") -> Proposal:
     """The proposal of one form to clone some expressions where they are read, or as the title says."""
     edits = []
     for node in nodes:
@@ -163,4 +163,4 @@ def copied(repair: str, code: Code, nodes: list[ast.expr], rank: int, title: str
         edits.append(code.replace(node, f"{text if isinstance(node, _ATOMS) else f'({text})'}.clone()"))
     titles = " and ".join(f"`{' '.join(code.source_of(node).split())}`" for node in nodes)
     title = title or f"{titles} cloned where it is read"
-    return Proposal(repair, Tier.PATCH, title, (Change(code.path, tuple(edits)),), rank=rank)
+    return Proposal(repair, Tier.PATCH, title, (Change(code.path, tuple(edits)),), rank=rank, kind=kind)

@@ -11,9 +11,9 @@ from fixinplace.model import Analysis, Ruling, Verdict
 from fixinplace.pipeline import Result
 from fixinplace.repair import upstream
 from fixinplace.repair.base import Files, Proposal, Tier
+from fixinplace.repair.found import Culprit, Tried
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
-from fixinplace.repair.search import Culprit, Tried
 from fixinplace.repair.wording import headline, only_kept, place_of, reason_kept, rule_of, text_of
 from fixinplace.report import document
 from fixinplace.report.diff import diff, diff_text

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fixinplace.repair import copying
 from fixinplace.repair.base import Proposal, Repair, Scene
 from fixinplace.repair.code import Code
+from fixinplace.repair.reads import BOUND, RESULT
 
 _NAME = "clone-read"
 _KEEPS_RESULT = (
@@ -33,11 +34,10 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     for operand in found:
         bound = _binding(spot[0], operand)
         if bound is not None:
-            yield copying.copied(
-                _NAME, spot[0], [bound], rank + 1, f"`{ast.unparse(operand)}` cloned where it is bound"
-            )
+            title = f"`{ast.unparse(operand)}` cloned where it is bound"
+            yield copying.copied(_NAME, spot[0], [bound], rank + 1, title, BOUND)
     if not statistics and any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
-        yield copying.copied(_NAME, spot[0], [node], rank + 2)
+        yield copying.copied(_NAME, spot[0], [node], rank + 2, kind=RESULT)
 
 
 def _is_statistics(node: ast.expr) -> bool:

@@ -92,3 +92,54 @@ def test_what_a_case_of_unittest_writes(command, fails: bool):
     result = command("repair", "--diff", "--output-format", "json", "-m", "unittest", "test_it")
 
     assert lines(result) == (("found", []) if fails else ("repaired", ["h = h + 1"]))
+
+
+ROWS = """
+import torch
+
+
+def center(img):
+    for c in img:
+        c.sub_(c.mean())
+    return img
+"""
+TEST_ROWS = """
+import torch
+
+from pkg.rows import center
+
+
+def test_center():
+    w = torch.randn(3, 4, requires_grad=True)
+    out = center(w * 2)
+    out.square().sum().backward()
+    assert w.grad is not None
+"""
+BY_NUMBER = ["for i in range(len(img)):", "img[i].sub_(img[i].mean())"]
+AGAIN = "\n\ndef test_again():\n    w = torch.randn(3, 4, requires_grad=True)\n    assert center(w * 2).sum() < 1\n"
+AUTOUSE = "\n\n@pytest.fixture(autouse=True)\ndef prepared():\n    torch.set_default_dtype(torch.float64)\n"
+LEAF = TEST_ROWS.replace("center(w * 2)", "w\n    w.mul_(2)")
+REFUSED = {
+    "a function": (TEST_ROWS, BY_NUMBER),
+    "a function in two tests": (TEST_ROWS + AGAIN, BY_NUMBER),
+    "the test fails behind it": (TEST_ROWS.replace("is not None", "is None"), []),
+    "another test fails behind it": (TEST_ROWS + AGAIN.replace("< 1", "> 1"), []),
+    "another test fails": (TEST_ROWS + "\n\ndef test_other():\n    assert False\n", []),
+    "prepared": (TEST_ROWS + "\nimport pytest" + AUTOUSE, []),
+    "with a fixture": (TEST_ROWS.replace("test_center()", "test_center(tmp_path)"), []),
+    "two writes in two tests": (TEST_ROWS + "\n\n" + LEAF[LEAF.index("def") :].replace("_center", "_leaf"), []),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_torch_refuses_in_a_test(command, name: str):
+    text, wanted = REFUSED[name]
+    for folder in ("pkg", "tests"):
+        Path(folder).mkdir()
+    Path("pkg/rows.py").write_text(ROWS.lstrip("\n"))
+    Path("tests/test_rows.py").write_text(text.lstrip("\n"))
+
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    result = command("repair", "--diff", "--output-format", "json", *words)
+
+    assert lines(result) == (("repaired", wanted) if wanted else ("found", []))

@@ -82,6 +82,7 @@ def run(job: Job, patched: Patched) -> object:
         return None
     if job.kind == "made":
         return _made(job.text, _imported_without(job.probe_path))
+    sys.path.append(str(Path.cwd()))  # behind all else, for a file deeper in the project that a command was run in
     return getattr(_import(Path(job.probe_path)), job.name)()
 
 

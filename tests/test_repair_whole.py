@@ -49,6 +49,8 @@ READ = "h = self.all()\ny = F.linear(x, h)\nself.push(h)\nreturn y"
 BOUND = {
     "a call": (READ, "h = self.all().clone()"),
     "an attribute": (READ.replace("self.all()", "self.kept"), "h = self.kept.clone()"),
+    "one of two names": (READ.replace("h = self.all()", "h, g = self.all(), x"), "h, g = self.all().clone(), x"),
+    "of what is taken apart": (READ.replace("h = self.all()", "h, g = self.all()"), ""),
     "a slot": (READ.replace("self.all()", "self.kept[lr]"), "h = self.kept[lr].clone()"),
     "a copy already": (READ.replace("self.all()", "self.all().clone()"), ""),
     "bound twice": (READ.replace("\nself.push", "\nh = x\nself.push"), ""),

@@ -53,6 +53,10 @@ class Lab(Protocol):
         """The offences of a version; a sentence where it could not be traced."""
 
 
+def _proposes(culprit: Culprit, proposal: Proposal) -> bool:
+    return any(each.changes == proposal.changes for each in culprit.proposals)
+
+
 def _nothing(path: str) -> Code | None:
     return None
 
@@ -127,7 +131,7 @@ class Search:
         self._learn(offences)
         best = self._search()
         if best is not None and best.ruling.verdict is Verdict.PROVED:
-            best = self._thinned(self._shortened(self._reduced(best)))
+            best = self._thinned(self._shortened(self._shared(self._reduced(best))))
         choices = self._choices(best)
         if choices and best is not None and not is_near(best):
             best = None  # what remains is a choice; what was tried before is told with all that was tried
@@ -228,6 +232,35 @@ class Search:
             smaller = self._judged(self._composed(rest))
             best = smaller if smaller.ruling.verdict is Verdict.PROVED else best
         return best
+
+    def _shared(self, best: Tried) -> Tried:
+        """One edit in place of several, where it was proposed for each of their culprits."""
+        for other in self._common(best)[:_MAX_SHORTER]:
+            mended = [each for each in self.known.values() if _proposes(each, other)]
+            others = [each for each in self.known.values() if each not in mended]
+            rest = [p for p in best.attempt.proposals if any(p in each.proposals for each in others)]
+            try:
+                attempt = self._composed([other, *rest])
+            except Clash:
+                continue
+            if attempt.length < best.attempt.length and not self._spent():
+                tried = self._judged(attempt)
+                best = tried if tried.ruling.verdict is Verdict.PROVED else best
+        return best
+
+    def _common(self, best: Tried) -> list[Proposal]:
+        """Patches for several culprits at once that warn of nothing more than what is proved."""
+        if len(best.attempt.proposals) < 2:
+            return []
+        warned = {caveat for proposal in best.attempt.proposals for caveat in proposal.caveats}
+        found: dict[object, Proposal] = {}
+        for culprit in self.known.values():
+            for each in culprit.of(Tier.PATCH):
+                fits = each.rank < upstream.LAST and not set(each.caveats) - warned and each not in self.dead
+                if fits and sum(_proposes(other, each) for other in self.known.values()) > 1:
+                    found.setdefault(each.changes, each)
+        kept = {p.repair for p in best.attempt.proposals} & set(_KEPT)
+        return [] if kept else sorted(found.values(), key=lambda each: each.rank)
 
     def _shortened(self, best: Tried) -> Tried:
         """Shorter proposals for the same culprits, where they are right as well."""

@@ -52,10 +52,20 @@ def _binding(code: Code, operand: ast.expr) -> ast.expr | None:
     stores = [each for each in ast.walk(function) if isinstance(each, ast.Name) and each.id == operand.id
               and not isinstance(each.ctx, ast.Load)]  # fmt: skip
     taken = any(each.arg == operand.id for each in ast.walk(function.args) if isinstance(each, ast.arg))
-    match code.above[id(stores[0])] if len(stores) == 1 and not taken else None:
-        case ast.Assign(targets=[ast.Name()], value=ast.Call() | ast.Attribute() | ast.Subscript() as value):
-            copies = isinstance(value, ast.Call) and ast.unparse(value.func).endswith("clone")
-            return None if copies else value
+    value = _bound_to(code, stores[0]) if len(stores) == 1 and not taken else None
+    copies = isinstance(value, ast.Call) and ast.unparse(value.func).endswith("clone")
+    return value if isinstance(value, ast.Call | ast.Attribute | ast.Subscript) and not copies else None
+
+
+def _bound_to(code: Code, store: ast.Name) -> ast.expr | None:
+    """The value that a plain assignment gives to a name, also to one of several: `a, b = x[0], x[1]`."""
+    match code.above[id(store)]:
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return value
+        case ast.Tuple(elts=names) as targets:
+            match code.above[id(targets)]:
+                case ast.Assign(targets=[_], value=ast.Tuple(elts=values)) if len(values) == len(names):
+                    return values[names.index(store)]
     return None
 
 

@@ -275,4 +275,27 @@ PROGRAMS = {
         """,
         "net(x)", ["p.add_(move)", "ascent.climb()"], "loss.backward()", by="operator",
     ),
+    "climb_cleared_by_an_optimizer": program(
+        """
+        def main():
+            net = mlp(3, 2)
+            opt = torch.optim.SGD(net.parameters(), lr=0.1)
+            for x in torch.randn(2, 5, 3):
+                loss = net(x).pow(2).mean()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                with torch.no_grad():
+                    moves = [0.5 * p.grad for p in net.parameters()]
+                    for p, move in zip(net.parameters(), moves):
+                        p.add_(move)
+                opt.zero_grad()
+                loss.backward()
+                with torch.no_grad():
+                    for p, move in zip(net.parameters(), moves):
+                        p.sub_(move)
+                opt.step()
+            return [net]
+        """,
+        "net(x)", "p.add_(move)", "loss.backward()", by="operator",
+    ),
 }  # fmt: skip

@@ -11,8 +11,8 @@ import pytest
 from choosing import code
 from typer.testing import Result
 
+from fixinplace.repair.found import Culprit, Found
 from fixinplace.repair.outcome import Outcome
-from fixinplace.repair.search import Culprit, Found
 from fixinplace.report import repair as report
 from fixinplace.trace.events import Offence, Place, Spot, Standing, Trace
 

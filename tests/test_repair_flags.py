@@ -153,6 +153,31 @@ def build():
     net[4].inplace = True
     return net
 """
+IN_A_ROW = """
+def activation():
+    return nn.ReLU(inplace=True)
+
+
+def build():
+    return nn.Sequential(nn.Linear(4, 4), activation(), nn.Linear(4, 4), Gate(), activation())
+"""
+ALONE = """
+def activation():
+    return nn.ReLU(inplace=True)
+
+
+class Net(nn.Linear):
+    def forward(self, x):
+        first, last = ACTS
+        return last(first(super().forward(x)).sigmoid())
+
+
+ACTS = [activation(), activation()]
+
+
+def build():
+    return Net(4, 4)
+"""
 
 CASES = {
     "one of a line": (ONE_LINE.replace("GUILTY", "(2,)"), ["self.acts[2].inplace = False"], ""),
@@ -187,6 +212,14 @@ CASES = {
         ["self.final.inplace = False"],
         "",
     ),
+    "a factory, two on a line": (
+        FACTORY.replace("FLAG", "").replace("=inplace", "=True").replace("()\n        self.final", "(); self.final"),
+        ["self.act = activation(); self.final = activation(); self.final.inplace = False"],
+        "",
+    ),
+    "a factory, in a row that a function builds": (IN_A_ROW, ["net[4].inplace = False"], ""),
+    # a module that is called by itself is the outermost one: of others nothing is seen, and nothing said
+    "a factory, called by itself": (ALONE, ["return nn.ReLU()"], ""),
 }
 
 

@@ -480,7 +480,7 @@ def test_what_begins_with_self_is_not_shared_by_that_alone():
     one = offence(text, "self.memory.h.copy_(skip)", "self.norm(x) + self.memory.read()")
     (write,) = one.writes
     one = replace(one, writes=(replace(write, names=("self.memory.h",)),), save=replace(one.save, names=()))
-    found = sharing(Scene(one, lambda path: program), program.tree.body[-1].body[0].value)
+    found = sharing(Scene(one, lambda path: program), program, program.tree.body[-1].body[0].value)
 
     assert [program.source_of(node) for node in found] == ["self.memory.read()"]
 

@@ -10,7 +10,8 @@ from choosing import PATH, code, place
 from fixinplace.model import Edit, Ruling, Span, Verdict
 from fixinplace.repair.base import Change, Proposal, Repair, Tier, repairs
 from fixinplace.repair.budget import Budget
-from fixinplace.repair.search import Found, Search
+from fixinplace.repair.found import Found
+from fixinplace.repair.search import Search
 from fixinplace.trace.events import Offence, Save, Trace, Write
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from choosing import PATH, code
+from choosing import PATH, code, place
 from proposing import function, offence, patched, proposed
-from test_repair_search import Fake, lines_of
+from test_repair_search import FIRST, SECOND, TEXT, Fake, lines_of
 from test_repair_search import offence as saved
 
+from fixinplace.model import Ruling, Verdict
+from fixinplace.repair.base import Change, Proposal, Repair, Tier
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.search import Search
 from fixinplace.verify.probes import Probe
@@ -118,3 +120,35 @@ def test_a_shorter_proposal_is_taken_where_it_is_right_as_well(wrong: frozenset[
     assert found.proved and found.best is not None
     assert set(lines_of(found.best.attempt.rewritten[0].text) - lines_of(LONG)) == lines
     assert found.best.attempt.length == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("refuted", "caveat", "shared"), [("-", "", True), ("h = x.exp() + 0", "", False), ("-", "it warns", False)]
+)
+def test_one_edit_for_two_culprits_is_tried_in_place_of_two(
+    monkeypatch: pytest.MonkeyPatch, refuted: str, caveat: str, shared: bool
+):
+    program = code(TEXT)
+
+    def proposal(old: str, new: str, rank: int, *caveats: str) -> Proposal:
+        edit = program.replace(program.at(place(program, old)), new)  # type: ignore[arg-type]
+        return Proposal("maker", Tier.PATCH, new, (Change(PATH, (edit,)),), rank=rank, caveats=caveats)
+
+    common = proposal("h = x.exp()", "h = x.exp() + 0", 5, *([caveat] if caveat else []))
+    own = {"h += skip": proposal("h += skip", "h = h + skip", 1), "g *= 2": proposal("g *= 2", "g = g * 2", 1)}
+    form = Repair("maker", "", "", lambda scene: [own[scene.offence.writes[0].place.text], common])  # type: ignore[union-attr]
+    monkeypatch.setattr("fixinplace.repair.search.repairs", lambda: (form,))
+
+    class Both(Fake):
+        """Right with the common edit, or with both of the others."""
+
+        def _rule(self, text: str) -> Ruling:
+            here = lines_of(text)
+            right = "h = x.exp() + 0" in here or {"h = h + skip", "g = g * 2"} <= here
+            return Ruling(*((Verdict.PROVED,) if right and refuted not in here else (Verdict.REFUTED, "state-differs")))
+
+    search = Search(Probe("script", PATH, None), lambda path: program, Both(), Budget(), lambda line: None)
+    found = search.run([saved(TEXT, *FIRST), saved(TEXT, *SECOND)])
+
+    assert found.proved and found.best is not None
+    assert found.best.attempt.proposals == ((common,) if shared else tuple(own.values()))

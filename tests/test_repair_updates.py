@@ -158,3 +158,39 @@ def test_an_update_by_gradients_says_that_they_add_up():
     other = replace(DECAY, text=text, save="net(x)@1", step=["p.data -= rate * p.grad", "shrink(0.1, net)"])
 
     assert any("earlier backward" in each.meaning for each in decayed_late(other))
+
+
+SAM = PROGRAMS["climb_cleared_by_an_optimizer"]
+FOUND_TWICE = "they are added to those of the earlier backward"
+
+
+def moved(one: Program) -> list[Proposal]:
+    return [each for each in one.proposals() if each.title.endswith("moved behind `loss.backward()`")]
+
+
+def test_gradients_that_are_cleared_before_the_update_now_are_not_called_added():
+    (proposal,) = moved(SAM)
+    start, end = SAM.text.index("        with torch.no_grad()"), SAM.text.index("        opt.step()")
+    wanted = run(SAM.text[:start] + SAM.text[end:])
+
+    assert "`opt.zero_grad()` clears those of the earlier backward" in proposal.meaning
+    assert FOUND_TWICE not in proposal.meaning
+    assert equal(wanted.parameters, run(SAM.patched(proposal)).parameters)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "clearing", "said"),
+    [
+        ("net.parameters()", "opt.zero_grad()", "`opt.zero_grad()` clears those of the earlier backward"),
+        ("net.parameters()", "if x.sum() > 0:\n            opt.zero_grad()", "unless `opt.zero_grad()` clears those"),
+        ("some(net)", "opt.zero_grad()", "added to those of the earlier backward before the step, unless"),
+        ("mlp(3, 2).parameters()", "print()", "added to those of the earlier backward before the step."),
+    ],
+)
+def test_what_clears_the_gradients_in_between_decides_what_the_update_finds(optimizer: str, clearing: str, said: str):
+    text = SAM.text.replace("SGD(net.parameters()", f"SGD({optimizer}")
+    start = text.rindex("opt.zero_grad()")
+    text = text[:start] + clearing + text[start + len("opt.zero_grad()") :]
+    (proposal,) = moved(replace(SAM, text=text))
+
+    assert said in proposal.meaning

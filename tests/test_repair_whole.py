@@ -49,6 +49,8 @@ READ = "h = self.all()\ny = F.linear(x, h)\nself.push(h)\nreturn y"
 BOUND = {
     "a call": (READ, "h = self.all().clone()"),
     "an attribute": (READ.replace("self.all()", "self.kept"), "h = self.kept.clone()"),
+    "one of two names": (READ.replace("h = self.all()", "h, g = self.all(), x"), "h, g = self.all().clone(), x"),
+    "of what is taken apart": (READ.replace("h = self.all()", "h, g = self.all()"), ""),
     "a slot": (READ.replace("self.all()", "self.kept[lr]"), "h = self.kept[lr].clone()"),
     "a copy already": (READ.replace("self.all()", "self.all().clone()"), ""),
     "bound twice": (READ.replace("\nself.push", "\nh = x\nself.push"), ""),
@@ -68,6 +70,33 @@ def test_a_local_name_that_shares_the_memory_is_bound_to_a_copy(name: str):
 
     assert [patched(text, each) for each in bound] == ([[line]] if line else [])
     assert not bound or found.index(bound[0]) > next(n for n, p in enumerate(found) if "where it is read" in p.title)
+
+
+EITHER = {
+    "an argument": ("state = act(h[0] if lr else skip, x)\nh[0] = state", "act(h[0] if lr else skip, x)",
+                    "state = act(h[0].clone() if lr else skip, x)"),
+    "the other branch": ("state = act(x, s=skip if lr else h[0])\nh[0] = state", "act(x, s=skip if lr else h[0])",
+                         "state = act(x, s=skip if lr else h[0].clone())"),
+    "a chain": ("state = act(skip if lr else x if lr > 1 else h[0])\nh[0] = state",
+                "act(skip if lr else x if lr > 1 else h[0])",
+                "state = act(skip if lr else x if lr > 1 else h[0].clone())"),
+    "in an operator": ("state = (h[0] if lr else skip) * x\nh[0] = state", "(h[0] if lr else skip) * x",
+                       "state = (h[0].clone() if lr else skip) * x"),
+    "bound before": ("s = h[0] if lr else skip\ns = act(x, s)\nh[0] = s", "act(x, s)", "s = act(x, s.clone())"),
+    "bound on a branch": ("if lr:\n    s = h[0]\nelse:\n    s = skip\ns = act(x, s)\nh[0] = s", "act(x, s)",
+                          "s = act(x, s.clone())"),
+    "bound to another": ("s = skip[0] if lr else skip\ns = act(x, s)\nh[0] = s", "act(x, s)", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_a_slot_that_a_condition_chooses_is_cloned(name: str):
+    body, save, line = EITHER[name]
+    text = function(body)
+    found = proposed(text, offence(text, body.split("\n")[-1], save, "FIP109"))
+    read = [patched(text, each) for each in found if each.repair == "clone-read"]
+
+    assert read[:1] == ([[line]] if line else [])
 
 
 SWAPPED = """

@@ -15,13 +15,14 @@ from fixinplace import files
 from fixinplace.commands.console import Console
 from fixinplace.config import BadConfig
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import freed, search, target
+from fixinplace.repair import freed, search, suites, target
 from fixinplace.repair.base import Files
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
+from fixinplace.repair.found import Found
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
-from fixinplace.repair.search import Found, Search
+from fixinplace.repair.search import Search
 from fixinplace.repair.upstream import is_package
 from fixinplace.report import repair as report
 from fixinplace.source import Source
@@ -114,8 +115,10 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
             console.status("")
             found = Found(tuple(search.culprits(offences, outcome.files, outcome.packages)))
             return replace(outcome, found=found, explained=True)
+        test = suites.by_itself(probe, offences, outcome.files)
+        lab = runner if test is None else suites.Suite(runner, probe)
         found = Search(
-            probe, outcome.files, runner, options.budget, progress.trying, outcome.packages, started=started
+            test or probe, outcome.files, lab, options.budget, progress.trying, outcome.packages, started=started
         ).run(offences)
     console.status("")
     return replace(outcome, found=found, in_place=options.in_place)

@@ -134,6 +134,10 @@ class Code:
             return None
         return Edit(Span(end, end), f"{self.newline}{head}{text}")
 
+    def appended(self, statement: ast.stmt, text: str) -> Edit:
+        """A simple statement behind a simple one: below it, or on its line where others share that."""
+        return self.after_statement(statement, text) or self.after(statement, f"; {text}")
+
     def remove(self, statement: ast.stmt) -> Edit | None:
         """The whole line of a statement taken out; None where the line holds anything else but a comment."""
         span = self.text.span(statement)

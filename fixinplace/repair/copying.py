@@ -14,8 +14,12 @@ _NEVER = ("FIP201", "FIP202", "FIP203", "FIP204", "FIP205", "FIP206", "FIP207", 
 
 
 def helps(scene: Scene) -> bool:
-    """True if a saved tensor was overwritten, so that a copy of it can have been saved instead."""
-    return scene.offence.rule not in _NEVER and scene.offence.save is not None
+    """True if a saved tensor was overwritten, so that a copy of it can have been saved instead.
+
+    What a custom Function keeps past autograd's eyes is cloned in no reference: nothing could tell a right copy.
+    """
+    hidden = scene.offence.rule == "FIP210" and scene.offence.silent
+    return scene.offence.rule not in _NEVER and scene.offence.save is not None and not hidden
 
 
 def is_overwritten(scene: Scene) -> bool:
@@ -53,16 +57,27 @@ def owners(scene: Scene) -> frozenset[str]:
     return frozenset(paths - {""})
 
 
-def sharing(scene: Scene, node: ast.expr) -> list[ast.expr]:
-    """Operands of an expression whose name holds the written memory; else those that begin with the same name.
+def sharing(scene: Scene, code: Code, node: ast.expr) -> list[ast.expr]:
+    """Operands of an expression whose name holds the written memory; else names that were bound to it, and are
+    perhaps bound anew before the write; else those that begin with the same name.
 
     Everything in a class begins with `self`: there the attribute has to be the same too, unless nothing else is left.
     """
     held = owners(scene)
     exact = [each for each in operands(node) if path(each) in held]
-    alike = exact or [each for each in operands(node) if _begins_alike(each, held)]
+    bound = exact or [each for each in operands(node) if _is_bound_to(code, each, held)]
+    alike = bound or [each for each in operands(node) if _begins_alike(each, held)]
     own = {owner.split(".")[0] for owner in held} & {"self", "cls"}
     return alike or [each for each in operands(node) if root(each) in own]
+
+
+def _is_bound_to(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
+    """True for a local name that an assignment binds to a part of what is held, on one of its branches at least."""
+    function = code.function(node) if isinstance(node, ast.Name) else None
+    statements = () if function is None else (each for each in ast.walk(function) if isinstance(each, ast.Assign))
+    own = [each for each in statements if any(isinstance(t, ast.Name) and t.id == path(node) for t in each.targets)]
+    parts = [part for each in own for part in branches(each.value) if isinstance(part, ast.Subscript)]
+    return any(path(part) in held for part in parts)
 
 
 def _begins_alike(node: ast.expr, held: frozenset[str]) -> bool:
@@ -112,7 +127,20 @@ def root(node: ast.expr) -> str:
 
 
 def operands(node: ast.expr) -> list[ast.expr]:
-    """What an expression computes with: arguments, the object of a method, both sides of an operator."""
+    """What an expression computes with: arguments, the object of a method, both sides of an operator; of an operand
+    with a condition, both branches."""
+    return [branch for each in _direct(node) for branch in branches(each)]
+
+
+def branches(node: ast.expr) -> list[ast.expr]:
+    """What an expression may be: both sides of `a if c else b`, and each other expression itself."""
+    match node:
+        case ast.IfExp(body=body, orelse=orelse):
+            return [*branches(body), *branches(orelse)]
+    return [node]
+
+
+def _direct(node: ast.expr) -> list[ast.expr]:
     match node:
         case ast.Call(func=func, args=args, keywords=keywords):
             receiver = [func.value] if isinstance(func, ast.Attribute) and not _is_module(func.value) else []
@@ -131,7 +159,7 @@ def _is_module(node: ast.expr) -> bool:
     return dotted(node) in ("torch", "F", "nn", "torch.nn.functional", "self")
 
 
-def copied(repair: str, code: Code, nodes: list[ast.expr], rank: int, title: str = "") -> Proposal:
+def copied(repair: str, code: Code, nodes: list[ast.expr], rank: int, title: str = "", kind: str = "") -> Proposal:
     """The proposal of one form to clone some expressions where they are read, or as the title says."""
     edits = []
     for node in nodes:
@@ -139,4 +167,4 @@ def copied(repair: str, code: Code, nodes: list[ast.expr], rank: int, title: str
         edits.append(code.replace(node, f"{text if isinstance(node, _ATOMS) else f'({text})'}.clone()"))
     titles = " and ".join(f"`{' '.join(code.source_of(node).split())}`" for node in nodes)
     title = title or f"{titles} cloned where it is read"
-    return Proposal(repair, Tier.PATCH, title, (Change(code.path, tuple(edits)),), rank=rank)
+    return Proposal(repair, Tier.PATCH, title, (Change(code.path, tuple(edits)),), rank=rank, kind=kind)

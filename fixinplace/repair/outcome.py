@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fixinplace.repair.base import Files
 from fixinplace.repair.code import Code
-from fixinplace.repair.search import Found
+from fixinplace.repair.found import Found
 from fixinplace.trace.events import Trace
 from fixinplace.verify.jobs import Failure
 from fixinplace.verify.ownership import is_foreign

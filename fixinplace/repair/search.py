@@ -22,8 +22,9 @@ from fixinplace.repair import chained, unread, upstream
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
+from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, key
 from fixinplace.repair.patching import Attempt, Clash, back, compose
-from fixinplace.repair.reads import at_every_read
+from fixinplace.repair.reads import at_every_read, copies, without
 from fixinplace.repair.steps.flags import weighed
 from fixinplace.trace.events import Offence, Place, Trace
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
@@ -52,70 +53,8 @@ class Lab(Protocol):
         """The offences of a version; a sentence where it could not be traced."""
 
 
-@dataclass(frozen=True)
-class Tried:
-    """Something that was run: what was proposed, and what came of it."""
-
-    attempt: Attempt
-    ruling: Ruling
-
-
-@dataclass(frozen=True)
-class Culprit:
-    """All offences with the same first write, and what may be done about them, best first."""
-
-    offences: tuple[Offence, ...]
-    proposals: tuple[Proposal, ...]
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What makes two offences the same culprit's."""
-        return key(self.offences[0])
-
-    def of(self, tier: Tier) -> list[Proposal]:
-        """Proposals of one tier."""
-        return [proposal for proposal in self.proposals if proposal.tier is tier]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search came to.
-
-    best: the attempt that is proved, or the one that came nearest. open: culprits for which nothing was right.
-    choices: for culprits with several meanings, each proposal together with the patch of all else, and its ruling.
-    stopped: why the search ended early.
-    """
-
-    culprits: tuple[Culprit, ...]
-    best: Tried | None = None
-    tried: tuple[Tried, ...] = ()
-    open: tuple[Culprit, ...] = ()
-    choices: tuple[Tried, ...] = ()
-    stopped: str = ""
-
-    @property
-    def proved(self) -> bool:
-        """True if the best attempt is proved and leaves no culprit."""
-        return self.best is not None and self.best.ruling.verdict is Verdict.PROVED and not self.open
-
-
-def _is_nearer(one: Tried, other: Tried) -> bool:
-    """True if an attempt came nearer to a proof than another: what is refuted is the furthest."""
-    order = (Verdict.REFUTED, Verdict.UNPROVED, Verdict.PROVED)
-    return order.index(one.ruling.verdict) >= order.index(other.ruling.verdict)
-
-
-def _is_near(tried: Tried) -> bool:
-    """False for what was refuted, and for an edit that did not run."""
-    return tried.ruling.verdict is not Verdict.REFUTED and tried.ruling.reason != "not-reached"
-
-
-def key(offence: Offence) -> tuple[object, ...]:
-    """The place that is to blame: where the first write is edited, or the save where no write was seen."""
-    first = offence.writes[0] if offence.writes else None
-    place = first.origin if first is not None else None
-    place = place or (offence.save.place if offence.save is not None else None) or offence.needed
-    return (offence.rule, None) if place is None else (place.file, place.line, place.column, place.end_column)
+def _proposes(culprit: Culprit, proposal: Proposal) -> bool:
+    return any(each.changes == proposal.changes for each in culprit.proposals)
 
 
 def _nothing(path: str) -> Code | None:
@@ -139,9 +78,10 @@ def choices(offences: Iterable[Offence], files: Files) -> list[list[Proposal]]:
 
 
 def _proposals(offences: Sequence[Offence], files: Files, packages: Files) -> tuple[Proposal, ...]:
-    each = [_of_offence(offence, files, packages) for offence in _distinct(offences)]
+    distinct = _distinct(offences)
+    each = [_of_offence(offence, files, packages) for offence in distinct]
     found = [proposal for some in each for proposal in some]
-    found = [*weighed(found, offences), *at_every_read(each)]
+    found = [*weighed(found, offences), *at_every_read(distinct, each)]
     unique: dict[object, Proposal] = {}
     for proposal in sorted(found, key=lambda each: each.rank):
         unique.setdefault(proposal.changes or (proposal.repair, proposal.title), proposal)
@@ -191,9 +131,9 @@ class Search:
         self._learn(offences)
         best = self._search()
         if best is not None and best.ruling.verdict is Verdict.PROVED:
-            best = self._shortened(self._reduced(best))
+            best = self._thinned(self._shortened(self._shared(self._reduced(best))))
         choices = self._choices(best)
-        if choices and best is not None and not _is_near(best):
+        if choices and best is not None and not is_near(best):
             best = None  # what remains is a choice; what was tried before is told with all that was tried
         return Found(tuple(self.known.values()), best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
 
@@ -237,7 +177,7 @@ class Search:
                 self.dead.add(chosen[-1])
                 continue
             last = self._judged(attempt)
-            best = last if best is None or _is_nearer(last, best) else best
+            best = last if best is None or is_nearer(last, best) else best
             if last.ruling.verdict is Verdict.PROVED or not self._changed(last):
                 break
         return best
@@ -293,6 +233,35 @@ class Search:
             best = smaller if smaller.ruling.verdict is Verdict.PROVED else best
         return best
 
+    def _shared(self, best: Tried) -> Tried:
+        """One edit in place of several, where it was proposed for each of their culprits."""
+        for other in self._common(best)[:_MAX_SHORTER]:
+            mended = [each for each in self.known.values() if _proposes(each, other)]
+            others = [each for each in self.known.values() if each not in mended]
+            rest = [p for p in best.attempt.proposals if any(p in each.proposals for each in others)]
+            try:
+                attempt = self._composed([other, *rest])
+            except Clash:
+                continue
+            if attempt.length < best.attempt.length and not self._spent():
+                tried = self._judged(attempt)
+                best = tried if tried.ruling.verdict is Verdict.PROVED else best
+        return best
+
+    def _common(self, best: Tried) -> list[Proposal]:
+        """Patches for several culprits at once that warn of nothing more than what is proved."""
+        if len(best.attempt.proposals) < 2:
+            return []
+        warned = {caveat for proposal in best.attempt.proposals for caveat in proposal.caveats}
+        found: dict[object, Proposal] = {}
+        for culprit in self.known.values():
+            for each in culprit.of(Tier.PATCH):
+                fits = each.rank < upstream.LAST and not set(each.caveats) - warned and each not in self.dead
+                if fits and sum(_proposes(other, each) for other in self.known.values()) > 1:
+                    found.setdefault(each.changes, each)
+        kept = {p.repair for p in best.attempt.proposals} & set(_KEPT)
+        return [] if kept else sorted(found.values(), key=lambda each: each.rank)
+
     def _shortened(self, best: Tried) -> Tried:
         """Shorter proposals for the same culprits, where they are right as well."""
         for proposal in best.attempt.proposals:
@@ -307,6 +276,19 @@ class Search:
                 if tried is not best and tried.ruling.verdict is Verdict.PROVED:
                     best = tried
                     break
+        return best
+
+    def _thinned(self, best: Tried) -> Tried:
+        """Without the copies that can go, of those that were proposed for every read."""
+        for whole in best.attempt.proposals:
+            now = whole
+            for number in reversed(range(copies(whole))):
+                fewer = without(now, number)
+                if fewer is None or self._spent():
+                    break
+                smaller = self._judged(self._composed([fewer if p == now else p for p in best.attempt.proposals]))
+                if smaller.ruling.verdict is Verdict.PROVED:
+                    best, now = smaller, fewer
         return best
 
     def _shorter(self, proposal: Proposal) -> list[Proposal]:

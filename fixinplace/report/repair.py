@@ -11,18 +11,19 @@ from fixinplace.model import Analysis, Ruling, Verdict
 from fixinplace.pipeline import Result
 from fixinplace.repair import upstream
 from fixinplace.repair.base import Files, Proposal, Tier
+from fixinplace.repair.found import Culprit, Tried
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
-from fixinplace.repair.search import Culprit, Tried
-from fixinplace.repair.wording import headline, only_kept, place_of, reason_kept, rule_of, text_of
+from fixinplace.repair.scripted import scripted
+from fixinplace.repair.wording import headline, only_kept, place_of, rule_of
 from fixinplace.report import document
 from fixinplace.report.diff import diff, diff_text
+from fixinplace.report.offence import details, where
 from fixinplace.report.text import evidence_line, shortened
 from fixinplace.trace.events import Offence, Place, Spot, Standing, Write
 from fixinplace.verify.errors import FREED, is_freed
 
 VERSION = 1
-_SHOWN = 3
 
 Json = dict[str, Any]
 
@@ -69,7 +70,7 @@ def _nothing(outcome: Outcome) -> Iterator[str]:
     if outcome.failure is not None and outcome.failure.type == "SystemExit":
         code = outcome.failure.message if outcome.failure.message.isdecimal() else 1
         yield f"the command leaves with exit code {code} by itself, and no backward of it was spoilt"
-        yield "  what torch refuses to write is not seen where the program catches the error, as a test runner does"
+        yield "  a write that torch refuses is seen where its error ends the program, or where its traceback is shown"
     elif outcome.failure is not None:
         yield f"the command fails by itself, not of an in-place write: {outcome.failure.sentence}"
         if is_freed(outcome.failure):
@@ -87,16 +88,24 @@ def _culprit(outcome: Outcome, culprit: Culprit) -> Iterator[str]:
     code = rule_of(offence, outcome.read)
     rule = names.rule(code)
     place = place_of(offence, _tried_best(outcome, culprit), outcome.read)
-    yield f"{_where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.read)}"
-    yield from (f"  {line}" for line in _details(offence, seen, outcome.read))
+    yield f"{where(place)}  {code} {rule.name if rule else ''}  {headline(offence, outcome.read)}"
+    yield from (f"  {line}" for line in details(offence, seen, outcome.read))
     if len(culprit.offences) > 1:
         what = "were overwritten here" if offence.keeper is None else "are needed again"
         yield f"  {len(culprit.offences)} saved tensors in all {what}"
-    repaired = outcome.found is not None and outcome.found.best is not None
-    for proposal in () if repaired else _remedies(outcome, culprit):
+    for proposal in () if _is_mended(outcome, culprit) else _remedies(outcome, culprit):
         yield f"  what to do   {proposal.title}"
         if proposal.meaning:
             yield f"               {proposal.meaning}"
+
+
+def _is_mended(outcome: Outcome, culprit: Culprit) -> bool:
+    """True if the best patch edits something about a culprit, and was not refuted."""
+    found = outcome.found
+    best = found.best if found is not None else None
+    if found is None or best is None or best.ruling.verdict is Verdict.REFUTED:
+        return False
+    return found.proved or any(each in culprit.proposals for each in best.attempt.proposals)
 
 
 def _remedies(outcome: Outcome, culprit: Culprit) -> list[Proposal]:
@@ -113,41 +122,13 @@ def _tried_best(outcome: Outcome, culprit: Culprit) -> Sequence[Proposal]:
     return done or culprit.proposals
 
 
-def _details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
-    if offence.save is not None:
-        kept = reason_kept(offence)
-        yield f"saved by   {_where(offence.save.place)}  {_text(offence.save.place)}   {kept}".rstrip()
-    if offence.needed is not None:
-        yield f"needed at  {_where(offence.needed)}  {_text(offence.needed)}"
-    if only_kept(offence) and offence.writes:
-        yield f"saved by   {_where(offence.writes[0].place)}  {_text(offence.writes[0].place)}"
-    for write in offence.writes[1 : 1 + _SHOWN]:
-        yield f"then       {_where(write.place)}  {_cut(text_of(write.place, read))}"
-    first = offence.writes[0] if offence.writes else None
-    if first is not None and first.origin != first.place:
-        yield f"written in {_where(first.place)}  {_cut(text_of(first.place, read))}"
-    if seen != offence and seen.writes:
-        yield f"called at  {_where(seen.writes[0].place)}  {_cut(text_of(seen.writes[0].place, read))}"
-    if first is not None and len(first.names) > 1:
-        held = ", ".join(f"`{name}`" for name in first.names[:6])
-        yield f"held by    {held}{'' if first.names_complete else ' and perhaps others'}"
-    if offence.silent:
-        yield "silent     torch raises nothing here: the gradient is wrong"
-    if offence.disjoint:
-        yield "unchanged  the saved elements still have their old values; the storage has one version counter for all"
-    if not offence.complete:
-        yield "incomplete a writer was not seen: code without Python frames, another thread, or torch.func"
-    if offence.note:
-        yield f"note       {shortened(offence.note)}"
-
-
 def _harmless(outcome: Outcome) -> Iterator[str]:
     """In-place code that did no harm in this run, and stays."""
     some = [spot for spot in outcome.trace.spots if spot.standing is not Standing.CULPRIT and _own(outcome, spot)]
-    told = {_where(spot.place) for spot in outcome.trace.spots if spot.standing is Standing.CULPRIT}
+    told = {where(spot.place) for spot in outcome.trace.spots if spot.standing is Standing.CULPRIT}
     for standing in (Standing.PENDING, Standing.HARMLESS):
         spots = [spot for spot in some if spot.standing is standing and spot.tracked]
-        places = [place for place in dict.fromkeys(_where(spot.place) for spot in spots) if place not in told]
+        places = [place for place in dict.fromkeys(where(spot.place) for spot in spots) if place not in told]
         told.update(places)
         if places:
             shown = ", ".join(places[:6])
@@ -249,20 +230,6 @@ def _checked(ruling: Ruling) -> str:
     return f"{ruling.verdict} {ruling.reason or ''}: {ruling.sentence}"
 
 
-def _where(place: Place | None) -> str:
-    if place is None:
-        return "(not in your code)"
-    return f"{files.shown(place.file)}:{place.line}" + (f":{place.column}" if place.column else "")
-
-
-def _text(place: Place | None) -> str:
-    return "" if place is None else _cut(place.text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
 # --- JSON
 
 
@@ -303,10 +270,17 @@ def _culprit_json(outcome: Outcome, culprit: Culprit) -> Json:
         "culprit": _place_json(place_of(first, _tried_best(outcome, culprit), outcome.read) if first.writes else None),
         "save": _place_json(_saved(first)),
         "backward": _place_json(first.needed),
+        "scripted": _scripted(first, outcome.read),
         "called": _place_json(seen.writes[0].place) if seen != first else None,
         "offences": [_offence(offence) for offence in culprit.offences],
         "explanations": [{"title": each.title, "meaning": each.meaning} for each in _remedies(outcome, culprit)],
     }
+
+
+def _scripted(offence: Offence, read: Files) -> Json | None:
+    """The scripted function that wrote, with the lines in it that may have."""
+    found = scripted(offence, read)
+    return None if found is None else {"name": found.name, "places": [_place_json(each) for each in found.places]}
 
 
 def _saved(offence: Offence) -> Place | None:

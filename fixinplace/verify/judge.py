@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.verify import forward_reference, independent, offenders, weigh
+from fixinplace.verify import forward_reference, independent, offenders, probes, weigh
 from fixinplace.verify import reference as references
 from fixinplace.verify.bench import NOTHING, Bench, Case, Judgement, Laboratory, Mark, Unproved
 from fixinplace.verify.errors import is_broken
-from fixinplace.verify.jobs import Comparison, Json
+from fixinplace.verify.jobs import Comparison, Json, Run
 from fixinplace.verify.reference import GRADIENT_REASONS, Reference
 
 _COMPARED = (
@@ -73,10 +73,24 @@ def _plain(bench: Bench, reference: Reference) -> tuple[Comparison, Ruling | Non
     run = bench.rewritten()
     if (refuted := weigh.failed(bench, run)) is not None:
         return NOTHING, refuted
+    _passes(bench, run)
     comparison = weigh.compared(bench, reference, run, {"cloned": reference.cloned}, {})
     bench.checks += _COMPARED
     bench.notes += [*reference.run.notes, *run.notes]
     return comparison, weigh.difference(bench, reference, run, comparison)
+
+
+def _passes(bench: Bench, run: Run) -> None:
+    """Raises Unproved if tests still fail, or a program that tells its in-place error by its exit code still does.
+
+    The reference may leave with that code as well, where a test expects the error, or fails behind it.
+    """
+    plain = bench.original()
+    told = is_broken(plain) and plain.failure is None and plain.exit
+    if bench.case.whole and run.exit and (told or probes.runs_tests(bench.case.probe)):
+        why = "what shows the error expects it, or fails without it too"
+        sentence = f"the rewritten version leaves with exit code {run.exit}: {why}"
+        raise Unproved("probe-failed", sentence)
 
 
 def _mended(bench: Bench, reference: Reference) -> None:

@@ -5,6 +5,8 @@ Note [No stale text]
     which Python gets a source file's code is `SourceFileLoader.get_code`, before any `.pyc` is looked at; it is
     replaced there.  `linecache` gets the text as well, without a time stamp, so that nobody refreshes it from the
     disk: tracebacks, `inspect.getsource` and with it TorchScript see what runs.
+
+    pytest reads test files itself, to word its assertions; told to leave them plain it imports like everybody else.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from fixinplace.verify import absent
 from fixinplace.verify.jobs import Job, Patch
 
 MADE = "<made inputs>"
+_PYTEST = "PYTEST_ADDOPTS"
 
 
 class NoModule(ModuleNotFoundError):
@@ -79,6 +82,7 @@ def run(job: Job, patched: Patched) -> object:
         return None
     if job.kind == "made":
         return _made(job.text, _imported_without(job.probe_path))
+    sys.path.append(str(Path.cwd()))  # behind all else, for a file deeper in the project that a command was run in
     return getattr(_import(Path(job.probe_path)), job.name)()
 
 
@@ -102,6 +106,8 @@ def _prepare(job: Job, patched: Patched) -> None:
     sys.dont_write_bytecode = True
     sys.path[:0] = [*job.import_paths]
     patched.install()
+    if job.texts:
+        os.environ[_PYTEST] = f"{os.environ.get(_PYTEST, '')} --assert=plain".strip()
     _fresh_main(job.probe_path if job.kind == "script" else None)
     sys.argv[:] = [job.probe_path, *job.arguments]
 

@@ -11,6 +11,8 @@ from typing import Literal
 
 from fixinplace import source
 
+_RUNNERS = ("pytest", "py.test", "unittest", "unittest.__main__")
+
 
 class ProbeError(ValueError):
     """A probe that cannot be used; the message is one line."""
@@ -45,6 +47,11 @@ class Probe:
         if self.kind == "made":
             return f"{'recorded calls of' if self.recorded else 'made inputs for'} {self.name}"
         return Path(self.path).name if self.name is None else f"{Path(self.path).name}::{self.name}"
+
+
+def runs_tests(probe: Probe) -> bool:
+    """True for a test runner, which leaves with 0 if and only if no test has failed."""
+    return probe.kind == "module" and probe.name in _RUNNERS
 
 
 def script(path: Path) -> Probe:

@@ -23,9 +23,12 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         spot = scene.node(place)
         if spot is None or not isinstance(spot[1], ast.Call):
             continue
-        given = [*spot[1].args, *(keyword.value for keyword in spot[1].keywords)]
+        values = [*spot[1].args, *(keyword.value for keyword in spot[1].keywords)]
+        given = [branch for each in values for branch in copying.branches(each)]
         found = [
-            each for each in copying.sharing(scene, spot[1]) if each in given and not copying.only_holds(scene, each)
+            each
+            for each in copying.sharing(scene, spot[0], spot[1])
+            if each in given and not copying.only_holds(scene, each)
         ]
         for argument in found:
             yield copying.copied(_NAME, spot[0], [argument], rank + 2 * level)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fixinplace.repair import copying
 from fixinplace.repair.base import Proposal, Repair, Scene
 from fixinplace.repair.code import Code
+from fixinplace.repair.reads import BOUND, RESULT
 
 _NAME = "clone-read"
 _KEEPS_RESULT = (
@@ -25,7 +26,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         return
     rank = copying.rank(scene)
     statistics = scene.offence.rule == "FIP305"  # a module keeps them to itself: no operand of its call, no result
-    found = [each for each in copying.sharing(scene, node) if not statistics or _is_statistics(each)]
+    found = [each for each in copying.sharing(scene, spot[0], node) if not statistics or _is_statistics(each)]
     for operand in found:
         yield copying.copied(_NAME, spot[0], [operand], rank)
     if len(found) > 1:
@@ -33,11 +34,10 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     for operand in found:
         bound = _binding(spot[0], operand)
         if bound is not None:
-            yield copying.copied(
-                _NAME, spot[0], [bound], rank + 1, f"`{ast.unparse(operand)}` cloned where it is bound"
-            )
+            title = f"`{ast.unparse(operand)}` cloned where it is bound"
+            yield copying.copied(_NAME, spot[0], [bound], rank + 1, title, BOUND)
     if not statistics and any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
-        yield copying.copied(_NAME, spot[0], [node], rank + 2)
+        yield copying.copied(_NAME, spot[0], [node], rank + 2, kind=RESULT)
 
 
 def _is_statistics(node: ast.expr) -> bool:
@@ -52,10 +52,20 @@ def _binding(code: Code, operand: ast.expr) -> ast.expr | None:
     stores = [each for each in ast.walk(function) if isinstance(each, ast.Name) and each.id == operand.id
               and not isinstance(each.ctx, ast.Load)]  # fmt: skip
     taken = any(each.arg == operand.id for each in ast.walk(function.args) if isinstance(each, ast.arg))
-    match code.above[id(stores[0])] if len(stores) == 1 and not taken else None:
-        case ast.Assign(targets=[ast.Name()], value=ast.Call() | ast.Attribute() | ast.Subscript() as value):
-            copies = isinstance(value, ast.Call) and ast.unparse(value.func).endswith("clone")
-            return None if copies else value
+    value = _bound_to(code, stores[0]) if len(stores) == 1 and not taken else None
+    copies = isinstance(value, ast.Call) and ast.unparse(value.func).endswith("clone")
+    return value if isinstance(value, ast.Call | ast.Attribute | ast.Subscript) and not copies else None
+
+
+def _bound_to(code: Code, store: ast.Name) -> ast.expr | None:
+    """The value that a plain assignment gives to a name, also to one of several: `a, b = x[0], x[1]`."""
+    match code.above[id(store)]:
+        case ast.Assign(targets=[ast.Name()], value=value):
+            return value
+        case ast.Tuple(elts=names) as targets:
+            match code.above[id(targets)]:
+                case ast.Assign(targets=[_], value=ast.Tuple(elts=values)) if len(values) == len(names):
+                    return values[names.index(store)]
     return None
 
 

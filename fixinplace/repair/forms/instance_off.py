@@ -15,6 +15,7 @@ from fixinplace.repair.steps.flags import set_later
 from fixinplace.trace.events import Write
 
 _WALKS = ("modules", "named_modules", "children", "named_children")
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
 _Found = tuple[Code | None, Edit | None, str]
 
 
@@ -120,9 +121,10 @@ def _in_constructor(code: Code, init: Function, path: str) -> _Found | None:
             case ast.Assign(targets=[target], value=value) if dotted(target) == f"{root}.{path}":
                 if isinstance(value, ast.Call) and _takes_flag(code, value):
                     return code, _argument(code, value), f"{code.source_of(target)} = … inplace=False"
-                return code, code.after_statement(statement, text), text
+                return code, code.appended(statement, text), text
     last = init.body[-1]
-    return None if isinstance(last, ast.Return) else (code, code.after_statement(last, text), text)
+    edit = code.appended(last, text) if isinstance(last, _SIMPLE) else code.after_statement(last, text)
+    return None if isinstance(last, ast.Return) else (code, edit, text)
 
 
 def _takes_flag(code: Code, call: ast.Call) -> bool:
@@ -143,14 +145,31 @@ def _argument(code: Code, call: ast.Call) -> Edit:
 
 
 def _behind_the_assignment(scene: Scene, write: Write) -> _Found:
-    """Where the outermost module is built in the statement that builds the instance."""
+    """Where the outermost module is built in the statement that builds the instance, or is bound to the name by which
+    it is called: whether that is the one a run shows."""
     spot = scene.node(write.built)
-    statement = None if spot is None else spot[0].statement(spot[1])
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)]) if spot is not None:
-            text = _statement(name, write.instances.owners[-1][1])
-            return spot[0], spot[0].after_statement(statement, text), text
+    places = [*([spot] if spot is not None else []), *_bindings(scene, write)]
+    for code, node in places:
+        statement = code.statement(node)
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                text = _statement(name, write.instances.owners[-1][1])
+                return code, code.appended(statement, text), text
     return None, None, ""
+
+
+def _bindings(scene: Scene, write: Write) -> Iterator[tuple[Code, ast.stmt]]:
+    """The only assignments of local names by which modules were called, the outermost call first."""
+    for place in reversed(write.stack):
+        code = scene.files(place.file)
+        node = None if code is None else code.at(place)
+        home = None if code is None or node is None else code.function(node) or code.tree
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if code is not None and home is not None:
+                named = [each for each in ast.walk(home) if isinstance(each, ast.Name) and each.id == name]
+                stores = [each for each in named if not isinstance(each.ctx, ast.Load)]
+                if len(stores) == 1 and isinstance(code.above[id(stores[0])], ast.Assign):
+                    yield code, code.statement(stores[0])
 
 
 REPAIR = Repair(

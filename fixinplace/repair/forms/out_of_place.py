@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.model import Fix
+from fixinplace.repair import copying
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
@@ -27,7 +28,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     for write in offence.writes:
         for code, node in _places(scene, write):
             outcome = fix_at(code, node)
-            if outcome is None or not isinstance(outcome.fix, Fix):
+            if outcome is None or not isinstance(outcome.fix, Fix) or _comes_to_nothing(write, code, node):
                 continue
             one = (code.path, outcome.fix, (*outcome.caveats, *argument(outcome.fix)))
             if one not in made:
@@ -35,6 +36,24 @@ def propose(scene: Scene) -> Iterator[Proposal]:
                 yield replace(_proposal([one]), covers=write.instances.twins)
     if len(made) > 1:
         yield _proposal(made, 5)
+
+
+def _comes_to_nothing(write: Write, code: Code, node: ast.expr | ast.stmt) -> bool:
+    """True if a view is detached and its name not read again: what it is a view of was meant, and would stay as it is.
+
+    What torch refuses has no meaning that a run could show; the new value of a name that nobody reads has none at all.
+    """
+    statement, function = code.statement(node), code.function(node)
+    name = copying.written(statement)
+    if write.op != "detach_" or not name.isidentifier() or function is None:
+        return False
+    loop, own = code.loop(node), code.text.span(statement)
+    names = [each for each in ast.walk(function) if isinstance(each, ast.Name) and each.id == name]
+    inside = [each for each in ast.walk(loop) if isinstance(each, ast.Name) and each.id == name] if loop else []
+    anew = any(isinstance(each.ctx, ast.Store) for each in inside)
+    later = [each for each in names if code.text.span(each).start > own.end]
+    reads = later if anew else [*later, *(each for each in inside if not own.contains(code.text.span(each)))]
+    return not any(isinstance(each.ctx, ast.Load) for each in reads)
 
 
 def argument(fix: Fix) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def weighed(proposals: Iterable[Proposal], offences: Sequence[Offence]) -> Itera
         if each.repair == INSTANCE:
             single.setdefault(each.rank, {}).setdefault(each.changes, each)
             continue
-        harmless = [path for path in each.covers if path not in guilty]
+        harmless = [path for path in each.covers if path and path not in guilty]
         spare = spare or bool(harmless)
         yield _told(each, harmless)
     order = [path for each in offences for write in each.writes[:1] for path in write.instances.flagged]
@@ -65,7 +65,7 @@ def _joined(some: Sequence[Proposal], guilty: set[str], spare: bool) -> Proposal
     covers = tuple(dict.fromkeys(path for each in some for path in each.covers))
     changes = tuple(change for each in some for change in each.changes)
     title = " and ".join(each.title for each in some)
-    harmless = [path for path in covers if path not in guilty]
+    harmless = [path for path in covers if path and path not in guilty]
     rank = some[0].rank - (_SOONER if spare else 0) + (_LATER if harmless else 0)
     return _told(replace(some[0], title=title, changes=changes, covers=covers, rank=rank), harmless)
 

@@ -24,7 +24,7 @@ from fixinplace.repair.steps.choice import Choice, joined
 from fixinplace.repair.steps.later import limited
 from fixinplace.repair.steps.lines import common
 from fixinplace.repair.steps.moving import CannotMove, checked, cut, moved, pasted_after
-from fixinplace.repair.steps.optimizers import clears, scaler_update, step_of
+from fixinplace.repair.steps.optimizers import clears, disjoint, scaler_update, step_of
 from fixinplace.repair.steps.paths import touch
 from fixinplace.repair.steps.situation import Situation
 
@@ -35,7 +35,8 @@ class _Move:
 
     loop: the loop that the step comes out of. joined: the step is dropped, since a later one is enough. passed: lines
     that stay between and use what the step writes. rising: lines that clear gradients which the step would need; they
-    go up behind `below`, where those of the step are cleared.
+    go up behind `below`, where those of the step are cleared. wiped: lines that stay, before the step now, and
+    clear the gradients of the earlier backward; maybe: those of which that cannot be told.
     """
 
     going: tuple[ast.stmt, ...]
@@ -46,6 +47,8 @@ class _Move:
     passed: bool = False
     rising: tuple[ast.stmt, ...] = ()
     below: ast.stmt | None = None
+    wiped: tuple[ast.stmt, ...] = ()
+    maybe: tuple[ast.stmt, ...] = ()
 
     @property
     def steps(self) -> tuple[ast.stmt, ...]:
@@ -88,7 +91,32 @@ def _straight(at: Situation, block: list[ast.stmt], first: int, last: int) -> _M
     if not _free(at, going, [*staying, block[last]], block):
         return None
     passed = any(touch(at.flows(node), at.stepped or ()) for node in staying)
-    return _Move(tuple(going), block[last], tuple(updates), passed=passed, rising=rising, below=below)
+    wiped, maybe = _wiped(at, going, staying)
+    if wiped and not at.backward.accumulates:
+        return None
+    dropped = tuple(updates)
+    return _Move(tuple(going), block[last], dropped, None, False, passed, rising, below, wiped, maybe)
+
+
+def _wiped(
+    at: Situation, going: list[ast.stmt], staying: list[ast.stmt]
+) -> tuple[tuple[ast.stmt, ...], tuple[ast.stmt, ...]]:
+    """What stays and clears the gradients that the step was to use: for certain, and where that cannot be told."""
+    if at.whole_update or not at.uses_gradients:
+        return (), ()
+    wiped: list[ast.stmt] = []
+    maybe: list[ast.stmt] = []
+    for node in staying:
+        before = [each for each in going if each.lineno < node.lineno]
+        written = [*([at.stepped] if at.by_hand else []), *map(at.modules, stepping(before))]
+        for each in (each for each in ast.walk(node) if isinstance(each, ast.stmt)):
+            owner = clears(each)
+            theirs = at.modules(owner) if owner is not None and at.is_optimizer(owner) else ()
+            if theirs == () or all(disjoint(theirs, mine) for mine in written):
+                continue
+            sure = each is node and theirs is not None and any(mine and not disjoint(theirs, mine) for mine in written)
+            (wiped if sure else maybe).append(each)
+    return tuple(wiped), tuple(maybe)
 
 
 def _rising(
@@ -225,12 +253,20 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
         )
         return
     whose = " and ".join(f"`{each}`" for each in (at.stepped if at.by_hand and at.stepped else optimizers))
-    for only, whom, separate in limited(at, optimizers):
+    for only, whom, separate in () if move.wiped else limited(at, optimizers):
         meaning = _LIMITED.format(
             at.loss, whom, whose, "step" if len(optimizers) > 1 else "steps", _UNLESS * (not separate)
         )
         yield Choice(f"{title}, which is limited to {whom}", meaning + more, joined(change, only), 10)
-    yield Choice(title, _ADDED.format(at.loss_first, whose) + more, (change,), 14)
+    yield Choice(title, _together(at, move, whose) + more, (change,), 14)
+
+
+def _together(at: Situation, move: _Move, whose: str) -> str:
+    """What the step finds where the failing backward gives gradients to what it writes."""
+    lines = " and ".join(f"`{at.one_line(node)}`" for node in move.wiped or move.maybe)
+    if move.wiped:
+        return _WIPED.format(at.loss_first, whose, lines, "clear" if len(move.wiped) > 1 else "clears")
+    return _ADDED.format(at.loss_first, whose, f", unless {lines} clears those first" if move.maybe else "")
 
 
 _FIRST = "Every gradient is taken at the weights that its forward used, and the optimizers step afterwards"
@@ -241,7 +277,11 @@ _LIMITED = (
 _UNLESS = ", unless the optimizers share parameters"
 _ADDED = (
     _FIRST + ". {0} also gives gradients to the parameters of {1}: they are added to those of the earlier backward "
-    "before the step."
+    "before the step{2}."
+)
+_WIPED = (
+    "Every gradient is taken at the weights that its forward used. {2} {3} those of the earlier backward, and what "
+    "comes behind finds only what {0} gives to the parameters of {1}."
 )
 _SHARED = (
     _FIRST + ". What {0} and {1} share gets both gradients, and both step on their sum."

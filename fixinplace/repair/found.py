@@ -1,0 +1,76 @@
+"""What a search is about and what it came to: culprits, attempts with their rulings, and which was the nearest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixinplace.model import Ruling, Verdict
+from fixinplace.repair.base import Proposal, Tier
+from fixinplace.repair.patching import Attempt
+from fixinplace.trace.events import Offence
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Something that was run: what was proposed, and what came of it."""
+
+    attempt: Attempt
+    ruling: Ruling
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """All offences with the same first write, and what may be done about them, best first."""
+
+    offences: tuple[Offence, ...]
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two offences the same culprit's."""
+        return key(self.offences[0])
+
+    def of(self, tier: Tier) -> list[Proposal]:
+        """Proposals of one tier."""
+        return [proposal for proposal in self.proposals if proposal.tier is tier]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    best: the attempt that is proved, or the one that came nearest. open: culprits for which nothing was right.
+    choices: for culprits with several meanings, each proposal together with the patch of all else, and its ruling.
+    stopped: why the search ended early.
+    """
+
+    culprits: tuple[Culprit, ...]
+    best: Tried | None = None
+    tried: tuple[Tried, ...] = ()
+    open: tuple[Culprit, ...] = ()
+    choices: tuple[Tried, ...] = ()
+    stopped: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """True if the best attempt is proved and leaves no culprit."""
+        return self.best is not None and self.best.ruling.verdict is Verdict.PROVED and not self.open
+
+
+def is_nearer(one: Tried, other: Tried) -> bool:
+    """True if an attempt came nearer to a proof than another: what is refuted is the furthest."""
+    order = (Verdict.REFUTED, Verdict.UNPROVED, Verdict.PROVED)
+    return order.index(one.ruling.verdict) >= order.index(other.ruling.verdict)
+
+
+def is_near(tried: Tried) -> bool:
+    """False for what was refuted, and for an edit that did not run."""
+    return tried.ruling.verdict is not Verdict.REFUTED and tried.ruling.reason != "not-reached"
+
+
+def key(offence: Offence) -> tuple[object, ...]:
+    """The place that is to blame: where the first write is edited, or the save where no write was seen."""
+    first = offence.writes[0] if offence.writes else None
+    place = first.origin if first is not None else None
+    place = place or (offence.save.place if offence.save is not None else None) or offence.needed
+    return (offence.rule, None) if place is None else (place.file, place.line, place.column, place.end_column)

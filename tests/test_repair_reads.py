@@ -1,0 +1,101 @@
+"""One write that has spoilt several saved tensors: copies at every read, and no more than are needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from choosing import PATH, code, place
+from test_repair_search import Fake
+
+from fixinplace.model import Ruling, Verdict
+from fixinplace.repair.budget import Budget
+from fixinplace.repair.reads import EVERY, copies, without
+from fixinplace.repair.search import Search, culprits
+from fixinplace.trace.events import Offence, Save, Write
+from fixinplace.verify.bench import Texts
+from fixinplace.verify.probes import Probe
+
+TEXT = """import torch
+
+
+def f(x):
+    h = x.exp()
+    y = h * h
+    z = h * h.log()
+    h.data.clamp_(min=0)
+    return h + y + z
+"""
+EXP, MUL, LOG = (
+    ("x.exp()", "ExpBackward0", True),
+    ("h * h@1", "MulBackward0", False),
+    ("h.log()", "LogBackward0", False),
+)
+Z = ("h * h.log()", "MulBackward0", False)
+
+
+def offence(save: tuple[str, str, bool]) -> Offence:
+    program = code(TEXT)
+    at, saved = place(program, "h.data.clamp_(min=0)"), place(program, save[0])
+    written = Write(2, "clamp_", at, (at,), names=("h",))
+    return Offence(
+        "FIP301", Save(1, "op", saved, (saved,), result=save[2]), (written,), None, node=save[1], silent=True
+    )
+
+
+def proposals(*saves: tuple[str, str, bool]) -> list[tuple[str, int]]:
+    (culprit,) = culprits([offence(each) for each in saves], lambda path: code(TEXT) if path == PATH else None)
+    return [(each.title, copies(each)) for each in culprit.proposals if each.kind == EVERY]
+
+
+@pytest.mark.parametrize(
+    ("saves", "wanted"),
+    [
+        ((EXP, MUL), [("`x.exp()` and `h` cloned at every read", 3)]),
+        ((EXP, LOG), []),  # the first copies are all that there are
+        ((MUL, Z, LOG), [("`h` cloned at every read", 4)]),  # what is computed from a copy needs none of its own
+        ((MUL,), []),
+    ],
+)
+def test_copies_at_every_read(saves: tuple[tuple[str, str, bool], ...], wanted: list[tuple[str, int]]):
+    assert proposals(*saves) == wanted
+
+
+def test_the_last_copy_stays():
+    (culprit,) = culprits([offence(EXP), offence(MUL)], lambda path: code(TEXT))
+    (every,) = [each for each in culprit.proposals if each.kind == EVERY]
+    one = without(replace(every), 0)
+    assert one is not None and copies(one) == 2
+    assert (two := without(one, 0)) is not None and without(two, 0) is None
+
+
+class Needs(Fake):
+    """A lab that finds the texts right in which all of these are copied."""
+
+    needed: tuple[str, ...] = ()
+
+    def _rule(self, text: str) -> Ruling:
+        right = all(each in text for each in self.needed)
+        return Ruling(Verdict.PROVED) if right else Ruling(Verdict.REFUTED, "gradient-differs")
+
+    def trace(self, probe: Probe, texts: Texts) -> str:
+        return "nothing is traced"
+
+
+@pytest.mark.parametrize(
+    ("needed", "copied"),
+    [
+        (("x.exp().clone()", "h.clone() * h.clone()\n", "h.clone() * h.clone().log()"), 5),
+        (("h.clone() * h.clone()\n",), 2),
+        ((" * h.clone()\n", "h.clone().log()"), 2),
+    ],
+)
+def test_copies_that_nobody_needs_go_again(needed: tuple[str, ...], copied: int):
+    fake = Needs()
+    fake.needed = needed
+    search = Search(Probe("script", PATH, None), lambda path: code(TEXT), fake, Budget(), lambda line: None)
+    found = search.run([offence(each) for each in (EXP, MUL, Z, LOG)])
+
+    assert found.proved
+    assert found.best is not None
+    assert found.best.attempt.rewritten[0].text.count(".clone()") == copied

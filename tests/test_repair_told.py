@@ -1,0 +1,72 @@
+"""What a person is told to do by hand where no patch is right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from choosing import code
+from test_repair_search import FIRST, TEXT, Fake, offence, searched
+
+from fixinplace.repair.base import Tier
+from fixinplace.repair.outcome import Outcome
+from fixinplace.report import repair as report
+from fixinplace.trace.events import Trace
+
+STASH = """
+import torch
+
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * ctx.x * grad
+
+
+def main():
+    w = torch.ones(3, requires_grad=True)
+    h = w * 3
+    y = Square.apply(h)
+    h += 1
+    (y + h).sum().backward()
+    return w.grad
+"""
+
+
+@pytest.mark.slow
+def test_a_tensor_that_a_function_hides_is_told_and_no_patch_is_called_refuted(command):
+    Path("stash.py").write_text(STASH.lstrip("\n"))
+
+    result = command("repair", "--diff", "stash.py::main")
+
+    assert result.exit_code == 1
+    assert "what to do   `ctx.save_for_backward(x)` in the Function's forward" in result.stderr
+    assert "refuted" not in result.stderr and result.stdout == ""
+
+
+@pytest.mark.parametrize(("rule", "silent", "copied"), [("FIP210", True, False), ("FIP210", False, True)])
+def test_a_copy_of_what_a_function_hides_is_not_tried(rule: str, silent: bool, copied: bool):
+    one = replace(offence(TEXT, *FIRST), rule=rule, silent=silent)
+    found = searched(Fake(), one)
+    (culprit,) = found.culprits
+
+    assert bool(culprit.of(Tier.PATCH)) is copied
+    assert culprit.of(Tier.EXPLAIN)
+
+
+def test_what_to_do_is_told_beside_a_patch_that_is_refuted():
+    one = replace(offence(TEXT, *FIRST), rule="FIP210")
+    wrong = frozenset({"h = x.exp().clone()", "h = x.clone().exp()"})
+    told = []
+    for fake in (Fake(wrong=wrong), Fake()):
+        found = searched(fake, one)
+        outcome = Outcome("p.py", Trace((one,)), None, True, lambda path: code(TEXT), lambda path: None, found)
+        told.append((found.proved, any("what to do" in line for line in report.lines(outcome))))
+
+    assert told == [(False, True), (True, False)]

@@ -142,12 +142,14 @@ class Holder:
 
     live: the name is read after the write.
     ahead: it was written while nobody read the root any more, which may not have its elements.
+    copies: a step may have given a copy; made from a clone of the root it is one again.
     """
 
     name: str
     steps: tuple[View, ...]
     live: bool
     ahead: bool = False
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,27 @@ CASES = {
         "y = torch.exp(x)\npart = y[0, 1:]\npart += 1\nreturn y * 2",
         "y = torch.exp(x)\npart = y[0, 1:]\ny = y.clone()\npart = y[0, 1:]\npart += 1\nreturn y * 2",
     ),
+    "a conversion that may give the tensor itself": (
+        "y = torch.exp(x)\nv = y.float()\nv.mul_(2)\nreturn y * y, v",
+        "y = torch.exp(x)\nv = y.float()\ny = y.clone()\nv = y.float()\nv.mul_(2)\nreturn y * y, v",
+    ),
+    "a conversion to what another tensor has": (
+        "y = torch.exp(x)\nv = y.to(x.dtype)\nv += x\nreturn y * y, v",
+        "y = torch.exp(x)\nv = y.to(x.dtype)\ny = y.clone()\nv = y.to(x.dtype)\nv += x\nreturn y * y, v",
+    ),
+    "a copy that may be a view": (
+        "y = torch.exp(x.t())\nv = y.reshape(-1)\nv += 1\nreturn y * v.sum()",
+        "y = torch.exp(x.t())\nv = y.reshape(-1)\ny = y.clone()\nv = y.reshape(-1)\nv += 1\nreturn y * v.sum()",
+    ),
+    "turned, then put in order": (
+        "y = torch.exp(x)\nv = y.t().contiguous()\nw = v[0]\nw.mul_(2)\nreturn y * y, v, w",
+        "y = torch.exp(x)\nv = y.t().contiguous()\nw = v[0]\ny = y.clone()\nv = y.t().contiguous()\nw = v[0]\n"
+        "w.mul_(2)\nreturn y * y, v, w",
+    ),
+    "a function that writes what may be a copy": (
+        "y = torch.exp(x)\nv = y.double()\ntorch.relu_(v)\nreturn y * y, v",
+        "y = torch.exp(x)\nv = y.double()\ny = y.clone()\nv = y.double()\ntorch.relu_(v)\nreturn y * y, v",
+    ),
     "a view without a name": (
         "y = torch.exp(x)\ny.t().mul_(2)\nreturn y * y",
         "y = torch.exp(x)\ny = y.t().mul(2).t()\nreturn y * y",
@@ -174,7 +195,27 @@ CASES = {
 SAME_CALLS = {
     "what a branch binds": "y = torch.exp(x)\nv = y[0] if len(x) > 2 else y\ny += 1\nreturn v * y.sum()",
     "a list of views": "y = torch.exp(x)\nvs = [y[0], y[1]]\ny += 1\nreturn vs[0] * y.sum()",
-    "a copy that may be a view": "y = torch.exp(x.t())\nv = y.reshape(-1)\nv += 1\nreturn y * v.sum()",
+    "what a conversion may have copied, and is written": "y = torch.exp(x)\nv = y.float()\ny += 1\nreturn v * y.sum()",
+    "a conversion that was written before": "y = torch.exp(x)\nv = y.float()\nwith torch.no_grad():\n    v.mul_(3)\n"
+    "v += 1\nreturn v * y.sum()",
+    "a conversion whose tensor was written before": "y = torch.exp(x)\nv = y.float()\nwith torch.no_grad():\n"
+    "    y.mul_(3)\nv += 1\nreturn v * y.sum()",
+    "what was computed of a conversion before": "y = torch.exp(x)\nv = y.float()\nz = v * v\nv += 1\nreturn v, y, z",
+    "what is computed of a conversion on the way": "y = torch.exp(x)\nv = y.float()\nv *= v.sum()\nreturn v, y",
+    "two conversions of one tensor": "y = torch.exp(x)\nv = y.float()\nw = y.float()\nv += 1\nreturn v * w * y.sum()",
+    "parts of a conversion without a name": "y = torch.exp(x)\nv = y.float()\nu, w = v[1:], v[:2]\nv = 1\nw += 1\n"
+    "return u, w, y",
+    "a conversion on one way only": "y = torch.exp(x)\nv = y\nif len(x) > 2:\n    v = y.float()\nv += 1\nreturn v * y",
+    "a conversion to what is bound anew": "y = torch.exp(x)\nk = torch.float32\nv = y.to(k)\nk = torch.float64\n"
+    "v += 1\nreturn v * y",
+    "a conversion that others may have written": "y = torch.exp(x)\nv = y.float()\nv.register_hook(print)\nx.f(v)\n"
+    "v += 1\nreturn v * y",
+    "put in order, of gaps": "y = x[:, ::2]\nv = y.contiguous()\nv += 1\nreturn v * y",
+    "put in order, of what has gaps from the start": "y = torch.istft(x, 4)\nv = y.contiguous()\nv += 1\nreturn v * y",
+    "put in order as asked": "y = torch.exp(x)\nv = y.contiguous(memory_format=torch.channels_last)\nv += 1\n"
+    "return v * y",
+    "another shape of what may be the tensor": "y = torch.exp(x)\nv = y.float()\nv.t_()\nreturn v, y",
+    "a conversion in each round": "y = torch.exp(x)\nfor i in range(3):\n    v = y.float()\n    v += 1\nreturn v * y",
     "overlapping windows": "y = torch.exp(x)\nw = y.unfold(1, 2, 1)\nw += 1\nreturn y",
     "a scatter in each round": "y = torch.exp(x)\nfor i in range(3):\n    row = y[i]\n    row *= 2\nreturn y * y",
     "a base bound anew": "y = torch.exp(x)\nz = y.t()\ny = y[0]\nz += 1\nreturn z * y.sum()",

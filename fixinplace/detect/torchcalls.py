@@ -224,7 +224,8 @@ class TorchCalls(Modules):
     def _written(self, before: Memories, seen: Observation, node: ast.Call, target: ast.expr, written: Value) -> None:
         """`torch.relu_(row)`: harmless for a view of a fresh clone, as long as no other argument may read that."""
         others = [n for n in (*node.args, *(k.value for k in node.keywords)) if n is not target]
-        alone = self.is_view(target) and all(isinstance(n, ast.Constant) for n in others)
+        view = self.is_view(target) or seen.facts.get("source") is not None
+        alone = view and all(isinstance(n, ast.Constant) for n in others)
         self.finish_view(seen, written, before if alone else NOWHERE)
 
     def out_write(self, node: ast.Call, path: str, out: ast.expr, arguments: list[Value]) -> Value:

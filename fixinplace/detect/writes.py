@@ -46,7 +46,7 @@ class Writes(Containers):
         seen.sure = min(seen.sure, 3 if told and written.sure == 2 else written.sure)  # what a tensor is added to
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
-        kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
+        kin = self.kin(owner, later, rule) if rule in _MADE_ANEW else {}
         if (
             place in (Place.NAME, Place.ITEM, Place.VIEW)
             and value is not None
@@ -56,6 +56,8 @@ class Writes(Containers):
         self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
         self.share_rounds(seen, node, owner)
         self.note_family(seen, owner, kin)
+        seen.facts["source"] = self.source_of(owner)
+        self.settle(written)
         self.leave_behind(owner, later)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
@@ -278,12 +280,16 @@ class Writes(Containers):
 
     def finish_view(self, seen: Observation, written: Value, unread: Memories) -> None:
         """Mark a write through a view into what `x = x.clone()` has just made: the form that a rewrite may leave."""
-        cloned = written.view and all(self.program.is_clone(memory.label) for memory in written.memory)
-        self.finish(seen, written, unread if cloned else frozenset())
+        source = cast("Value | None", seen.facts.get("source"))
+        base = source or written
+        cloned = written.view and all(self.program.is_clone(memory.label) for memory in base.memory)
+        self.finish(seen, base, unread if cloned else frozenset())
 
     def finish(self, seen: Observation, base: Value, unread: Memories) -> None:
         """Mark a store into storage that is fresh and unread as finished, unless an earlier visit says otherwise."""
-        fresh = bool(base.memory) and base.memory <= unread
+        source = cast("Value | None", seen.facts.get("source"))
+        held = (source or base).memory
+        fresh = bool(held) and held <= unread
         seen.facts["finished"] = fresh and bool(seen.facts.get("finished", True))
 
     def note_free(self, seen: Observation, node: ast.Call, written: Value) -> None:
@@ -312,6 +318,7 @@ class Writes(Containers):
             self._binding(seen, place, owner)
         part = self.program.part
         later = self.reads_after(node)
+        self.settle(value)
         self.leave_behind(owner, later)
         usage = self.usage(node, owner)
         read = isinstance(owner, ast.Name) and owner.id in later and (whole or usage is not Usage.REBOUND)

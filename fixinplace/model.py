@@ -171,6 +171,8 @@ class Facts:
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
+    listed: the containers of the function's own, with a tensor of its own in each place, that are read later and hold
+    the tensor; with others among them, "" is one.
     part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
     perhaps: the flag may be off, for some caller or some other instance, so that nothing is written then.
@@ -200,6 +202,7 @@ class Facts:
     gaps: bool = False
     mask: bool = False
     rows_of: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False
     perhaps: bool = False

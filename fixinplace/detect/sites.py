@@ -65,6 +65,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         mixed=bool(facts.get("mixed")),
         mask=bool(facts.get("mask")),
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
+        listed=cast("frozenset[str]", facts.get("listed", frozenset())),
         part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),
         perhaps=bool(facts.get("perhaps")),

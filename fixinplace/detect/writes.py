@@ -55,6 +55,7 @@ class Writes(Containers):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
         self.share_rounds(seen, node, owner)
+        self.share_list(seen)
         self.note_family(seen, owner, kin)
         seen.facts["source"] = self.source_of(owner)
         self.settle(written)
@@ -162,6 +163,8 @@ class Writes(Containers):
                     if mark.sentence in {f"`{name}` holds it" for name in (own, *(kin or ()))}:
                         continue
                     _note(seen, mark.refusal, mark.sentence)
+                    if mark.refusal == "container-slot":
+                        self.note_container(seen, "")
             self._origin(seen, memory, own)
         for memory in sorted(written.maybe, key=lambda m: (m.origin, m.label, m.index)):
             self._perhaps(seen, memory, own)
@@ -190,6 +193,7 @@ class Writes(Containers):
                 seen.facts["rows_of"] = cast("frozenset[str]", seen.facts.get("rows_of", frozenset())) | {name}
             elif not value.tensor:
                 refusal, how = "container-slot", "holds the same tensor"
+                self.note_listed(seen, name, value)
             else:
                 view = value.view or written.view
                 refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")

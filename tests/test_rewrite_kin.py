@@ -264,6 +264,42 @@ CALLERS = {
         "    y = x.exp()\n    y = z = halve(y)\n    return (z * y).sum() + halve(x.sin()).sum()\n",
     ),
 }
+_MAIN = "\n\n\ndef main():\n    x = torch.rand(3, requires_grad=True)\n    y = x.exp()\n    z = y * y\n    "
+_END = "\n    return (z + y).sum()\n"
+_BESIDE = {
+    "handed back, its value used where it is written": (
+        "def scale(t, k):\n    print(t.mul_(k).sum())", "scale(y, 3)",
+        "def scale(t, k):\n    t = t.mul(k)\n    print(t.sum())\n    return t", "y = scale(y, 3)",
+    ),
+    "returned on two ways": (
+        "def scale(t, k):\n    t.mul_(k)\n    if k > 2:\n        return t\n    return t", "scale(y, 3)",
+        "def scale(t, k):\n    t = t.mul(k)\n    if k > 2:\n        return t\n    return t", "y = scale(y, 3)",
+    ),
+    "beside a value": (
+        "def scale(t, k):\n    t.mul_(k)\n    return t.sum()", "s = scale(y, 3)",
+        "def scale(t, k):\n    t = t.mul(k)\n    return t, t.sum()", "y, s = scale(y, 3)",
+    ),
+    "beside a value that is dropped": (
+        "def scale(t):\n    t[0] = 2\n    return t.sum()", "scale(y)",
+        "def scale(t):\n    t = t.clone()\n    t[0] = 2\n    return t, t.sum()", "y = scale(y)[0]",
+    ),
+    "beside a value, where nobody looks": (
+        "def scale(t):\n    t += 1\n    return t.sum()", "scale(y)\n    s = 2 * scale(x.sin())\n    scale(x.cos())",
+        "def scale(t):\n    t = t + 1\n    return t, t.sum()",
+        "y = scale(y)[0]\n    s = 2 * scale(x.sin())[1]\n    scale(x.cos())",
+    ),
+    "beside several values": (
+        "def scale(t):\n    t += 1\n    if len(t) > 2:\n        return (t.sum(), 2)\n    return t[0], 1",
+        "s, n = scale(y)",
+        "def scale(t):\n    t = t + 1\n    if len(t) > 2:\n        return t, (t.sum(), 2)\n    return t, (t[0], 1)",
+        "y, (s, n) = scale(y)",
+    ),
+    "beside a view that was there before": (
+        "def scale(t):\n    row = t[0]\n    t.mul_(2)\n    return row", "s = scale(y)",
+        "def scale(t):\n    row = t[0]\n    t = t.mul(2)\n    row = t[0]\n    return t, row", "y, s = scale(y)",
+    ),
+}  # fmt: skip
+CALLERS |= {k: (a + _MAIN + b + _END, c + _MAIN + d + _END) for k, (a, b, c, d) in _BESIDE.items()}
 HIDDEN = {
     "two views of one tensor": "def f(a, b):\n    a.mul_(2)\n    return b * b\n\n\ndef main():\n"
     "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    return f(y[:3], y[1:])\n",
@@ -271,6 +307,21 @@ HIDDEN = {
     "    y = x + 1\n    f(y[:3])\n    return y\n",
     "passed on as a value": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
     "    y = x + 1\n    g = f\n    g(y)\n    return y\n",
+    "in a longer expression": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    return f(y) + y\n",
+    "two names for the value": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    u = v = f(y)\n    return u, v, y\n",
+    "written behind the return": "def f(a):\n    a.mul_(2)\n    try:\n        print(a)\n    finally:\n"
+    "        a.add_(1)\n    return a.sum()\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n"
+    "    f(y)\n    return y\n",
+    "a way out without a value": "def f(a):\n    a.mul_(2)\n    if len(a) > 2:\n        return\n    return a.sum()\n\n"
+    "\ndef main():\n    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    return y\n",
+    "written where it is returned": "def f(a):\n    return a.mul_(2).sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    s = f(y)\n    return y, s\n",
+    "an annotated result": "def f(a) -> torch.Tensor:\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    s = f(y)\n    return y, s\n",
+    "in an f-string": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    print(f'{f(x + 2)}')\n    return y\n",
     "a list holds it": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
     "    y = x + 1\n    ys = [y]\n    f(y)\n    return ys\n",
 }
@@ -292,6 +343,17 @@ def test_callers_that_look_in_another_way_forbid_it(text: str) -> None:
 
     assert outcomes
     assert all(isinstance(one, Refused) or one.parameter is not None for one in outcomes)
+
+
+def test_a_call_in_a_statement_that_is_rewritten_forbids_it() -> None:
+    main = (
+        "x = torch.rand(4, requires_grad=True)\n    y, z = x + 1, x.exp()\n    s = z.mul_(f(y))\n    return y, s, z\n"
+    )
+    text = f"{HEAD}def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n    {main}\n\nmain()\n"
+
+    made = [f for f in findings(text) if isinstance(f.outcome, Fix) and f.outcome.parameter is None]
+
+    assert "    a.mul_(2)\n    return a.sum()\n" in fixed(text, made)
 
 
 @pytest.mark.parametrize("index", ["i", "[0, 0]", "[0, k]", "1, i"])

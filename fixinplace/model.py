@@ -173,6 +173,8 @@ class Facts:
     rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
     listed: the containers of the function's own, with a tensor of its own in each place, that are read later and hold
     the tensor; with others among them, "" is one.
+    asked: the names that are read later and, as no view made any of them, are the very tensor or share nothing with
+    it; with others among them, "" is one.
     part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
     perhaps: the flag may be off, for some caller or some other instance, so that nothing is written then.
@@ -203,6 +205,7 @@ class Facts:
     mask: bool = False
     rows_of: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False
     perhaps: bool = False

@@ -197,6 +197,9 @@ class Writes(Containers):
             else:
                 view = value.view or written.view
                 refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")
+                clear = self.binds(name) and name not in self.captured | self.declared and not view
+                known = cast("frozenset[str]", seen.facts.get("asked", frozenset()))
+                seen.facts["asked"] = known | {name if clear else ""}
             add_hazard(seen, refusal, f"`{name}` {how} and is read later")
         elif overlap(value.memory | value.maybe, written.memory | written.maybe):
             seen.doubts[f"`{name}` may share the memory through code that cannot be seen here"] = None

@@ -294,6 +294,24 @@ _BESIDE = {
         "def scale(t):\n    t = t + 1\n    if len(t) > 2:\n        return t, (t.sum(), 2)\n    return t, (t[0], 1)",
         "y, (s, n) = scale(y)",
     ),
+    "a view of the argument is written": (
+        "def scale(t):\n    row = t[0]\n    row.mul_(2)", "scale(y)",
+        "def scale(t):\n    row = t[0]\n    row = row.mul(2)\n    t = t.select_scatter(row, 0, 0)\n    return t",
+        "y = scale(y)",
+    ),
+    "views of the argument are written, beside a value": (
+        "def scale(t):\n    half = t[:2]\n    half += 1\n    last = t[2]\n    s = last.mul_(2).sum()\n    return s",
+        "s = scale(y)",
+        "def scale(t):\n    half = t[:2]\n    half = half + 1\n    t = t.slice_scatter(half, 0, 0, 2)\n"
+        "    last = t[2]\n    last = last.mul(2)\n    t = t.select_scatter(last, 0, 2)\n    s = last.sum()\n"
+        "    return t, s",
+        "y, s = scale(y)",
+    ),
+    "written twice, beside a value": (
+        "def scale(t):\n    t.add_(1)\n    if len(t) > 2:\n        t.mul_(2)\n    return t.sum()", "s = scale(y)",
+        "def scale(t):\n    t = t.add(1)\n    if len(t) > 2:\n        t = t.mul(2)\n    return t, t.sum()",
+        "y, s = scale(y)",
+    ),
     "beside a view that was there before": (
         "def scale(t):\n    row = t[0]\n    t.mul_(2)\n    return row", "s = scale(y)",
         "def scale(t):\n    row = t[0]\n    t = t.mul(2)\n    row = t[0]\n    return t, row", "y, s = scale(y)",
@@ -307,6 +325,13 @@ HIDDEN = {
     "    y = x + 1\n    f(y[:3])\n    return y\n",
     "passed on as a value": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
     "    y = x + 1\n    g = f\n    g(y)\n    return y\n",
+    "a view that a branch binds": "def f(a):\n    r = a[0]\n    if len(a) > 2:\n        r = a[1]\n    r.mul_(2)\n\n\n"
+    "def main():\n    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    return y\n",
+    "a view of an argument that is bound anew": "def f(a, b):\n    r = a[0]\n    a = b\n    r.mul_(2)\n\n\n"
+    "def main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y, x)\n    return y\n",
+    "what may be a copy of an argument": "def f(a):\n    r = a.float()\n    r.mul_(2)\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    return y\n",
     "in a longer expression": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
     "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    return f(y) + y\n",
     "two names for the value": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from alias_fixing import fix, judge
+from rewriting import ASKING, fixes
+from test_detect_closed_flow import FLOW
+from test_detect_closed_flow import HEAD as FLOW_HEAD
 from test_rewrite_listed import program
+
+from fixinplace import source
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 EITHER = "v = x if flag else y\n"
@@ -57,6 +63,8 @@ LOOK_ALIKES = {
     "bound by the statement": f"{EITHER}x = v.mul_(2)\nreturn x * y, v",
     "bound on the way": f"{EITHER}v += (x := x + 1)\nreturn x * y, v",
     "bound to something else": f"{EITHER}v = v.mul_(2).t()\nreturn x * y, v",
+    "a parameter of the same elements": "v = torch.nn.Buffer(x) if flag else y\nv *= 2\nreturn x, y, v",
+    "a shallow copy": "import copy\nv = copy.copy(x) if flag else y\nv *= 2\nreturn x, y, v",
     "another shape": f"{EITHER}v.t_()\nreturn x, y, v",
     "a tuple that a loop goes over": "for v in (x, y):\n    v *= 2\nreturn x * y, v",
 }
@@ -78,6 +86,27 @@ def test_the_write_stays(body: str):
 
     assert judged.fixed == text
     assert judged.refused
+
+
+def run(text: str) -> list[torch.Tensor]:
+    """What `main` returns."""
+    namespace: dict[str, object] = {}
+    exec(compile(text, "program", "exec"), namespace)
+    found = namespace["main"]()
+    return [one for one in (found if isinstance(found, tuple) else (found,)) if isinstance(one, torch.Tensor)]
+
+
+ENDING = {name: body for name, body in FLOW.items() if name != "error before finally"}  # that one raises
+
+
+@pytest.mark.parametrize("body", ENDING.values(), ids=ENDING.keys())
+def test_whatever_way_was_taken_the_values_stay(body: str):
+    text = f"import torch\nKEPT = []\n\n\ndef main():\n    {FLOW_HEAD}{body}\n"
+    edits = [edit for one in fixes(text) if one.safe and one.rewrite == ASKING for edit in one.edits]
+    head = "import torch\nimport functools\nfrom torch import nn\n"
+
+    for one, other in zip(run(text), run(source.apply(head + text, edits)), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_name_of_the_module_is_not_bound_by_a_function():

@@ -234,6 +234,16 @@ class Kinship(Gradients):
         if isinstance(owner, ast.Name):
             self.state.links = left_behind(self.state.links, owner.id, later)
 
+    def note_way_back(self, seen: Observation, owner: ast.expr, written: Value, later: Names, rule: str) -> None:
+        """The family of a view of a parameter, if the function is going to return that; see `sites.py`."""
+        labels = {memory.label for memory in written.memory if memory.origin is Origin.PARAMETER}
+        members: tuple[Holder, ...] = ()
+        if isinstance(owner, ast.Name) and len(labels) == 1 and rule != "FIP112":
+            members = family(self.state.links, owner.id, later | labels)
+        clear = bool(members) and {members[0].name} == labels and not any(h.copies for h in members)
+        found = members if clear and not is_unsure(self.state.links, members) else ()
+        seen.facts["back"] = found if seen.facts.get("back", found) == found else ()
+
     def _is_read_before(self, alive: Sequence[Holder], owner: ast.expr) -> bool:
         """True if anything but another name was made of what a conversion gave, before it is written at `owner`."""
         names = {h.name for h in alive if any(is_conversion(step) for step in h.steps)}

@@ -57,7 +57,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         assumes=_assumed(seen, words),
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
-        read_later=bool(facts.get("read_later")) or handed is not None,
+        read_later=bool(facts.get("read_later")) or (handed is not None and not _back(seen)),
         in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
         renamed=seen.renamed and words.tells_history,
@@ -72,7 +72,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         scalar=bool(facts.get("scalar")),
         perhaps=bool(facts.get("perhaps")),
         torch=cast("str | None", facts.get("torch")),
-        family=cast("tuple[Holder, ...]", facts.get("family", ())),
+        family=(_back(seen) if handed is not None else ()) or cast("tuple[Holder, ...]", facts.get("family", ())),
         through=cast("tuple[View, ...]", facts.get("through", ())),
         module_calls=handed.calls if handed is not None else (),
         hand_back=handed.edits if handed is not None else (),
@@ -119,7 +119,7 @@ def _handed(program: Program, seen: Observation) -> _Handed | None:
         return None
     written = [one for one in program.observed.values() if one.facts.get("key") == key and "parameter" in one.facts]
     looked_at = {cast(str, one.facts["parameter"]) for one in written} & program.exposed[key]
-    if looked_at != {parameter} or any(one.target != parameter for one in written):
+    if looked_at != {parameter} or not all(one.target == parameter or _back(one) for one in written):
         return None
     if parameter not in program.hands.get(key, {}):
         beside = taken_beside(program, key, parameter)
@@ -130,6 +130,12 @@ def _handed(program: Program, seen: Observation) -> _Handed | None:
     if len(bound) < len(calls) or (edits and any(call.usage is not Usage.STATEMENT for call in bound)):
         return None
     return _Handed(tuple(sorted(bound, key=lambda call: call.span.start)), edits)
+
+
+def _back(seen: Observation) -> tuple[Holder, ...]:
+    """The family of a view of a parameter that is written, with the parameter as one that is read later."""
+    members = cast("tuple[Holder, ...]", seen.facts.get("back", ()))
+    return members if len(members) > 1 and members[0].name != seen.target else ()
 
 
 def _excused(seen: Observation, returns: bool) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ class TorchCalls(Modules):
                 return known.with_memory(memory, maybe)
             return known
         if path in ("copy.copy", "torch.autograd.Variable") and arguments:
-            return arguments[0]
+            return replace(arguments[0], view=True) if arguments[0].tensor else arguments[0]
         return self.unseen(node, arguments, path)
 
     def switch(self, node: ast.Call, name: str) -> Switch:

@@ -57,6 +57,7 @@ class Writes(Containers):
         self.share_rounds(seen, node, owner)
         self.share_list(seen)
         self.note_family(seen, owner, kin)
+        self.note_way_back(seen, owner, written, later, rule)
         seen.facts["source"] = self.source_of(owner)
         self.settle(written)
         self.leave_behind(owner, later)

@@ -175,6 +175,7 @@ class Facts:
     the tensor; with others among them, "" is one.
     asked: the names that are read later and, as no view made any of them, are the very tensor or share nothing with
     it; with others among them, "" is one.
+    each: a list of tensors is written that the new ones can be bound to: names, or a list of the function's own.
     part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
     perhaps: the flag may be off, for some caller or some other instance, so that nothing is written then.
@@ -205,6 +206,7 @@ class Facts:
     mask: bool = False
     rows_of: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
+    each: bool = False
     asked: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False

@@ -60,6 +60,11 @@ class Containers(Roles):
                 if dotted(owner) in bound and self.once(comprehension.generators, comprehension.elt):
                     seen.doubts.pop(HELD, None)
 
+    def is_own_list(self, name: ast.Name, container: Value) -> bool:
+        """True for a list of the function's own with a tensor of its own in each place."""
+        known = container.kind is Kind.LIST and distinct(container) and self.is_own(name, container)
+        return known and self._is_written_down(name.id)
+
     def note_listed(self, seen: Observation, name: str, container: Value) -> None:
         """Note whether a container that holds the written tensor can have its place bound anew, see `Facts.listed`."""
         fits = container.kind in (Kind.LIST, Kind.DICT) and distinct(container) and self._is_written_down(name)

@@ -67,6 +67,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         mask=bool(facts.get("mask")),
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
         listed=cast("frozenset[str]", facts.get("listed", frozenset())),
+        each=bool(facts.get("each")),
         asked=cast("frozenset[str]", facts.get("asked", frozenset())),
         part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),

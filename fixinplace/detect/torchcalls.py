@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.foreach import write_each
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import SWITCHED, is_given, switches_otherwise
 from fixinplace.detect.index import canonical, keyword
@@ -212,9 +213,7 @@ class TorchCalls(Modules):
         nodes: list[ast.expr] = [*node.args, *(k.value for k in node.keywords)]
         written = arguments[nodes.index(target)]
         if writer.rule == "FIP115":
-            written = self.as_tensor(element(written))
-            seen = self.write(node, writer.name, writer.rule, target, written, joined(arguments[1:]))
-            seen.facts["place"] = self.place_of(target)[0]
+            write_each(self, node, writer.name, target, written, joined(arguments[1:]))
             return NONE
         written = self.as_tensor(written)
         seen = self.write(node, writer.name, writer.rule, target, written, joined(arguments[position + 1 :]))

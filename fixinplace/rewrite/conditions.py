@@ -33,7 +33,7 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
         return Refused(
             "maybe-untracked", "whether it writes is decided by a value, and what it is given is read afterwards"
         )
-    if writer.refusal is not None:
+    if writer.refusal is not None and not (found.facts.each and writer.counterpart is not None):
         sentence = _NO_COUNTERPART.get(writer.refusal, "`{op}` is never rewritten")
         return Refused(writer.refusal, sentence.format(op=found.site.op))
     return None

@@ -173,6 +173,8 @@ class Facts:
     rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
     listed: the containers of the function's own, with a tensor of its own in each place, that are read later and hold
     the tensor; with others among them, "" is one.
+    holders: the names that are read later and hold the tensor, with the place for lists that are written down
+    (`pair[0]`); "" for others.
     asked: the names that are read later and, as no view made any of them, are the very tensor or share nothing with
     it; with others among them, "" is one.
     each: a list of tensors is written that the new ones can be bound to: names, or a list of the function's own.
@@ -207,6 +209,7 @@ class Facts:
     rows_of: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()
     each: bool = False
+    holders: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False

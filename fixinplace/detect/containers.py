@@ -17,7 +17,7 @@ from fixinplace import catalogue
 from fixinplace.detect.index import dotted
 from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.roles import Roles, add_hazard
-from fixinplace.detect.values import Kind, Memories, Origin, Value, distinct, memories
+from fixinplace.detect.values import Kind, Memories, Origin, Value, distinct, memories, overlap
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
@@ -76,10 +76,22 @@ class Containers(Roles):
         known = cast("frozenset[str]", seen.facts.get("listed", frozenset()))
         seen.facts["listed"] = known | {name}
 
+    def note_holders(self, seen: Observation, name: str, value: Value, written: Value) -> None:
+        """Note a name that holds the written tensor, and of a list or a tuple that is known exactly in which places."""
+        if value.tensor:
+            found = {name}
+        elif value.kind is Kind.LIST and value.exact:
+            places = (f"{name}[{n}]" for n, item in enumerate(value.items) if overlap(item.memory, written.memory))
+            found = {*places} or {""}
+        else:
+            found = {""}
+        seen.facts["holders"] = cast("frozenset[str]", seen.facts.get("holders", frozenset())) | found
+
     def share_list(self, seen: Observation) -> None:
         """The one container whose place can be bound anew holds the tensor for nobody else."""
         found = cast("frozenset[str]", seen.facts.get("listed", frozenset()))
-        if len(found) == 1 and "" not in found:
+        holders = cast("frozenset[str]", seen.facts.get("holders", frozenset()))
+        if (len(found) == 1 and "" not in found) or (holders and "" not in holders):
             seen.doubts.pop(HELD, None)
 
     def once(self, generators: list[ast.comprehension], result: ast.expr) -> list[ast.Name]:
@@ -124,6 +136,7 @@ class Containers(Roles):
             add_hazard(seen, "registered-parameter", f"a place of `{holder.id}` holds a leaf: it cannot be replaced")
         if not distinct(base):
             add_hazard(seen, "container-slot", f"another place of `{holder.id}` may hold the same tensor")
+            seen.facts["holders"] = frozenset(("",))
 
 
 def read_again(node: ast.AST, root: ast.AST) -> set[int]:

@@ -68,6 +68,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
         listed=cast("frozenset[str]", facts.get("listed", frozenset())),
         each=bool(facts.get("each")),
+        holders=cast("frozenset[str]", facts.get("holders", frozenset())),
         asked=cast("frozenset[str]", facts.get("asked", frozenset())),
         part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),

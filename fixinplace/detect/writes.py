@@ -166,6 +166,7 @@ class Writes(Containers):
                     _note(seen, mark.refusal, mark.sentence)
                     if mark.refusal == "container-slot":
                         self.note_container(seen, "")
+                        seen.facts["holders"] = frozenset(("",))
             self._origin(seen, memory, own)
         for memory in sorted(written.maybe, key=lambda m: (m.origin, m.label, m.index)):
             self._perhaps(seen, memory, own)
@@ -189,6 +190,7 @@ class Writes(Containers):
 
     def _shared(self, seen: Observation, name: str, value: Value, written: Value) -> None:
         if overlap(value.memory, written.memory):
+            self.note_holders(seen, name, value, written)
             if written.iterated:
                 refusal, how = "loop-variable", "is what the loop iterates over, and the write reaches it"
                 seen.facts["rows_of"] = cast("frozenset[str]", seen.facts.get("rows_of", frozenset())) | {name}

@@ -15,8 +15,9 @@ from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
 from fixinplace.rewrite.filled import Filled, filled, is_filling
-from fixinplace.rewrite.forms import ask_names, clone_reads, index_rows, loop_places, stack_slots
+from fixinplace.rewrite.forms import ask_names, clone_reads, held_places, index_rows, loop_places, stack_slots
 from fixinplace.rewrite.groups import Group, groups
+from fixinplace.rewrite.held import held, is_held
 from fixinplace.rewrite.kin import scattered
 from fixinplace.rewrite.listed import Listed, is_listed, listed
 from fixinplace.rewrite.reads import parse_file
@@ -79,6 +80,8 @@ def _elsewhere(part: Text, found: Sequence[Found]) -> Iterator[tuple[Rewrite, Li
         yield from ((loop_places.REWRITE, one) for one in listed(part, parse_file(part.text), found))
     if any(map(is_perhaps_shared, found)):
         yield from ((ask_names.REWRITE, one) for one in asked(part, parse_file(part.text), found))
+    if any(map(is_held, found)):
+        yield from ((held_places.REWRITE, one) for one in held(part, parse_file(part.text), found))
 
 
 def _also(part: Text, number: int, rewrite: Rewrite, each: Listed | Same) -> dict[Found, Finding]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fixinplace.model import Edit, Found, Place, Usage
@@ -57,15 +57,17 @@ def asked(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Same
     for one in wanted:
         alone = [each for each in found if each.site.statement == one.site.statement] == [one]
         setting = table.get(one.site.statement)
-        if alone and setting is not None and _can_ask(setting, one, part, parents):
+        if alone and setting is not None and can_follow(setting, one, one.facts.asked, part, parents):
             made = _asking(part, setting, one)
             if made is not None:
                 yield made
 
 
-def _can_ask(setting: Setting, found: Found, part: Text, parents: Mapping[int, ast.AST]) -> bool:
+def can_follow(
+    setting: Setting, found: Found, names: Collection[str], part: Text, parents: Mapping[int, ast.AST]
+) -> bool:
     """True if the other names are bound for certain, and read by the statement at most before it writes."""
-    node, names = setting.node, found.facts.asked
+    node = setting.node
     if not isinstance(node, ast.stmt) or setting.before is None or not all(_is_bound(n, node, parents) for n in names):
         return False
     match node:

@@ -78,6 +78,13 @@ def test_the_new_tensor_is_put_where_the_old_one_is(before: str, after: str):
     assert not fix(judged.fixed).changed
 
 
+def test_a_list_in_a_block_and_a_write_behind_it():
+    judged = judge(program("with torch.enable_grad():\n    l = [x, y]\ny -= x\nreturn l, y"))
+
+    assert judged.wrong is None
+    assert judged.refused
+
+
 def test_a_view_of_a_tensor_that_gets_another_shape_is_not_made_again():
     judged = judge(program("y = x[:3, :3] * 2\nl = [y, y[1:]]\ny.t_()\ny.exp_()\nreturn l, y"))
 

@@ -118,6 +118,10 @@ CASES = {
         "y = torch.exp(x)\nv = y.double()\ntorch.relu_(v)\nreturn y * y, v",
         "y = torch.exp(x)\nv = y.double()\ny = y.clone()\nv = y.double()\ntorch.relu_(v)\nreturn y * y, v",
     ),
+    "a list of views": (
+        "y = torch.exp(x)\nvs = [y[0], y[1]]\ny += 1\nreturn vs[0] * y.sum()",
+        "y = torch.exp(x)\nvs = [y[0], y[1]]\ny = y + 1\nvs[0] = y[0]\nvs[1] = y[1]\nreturn vs[0] * y.sum()",
+    ),
     "a view without a name": (
         "y = torch.exp(x)\ny.t().mul_(2)\nreturn y * y",
         "y = torch.exp(x)\ny = y.t().mul(2).t()\nreturn y * y",
@@ -194,7 +198,7 @@ CASES = {
 }
 SAME_CALLS = {
     "what a branch binds": "y = torch.exp(x)\nv = y[0] if len(x) > 2 else y\ny += 1\nreturn v * y.sum()",
-    "a list of views": "y = torch.exp(x)\nvs = [y[0], y[1]]\ny += 1\nreturn vs[0] * y.sum()",
+    "a list of views": "y = torch.exp(x)\nvs = [y[0], y[len(x) - 1]]\ny += 1\nreturn vs[0] * y.sum()",
     "what a conversion may have copied, and is written": "y = torch.exp(x)\nv = y.float()\ny += 1\nreturn v * y.sum()",
     "a conversion that was written before": "y = torch.exp(x)\nv = y.float()\nwith torch.no_grad():\n    v.mul_(3)\n"
     "v += 1\nreturn v * y.sum()",

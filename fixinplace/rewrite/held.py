@@ -137,7 +137,7 @@ def _is_plain(node: ast.Name, parents: Mapping[int, ast.AST]) -> bool:
 def _stands_before(first: ast.stmt, node: ast.AST, parents: Mapping[int, ast.AST]) -> bool:
     """True if a statement stands before another one in its block, or before one that this is in."""
     block = _block(first, parents)
-    while node in parents.values() or id(node) in parents:
+    while id(node) in parents:
         place = next((n for n, one in enumerate(block) if one is node), None)
         if place is not None:
             return any(one is first for one in block[:place])

@@ -14,8 +14,17 @@ from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
+from fixinplace.rewrite.enclosed import enclosed, is_enclosed
 from fixinplace.rewrite.filled import Filled, filled, is_filling
-from fixinplace.rewrite.forms import ask_names, clone_reads, held_places, index_rows, loop_places, stack_slots
+from fixinplace.rewrite.forms import (
+    ask_names,
+    clone_reads,
+    held_places,
+    index_rows,
+    loop_places,
+    outer_name,
+    stack_slots,
+)
 from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.held import held, is_held
 from fixinplace.rewrite.kin import scattered
@@ -80,6 +89,8 @@ def _elsewhere(part: Text, found: Sequence[Found]) -> Iterator[tuple[Rewrite, Li
         yield from ((loop_places.REWRITE, one) for one in listed(part, parse_file(part.text), found))
     if any(map(is_perhaps_shared, found)):
         yield from ((ask_names.REWRITE, one) for one in asked(part, parse_file(part.text), found))
+    if any(map(is_enclosed, found)):
+        yield from ((outer_name.REWRITE, one) for one in enclosed(part, parse_file(part.text), found))
     if any(map(is_held, found)):
         yield from ((held_places.REWRITE, one) for one in held(part, parse_file(part.text), found))
 

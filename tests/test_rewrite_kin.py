@@ -214,6 +214,8 @@ SAME_CALLS = {
     "v += 1\nreturn v * y",
     "a conversion that others may have written": "y = torch.exp(x)\nv = y.float()\nv.register_hook(print)\nx.f(v)\n"
     "v += 1\nreturn v * y",
+    "put in order, and written before": "y = torch.exp(x.t())\nv = y.contiguous()\nv.data.mul_(3)\n"
+    "v += 1\nreturn v * y",
     "put in order, of gaps": "y = x[:, ::2]\nv = y.contiguous()\nv += 1\nreturn v * y",
     "put in order, of what has gaps from the start": "y = torch.istft(x, 4)\nv = y.contiguous()\nv += 1\nreturn v * y",
     "put in order as asked": "y = torch.exp(x)\nv = y.contiguous(memory_format=torch.channels_last)\nv += 1\n"

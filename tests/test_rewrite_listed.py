@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from alias_fixing import fix, judge
+from alias_fixing import fix, fix_all, judge
 from alias_templates import HEAD
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -98,6 +98,12 @@ def test_the_loop_stays(body: str):
 
     assert judged.fixed == judged.text
     assert judged.refused
+
+
+def test_a_list_that_the_loop_may_bind_anew_is_not_numbered():
+    text = program(PAIR + "for h in hs:\n    h.mul_(2)\n    if flag:\n        hs = [y.exp(), x.exp()]\nreturn hs")
+
+    assert "enumerate(" not in fix_all(text)
 
 
 def test_a_list_that_is_passed_in_stays():

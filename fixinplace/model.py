@@ -142,12 +142,14 @@ class Holder:
 
     live: the name is read after the write.
     ahead: it was written while nobody read the root any more, which may not have its elements.
+    copies: a step may have given a copy; made from a clone of the root it is one again.
     """
 
     name: str
     steps: tuple[View, ...]
     live: bool
     ahead: bool = False
+    copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,13 @@ class Facts:
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
+    listed: the containers of the function's own, with a tensor of its own in each place, that are read later and hold
+    the tensor; with others among them, "" is one.
+    holders: the names that are read later and hold the tensor, with the place for lists that are written down
+    (`pair[0]`); "" for others.
+    asked: the names that are read later and, as no view made any of them, are the very tensor or share nothing with
+    it; with others among them, "" is one.
+    each: a list of tensors is written that the new ones can be bound to: names, or a list of the function's own.
     part: the written part is certainly a view, by numbers and slices, and no copy that an index made.
     scalar: the stored value is a Python number.
     perhaps: the flag may be off, for some caller or some other instance, so that nothing is written then.
@@ -198,6 +207,10 @@ class Facts:
     gaps: bool = False
     mask: bool = False
     rows_of: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
+    each: bool = False
+    holders: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False
     perhaps: bool = False

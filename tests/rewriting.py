@@ -68,6 +68,10 @@ def refusals(text: str, *sites: At) -> list[str]:
     return [f.outcome.refusal for f in findings if isinstance(f.outcome, Refused)]
 
 
+ASKING = "ask-names"
+"""The rewrite that asks at run time who is the written tensor, and is right whichever way was taken."""
+
+
 def fixes(code: str) -> list[Fix]:
     """The fixes that detection and rewriting find in a program, which gets its imports here."""
     part = source.Text("import torch\nimport functools\nfrom torch import nn\n" + code)

@@ -23,7 +23,7 @@ SEEN = {
         "y = x.exp()\n    v = y.view(-1) if x.ok else y\n    y += 1\n    return v.sum() + y",
     ),
     "base read later": ("live-view", "y = x.exp()\n    v = y[0] if x.ok else y\n    v += 1\n    return y + v"),
-    "reshape may be a view": ("live-view", "y = x.exp()\n    v = y.reshape(-1)\n    v += 1\n    return y.sum()"),
+    "reshape may be a view": ("live-view", "y = x.exp()\n    v = y.reshape(-1)\n    y += 1\n    return v.sum()"),
     "dropout in eval is its input": (
         "live-view",
         "y = x.exp()\n    v = F.dropout(y, 0.5, False)\n    v += 1\n    return y",

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 import torch
-from rewriting import fixed, fixes
+from rewriting import ASKING, fixed, fixes
 from torch import nn
 
 from fixinplace import detect, rewrite, source
@@ -318,7 +318,7 @@ def test_a_flag_of_which_nothing_says_that_it_is_on_is_no_site(init: str, more: 
     ),
 )
 def test_what_a_call_returns_whose_flag_a_name_decides_may_be_what_it_was_given(init: str, forward: str) -> None:
-    assert not fixes(net(init, forward, ON))
+    assert all(fix.rewrite == ASKING for fix in fixes(net(init, forward, ON)))
 
 
 CBR = "class CBR(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True))\n"

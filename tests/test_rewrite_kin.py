@@ -97,6 +97,31 @@ CASES = {
         "y = torch.exp(x)\npart = y[0, 1:]\npart += 1\nreturn y * 2",
         "y = torch.exp(x)\npart = y[0, 1:]\ny = y.clone()\npart = y[0, 1:]\npart += 1\nreturn y * 2",
     ),
+    "a conversion that may give the tensor itself": (
+        "y = torch.exp(x)\nv = y.float()\nv.mul_(2)\nreturn y * y, v",
+        "y = torch.exp(x)\nv = y.float()\ny = y.clone()\nv = y.float()\nv.mul_(2)\nreturn y * y, v",
+    ),
+    "a conversion to what another tensor has": (
+        "y = torch.exp(x)\nv = y.to(x.dtype)\nv += x\nreturn y * y, v",
+        "y = torch.exp(x)\nv = y.to(x.dtype)\ny = y.clone()\nv = y.to(x.dtype)\nv += x\nreturn y * y, v",
+    ),
+    "a copy that may be a view": (
+        "y = torch.exp(x.t())\nv = y.reshape(-1)\nv += 1\nreturn y * v.sum()",
+        "y = torch.exp(x.t())\nv = y.reshape(-1)\ny = y.clone()\nv = y.reshape(-1)\nv += 1\nreturn y * v.sum()",
+    ),
+    "turned, then put in order": (
+        "y = torch.exp(x)\nv = y.t().contiguous()\nw = v[0]\nw.mul_(2)\nreturn y * y, v, w",
+        "y = torch.exp(x)\nv = y.t().contiguous()\nw = v[0]\ny = y.clone()\nv = y.t().contiguous()\nw = v[0]\n"
+        "w.mul_(2)\nreturn y * y, v, w",
+    ),
+    "a function that writes what may be a copy": (
+        "y = torch.exp(x)\nv = y.double()\ntorch.relu_(v)\nreturn y * y, v",
+        "y = torch.exp(x)\nv = y.double()\ny = y.clone()\nv = y.double()\ntorch.relu_(v)\nreturn y * y, v",
+    ),
+    "a list of views": (
+        "y = torch.exp(x)\nvs = [y[0], y[1]]\ny += 1\nreturn vs[0] * y.sum()",
+        "y = torch.exp(x)\nvs = [y[0], y[1]]\ny = y + 1\nvs[0] = y[0]\nvs[1] = y[1]\nreturn vs[0] * y.sum()",
+    ),
     "a view without a name": (
         "y = torch.exp(x)\ny.t().mul_(2)\nreturn y * y",
         "y = torch.exp(x)\ny = y.t().mul(2).t()\nreturn y * y",
@@ -173,8 +198,30 @@ CASES = {
 }
 SAME_CALLS = {
     "what a branch binds": "y = torch.exp(x)\nv = y[0] if len(x) > 2 else y\ny += 1\nreturn v * y.sum()",
-    "a list of views": "y = torch.exp(x)\nvs = [y[0], y[1]]\ny += 1\nreturn vs[0] * y.sum()",
-    "a copy that may be a view": "y = torch.exp(x.t())\nv = y.reshape(-1)\nv += 1\nreturn y * v.sum()",
+    "a list of views": "y = torch.exp(x)\nvs = [y[0], y[len(x) - 1]]\ny += 1\nreturn vs[0] * y.sum()",
+    "what a conversion may have copied, and is written": "y = torch.exp(x)\nv = y.float()\ny += 1\nreturn v * y.sum()",
+    "a conversion that was written before": "y = torch.exp(x)\nv = y.float()\nwith torch.no_grad():\n    v.mul_(3)\n"
+    "v += 1\nreturn v * y.sum()",
+    "a conversion whose tensor was written before": "y = torch.exp(x)\nv = y.float()\nwith torch.no_grad():\n"
+    "    y.mul_(3)\nv += 1\nreturn v * y.sum()",
+    "what was computed of a conversion before": "y = torch.exp(x)\nv = y.float()\nz = v * v\nv += 1\nreturn v, y, z",
+    "what is computed of a conversion on the way": "y = torch.exp(x)\nv = y.float()\nv *= v.sum()\nreturn v, y",
+    "two conversions of one tensor": "y = torch.exp(x)\nv = y.float()\nw = y.float()\nv += 1\nreturn v * w * y.sum()",
+    "parts of a conversion without a name": "y = torch.exp(x)\nv = y.float()\nu, w = v[1:], v[:2]\nv = 1\nw += 1\n"
+    "return u, w, y",
+    "a conversion on one way only": "y = torch.exp(x)\nv = y\nif len(x) > 2:\n    v = y.float()\nv += 1\nreturn v * y",
+    "a conversion to what is bound anew": "y = torch.exp(x)\nk = torch.float32\nv = y.to(k)\nk = torch.float64\n"
+    "v += 1\nreturn v * y",
+    "a conversion that others may have written": "y = torch.exp(x)\nv = y.float()\nv.register_hook(print)\nx.f(v)\n"
+    "v += 1\nreturn v * y",
+    "put in order, and written before": "y = torch.exp(x.t())\nv = y.contiguous()\nv.data.mul_(3)\n"
+    "v += 1\nreturn v * y",
+    "put in order, of gaps": "y = x[:, ::2]\nv = y.contiguous()\nv += 1\nreturn v * y",
+    "put in order, of what has gaps from the start": "y = torch.istft(x, 4)\nv = y.contiguous()\nv += 1\nreturn v * y",
+    "put in order as asked": "y = torch.exp(x)\nv = y.contiguous(memory_format=torch.channels_last)\nv += 1\n"
+    "return v * y",
+    "another shape of what may be the tensor": "y = torch.exp(x)\nv = y.float()\nv.t_()\nreturn v, y",
+    "a conversion in each round": "y = torch.exp(x)\nfor i in range(3):\n    v = y.float()\n    v += 1\nreturn v * y",
     "overlapping windows": "y = torch.exp(x)\nw = y.unfold(1, 2, 1)\nw += 1\nreturn y",
     "a scatter in each round": "y = torch.exp(x)\nfor i in range(3):\n    row = y[i]\n    row *= 2\nreturn y * y",
     "a base bound anew": "y = torch.exp(x)\nz = y.t()\ny = y[0]\nz += 1\nreturn z * y.sum()",
@@ -223,6 +270,60 @@ CALLERS = {
         "    y = x.exp()\n    y = z = halve(y)\n    return (z * y).sum() + halve(x.sin()).sum()\n",
     ),
 }
+_MAIN = "\n\n\ndef main():\n    x = torch.rand(3, requires_grad=True)\n    y = x.exp()\n    z = y * y\n    "
+_END = "\n    return (z + y).sum()\n"
+_BESIDE = {
+    "handed back, its value used where it is written": (
+        "def scale(t, k):\n    print(t.mul_(k).sum())", "scale(y, 3)",
+        "def scale(t, k):\n    t = t.mul(k)\n    print(t.sum())\n    return t", "y = scale(y, 3)",
+    ),
+    "returned on two ways": (
+        "def scale(t, k):\n    t.mul_(k)\n    if k > 2:\n        return t\n    return t", "scale(y, 3)",
+        "def scale(t, k):\n    t = t.mul(k)\n    if k > 2:\n        return t\n    return t", "y = scale(y, 3)",
+    ),
+    "beside a value": (
+        "def scale(t, k):\n    t.mul_(k)\n    return t.sum()", "s = scale(y, 3)",
+        "def scale(t, k):\n    t = t.mul(k)\n    return t, t.sum()", "y, s = scale(y, 3)",
+    ),
+    "beside a value that is dropped": (
+        "def scale(t):\n    t[0] = 2\n    return t.sum()", "scale(y)",
+        "def scale(t):\n    t = t.clone()\n    t[0] = 2\n    return t, t.sum()", "y = scale(y)[0]",
+    ),
+    "beside a value, where nobody looks": (
+        "def scale(t):\n    t += 1\n    return t.sum()", "scale(y)\n    s = 2 * scale(x.sin())\n    scale(x.cos())",
+        "def scale(t):\n    t = t + 1\n    return t, t.sum()",
+        "y = scale(y)[0]\n    s = 2 * scale(x.sin())[1]\n    scale(x.cos())",
+    ),
+    "beside several values": (
+        "def scale(t):\n    t += 1\n    if len(t) > 2:\n        return (t.sum(), 2)\n    return t[0], 1",
+        "s, n = scale(y)",
+        "def scale(t):\n    t = t + 1\n    if len(t) > 2:\n        return t, (t.sum(), 2)\n    return t, (t[0], 1)",
+        "y, (s, n) = scale(y)",
+    ),
+    "a view of the argument is written": (
+        "def scale(t):\n    row = t[0]\n    row.mul_(2)", "scale(y)",
+        "def scale(t):\n    row = t[0]\n    row = row.mul(2)\n    t = t.select_scatter(row, 0, 0)\n    return t",
+        "y = scale(y)",
+    ),
+    "views of the argument are written, beside a value": (
+        "def scale(t):\n    half = t[:2]\n    half += 1\n    last = t[2]\n    s = last.mul_(2).sum()\n    return s",
+        "s = scale(y)",
+        "def scale(t):\n    half = t[:2]\n    half = half + 1\n    t = t.slice_scatter(half, 0, 0, 2)\n"
+        "    last = t[2]\n    last = last.mul(2)\n    t = t.select_scatter(last, 0, 2)\n    s = last.sum()\n"
+        "    return t, s",
+        "y, s = scale(y)",
+    ),
+    "written twice, beside a value": (
+        "def scale(t):\n    t.add_(1)\n    if len(t) > 2:\n        t.mul_(2)\n    return t.sum()", "s = scale(y)",
+        "def scale(t):\n    t = t.add(1)\n    if len(t) > 2:\n        t = t.mul(2)\n    return t, t.sum()",
+        "y, s = scale(y)",
+    ),
+    "beside a view that was there before": (
+        "def scale(t):\n    row = t[0]\n    t.mul_(2)\n    return row", "s = scale(y)",
+        "def scale(t):\n    row = t[0]\n    t = t.mul(2)\n    row = t[0]\n    return t, row", "y, s = scale(y)",
+    ),
+}  # fmt: skip
+CALLERS |= {k: (a + _MAIN + b + _END, c + _MAIN + d + _END) for k, (a, b, c, d) in _BESIDE.items()}
 HIDDEN = {
     "two views of one tensor": "def f(a, b):\n    a.mul_(2)\n    return b * b\n\n\ndef main():\n"
     "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    return f(y[:3], y[1:])\n",
@@ -230,6 +331,28 @@ HIDDEN = {
     "    y = x + 1\n    f(y[:3])\n    return y\n",
     "passed on as a value": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
     "    y = x + 1\n    g = f\n    g(y)\n    return y\n",
+    "a view that a branch binds": "def f(a):\n    r = a[0]\n    if len(a) > 2:\n        r = a[1]\n    r.mul_(2)\n\n\n"
+    "def main():\n    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    return y\n",
+    "a view of an argument that is bound anew": "def f(a, b):\n    r = a[0]\n    a = b\n    r.mul_(2)\n\n\n"
+    "def main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y, x)\n    return y\n",
+    "what may be a copy of an argument": "def f(a):\n    r = a.float()\n    r.mul_(2)\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    return y\n",
+    "in a longer expression": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    return f(y) + y\n",
+    "two names for the value": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    u = v = f(y)\n    return u, v, y\n",
+    "written behind the return": "def f(a):\n    a.mul_(2)\n    try:\n        print(a)\n    finally:\n"
+    "        a.add_(1)\n    return a.sum()\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n"
+    "    f(y)\n    return y\n",
+    "a way out without a value": "def f(a):\n    a.mul_(2)\n    if len(a) > 2:\n        return\n    return a.sum()\n\n"
+    "\ndef main():\n    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    return y\n",
+    "written where it is returned": "def f(a):\n    return a.mul_(2).sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    s = f(y)\n    return y, s\n",
+    "an annotated result": "def f(a) -> torch.Tensor:\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    s = f(y)\n    return y, s\n",
+    "in an f-string": "def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n"
+    "    x = torch.rand(4, requires_grad=True)\n    y = x + 1\n    f(y)\n    print(f'{f(x + 2)}')\n    return y\n",
     "a list holds it": "def f(a):\n    a.mul_(2)\n\n\ndef main():\n    x = torch.rand(4, requires_grad=True)\n"
     "    y = x + 1\n    ys = [y]\n    f(y)\n    return ys\n",
 }
@@ -251,6 +374,17 @@ def test_callers_that_look_in_another_way_forbid_it(text: str) -> None:
 
     assert outcomes
     assert all(isinstance(one, Refused) or one.parameter is not None for one in outcomes)
+
+
+def test_a_call_in_a_statement_that_is_rewritten_forbids_it() -> None:
+    main = (
+        "x = torch.rand(4, requires_grad=True)\n    y, z = x + 1, x.exp()\n    s = z.mul_(f(y))\n    return y, s, z\n"
+    )
+    text = f"{HEAD}def f(a):\n    a.mul_(2)\n    return a.sum()\n\n\ndef main():\n    {main}\n\nmain()\n"
+
+    made = [f for f in findings(text) if isinstance(f.outcome, Fix) and f.outcome.parameter is None]
+
+    assert "    a.mul_(2)\n    return a.sum()\n" in fixed(text, made)
 
 
 @pytest.mark.parametrize("index", ["i", "[0, 0]", "[0, k]", "1, i"])

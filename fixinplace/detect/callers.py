@@ -75,7 +75,7 @@ class Callers(Writes):
 
 def hands(frame: Frame, function: Function) -> dict[str, tuple[Edit, ...]]:
     """Parameters that a function returns on every way out, or could, with the edits that make it do so."""
-    returns, rebound = _ways_out(function)
+    returns, rebound = ways_out(function)
     kept = [name for name in parameter_names(function) if name not in rebound]
     if not returns:
         edits = _return(frame.program.part, function)
@@ -89,12 +89,13 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 @remembered
-def _ways_out(function: Function) -> tuple[tuple[ast.Return, ...], Names]:
-    """The function's own `return` statements, and the names that something but an augmented assignment binds."""
+def ways_out(function: Function) -> tuple[tuple[ast.Return, ...], Names]:
+    """The function's own `return` statements in order, and the names bound by more than augmented assignments."""
     inner = {id(m) for kind in _SCOPES for n in every(function, kind) if n is not function for m in walk(n)}
     augmented = {id(n.target) for n in every(function, ast.AugAssign) if id(n) not in inner}
     bound = (n for n in every(function, ast.Name) if type(n.ctx) is not ast.Load and id(n) not in inner)
-    returns = tuple(n for n in every(function, ast.Return) if id(n) not in inner)
+    found = [n for n in every(function, ast.Return) if id(n) not in inner]
+    returns = tuple(sorted(found, key=lambda n: (n.lineno, n.col_offset)))
     return returns, frozenset(n.id for n in bound if id(n) not in augmented)
 
 

@@ -143,7 +143,8 @@ class Calls(TorchCalls):
         known = builtin(name, arguments[: len(node.args)] if name == "zip" else arguments)
         if known is None:
             return self.unseen(node, arguments, name if is_class_name(name) else "")
-        for value in arguments if name not in READERS else ():
+        passing = name in READERS or (name in ("zip", "enumerate") and _is_gone_over(node, self.above.get(id(node))))
+        for value in () if passing else arguments:
             self.escape(value, None, f"`{name}(...)` holds it")
         return known
 
@@ -354,6 +355,11 @@ class Calls(TorchCalls):
 def _perhaps_in_place(function: Value) -> Value:
     """A callable that may be one of several in-place modules, or something else."""
     return Value(Kind.MODULE, 1, flags=function.flags)
+
+
+def _is_gone_over(node: ast.expr, parent: ast.AST | None) -> bool:
+    """True for what a loop goes over, and nobody has besides."""
+    return isinstance(parent, ast.For) and parent.iter is node
 
 
 _PUTS = ("append", "add", "insert", "extend", "update", "setdefault", "appendleft")

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from fixinplace import catalogue
 
 _READS = ("shape", "ndim", "dtype", "device", "T", "mT", "H", "mH", "real", "imag", "data", "is_cuda", "grad", "layout")
+_OF_DICTS = ("items", "keys")
+"""Methods of dicts, which are followed; no tensor has them."""
 _OPERATORS = (ast.BinOp, ast.UnaryOp, ast.AugAssign, ast.IfExp, ast.BoolOp, ast.If, ast.While, ast.Expr, ast.Assert)
 _BINDERS = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.Return, ast.For, ast.comprehension)
 _NESTING = (ast.Tuple, ast.List, ast.Dict, ast.Starred, ast.keyword, ast.Call, ast.Slice)
@@ -32,7 +34,7 @@ def is_plain_use(node: ast.expr, parent: ast.AST | None, above: Mapping[int, ast
             user = above.get(id(parent))
             called = isinstance(user, ast.Call) and user.func is parent
             known = catalogue.result(f"Tensor.{attr}") or catalogue.writer(f"Tensor.{attr}")
-            return attr in _READS or (called and known is not None)
+            return attr in _READS or (called and (known is not None or attr in _OF_DICTS))
         case ast.Compare(ops=ops):
             return not any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in ops)
         case ast.Dict(keys=keys):

@@ -11,13 +11,14 @@ Note [Places of containers]
 from __future__ import annotations
 
 import ast
+from typing import cast
 
 from fixinplace import catalogue
 from fixinplace.detect.index import dotted
 from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import Roles, add_hazard
-from fixinplace.detect.values import Kind, Origin, Value, distinct, element
+from fixinplace.detect.values import Kind, Memories, Origin, Value, distinct, element, memories, overlap
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
@@ -80,12 +81,56 @@ class Containers(Roles):
                 if dotted(owner) in bound and self.once(comprehension.generators, comprehension.elt):
                     seen.doubts.pop(HELD, None)
 
+    def is_own_list(self, name: ast.Name, container: Value) -> bool:
+        """True for a list of the function's own with a tensor of its own in each place."""
+        known = container.kind is Kind.LIST and distinct(container) and self.is_own(name, container)
+        return known and self._is_written_down(name.id)
+
+    def note_listed(self, seen: Observation, name: str, container: Value) -> None:
+        """Note whether a container that holds the written tensor can have its place bound anew, see `Facts.listed`."""
+        fits = container.kind in (Kind.LIST, Kind.DICT) and distinct(container) and self._is_written_down(name)
+        fits = fits and self.is_own(ast.Name(name, ast.Load()), container)
+        self.note_container(seen, name if fits else "")
+
+    def note_container(self, seen: Observation, name: str) -> None:
+        """One more container that holds the written tensor, "" for one that is none of those."""
+        known = cast("frozenset[str]", seen.facts.get("listed", frozenset()))
+        seen.facts["listed"] = known | {name}
+
+    def note_holders(self, seen: Observation, name: str, value: Value, written: Value) -> None:
+        """Note a name that holds the written tensor, and of a list or a tuple that is known exactly in which places."""
+        if value.tensor:
+            found = {name}
+        elif value.kind is Kind.LIST and value.exact:
+            places = (f"{name}[{n}]" for n, item in enumerate(value.items) if overlap(item.memory, written.memory))
+            found = {*places} or {""}
+        else:
+            found = {""}
+        seen.facts["holders"] = cast("frozenset[str]", seen.facts.get("holders", frozenset())) | found
+
+    def share_list(self, seen: Observation) -> None:
+        """The one container whose place can be bound anew holds the tensor for nobody else."""
+        found = cast("frozenset[str]", seen.facts.get("listed", frozenset()))
+        holders = cast("frozenset[str]", seen.facts.get("holders", frozenset()))
+        if (len(found) == 1 and "" not in found) or (holders and "" not in holders):
+            seen.doubts.pop(HELD, None)
+
     def once(self, generators: list[ast.comprehension], result: ast.expr) -> list[ast.Name]:
         """The lists whose tensors a comprehension goes through once, each of them another tensor than all others."""
         names = _listed(generators[0].iter) if len(generators) == 1 else []
         inner = [result, *(one for generator in generators for one in generator.ifs)]
         read = {each.id for one in inner for each in walk(one) if isinstance(each, ast.Name)}
         return [name for name in names if name.id not in read and distinct(self.peek(name))]
+
+    def each_once(self, over: ast.expr) -> Memories:
+        """The storages of tensors that a loop takes from places of their own, which can be bound anew meanwhile."""
+        match over:
+            case ast.Call(func=ast.Attribute(value=ast.Name() as table, attr="items" | "values"), args=[], keywords=[]):
+                names = [table]
+            case _:
+                names = _listed(over)
+        held = [self.peek(name) for name in names]
+        return memories(tuple(one for one in held if distinct(one)))[0]
 
     def _is_written_down(self, name: str) -> bool:
         """True if the name stands for lists and dicts that are written down here: a tuple takes no new elements."""
@@ -112,6 +157,7 @@ class Containers(Roles):
             add_hazard(seen, "registered-parameter", f"a place of `{holder.id}` holds a leaf: it cannot be replaced")
         if not distinct(base):
             add_hazard(seen, "container-slot", f"another place of `{holder.id}` may hold the same tensor")
+            seen.facts["holders"] = frozenset(("",))
 
 
 def read_again(node: ast.AST, root: ast.AST) -> set[int]:

@@ -85,7 +85,7 @@ class Flow(Stores):
         """A `for` loop."""
         source = self.header(node, node.iter)
         item, outside = element(source), self.iterating
-        self.iterating |= rows(source)
+        self.iterating |= rows(source) - self.each_once(node.iter)
         self.loop(node, node.target, replace(item, iterated=True) if source.tensor else item)
         self.iterating = outside
 

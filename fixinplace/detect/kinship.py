@@ -7,13 +7,25 @@ from collections.abc import Mapping, Sequence
 
 from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
+from fixinplace.detect.conversions import is_conversion, perhaps
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
-from fixinplace.detect.links import Link, chain, family, is_unsure, left_behind, may_be_itself, merged, pieces, rooted
+from fixinplace.detect.links import (
+    Link,
+    chain,
+    family,
+    is_one_copy,
+    is_unsure,
+    left_behind,
+    may_be_itself,
+    merged,
+    pieces,
+    rooted,
+)
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import UNKNOWN, Kind, Layout, Value, overlap
+from fixinplace.detect.values import UNKNOWN, Kind, Layout, Memories, Origin, Value, overlap
 from fixinplace.model import Hazard, Holder, Place
 from fixinplace.walking import every, remembered, walk
 
@@ -40,6 +52,12 @@ class Kinship(Gradients):
         value = self.lookup(name)
         return value.tensor and value.layout is Layout.ROWS
 
+    def is_dense(self, name: str) -> bool:
+        """True for a name whose tensor, or what that is a view of, certainly has no gaps between its elements."""
+        value = self.lookup(rooted(self.state.links, Link(name)).base)
+        made = bool(value.memory) and all(m.origin is Origin.ALLOCATED for m in value.memory)
+        return value.tensor and made and not value.view and value.layout <= Layout.DENSE
+
     def gives_itself(self, name: str, call: ast.Call) -> bool:
         """True for `x.contiguous()` of what is that already: torch returns the very tensor.
 
@@ -62,7 +80,7 @@ class Kinship(Gradients):
         made: dict[str, Link | None] = {}
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         slots = [dotted(target) for target in targets if isinstance(target, ast.Attribute) and self._is_slot(target)]
-        found = chain(value, self)
+        found = chain(value, self) or perhaps(value, self)
         within = {n.target.id for n in every(value, ast.NamedExpr)} if found is not None else set()
         if found is not None and within & {found.base, *found.reads}:
             found = None  # the name is another tensor by the time that the value is bound
@@ -138,6 +156,10 @@ class Kinship(Gradients):
         plain = isinstance(node, ast.Name) or self.is_view_chain(node) or isinstance(node, ast.Subscript)
         return self.peek(node) if plain else self.evaluate(node)
 
+    def keeps_nothing(self, node: ast.expr) -> bool:
+        """True for what saves nothing of its tensor for backward: a view, a conversion, another name."""
+        return isinstance(node, ast.Name) or self.is_view_chain(node) or perhaps(node, self) is not None
+
     def is_view(self, node: ast.expr) -> bool:
         """True for `x.t()` and for a name that is linked to another one."""
         return node.id in self.state.links if isinstance(node, ast.Name) else self._is_view(node)
@@ -154,11 +176,18 @@ class Kinship(Gradients):
         """True if an assignment to `name` in this scope reaches the variable that a read here sees."""
         return self.place.name == "<module>" or name in self.locals or name in self.declared
 
-    def kin(self, owner: ast.expr, later: Names) -> dict[str, Holder]:
-        """Who certainly shares the storage of a name, the name itself left out."""
+    def kin(self, owner: ast.expr, later: Names, rule: str = "") -> dict[str, Holder]:
+        """Who certainly shares the storage of a name, the name itself left out.
+
+        Of what is perhaps a copy, only the copy can be written: made again, it is what it was.
+        """
         if not isinstance(owner, ast.Name):
             return {}
-        return {h.name: h for h in family(self.state.links, owner.id, later) if h.name != owner.id}
+        members = family(self.state.links, owner.id, later)
+        found = {h.name: h for h in members if h.name != owner.id}
+        copied = [h.name for h in members if h.copies and (h.live or h.name == owner.id)]
+        clear = owner.id in copied and rule != "FIP112" and is_one_copy(self.state.links, copied)
+        return found if clear or not copied else {}
 
     def fit_together(self, one: ast.expr, other: ast.expr) -> bool:
         """True for views of one tensor that are alike, or have no element in common."""
@@ -191,6 +220,9 @@ class Kinship(Gradients):
         if seen.rule == "FIP112" and may_be_itself(alive):
             sentence = "another name may be the tensor itself, or a view of it (`real`, `positive` and their like)"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
+        if alive and self._is_read_before(alive, owner):
+            sentence = "what was computed of it before would be converted back apart from the rest, and round otherwise"
+            seen.doubts[sentence] = None
         if found and is_unsure(self.state.links, alive):
             seen.doubts["what a view's text reads may have changed since the view was made"] = None
         if (self.program.words.reshapes or seen.rule == "FIP112") and merged(self.state.links, alive):
@@ -201,6 +233,43 @@ class Kinship(Gradients):
         """A name's tensor has been written: who is dead now may not see it once the write is rewritten."""
         if isinstance(owner, ast.Name):
             self.state.links = left_behind(self.state.links, owner.id, later)
+
+    def note_way_back(self, seen: Observation, owner: ast.expr, written: Value, later: Names, rule: str) -> None:
+        """The family of a view of a parameter, if the function is going to return that; see `sites.py`."""
+        labels = {memory.label for memory in written.memory if memory.origin is Origin.PARAMETER}
+        members: tuple[Holder, ...] = ()
+        if isinstance(owner, ast.Name) and len(labels) == 1 and rule != "FIP112":
+            members = family(self.state.links, owner.id, later | labels)
+        clear = bool(members) and {members[0].name} == labels and not any(h.copies for h in members)
+        found = members if clear and not is_unsure(self.state.links, members) else ()
+        seen.facts["back"] = found if seen.facts.get("back", found) == found else ()
+
+    def _is_read_before(self, alive: Sequence[Holder], owner: ast.expr) -> bool:
+        """True if anything but another name was made of what a conversion gave, before it is written at `owner`."""
+        names = {h.name for h in alive if any(is_conversion(step) for step in h.steps)}
+        end = self.root_span().end
+        bound = [n for one in self.body for n in every(one, ast.Assign) if names] if names else []
+        made = {id(n) for one in bound if chain(one.value, self) is not None for n in walk(one.value)} | {id(owner)}
+        loads = (n for one in self.body for n in every(one, ast.Name) if names and type(n.ctx) is ast.Load)
+        return any(n.id in names and id(n) not in made and self.program.part.span(n).start < end for n in loads)
+
+    def settle(self, written: Value) -> None:
+        """A tensor has been written: what is perhaps a copy of it, or of which it is one, goes its own way."""
+        held = written.memory | written.maybe
+        self.state.links = {
+            name: link
+            for name, link in self.state.links.items()
+            if not link.copies or not overlap(self._memory_of(name) | self._memory_of(link.base), held)
+        }
+
+    def _memory_of(self, name: str) -> Memories:
+        value = self.state.attrs.get(name, UNKNOWN) if "." in name else self.lookup(name)
+        return value.memory | value.maybe
+
+    def source_of(self, owner: ast.expr) -> Value | None:
+        """What a name that is perhaps a copy was made from, None for others."""
+        link = rooted(self.state.links, Link(owner.id)) if isinstance(owner, ast.Name) else None
+        return self.lookup(link.base) if link is not None and link.copies else None
 
     # --- places
 

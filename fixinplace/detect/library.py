@@ -122,6 +122,7 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         if row.name in QUIET:
             frame.state.quiet |= memory
         layout = Layout.ROWS if _in_order(call, row, flatten(operands)) else Layout.DENSE
+        layout = Layout.GAPS if row.name.rsplit(".", 1)[-1] in _WITH_GAPS else layout
         return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
     one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)))
     if row.memory is catalogue.Memory.VIEW:
@@ -167,6 +168,8 @@ _LIKES = (
     "where",
     "masked_fill",
 )
+_WITH_GAPS = ("empty_strided", "new_empty_strided", "lstsq", "istft")
+"""Calls whose new tensor may have gaps between its elements."""
 _SPREADING = ("expand", "expand_as", "broadcast_to", "broadcast_tensors", "meshgrid", "unfold", "as_strided", "grad")
 """Calls that may give tensors of which several elements lie in one place."""
 _DENSE = frozenset(

@@ -14,7 +14,7 @@ Note [Links]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,7 @@ class Link:
 
     ahead: the name has been written, and its base, which nobody reads any more, may have been left behind.
     unsure: nothing is known of something that the text reads, see Note [Steady arguments].
+    copies: a step may have given a copy, see Note [Perhaps a copy] in `conversions.py`.
     """
 
     base: str
@@ -48,6 +49,7 @@ class Link:
     reads: Names = frozenset()
     ahead: bool = False
     unsure: bool = False
+    copies: bool = False
 
 
 Links = Mapping[str, Link]
@@ -67,6 +69,9 @@ class Shown(Kinds, Protocol):
 
     def gives_itself(self, name: str, call: ast.Call) -> bool:
         """True for `x.contiguous()` of what is that already: torch returns the very tensor."""
+
+    def is_dense(self, name: str) -> bool:
+        """True for a name whose tensor, or what that is a view of, certainly has no gaps between its elements."""
 
     def is_torch(self, node: ast.expr) -> bool:
         """True for an expression that is torch itself."""
@@ -90,7 +95,7 @@ def _longer(link: Link | None, step: View, reads: Names, how: Steady = Steady.YE
     if link is None or how is Steady.NO:
         return None
     unsure = link.unsure or how is Steady.UNSURE
-    return Link(link.base, (*link.steps, step), link.reads | reads, unsure=unsure)
+    return Link(link.base, (*link.steps, step), link.reads | reads, unsure=unsure, copies=link.copies)
 
 
 def _indexed(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:
@@ -202,6 +207,8 @@ def without(links: Links, name: str) -> dict[str, Link]:
     kept = {k: link for k, link in kept.items() if not k.startswith(f"{name}.")}
     own = kept.pop(name, None)
     children = {k: link for k, link in kept.items() if link.base == name}
+    if own is not None and own.copies:
+        return {k: link for k, link in kept.items() if k not in children}  # each would be made of a copy of its own
     if own is not None:
         return kept | {k: _through(own, c) for k, c in children.items()}
     heir = next((k for k, link in children.items() if not link.steps and "." not in k), None)
@@ -214,7 +221,7 @@ def without(links: Links, name: str) -> dict[str, Link]:
 
 def _through(base: Link, link: Link) -> Link:
     reads, ahead, unsure = base.reads | link.reads, base.ahead or link.ahead, base.unsure or link.unsure
-    return Link(base.base, base.steps + link.steps, reads, ahead, unsure)
+    return Link(base.base, base.steps + link.steps, reads, ahead, unsure, base.copies or link.copies)
 
 
 def rooted(links: Links, link: Link) -> Link:
@@ -262,7 +269,22 @@ def family(links: Links, name: str, later: Names) -> tuple[Holder, ...]:
     root = rooted(links, Link(name)).base
     names = [root, *(k for k in links if rooted(links, Link(k)).base == root)]
     found = {k: rooted(links, Link(k)) for k in names}
-    return tuple(Holder(k, link.steps, k in later or "." in k, link.ahead) for k, link in found.items())
+    return tuple(Holder(k, link.steps, k in later or "." in k, link.ahead, link.copies) for k, link in found.items())
+
+
+def is_one_copy(links: Links, names: Sequence[str]) -> bool:
+    """True if names that are made by way of what may be a copy are all made from the same one, itself among them."""
+    origins = {_copied_at(links, name) for name in names}
+    return len(names) < 2 or (len(origins) == 1 and origins <= {*names})
+
+
+def _copied_at(links: Links, name: str) -> str:
+    """The name that was bound to what may be a copy, on the way from a name to its root."""
+    found = ""
+    while name in links:
+        found = name if links[name].copies else found
+        name = links[name].base
+    return found
 
 
 def merged(links: Links, members: tuple[Holder, ...]) -> bool:
@@ -288,6 +310,7 @@ def may_be_itself(members: tuple[Holder, ...]) -> bool:
 
 def without_attributes(links: Links, attr: str = "") -> dict[str, Link]:
     """The links once code has run that may have bound attributes: any, or those of this name."""
+    links = links if attr else {k: link for k, link in links.items() if not link.copies}  # it may have written as well
     kept = {k: link for k, link in links.items() if "." not in k or (attr and not k.endswith(f".{attr}"))}
     return {k: replace(link, unsure=True) if _reads_attribute(link, attr) else link for k, link in kept.items()}
 

@@ -219,7 +219,8 @@ class Modules(Functions):
         live = not (isinstance(off, ast.Constant) and off.value is False)
         memory = arguments[0].memory if arguments else self.allocate(node)
         width = arguments[0].width if arguments else ""
-        return Value(Kind.TENSOR, live=live, dtype=Dtype.FLOAT, memory=memory, leaf=live, width=width)
+        view = bool(node.args) and isinstance(node.args[0], (ast.Name, ast.Attribute, ast.Subscript))
+        return Value(Kind.TENSOR, live=live, dtype=Dtype.FLOAT, memory=memory, leaf=live, width=width, view=view)
 
     def module_method(self, node: ast.Call, name: str, base: Value, arguments: list[Value] | None = None) -> Value:
         """Methods that every `nn.Module` has."""

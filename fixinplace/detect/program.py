@@ -75,6 +75,8 @@ class Program:
     """The calls by parameter and position; None for one that cannot bind a new tensor to what it passes."""
     hands: dict[Key, dict[str, tuple[Edit, ...]]] = field(default_factory=dict)
     """Parameters that a function returns, or could, with the edits that make it do so."""
+    beside: dict[Key, dict[str, tuple[Edit, ...]]] = field(default_factory=dict)
+    """Parameters that a function could return beside its value; see Note [Beside the value]."""
     modes: dict[Key, set[bool]] = field(default_factory=lambda: defaultdict(set))
     observed: dict[tuple[int, int, str], Observation] = field(default_factory=dict)
     starting: dict[int, Observation] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from fixinplace.detect.beside import returning_beside
 from fixinplace.detect.callers import hands
 from fixinplace.detect.changed import moved
 from fixinplace.detect.frame import Place
@@ -126,6 +127,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     kept = frozenset(names) if frame.doubts or not own_work or suspended else frozenset(frame.kept) | _captured(frame)
     if info is None and not suspended:
         program.hands[key] = hands(frame, function)
+        program.beside[key] = returning_beside(program.part, function)
     program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept, dict(frame.into))
     _nested(program, frame, info)
 

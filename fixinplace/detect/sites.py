@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import cast
 
+from fixinplace.detect.beside import taken_beside
 from fixinplace.detect.given import ASSUMED
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.program import Key, Observation, Program
@@ -56,7 +57,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         assumes=_assumed(seen, words),
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
-        read_later=bool(facts.get("read_later")),
+        read_later=bool(facts.get("read_later")) or (handed is not None and not _back(seen)),
         in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
         renamed=seen.renamed and words.tells_history,
@@ -65,11 +66,15 @@ def _facts(program: Program, seen: Observation) -> Facts:
         mixed=bool(facts.get("mixed")),
         mask=bool(facts.get("mask")),
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
+        listed=cast("frozenset[str]", facts.get("listed", frozenset())),
+        each=bool(facts.get("each")),
+        holders=cast("frozenset[str]", facts.get("holders", frozenset())),
+        asked=cast("frozenset[str]", facts.get("asked", frozenset())),
         part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),
         perhaps=bool(facts.get("perhaps")),
         torch=cast("str | None", facts.get("torch")),
-        family=cast("tuple[Holder, ...]", facts.get("family", ())),
+        family=(_back(seen) if handed is not None else ()) or cast("tuple[Holder, ...]", facts.get("family", ())),
         through=cast("tuple[View, ...]", facts.get("through", ())),
         module_calls=handed.calls if handed is not None else (),
         hand_back=handed.edits if handed is not None else (),
@@ -112,18 +117,27 @@ class _Handed:
 def _handed(program: Program, seen: Observation) -> _Handed | None:
     """The way back of a parameter that callers look at; None if there is none, or several would be needed."""
     key, parameter = cast("Key | None", seen.facts.get("key")), cast("str | None", seen.facts.get("parameter"))
-    if key is None or parameter is None or not is_closed(program, key) or parameter not in program.hands.get(key, {}):
+    if key is None or parameter is None or not is_closed(program, key):
         return None
-    calls = list(program.handed[key].get(parameter, {}).values())
     written = [one for one in program.observed.values() if one.facts.get("key") == key and "parameter" in one.facts]
     looked_at = {cast(str, one.facts["parameter"]) for one in written} & program.exposed[key]
-    edits = program.hands[key][parameter]
-    if looked_at != {parameter} or any(one.target != parameter for one in written):
+    if looked_at != {parameter} or not all(one.target == parameter or _back(one) for one in written):
         return None
+    if parameter not in program.hands.get(key, {}):
+        beside = taken_beside(program, key, parameter)
+        return _Handed((), beside) if beside is not None else None
+    calls = list(program.handed[key].get(parameter, {}).values())
+    edits = program.hands[key][parameter]
     bound = [call for call in calls if call is not None]
     if len(bound) < len(calls) or (edits and any(call.usage is not Usage.STATEMENT for call in bound)):
         return None
     return _Handed(tuple(sorted(bound, key=lambda call: call.span.start)), edits)
+
+
+def _back(seen: Observation) -> tuple[Holder, ...]:
+    """The family of a view of a parameter that is written, with the parameter as one that is read later."""
+    members = cast("tuple[Holder, ...]", seen.facts.get("back", ()))
+    return members if len(members) > 1 and members[0].name != seen.target else ()
 
 
 def _excused(seen: Observation, returns: bool) -> tuple[str, ...]:

@@ -33,8 +33,7 @@ class Statements(Flow):
                 if isinstance(value, ast.Call) and self.is_setter(value.func):
                     self.grad = self.switched(value, self.grad)
             case ast.Assign(targets=targets, value=value):
-                another = isinstance(value, ast.Name) or self.is_view_chain(value)
-                found = self.peek(value) if another else self.evaluate(value)
+                found = self.peek(value) if self.keeps_nothing(value) else self.evaluate(value)
                 if not self.grad and _makes_new(value):
                     found = _without_grad(found)
                 shape = masked_name(self, value) if len(targets) == 1 else None

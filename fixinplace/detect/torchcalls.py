@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.foreach import write_each
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import SWITCHED, is_given, switches_otherwise
 from fixinplace.detect.index import canonical, keyword
@@ -109,7 +110,7 @@ class TorchCalls(Modules):
                 return known.with_memory(memory, maybe)
             return known
         if path in ("copy.copy", "torch.autograd.Variable") and arguments:
-            return arguments[0]
+            return replace(arguments[0], view=True) if arguments[0].tensor else arguments[0]
         return self.unseen(node, arguments, path)
 
     def switch(self, node: ast.Call, name: str) -> Switch:
@@ -213,9 +214,7 @@ class TorchCalls(Modules):
         nodes: list[ast.expr] = [*node.args, *(k.value for k in node.keywords)]
         written = arguments[nodes.index(target)]
         if writer.rule == "FIP115":
-            written = self.as_tensor(element(written))
-            seen = self.write(node, writer.name, writer.rule, target, written, joined(arguments[1:]))
-            seen.facts["place"] = self.place_of(target)[0]
+            write_each(self, node, writer.name, target, written, joined(arguments[1:]))
             return NONE
         written = self.as_tensor(written)
         seen = self.write(node, writer.name, writer.rule, target, written, joined(arguments[position + 1 :]))
@@ -225,7 +224,8 @@ class TorchCalls(Modules):
     def _written(self, before: Memories, seen: Observation, node: ast.Call, target: ast.expr, written: Value) -> None:
         """`torch.relu_(row)`: harmless for a view of a fresh clone, as long as no other argument may read that."""
         others = [n for n in (*node.args, *(k.value for k in node.keywords)) if n is not target]
-        alone = self.is_view(target) and all(isinstance(n, ast.Constant) for n in others)
+        view = self.is_view(target) or seen.facts.get("source") is not None
+        alone = view and all(isinstance(n, ast.Constant) for n in others)
         self.finish_view(seen, written, before if alone else NOWHERE)
 
     def out_write(self, node: ast.Call, path: str, out: ast.expr, arguments: list[Value]) -> Value:

@@ -46,7 +46,7 @@ class Writes(Containers):
         seen.sure = min(seen.sure, 3 if told and written.sure == 2 else written.sure)  # what a tensor is added to
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
-        kin = self.kin(owner, later) if rule in _MADE_ANEW else {}
+        kin = self.kin(owner, later, rule) if rule in _MADE_ANEW else {}
         if (
             place in (Place.NAME, Place.ITEM, Place.VIEW)
             and value is not None
@@ -55,7 +55,11 @@ class Writes(Containers):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
         self.share_rounds(seen, node, owner)
+        self.share_list(seen)
         self.note_family(seen, owner, kin)
+        self.note_way_back(seen, owner, written, later, rule)
+        seen.facts["source"] = self.source_of(owner)
+        self.settle(written)
         self.leave_behind(owner, later)
         self._binding(seen, place, owner)
         self._dtypes(seen, written, value)
@@ -160,6 +164,9 @@ class Writes(Containers):
                     if mark.sentence in {f"`{name}` holds it" for name in (own, *(kin or ()))}:
                         continue
                     _note(seen, mark.refusal, mark.sentence)
+                    if mark.refusal == "container-slot":
+                        self.note_container(seen, "")
+                        seen.facts["holders"] = frozenset(("",))
             self._origin(seen, memory, own)
         for memory in sorted(written.maybe, key=lambda m: (m.origin, m.label, m.index)):
             self._perhaps(seen, memory, own)
@@ -183,14 +190,19 @@ class Writes(Containers):
 
     def _shared(self, seen: Observation, name: str, value: Value, written: Value) -> None:
         if overlap(value.memory, written.memory):
+            self.note_holders(seen, name, value, written)
             if written.iterated:
                 refusal, how = "loop-variable", "is what the loop iterates over, and the write reaches it"
                 seen.facts["rows_of"] = cast("frozenset[str]", seen.facts.get("rows_of", frozenset())) | {name}
             elif not value.tensor:
                 refusal, how = "container-slot", "holds the same tensor"
+                self.note_listed(seen, name, value)
             else:
                 view = value.view or written.view
                 refusal, how = ("live-view", "shares its memory") if view else ("live-alias", "is the same tensor")
+                clear = self.binds(name) and name not in self.captured | self.declared and not view
+                known = cast("frozenset[str]", seen.facts.get("asked", frozenset()))
+                seen.facts["asked"] = known | {name if clear else ""}
             add_hazard(seen, refusal, f"`{name}` {how} and is read later")
         elif overlap(value.memory | value.maybe, written.memory | written.maybe):
             seen.doubts[f"`{name}` may share the memory through code that cannot be seen here"] = None
@@ -278,12 +290,16 @@ class Writes(Containers):
 
     def finish_view(self, seen: Observation, written: Value, unread: Memories) -> None:
         """Mark a write through a view into what `x = x.clone()` has just made: the form that a rewrite may leave."""
-        cloned = written.view and all(self.program.is_clone(memory.label) for memory in written.memory)
-        self.finish(seen, written, unread if cloned else frozenset())
+        source = cast("Value | None", seen.facts.get("source"))
+        base = source or written
+        cloned = written.view and all(self.program.is_clone(memory.label) for memory in base.memory)
+        self.finish(seen, base, unread if cloned else frozenset())
 
     def finish(self, seen: Observation, base: Value, unread: Memories) -> None:
         """Mark a store into storage that is fresh and unread as finished, unless an earlier visit says otherwise."""
-        fresh = bool(base.memory) and base.memory <= unread
+        source = cast("Value | None", seen.facts.get("source"))
+        held = (source or base).memory
+        fresh = bool(held) and held <= unread
         seen.facts["finished"] = fresh and bool(seen.facts.get("finished", True))
 
     def note_free(self, seen: Observation, node: ast.Call, written: Value) -> None:
@@ -312,6 +328,7 @@ class Writes(Containers):
             self._binding(seen, place, owner)
         part = self.program.part
         later = self.reads_after(node)
+        self.settle(value)
         self.leave_behind(owner, later)
         usage = self.usage(node, owner)
         read = isinstance(owner, ast.Name) and owner.id in later and (whole or usage is not Usage.REBOUND)

@@ -128,6 +128,8 @@ def _step(opened: Statement, found: Found, call: ast.Call | None, operand: ast.e
 def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.expr | None) -> str | None:
     """The name to bind, None if there is none; raises Refusal where the written tensor has no plain name."""
     place, target = found.facts.place, found.site.target
+    if found.facts.each:
+        return target
     if writer.form is Form.OUT and call is not None:
         return _out(call)
     view_of_part = writer.form is Form.VIEW and place in (Place.SUBSCRIPT, Place.VIEW)

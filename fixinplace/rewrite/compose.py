@@ -78,7 +78,7 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     lines = (*before, opened.text(small))
     _keep_comments(opened, lines)
     told = (*before, _changed(part.slice(setting.span), lines[-1]), *after)
-    edits, behind = _edits(part, setting, lines), _following(part, setting, after)
+    edits, behind = edits_of(part, setting, lines), following(part, setting, after)
     return Composed(edits, behind, lines, after, told, (*needed.called, *needed.stored), taken, chosen.finished)
 
 
@@ -321,7 +321,7 @@ def _keep_comments(opened: Statement, lines: Sequence[str]) -> None:
         raise Refusal("no-safe-place", "a comment inside the statement would be lost")
 
 
-def _edits(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ...]:
+def edits_of(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ...]:
     """Insertion of all lines but the last, and replacement of the statement by the last if that differs."""
     *before, last = lines
     text = "".join(line + setting.joint for line in before)
@@ -337,7 +337,7 @@ def _edits(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ..
     return (Edit(place, text), Edit(setting.span, last))
 
 
-def _following(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ...]:
+def following(part: Text, setting: Setting, lines: Sequence[str]) -> tuple[Edit, ...]:
     """Insertion of the lines behind the statement: behind its comment too, where they get lines of their own."""
     if not lines:
         return ()

@@ -33,7 +33,7 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
         return Refused(
             "maybe-untracked", "whether it writes is decided by a value, and what it is given is read afterwards"
         )
-    if writer.refusal is not None:
+    if writer.refusal is not None and not (found.facts.each and writer.counterpart is not None):
         sentence = _NO_COUNTERPART.get(writer.refusal, "`{op}` is never rewritten")
         return Refused(writer.refusal, sentence.format(op=found.site.op))
     return None
@@ -55,6 +55,8 @@ def _is_looked_at(facts: Facts) -> bool:
 
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"
+PROMOTES = ": the plain form may promote"
+"""The end of doubts about dtypes: a write that stays as it is keeps that of its tensor."""
 RENAMED = "the file makes texts of tensors, which name the operation that made them"
 
 
@@ -66,7 +68,8 @@ def doubts(case: Case, effect: Effect) -> tuple[str, ...]:
     facts = case.facts
     relaid = (facts.relaid and effect is not Effect.COPY) or (facts.gaps and not scattered(case))
     renamed = facts.renamed and effect is not Effect.COPY
-    return (*facts.doubts, *([RELAID] if relaid else []), *([RENAMED] if renamed else []))
+    kept = [one for one in facts.doubts if not (effect is Effect.COPY and one.endswith(PROMOTES))]
+    return (*kept, *([RELAID] if relaid else []), *([RENAMED] if renamed else []))
 
 
 def is_safe(case: Case, exact: bool, effect: Effect) -> bool:

@@ -14,13 +14,25 @@ from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
+from fixinplace.rewrite.enclosed import enclosed, is_enclosed
 from fixinplace.rewrite.filled import Filled, filled, is_filling
-from fixinplace.rewrite.forms import clone_reads, index_rows, stack_slots
+from fixinplace.rewrite.forms import (
+    ask_names,
+    clone_reads,
+    held_places,
+    index_rows,
+    loop_places,
+    outer_name,
+    stack_slots,
+)
 from fixinplace.rewrite.groups import Group, groups
+from fixinplace.rewrite.held import held, is_held
 from fixinplace.rewrite.kin import scattered
+from fixinplace.rewrite.listed import Listed, is_listed, listed
 from fixinplace.rewrite.reads import parse_file
 from fixinplace.rewrite.rows import Rows, rows
 from fixinplace.rewrite.runs import deferred, shared
+from fixinplace.rewrite.same import Same, asked, is_perhaps_shared
 from fixinplace.rewrite.setting import Setting, settings
 from fixinplace.rewrite.slots import Slots, slots
 from fixinplace.source import Text
@@ -47,6 +59,8 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
         outcomes |= _rewritten(part, settings(part, parse_file(part.text), _spans(found)), opened)
     for number, each in enumerate(looped, len(found)):
         outcomes |= _stored(part, number, each)
+    for number, (rewrite, one) in enumerate(_elsewhere(part, found), len(found) * 2):
+        outcomes |= _also(part, number, rewrite, one)
     for number, (rewrite, row) in enumerate(_rows(part, found), len(found) + len(looped)):
         fix = _looping(number, rewrite, row.edits, row.told, row.found)
         outcomes |= {one: replace(_finding(part, one, fix), cost=rewrite.cost) for one in row.found}
@@ -67,6 +81,35 @@ def _stored(part: Text, number: int, each: Slots) -> dict[Found, Finding]:
     fix = _looping(number, clone_reads.REWRITE, each.edits, each.told, sites)
     cost = clone_reads.REWRITE.cost
     return {one: replace(_finding(part, one, fix), cost=cost) for one in sites}
+
+
+def _elsewhere(part: Text, found: Sequence[Found]) -> Iterator[tuple[Rewrite, Listed | Same]]:
+    """Loops that write the tensors of a container, and writes to tensors that other names may be."""
+    if any(map(is_listed, found)):
+        yield from ((loop_places.REWRITE, one) for one in listed(part, parse_file(part.text), found))
+    if any(map(is_perhaps_shared, found)):
+        yield from ((ask_names.REWRITE, one) for one in asked(part, parse_file(part.text), found))
+    if any(map(is_enclosed, found)):
+        yield from ((outer_name.REWRITE, one) for one in enclosed(part, parse_file(part.text), found))
+    if any(map(is_held, found)):
+        yield from ((held_places.REWRITE, one) for one in held(part, parse_file(part.text), found))
+
+
+def _also(part: Text, number: int, rewrite: Rewrite, each: Listed | Same) -> dict[Found, Finding]:
+    """Findings of sites that are rewritten together with what else holds their tensors."""
+    facts = [step.case.facts for step in each.steps]
+    fix = Fix(
+        group=number,
+        rewrite=rewrite.name,
+        title=wording.title(each.told),
+        edits=each.edits,
+        safe=all(is_safe(step.case, step.exact, step.rewrite.effect) for step in each.steps),
+        parameter=next((one.parameter for one in facts if one.parameter is not None), None),
+        doubts=_united(doubts(step.case, step.rewrite.effect) for step in each.steps),
+        assumes=_united(one.assumes for one in facts),
+        excused=_united(one.excused for one in facts),
+    )
+    return {one: replace(_finding(part, one, fix), cost=rewrite.cost) for one in each.found}
 
 
 def _looping(

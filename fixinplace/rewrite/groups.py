@@ -3,8 +3,9 @@
 Note [Groups]
     The atom is the statement: its sites are rewritten together or not at all, since one text replaces them all.
     A flag of a module reaches further: it writes what the module is called with, so that the statements of its
-    calls belong to its group.  A site that is not ours (`no-grad`, `untracked`, ...) stays as it is and does not
-    stop its neighbours, unless it writes the very tensor that they write.
+    calls belong to its group, and so do all writes of a parameter that comes back by the same edits.  A site that is
+    not ours (`no-grad`, `untracked`, ...) stays as it is and does not stop its neighbours, unless it writes the very
+    tensor that they write.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from fixinplace.model import Call, Found, Span
+from fixinplace.model import Call, Edit, Found, Span
 
 
 @dataclass
@@ -44,7 +45,10 @@ class Group:
 def groups(found: Sequence[Found]) -> list[Group]:
     """The sites in groups, in the order of the first site of each; see Note [Groups]."""
     joined = _Joined()
+    handing: dict[tuple[Edit, ...], Span] = {}
     for one in found:
+        if one.facts.hand_back:
+            joined.join(handing.setdefault(one.facts.hand_back, one.site.statement), one.site.statement)
         for call in one.facts.module_calls:
             joined.join(call.statement, one.site.statement)
     result: dict[Span, Group] = defaultdict(Group)

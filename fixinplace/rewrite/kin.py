@@ -88,6 +88,8 @@ def must_clone(case: Case) -> bool:
     if not case.facts.family or case.writer.form is Form.VIEW:
         return False
     own, root = _own(case), case.facts.family[0]
+    if own.copies:
+        return True
     apart = all(disjoint(h.steps, own.steps) for h in _outside(case, own))
     return not apart and not is_piece(own.steps) and _back(case, own, root) is None
 
@@ -141,7 +143,7 @@ def _put_back(case: Case, own: Holder) -> tuple[str, ...]:
 
 
 def _cloned(case: Case, own: Holder) -> tuple[str, ...]:
-    apart = all(disjoint(h.steps, own.steps) for h in _outside(case, own))
+    apart = not own.copies and all(disjoint(h.steps, own.steps) for h in _outside(case, own))
     base = own if apart else case.facts.family[0]
     inside = [h for h in _others(case) if not apart or _within(h, own)]
     if base is not own:

@@ -348,11 +348,12 @@ class Modules(Functions):
         if not rows:
             return None
         returned = left(self.program, order)
-        memory = self.allocate(node) | (given.memory if returned is Fresh.NO else NOWHERE)
+        own, same = self.allocate(node), returned is Fresh.NO
         if returned is Fresh.FREE:
-            self.state.quiet |= memory
+            self.state.quiet |= own
         made = of_result(self, node, rows[0], [given], module=True)
-        return replace(made, memory=memory, maybe=given.maybe if returned is Fresh.NO else NOWHERE, view=False)
+        shared, maybe = (given.memory, given.maybe) if same else (NOWHERE, NOWHERE)
+        return replace(made, memory=own | shared, maybe=maybe, view=same)
 
     def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: _Within) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""

@@ -75,8 +75,9 @@ class Functions(Callers):
             if name in given:
                 self.wrote(given[name], live)
         self.caught_up()
-        changed = [value for name, value in given.items() if not only_looks(function, name, program.above)]
-        for value in (each for each in (*changed, *left) if each.kind in (Kind.LIST, Kind.DICT)):
+        listed = {name: value for name, value in given.items() if value.kind in (Kind.LIST, Kind.DICT)}
+        changed = (value for name, value in listed.items() if not only_looks(function, name, program.above))
+        for value in (*changed, *(one for one in left if one.kind in (Kind.LIST, Kind.DICT))):
             self.disordered(value)
         if program.words.reshapes:
             self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}

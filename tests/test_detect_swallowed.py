@@ -87,6 +87,11 @@ SEEN = {
     "a module that runs when it is read": with_class(trains("def __reduce__(self):"), "torch.load(path)"),
     "a function that is called like a builtin": "def open(path):\n    return main()\ndef test(path):\n" + TRY.format("open(path)", "RuntimeError"),
     "a name that is bound like a builtin": "open = main\ndef test(path):\n" + TRY.format("open()", "RuntimeError"),
+    "a generator expression": "def test(xs):\n    each = (main() for x in xs)\n" + TRY.format("x = list(each)", "RuntimeError"),
+    "what map goes through": "def test(xs):\n    done, each = [], map(main, xs)\n" + TRY.format("done.extend(each)", "RuntimeError"),
+    "what a text is joined of": "def test(xs):\n    each = map(lambda x: main(), xs)\n" + TRY.format("','.join(each)", "RuntimeError"),
+    "a property that is called so": with_class("    def _loss(self):\n        return main()\n    loss = property(_loss)", "x = data.loss"),
+    "a method that is bound to another name": with_class("    def item(self, i):\n        return main()\n    __getitem__ = item", "x = data[0]"),
     "another torch": "import mine as torch\ndef test(path):\n" + TRY.format("torch.load(path)", "RuntimeError"),
     "what counts operations": "def test():\n    with torch.profiler.profile():\n        main()",
 }  # fmt: skip

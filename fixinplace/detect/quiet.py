@@ -5,11 +5,12 @@ Note [Free writes]
     their operands and not their result: as long as nobody has read that result either, a write into it is free.  The
     original then raises for it nowhere, with checkpointing or without, and no handler of errors tells it from its
     out-of-place form.  `Sigmoid` and `exp` save their result; what is not listed here may.
-    An op in place that takes another operand raises as well where that one is larger: whoever catches errors sees it.
+    Some ops in place are refused for other reasons, see `may_raise`: whoever catches errors sees that.
 """
 
 from __future__ import annotations
 
+import ast
 import enum
 
 from fixinplace.detect.words import NOTICED, UNCHECKED
@@ -48,8 +49,25 @@ class Fresh(enum.IntEnum):
     FREE = 2
 
 
-def unnoticed(free: bool, alone: bool) -> frozenset[str]:
-    """The doubts that a write does not share with the rest of its file; alone: it takes no other operand."""
+def unnoticed(free: bool, raises: bool) -> frozenset[str]:
+    """The doubts that a write does not share with the rest of its file; raises: it may, for another reason."""
     if not free:
         return frozenset()
-    return UNCHECKED | NOTICED if alone else UNCHECKED
+    return UNCHECKED if raises else UNCHECKED | NOTICED
+
+
+def may_raise(op: str, node: ast.AST) -> bool:
+    """True for a write that torch may refuse where the op out of place goes on, whatever was saved before.
+
+    A sum for the shape of its operand; `leaky_relu` and `elu` at backward, for a slope that may be negative.
+    """
+    name = op.partition("(")[0].rpartition(".")[2].lower().replace("_", "")
+    if not isinstance(node, ast.Call) or not op.endswith("(inplace=)"):
+        return True
+    if name in ("leakyrelu", "elu", "celu"):
+        given = (*node.args["functional" in op :], *(one.value for one in node.keywords))
+        return not all(isinstance(one, ast.Constant) for one in given)
+    return name not in _NEVER and not name.startswith("dropout")
+
+
+_NEVER = ("relu", "relu6", "hardtanh", "silu", "hardswish", "mish", "hardsigmoid", "selu", "threshold")

@@ -149,7 +149,10 @@ def _code(tree: ast.Module) -> _Code:
     while code != known:
         known = code
         apart = {id(one) for one in functions(tree) if all(_is_apart(each, known, tree) for each in one.body)}
-        runs = (kind for one in functions(tree) if id(one) not in apart for kind in _kinds(one))
+        runs = {kind for one in functions(tree) if id(one) not in apart for kind in _kinds(one)}
+        runs |= {kind for one in every(tree, ast.ClassDef) for kind in _bound_kinds(one)}
+        if any(_is_lazy(one, known, tree) for one in (*every(tree, ast.GeneratorExp), *every(tree, ast.Call))):
+            runs.add("loop")
         plain = _plain_functions(tree).items()
         code = _Code(frozenset(runs), frozenset(name for name, one in plain if id(one) in apart))
     return code
@@ -171,6 +174,24 @@ def _kinds(function: Function) -> Iterator[str]:
     decorators = [one.func if isinstance(one, ast.Call) else one for one in function.decorator_list]
     if any(dotted(one).rsplit(".", 1)[-1] not in _NO_PROPERTIES for one in decorators):
         yield f".{function.name}"
+
+
+def _bound_kinds(cls: ast.ClassDef) -> Iterator[str]:
+    """What a class binds without `def`: `loss = property(_loss)`, `__getitem__ = item`."""
+    bound = (one for one in cls.body if isinstance(one, ast.Assign) and not isinstance(one.value, ast.Constant))
+    for name in (target.id for one in bound for target in one.targets if isinstance(target, ast.Name)):
+        yield _RUNS.get(name, f".{name}")
+
+
+def _is_lazy(node: ast.expr, code: _Code, tree: ast.Module) -> bool:
+    """True for what computes only while somebody goes through it, and may raise what torch does then."""
+    if isinstance(node, ast.GeneratorExp):
+        return any(_may_raise(one, code, tree) or not code.runs.isdisjoint(_asks(one)) for one in walk(node.elt))
+    return (
+        isinstance(node, ast.Call)
+        and dotted(node.func) in ("map", "filter", "starmap", "itertools.starmap")
+        and bool(node.args and dotted(node.args[0]) not in _PLAIN_CALLS)
+    )
 
 
 _NO_PROPERTIES = ("staticmethod", "classmethod", "abstractmethod", "no_grad", "inference_mode", "lru_cache", "wraps")
@@ -238,7 +259,7 @@ def _asks(node: ast.AST) -> Iterator[str]:
             yield "context"
         case ast.Call(func=func):
             yield from ("text", "truth", "number")
-            if dotted(func) in _ITERATING:
+            if dotted(func) in _ITERATING or (isinstance(func, ast.Attribute) and func.attr in ("join", "extend")):
                 yield from ("loop", "item")
         case ast.Compare() | ast.If() | ast.While() | ast.IfExp() | ast.BoolOp() | ast.Assert() | ast.UnaryOp():
             yield "truth"

@@ -134,6 +134,8 @@ FREE = {
     "in a Sequential": net("self.net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Dropout(0.0), nn.ReLU(inplace=True))",
                            "return self.net(x)"),
     "a function": net("pass", "h = self.conv(x)\nreturn nn.functional.relu(h, inplace=True)"),
+    "of a slope that is written down": net("self.relu = nn.LeakyReLU(0.1, inplace=True)", "return self.relu(self.conv(x))"),
+    "of an elu": net("pass", "h = self.conv(x)\nreturn nn.functional.elu(h, 0.5, inplace=True)"),
     "in a loop": net(RELU, "for _ in range(3):\n    x = self.conv(x)\n    x = self.relu(x)\nreturn x"),
 }  # fmt: skip
 NOT_FREE = {
@@ -167,6 +169,27 @@ def test_a_free_write_is_safe_whoever_handles_errors(text: str, more: str) -> No
 def test_a_write_into_what_is_kept_is_left_to_a_run(text: str, more: str) -> None:
     found = fixes("from torch import nn\n" + text + more)
     assert found and not all(fix.safe for fix in found)
+
+
+SLOPES = (
+    "nn.functional.leaky_relu(self.conv(x), -0.5, inplace=True)", "nn.LeakyReLU(-0.5, inplace=True)(self.conv(x))",
+    "nn.functional.elu(self.conv(x), alpha=self.alpha, inplace=True)", "nn.functional.rrelu(self.conv(x), -1.0, 0.5, inplace=True)",
+    "nn.CELU(x.dim() - 9, inplace=True)(self.conv(x))",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("call", SLOPES)
+def test_a_slope_that_may_be_negative_raises_in_place_alone(call: str) -> None:
+    (handled,) = fixes("from torch import nn\n" + net("self.alpha = 1.0", f"return {call}") + TRY)
+
+    assert not handled.safe
+
+
+def test_torch_refuses_a_negative_slope_in_place_alone() -> None:
+    x = torch.randn(4, requires_grad=True)
+    F.leaky_relu(x * 2, -0.5).sum().backward()
+    with pytest.raises(RuntimeError, match="negative slope"):
+        F.leaky_relu(x * 2, -0.5, inplace=True).sum().backward()
 
 
 SUM = net("pass", "h = self.conv(x)\nh += x\nreturn h")

@@ -113,6 +113,12 @@ SEEN = {
                                         rest="def help(l):\n    del l[0]\n"),
     "a list that a helper changes at once": net("a = [nn.Conv2d(n, n, 1), nn.ReLU(True)]\nhelp(a)\nself.net = nn.Sequential(*a)", REST,
                                                 rest="def help(l):\n    l.pop(0)\n"),
+    "a helper that stores": net("self.net = put([nn.Conv2d(n, n, 1), nn.ReLU(True)])", REST,
+                                rest="def put(parts, at=0):\n    parts[at] = nn.Identity()\n    return nn.Sequential(*parts)\n"),
+    "a helper that turns": net("self.net = put([nn.Conv2d(n, n, 1), nn.ReLU(True)])", REST,
+                               rest="def put(parts):\n    parts[:] = parts[::-1]\n    return nn.Sequential(*parts)\n"),
+    "an attribute that replaces a part": net("self.net = Body()", REST, rest="class Body(nn.Sequential):\n    def __init__(self):\n"
+    "        super().__init__(OrderedDict([('a', nn.Conv2d(3, 3, 1)), ('act', nn.ReLU(True))]))\n        self.a = nn.Identity()\n"),
     "its first one deleted": net("a = [nn.Conv2d(n, n, 1), nn.ReLU(True)]\ndel a[0]\nself.net = nn.Sequential(*a)", REST),
     "its first one deleted after it grew": net("a = [nn.Conv2d(n, n, 1)]\na.append(nn.ReLU(True))\ndel a[0]\nself.net = nn.Sequential(*a)", REST),
     "one before it in a nested function": net("a = [nn.Conv2d(n, n, 1)]\na.append(nn.ReLU(True))\ndef cut():\n    del a[0]\ncut()\n"
@@ -143,6 +149,42 @@ def test_parts_that_may_be_first_are_not_safe(text: str) -> None:
     compile(text, "<case>", "exec")
     found = fixes(text)
     assert not any(fix.safe for fix in found), [fix.title for fix in found if fix.safe]
+
+
+GLOBAL = (
+    "STEM[0] = nn.Identity()", "STEM.clear()", "STEM.pop()", "del STEM[0]", "REST = STEM\n    REST.pop()", "light(STEM)",
+    "global STEM\n    STEM = [nn.Identity()]", "PARTS['stem'] = nn.Identity()", "PARTS.update(stem=nn.Identity())",
+    "global LAYER\n    LAYER = nn.Identity()",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", ("*STEM", "*(STEM + [])", "PARTS['stem']", "LAYER"))
+@pytest.mark.parametrize("change", GLOBAL)
+def test_what_a_file_holds_may_have_been_changed_before_it_is_used(change: str, parts: str) -> None:
+    text = (
+        "from torch import nn\nSTEM = [nn.Linear(3, 3)]\nPARTS = {'stem': nn.Linear(3, 3)}\nLAYER = nn.Linear(3, 3)\n"
+        "def light(parts):\n    parts[0] = nn.Identity()\n"
+        f"def change():\n    {change}\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        self.net = nn.Sequential({parts}, nn.ReLU(inplace=True))\n    def forward(self, x):\n        return x + self.net(x)\n"
+    )
+    word = next(name for name in ("STEM", "PARTS", "LAYER") if name in change)
+    if word in parts:
+        assert not any(fix.safe for fix in fixes(text))
+    else:
+        assert all(fix.safe for fix in fixes(text))
+
+
+NAMES = (
+    "OrderedDict([('in', nn.Conv2d(n, n, 1)), ('act', nn.ReLU(True)), ('in', nn.Identity())])",
+    "OrderedDict([('fc0', nn.Conv2d(n, n, 1)), ('act', nn.ReLU(True)), (f'fc{n - 3}', nn.Identity())])",
+    "OrderedDict([(NAME, nn.Conv2d(n, n, 1)), ('act', nn.ReLU(True)), ('in', nn.Identity())])",
+)
+
+
+@pytest.mark.parametrize("parts", NAMES)
+def test_names_that_may_be_the_same_keep_one_place(parts: str) -> None:
+    text = net(f"self.net = nn.Sequential({parts})", REST, rest="NAME = 'in'\n")
+    assert not any(fix.safe for fix in fixes(text))
 
 
 CHANGES = (

@@ -93,6 +93,31 @@ SEEN = {
     "a property that is called so": with_class("    def _loss(self):\n        return main()\n    loss = property(_loss)", "x = data.loss"),
     "a method that is bound to another name": with_class("    def item(self, i):\n        return main()\n    __getitem__ = item", "x = data[0]"),
     "another torch": "import mine as torch\ndef test(path):\n" + TRY.format("torch.load(path)", "RuntimeError"),
+    "another error by the end of a context": "class Guard:\n    def __enter__(self):\n        return self\n    def __exit__(self, *a):\n"
+    "        raise ValueError\ndef test():\n    try:\n        with Guard():\n            main()\n    except ValueError:\n        pass\n",
+    "another error by a finally": "def job():\n    try:\n        main()\n    finally:\n        mean = 1 / n\ndef test():\n"
+    + TRY.format("job()", "ZeroDivisionError"),
+    "an exit in a finally": "import sys\ndef test():\n    try:\n        main()\n    finally:\n        sys.exit(0)\n",
+    "the end of a context by another name": "class Guard:\n    __exit__ = leave\ndef test():\n    with Guard():\n        main()\n",
+    "an error under a name of a class": "class Job:\n    Empty = RuntimeError\ndef test():\n" + TRY.format("main()", "Job.Empty"),
+    "what a list is unpacked from": "def test(xs):\n    each = (main() for x in xs)\n" + TRY.format("[a, b] = each", "RuntimeError"),
+    "a search": with_class(trains("def __iter__(self):"), "x = 3 in data"),
+    "a text by its form": with_class(trains("def __str__(self):", "return ''"), "x = '%s' % data"),
+    "a callback of a pattern": "import re\ncall = {}['a']\ndef test(s):\n" + TRY.format("re.sub('a', call, s)", "RuntimeError"),
+    "a file of the file": with_class(trains("def write(self, s):"), "print('a', file=data)"),
+    "a module's text": with_class(trains("def extra_repr(self):", "return ''"), "print(data)"),
+    "a module that is moved": with_class(trains("def _apply(self, f):"), "data.cpu()"),
+    "a hook of states": "def test(net, d):\n    net.register_load_state_dict_post_hook(main)\n" + TRY.format("net.load_state_dict(d)", "RuntimeError"),
+    "an attribute that goes": with_class(trains("def __delattr__(self, k):"), "del data.width"),
+    "a sign": with_class(trains("def __neg__(self):"), "x = -data"),
+    "a class that is made": "class Base:\n    def __init_subclass__(cls):\n        main()\ndef test():\n" + TRY.format("class Sub(Base): pass", "RuntimeError"),
+    "a class by its type": "Box = type('Box', (), {'__getitem__': main})\ndef test(b):\n" + TRY.format("x = b[0]", "RuntimeError"),
+    "a function that is decorated": "def test():\n    try:\n        @main\n        def f():\n            pass\n    except RuntimeError:\n        pass\n",
+    "a case": with_class(f"    @property\n{trains('def loss(self):')}", "match data:\n            case Data(loss=1): pass"),
+    "a log's end": "import logging\nclass Probe(logging.Handler):\n    def emit(self, r):\n        main()\ndef test():\n" + TRY.format("logging.error('x')", "RuntimeError"),
+    "what is pickled": "import pickle\n" + with_class(trains("def __reduce__(self):", "return (int, ())"), "pickle.dumps(data)"),
+    "a sum of a library": "import math\ndef test(xs):\n    each = (main() for x in xs)\n" + TRY.format("math.fsum(each)", "RuntimeError"),
+    "an iterator of calls": "from functools import partial\ndef test():\n    each = iter(partial(main), 2)\n" + TRY.format("for x in each: break", "RuntimeError"),
     "what counts operations": "def test():\n    with torch.profiler.profile():\n        main()",
 }  # fmt: skip
 UNSEEN = {
@@ -112,6 +137,8 @@ UNSEEN = {
     "    return hashlib.sha256(open(path, 'rb').read()).hexdigest()\ndef fetch(url, times):\n    for n in range(times + 1):\n"
     "        found = urlopen(url).read()\n        return digest(found) or fetch(url, n - 1)\ndef test(url):\n"
     + TRY.format("fetch(url, 3)", "Exception"),
+    "files that are closed": "def test(path):\n    file = open(path)\n    try:\n        main()\n    except ValueError:\n        pass\n"
+    "    finally:\n        file.close()\n",
     "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
 }  # fmt: skip
 

@@ -51,6 +51,10 @@ CASES = {
     ),
 }
 LOOK_ALIKES = {
+    "a name that a context may leave unbound": "import contextlib\nz = x * 2\nwith contextlib.suppress(KeyError):\n"
+    "    w = z if flag else z.clone()\nz += 1\nreturn w * z",
+    "a name that is deleted": "z = x * 2\nw = z if flag else z.clone()\nif not flag:\n    del w\n"
+    "z += 1\nreturn z * (w if flag else 2)",
     "a view on one way": "v = x if flag else x[:2]\nv *= 2\nreturn x * y, v",
     "a view of one of them": f"{EITHER}w = x.t()\nv *= 2\nreturn x * y, v, w",
     "a view of the tensor": f"{EITHER}w = v.t()\nv *= 2\nreturn x * y, v, w",

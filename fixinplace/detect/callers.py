@@ -67,6 +67,8 @@ class Callers(Writes):
             return Call(span, self.root_span(), "", Place.TEMPORARY, usage, False, argument=part.span(argument))
         if not isinstance(argument, ast.Name) or not self.binds(argument.id) or argument.id in self.captured:
             return None
+        if self.trying or self.finals or self.unknown_contexts:  # an error after the write would leave the old one
+            return None
         if value.view or not self._is_alone(node, argument, value):
             return None
         later = argument.id in self.reads_after(node)

@@ -16,9 +16,9 @@ from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.modules import PARTS, calls_as_whole, is_sequence
-from fixinplace.detect.named import REPLACES, SETS, got_by_name, set_by_name
+from fixinplace.detect.named import REPLACES, SETS, got_by_name, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name
-from fixinplace.detect.placing import flags_by_name, lost
+from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
@@ -132,6 +132,8 @@ class Calls(TorchCalls):
             self.note_given(node, name, arguments)
             for value in arguments:
                 self.escape(value, None, f"`{name}(...)` may keep it")
+                if value.kind in (Kind.LIST, Kind.DICT):
+                    self.disordered(value)
             parts = index.attribute(name, PARTS)
             flags = parts.flags if parts is not None else frozenset[int]()
             return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name, flags=flags)
@@ -252,7 +254,8 @@ class Calls(TorchCalls):
             name = named_with(base, put[0]) if func.attr == "append" else ""
             order = self._order_of(func, base, arguments)
             value = replace(value, flags=base.flags | put[0].flags, name=name, order=order)
-            self.disordered(base)
+            if order is None:
+                self.disordered(base)
             if self.is_own(func.value, base):
                 self.bind(dotted(func.value), value)
             elif memory | maybe:
@@ -298,6 +301,9 @@ class Calls(TorchCalls):
             return self.dispatched(node, found, arguments)
         if cls and name == "__init__" and "torch.nn.Sequential" in self.program.index.bases(cls.name):
             parts = self.new_module("torch.nn.Sequential", arguments)
+            if keys_among(self.body, {**cls.attrs, **cls.known}):
+                lost(self.program, [parts], UNKNOWN_PLACE)
+                parts = replace(parts, items=(), exact=False, order=None)
             if is_sequence(self.program.index, cls.name) or calls_as_whole(self.program.index, cls.name):
                 self.set_attribute(cls.name, PARTS, parts)
                 self.state.attrs[f"{self.place.first_parameter}.{PARTS}"] = parts

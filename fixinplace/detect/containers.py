@@ -18,7 +18,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import Roles, add_hazard
-from fixinplace.detect.values import Kind, Memories, Origin, Value, distinct, element, memories, overlap
+from fixinplace.detect.values import Kind, Memories, Origin, Value, distinct, element, memories, named, overlap
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
@@ -28,13 +28,20 @@ _PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unar
 
 
 def _given_up(value: Value, base: Value) -> Value:
-    """A value without the order of a list that it is, or holds."""
-    if value.kind is base.kind and value.items == base.items and value.order == base.order:
+    """A value without the order of a list that it may be, or hold."""
+    if value.kind not in (Kind.LIST, Kind.DICT):
+        return value
+    shared = overlap(value.memory | value.maybe, base.memory | base.maybe)
+    if shared or (_holds_modules(value) and _holds_modules(base)):
         items = (element(value),) if value.items else ()
         return replace(value, items=items, exact=False, order=None)
-    if value.kind not in (Kind.LIST, Kind.DICT) or not any(item.items for item in value.items):
-        return value
-    return replace(value, items=tuple(_given_up(item, base) for item in value.items))
+    return value
+
+
+def _holds_modules(value: Value) -> bool:
+    return value.order is not None or any(
+        one.kind is Kind.MODULE or _holds_modules(one) for one in map(named, value.items)
+    )
 
 
 class Containers(Roles):
@@ -48,7 +55,7 @@ class Containers(Roles):
     def disordered(self, base: Value) -> None:
         """A list changes, under whichever of its names: what stands at which place of it is not known any more.
 
-        Two lists of the same values are told apart by nothing, and both are given up.
+        What shares a tensor with it may be the same list, and so may, of lists of modules, any other.
         """
         for table in (self.state.names, self.state.attrs):
             for name, value in table.items():

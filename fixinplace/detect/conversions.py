@@ -48,6 +48,11 @@ def is_conversion(step: View) -> bool:
     return step.op in _CONVERTING
 
 
+def is_layout(step: View) -> bool:
+    """True for a step that copies what does not lie in order."""
+    return step.op in _LAYING_OUT
+
+
 def _fixed(node: ast.expr, shown: Shown) -> Steady:
     """Whether an argument is the same later: a dtype or a device of torch is."""
     return Steady.YES if shown.kind(node) is Kind.PATH else steady(node, shown)

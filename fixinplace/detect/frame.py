@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixinplace.detect.changed import age, lit, moved, turned
+from fixinplace.detect.growing import in_doubt
 from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
@@ -204,6 +205,8 @@ class Frame(ABC):
         if known is None:
             return UNKNOWN
         value = self.program.as_written(known, name)
+        if value.kind in (Kind.LIST, Kind.DICT, Kind.MODULE):
+            value = in_doubt(value, name, self.program.tree)
         return moved(value, Memory(Origin.GLOBAL, name)) if value.tensor or value.items else value
 
     def bind(self, name: str, value: Value) -> None:

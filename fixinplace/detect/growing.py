@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
+from fixinplace import walking
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.values import Kind, Value, chained, named, sequence
+from fixinplace.detect.replacing import replace
+from fixinplace.detect.values import UNKNOWN, Kind, Value, chained, named, sequence
 from fixinplace.walking import every, remembered, walk
 
 _GROWS = ("append", "extend")
@@ -31,6 +33,43 @@ def _named_within(statement: ast.stmt) -> frozenset[str]:
     return frozenset(name.id for one in inner for name in every(one, ast.Name))
 
 
+@remembered
+def changed(tree: ast.Module) -> frozenset[str]:
+    """Names that are used in any way that may change a list."""
+    above = walking.above(tree)
+    return frozenset(one.id for one in every(tree, ast.Name) if not _only_reads(one, above))
+
+
+def _only_reads(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+    parent = above.get(id(node))
+    if isinstance(parent, ast.Attribute | ast.AugAssign):
+        return False
+    return _is_plain(node, above) and not (isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load))
+
+
+def in_doubt(value: Value, name: str, tree: ast.Module) -> Value:
+    """A module of the file's, or a container of such, as others may have left it or bound it anew."""
+    held = (
+        value.kind is Kind.MODULE
+        or value.order is not None
+        or any(named(one).kind is Kind.MODULE for one in value.items)
+    )
+    if held and name in _rebound(tree):
+        return replace(UNKNOWN, flags=value.flags)
+    return given_up(value) if held and value.kind is not Kind.MODULE and name in changed(tree) else value
+
+
+@remembered
+def _rebound(tree: ast.Module) -> frozenset[str]:
+    """Names that a function declares to be the module's."""
+    return frozenset(name for one in every(tree, ast.Global) for name in one.names)
+
+
+def given_up(value: Value) -> Value:
+    """A container of modules of which nothing is known any more but that it holds some."""
+    return replace(value, items=(), exact=False, order=None)
+
+
 def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
     parent = above.get(id(node))
     match parent:
@@ -50,18 +89,18 @@ def only_looks(function: Function, name: str, above: Mapping[int, ast.AST]) -> b
     if any(name in _named_within(statement) for statement in function.body):
         return False
     uses = [one for statement in function.body for one in every(statement, ast.Name) if one.id == name]
-    parents = [above.get(id(one)) for one in uses]
-    looking = (ast.Call, *_READING)
-    return all(_is_plain(one, above) for one in uses) and all(
-        isinstance(parent, looking)
-        and not isinstance(parent, ast.Return)
-        and not (isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load))
-        for parent in parents
-    )
+    return all(_only_reads(one, above) and not _goes_into(one, above) for one in uses)
+
+
+def _goes_into(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+    """True for `parts[0].append(x)` and `parts[0][1] = x`, and for what hands the list on."""
+    parent = above.get(id(node))
+    within = isinstance(above.get(id(parent)), (ast.Subscript, ast.Attribute))
+    return isinstance(parent, ast.Return) or (isinstance(parent, ast.Subscript) and within)
 
 
 _READING = (ast.Subscript, ast.Starred, ast.Return, ast.BinOp, ast.For, ast.comprehension, ast.Compare, ast.If,
-            ast.While, ast.UnaryOp, ast.BoolOp, ast.IfExp)  # fmt: skip
+            ast.While, ast.UnaryOp)  # fmt: skip
 
 
 def led_by(base: Value, value: Value, index: ast.expr) -> Chain[Value] | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
-from fixinplace.detect.conversions import is_conversion, perhaps
+from fixinplace.detect.conversions import is_conversion, is_layout, perhaps
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
 from fixinplace.detect.links import (
@@ -267,9 +267,10 @@ class Kinship(Gradients):
         return value.memory | value.maybe
 
     def source_of(self, owner: ast.expr) -> Value | None:
-        """What a name that is perhaps a copy was made from, None for others."""
+        """What a name was made from by a call that may copy, whether it does here or not; None for others."""
         link = rooted(self.state.links, Link(owner.id)) if isinstance(owner, ast.Name) else None
-        return self.lookup(link.base) if link is not None and link.copies else None
+        copied = link is not None and (link.copies or any(is_layout(step) for step in link.steps))
+        return self.lookup(link.base) if link is not None and copied else None
 
     # --- places
 

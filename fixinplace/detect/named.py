@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Sequence
 
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.placing import lost
 from fixinplace.detect.values import Kind, Value
+from fixinplace.walking import every
 
 _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
 REPLACES = "the file replaces parts of modules by name"
@@ -90,3 +92,29 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
             value = info.attribute(attr)
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
                 frame.program.note_use(flag, "it is reached by name")
+
+
+def keys_apart(body: Sequence[ast.stmt]) -> bool:
+    """True if no pair `(name, part)` of a function can have the name of another one: an `OrderedDict` keeps one."""
+    keys = _keys(body)
+    texts = [one.value for one in keys if isinstance(one, ast.Constant)]
+    others = [one for one in keys if not isinstance(one, ast.Constant)]
+    if len({*texts}) < len(texts) or len({*map(ast.dump, others)}) < len(others):
+        return False
+    return not any(_may_be(one, str(text)) for one in others for text in texts)
+
+
+def keys_among(body: Sequence[ast.stmt], names: Iterable[str]) -> bool:
+    """True if a pair `(name, part)` of a function may have one of some names."""
+    return any(_may_be(key, name) for key in _keys(body) for name in names)
+
+
+def _keys(body: Sequence[ast.stmt]) -> list[ast.expr]:
+    pairs = [one for statement in body for one in every(statement, ast.Tuple) if len(one.elts) == 2]
+    keys = [one.elts[0] for one in pairs if isinstance(one.elts[1], (ast.Call, ast.Name, ast.Attribute))]
+    return [one for one in keys if not isinstance(one, ast.Constant) or isinstance(one.value, str)]
+
+
+def _may_be(key: ast.expr, text: str) -> bool:
+    what = pattern(key)
+    return what is None or what.fullmatch(text) is not None

@@ -141,7 +141,12 @@ class Stores(Expressions):
             self.escape(index, None, "it is a key")
         if base.tensor or (is_open(base) and value.tensor and _slices(target.slice)):
             self.store_elements(target, base if base.tensor else self.as_tensor(base), value, before)
-        elif base.kind in (Kind.LIST, Kind.DICT) and self.is_own(target.value, base):
+        elif base.kind in (Kind.LIST, Kind.DICT) and not self.is_own(target.value, base):
+            self.disordered(base)
+            lost(self.program, [base, value], "it is in a container whose order changes")
+            if value.memory:
+                self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")
+        elif base.kind in (Kind.LIST, Kind.DICT):
             merged = join(element(base), value) if base.items else value
             memory, maybe = base.memory | value.memory, base.maybe | value.maybe
             own = only_grows(self.body, dotted(target.value), self.program.above)
@@ -150,7 +155,8 @@ class Stores(Expressions):
                 lost(self.program, [base, value], "it is in a container whose order changes")
             longer = replace(base, items=(merged,), exact=False, memory=memory, maybe=maybe,
                              name=named_with(base, value), flags=base.flags | value.flags, order=order)  # fmt: skip
-            self.disordered(base)
+            if order is None:
+                self.disordered(base)
             self.bind(dotted(target.value), longer)
         elif value.memory:
             self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")
@@ -194,8 +200,9 @@ class Stores(Expressions):
             self.read(old)
             longer = replace(old, live=True if value.live else old.live, view=old.view)
         elif old.kind in (Kind.LIST, Kind.DICT):
-            self.disordered(old)
             order = self.longer_list(node.target, old, value) if old.kind is Kind.LIST else None
+            if order is None:
+                self.disordered(old)
             longer = replace(old, items=tuple(filter(None, (element(old) if old.items else None, element(value)))),
                              exact=False, memory=old.memory | value.memory, maybe=old.maybe | value.maybe,
                              flags=old.flags | value.flags, name="", order=order)  # fmt: skip

@@ -31,7 +31,7 @@ _PLAIN_CALLS = frozenset(
 _PLAIN_MODULES = frozenset(
     "os sys time json pathlib shutil logging warnings re math random argparse subprocess socket pickle gzip zipfile"
     " tarfile tempfile glob hashlib base64 csv datetime platform string struct textwrap urllib uuid configparser"
-    " getpass http io stat calendar locale inspect".split()
+    " getpass http io stat calendar locale".split()
 )
 """Modules of the standard library that call back only what they are given by name."""
 _OF_TEXTS = frozenset(
@@ -40,8 +40,11 @@ _OF_TEXTS = frozenset(
 )
 """Methods of texts, files, lists and dicts."""
 _OF_MODULES = frozenset("load_state_dict state_dict parameters named_parameters cuda cpu".split())
-_RESTORES = frozenset("_load_from_state_dict __setstate__ __reduce__ __reduce_ex__ __getstate__".split())
-"""Methods by which a class has code of its own run where its state is loaded."""
+_RESTORES = frozenset(
+    "_load_from_state_dict _save_to_state_dict get_extra_state set_extra_state _apply __setstate__ __reduce__"
+    " __reduce_ex__ __getstate__ _named_members".split()
+)
+"""Methods by which a class has code of its own run where its state is loaded, saved or moved."""
 _OF_TORCH = frozenset(
     "torch.load torch.save torch.device torch.hub.load_state_dict_from_url torch.hub.download_url_to_file"
     " torch.cuda.is_available torch.cuda.device_count torch.cuda.current_device torch.cuda.get_device_name"
@@ -49,8 +52,10 @@ _OF_TORCH = frozenset(
     " torch.manual_seed torch.get_default_dtype".split()
 )
 """Functions that compute nothing of what a file's code computes."""
-_CALLED_BACK = frozenset("key default object_hook object_pairs_hook cls onerror filter target".split())
+_CALLED_BACK = frozenset("key default object_hook object_pairs_hook cls onerror filter target file".split())
 """Keywords for functions that a library calls."""
+_THROUGH = frozenset("math random json csv struct pickle".split())
+"""Modules that go through what they are given."""
 _ITERATING = frozenset("list dict tuple set sorted min max".split())
 _RUNS = {
     "__getitem__": "item", "__setitem__": "item", "__delitem__": "item", "__missing__": "item",
@@ -61,7 +66,9 @@ _RUNS = {
     "__int__": "number", "__float__": "number", "__index__": "number", "__round__": "number",
     "__getattr__": "attribute", "__getattribute__": "attribute", "__get__": "attribute", "__set__": "attribute",
     "__enter__": "context", "__exit__": "context", "__aenter__": "context", "__aexit__": "context",
-    "__instancecheck__": "truth",
+    "__instancecheck__": "truth", "__neg__": "truth", "__pos__": "truth", "__invert__": "truth",
+    "__delattr__": "attribute", "__setattr__": "attribute", "extra_repr": "text",
+    "emit": "text", "__reduce__": "text", "__reduce_ex__": "text", "__getstate__": "text",
     **{f"__{prefix}{name}__": "sum" for prefix in ("", "r") for name in (
         "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")},
 }  # fmt: skip
@@ -86,16 +93,42 @@ def _is_another(node: ast.expr, tree: ast.Module) -> bool:
     """True for a class of errors, of Python, of a library or of the file, that no `RuntimeError` is an instance of."""
     name = dotted(node)
     imports = _imports(tree)
-    last = imports.get(name, name).rpartition(".")[2]
-    if last in _OTHER_ERRORS:
-        return name not in _bound(tree)
-    if not isinstance(node, ast.Name) or name in imports or name in _stored(tree):
+    head = name.partition(".")[0]
+    if imports.get(name, name).rpartition(".")[2] in _OTHER_ERRORS:
+        return head in imports and head not in _bound(tree) and not _turns_errors(tree)
+    if _turns_errors(tree) or not isinstance(node, ast.Name) or name in imports or name in _stored(tree):
         return False
     if name in _bound(tree):
         return name in {one.name for one in every(tree, ast.ClassDef)} - {one.name for one in functions(tree)}
     kind = getattr(builtins, name, object)
     others = issubclass(kind, BaseException) and not issubclass(kind, (RuntimeError, Warning))
     return others and not issubclass(RuntimeError, kind)
+
+
+@remembered
+def _turns_errors(tree: ast.Module) -> bool:
+    """True if code that runs on an error's way may make another error of it: a `finally`, the end of a context."""
+    last = [each for one in every(tree, ast.Try) for each in one.finalbody]
+    last += [each for one in every(tree, ast.TryStar) for each in one.finalbody]
+    if not all(map(_is_cleaning, last)):
+        return True
+    ends = [one for one in functions(tree) if one.name in ("__exit__", "__aexit__")]
+    return any(isinstance(node, ast.Raise) or exits(node) for one in (*last, *ends) for node in walk(one))
+
+
+def _is_cleaning(node: ast.stmt) -> bool:
+    """True for `file.close()` and `self.on = False`, which raise nothing of their own."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(), args=args, keywords=[])):
+            return all(isinstance(one, (ast.Constant, ast.Attribute)) for one in args)
+        case ast.Assign(value=ast.Constant()) | ast.Pass():
+            return True
+    return False
+
+
+def exits(node: ast.AST) -> bool:
+    """True for `sys.exit(...)` and its like."""
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in ("exit", "_exit", "quit", "abort")
 
 
 def suppresses_other(tree: ast.Module) -> bool:
@@ -151,6 +184,8 @@ def _code(tree: ast.Module) -> _Code:
         apart = {id(one) for one in functions(tree) if all(_is_apart(each, known, tree) for each in one.body)}
         runs = {kind for one in functions(tree) if id(one) not in apart for kind in _kinds(one)}
         runs |= {kind for one in every(tree, ast.ClassDef) for kind in _bound_kinds(one)}
+        if any(dotted(one.func) == "type" and len(one.args) > 1 for one in every(tree, ast.Call)):
+            runs |= {*_RUNS.values()}  # a class that no statement defines
         if any(_is_lazy(one, known, tree) for one in (*every(tree, ast.GeneratorExp), *every(tree, ast.Call))):
             runs.add("loop")
         plain = _plain_functions(tree).items()
@@ -187,11 +222,11 @@ def _is_lazy(node: ast.expr, code: _Code, tree: ast.Module) -> bool:
     """True for what computes only while somebody goes through it, and may raise what torch does then."""
     if isinstance(node, ast.GeneratorExp):
         return any(_may_raise(one, code, tree) or not code.runs.isdisjoint(_asks(one)) for one in walk(node.elt))
-    return (
-        isinstance(node, ast.Call)
-        and dotted(node.func) in ("map", "filter", "starmap", "itertools.starmap")
-        and bool(node.args and dotted(node.args[0]) not in _PLAIN_CALLS)
-    )
+    if not isinstance(node, ast.Call) or not node.args:
+        return False
+    name = dotted(node.func)
+    mapping = name in ("map", "filter", "starmap", "itertools.starmap") and dotted(node.args[0]) not in _PLAIN_CALLS
+    return mapping or (name == "iter" and len(node.args) > 1)
 
 
 _NO_PROPERTIES = ("staticmethod", "classmethod", "abstractmethod", "no_grad", "inference_mode", "lru_cache", "wraps")
@@ -206,13 +241,17 @@ def _is_apart(statement: ast.stmt, code: _Code, tree: ast.Module) -> bool:
 
 def _may_raise(node: ast.AST, code: _Code, tree: ast.Module) -> bool:
     """True for a sum in place, for a call of what is not known, and for one that is given a function to call."""
-    if isinstance(node, (ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom)):
+    if isinstance(node, (ast.AugAssign, ast.Await, ast.Yield, ast.YieldFrom, ast.ClassDef)):
         return True
+    if isinstance(node, Function):
+        return bool(node.decorator_list)
     if not isinstance(node, ast.Call):
         return False
     if not _is_known(node.func, code, tree):
         return True
     if any(k.arg is None or k.arg in _CALLED_BACK for k in node.keywords):
+        return True
+    if dotted(node.func) in ("re.sub", "re.subn") and not all(isinstance(one, ast.Constant) for one in node.args[:2]):
         return True
     given = (one.value if isinstance(one, ast.Starred) else one for one in node.args)
     return any(_is_function(one, tree) for one in (*given, *(k.value for k in node.keywords)))
@@ -224,11 +263,17 @@ def _is_function(node: ast.expr, tree: ast.Module) -> bool:
     return dotted(node).rsplit(".", 1)[-1] in {one.name for one in _definitions(tree)}
 
 
+@remembered
+def _hooks_states(tree: ast.Module) -> bool:
+    """True if something hooks the loading or the saving of states."""
+    return any("state_dict" in one.attr and "hook" in one.attr for one in every(tree, ast.Attribute))
+
+
 def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
     """True for what computes nothing of the file's: by its path, or as a method that few other objects have."""
     bound = _bound(tree)
     if isinstance(function, ast.Attribute) and function.attr not in bound:
-        restored = function.attr in _OF_MODULES and not _RESTORES & bound
+        restored = function.attr in _OF_MODULES and not _RESTORES & bound and not _hooks_states(tree)
         if function.attr in _OF_TEXTS or restored:
             return True
     path = dotted(function)
@@ -251,19 +296,26 @@ def _asks(node: ast.AST) -> Iterator[str]:
             yield "item"
         case ast.Attribute(attr=name):
             yield from ("attribute", f".{name}")
-        case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.Starred() | ast.Tuple(ctx=ast.Store()):
+        case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.Starred():
             yield "loop"
+        case ast.Tuple(ctx=ast.Store()) | ast.List(ctx=ast.Store()):
+            yield "loop"
+        case ast.MatchClass(kwd_attrs=names):
+            yield from ("attribute", "truth", *(f".{name}" for name in names))
         case ast.FormattedValue():
             yield "text"
         case ast.With() | ast.AsyncWith():
             yield "context"
         case ast.Call(func=func):
             yield from ("text", "truth", "number")
-            if dotted(func) in _ITERATING or (isinstance(func, ast.Attribute) and func.attr in ("join", "extend")):
+            path, method = dotted(func), func.attr if isinstance(func, ast.Attribute) else ""
+            if path in _ITERATING or path.partition(".")[0] in _THROUGH or method in ("join", "extend"):
                 yield from ("loop", "item")
-        case ast.Compare() | ast.If() | ast.While() | ast.IfExp() | ast.BoolOp() | ast.Assert() | ast.UnaryOp():
+        case ast.Compare():
+            yield from ("truth", "loop", "item")  # `x in data` goes through it
+        case ast.If() | ast.While() | ast.IfExp() | ast.BoolOp() | ast.Assert() | ast.UnaryOp():
             yield "truth"
         case ast.BinOp():
-            yield "sum"
+            yield from ("sum", "text")
         case ast.Set() | ast.Dict():
             yield "truth"

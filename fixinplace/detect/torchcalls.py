@@ -8,9 +8,11 @@ from fixinplace import catalogue
 from fixinplace.detect.foreach import write_each
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import SWITCHED, is_given, switches_otherwise
+from fixinplace.detect.growing import given_up
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
+from fixinplace.detect.named import keys_apart
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
@@ -99,7 +101,7 @@ class TorchCalls(Modules):
             lost(self.program, arguments, f"`{path}(...)` is given it")
             return of_result(self, node, row, arguments)
         if path == "collections.OrderedDict" and len(arguments) == 1 and arguments[0].kind is Kind.LIST:
-            return _table(arguments[0])
+            return _table(arguments[0]) if keys_apart(self.body) else given_up(_table(arguments[0]))
         lost(self.program, arguments, f"`{path}(...)` is given it")
         known = other_library(path, arguments)
         if known is not None:

@@ -17,7 +17,7 @@ from fixinplace import walking
 from fixinplace.detect.anatomy import looks
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
-from fixinplace.detect.swallowed import ends_errors, suppresses_other
+from fixinplace.detect.swallowed import ends_errors, exits, suppresses_other
 from fixinplace.walking import walk
 
 _SWITCHES = "the file switches grad mode in a way that cannot be followed"
@@ -280,14 +280,22 @@ def _statement(node: ast.AST, tree: ast.Module) -> Iterator[str]:
             if ends_errors(node, tree):
                 yield _HANDLES
             leaving = (ast.Return, ast.Break, ast.Continue)
-            if any(isinstance(one, leaving) for last in node.finalbody for one in walk(last)):
+            if any(isinstance(one, leaving) or exits(one) for last in node.finalbody for one in walk(last)):
                 yield _SUPPRESSES
         case ast.FunctionDef(name="__exit__") | ast.AsyncFunctionDef(name="__aexit__"):
             returned = (one.value for one in walk(node) if isinstance(one, ast.Return))
             if not all(one is None or (isinstance(one, ast.Constant) and not one.value) for one in returned):
                 yield _SUPPRESSES
+        case ast.ClassDef(body=body) if any(_binds_exit(one) for one in body):
+            yield _SUPPRESSES
         case ast.ClassDef(bases=bases) if any(dotted(base).endswith("Tensor") for base in bases):
             yield _SUBCLASS
+
+
+def _binds_exit(node: ast.stmt) -> bool:
+    """True for `__exit__ = leave` in a class."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(one, ast.Name) and one.id in ("__exit__", "__aexit__") for one in targets)
 
 
 def _callee(node: ast.expr) -> ast.expr:

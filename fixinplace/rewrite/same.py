@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from fixinplace.detect.index import dotted
 from fixinplace.model import Edit, Found, Place, Usage
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step
@@ -86,6 +87,9 @@ def _is_last(node: ast.stmt, found: Found, part: Text) -> bool:
 
 def _is_bound(name: str, node: ast.AST, parents: Mapping[int, ast.AST]) -> bool:
     """True if a name is bound on every way to a statement: by one before it, here or around, a loop or a parameter."""
+    around = next((one for one in _around(node, parents) if isinstance(one, FUNCTIONS)), None)
+    if around is None or any(_unbinds(one, name) for one in walk(around)):
+        return False
     while not isinstance(node, ast.Module):
         parent = parents[id(node)]
         for block in (getattr(parent, field, None) for field in ("body", "orelse", "finalbody")):
@@ -103,6 +107,12 @@ def _is_bound(name: str, node: ast.AST, parents: Mapping[int, ast.AST]) -> bool:
     return False
 
 
+def _around(node: ast.AST, parents: Mapping[int, ast.AST]) -> Iterator[ast.AST]:
+    while id(node) in parents:
+        node = parents[id(node)]
+        yield node
+
+
 def _binds(node: ast.stmt, name: str) -> bool:
     """True if a name is bound whenever a statement has run to its end."""
     match node:
@@ -112,8 +122,26 @@ def _binds(node: ast.stmt, name: str) -> bool:
             return name in _names(target)
         case ast.If(body=body, orelse=orelse):
             return all(any(_binds(one, name) for one in block) for block in (body, orelse))
-        case ast.With(body=body):
+        case ast.With(items=items, body=body) if all(_ends_no_error(item.context_expr) for item in items):
             return any(_binds(one, name) for one in body)
+    return False
+
+
+def _ends_no_error(node: ast.expr) -> bool:
+    """True for a context of torch's, which lets every error through."""
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in _CONTEXTS
+
+
+_CONTEXTS = ("no_grad", "enable_grad", "inference_mode", "set_grad_enabled", "autocast")
+
+
+def _unbinds(node: ast.AST, name: str) -> bool:
+    """True for `del name`, and for a handler that binds the name to its error."""
+    match node:
+        case ast.Delete(targets=targets):
+            return any(isinstance(one, ast.Name) and one.id == name for one in targets)
+        case ast.ExceptHandler(name=bound):
+            return bound == name
     return False
 
 

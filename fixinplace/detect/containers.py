@@ -32,7 +32,7 @@ def _given_up(value: Value, base: Value) -> Value:
     if value.kind not in (Kind.LIST, Kind.DICT):
         return value
     shared = overlap(value.memory | value.maybe, base.memory | base.maybe)
-    if shared or (_holds_modules(value) and _holds_modules(base)):
+    if shared or (_holds_modules(value) and (base.kind is Kind.UNKNOWN or _holds_modules(base))):
         items = (element(value),) if value.items else ()
         return replace(value, items=items, exact=False, order=None)
     return value

@@ -72,13 +72,11 @@ def given_up(value: Value) -> Value:
 
 def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
     parent = above.get(id(node))
+    if isinstance(node.ctx, ast.Store):
+        return _binds_new(parent)
     match parent:
         case ast.Attribute(attr=attr):
             return attr in _GROWS and isinstance(above.get(id(parent)), ast.Call)
-        case ast.Assign(targets=targets):
-            return any(node is one for one in targets)
-        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
-            return node is target
         case ast.Call(func=function):
             return dotted(function).rpartition(".")[2] in _LOOKS
     return isinstance(parent, _READING)
@@ -97,6 +95,18 @@ def _goes_into(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
     parent = above.get(id(node))
     within = isinstance(above.get(id(parent)), (ast.Subscript, ast.Attribute))
     return isinstance(parent, ast.Return) or (isinstance(parent, ast.Subscript) and within)
+
+
+def _binds_new(parent: ast.AST | None) -> bool:
+    """True for `parts = []`, `parts = parts[1:]`, `parts += others`: a list that nobody else has, or the same one."""
+    match parent:
+        case ast.AugAssign():
+            return True
+        case ast.Assign(targets=[ast.Name()], value=value) | ast.AnnAssign(target=ast.Name(), value=value):
+            sliced = isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice)
+            copied = isinstance(value, ast.Call) and dotted(value.func) in ("list", "OrderedDict", "dict")
+            return sliced or copied or isinstance(value, (ast.List, ast.ListComp, ast.BinOp, ast.Dict))
+    return False
 
 
 _READING = (ast.Subscript, ast.Starred, ast.Return, ast.BinOp, ast.For, ast.comprehension, ast.Compare, ast.If,

@@ -158,8 +158,11 @@ class Stores(Expressions):
             if order is None:
                 self.disordered(base)
             self.bind(dotted(target.value), longer)
-        elif value.memory:
-            self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")
+        else:
+            if base.memory or base.maybe or value.kind is Kind.MODULE:
+                self.disordered(base)
+            if value.memory:
+                self.escape(value, "container-slot", f"`{dotted(target.value) or '...'}[...]` holds the same tensor")
 
     def store_elements(self, target: ast.Subscript, base: Value, value: Value, unread: Memories) -> None:
         """A store into a tensor; harmless while nobody has read the fresh storage."""

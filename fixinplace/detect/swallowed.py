@@ -110,17 +110,18 @@ def _turns_errors(tree: ast.Module) -> bool:
     """True if code that runs on an error's way may make another error of it: a `finally`, the end of a context."""
     last = [each for one in every(tree, ast.Try) for each in one.finalbody]
     last += [each for one in every(tree, ast.TryStar) for each in one.finalbody]
-    if not all(map(_is_cleaning, last)):
+    if not all(_is_cleaning(one, tree) for one in last):
         return True
     ends = [one for one in functions(tree) if one.name in ("__exit__", "__aexit__")]
-    return any(isinstance(node, ast.Raise) or exits(node) for one in (*last, *ends) for node in walk(one))
+    raising = (ast.Raise, ast.Assert, ast.Subscript)
+    return any(isinstance(node, raising) or exits(node) for one in (*last, *ends) for node in walk(one))
 
 
-def _is_cleaning(node: ast.stmt) -> bool:
+def _is_cleaning(node: ast.stmt, tree: ast.Module) -> bool:
     """True for `file.close()` and `self.on = False`, which raise nothing of their own."""
     match node:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(), args=args, keywords=[])):
-            return all(isinstance(one, (ast.Constant, ast.Attribute)) for one in args)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr), args=args, keywords=[])):
+            return attr not in _bound(tree) and all(isinstance(one, (ast.Constant, ast.Attribute)) for one in args)
         case ast.Assign(value=ast.Constant()) | ast.Pass():
             return True
     return False

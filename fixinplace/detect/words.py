@@ -352,6 +352,9 @@ def _call(node: ast.Call, imports: Mapping[str, str], above: Parents) -> Iterato
     into = isinstance(parent, ast.Subscript) and not isinstance(parent.slice, ast.Constant)
     if name == "vars" and node.args and (into or not is_only_read(node, above)):
         yield "the file reaches into `__dict__`"
+    stored = isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load)
+    if name == "globals" and (stored or isinstance(parent, ast.Attribute)):
+        yield _REPLACES
     if any(k.arg == "return_exceptions" for k in node.keywords):
         yield _SUPPRESSES
     if isinstance(node.func, ast.Attribute) and node.func.attr == "exception" and not (node.args or node.keywords):

@@ -216,6 +216,17 @@ SEEN = {
     "set by a name that is not known": net(RELU + "\nsetattr(self, name, nn.Identity())", "return self.relu(self.conv(x))", ", name=''"),
     "set by its name": net(RELU + "\nsetattr(self, 'conv', nn.Identity())", "return x + self.relu(self.conv(x))"),
     "added under its name": net(RELU + "\nself.add_module('con' + 'v', nn.Identity())", "return x + self.relu(self.conv(x))"),
+    "what a cache holds": net(RELU + "\nself.cache = {}", "return self.relu(self.stem(x)) + self.cache['h']", rest="    def stem(self, x):\n"
+    "        if 'h' not in self.cache:\n            self.cache['h'] = self.conv(x)\n        return self.cache['h']\n"),
+    "what a table of the file holds": net(RELU, "return self.relu(table(3)) + x", rest="TABLE = {}\ndef table(n):\n    if n not in TABLE:\n"
+    "        TABLE[n] = torch.arange(4.0) - n\n    return TABLE[n]\n"),
+    "two places of a dictionary": net(RELU, "d = self.pair(x)\nreturn self.relu(d['h']) + d['k']", rest="    def pair(self, x):\n"
+    "        h = self.conv(x)\n        return dict(h=h, k=h)\n"),
+    "two things of a generator": net(RELU, "d = list(self.pair(x))\nreturn self.relu(d[0]) + d[1]", rest="    def pair(self, x):\n"
+    "        h = self.conv(x)\n        yield h\n        yield h\n"),
+    "a class that binds its forward": net("self.body = Body()\n" + RELU, "y = self.body(x)\nself.relu(y)\nreturn x + y",
+    rest="class Body(nn.Module):\n    def forward(self, x):\n        return x * 2\n    def fast(self, x):\n        return x\n"
+    "    forward = fast\n"),
     "either in place or not": net("self.act = nn.ReLU(inplace=True) if n > 2 else nn.ReLU()",
                                   "h = self.conv(x)\nself.act(h)\nreturn h"),
 }  # fmt: skip

@@ -12,7 +12,17 @@ from fixinplace.detect.functions import Functions
 from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
 from fixinplace.detect.named import REPLACES, pattern, set_by_name
-from fixinplace.detect.placing import CONTAINERS, UNKNOWN_PLACE, is_plain, left, lost, misplaced, place, place_all
+from fixinplace.detect.placing import (
+    CONTAINERS,
+    UNKNOWN_PLACE,
+    binds_forward,
+    is_plain,
+    left,
+    lost,
+    misplaced,
+    place,
+    place_all,
+)
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
@@ -306,7 +316,7 @@ class Modules(Functions):
         if module.name in self.program.index.classes:
             index = self.program.index
             found = [one for name in ("__call__", "forward") for one in index.methods(module.name, name)]
-            if found:
+            if found and not binds_forward(self.program, module.name):
                 return self.dispatched(node, found, arguments)
             parts = index.attribute(module.name, PARTS) if is_sequence(index, module.name) else None
             if parts is not None and parts.kind is Kind.MODULE:

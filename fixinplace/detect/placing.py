@@ -106,7 +106,7 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
 
 def _returns_new(program: Program, part: Value) -> bool:
     """True if a module of this file returns what its `forward` has made."""
-    if program.index.method(part.name, "__call__") is not None or _binds_forward(program, part.name):
+    if program.index.method(part.name, "__call__") is not None or binds_forward(program, part.name):
         return False
     summary = program.summary((_forward_of(program, part.name), "forward"))
     value = summary.returns if summary is not None else None
@@ -115,7 +115,7 @@ def _returns_new(program: Program, part: Value) -> bool:
     return all(m.origin is Origin.ALLOCATED for m in value.memory) and not program.index.heirs(part.name)
 
 
-def _binds_forward(program: Program, name: str) -> bool:
+def binds_forward(program: Program, name: str) -> bool:
     """True for a class, or one that it derives from, that says `forward = other`."""
     bodies = (one for info in program.index.lineage(name) for one in info.node.body if isinstance(one, ast.Assign))
     targets = (target for one in bodies for target in one.targets if isinstance(target, ast.Name))

@@ -275,7 +275,7 @@ class Writes(Containers):
             seen.doubts["the file calls `detach_`, which takes no views, and the new tensor may be one"] = None
         if written.layout is Layout.SHARED:
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
-        if not written.memory and place is not Place.TEMPORARY:
+        if not written.memory:
             seen.doubts["where the tensor comes from is not known"] = None
         if written.leaf:
             seen.doubts["the tensor is a leaf that requires grad: torch raises at this write"] = None

@@ -205,6 +205,14 @@ def test_what_stands_at_a_place_of_a_list_that_changed_is_not_known(change: str)
     assert not any(fix.safe for fix in fixes(text))
 
 
+def test_an_element_by_its_method_is_the_element():
+    text = (
+        "def main():\n    w = torch.ones(3, requires_grad=True)\n    a, b = w * 2, w * 3\n    ts = [a, b]\n"
+        "    us = ts.__getitem__(0)\n    ts[0].add_(1)\n    return us * 3 + b\n"
+    )
+    assert not any(fix.safe for fix in fixes(text))
+
+
 LOOKS = ("print(len(ts))", "s = torch.stack(ts)", "n = [t * 2 for t in ts]", "look(ts)", "ts.index(a)")
 
 

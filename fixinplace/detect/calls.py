@@ -271,7 +271,7 @@ class Calls(TorchCalls):
                 return sequence((sequence((STRING, element(base)), exact=True),))
             case "values":
                 return sequence((element(base),))
-            case "get" | "pop" | "popleft" | "setdefault":
+            case "get" | "pop" | "popleft" | "setdefault" | "__getitem__":
                 return element(base)
             case "copy":
                 return base

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fixinplace import catalogue, walking
+from fixinplace.detect.added import added_names, may_replace, named_apart
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
-from fixinplace.detect.named import REPLACES, pattern, set_by_name
+from fixinplace.detect.named import REPLACES, may_be, set_by_name
 from fixinplace.detect.placing import (
     CONTAINERS,
     UNKNOWN_PLACE,
@@ -42,7 +42,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
-from fixinplace.walking import every, walk
+from fixinplace.walking import walk
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
@@ -96,56 +96,6 @@ def is_sequence(index: Index, name: str) -> bool:
 
 
 _UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
-
-
-def _named_apart(body: list[ast.stmt], others: Mapping[str, object]) -> bool:
-    """True if every part that a body adds has a name of its own, which is nothing else's."""
-    names: list[str] = []
-    for node in (node for statement in body for node in walk(statement)):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="add_module"), args=[ast.Constant(value=str(name)), _]):
-                names.append(name)
-            case ast.Call(func=ast.Attribute(attr="add_module")):
-                return False
-    return len(set(names)) == len(names) and not others.keys() & set(names)
-
-
-def _may_replace(body: list[ast.stmt], tree: ast.Module) -> bool:
-    """True if a part that a body adds may take the place of one that has a number for its name, or its own name."""
-    names = [name for statement in body for name in _added_names(statement)]
-    texts = [name.value for name in names if isinstance(name, ast.Constant)]
-    if len({*texts}) < len(texts) or not all(map(_begins_with_a_letter, names)):
-        return True
-    elsewhere = {id(part) for name in _added_names(tree) for part in walk(name)}
-    elsewhere |= {id(one.value) for one in every(tree, ast.keyword)}  # `nonlinearity="relu"` names no part
-    elsewhere |= {id(one) for each in every(tree, ast.Compare) for one in (each.left, *each.comparators)}
-    others = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str) and id(one) not in elsewhere}
-    patterns = [pattern(name) for name in names]
-    return any(what is None or any(map(what.fullmatch, others)) for what in patterns)
-
-
-def _is_called(name: ast.expr, text: str) -> bool:
-    """True if a part that is added under a name, which may be computed, may be called so."""
-    what = pattern(name)
-    return what is None or what.fullmatch(text) is not None
-
-
-def _added_names(root: ast.AST) -> list[ast.expr]:
-    """The names that `add_module` is given."""
-    added = (one for one in every(root, ast.Call) if isinstance(one.func, ast.Attribute) and len(one.args) == 2)
-    return [one.args[0] for one in added if isinstance(one.func, ast.Attribute) and one.func.attr == "add_module"]
-
-
-def _begins_with_a_letter(node: ast.expr) -> bool:
-    """`"conv"`, `f"conv{i}"`, `"conv%d" % i`, `"conv{}".format(i)`, `"conv" + str(i)`: no number, whatever follows."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return not text[:1].isdigit() and text[:1] not in ("", "%", "{")
-        case ast.JoinedStr(values=[first, *_]) | ast.BinOp(left=first):
-            return _begins_with_a_letter(first)
-        case ast.Call(func=ast.Attribute(value=text, attr="format")):
-            return _begins_with_a_letter(text)
-    return False
 
 
 def calls_as_whole(index: Index, name: str) -> bool:
@@ -294,10 +244,10 @@ class Modules(Functions):
         cls = self.place.cls
         self.program.ledger.unrepeatable()
         others = {**cls.attrs, **cls.known} if cls is not None else {}
-        known = base.exact and not self.loops and _named_apart(self.body, others)
-        replaces = _may_replace(self.body, self.program.tree)
-        added = [one for each in self.body for one in _added_names(each)]
-        attributes = any(_is_called(one, name) for one in added for name in others)
+        known = base.exact and not self.loops and named_apart(self.body, others)
+        replaces = may_replace(self.body, self.program.tree)
+        added = [one for each in self.body for one in added_names(each)]
+        attributes = any(may_be(one, name) for one in added for name in others)
         before, last = chained(base), chained(sequence((part,), exact=True))
         followed = before is not None and last is not None and not (known or attributes)
         order = before.followed_by(last) if followed and before and last else None

@@ -101,12 +101,12 @@ def keys_apart(body: Sequence[ast.stmt]) -> bool:
     others = [one for one in keys if not isinstance(one, ast.Constant)]
     if len({*texts}) < len(texts) or len({*map(ast.dump, others)}) < len(others):
         return False
-    return not any(_may_be(one, str(text)) for one in others for text in texts)
+    return not any(may_be(one, str(text)) for one in others for text in texts)
 
 
 def keys_among(body: Sequence[ast.stmt], names: Iterable[str]) -> bool:
     """True if a pair `(name, part)` of a function may have one of some names."""
-    return any(_may_be(key, name) for key in _keys(body) for name in names)
+    return any(may_be(key, name) for key in _keys(body) for name in names)
 
 
 def _keys(body: Sequence[ast.stmt]) -> list[ast.expr]:
@@ -115,6 +115,7 @@ def _keys(body: Sequence[ast.stmt]) -> list[ast.expr]:
     return [one for one in keys if not isinstance(one, ast.Constant) or isinstance(one.value, str)]
 
 
-def _may_be(key: ast.expr, text: str) -> bool:
+def may_be(key: ast.expr, text: str) -> bool:
+    """True if a name, which may be computed, may be this text."""
     what = pattern(key)
     return what is None or what.fullmatch(text) is not None

@@ -35,7 +35,7 @@ import torch
 
 def kept(a: torch.Tensor):
     h = torch.sigmoid(a)
-    alias = [h]
+    alias = {"a": [h]}
     h += 1
     return alias
 """

@@ -210,14 +210,14 @@ import torch
 
 def kept(x):
     h = torch.{op}(x)
-    alias = [h]
+    alias = [[h]]
     h += 1
     return alias
 
 
 if __name__ == "__main__":
     w = torch.ones(3, requires_grad=True)
-    kept(w * 1)[0].sum().backward()
+    kept(w * 1)[0][0].sum().backward()
 """
 
 

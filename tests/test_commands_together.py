@@ -67,16 +67,14 @@ def test_two_culprits_in_two_files_are_proved_together(dry: tuple[str, ...], com
 
 
 def test_a_fix_that_stays_out_is_not_in_the_company_of_the_others(command):
-    """`loss` is read through another name: that write stays, and the model alone does not mend the program."""
-    aliased = TRAIN.replace(
-        "    loss *= 2\n", "    kept = loss if loss.ndim == 0 else None\n    loss *= 2\n    print(kept.sum())\n"
-    )
+    """`loss` is read through a list of lists: that write stays, and the model alone does not mend the program."""
+    aliased = TRAIN.replace("    loss *= 2\n", "    kept = [[loss]]\n    loss *= 2\n    print(kept[0][0].sum())\n")
     write({"model.py": MODEL, "train.py": aliased})
 
     result = command("fix", "--verify", "require", "--no-inputs", "--output-format", "json", ".")
 
     found = verdicts(result.stdout)
-    assert found["train.py"] == [(None, "live-alias")]
+    assert found["train.py"] == [(None, "container-slot")]
     assert found["model.py"][0][0] != "proved"
     assert "h += 1" in Path("model.py").read_text()
 

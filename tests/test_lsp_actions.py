@@ -25,9 +25,9 @@ def forward(a, skip):
 
 def shift(scores, limit):
     scores = torch.sigmoid(scores)
-    keep = [scores]
+    keep = [[scores]]
     scores += limit
-    return keep[0] + scores
+    return keep[0][0] + scores
 
 
 def argument(scores):

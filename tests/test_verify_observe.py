@@ -120,6 +120,15 @@ def test_views_that_do_not_overlap_do_not_share(lab: Runner, tmp_path: Path):
     assert ruling.verdict is Verdict.PROVED, ruling
 
 
+def test_a_decorated_function_is_looked_into(lab: Runner, tmp_path: Path):
+    """What `@torch.no_grad()` puts around it is no difference; what its defaults hold is."""
+    made = program(tmp_path, FRAME + "def update(rate=F, more=[1]):\n    return rate\nF = 0\n")
+    decorated = made.judge(lab, "def update(", "@torch.no_grad()\ndef update(").ruling
+    assert decorated.verdict is Verdict.PROVED, decorated
+    other = made.judge(lab, "def update(rate=F, more=[1])", "@torch.no_grad()\ndef update(rate=F, more=[2])").ruling
+    assert "update.<default 1>[0]" in other.sentence
+
+
 @pytest.mark.slow
 def test_an_endless_structure_is_bounded_and_said_so(lab: Runner, tmp_path: Path):
     made = program(tmp_path, FRAME + "big = [[i] for i in range(60_000)]\n")

@@ -241,7 +241,10 @@ class Observer:
                     yield f".{name}", item
 
     def _of_function(self, function: types.FunctionType) -> Iterator[tuple[str, object]]:
+        wrapped = getattr(function, "__wrapped__", None)
         if not self._user.owns(function.__code__.co_filename):
+            if isinstance(wrapped, types.FunctionType):  # `@torch.no_grad()` keeps what it decorates there
+                yield from self._of_function(wrapped)
             return
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
             try:

@@ -47,12 +47,13 @@ def _slope(ours: Side, theirs: Side, event: str, row: Json, number: int) -> Slop
         return without("it does not happen in the run with gradients")
     if row["eps"] > _COARSE:
         return without("a type of 16 bits is too coarse to tell")
-    if why := other.get("failed") or other.get("partial"):
+    parts = _parts(theirs, event)
+    if why := next((why for each in parts if (why := _lacks(theirs.backwards[each]))), ""):
         return without(why)
     if why := _other_roots(ours, theirs, event, row["eps"]):
         return without(why)
     found = scale = 0.0
-    leaves = theirs.gradients.get(event, [])
+    leaves = [leaf for each in parts for leaf in theirs.gradients.get(each, []) if not leaf.get("passed")]
     for leaf in leaves:
         part = _part(leaf, row["leaves"], theirs.blob, number)
         if isinstance(part, str):
@@ -62,6 +63,16 @@ def _slope(ours: Side, theirs: Side, event: str, row: Json, number: int) -> Slop
         return without("a derivative or a gradient is not finite")
     tolerance = slack(row["eps"]) * (scale + row["scale"])
     return Slope(event, row["value"], found, tolerance, row["eps"], len(leaves))
+
+
+def _parts(side: Side, event: str) -> list[str]:
+    """A backward and those that checkpoints run inside it, see Note [Parts of one backward]."""
+    return [event, *(path for path in side.backwards if path.startswith(f"{event}: "))]
+
+
+def _lacks(row: Json) -> str:
+    """Why the recorded gradients of one backward are not all of them; empty if they are."""
+    return str(row.get("failed") or row.get("partial") or "")
 
 
 def _other_roots(ours: Side, theirs: Side, event: str, eps: float) -> str:

@@ -7,6 +7,12 @@ Note [Grad mode becomes forward mode]
     Function, whose forward torch runs with both modes off, has a tangent only if it says how.  This is what reverse
     mode means by the same words, to the operation, also inside torch's own Python functions.
 
+Note [A checkpoint is what it computes]
+    A reentrant checkpoint is a custom Function without a formula, whose backward computes the checkpointed code again
+    and differentiates that.  So here the code is called as it stands, and in grad mode, unlike in the checkpoint's own
+    forward; without a tracked tensor among its arguments the checkpoint gives no gradient at all, and neither is there
+    a tangent then.
+
 Note [Where it ends]
     Nothing is back-propagated.  The run goes on after a backward, and ends where the program first looks at what a
     backward would have left: at an optimizer's step, at `.grad`, at what `autograd.grad` returns.
@@ -28,6 +34,7 @@ from torch._C import _functorch
 from torch.autograd import forward_ad
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import CheckpointFunction
 
 from fixinplace.verify import operands, tensors
 from fixinplace.verify.by_hand import leaf_set
@@ -309,9 +316,17 @@ class Forward(TorchFunctionMode):
         def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
             if self.stopped:
                 raise Stop(self.stopped)
+            if cls is CheckpointFunction and not kwargs:
+                return self._checkpointed(*args)
             return self._called(cls.__qualname__, partial(original, cls), args, kwargs)
 
         _FUNCTION.apply = classmethod(apply)
+
+    def _checkpointed(self, function: Callable[..., Any], _: bool, *args: Any) -> Any:
+        """See Note [A checkpoint is what it computes]; tensors in containers are no arguments of the checkpoint."""
+        given = [each for each in args if tensors.is_tensor(each)]
+        with contextlib.nullcontext() if any(map(self.tracked, given)) or not _enabled() else _untracked():
+            return function(*args)
 
     def _wrap_threads(self) -> None:
         """Modes belong to a thread."""

@@ -34,6 +34,7 @@ _NONE = "no-forward-reference"
 _REFUSED = re.compile(
     r"leaf Variable that requires grad is being used in an in-place operation"
     r"|This view is the output of a function that returns multiple views"
+    r"|its base or another view of its base has been modified inplace"
     r"|functions with out=\.\.\. arguments don't support automatic differentiation"
     r"|A view was created in no_grad mode"
     r"|Can't detach views in-place"

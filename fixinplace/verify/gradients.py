@@ -3,7 +3,8 @@
 Note [Contributions]
     `.grad` at the end misses what `zero_grad` has wiped, and its sum hides what a single backward gave.  What a leaf
     receives passes through its `AccumulateGrad` node once per engine run, after the user's own tensor hooks; a hook in
-    front of that node copies the bytes there.  Nothing is kept alive: no node, no root, no gradient.
+    front of that node copies the bytes there.  Nothing is kept alive: no node, no root, no gradient.  A leaf that a
+    checkpoint inside the backward reaches as well receives that in the checkpoint's own record.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 import torch.autograd.graph
 
-from fixinplace.verify import tensors
+from fixinplace.verify import checkpoints, tensors
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.jobs import Failure, Json
 from fixinplace.verify.leaves import LeafNames, accumulators, leaf_roots
@@ -75,7 +76,8 @@ class Recorder:
 
     def _recorded(self, outputs: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.recency.note(outputs)
-        row = self.begin()
+        copies = checkpoints.copies(skipped=2)
+        row = self.begin(copies is not None)
         event = row["path"]
         self.roots(event, outputs, args[0] if args else ())
         inputs = args[3] if len(args) > 3 else kwargs.get("inputs", ())
@@ -85,7 +87,9 @@ class Recorder:
         received: dict[int, list[tensors.Reading | None]] = {}
         leaves = [node for node in accumulators(outputs) if accumulate and _is_asked(node.variable, inputs)]
         order = self._describe(event, [node.variable for node in leaves])
-        hooks = [node.register_prehook(partial(_receive, received, index)) for index, node in enumerate(leaves)]
+        for each, node in zip(order, leaves, strict=True):
+            each["passed"] = any(node.variable is copy for copy in copies or ())
+        hooks = [node.register_prehook(partial(self._receive, row, received, at)) for at, node in enumerate(leaves)]
         with self._inside(row):
             try:
                 result = self._engine(outputs, *args, **kwargs)
@@ -118,16 +122,31 @@ class Recorder:
         finally:
             around.pop()
 
-    def begin(self) -> Json:
-        """The record of a backward that begins: `backward 2`, `backward 1 of Thread-1`, `backward 1: inner 1`."""
+    def _receive(
+        self, row: Json, received: dict[int, list[tensors.Reading | None]], index: int, gradients: tuple[Any, ...]
+    ) -> None:
+        around = self._open.get(threading.current_thread().name)
+        if around and around[-1] is not row and around[-1].get("checkpoint"):
+            return  # the same node, in the backward of a checkpoint inside this one
+        received.setdefault(index, []).append(None if gradients[0] is None else tensors.read(gradients[0], dense=True))
+
+    def begin(self, checkpoint: bool = False) -> Json:
+        """The record of a backward that begins: `backward 2`, `backward 1 of Thread-1`, `backward 1: inner 1`.
+
+        checkpoint: a reentrant checkpoint asks for it, so that it is a part of the one around it; see `checkpoints`.
+        """
         thread = threading.current_thread().name
         around = self._open.get(thread)
         within = around[-1]["path"] if around else ""
         number = self._calls[within or thread] = self._calls.get(within or thread, 0) + 1
         event = f"backward {number}" if thread == "MainThread" else f"backward {number} of {thread}"
         row: Json = {"kind": "backward", "path": f"{within}: inner {number}" if within else event}
-        if around:
-            around[-1]["partial"] = "another backward runs inside it"
+        outer = around[-1:] if around else []
+        if checkpoint:
+            row["checkpoint"] = bool(outer)
+            outer = [] if outer else [rows[-1] for rows in self._open.values() if rows]  # one of them, on its thread
+        for each in outer:
+            each["partial"] = "another backward runs inside it"
         self._records.rows.append(row)
         return row
 
@@ -238,13 +257,6 @@ def _partial(outputs: Sequence[Any], inputs: Sequence[Any], accumulate: bool) ->
     if inputs:
         return "it fills chosen tensors only"
     return "a root is a leaf" if leaf_roots(outputs) else ""
-
-
-def _receive(
-    received: dict[int, list[tensors.Reading | None]], index: int, gradients: tuple[torch.Tensor | None, ...]
-) -> None:
-    gradient = gradients[0]
-    received.setdefault(index, []).append(None if gradient is None else tensors.read(gradient, dense=True))
 
 
 def cotangent(path: str, tensor: torch.Tensor) -> torch.Tensor:

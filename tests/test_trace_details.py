@@ -720,6 +720,42 @@ def test_an_error_that_the_program_drops_keeps_nothing_alive():
         assert storage.expired()
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_writer_of_what_a_checkpoint_is_given_and_gives_back_is_told():
+    """The error comes where the result is used; what must change is the first write to the argument."""
+    run = traced(
+        """
+        from torch.utils.checkpoint import checkpoint
+
+        def block(x):
+            h = x * 2
+            h += 1
+            x += h  # write
+            x.clamp_(max=5)
+            return x
+
+        x = torch.randn(3, requires_grad=True) * 1
+        for _ in range(2):
+            x = checkpoint(block, x, use_reentrant=True)
+        x.sum().backward()
+        """
+    )
+    place = run.offence.writes[0].place
+
+    assert place is not None and {place.line} == run.lines("write")
+    assert run.offence.rule == "" and "given to a checkpoint" in run.offence.note
+
+
+def test_words_that_no_rule_knows_are_told_all_the_same():
+    """Torch's sentences change between versions; the line and the message are known whatever they say."""
+    words = "a tensor of some new kind must not be modified inplace here"
+    run = traced(f"def step(x):\n    raise RuntimeError({words!r})  # write\nstep(1)")
+    (write,) = run.offence.writes
+
+    assert (run.offence.rule, run.offence.message) == ("", words)
+    assert write.place is not None and {write.place.line} == run.lines("write")
+
+
 # --- refused writes that the program has caught
 
 CAUGHT = """

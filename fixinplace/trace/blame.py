@@ -103,7 +103,7 @@ class Blame:
             return
         facts.rule, facts.note = self._versioned(facts.saved, first, facts.note)
         if not facts.complete:
-            facts.note = " ".join(filter(None, (facts.note, _unseen(facts))))
+            facts.note = "; ".join(filter(None, (facts.note, _unseen(facts))))
 
     def _versioned(self, saved: Saved, first: Written, note: str) -> tuple[str, str]:
         if self._ledger.saved_again(saved.stack, first.number) and self._ledger.backward_between(

@@ -59,6 +59,9 @@ class Watcher(Protocol):
     def view_made(self, tensor: torch.Tensor) -> None:
         """A view of the tensor's memory that torch does not know."""
 
+    def function(self, cls: Any, args: tuple[Any, ...]) -> contextlib.AbstractContextManager[None]:
+        """Around a custom Function's forward."""
+
     def built(self, module: torch.nn.Module) -> None:
         """A module was constructed."""
 
@@ -144,7 +147,8 @@ class Patches:
         apply, watcher = vars(function)["apply"].__func__, self._watcher
 
         def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
-            result = apply(cls, *args, **kwargs)
+            with watcher.function(cls, args):
+                result = apply(cls, *args, **kwargs)
             watcher.stashed(result, sys._getframe(1))
             return result
 

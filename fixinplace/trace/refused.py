@@ -12,12 +12,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Any
 
 import torch
 
-from fixinplace.trace import batched
+from fixinplace.trace import batched, memory
 from fixinplace.trace import frames as stacks
 from fixinplace.trace.blame import Facts
 from fixinplace.trace.frames import Frames, Stack
@@ -35,9 +36,9 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"BackwardHookFunction\w* is a view and is being modified inplace", "FIP209",
      "a full backward hook wraps the output; instead: `output.register_hook(...)` in a forward hook, or no write in "
      "place"),
-    (r"is a view and is being modified inplace.*created inside a custom Function", "",
+    (r"is a view and .*modified inplace.*created inside a custom Function", "",
      "a custom Function gave back a view or its input as it was; torch's words name the remedy: clone its output"),
-    (r"is a view and is being modified inplace", "FIP204", "its views came out of one call together"),
+    (r"is a view and .*modified inplace", "FIP204", "its views came out of one call together"),
     (r"view was created in (?:no_grad|inference) mode", "FIP206", ""),
     (r"Inplace update to inference tensor", "FIP205", ""),
     (r"Inference tensors cannot be saved", "FIP205", "nothing is written: autograd would have to keep the tensor"),
@@ -53,6 +54,13 @@ _RULES: tuple[tuple[str, str, str], ...] = (
      "torch's own check found it on a tensor that no saved-tensor hook was told of; the writer was not seen"),
     (r"detached in-?place", "", ""),
 )  # fmt: skip
+_GIVEN_BACK = re.compile(
+    r"another view of its base has been modified inplace.*created inside a custom Function", re.DOTALL
+)
+_DECLARED = "the forward of a custom Function wrote its argument without ctx.mark_dirty, and gave it back"
+_CHECKPOINTED = "what is written was given to a checkpoint or another Function of torch's, and is given back by it"
+_WRITTEN = "_written_under_fixinplace"
+"""What an exception keeps of the writes that a custom Function made to its arguments."""
 TOLD = "_told_by_fixinplace"
 """What marks an exception that has become an offence."""
 SHOWN = "_shown_under_fixinplace"
@@ -91,7 +99,11 @@ def facts(error: BaseException, frames: Frames, places: Places, views: Views, sc
     message = str(error)
     if not isinstance(error, RuntimeError) or not (is_known(error) or batched.may_be(message)):
         return None
-    rule, note = next((rule, note) for words, rule, note in _RULES if re.search(words, message, re.DOTALL))
+    written: Facts | None = error.__dict__.get(_WRITTEN)
+    if written is not None:
+        return replace(written)
+    known = ((rule, note) for words, rule, note in _RULES if re.search(words, message, re.DOTALL))
+    rule, note = next(known, ("", ""))
     stack, frame = _stack(error, frames)
     if _BACKWARD.search(message):
         return Facts([], rule=rule, needed=stack, complete=False, message=message, note=note)
@@ -105,10 +117,28 @@ def facts(error: BaseException, frames: Frames, places: Places, views: Views, sc
         write.names = ("running_mean",)
     elif isinstance(target, torch.Tensor):
         _describe(write, target)
-        note = " ".join(filter(None, (note, _origin(rule, target, frame, places, views))))
+        note = "; ".join(filter(None, (note, _origin(rule, target, frame, places, views))))
     if rule == "FIP209":
         _built(write, error, scenes)
     return Facts([write], rule=rule, message=message, note=note)
+
+
+def given_back(
+    error: RuntimeError, args: tuple[Any, ...], passed: list[tuple[int, Written]], by_the_user: bool
+) -> None:
+    """A custom Function has raised: note on the error who wrote its arguments, if giving them back is what is refused.
+
+    passed: storages and writes in its forward. by_the_user: it is the user's own; what writes in one of torch's (a
+    checkpoint) is a function that it was given.
+    """
+    if _GIVEN_BACK.search(str(error)) is None or _WRITTEN in error.__dict__:
+        return
+    keys = {memory.key(each) for each in args if isinstance(each, torch.Tensor)}
+    writes = [write for key, write in passed if key in keys]
+    if writes:
+        note = _DECLARED if by_the_user else _CHECKPOINTED
+        rule = "FIP210" if by_the_user else ""
+        error.__dict__[_WRITTEN] = Facts(writes, rule=rule, message=str(error), note=note)
 
 
 def _stack(error: BaseException, frames: Frames) -> tuple[Stack, FrameType | None]:

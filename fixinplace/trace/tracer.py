@@ -168,6 +168,17 @@ class Tracer:
             raise self._native(call.error)
         return result
 
+    @contextlib.contextmanager
+    def function(self, cls: Any, args: tuple[Any, ...]) -> Iterator[None]:
+        """Around a custom Function: if torch refuses what it gives back, the error keeps who wrote its arguments."""
+        with self._writes.inside() as passed:
+            try:
+                yield
+            except RuntimeError as error:
+                own = self._frames.owns(cls.forward.__code__.co_filename)
+                refused.given_back(error, args, passed, own)
+                raise
+
     def event(self, op: str, tensor: torch.Tensor, kind: str) -> None:
         """A write that is no dispatched operator."""
         self._writes.event(op, tensor, kind)

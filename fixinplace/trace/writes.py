@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,7 @@ _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _task: Callable[[], int] = torch._C._current_graph_task_id
 _increment: Any = torch._C._increment_version
 _ENGINE = "_engine_run_backward"
+MAX_INSIDE = 256
 
 
 class WriteLog:
@@ -37,6 +39,19 @@ class WriteLog:
         self._scenes = scenes
         self._views = views
         self._repeated = repeated
+        self._local = threading.local()
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[list[tuple[int, Written]]]:
+        """The first writes in the forward of a custom Function, with the keys of their storages, saved or not."""
+        before, own = getattr(self._local, "inside", None), list[tuple[int, Written]]()
+        self._local.inside = own
+        try:
+            yield own
+        finally:
+            self._local.inside = before
+            if before is not None:
+                before += own[: MAX_INSIDE - len(before)]
 
     def operate(self, what: Operator, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Log the targets of one operator, and run it."""
@@ -75,10 +90,21 @@ class WriteLog:
         tracked = _grad_enabled() and any(each.requires_grad for each in tensors_in(args))
         if not by_engine:
             self._count(frame, what, tracked, bool(hit))
+            self._pass(what, targets, frame)
         if hit:
             self.log(what.name, hit, frame, "engine" if by_engine else what.kind, in_backward)
         if what.indexed and tracked:
             self._look_for_repeats(what, args, kwargs, frame)
+
+    def _pass(self, what: Operator, targets: list[torch.Tensor], frame: FrameType | None) -> None:
+        own: list[tuple[int, Written]] | None = getattr(self._local, "inside", None)
+        if own is None or len(own) + len(targets) > MAX_INSIDE:
+            return
+        with memory.Aside():
+            stack, around = self._frames.stack(frame), self._scenes.around(frame)
+            for each in targets:
+                scene = self._scenes.of(around, stack, key := memory.key(each))
+                own.append((key, self._written(what.name, each, stack, what.kind, False, scene)))
 
     def _run(
         self, what: Operator, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], targets: list[torch.Tensor]

@@ -100,3 +100,13 @@ def looks(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
                 )
             case ast.Call(func=ast.Name(id=name)) if name in _RUNS_TEXT:
                 yield f"the file calls `{name}`", node
+
+
+def is_setattr(call: ast.AST | None, func: ast.Attribute) -> bool:
+    """True for `self.__setattr__(name, value)`, which is followed as `setattr(self, name, value)`.
+
+    `super().__setattr__(name, value)` stands in a method that is called where no name is written.
+    """
+    given = isinstance(call, ast.Call) and call.func is func and len(call.args) == 2 and not call.keywords
+    starred = isinstance(call, ast.Call) and any(isinstance(one, ast.Starred) for one in call.args)
+    return given and not starred and func.attr == "__setattr__" and isinstance(func.value, ast.Name)

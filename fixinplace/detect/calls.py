@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.anatomy import is_setattr
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.dtypes import converts
@@ -16,7 +17,7 @@ from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.modules import PARTS, calls_as_whole, is_sequence
-from fixinplace.detect.named import REPLACES, SETS, got_by_name, keys_among, set_by_name
+from fixinplace.detect.named import got_by_name, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
 from fixinplace.detect.program import HELD
@@ -42,6 +43,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
+from fixinplace.detect.vocabulary import REPLACES, SETS
 
 _TELLING = frozenset(
     "view permute unsqueeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten matmul"
@@ -167,6 +169,9 @@ class Calls(TorchCalls):
             self.program.note(Words(dtype_word=name), everywhere=base.kind is Kind.UNKNOWN and not base.name)
         if base.kind is Kind.OTHER and base.name == "super":
             return self.super_call(node, name)
+        if is_setattr(node, func):
+            set_by_name(self, base, node.args[0], self.arguments(node)[1], SETS)
+            return NONE
         if base.name in self.program.index.classes:
             return self.own_call(node, func, base)
         if base.kind is Kind.MODULE:

@@ -11,7 +11,7 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
-from fixinplace.detect.named import REPLACES, may_be, set_by_name
+from fixinplace.detect.named import may_be, set_by_name
 from fixinplace.detect.placing import (
     CONTAINERS,
     UNKNOWN_PLACE,
@@ -42,6 +42,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
+from fixinplace.detect.vocabulary import REPLACES
 from fixinplace.walking import walk
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")

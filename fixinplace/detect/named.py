@@ -16,8 +16,6 @@ from fixinplace.detect.values import Kind, Value
 from fixinplace.walking import every
 
 _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
-REPLACES = "the file replaces parts of modules by name"
-SETS = "the file sets attributes by name"
 
 
 def pattern(node: ast.expr | None) -> re.Pattern[str] | None:

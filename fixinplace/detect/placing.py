@@ -206,15 +206,20 @@ def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             return True
         case ast.Call(func=ast.Name(id="isinstance")):
             return True
-        case ast.Attribute(attr="add_module"):  # followed as what makes it longer
+        case ast.Attribute(attr=attr) if attr == "add_module" or attr in _SET_UP or attr in _NO_PARTS:
             called = above.get(id(parent))
-            return isinstance(called, ast.Call) and called.func is parent
+            alone = attr not in _SET_UP or isinstance(above.get(id(called)), ast.Expr)
+            return isinstance(called, ast.Call) and called.func is parent and alone
         case ast.Subscript(value=value, slice=ast.Constant() | ast.UnaryOp(operand=ast.Constant())) if value is node:
             of_part = above.get(id(parent))
             return isinstance(of_part, ast.Attribute) and of_part.attr in _OF_PARTS
     return False
 
 
+_SET_UP = frozenset("apply eval train to cuda cpu half float double bfloat16 requires_grad_ share_memory".split())
+"""Methods that give the module back, alone in their statement; who visits its parts, `goes_through` tells."""
+_NO_PARTS = frozenset("parameters named_parameters buffers named_buffers state_dict load_state_dict zero_grad".split())
+"""Methods that give no module; `add_module` is followed as what makes it longer."""
 _OF_PARTS = ("weight", "bias", "in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride")
 """What parts of a Sequential have that are no modules: to look at them calls nothing."""
 

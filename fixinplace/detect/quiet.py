@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import enum
 
-from fixinplace.detect.words import NOTICED, UNCHECKED
+from fixinplace.detect.vocabulary import MIXES, NOTICED, UNCHECKED
 
 _SIZES = ("1d", "2d", "3d")
 _SIZED = (
@@ -49,11 +49,15 @@ class Fresh(enum.IntEnum):
     FREE = 2
 
 
-def unnoticed(free: bool, raises: bool) -> frozenset[str]:
-    """The doubts that a write does not share with the rest of its file; raises: it may, for another reason."""
+def unnoticed(free: bool, op: str, node: ast.AST) -> frozenset[str]:
+    """The doubts that a write does not share with the rest of its file.
+
+    An activation has the dtype of the one tensor that it is given, in place or not, and autocast leaves it alone.
+    """
+    mixes = MIXES if op.endswith("(inplace=)") else frozenset()
     if not free:
-        return frozenset()
-    return UNCHECKED if raises else UNCHECKED | NOTICED
+        return mixes
+    return mixes | UNCHECKED | (frozenset() if may_raise(op, node) else NOTICED)
 
 
 def may_raise(op: str, node: ast.AST) -> bool:

@@ -10,7 +10,7 @@ from fixinplace.detect.beside import taken_beside
 from fixinplace.detect.given import ASSUMED
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.program import Key, Observation, Program
-from fixinplace.detect.quiet import Fresh, may_raise, unnoticed
+from fixinplace.detect.quiet import Fresh, unnoticed
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.values import join_live
 from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
@@ -44,7 +44,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
     closed, handed = _closed(program, seen), _handed(program, seen)
-    apart = unnoticed(bool(facts.get("free")), may_raise(seen.op, seen.node))
+    apart = unnoticed(bool(facts.get("free")), seen.op, seen.node)
     if program.gives:
         seen.assumes.setdefault(ASSUMED)
     if closed or handed is not None:
@@ -151,7 +151,7 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
     words = _words(program, seen)
     uses, placed = program.flag_uses.get(offset, set()), program.placed.get(offset, set())
     free = placed <= {Fresh.FREE} and bool(seen.facts.get("free", bool(placed)))
-    doubts = {why: None for why in seen.doubts if why not in unnoticed(free, may_raise(seen.op, seen.node))}
+    doubts = {why: None for why in seen.doubts if why not in unnoticed(free, seen.op, seen.node)}
     for use in sorted(uses - {"call"}):
         doubts[use] = None
     if not placed and not seen.calls:

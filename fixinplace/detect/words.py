@@ -14,109 +14,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace import walking
-from fixinplace.detect.anatomy import looks
+from fixinplace.detect.anatomy import is_setattr, looks
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.swallowed import ends_errors, exits, suppresses_other
+from fixinplace.detect.vocabulary import (
+    AGAIN,
+    HANDLES,
+    HOOKS,
+    LASTING,
+    LIBRARIES,
+    REPLACES,
+    SETS,
+    SUBCLASS,
+    SUPPRESSES,
+    SWITCHES,
+    WORDS,
+)
 from fixinplace.walking import walk
 
-_SWITCHES = "the file switches grad mode in a way that cannot be followed"
-_SUBCLASS = "the file defines a class of tensors"
-_HOOKS = "the file registers forward hooks, which may keep a module's output"
-_INTERCEPTS = "the file intercepts torch's operations"
-_REPLACES = "the file replaces parts of modules by name"
-_EXPECTS = "the file expects errors"
-_SUPPRESSES = "the file suppresses errors"
-_HANDLES = "the file handles errors that torch may raise"
-_ELSEWHERE = "the file runs code in threads, processes, tasks or callbacks, whose errors end there"
-_PACKS = "the file hooks saved tensors, which switches torch's own check off"
-_TAPS = "the file taps what layers return"
-_COUNTS = "the file counts the operations that torch runs"
-_AGAIN = "the file uses checkpointing, which switches torch's own check off"
-_WORDS = {
-    "autocast": "the file uses autocast, which mixes dtypes",
-    "set_default_dtype": "the file changes the default dtype",
-    "register_forward_hook": _HOOKS,
-    "register_module_forward_hook": _HOOKS,
-    "register_forward_pre_hook": _HOOKS,
-    "register_module_forward_pre_hook": _HOOKS,
-    "TorchDispatchMode": _INTERCEPTS,
-    "TorchFunctionMode": _INTERCEPTS,
-    "__torch_function__": _INTERCEPTS,
-    "__torch_dispatch__": _INTERCEPTS,
-    "saved_tensors_hooks": _PACKS,
-    "save_on_cpu": _PACKS,
-    "set_submodule": _REPLACES,
-    "__defaults__": _REPLACES,
-    "__kwdefaults__": _REPLACES,
-    "__code__": _REPLACES,
-    "__setstate__": _REPLACES,
-    "register_module_module_registration_hook": _REPLACES,
-    "expectedFailure": _EXPECTS,
-    "Thread": _ELSEWHERE,
-    "Timer": _ELSEWHERE,
-    "Process": _ELSEWHERE,
-    "submit": _ELSEWHERE,
-    "ThreadPoolExecutor": _ELSEWHERE,
-    "ProcessPoolExecutor": _ELSEWHERE,
-    "starmap_async": _ELSEWHERE,
-    "imap": _ELSEWHERE,
-    "imap_unordered": _ELSEWHERE,
-    "add_done_callback": _ELSEWHERE,
-    "apply_async": _ELSEWHERE,
-    "map_async": _ELSEWHERE,
-    "create_task": _ELSEWHERE,
-    "ensure_future": _ELSEWHERE,
-    "call_soon": _ELSEWHERE,
-    "call_later": _ELSEWHERE,
-    "call_at": _ELSEWHERE,
-    "call_soon_threadsafe": _ELSEWHERE,
-    "run_in_executor": _ELSEWHERE,
-    "start_new_thread": _ELSEWHERE,
-    "fork": _ELSEWHERE,
-    "__del__": _ELSEWHERE,
-    "excepthook": _ELSEWHERE,
-    "unraisablehook": _ELSEWHERE,
-    "xfail": _EXPECTS,
-    "TextTestRunner": _EXPECTS,
-    "TestResult": _EXPECTS,
-    "runTest": _EXPECTS,
-    "retry": _SUPPRESSES,
-    "register_module": _REPLACES,
-    "__setattr__": "the file sets attributes by name",
-    "create_feature_extractor": _TAPS,
-    "IntermediateLayerGetter": _TAPS,
-    "as_subclass": "the file makes tensors of other classes",
-    "assertRaises": _EXPECTS,
-    "assertRaisesRegex": _EXPECTS,
-    "monkeypatch": "the file may replace functions for a while",
-    "settrace": "the file traces its own execution",
-    "setprofile": "the file traces its own execution",
-}
-UNCHECKED = frozenset((_PACKS, _AGAIN))
-"""Doubts about what switches torch's own check off."""
-NOTICED = frozenset((_EXPECTS, _SUPPRESSES, _ELSEWHERE, _HANDLES))
-"""Doubts about who may see that an error is raised."""
-_LASTING = frozenset(
-    (_SWITCHES, _WORDS["set_default_dtype"], _WORDS["settrace"], _WORDS["monkeypatch"], _INTERCEPTS, _SUBCLASS)
-)
-"""What does not end with the call that does it, or is about a class of tensors, of which anything may be one."""
-_LIBRARIES = {
-    "pytest.raises": _EXPECTS,
-    "contextlib.suppress": _SUPPRESSES,
-    "contextlib.ExitStack": _SUPPRESSES,
-    "contextlib.AsyncExitStack": _SUPPRESSES,
-    "torch.fx": "the file interprets traced graphs, which may keep what layers return",
-    "torchvision.models.feature_extraction": _TAPS,
-    "atexit": _ELSEWHERE,
-    "sched": _ELSEWHERE,
-    "torch.profiler": _COUNTS,
-    "torch.autograd.profiler": _COUNTS,
-    "weakref": "the file holds weak references",
-    "unittest.mock.patch": "the file may replace functions for a while",
-    "mock.patch": "the file may replace functions for a while",
-}
-"""What must be imported to be used."""
 _BY_TEXT = frozenset(
     "getattr setattr delattr hasattr attrgetter methodcaller import_module __import__ __getattribute__ __setattr__"
     " patch eval exec".split()
@@ -158,12 +74,12 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     nodes = {id(node): node for root in roots for node in walk(root)}
     telling = (node for node in nodes.values() if type(node) in _TELLING)
     used = {id(node): name for node in telling for name in _words(node, imports, above)}
-    found = [*((_WORDS[name], nodes[index]) for index, name in used.items() if name in _WORDS)]
+    found = [*((WORDS[name], nodes[index]) for index, name in used.items() if name in WORDS)]
     found += [*_libraries(list(nodes.values()), tree), *_switches(nodes, used)]
     for node in nodes.values():
         if type(node) in _SAYING:
             found += [(why, node) for why in _said(node, above, imports, tree)]
-    found += [(_REPLACES, one) for node in nodes.values() for one in _bound_in_passing(node)]
+    found += [(REPLACES, one) for node in nodes.values() for one in _bound_in_passing(node)]
     found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values())]
     open_to_all = any(map(calls_what_it_is_handed, roots))
     lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
@@ -186,7 +102,7 @@ def _bound_in_passing(node: ast.AST) -> Iterator[ast.expr]:
 
 def _lasts(why: str, node: ast.AST, above: Parents) -> bool:
     """True for a doubt that concerns every piece of the file: it outlasts the call, or is about what is handed in."""
-    if why in _LASTING:
+    if why in LASTING:
         return True
     around: ast.AST | None = node
     while around is not None and not isinstance(around, _Function | ast.ClassDef):
@@ -210,13 +126,15 @@ def _said(node: ast.AST, above: Parents, imports: Mapping[str, str], tree: ast.M
         return _attribute(node, above) if node.attr.startswith("_") or "_hooks" in node.attr else iter(())
     if isinstance(node, ast.Subscript):
         named = isinstance(node.slice, ast.Constant) and node.slice.value in ("_modules", "_parameters", "_buffers")
-        return iter((_REPLACES,) if named else ())
+        return iter((REPLACES,) if named else ())
     return _call(node, imports, above) if isinstance(node, ast.Call) else _statement(node, tree)
 
 
 def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
     """The last name of what an expression spells out, also where an import calls it otherwise or a text holds it."""
     match node:
+        case ast.Attribute(attr="__setattr__") if is_setattr(above.get(id(node)), node):
+            return
         case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             yield name
         case ast.Name(id=name):
@@ -247,7 +165,7 @@ def _libraries(nodes: Sequence[ast.AST], tree: ast.Module) -> _Found:
     for path, node in paths.items():
         if path == "contextlib.suppress" and suppresses_other(tree):
             continue
-        yield from ((why, node) for name, why in _LIBRARIES.items() if path == name or path.startswith(name + "."))
+        yield from ((why, node) for name, why in LIBRARIES.items() if path == name or path.startswith(name + "."))
 
 
 def _is_looked_up(node: ast.Constant, above: Parents) -> bool:
@@ -271,25 +189,25 @@ def _switches(nodes: Mapping[int, ast.AST], used: Mapping[int, str]) -> _Found:
         elif isinstance(node, ast.alias):
             plain.add(id(node))
     unplain = (nodes[index] for index, name in used.items() if name in _CHANGES_MODE and index not in plain)
-    yield from ((_SWITCHES, node) for node in unplain)
+    yield from ((SWITCHES, node) for node in unplain)
 
 
 def _statement(node: ast.AST, tree: ast.Module) -> Iterator[str]:
     match node:
         case ast.Try() | ast.TryStar():
             if ends_errors(node, tree):
-                yield _HANDLES
+                yield HANDLES
             leaving = (ast.Return, ast.Break, ast.Continue)
             if any(isinstance(one, leaving) or exits(one) for last in node.finalbody for one in walk(last)):
-                yield _SUPPRESSES
+                yield SUPPRESSES
         case ast.FunctionDef(name="__exit__") | ast.AsyncFunctionDef(name="__aexit__"):
             returned = (one.value for one in walk(node) if isinstance(one, ast.Return))
             if not all(one is None or (isinstance(one, ast.Constant) and not one.value) for one in returned):
-                yield _SUPPRESSES
+                yield SUPPRESSES
         case ast.ClassDef(body=body) if any(_binds_exit(one) for one in body):
-            yield _SUPPRESSES
+            yield SUPPRESSES
         case ast.ClassDef(bases=bases) if any(dotted(base).endswith("Tensor") for base in bases):
-            yield _SUBCLASS
+            yield SUBCLASS
 
 
 def _binds_exit(node: ast.stmt) -> bool:
@@ -316,13 +234,13 @@ def _is_literal(node: ast.expr) -> bool:
 def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
     """Tables of names that something may be put into, and hooks."""
     if node.attr in ("_modules", "_parameters", "_buffers") and not is_only_read(node, above):
-        yield _REPLACES
+        yield REPLACES
     if node.attr == "__dict__" and not is_only_read(node, above):
         yield "the file reaches into `__dict__`"
     if node.attr == "__class__" and not isinstance(node.ctx, ast.Load):
-        yield _REPLACES
-    if node.attr in ("__setattr__", "__delattr__"):
-        yield "the file sets attributes by name"
+        yield REPLACES
+    if node.attr in ("__setattr__", "__delattr__") and not is_setattr(above.get(id(node)), node):
+        yield SETS
     if "_hooks" in node.attr:
         yield "the file reaches into hooks"
 
@@ -354,21 +272,21 @@ def _call(node: ast.Call, imports: Mapping[str, str], above: Parents) -> Iterato
         yield "the file reaches into `__dict__`"
     stored = isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load)
     if name == "globals" and (stored or isinstance(parent, ast.Attribute)):
-        yield _REPLACES
+        yield REPLACES
     if any(k.arg == "return_exceptions" for k in node.keywords):
-        yield _SUPPRESSES
+        yield SUPPRESSES
     if isinstance(node.func, ast.Attribute) and node.func.attr == "exception" and not (node.args or node.keywords):
-        yield _SUPPRESSES
+        yield SUPPRESSES
     spelled = (one for a in node.args for one in walk(a) if isinstance(one, ast.Constant)) if name == "getattr" else ()
     if any(isinstance(one.value, str) and "hook" in one.value for one in spelled):
-        yield _HOOKS
+        yield HOOKS
     if isinstance(node.func, ast.Attribute) and node.func.attr == "stride":
         yield "the file looks at memory layouts"
     texts = [a.value for a in node.args if isinstance(a, ast.Constant)] if imports.get(name, name) in _BY_TEXT else []
     if "stride" in texts or "is_contiguous" in texts:
         yield "the file looks at memory layouts"
     if "checkpoint" in texts or "torch.utils.checkpoint" in texts:
-        yield _AGAIN
+        yield AGAIN
 
 
 def _checkpoints(nodes: Iterable[ast.AST], tree: ast.Module) -> _Found:
@@ -380,11 +298,11 @@ def _checkpoints(nodes: Iterable[ast.AST], tree: ast.Module) -> _Found:
                 path = dotted(func) or (func.attr if isinstance(func, ast.Attribute) else "")
                 last, first = path.rsplit(".", 1)[-1], path.split(".")[0]
                 if _CHECKPOINTS.fullmatch(last) or first in reached or ".checkpoint." in path:
-                    yield _AGAIN, node
+                    yield AGAIN, node
             case ast.Name(id=name, ctx=ast.Load()) if name in reached:
-                yield _AGAIN, node
+                yield AGAIN, node
             case ast.Constant(value=str(text)) if "utils.checkpoint" in text:
-                yield _AGAIN, node
+                yield AGAIN, node
 
 
 def _is_framework(path: str) -> bool:

@@ -129,7 +129,7 @@ SEEN = {
     "behind a module that hands on": net("self.net = nn.Sequential(nn.Identity(), nn.ReLU(True))", "return x + self.net(x)"),
     "behind an unknown flag": net("self.net = nn.Sequential(nn.ReLU(inplace=n > 2), nn.ReLU(True))", "return x + self.net(x)"),
     "parts gone through": net(SEQ, "outs = []\nfor m in self.net:\n    x = m(x)\n    outs.append(x)\nreturn outs"),
-    "part by index": net(SEQ, "h = self.net[0](x)\nreturn h + self.net[1](h)"),
+    "part by index": net(SEQ, "h = self.net[0](x)\nkept = [h]\nreturn self.net[1](h), kept"),
     "children called": net(RELU, "outs = []\nfor m in self.children():\n    x = m(x)\n    outs.append(x)\n"
                            "return outs, self.relu(self.conv(x))"),
     "children in a list": net(RELU, "run = list(self.children())\nh = run[0](x)\ny = run[2](h)\n"

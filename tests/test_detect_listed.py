@@ -37,6 +37,7 @@ FIXED = {
     "beside others": code(loop=LOOP.replace("down in self.downs", "down, k in zip(self.downs, range(2))")),
     "one by one": code(loop="x = self.downs[0](x)\n        kept.append(x)\n        x = self.downs[1](x)"),
     "by a number": code(loop="for i in range(2):\n            x = self.downs[i](x)\n            kept.append(x)"),
+    "other layers": code().replace("double(4, 4), double(4, 4)", "nn.Linear(4, 4), double(4, 4)"),
     "from a comprehension": code().replace("[double(4, 4), double(4, 4)]", "[double(4, 4) for _ in range(n)]"),
 }  # fmt: skip
 ADDED = "for down in self.downs:\n            x = down(x)\n            x += 1\n            kept.append(x)"
@@ -61,7 +62,6 @@ PARTS = {
     "a part added": code("for down in self.downs:\n            down.add_module('0', nn.Identity())"),
     "an element that begins in place": code().replace("nn.Sequential(nn.Linear(i, o), ", "nn.Sequential("),
     "an element that is in place": code().replace("double(4, 4), double", "nn.ReLU(inplace=True), double"),
-    "other layers": code().replace("double(4, 4), double(4, 4)", "nn.Linear(4, 4), double(4, 4)"),
 }  # fmt: skip
 
 

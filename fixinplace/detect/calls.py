@@ -293,9 +293,8 @@ class Calls(TorchCalls):
 
     def longer_list(self, node: ast.expr, base: Value, more: Value) -> Chain[Value] | None:
         """How the modules of a list may stand with more behind them, if nothing else changes the list."""
-        if not isinstance(node, ast.Name) or not only_grows(self.body, node.id, self.program.above):
-            return None
-        return added(base, more)
+        own = isinstance(node, ast.Name) and only_grows(self.body, node.id, self.program.above)
+        return added(base, more) if own or dotted(node) in self.making else None
 
     def super_call(self, node: ast.Call, name: str) -> Value:
         """`super().name(...)`."""

@@ -49,8 +49,11 @@ class Containers(Roles):
 
     def is_own(self, node: ast.expr, container: Value) -> bool:
         """True for a container that only this function's names hold."""
-        made_here = all(m.origin in (Origin.ALLOCATED, Origin.EARLIER) for m in container.memory)
-        return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id) and made_here
+        if not all(m.origin in (Origin.ALLOCATED, Origin.EARLIER) for m in container.memory):
+            return False
+        if isinstance(node, ast.Attribute):
+            return dotted(node) in self.making and dotted(node) in self.state.names
+        return isinstance(node, ast.Name) and node.id in self.state.names and self.binds(node.id)
 
     def disordered(self, base: Value) -> None:
         """A list changes, under whichever of its names: what stands at which place of it is not known any more.

@@ -1,23 +1,26 @@
-"""Lists of modules that keep what they are made with: `self.downs = nn.ModuleList([...])`.
+"""Lists of modules that hold what one class puts into them: `self.downs = nn.ModuleList([...])`.
 
 Note [Fixed lists]
-    What a loop over a `ModuleList` calls is one of the modules that the list was made with, if nobody adds to it, and
-    nobody has it who could.  Both are told by the attribute's name, of whatever object in the file: it is bound to such
-    a list and nothing else, gone through, measured, or asked for one element that is called at once.  Other files are
-    assumed not to change what it holds, as with `Sequential`; see Note [Inner modules].
+    What a loop over a `ModuleList` calls is one of the modules that the list was made with, or that methods of the
+    class that makes it add to `self.downs`, if nobody else adds to it, and nobody has it who could.  That is told by
+    the attribute's name, of whatever object in the file: it is bound to such a list and nothing else, gone through,
+    measured, or asked for one element that is called at once.  Other files are assumed not to change what it holds, as
+    with `Sequential`; see Note [Inner modules].
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fixinplace import walking
 from fixinplace.detect.index import dotted
+from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import Value
 from fixinplace.walking import every, functions, remembered
 
 LIST = "torch.nn.ModuleList"
+GROWS = ("append", "extend", "insert")
 
 
 def holds_all(value: Value) -> bool:
@@ -31,9 +34,37 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
     above = walking.above(tree)
     attributes = every(tree, ast.Attribute)
     made = {one.attr for one in attributes if _is_made(one, above)}
-    used = {one.attr for one in attributes if one.attr in made and not (_is_made(one, above) or _is_read(one, above))}
+    fills = [one for one in attributes if one.attr in made and (_is_made(one, above) or _is_grown(one, above))]
+    fixed = {id(one) for one in fills}
+    used = {one.attr for one in attributes if one.attr in made and id(one) not in fixed and not _is_read(one, above)}
+    used |= {one.attr for one in fills if _is_grown(one, above) and not _is_alone(one, fills, above)}
     named = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str)}
     return frozenset(made - used - named - {one.name for one in functions(tree)})
+
+
+def _is_grown(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
+    """True for `self.downs.append(block)` in a statement of its own."""
+    method = above.get(id(node))
+    call = above.get(id(method))
+    grows = isinstance(method, ast.Attribute) and method.attr in GROWS
+    return grows and isinstance(call, ast.Call) and call.func is method and isinstance(above.get(id(call)), ast.Expr)
+
+
+def _is_alone(node: ast.Attribute, fills: Sequence[ast.Attribute], above: Mapping[int, ast.AST]) -> bool:
+    """True if methods of one class alone, of their own instances, fill the lists under an attribute's name."""
+    owners = [_owner(one, above) for one in fills if one.attr == node.attr]
+    return None not in owners and len({*map(id, owners)}) == 1
+
+
+def _owner(node: ast.Attribute, above: Mapping[int, ast.AST]) -> ast.ClassDef | None:
+    """The class whose method speaks of `self.downs`."""
+    function = above.get(id(node))
+    while function is not None and not isinstance(function, Function | ast.Lambda | ast.ClassDef):
+        function = above.get(id(function))
+    cls = above.get(id(function))
+    if not isinstance(function, Function) or not isinstance(cls, ast.ClassDef) or not function.args.args:
+        return None
+    return cls if dotted(node.value) == function.args.args[0].arg else None
 
 
 def _is_made(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:

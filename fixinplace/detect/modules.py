@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 
 from fixinplace import catalogue, walking
@@ -11,6 +12,7 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.index import Index, dotted, keyword
 from fixinplace.detect.library import of_result
+from fixinplace.detect.listed import GROWS, LIST, fixed_lists
 from fixinplace.detect.named import may_be, set_by_name
 from fixinplace.detect.placing import (
     CONTAINERS,
@@ -25,9 +27,11 @@ from fixinplace.detect.placing import (
 )
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.state import State
 from fixinplace.detect.values import (
     NONE,
     NOWHERE,
+    ONE_OF,
     STRING,
     UNKNOWN,
     Dtype,
@@ -37,9 +41,11 @@ from fixinplace.detect.values import (
     Value,
     chained,
     element,
+    join,
     named,
     overlap,
     sequence,
+    spelled,
     tensor,
 )
 from fixinplace.detect.vocabulary import REPLACES
@@ -202,6 +208,9 @@ class Modules(Functions):
                     if width:
                         self.set_attribute(base.name, attr, replace(tensor(3, False), width=width))
             return NONE
+        if name in GROWS and base.name == LIST and isinstance(node.func, ast.Attribute) and arguments:
+            self.grown(node.func.value, element(arguments[-1]) if name == "extend" else arguments[-1])
+            return NONE
         if name in _REBUILDS and base.name == "torch.nn.Sequential":
             self.program.doubt("the file changes which layers a module has")
         parts = Value(Kind.MODULE, 2, name="", flags=base.flags)
@@ -218,6 +227,14 @@ class Modules(Functions):
         if base.flags and name not in _METHODS:  # a part, by its name
             return self.module_call(node, replace(base, name="", items=(), exact=False), arguments)
         return self.unseen(node, arguments)
+
+    def grown(self, target: ast.expr, part: Value) -> None:
+        """`self.blocks.append(part)`: the list holds one more, where all that do so are followed."""
+        if not isinstance(target, ast.Attribute) or target.attr not in fixed_lists(self.program.tree):
+            lost(self.program, [part], "it is in a list that others may change")
+            return
+        longer = Value(Kind.MODULE, name=LIST, items=(part,), flags=part.flags)
+        self.set_attribute(self.evaluate(target.value).name, target.attr, longer)
 
     def added(self, node: ast.Call, base: Value, part: Value) -> None:
         """`m.add_module(name, part)`: an attribute; a Sequential whose name is at hand is one part longer."""
@@ -272,6 +289,8 @@ class Modules(Functions):
             parts = index.attribute(module.name, PARTS) if is_sequence(index, module.name) else None
             if parts is not None and parts.kind is Kind.MODULE:
                 return self.module_call(node, parts, arguments)
+        if module.name == ONE_OF and module.order is not None:
+            return self.one_of(node, module.order, arguments)
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else keyword(node, "input")
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
             text = self.program.part.slice(self.program.part.span(node.func))
@@ -298,6 +317,16 @@ class Modules(Functions):
         if result.tensor:
             return replace(result, live=True)
         return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
+
+    def one_of(self, node: ast.Call, order: Chain[Value], arguments: list[Value]) -> Value:
+        """Calling one of several modules, of which any may be the one."""
+        before, ends, results = self.state, [], []
+        for part in sorted(order.parts, key=spelled):
+            self.state = before.copy()
+            results.append(self.module_call(node, part, arguments))
+            ends.append(self.state)
+        self.state = functools.reduce(State.join, ends)
+        return functools.reduce(join, results)
 
     def through(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value | None:
         """What a Sequential of torch's own modules returns whose order is not known for certain; None for another."""

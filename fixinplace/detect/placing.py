@@ -210,9 +210,14 @@ def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             called = above.get(id(parent))
             alone = attr not in _SET_UP or isinstance(above.get(id(called)), ast.Expr)
             return isinstance(called, ast.Call) and called.func is parent and alone
-        case ast.Subscript(value=value, slice=ast.Constant() | ast.UnaryOp(operand=ast.Constant())) if value is node:
+        case ast.Subscript(value=value, slice=index) if value is node and not isinstance(index, ast.Slice):
             of_part = above.get(id(parent))
-            return isinstance(of_part, ast.Attribute) and of_part.attr in _OF_PARTS
+            followed = isinstance(of_part, ast.Call) and of_part.func is parent
+            return followed or (isinstance(of_part, ast.Attribute) and of_part.attr in _OF_PARTS)
+        case ast.For(iter=source):
+            return source is node
+        case ast.Call(func=ast.Name(id="len")):
+            return True
     return False
 
 

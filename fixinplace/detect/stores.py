@@ -66,6 +66,11 @@ class Stores(Expressions):
         """`base.attr = value`: a module's flag, `x.data = y`, or a slot that holds the value from now on."""
         base = self.evaluate(target.value)
         text = dotted(target)
+        if text in self.making:
+            self.state.names.pop(text, None)
+            if value.kind is Kind.LIST:
+                self.bind(text, value)
+                return
         if target.attr == "data" and value.width:
             self.program.note(Words(dtype_word="data"), everywhere=not base.name)
         if base.tensor and target.attr == "data":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fixinplace.detect.chains import Chain, chain, joined
@@ -207,8 +207,36 @@ def memories(values: tuple[Value, ...]) -> tuple[Memories, Memories]:
     return memory, maybe
 
 
+ONE_OF = "one of"
+"""The name of a module that is one of some, those in its `order`: which of a list's or of a `Sequential`'s is open."""
+_MOST = 12
+
+
+def one_of(modules: Iterable[Value]) -> Value:
+    """One of several values, of which any may be the one; modules are told apart, if they are not too many."""
+    given = tuple(modules)
+    parts = frozenset[Value]().union(*(one.order.parts if _is_open(one) else (one,) for one in given))  # type: ignore[union-attr]
+    if len(parts) == 1 or len(parts) > _MOST or any(one.kind is not Kind.MODULE for one in parts):
+        return functools.reduce(join, given)
+    flags = frozenset[int]().union(*(one.flags for one in parts))
+    order = Chain(parts, frozenset(), parts, empty=False)
+    return Value(Kind.MODULE, 2, name=ONE_OF, flags=flags, order=order)
+
+
+def spelled(module: Value) -> tuple[str, list[int]]:
+    """What modules are sorted by, so that every run looks at them in the same order."""
+    return module.name, sorted(module.flags)
+
+
+def _is_open(value: Value) -> bool:
+    return value.name == ONE_OF and value.order is not None
+
+
 def element(value: Value) -> Value:
     """What an index with an unknown position, or an iteration, gives."""
+    order = chained(value) if value.kind is Kind.LIST or value.name == "torch.nn.Sequential" else None
+    if order is not None and order.parts:
+        return one_of(sorted(order.parts, key=spelled))
     match value.kind:
         case Kind.TENSOR:
             rows = value.layout is Layout.ROWS or not value.view
@@ -225,7 +253,7 @@ def element(value: Value) -> Value:
         case Kind.LIST | Kind.DICT:
             return UNKNOWN.with_memory(value.memory, value.maybe)
         case Kind.MODULE if value.exact and value.items and value.name == "torch.nn.ModuleList":
-            return functools.reduce(join, value.items)
+            return one_of(value.items)
         case Kind.MODULE:
             return replace(value, name="", sure=2, items=(), order=None)
     return UNKNOWN
@@ -305,7 +333,10 @@ _LAYERS = frozenset(
 def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: frozenset[int]) -> Value:
     if a.name != b.name and a.kind is Kind.MODULE and {a.name, b.name} <= _LAYERS:
         return replace(a, name=min(a.name, b.name), memory=memory, maybe=maybe)
-    if a.exact and b.exact and len(a.items) == len(b.items):
+    items: tuple[Value, ...]
+    if a.kind is Kind.MODULE and a.name == b.name == "torch.nn.ModuleList" and not (a.exact and b.exact):
+        items, exact = ((one_of((*a.items, *b.items)),) if a.items or b.items else ()), False
+    elif a.exact and b.exact and len(a.items) == len(b.items):
         items, exact = tuple(map(join, a.items, b.items)), True
     else:
         merged = [element(v) for v in (a, b) if v.items] if a.kind in (Kind.LIST, Kind.DICT) else []

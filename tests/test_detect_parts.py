@@ -1,0 +1,93 @@
+"""Parts of lists and of `Sequential`s that are called one by one, and lists that grow under an attribute's name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from rewriting import findings, fixed, fixes
+from test_detect_flags import HEAD, net, results
+
+from fixinplace.detect.values import UNKNOWN, Kind, Value, one_of
+
+STEM = "def stem(i, o):\n    return nn.Sequential(nn.Conv2d(i, o, 1), nn.BatchNorm2d(o), nn.ReLU6(inplace=True))\n\n\n"
+ATTRIBUTE = "self.net = [stem(n, n)]\nfor _ in range(2):\n    self.net.append(nn.Conv2d(n, n, 1))\n{more}\nself.net = nn.Sequential(*self.net)"
+EACH = "kept = []\nfor part in self.net:\n    x = part(x)\n    kept.append(x)\nreturn x + sum(kept)"
+BY_NUMBER = "y = self.net[0](x)\nz = self.net[1](y)\nreturn x + y * self.net[-1](z)"
+LIST = (
+    "self.net = [nn.Conv2d(n, n, 1)]\n{more}\nself.net.append(nn.ReLU(inplace=True))\n"
+    "self.net = nn.Sequential(*self.net)"
+)
+SEQUENTIAL = "self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))"
+GROWN = "self.net = nn.ModuleList()\nfor _ in range(2):\n    self.net.append({part})"
+
+
+def stem(init: str, forward: str, rest: str = "") -> str:
+    """A module with a stem of three layers, of which the last one is in place."""
+    return net(init, forward, rest=rest).replace(HEAD, HEAD + STEM)
+
+
+FOLLOWED = {
+    "by number": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1), stem(n, n))", BY_NUMBER),
+    "one after the other": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1))", EACH),
+    "by a name": stem("self.net = nn.Sequential(stem(n, n), stem(n, n))", "i = 1\ny = self.net[i](x)\nreturn x + self.net[0](y) + y"),
+    "a list under an attribute": stem(ATTRIBUTE.format(more="self.net.append(stem(n, n))"), "return x + self.net(x)"),
+    "such a list, by number": stem(ATTRIBUTE.format(more="self.net.append(stem(n, n))"), BY_NUMBER),
+    "a list that grows": stem(GROWN.format(part="stem(n, n)"), EACH),
+    "a list that grows by several": stem("self.net = nn.ModuleList([stem(n, n)])\nself.net.extend([nn.Conv2d(n, n, 1), stem(n, n)])", EACH),
+    "a list that grows at its beginning": stem("self.net = nn.ModuleList()\nself.net.insert(0, stem(n, n))\nself.net.insert(0, nn.Conv2d(n, n, 1))", EACH),
+    "a list of modules of a loop": stem("parts = []\nfor _ in range(2):\n    parts.append(stem(n, n))\n    parts.append(nn.Conv2d(n, n, 1))\nself.net = nn.ModuleList(parts)", EACH),
+    "a part that is read before": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))",
+        "h = self.net[0](x)\nreturn h + self.net[1](h)"),
+}  # fmt: skip
+LEFT = {
+    "a part in place itself": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", EACH),
+    "such a part by number": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", "y = self.net[0](x)\nkept = [y]\nreturn self.net[1](y), kept"),
+    "a list with such a part": net("self.net = nn.ModuleList([nn.Conv2d(n, n, 1)])\nself.net.append(nn.ReLU(inplace=True))", EACH),
+    "a list that grows by such a part": net("self.net = nn.ModuleList()\nself.net.insert(0, nn.ReLU(True))\nself.net.insert(0, nn.Conv2d(n, n, 1))", EACH),
+    "parts of parts": stem("self.net = nn.Sequential(stem(n, n), stem(n, n))", "y = self.net[0][1](x)\nreturn self.net[1][2](y), [y]"),
+    "a list that others fill": net("self.net = nn.ModuleList()\nfill(self)", EACH, rest="def fill(net):\n    net.net.append(nn.ReLU(True))\n"),
+    "a list that a class below fills": net(GROWN.format(part="nn.Conv2d(n, n, 1)"), EACH,
+        rest="class Below(Net):\n    def __init__(self):\n        super().__init__()\n        self.net.append(nn.ReLU(inplace=True))\n"),
+    "an attribute that a method fills too": net(LIST.format(more="self.more()"), "return self.net(x), x",
+        rest="    def more(self):\n        self.net.clear()\n"),
+    "an attribute that another name fills": net("me = self\n" + LIST.format(more="me.net.clear()"), "return self.net(x), x"),
+    "an attribute that is handed on": net(LIST.format(more="turn(self.net)"), "return self.net(x), x",
+        rest="def turn(parts):\n    parts.reverse()\n"),
+    "an attribute that a name stands for": net(LIST.format(more="parts = self.net\nparts.reverse()"), "return self.net(x), x"),
+    "a visitor that keeps": net(SEQUENTIAL + "\nself.net.apply(self.start)", "return self.net(x)",
+        rest="    def start(self, m):\n        self.kept = m\n"),
+    "set up and bound": net(SEQUENTIAL + "\nself.run = self.net.train()", "y = self.conv(x)\nreturn self.run[1](y), y"),
+}  # fmt: skip
+SOUND = {
+    "a visitor that looks": net(SEQUENTIAL + "\nself.net.apply(self.start)", "return self.net(x)",
+        rest="    def start(self, m):\n        if isinstance(m, nn.Conv2d):\n            nn.init.zeros_(m.bias)\n"),
+    "set up alone": net(SEQUENTIAL + "\nself.net.train()\nself.net.requires_grad_(True)", "return self.net(x)"),
+    "states": net(SEQUENTIAL + "\nself.net.load_state_dict(self.net.state_dict())", "return self.net(x)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", {**FOLLOWED, **SOUND}.values(), ids={**FOLLOWED, **SOUND}.keys())
+def test_parts_that_are_called_one_by_one_are_followed(text: str) -> None:
+    found = fixes(text)
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+@pytest.mark.parametrize("text", {**FOLLOWED, **SOUND}.values(), ids={**FOLLOWED, **SOUND}.keys())
+def test_what_is_followed_computes_the_same(text: str) -> None:
+    changed = fixed(text, findings(text))
+    assert changed != text
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        before = results(text, "Net")
+    assert all(map(torch.equal, before, results(changed, "Net")))
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT.keys())
+def test_parts_that_somebody_else_may_see_are_left_to_a_run(text: str) -> None:
+    assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]
+
+
+def test_one_of_several_is_one_of_all_of_them():
+    conv, norm, act = (Value(Kind.MODULE, name=f"torch.nn.{name}") for name in ("Conv2d", "BatchNorm2d", "ReLU"))
+    either = one_of((conv, act))
+    assert one_of((either, norm)) == one_of((norm, act, conv)) and one_of((conv,)) == conv
+    assert one_of((conv, UNKNOWN)).order is None

@@ -18,6 +18,8 @@ LIST = (
     "self.net = nn.Sequential(*self.net)"
 )
 SEQUENTIAL = "self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))"
+ACT = "self.act = nn.ReLU(inplace=True)"
+SEEN = "h = self.conv(x)\nkept = [h]\n{act}(h)\nreturn kept"
 GROWN = "self.net = nn.ModuleList()\nfor _ in range(2):\n    self.net.append({part})"
 
 
@@ -36,10 +38,26 @@ FOLLOWED = {
     "a list that grows by several": stem("self.net = nn.ModuleList([stem(n, n)])\nself.net.extend([nn.Conv2d(n, n, 1), stem(n, n)])", EACH),
     "a list that grows at its beginning": stem("self.net = nn.ModuleList()\nself.net.insert(0, stem(n, n))\nself.net.insert(0, nn.Conv2d(n, n, 1))", EACH),
     "a list of modules of a loop": stem("parts = []\nfor _ in range(2):\n    parts.append(stem(n, n))\n    parts.append(nn.Conv2d(n, n, 1))\nself.net = nn.ModuleList(parts)", EACH),
+    "in a list of the function's own": net(ACT, "run = [self.conv, self.act]\nh = self.conv(x)\ny = run[1](h)\nreturn y + h"),
+    "that a method hands out": net(ACT, "h = self.conv(x)\ny = self.pick()(h)\nreturn y + h", rest="    def pick(self):\n        return self.act\n"),
+    "in the order of a list": net("parts = []\n" + ACT + "\nparts.append(self.conv)\nparts.append(self.act)\nself.net = nn.Sequential(*parts)",
+        "return x + self.net(x)"),
     "a part that is read before": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))",
         "h = self.net[0](x)\nreturn h + self.net[1](h)"),
 }  # fmt: skip
 LEFT = {
+    "a second attribute": net(ACT + "\nself.other = self.act", SEEN.format(act="self.other")),
+    "a place of a tuple": net(ACT + "\nself.both = (self.conv, self.act)", SEEN.format(act="self.both[1]")),
+    "a place of a list that grows": net(ACT + "\nself.both = [self.conv]\nself.both.append(self.act)", SEEN.format(act="self.both[1]")),
+    "a dictionary": net(ACT + "\nself.both = {'a': self.act}", SEEN.format(act="self.both['a']")),
+    "one or another": net(ACT, SEEN.format(act="(self.act if n else self.conv)"), more=", k=1").replace("def forward(self, x)", "def forward(self, x, n=1)"),
+    "given to a function": net(ACT, "return call(self.act, self.conv(x))", rest="def call(act, h):\n    kept = [h]\n    act(h)\n    return kept\n"),
+    "given to another module": net("self.body = Body(self.act)".join((ACT + "\n", "")), "return self.body(self.conv(x))",
+        rest="class Body(nn.Module):\n    def __init__(self, act):\n        super().__init__()\n        self.inner = act\n"
+        "    def forward(self, h):\n        kept = [h]\n        self.inner(h)\n        return kept\n"),
+    "put into a list of the file's": net(ACT + "\nKEPT.append(self.act)", SEEN.format(act="KEPT[0]"), rest="KEPT = []\n"),
+    "read by its text": net(ACT, "return self.conv(x), repr(self.act)"),
+    "bound beside a number": net(ACT, "h = self.conv(x)\nkept = [h]\nact, n = self.act, 3\nact(h)\nreturn kept"),
     "a part in place itself": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", EACH),
     "such a part by number": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", "y = self.net[0](x)\nkept = [y]\nreturn self.net[1](y), kept"),
     "a list with such a part": net("self.net = nn.ModuleList([nn.Conv2d(n, n, 1)])\nself.net.append(nn.ReLU(inplace=True))", EACH),

@@ -15,7 +15,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.listed import LIST, fixed_lists, holds_all
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
-from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, lost
+from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, is_passed_on, lost
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
@@ -308,7 +308,7 @@ class Expressions(Operators):
             )
             use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
             fixed = value.name == LIST and node.attr in fixed_lists(self.program.tree)
-            if called or not (fixed or is_asked(node, self.above)):
+            if called or not (fixed or is_asked(node, self.above) or is_passed_on(self.above.get(id(node)))):
                 for flag in value.flags:
                     self.program.note_use(flag, use)
 

@@ -11,6 +11,7 @@ Note [Inner modules]
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,16 @@ def is_followed(node: ast.expr, parent: ast.AST | None) -> bool:
         case ast.BinOp(op=ast.Add() | ast.Mult()):
             return True
     return False
+
+
+def is_passed_on(parent: ast.AST | None) -> bool:
+    """True where the module of an attribute goes somewhere with its flags: to a place, a name, a function's parameter.
+
+    What Python itself does with it is none of that: `repr(self.act)` says if it is in place.
+    """
+    if isinstance(parent, ast.Call):
+        return not (isinstance(parent.func, ast.Name) and hasattr(builtins, parent.func.id))
+    return isinstance(parent, ast.keyword | ast.List | ast.Tuple | ast.Assign | ast.Return | ast.IfExp)
 
 
 def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:

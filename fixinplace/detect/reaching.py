@@ -170,6 +170,12 @@ def _meant(node: ast.expr, tree: ast.Module) -> list[Function] | None:
     return found if plain else None
 
 
+def is_set_by_property(name: str, tree: ast.Module) -> bool:
+    """True for a name that no class of the file gives to a method, but some to a property that can be set."""
+    found = [{dotted(each) for each in one.decorator_list} for one in functions(tree) if one.name == name]
+    return {f"{name}.setter"} in found and all(one in ({"property"}, {f"{name}.setter"}) for one in found)
+
+
 _PLAIN = ("staticmethod", "classmethod", "no_grad")
 
 

@@ -14,6 +14,7 @@ from fixinplace.detect.outside import is_open
 from fixinplace.detect.placing import lost
 from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
+from fixinplace.detect.reaching import is_set_by_property
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
@@ -109,7 +110,7 @@ class Stores(Expressions):
         """True if objects like this one may have a method of that name: of its class, or one that derives from that."""
         index = self.program.index
         if base.name not in index.classes:
-            return name in index.all_methods
+            return name in index.all_methods and not is_set_by_property(name, self.program.tree)
         own = (base.name, *(heir.name for heir in index.heirs(base.name)))
         return any(name in info.methods for each in own for info in index.lineage(each))
 

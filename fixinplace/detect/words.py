@@ -258,7 +258,9 @@ def is_only_read(node: ast.expr, above: Parents) -> bool:
         case ast.For(iter=source):
             return source is node
         case ast.Call(func=ast.Name(id=name)):
-            return name in ("len", "list", "sorted", "str", "print", "iter", "enumerate", "dict")
+            return name in ("len", "list", "sorted", "str", "print", "iter", "enumerate", "dict", "deepcopy")
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="copy"), attr="deepcopy")):
+            return True
         case ast.keyword(arg=None):
             return True
     return False

@@ -51,6 +51,16 @@ CHANGED = {
     "set by its name": code("setattr(self, 'downs', [nn.Identity()])", ADDED),
     "bound again": code("self.downs = [nn.Identity()]", ADDED),
     "bound again elsewhere": code("pass", ADDED, "def change(net):\n    net.downs = [nn.Identity()]"),
+    "added to by a class below": code(
+        "pass",
+        ADDED,
+        "class Below(UNet):\n    def __init__(self):\n        super().__init__(4)\n"
+        "        self.downs.append(nn.Identity())",
+    ),
+    "added to by a function": code("pass", ADDED, "def fill(net):\n    net.downs.append(nn.Identity())"),
+    "added to by a nested function": code(
+        "def fill(net):\n            net.downs.append(nn.Identity())\n        fill(self)", ADDED
+    ),
     "a part of it": code("pass", ADDED.replace("self.downs", "self.downs[:n]")),
 }
 PARTS = {

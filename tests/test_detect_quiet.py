@@ -212,3 +212,21 @@ def test_a_sum_in_place_may_raise_for_its_shape_and_is_free_of_checks_alone() ->
 def test_a_sum_in_place_of_what_it_reads_is_not_free(forward: str) -> None:
     found = fixes("from torch import nn\n" + net("pass", forward) + AGAIN)
     assert not any(fix.safe for fix in found)
+
+
+ACTIVATIONS = [
+    one for one in dir(nn.functional) if "inplace" in (getattr(getattr(nn.functional, one), "__annotations__", {}))
+]
+
+
+@pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16, torch.float64), ids=str)
+@pytest.mark.parametrize("name", [one for one in ACTIVATIONS if not one.startswith("_")])
+def test_autocast_leaves_the_dtype_of_activations_alone(name: str, dtype: torch.dtype) -> None:
+    function, more = getattr(nn.functional, name), (0.1, 0.2) if name == "threshold" else ()
+    x = torch.rand(2, 3, *(4 for size in "123" if name.endswith("d") and name[-2] >= size), dtype=dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.manual_seed(0)
+        out = function(x, *more)
+        torch.manual_seed(0)
+        within = function(x.clone(), *more, inplace=True)
+    assert out.dtype == within.dtype == dtype and torch.equal(out, within)

@@ -49,6 +49,10 @@ def test_the_rest_of_a_file_leaves_it_safe(more: str) -> None:
 
 
 GUILTY = {
+    "attribute by the method of all objects": "def put(m):\n    object.__setattr__(m, 'inplace', True)",
+    "a method among properties": "class Settings:\n    @property\n    def run(self):\n        return 1\n    @run.setter\n"
+    "    def run(self, value):\n        pass\nclass Net(nn.Module):\n    def run(self, x):\n        return x\n"
+    "def put(some):\n    some.run = main\n    return main()",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
     "checkpoint": "from torch.utils.checkpoint import checkpoint\ndef run(f, x):\n    return checkpoint(f, x)",
@@ -171,7 +175,23 @@ def test_it_says_what_it_assumes_where_the_file_keeps_things_apart() -> None:
     }
 
 
+SEEN_PARTS = (
+    "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        {init}\n"
+    "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n    def forward(self, x):\n        {call}\n"
+)
 MORE_THAN_BEFORE = {
+    "autocast around an activation": SEEN_PARTS.format(
+        init="pass", call="with torch.autocast('cpu'):\n            return self.body(x)"
+    ),
+    "attributes by a method of that name": SEEN_PARTS.format(
+        init="self.__setattr__('head', nn.Linear(3, 3))", call="return self.body(x)"
+    ),
+    "a copy of the attributes": SEEN_PARTS.format(init="pass", call="return self.body(x)")
+    + "    def told(self):\n        import copy\n        return copy.deepcopy(self.__dict__)\n",
+    "a property that is set": SEEN_PARTS.format(init="pass", call="return self.body(x)")
+    + "class Settings:\n    @property\n"
+    "    def path(self):\n        return self.p\n    @path.setter\n    def path(self, value):\n        self.p = value\n"
+    "def put(settings, value):\n    settings.path = value\n    return Net()(value)\n",
     "a dictionary of modules": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     "        self.more = nn.ModuleDict()\n        for i in range(3):\n            self.more[f'c{i}'] = nn.Linear(3, 3)\n"
     "        self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True))\n    def forward(self, x):\n"

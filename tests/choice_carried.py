@@ -24,6 +24,77 @@ PROGRAMS = {
         """,
         ["encoder(x)"], ["opt.step(closure)"], ["loss.backward(retain_graph=True)", "opt.step(closure)"],
     ),
+    "rollouts": program(
+        """
+        class Chain:
+            def reset(self):
+                self.at = 1
+                return torch.eye(5)[self.at]
+
+            def step(self, action):
+                self.at = max(0, min(4, self.at + 2 * action - 1))
+                goal = self.at == 4
+                return torch.eye(5)[self.at], float(goal), goal
+
+        def main():
+            body, cell, policy = nn.Linear(5, 8), nn.LSTMCell(8, 8), nn.Linear(8, 2)
+            net = nn.ModuleList([body, cell, policy])
+            opt = torch.optim.SGD(net.parameters(), lr=0.1)
+            env, done = Chain(), True
+            state = env.reset()
+            for _ in range(3):
+                if done:
+                    hx, cx = torch.zeros(1, 8), torch.zeros(1, 8)
+                losses = []
+                for step in range(2):
+                    hx, cx = cell(body(state.unsqueeze(0)), (hx, cx))
+                    logp = policy(hx).log_softmax(1)
+                    action = logp.exp().multinomial(1)
+                    state, reward, done = env.step(action.item())
+                    losses.append((0.5 - reward) * logp.gather(1, action).sum())
+                    if done:
+                        state = env.reset()
+                        break
+                loss = torch.stack(losses).sum()
+                opt.zero_grad()
+                loss.backward(retain_graph=True)
+                opt.step()
+            return [net]
+        """,
+        "cell(body(state.unsqueeze(0)), (hx, cx))", "opt.step()", "loss.backward(retain_graph=True)", "FIP207",
+    ),
+    "option_features": program(
+        """
+        class Options(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.features, self.actions, self.ends = mlp(3, 4), nn.Linear(4, 2), nn.Linear(4, 1)
+
+            def terminated(self, state, option):
+                end = self.ends(state).sigmoid()
+                return bool((end > 0.3 + 0.1 * option).item()), end.argmax().item()
+
+        def main():
+            model = Options()
+            opt = torch.optim.SGD(model.parameters(), lr=0.1)
+            state = model.features(torch.randn(1, 3)).detach()
+            option, log = 0, []
+            for _ in range(3):
+                loss = model.actions(state).square().mean() + model.ends(state).mean() * option
+                new = torch.randn(1, 3)
+                next_state = model.features(new)
+                opt.zero_grad()
+                loss.backward()
+                opt.step()
+                ended, greedy = model.terminated(next_state, option)
+                if ended:
+                    option = greedy
+                state = next_state
+                log.append(option)
+            return [model]
+        """,
+        "model.features(new)", "opt.step()", "loss.backward()", "FIP207",
+    ),
     "two_agents": program(
         """
         def main():

@@ -221,6 +221,10 @@ def test_the_detached_side_gets_no_gradient_and_the_other_the_same(name: str, go
     assert equal({key: g for key, g in wanted.items() if not key.startswith(gone)}, found)
 
 
+ONE_ROUND = {"option_features"}
+"""Where the state is made anew in every round, the graph does not grow."""
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if PROGRAMS[name].rule == "FIP207"])
 def test_a_detached_state_leaves_nothing_of_earlier_rounds(name: str):
     """With clones the graph grows from round to round; detached, each backward sees as much as the first (the state
@@ -229,7 +233,7 @@ def test_a_detached_state_leaves_nothing_of_earlier_rounds(name: str):
     (proposal,) = [each for each in one.proposals() if "Truncated" in each.meaning]
     grown, cut = run(one.text, cloned=True).nodes, run(one.patched(proposal)).nodes
 
-    assert grown[-1] > grown[1]
+    assert grown[-1] > grown[1] or name in ONE_ROUND
     assert set(cut) == {cut[0]}
 
 

@@ -59,14 +59,16 @@ def owners(scene: Scene) -> frozenset[str]:
 
 def sharing(scene: Scene, code: Code, node: ast.expr) -> list[ast.expr]:
     """Operands of an expression whose name holds the written memory; else names that were bound to it, and are
-    perhaps bound anew before the write; else those that begin with the same name.
+    perhaps bound anew before the write; else attributes by which others see what a method writes; else those that
+    begin with the same name.
 
     Everything in a class begins with `self`: there the attribute has to be the same too, unless nothing else is left.
     """
     held = owners(scene)
     exact = [each for each in operands(node) if path(each) in held]
     bound = exact or [each for each in operands(node) if _is_bound_to(code, each, held)]
-    alike = bound or [each for each in operands(node) if _begins_alike(each, held)]
+    other = bound or [each for each in operands(node) if _is_seen_by_owner(each, held)]
+    alike = other or [each for each in operands(node) if _begins_alike(each, held)]
     own = {owner.split(".")[0] for owner in held} & {"self", "cls"}
     return alike or [each for each in operands(node) if root(each) in own]
 
@@ -78,6 +80,12 @@ def _is_bound_to(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
     own = [each for each in statements if any(isinstance(t, ast.Name) and t.id == path(node) for t in each.targets)]
     parts = [part for each in own for part in branches(each.value) if isinstance(part, ast.Subscript)]
     return any(path(part) in held for part in parts)
+
+
+def _is_seen_by_owner(node: ast.expr, held: frozenset[str]) -> bool:
+    """True for `store.rows` where a method of the store writes `self.rows`."""
+    owner, _, attribute = path(node).rpartition(".")
+    return bool(owner) and owner not in ("self", "cls") and f"self.{attribute}" in held
 
 
 def _begins_alike(node: ast.expr, held: frozenset[str]) -> bool:
@@ -133,8 +141,10 @@ def operands(node: ast.expr) -> list[ast.expr]:
 
 
 def branches(node: ast.expr) -> list[ast.expr]:
-    """What an expression may be: both sides of `a if c else b`, and each other expression itself."""
+    """What an expression may be: both sides of `a if c else b`, all of `[a, b]`, and each other expression itself."""
     match node:
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return [branch for part in parts if not isinstance(part, ast.Starred) for branch in branches(part)]
         case ast.IfExp(body=body, orelse=orelse):
             return [*branches(body), *branches(orelse)]
     return [node]

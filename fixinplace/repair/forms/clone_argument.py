@@ -18,10 +18,9 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if save is None or not copying.helps(scene):
         return
     rank = copying.rank(scene) + 3
-    calls = [place for place in save.stack if place != save.place][:_LEVELS]
-    for level, place in enumerate(calls):
-        spot = scene.node(place)
-        if spot is None or not isinstance(spot[1], ast.Call):
+    calls = [spot for place in save.stack if place != save.place and (spot := scene.node(place)) is not None]
+    for level, spot in enumerate(calls[:_LEVELS]):
+        if not isinstance(spot[1], ast.Call):
             continue
         values = [*spot[1].args, *(keyword.value for keyword in spot[1].keywords)]
         given = [branch for each in values for branch in copying.branches(each)]

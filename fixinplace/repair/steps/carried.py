@@ -23,8 +23,8 @@ from fixinplace.repair.base import Change
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.facts import Reader
 from fixinplace.repair.steps.hidden import hidden_states
-from fixinplace.repair.steps.kinds import detached_text, is_object, kind, may_be_none
-from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, tainted, way
+from fixinplace.repair.steps.kinds import detached_text, is_number, is_object, kind, may_be_none
+from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, opened, tainted, way
 from fixinplace.repair.steps.moving import CannotMove, pasted_after, pasted_before
 from fixinplace.repair.steps.paths import EMPTY, Paths, begins, path, touch
 from fixinplace.repair.steps.situation import Situation
@@ -112,7 +112,8 @@ def carried_states(at: Situation) -> list[str]:
         found = [name for name in found if name.startswith("self.")]
     if at.frame.save is not None and holding(inside, at.frame.save) is not None:
         carrying = _carrying(at, inside)
-        found = [name for name in found if touch([name], carrying[len(inside)] | carrying[-1])]
+        found = [name for name in found if touch([name], carrying[len(carrying) // 2] | carrying[-1])]
+    found = [name for name in found if not is_number(at.code, at.frame.function, name)]
     return sorted(found, key=lambda name: _first(inside, name))
 
 
@@ -125,16 +126,17 @@ def kept_states(at: Situation) -> list[Kept]:
 
 def _carrying(at: Situation, inside: Sequence[Item]) -> list[Paths]:
     """The paths that carry what was saved in a round: before each statement of it and of the next, and behind both."""
+    inside = opened(at.reader, inside)
     source = holding(inside, at.frame.save) if at.frame.save is not None else None
     return [EMPTY] if source is None else tainted([*inside, *inside], {source: None})[1]
 
 
 def _anew(at: Situation, name: str) -> bool:
     """True if a state begins again behind the step: `losses = []`."""
-    return any(name in facts.binds and not facts.flows for node in _behind(at) for facts in (at.reader.facts(node),))
+    return any(name in facts.binds and not facts.flows for node in behind(at) for facts in (at.reader.facts(node),))
 
 
-def _behind(at: Situation) -> list[ast.stmt]:
+def behind(at: Situation) -> list[ast.stmt]:
     """The statements of the round that run after the step."""
     found: list[ast.stmt] = []
     body = round_of(at)
@@ -178,14 +180,14 @@ def _passed(at: Situation) -> Iterator[Choice]:
 
 
 def _edits(at: Situation, states: Sequence[str]) -> tuple[Edit, ...]:
-    behind = _behind(at)
-    late = {name: _handed_over(behind, name) or _handed_in(at, behind, name) for name in states}
+    rest = behind(at)
+    late = {name: _handed_over(rest, name) or _handed_in(at, rest, name) for name in states}
     edits = [at.code.after(value, ".detach()") for values in late.values() for value in values]
-    rest = [name for name in states if not late[name]]
-    if any(is_object(at.code, name) for name in rest):
+    left = [name for name in states if not late[name]]
+    if any(is_object(at.code, name) for name in left):
         raise CannotMove
-    if rest:
-        edits.append(pasted_after(at.code, at.write, _lines(at, rest)))
+    if left:
+        edits.append(pasted_after(at.code, at.write, _lines(at, left)))
     return tuple(edits)
 
 

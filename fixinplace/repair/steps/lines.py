@@ -118,6 +118,23 @@ def flat(reader: Reader, block: Iterable[ast.stmt], wraps: tuple[ast.With, ...] 
     return found
 
 
+def opened(reader: Reader, items: Iterable[Item]) -> list[Item]:
+    """The items with branches and loops taken apart, loops twice: of `for ...: h, done = cell(h), env.step()` it is
+    seen which name carries what.  What a branch or a loop binds may still be what it was."""
+    found: list[Item] = []
+    for item in items:
+        blocks = [getattr(item.node, name, None) or [] for name in ("body", "orelse")]
+        if item.header or not isinstance(item.node, (ast.For, ast.While, ast.If)):
+            found.append(item)
+            continue
+        test = item.node.iter if isinstance(item.node, ast.For) else item.node.test
+        inner = [each for block in blocks for each in opened(reader, flat(reader, block, item.wraps))]
+        inner = [Item(ast.Expr(test), reader.header(item.node), item.wraps), *inner]
+        inner = [replace(each, facts=replace(each.facts, binds=EMPTY, updates=each.facts.writes)) for each in inner]
+        found += inner if isinstance(item.node, ast.If) else [*inner, *inner]
+    return found
+
+
 def holding(items: Sequence[Item], node: ast.AST) -> int | None:
     """Index of the item in which a node stands."""
     for n, item in enumerate(items):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.backward import losses
+from fixinplace.repair.steps.carried import behind
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.folding import Fold, folds
 from fixinplace.repair.steps.lines import (
@@ -22,6 +23,7 @@ from fixinplace.repair.steps.lines import (
     built_up,
     chain,
     common,
+    flat,
     holding,
     needed,
     renaming,
@@ -66,6 +68,8 @@ def recomputed(at: Situation) -> Iterator[Choice]:
         return
     try:
         yield from _in_loop(at) if at.carried else _behind_step(at)
+        if at.carried:
+            yield from _in_round(at)
     except CannotMove:
         return
 
@@ -100,6 +104,21 @@ def _in_loop(at: Situation) -> Iterator[Choice]:
     yield _choice(at, plan, checked(at.code, edits), f"in every {what}")
 
 
+def _in_round(at: Situation) -> Iterator[Choice]:
+    """What a round hands to the next one, computed behind its step: features of the next observation."""
+    loop = at.loop
+    if loop is None or holding(flat(at.reader, loop.body), at.write) is None:
+        return
+    items = way(at.reader, loop.body[0], at.write)
+    _, handed = needed(flat(at.reader, behind(at)), _wanted_in(at, loop))
+    plan = None if items is None else _plan(at, items, len(items), goal=handed)
+    if plan is None or not plan.chosen <= plan.moving:
+        return
+    lines = _lines(at, plan, [owner for owner in at.code.up(at.write) if isinstance(owner, ast.With)])
+    edits = (*cut(at.code, [plan.items[n].node for n in sorted(plan.moving)]), pasted_after(at.code, at.write, lines))
+    yield _choice(at, plan, checked(at.code, edits), f"behind `{at.one_line(at.write)}`")
+
+
 def _last_step(at: Situation) -> ast.stmt | None:
     """The last optimizer step on the way to the failing backward; the written one where no other is."""
     shared = common(at.code, at.write, at.needed)
@@ -114,13 +133,14 @@ def _last_step(at: Situation) -> ast.stmt | None:
     return block[first]
 
 
-def _plan(at: Situation, items: list[Item], stop: int, loop: ast.stmt | None = None) -> _Plan | None:
+def _plan(
+    at: Situation, items: list[Item], stop: int, loop: ast.stmt | None = None, goal: Paths | None = None
+) -> _Plan | None:
     source = holding(items, at.frame.save) if at.frame.save is not None else None
     if source is None or source >= stop:
         return None
     carrying, _ = tainted(items, sources(at, items, source, stop))
-    goal = at.wanted if loop is None else _wanted_in(at, loop)
-    wanted, _ = needed(items, goal)
+    wanted, _ = needed(items, goal or (at.wanted if loop is None else _wanted_in(at, loop)))
     chosen = {n for n in carrying & wanted if n < stop}
     closed = built_up(items, chosen) if source in chosen else None
     if closed is None or any(items[n].facts.acts or items[n].facts.jumps for n in closed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from types import TracebackType
 
 import pytest
 
@@ -22,7 +23,26 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Around the test itself, not around its fixtures: those may open contexts that outlive it."""
     if not item.config.getoption("--fixinplace"):
         return (yield)
-    from fixinplace import watch
+    from fixinplace import InPlaceError, watch
 
-    with watch():
-        return (yield)
+    try:
+        with watch():
+            return (yield)
+    except InPlaceError as error:
+        if error.__cause__ is None:  # no line of the test raised it
+            pytest.fail(f"InPlaceError: {error}", pytrace=False)
+        raise error.with_traceback(_of_the_test(error.__cause__.__traceback__)) from None
+
+
+def _of_the_test(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback up to the line that called torch: what torch and the tracer do from there says nothing more."""
+    frames: list[TracebackType] = []
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    while frames and frames[-1].tb_frame.f_globals.get("__name__", "").split(".")[0] in ("torch", "fixinplace"):
+        frames.pop()
+    shown: TracebackType | None = None
+    for one in reversed(frames):
+        shown = TracebackType(shown, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return shown

@@ -67,30 +67,6 @@ CASES = {
         "net.act(store.rows[0].clone())",
         "clone-argument",
     ),
-    "a method on a part of a leaf": (
-        """
-        import torch
-
-        def main():
-            w = torch.ones(3, requires_grad=True)
-            w[:1].fill_(2.0)
-            (w * w).sum().backward()
-        """,
-        "w.detach()[:1].fill_(2.0)",
-        "without-grad",
-    ),
-    "a store into a leaf": (
-        """
-        import torch
-
-        def main():
-            layer = torch.nn.Linear(2, 2)
-            layer.weight[0] = 1.0
-            layer(torch.ones(1, 2)).sum().backward()
-        """,
-        "layer.weight.detach()[0] = 1.0",
-        "without-grad",
-    ),
 }
 
 

@@ -167,6 +167,7 @@ def test_a_suite_under_the_option(pytester: pytest.Pytester):
             "*assert 1 == 2*",
         ]
     )
+    result.stdout.no_fnmatch_line("*fixinplace/*.py:*")  # the lines of the tests, and none of ours
 
 
 @pytest.mark.filterwarnings("ignore")

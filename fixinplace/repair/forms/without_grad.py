@@ -29,32 +29,6 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     title = f"`{code.source_of(statement).splitlines()[0]}` under `{no_grad}()`"
     rank = 5 if _is_parameter(code, statement, offence.writes[0].names, offence.note) else 20
     yield Proposal("without-grad", Tier.PATCH, title, (Change(code.path, wraps=(wrap,)),), rank=rank)
-    owner = _written_through(statement)
-    if owner is not None:
-        shown, change = code.source_of(owner), Change(code.path, (code.after(owner, ".detach()"),))
-        title = f"`{code.source_of(statement).splitlines()[0]}` writes `{shown}.detach()`"
-        yield Proposal("without-grad", Tier.PATCH, title, (change,), rank=rank + 1)
-
-
-def _written_through(statement: ast.stmt) -> ast.expr | None:
-    """The leaf in `w.clamp_(0, 1)`, `w[:n].fill_(1)` and `w[0] = 1`, where one `.detach()` does for a whole block."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=attr))) if attr.endswith("_"):
-            node = owner
-        case ast.Assign(targets=[ast.Subscript(value=owner)]):
-            node = owner
-        case _:
-            return None
-    while True:
-        match node:
-            case ast.Subscript(value=inner) | ast.Call(func=ast.Attribute(value=inner)):
-                node = inner
-            case ast.Name():
-                return node
-            case ast.Attribute(attr=attr) if attr not in ("data", "T", "mT", "grad"):
-                return node
-            case _:
-                return None
 
 
 def _is_parameter(code: Code, statement: ast.stmt, names: tuple[str, ...], note: str) -> bool:
@@ -90,8 +64,7 @@ def _binds(target: ast.expr, name: str) -> bool:
 
 REPAIR = Repair(
     name="without-grad",
-    what="Puts the statement that writes a leaf, or a view of one, under `torch.no_grad()`; or has it write the "
-    "detached leaf, where that is shorter. The write stays in place.",
+    what="Puts the statement that writes a leaf, or a view of one, under `torch.no_grad()`; the write stays in place.",
     why="A parameter must stay the tensor that module and optimizer hold; out of place its name would leave it.",
     propose=propose,
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import random_parts
 import torch
 from rewriting import findings, fixed, fixes
 from test_detect_flags import HEAD, net, results
 
 from fixinplace.detect.values import UNKNOWN, Kind, Value, one_of
+from fixinplace.model import Fix
 
 STEM = "def stem(i, o):\n    return nn.Sequential(nn.Conv2d(i, o, 1), nn.BatchNorm2d(o), nn.ReLU6(inplace=True))\n\n\n"
 ATTRIBUTE = "self.net = [stem(n, n)]\nfor _ in range(2):\n    self.net.append(nn.Conv2d(n, n, 1))\n{more}\nself.net = nn.Sequential(*self.net)"
@@ -58,6 +60,10 @@ LEFT = {
     "put into a list of the file's": net(ACT + "\nKEPT.append(self.act)", SEEN.format(act="KEPT[0]"), rest="KEPT = []\n"),
     "read by its text": net(ACT, "return self.act(self.conv(x)), repr(self.act)"),
     "bound beside a number": net(ACT, "h = self.conv(x)\nkept = [h]\nact, n = self.act, 3\nact(h)\nreturn kept"),
+    "one of several, of which one begins in place": net("self.net = nn.ModuleList([nn.Conv2d(n, n, 1), nn.Sequential(nn.ReLU(inplace=True), "
+        "nn.Conv2d(n, n, 1))])", "h = self.conv(x)\ni = 1\nreturn h + self.net[i](h)"),
+    "one of several, of which one is in place": net("self.net = nn.ModuleList([nn.Conv2d(n, n, 1), nn.ReLU(inplace=True)])",
+        "h = self.conv(x)\ni = 0\ny = self.net[i](h)\nreturn h + y"),
     "a part in place itself": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", EACH),
     "such a part by number": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", "y = self.net[0](x)\nkept = [y]\nreturn self.net[1](y), kept"),
     "a list with such a part": net("self.net = nn.ModuleList([nn.Conv2d(n, n, 1)])\nself.net.append(nn.ReLU(inplace=True))", EACH),
@@ -107,6 +113,19 @@ def test_what_is_followed_computes_the_same(text: str) -> None:
 @pytest.mark.parametrize("text", LEFT.values(), ids=LEFT.keys())
 def test_parts_that_somebody_else_may_see_are_left_to_a_run(text: str) -> None:
     assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_what_is_safe_computes_the_same(seed: int) -> None:
+    text = random_parts.program(seed)
+    safe = tuple(one for one in findings(text) if isinstance(one.outcome, Fix) and one.outcome.safe)
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        try:
+            before = results(text, "Net")
+        except Exception:
+            pytest.skip("the program raises")
+        after = results(fixed(text, safe), "Net")
+    assert all(map(torch.equal, before, after))
 
 
 def test_one_of_several_is_one_of_all_of_them():

@@ -372,8 +372,10 @@ class Expressions(Operators):
             return replace(base, exact=False, items=(element(base),) if base.items else (), name="" if (
                 base.kind is Kind.LIST) else base.name, order=sliced(base, node.slice))  # fmt: skip
         match node.slice:
-            case ast.Constant(value=int(i)) if base.exact and -len(base.items) <= i < len(base.items):
+            case ast.Constant(value=int(i)) if base.exact and i < len(base.items):
                 return base.items[i]
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(i))) if base.exact and i <= len(base.items):
+                return base.items[-i]
             case ast.Constant(value=str(key)) if is_given(key):
                 item = element(base)
                 return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item

@@ -71,6 +71,8 @@ class Frame(ABC):
         """For each call, what had been read before its first argument was handed to it."""
         self.failing = False
         self.deferring = False
+        self.choosing = False
+        """One of several modules is called, and nothing may be done that is right for one of them alone."""
         self.unknown_contexts = 0
         self.unsettled = False
         self.interleaved: Memories = NOWHERE

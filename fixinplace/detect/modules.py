@@ -319,12 +319,14 @@ class Modules(Functions):
         return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
 
     def one_of(self, node: ast.Call, order: Chain[Value], arguments: list[Value]) -> Value:
-        """Calling one of several modules, of which any may be the one."""
+        """Calling one of several modules: what is right after one of them may be wrong after another."""
         before, ends, results = self.state, [], []
+        choosing, self.choosing = self.choosing, self.choosing or len(order.parts) > 1
         for part in sorted(order.parts, key=spelled):
             self.state = before.copy()
             results.append(self.module_call(node, part, arguments))
             ends.append(self.state)
+        self.choosing = choosing
         self.state = functools.reduce(State.join, ends)
         return functools.reduce(join, results)
 

@@ -321,6 +321,7 @@ class Writes(Containers):
         seen = self.program.starting.get(offset)
         if seen is None:
             return
+        whole, head = (False, None) if self.choosing else (whole, head)
         place, owner = self.place_of(argument)
         self.others(seen, value, owner, node)
         self.note_free(seen, node, value)

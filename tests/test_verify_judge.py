@@ -11,7 +11,8 @@ from programs import fix, program
 
 from fixinplace.model import Verdict
 from fixinplace.verify.backwards import left_out
-from fixinplace.verify.runner import Runner
+from fixinplace.verify.jobs import Job, Run
+from fixinplace.verify.runner import Limits, Runner
 from fixinplace.verify.search import rewrite
 from fixinplace.verify.sides import Side
 
@@ -312,6 +313,34 @@ def test_what_cannot_be_told_stays_unproved(name: str, lab: Runner, tmp_path: Pa
     ruling = program(tmp_path, text).judge(lab, old, new).ruling
     assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, reason), ruling.sentence
     assert ruling.sentence
+
+
+class Timed(Runner):
+    """Run number n of the original prints `printed[n]`, the rewritten version always "0.57"."""
+
+    printed: tuple[str, ...] = ()
+
+    def run(self, job: Job) -> Run:
+        run = super().run(job)
+        text = self.printed[job.perturbed] if "y += 1" in job.texts[0].text else "0.57"
+        Path(run.folder, "stdout").write_text(f"done in {text} s\n")
+        return run
+
+
+@pytest.mark.parametrize(
+    ("printed", "verdict"),
+    [
+        (("0.52", "0.52", "0.53"), Verdict.PROVED),
+        (("0.52", "0.52", "0.52", "0.54"), Verdict.PROVED),
+        (("0.52", "0.52", "0.52", "0.52"), Verdict.REFUTED),
+    ],
+)
+def test_two_runs_may_print_the_same_time_by_chance(printed: tuple[str, ...], verdict: Verdict, tmp_path: Path):
+    with Timed(Limits(seconds=60)) as runner:
+        runner.printed = printed
+        text = HEAD + "y = x * 1\ny += 1\ny.sum().backward()\n"
+        ruling = program(tmp_path, text).judge(runner, "y += 1", "y = y + 1").ruling
+    assert (ruling.verdict, ruling.reason) == (verdict, "output-differs" if verdict is Verdict.REFUTED else None)
 
 
 CONFINED = {

@@ -61,7 +61,7 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     ours: Json = {"forward": 0, "regions": regions}
     theirs: Json = {"forward": 0, "regions": others}
     original = _usable(bench.original(**ours), bench.case.kept)
-    reference = Reference(original, False, references.noise(bench, original, bench.original(**ours, perturbed=True)))
+    reference = Reference(original, False, references.noise(bench, original, bench.original(**ours, perturbed=1)))
     rewritten = bench.rewritten(**theirs)
     _same_end(original, rewritten)
     comparison = weigh.compared(bench, reference, rewritten, ours, theirs)

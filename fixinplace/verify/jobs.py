@@ -58,7 +58,7 @@ class Job:
     texts: the edited files; the folder of the first is the current one unless `folder` names another.
     cloned: every tensor is cloned when autograd saves it.
     double: the default dtype is float64. widened: float32 that is asked for by name is float64 as well.
-    perturbed: memory is laid out differently, so that what depends on addresses shows.
+    perturbed: if not 0, memory is laid out differently, so that what depends on addresses shows; equal runs differ in it.
     traced: the run is traced, and nothing else is recorded. watch: the saved tensor that is looked at after every line.
     kept: every backward keeps its graph, as if it had been asked to.
     no_inference: inference mode is taken as `no_grad`.
@@ -78,7 +78,7 @@ class Job:
     cloned: bool = False
     double: bool = False
     widened: bool = False
-    perturbed: bool = False
+    perturbed: int = 0
     traced: bool = False
     watch: int | None = None
     kept: bool = False

@@ -56,7 +56,7 @@ def alone(lab: Laboratory, case: Case) -> Ruling:
     try:
         run = bench.original(**mode)
         references.check_clones(run)
-        excluded = references.noise(bench, run, bench.original(**mode, perturbed=True))
+        excluded = references.noise(bench, run, bench.original(**mode, perturbed=1))
         candidate = bench.rewritten(**mode)
         if (refuted := weigh.failed(bench, candidate)) is not None:
             return refuted
@@ -137,7 +137,7 @@ def _traced(bench: Bench, reference: Reference, marks: tuple[Mark, ...]) -> tupl
     bench.checks += _TRACED
     excluded = reference.excluded
     if bench.compare(original, rewritten, excluded).differences:
-        excluded |= references.noise(bench, original, bench.original(**ours, perturbed=True))
+        excluded |= references.noise(bench, original, bench.original(**ours, perturbed=1))
     traced = replace(reference, run=original, excluded=excluded)
     comparison = weigh.compared(bench, traced, rewritten, ours, theirs)
     reached = weigh.reached(marks, original, rewritten, regions, others)

@@ -48,7 +48,7 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
     if is_broken(plain) or bench.case.whole:
         return _cloned(bench, plain, marks)
     _reaches(bench, False, marks)
-    excluded = noise(bench, plain, bench.original(perturbed=True))
+    excluded = noise(bench, plain, bench.original(perturbed=1))
     bench.checks.append("original twice")
     _look_for_silent_error(bench, plain, excluded)
     return Reference(plain, False, excluded)
@@ -80,7 +80,7 @@ def _cloned(bench: Bench, plain: Run, marks: tuple[Mark, ...]) -> Reference:
     run = bench.original(cloned=True)
     check_clones(run)
     _reaches(bench, True, marks)
-    excluded = noise(bench, run, bench.original(cloned=True, perturbed=True))
+    excluded = noise(bench, run, bench.original(cloned=True, perturbed=1))
     bench.checks.append("original with saved tensors cloned, twice")
     return Reference(run, True, excluded)
 

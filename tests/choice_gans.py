@@ -159,6 +159,76 @@ PROGRAMS = {
         ["self.opt_d.step()", "trainer.optimize()"],
         ["self.loss_g.backward()", "self.backward_g()", "trainer.optimize()"],
     ),
+    "gan_latent_methods": program(
+        """
+        class Trainer:
+            def __init__(self):
+                self.G, self.D, self.E = mlp(4, 6), mlp(6, 1), mlp(6, 4)
+                self.opt_g = torch.optim.SGD(self.G.parameters(), lr=0.1)
+                self.opt_e = torch.optim.SGD(self.E.parameters(), lr=0.1)
+
+            def forward(self):
+                self.code = self.E(self.real)
+                self.noise = torch.randn(5, 4)
+                self.fake = self.G(self.noise)
+                self.again = self.E(self.fake)
+
+            def backward_ge(self):
+                self.loss_g = F.softplus(-self.D(self.fake)).mean() + (self.G(self.code) - self.real).abs().mean()
+                self.loss_g.backward(retain_graph=True)
+
+            def backward_latent(self):
+                self.loss_z = (self.again - self.noise).abs().mean()
+                self.loss_z.backward()
+
+            def update(self):
+                self.opt_g.zero_grad()
+                self.opt_e.zero_grad()
+                self.backward_ge()
+                self.opt_e.step()
+                self.opt_g.zero_grad()
+                self.backward_latent()
+                self.opt_g.step()
+
+            def optimize(self):
+                self.forward()
+                self.update()
+
+
+        def main():
+            trainer = Trainer()
+            for _ in range(2):
+                trainer.real = torch.randn(5, 6)
+                trainer.optimize()
+            return [trainer.G, trainer.D, trainer.E]
+        """,
+        ["self.E(self.fake)", "self.forward()", "trainer.optimize()"],
+        ["self.opt_e.step()", "self.update()", "trainer.optimize()"],
+        ["self.loss_z.backward()", "self.backward_latent()", "self.update()", "trainer.optimize()"],
+    ),
+    "gan_rounds": program(
+        """
+        def main():
+            G, D = mlp(4, 6), mlp(6, 1)
+            opt_g = torch.optim.SGD(G.parameters(), lr=0.1)
+            opt_d = torch.optim.SGD(D.parameters(), lr=0.1)
+            for _ in range(2):
+                z = torch.randn(5, 4)
+                for _ in range(2):
+                    opt_d.zero_grad()
+                    fake = G(z)
+                    loss_d = F.softplus(D(fake.detach())).mean() + F.softplus(-D(torch.randn(5, 6))).mean()
+                    loss_d.backward()
+                    opt_d.step()
+                for _ in range(2):
+                    opt_g.zero_grad()
+                    loss_g = F.softplus(-D(fake)).mean()
+                    loss_g.backward(retain_graph=True)
+                    opt_g.step()
+            return [G, D]
+        """,
+        "G(z)", "opt_g.step()", "loss_g.backward(retain_graph=True)",
+    ),
     "gan_update_helper": program(
         """
         def update_d(D, opt_d, fake, real):

@@ -133,6 +133,8 @@ FRESH = {
         "self.loss_g = F.softplus(-self.pred_fake).mean()",
         "self.loss_g = F.softplus(-self.D(self.G(self.z))).mean()",
     ),
+    "gan_latent_methods": ("(self.again - self.noise)", "(self.E(self.G(self.noise)) - self.noise)"),
+    "gan_rounds": ("F.softplus(-D(fake))", "F.softplus(-D(G(z)))"),
     "actor_critic": (
         "policy_loss.backward()",
         "(-(dist.log_prob(actions) * (returns - value_net(states).squeeze(-1))).mean()).backward()",

@@ -58,7 +58,8 @@ class Job:
     texts: the edited files; the folder of the first is the current one unless `folder` names another.
     cloned: every tensor is cloned when autograd saves it.
     double: the default dtype is float64. widened: float32 that is asked for by name is float64 as well.
-    perturbed: if not 0, memory is laid out differently, so that what depends on addresses shows; equal runs differ in it.
+    perturbed: if not 0, memory is laid out differently, so that what depends on addresses shows; its number tells
+    runs apart that are alike.
     traced: the run is traced, and nothing else is recorded. watch: the saved tensor that is looked at after every line.
     kept: every backward keeps its graph, as if it had been asked to.
     no_inference: inference mode is taken as `no_grad`.

@@ -9,10 +9,11 @@ from fixinplace.repair.steps.ahead import taken_ahead
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.detaching import detached
 from fixinplace.repair.steps.joint import jointly
+from fixinplace.repair.steps.methods import from_method
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.reorder import reordered
 from fixinplace.repair.steps.rounds import in_rounds, shares
-from fixinplace.repair.steps.situation import situation
+from fixinplace.repair.steps.situation import deeper, situation
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import in_turn
 from fixinplace.repair.steps.twice import taken_twice
@@ -24,12 +25,14 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     """The choices that the order of the statements leaves, else an explanation."""
     if scene.offence.rule not in ("FIP201", "FIP301", "FIP306"):
         return
-    found = situation(scene)
+    whole = situation(scene)
+    inner = None if whole is None else deeper(whole)
     choices: list[tuple[str, Choice]] = []
-    if found is not None and (scene.offence.rule != "FIP301" or found.updates_by_hand):
-        turns = in_rounds if shares(found) else in_turn
-        forms = (reordered, taken_ahead, jointly, turns, recomputed, taken_twice, detached)
-        choices = [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
+    for found in (whole, inner):
+        if found is not None and (scene.offence.rule != "FIP301" or found.updates_by_hand):
+            turns = in_rounds if shares(found) else in_turn
+            forms = (reordered, taken_ahead, jointly, turns, recomputed, from_method, taken_twice, detached)
+            choices += [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
     for kind, choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank, kind=kind)
     if not choices and scene.offence.rule == "FIP201":

@@ -49,14 +49,17 @@ class Frame:
         return self.code.tree.body if self.function is None else self.function.body
 
 
-def frame(scene: Scene) -> Frame | None:
+def frame(scene: Scene, forward: bool = True) -> Frame | None:
     """The deepest frame of the user's that the save, the first write and the backward share; see Note [The common
-    frame]. None where there is none, or where its source is not seen."""
+    frame]. None where there is none, or where its source is not seen.
+
+    forward: False asks for the one that the write and the backward share, wherever the save was.
+    """
     offence = scene.offence
     if not offence.writes or offence.needed is None:
         return None
     write, needed = offence.writes[0], _stack(offence.needed_stack, offence.needed)
-    saving = _stack(offence.save.stack, offence.save.place) if offence.save is not None else ()
+    saving = _stack(offence.save.stack, offence.save.place) if offence.save is not None and forward else ()
     stacks = [_stack(write.stack, write.place), needed]
     if saving:
         stacks.append(saving)

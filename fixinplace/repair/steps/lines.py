@@ -135,6 +135,23 @@ def opened(reader: Reader, items: Iterable[Item]) -> list[Item]:
     return found
 
 
+def last_round(reader: Reader, items: Sequence[Item], node: ast.AST) -> list[Item]:
+    """The items with the finished loop in which a node stands taken apart: its header, and its body as it ran last.
+
+    Unchanged where a round may have been left half-way.
+    """
+    n = holding(items, node)
+    loop = None if n is None else items[n].node
+    if n is None or not isinstance(loop, (ast.For, ast.While)) or loop.orelse or _leaves(loop):
+        return list(items)
+    header = Item(loop, reader.header(loop), items[n].wraps, header=True)
+    return [*items[:n], header, *last_round(reader, flat(reader, loop.body, items[n].wraps), node), *items[n + 1 :]]
+
+
+def _leaves(loop: ast.stmt) -> bool:
+    return any(isinstance(each, (ast.Break, ast.Continue, ast.Return)) for each in ast.walk(loop))
+
+
 def holding(items: Sequence[Item], node: ast.AST) -> int | None:
     """Index of the item in which a node stands."""
     for n, item in enumerate(items):

@@ -25,6 +25,7 @@ from fixinplace.repair.steps.lines import (
     common,
     flat,
     holding,
+    last_round,
     needed,
     renaming,
     repeatable,
@@ -75,11 +76,11 @@ def recomputed(at: Situation) -> Iterator[Choice]:
 
 
 def _behind_step(at: Situation) -> Iterator[Choice]:
-    step = _last_step(at)
+    step = last_step(at)
     if step is None or at.frame.save is None:
         return
-    items = at.items
-    stop = next((n + 1 for n, item in enumerate(items) if item.node is step), None)
+    items = last_round(at.reader, at.items, at.frame.save)
+    stop = max((n + 1 for n, item in enumerate(items) if _stands_in(item.node, step)), default=None)
     plan = None if stop is None else _plan(at, items, stop)
     if plan is None:
         return
@@ -95,13 +96,25 @@ def _in_loop(at: Situation) -> Iterator[Choice]:
     if loop is None or at.frame.save is None or any(each is at.frame.save for each in ast.walk(loop)):
         return
     items = way(at.reader, at.frame.body[0], loop)
+    items = None if items is None else last_round(at.reader, items, at.frame.save)
     plan = None if items is None else _plan(at, items, len(items), loop)
-    if plan is None or items is None:
+    if plan is None or items is None or not _stays(at, [items[n] for n in sorted(plan.chosen)], loop):
         return
     lines = _lines(at, plan, [owner for owner in at.code.up(loop) if isinstance(owner, ast.With)])
     edits = (*cut(at.code, [items[n].node for n in sorted(plan.moving)]), pasted_first(at.code, loop, lines))
     what = f"call of `{loop.name}`" if isinstance(loop, ast.FunctionDef) else f"round of the loop in line {loop.lineno}"
     yield _choice(at, plan, checked(at.code, edits), f"in every {what}")
+
+
+def _stays(at: Situation, chosen: Sequence[Item], loop: ast.stmt) -> bool:
+    """True if no round of the loop changes what the copies at its beginning read."""
+    made: set[str] = set()
+    written = at.reader.facts(loop).writes
+    for item in chosen:
+        if touch((path for path in item.facts.reads if not touch([path], made)), written):
+            return False
+        made |= item.facts.binds
+    return True
 
 
 def _in_round(at: Situation) -> Iterator[Choice]:
@@ -119,7 +132,7 @@ def _in_round(at: Situation) -> Iterator[Choice]:
     yield _choice(at, plan, checked(at.code, edits), f"behind `{at.one_line(at.write)}`")
 
 
-def _last_step(at: Situation) -> ast.stmt | None:
+def last_step(at: Situation) -> ast.stmt | None:
     """The last optimizer step on the way to the failing backward; the written one where no other is."""
     shared = common(at.code, at.write, at.needed)
     if shared is None:
@@ -193,9 +206,20 @@ def _movable(at: Situation, items: list[Item], chosen: set[int], stop: int, loop
         readers = [k for k in range(n + 1, stop) if k not in moving and touch(items[k].facts.reads, writes)]
         hidden = any("." in name for name in writes) or items[n].wraps
         late = loop is not None and _read_after(at, loop, writes)
+        late = late or _in_other_loop(at, items[n].node, loop or at.write)
         if not readers and not hidden and not late and items[n].facts.updates <= items[n].facts.binds:
             moving.add(n)
     return moving
+
+
+def _stands_in(node: ast.stmt, whole: ast.stmt) -> bool:
+    return any(each is node for each in ast.walk(whole))
+
+
+def _in_other_loop(at: Situation, node: ast.stmt, place: ast.stmt) -> bool:
+    """True if a statement is run again and again in a loop that `place` is not in."""
+    around = [up for up in at.code.up(node) if isinstance(up, (ast.For, ast.While))]
+    return any(not _stands_in(place, loop) for loop in around)
 
 
 def _read_after(at: Situation, loop: ast.stmt, names: frozenset[str]) -> bool:

@@ -20,11 +20,15 @@ _GOES_THROUGH = ("parameters", "named_parameters")
 
 @dataclass(frozen=True)
 class Situation:
-    """Where the forward, the step and the failing backward stand in their common frame, and what they are."""
+    """Where the forward, the step and the failing backward stand in their common frame, and what they are.
+
+    around: the frame of all three, where `frame` is a deeper one that only the step and the backward share.
+    """
 
     scene: Scene
     frame: Frame
     backward: Backward
+    around: Frame | None = None
 
     @property
     def code(self) -> Code:
@@ -271,6 +275,14 @@ def situation(scene: Scene) -> Situation | None:
     calls = [node] if isinstance(node, ast.Call) else [each for each in ast.walk(node) if isinstance(each, ast.Call)]
     call = next((each for each in calls if _is_backward(each)), None)
     return None if call is None else Situation(scene, found, Backward(code, call))
+
+
+def deeper(at: Situation) -> Situation | None:
+    """The same offence in the function that one statement of the frame calls, where both step and backward are."""
+    inner = frame(at.scene, forward=False) if at.write is at.needed else None
+    if inner is None or inner.write is inner.needed or inner.function is at.frame.function:
+        return None
+    return Situation(at.scene, inner, at.backward, at.frame)
 
 
 def _is_backward(call: ast.Call) -> bool:

@@ -139,3 +139,54 @@ def test_a_frozen_parameter_takes_part_in_the_graph_as_torch_has_it():
 
     assert q.grad is not None and q.grad.tolist() == [1.0, 1.0, 1.0]
     assert data.end == DataEnd(False, "")
+
+
+def kept_by_hook(old: nn.Linear, p: nn.Parameter) -> object:
+    old.weight.register_hook(print)
+    return None
+
+
+def kept_value(old: nn.Linear, p: nn.Parameter) -> object:
+    return old.weight * 1
+
+
+KEPT: dict[str, Callable[[nn.Linear, nn.Parameter], object]] = {
+    "the layer": lambda old, p: old,
+    "its weight": lambda old, p: old.weight,
+    "a result of it": kept_value,
+    "the weight, as an attribute of the new one": lambda old, p: setattr(p, "source", old.weight),
+    "a hook": kept_by_hook,
+}
+
+
+def widened(p: nn.Parameter, keep: Callable[[nn.Linear, nn.Parameter], object]) -> object:
+    old = nn.Linear(3, 1, bias=False)
+    kept = keep(old, p)
+    with torch.no_grad():
+        half = old.weight.detach()
+    p[:2] = old.weight[0, :2] * 2
+    p[2] = old.weight.mean()
+    assert half.shape == (1, 3)
+    return kept
+
+
+def test_what_depends_on_a_layer_that_is_gone_is_data():
+    p, _ = pair()
+
+    with AsData() as data:
+        widened(p, lambda old, p: None)
+    data.look_at("backward 1", [(p * 2).sum()])
+
+    assert (data.end.others, data.end.differentiated) == (True, "")
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_backward_while_the_other_can_be_seen_is_told(name: str):
+    p, _ = pair()
+
+    with AsData() as data:
+        kept = widened(p, KEPT[name])
+    data.look_at("backward 1", [(p * 2).sum()])
+
+    assert data.end.differentiated == "backward 1"
+    del kept

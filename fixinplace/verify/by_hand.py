@@ -19,12 +19,15 @@ Note [A parameter that nobody differentiates]
     leaf here.  So such a write is data in a run none of whose later backwards, the program's own and ours of its
     results, has the parameter among its leaves or is asked for its gradient.  In any other run it stays refused.  A
     backward of a graph from before the write is among them: doubt is enough.
+    Nor do they differ in a backward before which the other leaves are gone, as when the weights of a layer go into the
+    wider one that takes its place: the gradient of what does not exist is seen by nobody, if no hook waits for it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -41,6 +44,7 @@ _enabled: Callable[[], bool] = torch.is_grad_enabled
 _enable: Callable[[bool], None] = torch._C._set_grad_enabled
 
 
+_WATCHING = frozenset({"register_hook", "register_post_accumulate_grad_hook", "retain_grad"})
 _grad: Any = torch.Tensor.__dict__["grad"] if "grad" in torch.Tensor.__dict__ else torch._C.TensorBase.__dict__["grad"]
 
 
@@ -51,14 +55,14 @@ def leaf_set(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch
     return owner if owner is not None and is_leaf(owner) else None
 
 
-def _depends_on_others(owner: torch.Tensor, values: Iterable[object]) -> bool:
-    """True if the gradient of anything but `owner` would flow through one of the values."""
+def _others(owner: torch.Tensor, values: Iterable[object]) -> Iterator[torch.Tensor]:
+    """The tracked tensors but `owner` among the values or above them, whose gradient would flow through one of them."""
     for each in operands.inside(values):
         if operands.root(each) is owner or not tensors.requires_grad(each):
             continue
-        if tensors.is_leaf(each) or any(node.variable is not owner for node in accumulators([each])):
-            return True
-    return False
+        leaves = [each] if tensors.is_leaf(each) else [node.variable for node in accumulators([each])]
+        others = [leaf for leaf in leaves if leaf is not owner]
+        yield from [each, *others] if others else []
 
 
 class AsData(TorchFunctionMode):
@@ -67,6 +71,8 @@ class AsData(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._mixed: dict[int, torch.Tensor] = {}  # by id: parameters written with what depends on others
+        self._others: dict[int, list[weakref.ref[torch.Tensor]]] = {}  # what they depend on
+        self._watched = False
         self._plain: dict[int, torch.Tensor] = {}  # by id: written leaves that are no parameters
         self._asked: set[int] = set()
         self._differentiated = ""
@@ -97,14 +103,21 @@ class AsData(TorchFunctionMode):
         with _NO_OVERRIDES():
             below = (node.variable for node in accumulators(outputs))
             reached = (*below, *leaf_roots(outputs), *filter(tensors.is_tensor, inputs))
-            if any(self._mixed.get(id(operands.root(each))) is not None for each in reached):
+            if any(self._tells(id(operands.root(each))) for each in reached):
                 self._differentiated = event
+
+    def _tells(self, parameter: int) -> bool:
+        """True if somebody could see what a write to this parameter, taken as data, does not pass on."""
+        return parameter in self._mixed and (
+            self._watched or any(each() is not None for each in self._others[parameter])
+        )
 
     def __torch_function__(
         self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Call; without grad mode where a parameter is written."""
         given = kwargs or {}
+        self._watched |= getattr(func, "__name__", "") in _WATCHING
         if self._plain and args and getattr(func, "__self__", None) is _grad and id(args[0]) in self._plain:
             self._asked.add(id(args[0]))
         if not _enabled() or not self._refused(func, args, given):
@@ -122,9 +135,10 @@ class AsData(TorchFunctionMode):
             owner = None if name == "requires_grad_" else leaf_set(name, args, kwargs)
             if owner is None:
                 return False
-            others = _depends_on_others(owner, (*args, *kwargs.values()))
+            others = [weakref.ref(each) for each in _others(owner, (*args, *kwargs.values()))]
             if isinstance(owner, torch.nn.Parameter):
                 self._mixed |= {id(owner): owner} if others else {}
+                self._others.setdefault(id(owner), []).extend(others)
                 return True
             self._plain |= {} if others else {id(owner): owner}
             return not others

@@ -19,7 +19,7 @@ from fixinplace.verify.jobs import Region, Run
 CONVENTION = "convention: what is written into a parameter is data; its gradient is taken at the new value"
 ALSO_OF_OTHERS = (
     "convention: that holds also where it depends on another tracked value, since no later backward goes through such "
-    "a parameter: its gradient could not show"
+    "a parameter while that value exists: its gradient could not show"
 )
 GRADIENT_REASONS = ("gradient-missing", "gradient-differs")
 

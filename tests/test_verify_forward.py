@@ -299,6 +299,18 @@ ONLY_FORWARD = {
         "a = a.detach()",
     ),
     "leaf": (HEAD + "x *= 2\n(x * w).exp().sum().backward()\n", "x *= 2", "x = x * 2"),
+    "leaf that is the loss itself": (
+        HEAD + "total = torch.zeros(1, requires_grad=True)\nfor row in x * w:\n    total += row.exp().mean()\n"
+        "total.backward()\n",
+        "total += row.exp().mean()",
+        "total = total + row.exp().mean()",
+    ),
+    "leaf that is the loss itself, weighted": (
+        HEAD + "total = torch.zeros(2, requires_grad=True)\nfor row in x * w:\n    total += row[:2].exp()\n"
+        "total.backward(torch.tensor([1.0, 3.0]))\n",
+        "total += row[:2].exp()",
+        "total = total + row[:2].exp()",
+    ),
     "one of several views": (
         HEAD + "a, b = (x * w).unbind(0)[:2]\na += 1\n(a.exp() * b).sum().backward()\n",
         "a += 1",

@@ -13,7 +13,7 @@ import contextlib
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -150,15 +150,26 @@ class Recorder:
         self._records.rows.append(row)
         return row
 
-    def roots(self, event: str, outputs: Sequence[Any], cotangents: Sequence[Any]) -> None:
-        """Record what is back-propagated: the roots of a backward and the weights it gives them."""
+    def roots(
+        self, event: str, outputs: Sequence[Any], cotangents: Sequence[Any], facts: Mapping[str, object] | None = None
+    ) -> None:
+        """Record what is back-propagated: the roots of a backward and the weights it gives them.
+
+        facts: what holds for them where that cannot be read off the tensors.
+        """
         for word, values in (("root", outputs), ("cotangent", cotangents)):
             for index, value in enumerate(values):
                 if tensors.is_tensor(value):
                     reading = tensors.read(value, dense=True).passing
                     path = f"{event}: {word} {index}"
                     self._records.rows.append(
-                        {"kind": "tensor", "path": path, "role": "value", **self._records.stored(reading)}
+                        {
+                            "kind": "tensor",
+                            "path": path,
+                            "role": "value",
+                            **self._records.stored(reading),
+                            **(facts or {}),
+                        }
                     )
 
     def _describe(self, event: str, leaves: list[torch.Tensor]) -> list[Json]:

@@ -46,8 +46,13 @@ class Slopes:
     def backward(self, outputs: Sequence[Any], cotangents: Sequence[Any]) -> None:
         """The derivative of the roots of one backward, weighted with its cotangents; ones where it gives none."""
         event = self._recorder.begin()["path"]
-        self._recorder.roots(event, outputs, cotangents)
         given = [*cotangents, *[None] * (len(outputs) - len(cotangents))]
+        with looking():
+            # torch gives ones to roots that require grad: none that was computed here, and a leaf written in place
+            ones = [
+                _ones_like(root) if weight is None else weight for root, weight in zip(outputs, given, strict=False)
+            ]
+        self._recorder.roots(event, outputs, ones, {"requires_grad": True, "leaf": False})
         self._record(event, [(root, weight) for root, weight in zip(outputs, given, strict=False)])
 
     def result(self, path: str, tensor: torch.Tensor, named: dict[int, str]) -> None:

@@ -82,6 +82,16 @@ RULES: tuple[Rule, ...] = (
         "check-disabled-by-hooks",
         "saved-tensor hooks switched torch's check off over a saved tensor that changed",
     ),
+    Rule(
+        "FIP308",
+        "data-before-use",
+        "a write through `.data` changed what autograd had computed, and the gradient passes it by",
+    ),
+    Rule(
+        "FIP309",
+        "gradient-overwritten",
+        "a backward or a hook wrote into the gradient that it was given, which others are given as well",
+    ),
     Rule("FIP901", "syntax-error", "the file is not valid Python"),
     Rule("FIP902", "unreadable", "the file cannot be read"),
     Rule("FIP903", "unused-suppression", "an ignore comment that suppresses nothing"),

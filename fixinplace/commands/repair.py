@@ -17,6 +17,7 @@ from fixinplace.config import BadConfig
 from fixinplace.model import Ruling, Verdict
 from fixinplace.repair import freed, search, suites, target
 from fixinplace.repair.base import Files
+from fixinplace.repair.behind import telling
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
 from fixinplace.repair.found import Found
@@ -68,6 +69,10 @@ def repair(module: str | None, words: tuple[str, ...], options: Options, console
     outcome = replace(outcome, interrupted=interrupted, chosen=options.choose)
     if first.trace.offences or (first.failure is not None and is_freed(first.failure)):
         outcome = _searched(probe, outcome, options, console)
+    elif first.failure is None and first.trace.behind and not (options.explain or first.interrupted):
+        quiet = replace(first.trace, offences=first.trace.behind)
+        found = _searched(probe, replace(outcome, trace=quiet), options, console).found
+        outcome = replace(outcome, found=None if found is None else telling(found), in_place=options.in_place)
     outcome, problem = _written(outcome, options)
     return _reported(outcome, options, console, problem)
 

@@ -36,7 +36,8 @@ def details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
         held = ", ".join(f"`{name}`" for name in first.names[:6])
         yield f"held by    {held}{'' if first.names_complete else ' and perhaps others'}"
     if offence.silent:
-        yield "silent     torch raises nothing here: the gradient is wrong"
+        passed = offence.rule == "FIP308"
+        yield f"silent     torch raises nothing here: the gradient {'passes the write by' if passed else 'is wrong'}"
     if offence.disjoint:
         yield "unchanged  the saved elements still have their old values; the storage has one version counter for all"
     if not offence.complete:

@@ -9,7 +9,7 @@ from typing import Any
 from fixinplace import __version__, files, names
 from fixinplace.model import Analysis, Ruling, Verdict
 from fixinplace.pipeline import Result
-from fixinplace.repair import upstream
+from fixinplace.repair import behind, upstream
 from fixinplace.repair.base import Files, Proposal, Tier
 from fixinplace.repair.found import Culprit, Tried
 from fixinplace.repair.outcome import Outcome
@@ -126,6 +126,8 @@ def _harmless(outcome: Outcome) -> Iterator[str]:
     """In-place code that did no harm in this run, and stays."""
     some = [spot for spot in outcome.trace.spots if spot.standing is not Standing.CULPRIT and _own(outcome, spot)]
     told = {where(spot.place) for spot in outcome.trace.spots if spot.standing is Standing.CULPRIT}
+    found = outcome.found.culprits if outcome.found is not None else ()
+    told |= {where(write.place) for each in found for offence in each.offences for write in offence.writes[:1]}
     for standing in (Standing.PENDING, Standing.HARMLESS):
         spots = [spot for spot in some if spot.standing is standing and spot.tracked]
         places = [place for place in dict.fromkeys(where(spot.place) for spot in spots) if place not in told]
@@ -200,7 +202,7 @@ def _choices(outcome: Outcome) -> Iterator[str]:
         proposal = choice.attempt.proposals[-1]
         yield f"{number}. {proposal.title}"
         yield f"   {proposal.meaning}"
-        yield f"   {shortened(_checked(choice.ruling))}"
+        yield f"   {shortened(_checked(choice))}"
         yield from (f"   {shortened(note)}" for note in _notes(choice.ruling) if note.startswith("left out on purpose"))
         diffs = patch(outcome, choice.attempt).decode("utf-8", "replace").splitlines()
         yield from (f"   {line}" for line in diffs)
@@ -212,7 +214,7 @@ def _chosen(choices: Sequence[Tried], number: int) -> Iterator[str]:
     proposal = choice.attempt.proposals[-1]
     yield f"chosen {number} of {len(choices)}: {proposal.title}"
     yield f"  {proposal.meaning}"
-    yield f"  {_checked(choice.ruling)}"
+    yield f"  {_checked(choice)}"
     yield from (f"  {shortened(note)}" for note in _notes(choice.ruling))
     yield from _caveats(choice)
 
@@ -222,11 +224,16 @@ def _caveats(tried: Tried) -> Iterator[str]:
     yield from (f"  caveat: {caveat}" for caveat in dict.fromkeys(caveats))
 
 
-def _checked(ruling: Ruling) -> str:
+_SAVED, _TODAY = "the saved values give", "the program gives today"
+
+
+def _checked(choice: Tried) -> str:
+    ruling = choice.ruling
     if ruling.verdict is Verdict.PROVED:
         return f"equal to the gradients at the saved values: {evidence_line(ruling.evidence)}"
     if ruling.reason in ("gradient-differs", "gradient-missing", "forward-differs", "state-differs"):
-        return f"it runs, and is not what the saved values give: {ruling.sentence}"
+        today = choice.attempt.proposals[-1].repair == behind.NAME
+        return f"it runs, and is not what {_TODAY if today else _SAVED}: {ruling.sentence}"
     return f"{ruling.verdict} {ruling.reason or ''}: {ruling.sentence}"
 
 
@@ -354,7 +361,7 @@ def _choice(outcome: Outcome, tried: Tried) -> Json:
     data = _tried(outcome, tried)
     as_saved = tried.ruling.verdict is Verdict.PROVED
     verdict = "unproved" if tried.ruling.verdict is Verdict.REFUTED else data["verdict"]
-    return {**data, "as_saved": as_saved, "sentence": _checked(tried.ruling), "verdict": verdict}
+    return {**data, "as_saved": as_saved, "sentence": _checked(tried), "verdict": verdict}
 
 
 def _proposal(proposal: Proposal) -> Json:

@@ -203,6 +203,17 @@ PAGES: dict[str, Page] = {
         "Under hooks the engine compares no versions, and a hook that keeps the tensor gives back its new value.",
         "Keep a copy in the pack hook, or write out of place.",
     ),
+    "FIP308": Page(
+        "`h = net(x)`, `h.data *= scale`, then `loss(h).backward()`.",
+        "Autograd does not see the write: the values are scaled, the gradients are not.",
+        "Drop `.data`, or write out of place; leave it where the gradient is to pass the write by, as in a "
+        "straight-through rounding.",
+    ),
+    "FIP309": Page(
+        "`return grad_output.neg_() * ctx.alpha` in the backward of a custom Function.",
+        "The engine may hand the same gradient to other nodes, which then get what was written.",
+        "Out of place: `grad_output.neg()`.",
+    ),
     "FIP901": Page("The file does not parse as Python.", "What cannot be parsed is not judged; the other files are."),
     "FIP902": Page(
         "The file is missing, a folder, binary, not readable, or not in the encoding that it declares.",

@@ -175,11 +175,15 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Everything that one run told; `offences` in the order in which backwards met them."""
+    """Everything that one run told; `offences` in the order in which backwards met them.
+
+    behind: writes that autograd does not see, into what it has computed and not saved; see Note [Behind autograd].
+    """
 
     offences: tuple[Offence, ...] = ()
     spots: tuple[Spot, ...] = ()
     notes: tuple[str, ...] = ()
+    behind: tuple[Offence, ...] = ()
 
 
 def moved(offence: Offence, place: Callable[[Place], Place]) -> Offence:
@@ -217,6 +221,7 @@ def load(data: Json) -> Trace:
             for each in data["spots"]
         ),
         tuple(data["notes"]),
+        tuple(_offence(each) for each in data["behind"]),
     )
 
 

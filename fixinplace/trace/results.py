@@ -14,10 +14,23 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SUFFIX = re.compile(r"Backward\d*$")
 
 
-def trace(facts: Sequence[Facts], ledger: Ledger, blame: Blame, places: Places, notes: tuple[str, ...]) -> Trace:
-    """The run as frozen data."""
-    offences = tuple(_offence(each, blame, places) for each in facts)
-    return Trace(offences, tuple(_spots(offences, ledger, places)), notes)
+def trace(
+    facts: Sequence[Facts],
+    behind: Sequence[Facts],
+    ledger: Ledger,
+    blame: Blame,
+    places: Places,
+    notes: tuple[str, ...],
+) -> Trace:
+    """The run as frozen data; behind: writes that are no offences, see Note [Behind autograd]."""
+    offences, others = (tuple(_offence(each, blame, places) for each in some) for some in (facts, behind))
+    alone = tuple(each for each in others if not any(_is_echo(each, other) for other in others))
+    return Trace(offences, tuple(_spots(offences, ledger, places)), notes, alone)
+
+
+def _is_echo(one: Offence, other: Offence) -> bool:
+    first, whole = one.writes[0], other.writes[0]
+    return first.op == "copy_" and _echoes(first.place, whole.place)
 
 
 def _offence(facts: Facts, blame: Blame, places: Places) -> Offence:

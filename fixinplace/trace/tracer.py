@@ -87,7 +87,7 @@ class Tracer:
         self._places = Places(self._frames, options.texts)
         self._blame = Blame(self._ledger, self._frames)
         self._follower = Follower(self._frames, options.watch)
-        self._writes = WriteLog(self._ledger, self._frames, self._scenes, self._views, self._repeated)
+        self._writes = WriteLog(self._ledger, self._frames, self._scenes, self._views, self._repeated, options.texts)
         packed = None if options.watch is None else self._follower.packed
         self._saves = SaveLog(
             self._ledger, self._frames, self._scenes, options.content, self._differs, packed, options.kept
@@ -147,7 +147,10 @@ class Tracer:
 
     def trace(self) -> Trace:
         """What is known so far."""
-        return results.trace(list(self._facts.values()), self._ledger, self._blame, self._places, tuple(self._notes))
+        behind = list(self._writes.behind.facts.values())
+        return results.trace(
+            list(self._facts.values()), behind, self._ledger, self._blame, self._places, tuple(self._notes)
+        )
 
     def backward(self, engine: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Run the engine; raise afterwards what the engine's own check would have raised."""

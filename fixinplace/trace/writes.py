@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fixinplace.trace import frames as stacks
 from fixinplace.trace import memory
+from fixinplace.trace.behind import Behind
 from fixinplace.trace.duplicates import repeats
 from fixinplace.trace.frames import Frames, Stack
 from fixinplace.trace.holders import Scene, Scenes
@@ -29,10 +30,19 @@ MAX_INSIDE = 256
 
 
 class WriteLog:
-    """Logs writes on the ledger; `repeated` is told of stores whose index names an element twice."""
+    """Logs writes on the ledger; `repeated` is told of stores whose index names an element twice.
+
+    texts: what was run instead of the file on the disk, by path.
+    """
 
     def __init__(
-        self, ledger: Ledger, frames: Frames, scenes: Scenes, views: Views, repeated: Callable[[Written], None]
+        self,
+        ledger: Ledger,
+        frames: Frames,
+        scenes: Scenes,
+        views: Views,
+        repeated: Callable[[Written], None],
+        texts: Mapping[str, str],
     ) -> None:
         self.ledger = ledger
         self._frames = frames
@@ -40,6 +50,7 @@ class WriteLog:
         self._views = views
         self._repeated = repeated
         self._local = threading.local()
+        self.behind = Behind(frames, texts, self._unsaved)
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[list[tuple[int, Written]]]:
@@ -93,6 +104,10 @@ class WriteLog:
             self._pass(what, targets, frame)
         if hit:
             self.log(what.name, hit, frame, "engine" if by_engine else what.kind, in_backward)
+        elif in_backward and not by_engine:
+            self.behind.look_at_gradient(what.name, targets, frame)
+        elif not in_backward and _grad_enabled() and not any(each.requires_grad for each in targets):
+            self.behind.look(what.name, targets, frame)
         if what.indexed and tracked:
             self._look_for_repeats(what, args, kwargs, frame)
 
@@ -137,6 +152,9 @@ class WriteLog:
                 entry.copy(target)
                 scene = self._scenes.of(around, stack, entry.key)
                 self.ledger.wrote(entry, self._written(op, target, stack, kind, in_backward, scene))
+
+    def _unsaved(self, op: str, target: torch.Tensor, frame: FrameType | None, scene: Scene) -> Written:
+        return self._written(op, target, self._frames.stack(frame), "", False, scene)
 
     def _written(
         self, op: str, target: torch.Tensor, stack: Stack, kind: str, in_backward: bool, scene: Scene

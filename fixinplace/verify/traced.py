@@ -97,7 +97,10 @@ def _real(trace: Trace) -> Trace:
         return dataclasses.replace(place, file=os.path.realpath(place.file))
 
     spots = tuple(dataclasses.replace(spot, place=real(spot.place)) for spot in trace.spots)
-    return Trace(tuple(events.moved(offence, real) for offence in trace.offences), spots, trace.notes)
+    offences, behind = (
+        tuple(events.moved(offence, real) for offence in some) for some in (trace.offences, trace.behind)
+    )
+    return Trace(offences, spots, trace.notes, behind)
 
 
 def leave(traced: Traced, out: Path, nonce: str) -> None:

@@ -1,0 +1,22 @@
+"""What is left of a search for writes behind autograd: those whose gradient the program would change.
+
+See Note [Behind autograd].  A write that changes no gradient when it is tracked (a mask before a softmax) is harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixinplace.model import Verdict
+from fixinplace.repair.found import Found
+
+NAME = "behind-data"
+_TELLS = ("gradient-differs", "gradient-missing", "forward-differs", "state-differs")
+
+
+def telling(found: Found) -> Found | None:
+    """The culprits with a choice that gives other gradients than the program does; None if there is none."""
+    real = tuple(one for one in found.choices if one.ruling.verdict is Verdict.REFUTED and one.ruling.reason in _TELLS)
+    proposed = [proposal for one in real for proposal in one.attempt.proposals]
+    culprits = tuple(each for each in found.culprits if any(p in proposed for p in each.proposals))
+    return replace(found, culprits=culprits, open=culprits, choices=real, best=None) if culprits else None

@@ -1,0 +1,102 @@
+"""Writes behind autograd: through `.data` into what it has computed, and into a gradient that it hands out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from fixinplace.model import Edit, Fix, Span
+from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.behind import NAME
+from fixinplace.repair.code import Code
+from fixinplace.repair.ran import fix_at
+
+_MEANING = (
+    "The gradient of `{0}` goes through this write like through any other operation. Today it passes the write by, as "
+    "if the line did nothing: leave it so if that is meant."
+)
+
+
+_GRADIENT = "The gradient that the engine hands out keeps its values for everybody else who is given it."
+
+
+def propose(scene: Scene) -> Iterator[Proposal]:
+    """The write without `.data`: out of place where the whole tensor is written, in place where a part is; a write into
+    a gradient out of place."""
+    offence = scene.offence
+    spot = scene.node(offence.writes[0].place) if offence.rule in ("FIP308", "FIP309") and offence.writes else None
+    if spot is None:
+        return
+    yield from _tracked(*spot) if offence.rule == "FIP308" else _apart(*spot)
+
+
+def _apart(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:
+    found = fix_at(code, node)
+    if found is not None and isinstance(found.fix, Fix):
+        changes = (Change(code.path, found.fix.edits),)
+        yield Proposal(NAME, Tier.CHOOSE, found.fix.title, changes, _GRADIENT, 10, found.caveats, kind=NAME)
+
+
+def _tracked(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:
+    statement = code.statement(node)
+    found = _whole(code, statement) or _part(code, statement)
+    if found is not None:
+        owner, edit = found
+        text = code.source_of(owner)
+        now = " ".join(_edited(code, statement, edit).split())
+        title = f"`{now}`, which the gradient of `{text}` goes through"
+        yield Proposal(NAME, Tier.CHOOSE, title, (Change(code.path, (edit,)),), _MEANING.format(text), 10, kind=NAME)
+
+
+def _whole(code: Code, statement: ast.stmt) -> tuple[ast.expr, Edit] | None:
+    """`h.data *= f` as `h = h * f`, `h.data.mul_(f)` as `h = h.mul(f)`."""
+    match statement:
+        case ast.AugAssign(target=ast.Attribute(value=owner, attr="data"), value=value):
+            text, right = code.source_of(owner), code.source_of(value)
+            between = code.text.text[code.text.span(statement.target).end : code.text.span(value).start]
+            operator = between.strip().removesuffix("=")
+            simple = isinstance(value, (ast.Name, ast.Attribute, ast.Call, ast.Constant, ast.Subscript))
+            right = right if simple else f"({right})"
+            return owner, code.replace(statement, f"{text} = {text} {operator} {right}")
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=ast.Attribute(value=owner, attr="data"), attr=attr) as func)
+        ):
+            if attr.endswith("_") and not attr.endswith("__"):
+                text, end = code.source_of(owner), code.text.span(func).end
+                arguments = code.text.text[end : code.text.span(statement).end]
+                return owner, code.replace(statement, f"{text} = {text}.{attr[:-1]}{arguments}")
+    return None
+
+
+def _part(code: Code, statement: ast.stmt) -> tuple[ast.expr, Edit] | None:
+    """`h.data[i] *= f` as `h[i] *= f`."""
+    match statement:
+        case ast.AugAssign(target=target) | ast.Assign(targets=[target]):
+            node: ast.expr = target
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target))):
+            node = target
+        case _:
+            return None
+    while not (isinstance(node, ast.Attribute) and node.attr == "data"):
+        if not isinstance(node, (ast.Attribute, ast.Subscript)):
+            return None
+        node = node.value
+    if node is target:
+        return None
+    return node.value, Edit(Span(code.text.span(node.value).end, code.text.span(node).end), "")
+
+
+def _edited(code: Code, statement: ast.stmt, edit: Edit) -> str:
+    span = code.text.span(statement)
+    text = code.text.text
+    return text[span.start : edit.span.start] + edit.text + text[edit.span.end : span.end]
+
+
+REPAIR = Repair(
+    name=NAME,
+    what="Drops `.data`: `h.data *= scale` becomes `h = h * scale`, `h.data[i] *= scale` becomes `h[i] *= scale`; "
+    "writes out of place into a gradient: `grad.neg()`.",
+    why="Autograd does not see what is written through `.data`: the value changes and its gradient does not. Some mean "
+    "that (straight-through rounding), most do not. Nor does it see who else has the gradient that a hook writes.",
+    propose=propose,
+)

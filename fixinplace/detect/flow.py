@@ -11,9 +11,10 @@ Note [Ways out]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fixinplace.detect.anatomy import SUSPENDING
+from fixinplace.detect.assumed import NOTHING, Assumed
 from fixinplace.detect.index import dotted
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import State
@@ -36,6 +37,16 @@ class Flow(Stores):
             self.later = self.liveness.after(statement)
             self.statement(statement)
         self.watch()
+
+    def run_each(self, body: list[ast.stmt], readings: Sequence[Assumed]) -> None:
+        """Read a body once for each thing that may be assumed; see Note [Switches of a constructor]."""
+        entry, ends = self.state, []
+        for self.assumed in readings:
+            self.state = entry.copy()
+            self.run(body)
+            ends.append(self.state)
+        self.assumed = NOTHING
+        self.state = joined_states(ends)
 
     def statement(self, node: ast.stmt) -> None:
         """One statement."""

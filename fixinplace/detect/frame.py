@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fixinplace.detect.assumed import NOTHING
 from fixinplace.detect.changed import age, lit, moved, turned
 from fixinplace.detect.growing import in_doubt
 from fixinplace.detect.index import ClassInfo
@@ -93,6 +94,7 @@ class Frame(ABC):
             if place.key[1] == "__init__"
             else frozenset()
         )
+        self.assumed = NOTHING
         self.kept: set[str] = set()
         self.held: Memories = NOWHERE
         self.into: dict[str, bool | None] = {}

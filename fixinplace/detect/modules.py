@@ -19,6 +19,7 @@ from fixinplace.detect.placing import (
     UNKNOWN_PLACE,
     binds_forward,
     is_plain,
+    is_whole,
     left,
     lost,
     misplaced,
@@ -345,7 +346,8 @@ class Modules(Functions):
             self.state.quiet |= own
         made = of_result(self, node, rows[0], [given], module=True)
         shared, maybe = (given.memory, given.maybe) if same else (NOWHERE, NOWHERE)
-        return replace(made, memory=own | shared, maybe=maybe, view=same)
+        view = same and not all(is_whole(self.program, one) for one in order.parts)
+        return replace(made, memory=own | shared, maybe=maybe, view=view)
 
     def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: _Within) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""

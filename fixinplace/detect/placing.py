@@ -105,6 +105,14 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     return most
 
 
+def is_whole(program: Program, part: Value) -> bool:
+    """True for a module that returns something new, or the very tensor that it was given: no view of that."""
+    if part.name in program.index.classes:
+        return _returns_new(program, part)
+    row = catalogue.result(part.name)
+    return row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is catalogue.Memory.FRESH
+
+
 def _returns_new(program: Program, part: Value) -> bool:
     """True if a module of this file returns what its `forward` has made."""
     if program.index.method(part.name, "__call__") is not None or binds_forward(program, part.name):

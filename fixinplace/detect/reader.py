@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from fixinplace.detect.assumed import readings
 from fixinplace.detect.beside import returning_beside
 from fixinplace.detect.callers import hands
 from fixinplace.detect.changed import moved
@@ -114,7 +115,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
             frame.evaluate(each)
     if suspended:
         frame.doubts = (*frame.doubts, "the function is suspended while others run")
-    frame.run(function.body)
+    frame.run_each(function.body, readings(function))
     result = frame.returned[0] if frame.returned else NONE
     for value in frame.returned[1:]:
         result = join(result, value)

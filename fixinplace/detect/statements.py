@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from fixinplace.detect.assumed import outcome
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
@@ -88,6 +89,9 @@ class Statements(Flow):
         match node:
             case ast.If(test=test, body=body, orelse=orelse):
                 self.header(node, test)
+                if (taken := outcome(test, self.assumed)) is not None:
+                    self.branches([body if taken else orelse])
+                    return
                 self.branches([body, orelse], evaluating(test, self.shape.guards))
             case ast.For() | ast.AsyncFor():
                 self.repeat(node)

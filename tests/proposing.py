@@ -24,12 +24,12 @@ def offence(text: str, write: str, save: str | None, rule: str = "", node: str =
     return Offence(rule, saved, (first,), None, node=node)
 
 
-def proposed(text: str, one: Offence) -> list[Proposal]:
+def proposed(text: str, one: Offence, tier: Tier = Tier.PATCH) -> list[Proposal]:
     program = code(text)
     files: Files = lambda path: program if path == PATH else None  # noqa: E731
     scene = Scene(one, files)
     found = [proposal for repair in repairs() for proposal in repair.propose(scene)]
-    return sorted((each for each in found if each.tier is Tier.PATCH), key=lambda each: each.rank)
+    return sorted((each for each in found if each.tier is tier), key=lambda each: each.rank)
 
 
 def patched(text: str, proposal: Proposal) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from choice_programs import PROGRAMS
@@ -77,3 +79,39 @@ def test_what_another_loop_computes_stays_there_as_well():
     (again_there,) = [each for each in replace(ROUNDS, text=unread).proposals() if "computed again" in each.title]
 
     assert replace(ROUNDS, text=unread).patched(again_there).count("fake = G(z)") == 2
+
+
+AVERAGED = """
+import copy
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+def main():
+    torch.manual_seed(0)
+    student = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    teacher = copy.deepcopy(student)
+    opt = torch.optim.SGD(student.parameters(), lr=0.1)
+    for _ in range(2):
+        x = torch.randn(5, 4)
+        loss = F.mse_loss(student(x), teacher(x))
+        for ps, pt in zip(student.parameters(), teacher.parameters()):
+            pt.data.mul_(0.9).add_(ps.data, alpha=0.1)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return [p.grad for p in student.parameters()]
+"""
+
+
+def test_choices_are_shown_where_a_patch_mends_nothing(command):
+    """The copy of an alias changes no gradient; the update behind the backward is what is meant."""
+    Path("prog.py").write_text(AVERAGED.lstrip("\n"))
+    document = json.loads(command("repair", "--diff", "--output-format", "json", "prog.py::main").stdout)
+
+    titles = [choice["proposals"][-1]["title"] for choice in document["choices"]]
+    assert document["patch"]["reason"] == "no-forward-reference"
+    assert document["status"] == "choice"
+    assert titles[0] == "the update in line 16 moved behind `loss.backward()`"

@@ -314,12 +314,15 @@ class Search:
         rest = list(best.attempt.proposals) if best is not None and best.ruling.verdict is Verdict.PROVED else []
         rest = rest or self._chosen()
         found: dict[object, Tried] = {}
-        choices = (proposal for culprit in self._open() for proposal in culprit.of(Tier.CHOOSE))
-        for proposal in {proposal.changes: proposal for proposal in choices}.values():
+        vain = best is not None and best.ruling.reason == "no-forward-reference"
+        choices = {each.changes: each for one in (self.known.values() if vain else self._open())
+                   for each in one.of(Tier.CHOOSE)}  # fmt: skip
+        for proposal in choices.values():
             if self._spent():
                 break
+            others = {p for each in self.known.values() if vain and _proposes(each, proposal) for p in each.proposals}
             try:
-                attempt = self._composed([*rest, proposal])
+                attempt = self._composed([*(each for each in rest if each not in others), proposal])
             except Clash:
                 continue
             if attempt.rewritten in found:

@@ -36,6 +36,6 @@ def propose(scene: Scene) -> Iterator[Proposal]:
 REPAIR = Repair(
     name="detached-rows",
     what="Replaces the loop: `for h in hidden: h.detach_()` becomes `hidden = hidden.detach()`.",
-    why="Iterating over a tensor gives views, and a view cannot be detached in place; all rows together can be detached.",
+    why="Iterating over a tensor gives views, and torch detaches no view in place; all rows together can be detached.",
     propose=propose,
 )

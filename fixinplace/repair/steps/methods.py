@@ -59,7 +59,7 @@ def _method(at: Situation) -> Function | None:
         return None
     found = at.reader.called(call, around.save)
     same = found is not None and found is at.reader.called(call, at.frame.function)
-    return found if same and not call.args and not call.keywords else None
+    return found if same else None
 
 
 def _chosen(at: Situation, method: Function, step: ast.stmt) -> list[Item]:

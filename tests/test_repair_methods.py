@@ -45,8 +45,8 @@ CHANGED = {
         ("self.opt_e.step()", "self.opt_e.step()\n        scale = 3\n        print(scale, end='')"),
     ],
     "they have an effect": [
-        (AGAIN, AGAIN + "; log.write('again')"),
-        ("class Trainer", "log = open('log')\nclass Trainer"),
+        (AGAIN, "self.again = self.E(self.fake * meter.log(1))"),
+        ("class Trainer", "meter = nn.Module()\nclass Trainer"),
     ],
 }
 

@@ -33,6 +33,10 @@ def stem(init: str, forward: str, rest: str = "") -> str:
 FOLLOWED = {
     "by number": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1), stem(n, n))", BY_NUMBER),
     "one after the other": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1))", EACH),
+    "counted": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1))", EACH.replace("part in self.net", "i, part in enumerate(self.net)")),
+    "beside numbers": stem("self.net = nn.Sequential(stem(n, n), stem(n, n))", EACH.replace("part in self.net", "part, k in zip(self.net, (1, 2))")),
+    "kept by a loop that counts": net("self.net = nn.Sequential(nn.ReLU(True))",
+        "kept = []\nfor pair in enumerate(self.net):\n    kept.append(pair)\nh = self.conv(x)\nreturn kept[0][1](h) + h"),
     "by a name": stem("self.net = nn.Sequential(stem(n, n), stem(n, n))", "i = 1\ny = self.net[i](x)\nreturn x + self.net[0](y) + y"),
     "a list under an attribute": stem(ATTRIBUTE.format(more="self.net.append(stem(n, n))"), "return x + self.net(x)"),
     "such a list, by number": stem(ATTRIBUTE.format(more="self.net.append(stem(n, n))"), BY_NUMBER),
@@ -48,6 +52,12 @@ FOLLOWED = {
         "h = self.net[0](x)\nreturn h + self.net[1](h)"),
 }  # fmt: skip
 LEFT = {
+    "counted, under an attribute": net("self.net = nn.Sequential(nn.ReLU(True))", "h = self.conv(x)\nfor i, self.p in enumerate(self.net):\n    pass\nreturn self.p(h) + h"),
+    "counted, in a dictionary": net("self.net = nn.Sequential(nn.ReLU(True))", "h, d = self.conv(x), {}\nfor i, d['p'] in enumerate(self.net):\n    pass\nreturn d['p'](h) + h"),
+    "counted, by a generator": net("self.net = nn.Sequential(nn.ReLU(True))", "h = self.conv(x)\nfor p in self.each():\n    y = p(h)\nreturn y + h",
+        rest="    def each(self):\n        for i, p in enumerate(self.net):\n            yield p\n"),
+    "counted, all at once": net("self.net = nn.Sequential(nn.ReLU(True))", "h = self.conv(x)\nkept = list(enumerate(self.net))\nreturn call(kept, h) + h",
+        rest="def call(kept, h):\n    return kept[0][1](h)\n"),
     "a second attribute": net(ACT + "\nself.other = self.act", SEEN.format(act="self.other")),
     "a place of a tuple": net(ACT + "\nself.both = (self.conv, self.act)", SEEN.format(act="self.both[1]")),
     "a place of a list that grows": net(ACT + "\nself.both = [self.conv]\nself.both.append(self.act)", SEEN.format(act="self.both[1]")),

@@ -237,6 +237,9 @@ def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             return source is node
         case ast.Call(func=ast.Name(id="len")):
             return True
+        case ast.Call(func=ast.Name(id="enumerate" | "zip"), args=args) if any(each is node for each in args):
+            loop = above.get(id(parent))
+            return isinstance(loop, ast.For) and loop.iter is parent
     return False
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+import random_growth
 import random_parts
 import torch
 from rewriting import findings, fixed, fixes
@@ -30,7 +33,13 @@ def stem(init: str, forward: str, rest: str = "") -> str:
     return net(init, forward, rest=rest).replace(HEAD, HEAD + STEM)
 
 
+ADDED = "self.net = nn.Sequential()\nfor i in range(2):\n    self.net.add_module('block%d' % i, stem(n, n))\n{more}self.net.add_module('last', nn.BatchNorm2d(n))"
 FOLLOWED = {
+    "added under an attribute": stem(ADDED.format(more=""), "y = self.net(x)\ny += x\nreturn y"),
+    "added to named ones": stem("self.net = nn.Sequential(OrderedDict([('a', nn.Conv2d(n, n, 1)), ('b', nn.ReLU(inplace=True))]))\n"
+        "for i, k in enumerate((1, 2)):\n    self.net.add_module('block%d' % k, stem(n, n))", "return x + self.net(x)"),
+    "added, and looked at afterwards": stem(ADDED.format(more="") + "\nself.depth = len(self.net)\nself.set_up()", "y = self.net(x)\ny += x\nreturn y",
+        rest="    def set_up(self):\n        self.net.eval()\n        self.net.train()\n"),
     "by number": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1), stem(n, n))", BY_NUMBER),
     "one after the other": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1))", EACH),
     "counted": stem("self.net = nn.Sequential(stem(n, n), nn.Conv2d(n, n, 1))", EACH.replace("part in self.net", "i, part in enumerate(self.net)")),
@@ -52,6 +61,14 @@ FOLLOWED = {
         "h = self.net[0](x)\nreturn h + self.net[1](h)"),
 }  # fmt: skip
 LEFT = {
+    "added in place of another": net("self.net = nn.Sequential()\nself.net.add_module('a', nn.Conv2d(n, n, 1))\nself.net.add_module('b', nn.Conv2d(n, n, 1))\n"
+        "self.net.add_module('a', nn.ReLU(True))", "h = self.conv(x)\nreturn self.net(h) + h"),
+    "added in place of the first": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1), nn.Conv2d(n, n, 1))\nself.net.add_module('0', nn.ReLU(True))",
+        "h = self.conv(x)\nreturn self.net(h) + h"),
+    "added in place of one, and all listed again": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1))\nself.net = nn.Sequential(*self.net)\n"
+        "self.net.add_module('0', nn.Sequential(nn.ReLU(True)))\nself.net = nn.Sequential(*self.net)", "h = self.conv(x)\ny = self.net(h)\nreturn y + h"),
+    "added where another name has it": net("self.net = nn.Sequential()\nself.early = self.net\nself.net.add_module('a', nn.Conv2d(n, n, 1))\n"
+        "self.early.add_module('b', nn.ReLU(True))", "h = self.conv(x)\ny = self.net[0](h)\nkept = [y]\nself.net[1](y)\nreturn kept"),
     "counted, under an attribute": net("self.net = nn.Sequential(nn.ReLU(True))", "h = self.conv(x)\nfor i, self.p in enumerate(self.net):\n    pass\nreturn self.p(h) + h"),
     "counted, in a dictionary": net("self.net = nn.Sequential(nn.ReLU(True))", "h, d = self.conv(x), {}\nfor i, d['p'] in enumerate(self.net):\n    pass\nreturn d['p'](h) + h"),
     "counted, by a generator": net("self.net = nn.Sequential(nn.ReLU(True))", "h = self.conv(x)\nfor p in self.each():\n    y = p(h)\nreturn y + h",
@@ -125,9 +142,12 @@ def test_parts_that_somebody_else_may_see_are_left_to_a_run(text: str) -> None:
     assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]
 
 
-@pytest.mark.parametrize("seed", range(120))
-def test_what_is_safe_computes_the_same(seed: int) -> None:
-    text = random_parts.program(seed)
+@pytest.mark.parametrize(
+    ("make", "seed"),
+    [*((random_parts.program, n) for n in range(120)), *((random_growth.program, n) for n in range(80))],
+)
+def test_what_is_safe_computes_the_same(make: Callable[[int], str], seed: int) -> None:
+    text = make(seed)
     safe = tuple(one for one in findings(text) if isinstance(one.outcome, Fix) and one.outcome.safe)
     with torch.autograd.graph.allow_mutation_on_saved_tensors():
         try:

@@ -277,7 +277,7 @@ class Expressions(Operators):
     def own_attribute(self, node: ast.Attribute, base: Value) -> Value | None:
         """An attribute of an instance of this file's classes, or of self."""
         text = dotted(node)
-        if text in self.making and text in self.state.names:
+        if text in (*self.making, *self.growing) and text in self.state.names:
             return self.state.names[text]
         if text in self.state.attrs:
             return self.state.attrs[text]

@@ -36,7 +36,16 @@ class Flow(Stores):
             self.root = statement
             self.later = self.liveness.after(statement)
             self.statement(statement)
+            self.grown_up(statement)
         self.watch()
+
+    def grown_up(self, statement: ast.stmt) -> None:
+        """Behind its last statement, what grew under an attribute is the attribute; see Note [Parts in the making]."""
+        for text in [name for name, last in self.growing.items() if last is statement]:
+            target = ast.parse(text, mode="eval").body
+            value = self.state.names.pop(text, UNKNOWN)
+            assert isinstance(target, ast.Attribute)
+            self.store_attribute(target, value)
 
     def run_each(self, body: list[ast.stmt], readings: Sequence[Assumed]) -> None:
         """Read a body once for each thing that may be assumed; see Note [Switches of a constructor]."""

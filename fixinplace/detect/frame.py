@@ -13,7 +13,7 @@ from fixinplace.detect.growing import in_doubt
 from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
-from fixinplace.detect.making import in_the_making
+from fixinplace.detect.making import growing, in_the_making
 from fixinplace.detect.program import HELD, Key, Program
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import Escape, State
@@ -89,11 +89,8 @@ class Frame(ABC):
         self.captured, self.declared, self.doubts = shape.captured, shape.declared, shape.doubts
         self.locals = (place.parameters | shape.stored) - shape.declared
         self.returned: list[Value] = []
-        self.making = (
-            in_the_making(body, place.first_parameter, program.above, program.tree)
-            if place.key[1] == "__init__"
-            else frozenset()
-        )
+        made = (body if place.key[1] == "__init__" else [], place.first_parameter, program.above, program.tree)
+        self.making, self.growing = in_the_making(*made), growing(*made)
         self.assumed = NOTHING
         self.kept: set[str] = set()
         self.held: Memories = NOWHERE

@@ -4,6 +4,8 @@ Note [Parts in the making]
     `self.features = [stem]`, `self.features.append(block)`, `self.features = nn.Sequential(*self.features)`: until its
     last line the attribute is a name of the constructor's own.  That needs that nothing else there speaks of it, that
     the instance is handed to nobody meanwhile, and that no method which may be called meanwhile speaks of it either.
+    So is `self.features = nn.Sequential(stem)` up to the last `self.features.add_module(name, block)`: what the
+    attribute was on the way there nobody has seen.
 """
 
 from __future__ import annotations
@@ -28,6 +30,28 @@ def in_the_making(body: Sequence[ast.stmt], owner: str, above: Parents, tree: as
     return frozenset(name for name, last in ends.items() if _is_own(name, owner, body[: last + 1], above, tree))
 
 
+def growing(body: Sequence[ast.stmt], owner: str, above: Parents, tree: ast.Module) -> dict[str, ast.stmt]:
+    """`Sequential`s that `add_module` makes longer under an attribute of `owner`, with the last statement that does."""
+    found: dict[str, ast.stmt] = {}
+    for start, one in enumerate(body):
+        name = _begun(one, owner)
+        ends = [n for n, each in enumerate(body) if n > start and any(_grows(node, name) for node in walk(each))]
+        if name and ends and _is_own(name, owner, body[: ends[-1] + 1], above, tree, one):
+            found[name] = body[ends[-1]]
+    return found
+
+
+def _begun(statement: ast.stmt, owner: str) -> str:
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name)) as target], value=ast.Call(func=func)):
+            return dotted(target) if name == owner and dotted(func).rpartition(".")[2] == "Sequential" else ""
+    return ""
+
+
+def _grows(node: ast.AST, name: str) -> bool:
+    return bool(name) and isinstance(node, ast.Attribute) and dotted(node) == f"{name}.add_module"
+
+
 def _made(statement: ast.stmt, owner: str) -> Iterator[str]:
     """`self.parts` for `self.parts = nn.Sequential(*self.parts)`."""
     match statement:
@@ -38,12 +62,17 @@ def _made(statement: ast.stmt, owner: str) -> Iterator[str]:
                 yield dotted(target)
 
 
-def _is_own(name: str, owner: str, body: Sequence[ast.stmt], above: Parents, tree: ast.Module) -> bool:
+def _is_own(
+    name: str, owner: str, body: Sequence[ast.stmt], above: Parents, tree: ast.Module, begun: ast.stmt | None = None
+) -> bool:
+    """begun: the one statement that makes a `Sequential` under the name, which only grows from then on."""
     attr = name.rpartition(".")[2]
     nodes = [node for statement in body for node in walk(statement)]
     asked = [one for one in nodes if isinstance(one, ast.Attribute)]
     uses = [one for one in asked if one.attr == attr]
-    plain = all(dotted(one) == name and _is_plain(one, above, body[-1]) for one in uses)
+    plain = all(dotted(one) == name and _is_plain(one, above, body[-1], begun) for one in uses)
+    if begun is not None and any(isinstance(node, ast.Return) for node in nodes):
+        return False
     if not plain or any(isinstance(node, _INNER) for node in nodes):
         return False
     alone = all(_is_asked(one, above) for one in nodes if isinstance(one, ast.Name) and one.id == owner)
@@ -57,10 +86,16 @@ def _is_asked(node: ast.Name, above: Parents) -> bool:
     return isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Call) and dotted(parent.func) == "super")
 
 
-def _is_plain(node: ast.Attribute, above: Parents, last: ast.stmt) -> bool:
+def _is_plain(node: ast.Attribute, above: Parents, last: ast.stmt, begun: ast.stmt | None) -> bool:
     """True for `self.parts = [...]`, `self.parts.append(part)` and the parts that the last statement takes."""
     parent = above.get(id(node))
     match parent:
+        case ast.Attribute(attr=attr) if begun is not None:
+            call = above.get(id(parent))
+            whole = isinstance(call, ast.Call) and len(call.args) == 2 and not call.keywords
+            return attr == "add_module" and whole and isinstance(above.get(id(call)), ast.Expr)
+        case _ if begun is not None:
+            return parent is begun
         case ast.Assign(targets=[_], value=ast.List() | ast.ListComp()):
             return True
         case ast.Attribute(attr=attr):

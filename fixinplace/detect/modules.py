@@ -251,8 +251,8 @@ class Modules(Functions):
             set_by_name(self, base, name, part, REPLACES)
             return
         longer = self.longer(base, part)
-        if isinstance(owner, ast.Name) and owner.id in self.state.names:
-            self.bind(owner.id, longer)
+        if dotted(owner) in self.state.names and (isinstance(owner, ast.Name) or dotted(owner) in self.growing):
+            self.bind(dotted(owner), longer)
         elif isinstance(owner, ast.Attribute):
             self.set_attribute(self.evaluate(owner.value).name, owner.attr, longer)
         else:
@@ -268,7 +268,8 @@ class Modules(Functions):
         added = [one for each in self.body for one in added_names(each)]
         attributes = any(may_be(one, name) for one in added for name in others)
         before, last = chained(base), chained(sequence((part,), exact=True))
-        followed = before is not None and last is not None and not (known or attributes)
+        known = known and not replaces
+        followed = before is not None and last is not None and not (known or attributes or replaces)
         order = before.followed_by(last) if followed and before and last else None
         if known:
             place(self.program, [part], place(self.program, base.items))

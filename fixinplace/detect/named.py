@@ -108,7 +108,8 @@ def keys_among(body: Sequence[ast.stmt], names: Iterable[str]) -> bool:
 
 
 def _keys(body: Sequence[ast.stmt]) -> list[ast.expr]:
-    pairs = [one for statement in body for one in every(statement, ast.Tuple) if len(one.elts) == 2]
+    tuples = (one for statement in body for one in every(statement, ast.Tuple) if isinstance(one.ctx, ast.Load))
+    pairs = [one for one in tuples if len(one.elts) == 2]
     keys = [one.elts[0] for one in pairs if isinstance(one.elts[1], (ast.Call, ast.Name, ast.Attribute))]
     return [one for one in keys if not isinstance(one, ast.Constant) or isinstance(one.value, str)]
 

@@ -67,6 +67,9 @@ class Stores(Expressions):
         """`base.attr = value`: a module's flag, `x.data = y`, or a slot that holds the value from now on."""
         base = self.evaluate(target.value)
         text = dotted(target)
+        if text in self.growing and isinstance(self.root, ast.Assign):
+            self.bind(text, value)
+            return
         if text in self.making:
             self.state.names.pop(text, None)
             if value.kind is Kind.LIST:

@@ -67,6 +67,8 @@ LEFT = {
         "h = self.conv(x)\nreturn self.net(h) + h"),
     "added in place of one, and all listed again": net("self.net = nn.Sequential(nn.Conv2d(n, n, 1))\nself.net = nn.Sequential(*self.net)\n"
         "self.net.add_module('0', nn.Sequential(nn.ReLU(True)))\nself.net = nn.Sequential(*self.net)", "h = self.conv(x)\ny = self.net(h)\nreturn y + h"),
+    "added behind another name": net("self.net = nn.Sequential()\nself.early = self.net\nself.net.add_module('r', nn.ReLU(True))",
+        "h = self.conv(x)\ny = self.early(h)\nz = self.net(self.conv(x))\nreturn y + z + h"),
     "added where another name has it": net("self.net = nn.Sequential()\nself.early = self.net\nself.net.add_module('a', nn.Conv2d(n, n, 1))\n"
         "self.early.add_module('b', nn.ReLU(True))", "h = self.conv(x)\ny = self.net[0](h)\nkept = [y]\nself.net[1](y)\nreturn kept"),
     "counted, under an attribute": net("self.net = nn.Sequential(nn.ReLU(True))", "h = self.conv(x)\nfor i, self.p in enumerate(self.net):\n    pass\nreturn self.p(h) + h"),
@@ -115,6 +117,8 @@ LEFT = {
     "set up and bound": net(SEQUENTIAL + "\nself.run = self.net.train()", "y = self.conv(x)\nreturn self.run[1](y), y"),
 }  # fmt: skip
 SOUND = {
+    "left half-way": net("self.net = nn.Sequential()\nif n < 5:\n    return\nself.net.add_module('a', nn.Conv2d(n, n, 1))",
+        "h = self.conv(x)\ny = self.net(h)\ny += 1\nreturn y + h"),
     "a visitor that looks": net(SEQUENTIAL + "\nself.net.apply(self.start)", "return self.net(x)",
         rest="    def start(self, m):\n        if isinstance(m, nn.Conv2d):\n            nn.init.zeros_(m.bias)\n"),
     "set up alone": net(SEQUENTIAL + "\nself.net.train()\nself.net.requires_grad_(True)", "return self.net(x)"),
@@ -163,3 +167,8 @@ def test_one_of_several_is_one_of_all_of_them():
     either = one_of((conv, act))
     assert one_of((either, norm)) == one_of((norm, act, conv)) and one_of((conv,)) == conv
     assert one_of((conv, UNKNOWN)).order is None
+
+
+def test_names_that_a_loop_binds_are_no_names_of_parts():
+    """`for i, k in ...` binds a pair; it is none of the pairs that an `OrderedDict` is made of."""
+    assert len(fixes(FOLLOWED["added to named ones"])) == 2

@@ -138,7 +138,9 @@ def repair(
     module: Annotated[str | None, typer.Option("-m", help="Run a module instead, as `python -m` does.")] = None,
     diff: Diff = False,
     explain: Annotated[bool, typer.Option("--explain", help="Name culprit, save and backward; patch nothing.")] = False,
-    choose: Annotated[int, typer.Option(min=0, help="Write this one of several repairs with different meanings.")] = 0,
+    choose: Annotated[
+        int | None, typer.Option(min=1, help="Write this one of several repairs with different meanings.")
+    ] = None,
     unsafe_fixes: UnsafeFixes = False,
     budget: Annotated[str, typer.Option(metavar="TRIES[,SECONDS]", help="How long to search.")] = "60,600",
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that one run may take.")] = 300.0,
@@ -153,7 +155,9 @@ def repair(
     from fixinplace.commands.repair import repair as run_repair
 
     json = output_format is RepairFormat.JSON
-    options = Options(diff, explain, choose, json, unsafe_fixes, allow_run, timeout, _budget(budget), in_place_runs)
+    options = Options(
+        diff, explain, choose or 0, json, unsafe_fixes, allow_run, timeout, _budget(budget), in_place_runs
+    )
     _exit_with(lambda console: run_repair(module, tuple(words or ()), options, console))
 
 

@@ -369,6 +369,15 @@ def test_progress_is_told_where_nobody_sees_a_line_replaced(command, monkeypatch
 
 
 @pytest.mark.slow
+def test_choices_are_counted_from_one(command):
+    Path("train.py").write_text("print('hi')\n")
+
+    result = command("repair", "--choose", "0", "train.py")
+
+    assert result.exit_code == 2
+    assert "--choose" in result.stderr and "hi" not in result.stdout
+
+
 def test_there_must_be_something_to_choose(command):
     write(gate=GATE, train=TRAIN)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.candidates import may_hold_sites
+from fixinplace.detect.itself import read_plainly
 from fixinplace.detect.reader import read
 from fixinplace.detect.sites import build
 from fixinplace.model import Found
@@ -21,4 +22,4 @@ def scan(part: Text, tree: ast.Module, imported: bool = False) -> tuple[Found, .
     """
     if "torch" not in part.text or not may_hold_sites(tree):
         return ()
-    return build(read(part, tree, imported))
+    return build(read(part, read_plainly(tree, part.text), imported))

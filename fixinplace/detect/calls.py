@@ -7,16 +7,16 @@ import ast
 from fixinplace import catalogue
 from fixinplace.detect.anatomy import is_setattr
 from fixinplace.detect.chains import Chain
+from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
-from fixinplace.detect.given import is_given, made, may_switch_on
+from fixinplace.detect.given import ASSUMED, is_given, made, may_switch_on
 from fixinplace.detect.growing import added, only_grows
 from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.modules import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.named import got_by_name, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
@@ -32,6 +32,7 @@ from fixinplace.detect.values import (
     OTHER,
     SIZE,
     STRING,
+    UNKNOWN,
     Dtype,
     Kind,
     Memories,
@@ -85,7 +86,7 @@ class Calls(TorchCalls):
             if base.kind is Kind.PATH:
                 return self.library_call(node, canonical(f"{base.name}.{node.func.attr}"))
             return self.method_call(node, node.func, base)
-        function = self.evaluate(node.func)
+        function = UNKNOWN if self.is_function(node.func) else self.evaluate(node.func)
         if function.kind is Kind.PATH:
             return self.library_call(node, canonical(function.name))
         if function.kind is Kind.MODULE:
@@ -107,11 +108,16 @@ class Calls(TorchCalls):
             return self.named_call(node, node.func.id, arguments)
         return self.unseen(node, arguments)
 
+    def is_function(self, node: ast.expr) -> bool:
+        """True for the name of a function of this file."""
+        name = node.id if isinstance(node, ast.Name) else ""
+        return name in self.program.index.functions and not (name in self.locals or name in self.state.names)
+
     def unseen_instance(self, node: ast.Call, function: Value, arguments: list[Value]) -> Value:
         """A call of an instance whose class is not in sight; of one that was passed in, see Note [Given modules]."""
         if not is_given(self.program, function) or not any(a.tensor for a in arguments):
             return self.instance_call(node, arguments)
-        self.program.gives = True
+        self.program.gives.add(ASSUMED)
         self.state.links = without_attributes(self.state.links)
         memory, maybe = memories(tuple(arguments))
         words = self.program.words

@@ -79,6 +79,12 @@ def chain(parts: Iterable[Part]) -> Chain[Part] | None:
     return found
 
 
+def repeated(part: Part) -> Chain[Part]:
+    """Any number of one part."""
+    one = frozenset((part,))
+    return Chain(one, frozenset(((part, part),)), one)
+
+
 def joined(a: Chain[Part] | None, b: Chain[Part] | None) -> Chain[Part] | None:
     """What covers both ways, if both are followed."""
     return a.joined(b) if a is not None and b is not None else None

@@ -35,6 +35,8 @@ def is_plain_use(node: ast.expr, parent: ast.AST | None, above: Mapping[int, ast
             called = isinstance(user, ast.Call) and user.func is parent
             known = catalogue.result(f"Tensor.{attr}") or catalogue.writer(f"Tensor.{attr}")
             return attr in _READS or (called and (known is not None or attr in _OF_DICTS))
+        case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()], comparators=[right]):
+            return isinstance(right if left is node else left, ast.Constant)  # whatever tensor it is, it is not None
         case ast.Compare(ops=ops):
             return not any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in ops)
         case ast.Dict(keys=keys):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from fixinplace.detect.chains import repeated
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import DISTINCT, Memory, Origin, Value, distinct, overlap, sequence
+from fixinplace.detect.values import DISTINCT, Kind, Memory, Origin, Value, distinct, named, overlap, sequence
 from fixinplace.model import Span
 
 
 def collected(value: Value, place: str, span: Span) -> Value:
     """The list of what an expression of the function `place` between these offsets gives, round by round."""
     made = _is_made(value) and all(_is_made_in(memory, place, span) for memory in value.memory)
-    return replace(sequence((value,)), flags=value.flags, name=DISTINCT if made else "")
+    one = named(value)
+    order = repeated(one) if one.kind is Kind.MODULE or one.name.startswith("!") else None
+    return replace(sequence((value,)), flags=value.flags, name=DISTINCT if made else "", order=order)
 
 
 def named_with(base: Value, value: Value) -> str:

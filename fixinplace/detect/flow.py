@@ -6,6 +6,11 @@ Note [Ways out]
     that may swallow errors, `watchers` collect the state between any two statements, nested ones included: a
     handler may begin from each.  A `finally` runs after all of them, and after jumps and returns too; what a
     `return` has evaluated by then is held by nobody's name, yet the caller will see it.
+
+Note [First rounds]
+    `for i in range(n): if i == 0: y = f(x) else: y += f(x)`, or with the test `y is None`: nothing is known of `y` in
+    the first round, which never comes to the `+=`.  The way that it does not take is read from the second round on,
+    whose state covers that of the first: what is thought to hold of the first round alone proves nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +21,27 @@ from collections.abc import Iterable, Sequence
 from fixinplace.detect.anatomy import SUSPENDING
 from fixinplace.detect.assumed import NOTHING, Assumed
 from fixinplace.detect.index import dotted
+from fixinplace.detect.listed import LIST
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.state import State
+from fixinplace.detect.state import Opening, State
 from fixinplace.detect.stores import Stores
-from fixinplace.detect.values import OTHER, UNKNOWN, Value, element, rows
+from fixinplace.detect.values import OTHER, UNKNOWN, Kind, Value, element, rows
 from fixinplace.walking import walk
 
 _ROUNDS = 6
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
+def counter(loop: ast.AST) -> str:
+    """`i` of `for i in range(n)` and `for i, x in enumerate(xs)`; "" for other loops."""
+    match loop:
+        case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=[_])):
+            return name
+        case ast.For(
+            target=ast.Tuple(elts=[ast.Name(id=name), _]), iter=ast.Call(func=ast.Name(id="enumerate")) as call
+        ):
+            return name if len(call.args) == 1 and not call.keywords else ""
+    return ""
 
 
 class Flow(Stores):
@@ -115,7 +133,9 @@ class Flow(Stores):
         start, self.loop_start = self.loop_start, self.program.part.span(node.body[0]).start
         outside = self.breaks, self.continues
         self.breaks, self.continues = [], []
-        for _ in range(_ROUNDS):
+        opening = self.opening
+        for number in range(_ROUNDS):
+            self.opening = Opening(counter(node)) if number == 0 else None
             entry = self.state.copy()
             if target is not None:
                 self.assign(target, item)
@@ -123,17 +143,58 @@ class Flow(Stores):
             self.state = joined_states([self.state, *self.continues])
             if isinstance(node, ast.While):
                 self.header(node, node.test)
-            self.state = entry.join(self.state)
-            if self.state == entry:
+            ended, self.state = self.state, entry.join(self.state)
+            if self.state == entry and not (self.opening is not None and self.opening.skipped):
                 break
         else:
             self.unsettled = True
+        if isinstance(node, ast.For) and self.has_rounds(node.iter):
+            self.state = ended
         breaks = self.breaks
         self.breaks, self.continues = outside
-        self.loop_start = start
+        self.loop_start, self.opening = start, opening
         self.loops -= 1
         self.run(node.orelse)
         self.state = joined_states([self.state, *breaks])
+
+    def taken_first(self, test: ast.expr) -> bool | None:
+        """Which way the first round of a loop takes for certain; see Note [First rounds]."""
+        if self.opening is None:
+            return None
+        match test:
+            case ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[ast.Constant(value=None)]):
+                unset = name in self.state.names and self.state.names[name].kind is Kind.NONE
+                taken = isinstance(op, ast.Is) if unset and isinstance(op, ast.Is | ast.IsNot) else None
+            case ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[ast.Constant(value=0)]):
+                counts = name == self.opening.counter and isinstance(op, ast.Eq | ast.NotEq | ast.Gt)
+                taken = isinstance(op, ast.Eq) if counts else None
+            case _:
+                taken = None
+        self.opening.skipped |= taken is not None
+        return taken
+
+    def has_rounds(self, node: ast.expr) -> bool:
+        """True if what a loop goes over is not empty."""
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if not self.is_builtin(name):
+                return False
+            case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(count))], keywords=[]):
+                return count > 0
+            case ast.Call(func=ast.Name(id="enumerate" | "reversed"), args=[one], keywords=[]):
+                return self.has_rounds(one)
+            case ast.Call(func=ast.Name(id="zip"), args=[_, *_] as args, keywords=[]):
+                return all(map(self.has_rounds, args))
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                return any(not isinstance(one, ast.Starred) for one in elements)
+            case ast.Attribute():
+                value = self.peek(node)
+                return value.name == LIST and value.exact and value.order is not None and not value.order.empty
+        return False
+
+    def is_builtin(self, name: str) -> bool:
+        """True for a name that nobody in the file binds."""
+        own = self.program.index.functions.keys() | self.program.index.classes.keys() | self.program.globals.keys()
+        return name not in own and not (name in self.locals or name in self.shadowed or name in self.nested)
 
     def within(self, node: ast.With | ast.AsyncWith) -> None:
         """A `with` block; some switch grad mode."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fixinplace.detect.assumed import NOTHING
 from fixinplace.detect.changed import age, lit, moved, turned
+from fixinplace.detect.given import class_made
 from fixinplace.detect.growing import in_doubt
 from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.links import without
@@ -16,7 +17,7 @@ from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.making import growing, in_the_making
 from fixinplace.detect.program import HELD, Key, Program
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.state import Escape, State
+from fixinplace.detect.state import Escape, Opening, State
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.texts import is_shown
 from fixinplace.detect.usage import is_data, is_size
@@ -67,6 +68,7 @@ class Frame(ABC):
         self.grad = grad
         self.loops = 0
         self.loop_start = 0
+        self.opening: Opening | None = None
         self.trying = 0
         self.offered: dict[int, Memories] = {}
         """For each call, what had been read before its first argument was handed to it."""
@@ -210,7 +212,8 @@ class Frame(ABC):
             return self.program.as_written(value, name) if shared else value
         known = self.program.global_value(name)
         if known is None:
-            return UNKNOWN
+            makes = name in self.program.index.functions and class_made(self.program, name)
+            return makes or UNKNOWN
         value = self.program.as_written(known, name)
         if value.kind in (Kind.LIST, Kind.DICT, Kind.MODULE):
             value = in_doubt(value, name, self.program.tree)

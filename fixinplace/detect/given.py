@@ -2,9 +2,11 @@
 
 Note [Given modules]
     Which class it is only a caller says, but the one that stands there tells what kind: a module that computes a new
-    tensor from its argument, or hands it on as `nn.Identity` does.  That it keeps neither what it is called with nor
-    what it returns is assumed and said, unless the file itself hands around a class that does keep something.  A value
-    that may be such a class has the name `?torch.nn.BatchNorm2d`, an instance `!torch.nn.BatchNorm2d`.
+    tensor from its argument, or hands it on as `nn.Identity` does.  Where a convolution or a linear layer stands there,
+    which turn so many channels into so many others, that it makes a new tensor is assumed and said.  That it keeps
+    neither what it is called with nor what it returns is assumed and said, unless the file itself hands around a class
+    that does keep something.  A value that may be such a class, or a function of the file that makes one, has the name
+    `?torch.nn.BatchNorm2d`, an instance `!torch.nn.BatchNorm2d`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from fixinplace.detect.program import Program
 
 SWITCHED = "classes that are passed in compute the same with `inplace=False`"
+COMPUTES = "what is passed in where a convolution is the default makes a new tensor"
 ASSUMED = "modules of classes that are passed in keep nothing of what they are called with or return"
 
 
@@ -30,10 +33,19 @@ def default_class(program: Program, node: ast.expr | None) -> Value | None:
     if not isinstance(node, (ast.Name, ast.Attribute)):
         return None
     head, _, rest = dotted(node).partition(".")
+    if head in program.index.functions and not rest:
+        return class_made(program, head)
     known = program.global_value(head)
     if known is None or known.kind is not Kind.PATH:
         return None
     return may_be_class(f"{known.name}.{rest}" if rest else known.name)
+
+
+def class_made(program: Program, name: str) -> Value | None:
+    """The class of torch's that a function of this file makes an instance of: `def conv3(i, o): return nn.Conv2d(i, o)`."""
+    summary = program.summary(("", name)) if name not in program.index.rebound else None
+    plain = summary is not None and summary.returns.kind is Kind.MODULE and not summary.returns.flags
+    return may_be_class(summary.returns.name) if plain and summary is not None else None
 
 
 def made(function: Value, call: ast.Call) -> Value | None:
@@ -49,6 +61,14 @@ def may_switch_on(function: Value) -> str:
     path = function.name[1:] if function.kind is Kind.UNKNOWN and function.name.startswith("?") else ""
     row = catalogue.writer(f"{path}(inplace=)") if path else None
     return path if row is not None and row.rule == "FIP107" else ""
+
+
+def computes(part: Value) -> bool:
+    """True for what stands for a layer with channels of its own: the argument itself has others, or another meaning."""
+    return part.name[1:] in _COMPUTE
+
+
+_COMPUTE = ("torch.nn.Linear", *(f"torch.nn.{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)))
 
 
 def switches_otherwise(program: Program) -> str:
@@ -89,6 +109,8 @@ def is_given(program: Program, function: Value) -> bool:
 
 def _keeps(program: Program, name: str) -> bool:
     """True if a class of this file puts something away when it is called, or returns what it holds."""
+    if name in program.index.functions and class_made(program, name) is not None:
+        return False
     if name in program.index.functions:
         modules = (each for each in program.index.classes if program.index.is_module(each))
         return any(_keeps(program, each) for each in modules if program.is_near(program.index.classes[each].node))

@@ -135,5 +135,5 @@ def sliced(base: Value, index: ast.Slice) -> Chain[Value] | None:
 
 def added(left: Value, right: Value) -> Chain[Value] | None:
     """How the modules of `parts + others` may stand."""
-    before, after = chained(left), chained(right)
+    before, after = chained(left, others=True), chained(right, others=True)
     return before.followed_by(after) if before is not None and after is not None else None

@@ -6,17 +6,21 @@ import ast
 import functools
 from dataclasses import dataclass
 
-from fixinplace import catalogue, walking
+from fixinplace import catalogue
 from fixinplace.detect.added import added_names, may_replace, named_apart
 from fixinplace.detect.chains import Chain
+from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
-from fixinplace.detect.index import Index, dotted, keyword
+from fixinplace.detect.given import is_given
+from fixinplace.detect.index import dotted, keyword
 from fixinplace.detect.library import of_result
 from fixinplace.detect.listed import GROWS, LIST, fixed_lists
 from fixinplace.detect.named import may_be, set_by_name
 from fixinplace.detect.placing import (
     CONTAINERS,
+    UNKNOWN_BEFORE,
     UNKNOWN_PLACE,
+    behind_others,
     binds_forward,
     is_plain,
     is_whole,
@@ -25,6 +29,7 @@ from fixinplace.detect.placing import (
     misplaced,
     place,
     place_all,
+    returned,
 )
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
@@ -42,6 +47,7 @@ from fixinplace.detect.values import (
     Value,
     chained,
     element,
+    is_opaque,
     join,
     named,
     overlap,
@@ -50,7 +56,6 @@ from fixinplace.detect.values import (
     tensor,
 )
 from fixinplace.detect.vocabulary import REPLACES
-from fixinplace.walking import walk
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
@@ -92,43 +97,7 @@ def _is_in_place(module: Value) -> bool:
     return all(map(_is_in_place, module.items)) if module.items else bool(module.flags)
 
 
-PARTS = "<parts>"
-"""The attribute under which a class that derives from `nn.Sequential` keeps what it gives to `super().__init__`."""
-
-
-def is_sequence(index: Index, name: str) -> bool:
-    """True for a class that derives from `nn.Sequential` alone, and is called like one."""
-    known = (*index.classes, "torch.nn.Sequential")
-    plain = all(base in known for base in index.bases(name)) and "torch.nn.Sequential" in index.bases(name)
-    return plain and not any(index.methods(name, method) for method in ("forward", "__call__"))
-
-
 _UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
-
-
-def calls_as_whole(index: Index, name: str) -> bool:
-    """True for a class that derives from `nn.Sequential` and never touches its parts: `super().forward(x)` at most."""
-    info = index.classes[name]
-    if info.bases != ("torch.nn.Sequential",) or index.heirs(name):
-        return False
-    index.ledger.unrepeatable()
-    own = {"training", *info.attrs, *info.known, *info.methods}
-    for method, function in info.methods.items():
-        above = walking.above(function)
-        first = function.args.args[0].arg if function.args.args else ""
-        for node in walk(function) if method != "__init__" else ():
-            if isinstance(node, ast.Name) and node.id == first and not _is_plain_self(above.get(id(node)), own):
-                return False
-    return True
-
-
-def _is_plain_self(parent: ast.AST | None, own: set[str]) -> bool:
-    match parent:
-        case ast.Attribute(attr=attr):
-            return attr in own
-        case ast.Call(func=ast.Name(id="super")):
-            return True
-    return False
 
 
 def _last(part: Value) -> Value:
@@ -152,9 +121,9 @@ class Modules(Functions):
         holder = path == "torch.nn.Sequential" or path in CONTAINERS
         flags = frozenset[int]().union(*(p.flags for p in (*arguments, *parts))) if holder else frozenset[int]()
         order = self.sequenced(arguments) if path == "torch.nn.Sequential" else None
-        if path == "torch.nn.Sequential":
-            pass
-        elif not holder:
+        if path == LIST and len(arguments) == 1:
+            order = chained(arguments[0], others=True) if arguments[0].kind is Kind.LIST else None
+        if not holder:
             lost(self.program, arguments, "it is a part of a module that cannot be seen into")
         exact = path == "torch.nn.Sequential" and known and all(p.kind is Kind.MODULE for p in parts)
         return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags, order=order)
@@ -167,13 +136,14 @@ class Modules(Functions):
         listed = [part for part in arguments if part.kind in (Kind.LIST, Kind.DICT)]
         if len(listed) == len(arguments) == 1 and listed[0].exact:
             place(self.program, listed[0].items)
-            return None
+            return chained(listed[0], others=True)
         if all(part.exact for part in listed) and not any(part.kind is Kind.UNKNOWN for part in arguments):
             place(self.program, (one for part in arguments for one in (part.items if part in listed else (part,))))
             return None
         order: Chain[Value] | None = Chain()
         for part in arguments:
-            one = chained(part) if part in listed else chained(sequence((part,), exact=True))
+            several = len(arguments) > 1  # of one argument, it may be a table of them
+            one = chained(part if part in listed else sequence((part,), exact=True), others=several or part in listed)
             order = order.followed_by(one) if order is not None and one is not None else None
         if order is None:
             misplaced(self.program, arguments)
@@ -302,8 +272,12 @@ class Modules(Functions):
         if module.flags:
             alone = module.exact and not module.items
             whole = module.name == "torch.nn.Sequential"
+            behind = behind_others(self.program, module.order) if module.order is not None else frozenset[int]()
             for flag in module.flags if not whole else self.program.outer(module.flags):
                 value = arguments[0] if arguments else UNKNOWN
+                if flag in behind:
+                    self.program.note_use(flag, UNKNOWN_BEFORE)
+                    continue
                 self.note_call(flag, node, first, value, alone)
             if passed is not None:
                 return passed
@@ -333,22 +307,40 @@ class Modules(Functions):
         return functools.reduce(join, results)
 
     def through(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value | None:
-        """What a Sequential of torch's own modules returns whose order is not known for certain; None for another."""
+        """What a Sequential returns whose order is not known for certain; None if nothing can be told.
+
+        Parts of which nothing is known may keep what it is called with, but not what a plain one behind them returns.
+        """
         order = module.order
-        if order is None or len(arguments) != 1 or not all(is_plain(self.program, one) for one in order.parts):
+        if order is None or len(arguments) != 1:
             return None
-        rows = [row for part in order.lasts if (row := catalogue.result(_last(part).name)) is not None]
-        given = self.as_tensor(arguments[0])
-        if not rows:
+        others = frozenset(one for one in order.parts if not is_plain(self.program, one))
+        if others:
+            given = all(is_given(self.program, one) for one in others)
+            open_ = all(is_opaque(one) or one.name.startswith("!") for one in others)
+            if not open_ or left(self.program, order) is Fresh.NO:
+                return None
+            if not given:
+                self.unseen(node, arguments)
+        made = self.made_last(node, order, self.as_tensor(arguments[0]))
+        if made is None:
             return None
-        returned = left(self.program, order)
-        own, same = self.allocate(node), returned is Fresh.NO
-        if returned is Fresh.FREE:
+        leaving = left(self.program, order)
+        own, same = self.allocate(node), leaving is Fresh.NO
+        if leaving is Fresh.FREE:
             self.state.quiet |= own
-        made = of_result(self, node, rows[0], [given], module=True)
+        given = self.as_tensor(arguments[0])
         shared, maybe = (given.memory, given.maybe) if same else (NOWHERE, NOWHERE)
         view = same and not all(is_whole(self.program, one) for one in order.parts)
         return replace(made, memory=own | shared, maybe=maybe, view=view)
+
+    def made_last(self, node: ast.Call, order: Chain[Value], given: Value) -> Value | None:
+        """What the part of a Sequential makes that may be the last one, but for its memory."""
+        lasts = [_last(one) for one in sorted(order.lasts, key=spelled)]
+        rows = [row for one in lasts if (row := catalogue.result(one.name.removeprefix("!"))) is not None]
+        own = [returned(self.program, one) for one in lasts if one.name in self.program.index.classes]
+        made = [*(of_result(self, node, row, [given], module=True) for row in rows), *filter(None, own)]
+        return functools.reduce(join, made) if made else None
 
     def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: _Within) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""

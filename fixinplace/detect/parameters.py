@@ -34,6 +34,7 @@ from fixinplace.detect.values import (
     Memory,
     Origin,
     Value,
+    join,
     may_be_class,
     open_dtype,
     sequence,
@@ -133,7 +134,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     if plain or arguments.kwonlyargs:
         program.ask_callers(key)
     for parameter in (*plain, *arguments.kwonlyargs):
-        value = built.get(parameter.arg) or _annotated(program, key, parameter)
+        value = _built(built.get(parameter.arg), program, key, parameter.arg) or _annotated(program, key, parameter)
         value = value or _number_or(_default(defaults.get(parameter.arg)), program, key, parameter.arg)
         use = used.get(parameter.arg)
         value = value or _confirmed(_passed(program, key, parameter.arg, parameter.arg not in defaults), use) or use
@@ -164,6 +165,16 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     if arguments.kwarg:
         values[arguments.kwarg.arg] = _in_own_memory(Value(Kind.DICT), arguments.kwarg.arg)
     return values
+
+
+def _built(default: Value | None, program: Program, key: Key, name: str) -> Value | None:
+    """The module that a default makes, or the one that callers in sight pass."""
+    passed = program.passed(key, name, _module) if default is not None else None
+    return join(default, passed) if default is not None and passed is not None else default
+
+
+def _module(passed: Value | None) -> Value | None:
+    return passed if passed is not None and passed.kind is Kind.MODULE else None
 
 
 def _counts(function: Function, name: str) -> bool:
@@ -236,7 +247,9 @@ def _is_discrete(passed: Value | None) -> bool:
 
 
 def _path(passed: Value | None) -> str:
-    """The name of what a library defines, if it is that."""
+    """The name of what a library defines, or of a class that may be passed on, if it is that."""
+    if passed is not None and passed.kind is Kind.UNKNOWN and passed.name.startswith("?"):
+        return passed.name[1:]
     return passed.name if passed is not None and passed.kind is Kind.PATH else ""
 
 
@@ -313,7 +326,7 @@ def _loosened(value: Value) -> Value:
 
 
 def _in_own_memory(value: Value, name: str) -> Value:
-    if value.kind in (Kind.NUMBER, Kind.STRING, Kind.SIZE, Kind.NONE):
+    if value.kind in (Kind.NUMBER, Kind.STRING, Kind.SIZE, Kind.NONE, Kind.MODULE):
         return value
     memory = frozenset((Memory(Origin.PARAMETER, name),))
     items = tuple(_in_own_memory(item, name) for item in value.items)

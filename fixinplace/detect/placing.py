@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
-from fixinplace.detect.given import is_given
+from fixinplace.detect.given import ASSUMED, COMPUTES, computes, is_given
 from fixinplace.detect.quiet import QUIET, Fresh
-from fixinplace.detect.values import Kind, Origin, Value, chained, named
+from fixinplace.detect.values import Kind, Origin, Value, chained, is_opaque, named
 
 if TYPE_CHECKING:
     from fixinplace.detect.index import Index
@@ -40,6 +40,7 @@ def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> 
                 program.note_place(flag, fresh)
             fresh = min(fresh, Fresh.NEW)
         else:
+            _not_told_apart(program, part)
             fresh = _leaves_new(program, part, fresh)
     return fresh
 
@@ -47,10 +48,19 @@ def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> 
 def place_all(program: Program, order: Chain[Value]) -> None:
     """Note what may stand before each in-place part of a list whose order is not known for certain."""
     leaving = _leaving(program, order)
-    for part in (one for one in order.parts if _is_flag(program, one)):
+    for part in order.parts:
+        _not_told_apart(program, part)
+        if not _is_flag(program, part):
+            continue
         entering = _entering(part, order, leaving)
         for flag in part.flags:
             program.note_place(flag, entering)
+
+
+def _not_told_apart(program: Program, part: Value) -> None:
+    """Note what may be an in-place module or anything else."""
+    for flag in part.flags if part.kind is Kind.UNKNOWN else ():
+        program.note_use(flag, UNKNOWN_PLACE)
 
 
 def _is_flag(program: Program, part: Value) -> bool:
@@ -63,6 +73,16 @@ def left(program: Program, order: Chain[Value]) -> Fresh:
     """What leaves the last part, whichever that is; the first one is called with what others hold."""
     leaving = _leaving(program, order)
     return Fresh.NO if order.empty else min((leaving[part] for part in order.lasts), default=Fresh.NO)
+
+
+def behind_others(program: Program, order: Chain[Value]) -> frozenset[int]:
+    """The flags of parts that what the whole is called with reaches through parts alone of which nothing is known."""
+    reached, found = frozenset[Value](), order.firsts
+    while found > reached:
+        reached = found
+        handing = {one for one in found if not is_opaque(one) and _leaves_new(program, one, Fresh.NO) is Fresh.NO}
+        found = reached | frozenset(two for one, two in order.follows if one in handing)
+    return frozenset(flag for part in order.parts - reached for flag in part.flags)
 
 
 def _leaving(program: Program, order: Chain[Value]) -> dict[Value, Fresh]:
@@ -83,9 +103,11 @@ def _entering(part: Value, order: Chain[Value], leaving: dict[Value, Fresh]) -> 
 
 def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     """What a part returns: something new that it makes, or what it is given."""
-    if is_given(program, part):  # new, or what it is called with
-        program.gives = True
-        return min(fresh, Fresh.NEW)
+    if is_given(program, part):
+        program.gives.add(ASSUMED)
+        if computes(part):
+            program.gives.add(COMPUTES)
+        return Fresh.NEW if computes(part) else min(fresh, Fresh.NEW)
     if part.kind is not Kind.MODULE:
         return Fresh.NO
     if part.name == "torch.nn.Sequential" and part.exact:
@@ -117,11 +139,16 @@ def _returns_new(program: Program, part: Value) -> bool:
     """True if a module of this file returns what its `forward` has made."""
     if program.index.method(part.name, "__call__") is not None or binds_forward(program, part.name):
         return False
-    summary = program.summary((_forward_of(program, part.name), "forward"))
-    value = summary.returns if summary is not None else None
+    value = returned(program, part)
     if value is None or not value.tensor or not value.memory or value.maybe:
         return False
     return all(m.origin is Origin.ALLOCATED for m in value.memory) and not program.index.heirs(part.name)
+
+
+def returned(program: Program, part: Value) -> Value | None:
+    """What the `forward` of a class of this file returns."""
+    summary = program.summary((_forward_of(program, part.name), "forward"))
+    return summary.returns if summary is not None else None
 
 
 def binds_forward(program: Program, name: str) -> bool:
@@ -175,6 +202,7 @@ def misplaced(program: Program, values: Iterable[Value]) -> None:
         misplaced(program, value.items if listed else ())
 
 
+UNKNOWN_BEFORE = "nothing is known of the part before it in a `Sequential`"
 UNKNOWN_PLACE = "which part of a `Sequential` it is, is not known"
 
 

@@ -85,8 +85,8 @@ class Program:
     placed: dict[int, set[Fresh]] = field(default_factory=lambda: defaultdict(set))
     """Whether what stands before an in-place part of a Sequential makes its argument; see Note [Inner modules]."""
     placed_before: dict[int, set[Fresh]] = field(default_factory=dict)
-    gives: bool = False
-    """A module of a class that is passed in was called; see Note [Given modules]."""
+    gives: set[str] = field(default_factory=set)
+    """What is assumed of modules of classes that are passed in, where one is called; see Note [Given modules]."""
     written: dict[str, bool | None] = field(default_factory=dict)
     read_by_functions: Names = frozenset()
     clones: set[str] = field(default_factory=set)

@@ -22,7 +22,7 @@ from fixinplace.detect.values import NONE, UNKNOWN, Kind, Memory, Origin, Value,
 from fixinplace.source import Text
 from fixinplace.walking import above, every, walk
 
-_ROUNDS = 4
+_ROUNDS = 8
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
                      "abstractmethod")  # fmt: skip
 

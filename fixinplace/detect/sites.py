@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from fixinplace.detect.beside import taken_beside
-from fixinplace.detect.given import ASSUMED
 from fixinplace.detect.parameters import is_closed
 from fixinplace.detect.program import Key, Observation, Program
 from fixinplace.detect.quiet import Fresh, unnoticed
@@ -45,8 +44,8 @@ def _facts(program: Program, seen: Observation) -> Facts:
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
     closed, handed = _closed(program, seen), _handed(program, seen)
     apart = unnoticed(bool(facts.get("free")), seen.op, seen.node)
-    if program.gives:
-        seen.assumes.setdefault(ASSUMED)
+    for assumed in sorted(program.gives):
+        seen.assumes.setdefault(assumed)
     if closed or handed is not None:
         seen.assumes.setdefault(f"all callers of `{seen.function}` stand in this file")
     return Facts(
@@ -164,8 +163,8 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts["the file goes through the parts of modules, and may call this one"] = None
     if words.hooked:
         doubts["the file has hooks, and one may keep what the module is called with"] = None
-    if program.gives:
-        seen.assumes.setdefault(ASSUMED)
+    for assumed in sorted(program.gives):
+        seen.assumes.setdefault(assumed)
     seen.assumes["no hook, and no code in another file, keeps what the module is called with"] = None
     return Facts(
         place=Place.TEMPORARY,

@@ -57,3 +57,11 @@ class State:
 def _joined(mine: dict[str, Value], others: dict[str, Value]) -> dict[str, Value]:
     """What names stand for on either way; most stand for the very same."""
     return {k: v if (o := others.get(k, v)) is v else join(v, o) for k, v in mine.items()}
+
+
+@dataclass
+class Opening:
+    """The first round of a loop. counter: the name that is 0 in it. skipped: some branch was left to the second one."""
+
+    counter: str
+    skipped: bool = False

@@ -89,7 +89,8 @@ class Statements(Flow):
         match node:
             case ast.If(test=test, body=body, orelse=orelse):
                 self.header(node, test)
-                if (taken := outcome(test, self.assumed)) is not None:
+                taken = outcome(test, self.assumed)
+                if taken is not None or (taken := self.taken_first(test)) is not None:
                     self.branches([body if taken else orelse])
                     return
                 self.branches([body, orelse], evaluating(test, self.shape.guards))

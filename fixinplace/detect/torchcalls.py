@@ -7,7 +7,7 @@ import ast
 from fixinplace import catalogue
 from fixinplace.detect.foreach import write_each
 from fixinplace.detect.functions import joined
-from fixinplace.detect.given import SWITCHED, is_given, switches_otherwise
+from fixinplace.detect.given import ASSUMED, SWITCHED, is_given, switches_otherwise
 from fixinplace.detect.growing import given_up
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.library import of_result, other_library
@@ -54,6 +54,15 @@ def _table(pairs: Value) -> Value:
     return replace(pairs, kind=Kind.DICT, items=values, memory=memory, maybe=maybe, flags=flags)
 
 
+_WRAPPERS = frozenset(
+    f"torch.nn.utils.{name}"
+    for name in ("weight_norm", "spectral_norm", "remove_weight_norm", "remove_spectral_norm",
+                 "parametrizations.weight_norm", "parametrizations.spectral_norm", "parametrizations.orthogonal",
+                 "parametrize.remove_parametrizations")
+)  # fmt: skip
+"""Functions that compute a module's weight anew from others, and return the module."""
+
+
 class TorchCalls(Modules):
     """Evaluates calls into libraries."""
 
@@ -62,6 +71,10 @@ class TorchCalls(Modules):
         if path.startswith("torch.nn.init."):
             arguments = self.arguments(node)
             return arguments[0] if arguments else UNKNOWN
+        if path in _WRAPPERS:
+            arguments = self.arguments(node)
+            wrapped = bool(arguments) and (arguments[0].kind is Kind.MODULE or arguments[0].name.startswith("!"))
+            return arguments[0] if wrapped else self.unseen(node, arguments, path)
         writer = catalogue.writer(path)
         if writer is not None and writer.target_position is not None and writer.rule is not None:
             return self.function_write(node, writer)
@@ -174,7 +187,7 @@ class TorchCalls(Modules):
     def switched_on(self, node: ast.Call, path: str, known: bool = True) -> Value:
         """`act_layer(inplace=True)`, where the class is passed in; known: one of torch's is the default."""
         value, seen = self.built(node, path, self.arguments(node))
-        self.program.gives = True
+        self.program.gives.add(ASSUMED)
         seen.facts["given"] = True
         seen.assumes[SWITCHED] = None
         if not known:

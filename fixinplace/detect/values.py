@@ -333,6 +333,7 @@ _LAYERS = frozenset(
 def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: frozenset[int]) -> Value:
     if a.name != b.name and a.kind is Kind.MODULE and {a.name, b.name} <= _LAYERS:
         return replace(a, name=min(a.name, b.name), memory=memory, maybe=maybe)
+    others = a.order is not None or b.order is not None
     items: tuple[Value, ...]
     if a.kind is Kind.MODULE and a.name == b.name == "torch.nn.ModuleList" and not (a.exact and b.exact):
         items, exact = ((one_of((*a.items, *b.items)),) if a.items or b.items else ()), False
@@ -357,7 +358,7 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
         a.iterated or b.iterated,
         a.leaf or b.leaf,
         max(a.layout, b.layout),
-        None if exact else joined(chained(a), chained(b)),
+        None if exact else joined(chained(a, others), chained(b, others)),
     )
 
 
@@ -368,14 +369,23 @@ def _name(a: Value, b: Value) -> str:
     return a.name if a.name == b.name or (a.kind is Kind.UNKNOWN and a.name and b.name) else ""
 
 
-def chained(value: Value) -> Chain[Value] | None:
-    """How the modules of a list, or a `Sequential`, may stand; None if that is not followed, or if it holds others."""
+def chained(value: Value, others: bool = False) -> Chain[Value] | None:
+    """How the modules of a list, or a `Sequential`, may stand; None if that is not followed, or if it holds others.
+
+    others: things of which nothing is known may be modules too, as those of a `Sequential` are.
+    """
     if not value.exact:
         return value.order
     if value.kind is Kind.MODULE and value.name != "torch.nn.Sequential":
         return None
     parts = tuple(map(named, value.items))
-    return chain(parts) if all(p.kind is Kind.MODULE or p.name.startswith("!") for p in parts) else None
+    known = all(p.kind is Kind.MODULE or p.name.startswith("!") or (others and is_opaque(p)) for p in parts)
+    return chain(parts) if known else None
+
+
+def is_opaque(part: Value) -> bool:
+    """True for what may be any module."""
+    return part.kind is Kind.UNKNOWN and not part.name
 
 
 def named(part: Value) -> Value:

@@ -47,7 +47,7 @@ from fixinplace.detect.values import (
     Value,
     chained,
     element,
-    is_opaque,
+    is_passed_in,
     join,
     named,
     overlap,
@@ -314,22 +314,19 @@ class Modules(Functions):
         order = module.order
         if order is None or len(arguments) != 1:
             return None
+        given = self.as_tensor(arguments[0])
         others = frozenset(one for one in order.parts if not is_plain(self.program, one))
-        if others:
-            given = all(is_given(self.program, one) for one in others)
-            open_ = all(is_opaque(one) or one.name.startswith("!") for one in others)
-            if not open_ or left(self.program, order) is Fresh.NO:
-                return None
-            if not given:
-                self.unseen(node, arguments)
-        made = self.made_last(node, order, self.as_tensor(arguments[0]))
+        if others and (left(self.program, order) is Fresh.NO or not all(map(is_passed_in, others))):
+            return None
+        if not all(is_given(self.program, one) for one in others):
+            self.unseen(node, arguments)
+        made = self.made_last(node, order, given)
         if made is None:
             return None
         leaving = left(self.program, order)
         own, same = self.allocate(node), leaving is Fresh.NO
         if leaving is Fresh.FREE:
             self.state.quiet |= own
-        given = self.as_tensor(arguments[0])
         shared, maybe = (given.memory, given.maybe) if same else (NOWHERE, NOWHERE)
         view = same and not all(is_whole(self.program, one) for one in order.parts)
         return replace(made, memory=own | shared, maybe=maybe, view=view)

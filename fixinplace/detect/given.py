@@ -42,7 +42,7 @@ def default_class(program: Program, node: ast.expr | None) -> Value | None:
 
 
 def class_made(program: Program, name: str) -> Value | None:
-    """The class of torch's that a function of this file makes an instance of: `def conv3(i): return nn.Conv2d(i, i)`."""
+    """The class of torch's that a function of this file instantiates: `def conv3(i): return nn.Conv2d(i, i, 3)`."""
     summary = program.summary(("", name)) if name not in program.index.rebound else None
     plain = summary is not None and summary.returns.kind is Kind.MODULE and not summary.returns.flags
     return may_be_class(summary.returns.name) if plain and summary is not None else None

@@ -8,6 +8,7 @@ from fixinplace import catalogue
 from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
+from fixinplace.detect.laid import lays_anew
 from fixinplace.detect.mixing import keeps_layout
 from fixinplace.detect.quiet import QUIET
 from fixinplace.detect.replacing import replace
@@ -148,13 +149,14 @@ def _in_order(call: ast.Call, row: catalogue.Result, operands: list[Value]) -> b
         return False
     if name in _FACTORIES or name.startswith("new_"):
         return name not in ("tensor", "new_tensor") or not operands
+    if lays_anew(row.name):
+        return True
     elementwise = name in _LIKES or name in _MADE_IN_ORDER or keeps_layout(row.name)
     return elementwise and bool(operands) and all(v.layout is Layout.ROWS or v.kind is Kind.NUMBER for v in operands)
 
 
 _MADE_IN_ORDER = (
-    "softmax", "log_softmax", "cumsum", "cumprod", "matmul", "mm", "bmm", "addmm", "linear", "Linear", "cat", "stack",
-    "sum", "mean", "prod", "amax", "amin", "ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "ELU", "LeakyReLU", "Softplus",
+    "cumprod", "cat", "prod", "amax", "amin", "ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "ELU", "LeakyReLU", "Softplus",
 )  # fmt: skip
 """Calls whose result is contiguous if all tensors that they are given are."""
 _LIKES = (

@@ -73,7 +73,7 @@ class Operators(Calls):
         sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))
         for value in tensors if unknown else ():
             self.escape(value, None, "another class's operator may keep it")
-        rows = all(v.layout is Layout.ROWS for v in tensors) and not unknown
+        rows = (isinstance(op, ast.MatMult) or all(v.layout is Layout.ROWS for v in tensors)) and not unknown
         layout = Layout.ROWS if rows else Layout.DENSE
         memory = self.allocate(node)
         if isinstance(op, _QUIET):

@@ -9,6 +9,7 @@ from typing import cast
 
 from fixinplace.detect.containers import Containers, read_again
 from fixinplace.detect.index import dotted
+from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import keeps_history, keeps_layout
@@ -269,7 +270,9 @@ class Writes(Containers):
             seen.doubts[sentence] = None
         seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
-        seen.relaid = seen.relaid or (self.program.words.sees_layouts and not ordered)
+        seen.relaid = seen.relaid or (
+            self.program.words.sees_layouts and not ordered and not self.forgets(seen, place, owner)
+        )
         seen.renamed = seen.renamed or written.view or bool(seen.facts.get("family")) or not keeps_history(seen.op)
         if self.program.words.detaches and (seen.facts.get("family") or seen.rule == "FIP112"):
             seen.doubts["the file calls `detach_`, which takes no views, and the new tensor may be one"] = None
@@ -287,6 +290,20 @@ class Writes(Containers):
             seen.doubts["an error raised by the write may be handled here"] = None
         if written.live is None and seen.lives and seen.lives[-1] is None:
             seen.doubts["whether the tensor requires grad is not known"] = None
+
+    def forgets(self, seen: Observation, place: Place, owner: ast.expr) -> bool:
+        """True if nobody sees the strides of the tensor that is bound anew; see Note [Strides that nobody sees]."""
+        if place is not Place.NAME or not isinstance(owner, ast.Name) or seen.facts.get("family"):
+            return False
+        if owner.id in self.captured or not self.binds(owner.id):
+            return False
+        start = 0 if self.loops else owner.lineno
+        return forgets_strides(owner.id, self.body, start, self.above, self.torch_path)
+
+    def torch_path(self, node: ast.expr) -> str:
+        """The dotted name of a function or a module of torch; "" for others."""
+        value = self.peek(node)
+        return value.name if value.kind in (Kind.PATH, Kind.MODULE) else ""
 
     def finish_view(self, seen: Observation, written: Value, unread: Memories) -> None:
         """Mark a write through a view into what `x = x.clone()` has just made: the form that a rewrite may leave."""

@@ -1,0 +1,73 @@
+"""Where the strides of a tensor are soon forgotten: what reads it next lays its result out by sizes alone.
+
+Note [Strides that nobody sees]
+    `scores.masked_fill(mask, value)` is contiguous, whatever `scores` was; in place it keeps the strides.  `softmax`,
+    `matmul` and sums along a dimension give a contiguous tensor of either, of the same values.  Where all that reads
+    a local name from then on is one of these, or asks for sizes, the difference ends there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+
+from fixinplace.walking import every
+
+_OWNERS = ("torch", "Tensor", "torch.nn", "torch.nn.functional")
+_ALWAYS = frozenset(
+    "matmul mm bmm addmm baddbmm linear Linear softmax log_softmax Softmax LogSoftmax stack gather index_select"
+    " embedding Embedding sum mean cumsum logsumexp".split()
+)
+_ASKS = frozenset("shape size dim ndim dtype device numel is_cuda requires_grad".split())
+_KEEPS = frozenset("masked_fill masked_fill_ add add_ sub sub_ mul mul_ div div_".split())
+
+
+def lays_anew(op: str) -> bool:
+    """True for an op of torch, by its dotted name, whose result is contiguous, however its operands lie."""
+    owner, _, name = op.rpartition(".")
+    return owner in _OWNERS and name in _ALWAYS
+
+
+def forgets_strides(name: str, body: Sequence[ast.stmt], after: int, above: Mapping[int, ast.AST],
+                    path: Callable[[ast.expr], str]) -> bool:  # fmt: skip
+    """True if all that reads a local name from a line on sees nothing of its strides.
+
+    path: the dotted name of the module or function of torch that a callee is, else "".
+    """
+    uses = [one for statement in body for one in every(statement, ast.Name) if one.id == name]
+    return all(
+        isinstance(one.ctx, ast.Store) or _is_blind(one, name, above, path) for one in uses if one.lineno >= after
+    )
+
+
+def _is_blind(node: ast.expr, name: str, above: Mapping[int, ast.AST], path: Callable[[ast.expr], str]) -> bool:
+    parent = above.get(id(node))
+    match parent:
+        case ast.Attribute(attr=attr):
+            call = above.get(id(parent))
+            called = isinstance(call, ast.Call) and call.func is parent
+            if attr in _ASKS or (called and lays_anew(f"Tensor.{attr}")):
+                return True
+            return called and attr in _KEEPS and isinstance(call, ast.Call) and _is_own(call, name, above)
+        case ast.Call(func=func) if func is not node:
+            return lays_anew(path(func))
+        case ast.BinOp(op=ast.MatMult()):
+            return True
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
+            return _is_own(parent, name, above)
+        case ast.AugAssign(target=target):
+            return target is node
+    return False
+
+
+def _is_own(node: ast.expr, name: str, above: Mapping[int, ast.AST]) -> bool:
+    """True for what goes under the same name again, or nowhere."""
+    parent = above.get(id(node))
+    match parent:
+        case ast.Expr():
+            return True
+        case ast.Assign(targets=[ast.Name(id=target)]):
+            return target == name
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
+            return _is_own(parent, name, above)
+    return False

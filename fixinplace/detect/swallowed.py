@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from fixinplace import catalogue
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, functions, remembered, walk
@@ -36,15 +37,18 @@ _PLAIN_MODULES = frozenset(
 """Modules of the standard library that call back only what they are given by name."""
 _OF_TEXTS = frozenset(
     "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines join"
-    " format replace hexdigest close flush exists mkdir unlink is_file is_dir items keys values append extend".split()
+    " format replace hexdigest close flush exists mkdir unlink is_file is_dir items keys values append extend"
+    " index find count".split()
 )
 """Methods of texts, files, lists and dicts."""
-_OF_MODULES = frozenset("load_state_dict state_dict parameters named_parameters cuda cpu".split())
+_OF_MODULES = frozenset("load_state_dict state_dict parameters named_parameters cuda cpu flatten_parameters".split())
 _RESTORES = frozenset(
     "_load_from_state_dict _save_to_state_dict get_extra_state set_extra_state _apply __setstate__ __reduce__"
     " __reduce_ex__ __getstate__ _named_members".split()
 )
 """Methods by which a class has code of its own run where its state is loaded, saved or moved."""
+_OVERRIDES = frozenset(("__torch_function__", "__torch_dispatch__", "__array__"))
+"""Methods by which a class has code of its own run where torch computes."""
 _OF_TORCH = frozenset(
     "torch.load torch.save torch.device torch.hub.load_state_dict_from_url torch.hub.download_url_to_file"
     " torch.cuda.is_available torch.cuda.device_count torch.cuda.current_device torch.cuda.get_device_name"
@@ -275,7 +279,9 @@ def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
     bound = _bound(tree)
     if isinstance(function, ast.Attribute) and function.attr not in bound:
         restored = function.attr in _OF_MODULES and not _RESTORES & bound and not _hooks_states(tree)
-        if function.attr in _OF_TEXTS or restored:
+        if function.attr in _OF_TEXTS or restored or _is_restoring(function):
+            return True
+        if _computes(f"Tensor.{function.attr}") and not _OVERRIDES & bound:
             return True
     path = dotted(function)
     head, _, rest = path.partition(".")
@@ -287,7 +293,24 @@ def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
     if head not in imports:
         return path in _PLAIN_CALLS
     full = f"{imports[head]}.{rest}" if rest else imports[head]
+    if _computes(full) and not _OVERRIDES & bound:
+        return True
     return full.split(".")[0] in _PLAIN_MODULES or (full in _OF_TORCH and not _RESTORES & bound)
+
+
+def _computes(op: str) -> bool:
+    """True for an op of torch that computes something new of what it is given, however that came to be.
+
+    `view` may raise for the strides of what a write out of place has made.
+    """
+    row = catalogue.result(op)
+    runs_others = "autograd" in op or "checkpoint" in op
+    return row is not None and row.memory is not catalogue.Memory.VIEW and not runs_others
+
+
+def _is_restoring(function: ast.Attribute) -> bool:
+    """True for `state[name].copy_(...)`: a parameter's data, which no other write makes a leaf or a view."""
+    return function.attr == "copy_" and isinstance(function.value, ast.Subscript)
 
 
 def _asks(node: ast.AST) -> Iterator[str]:

@@ -295,7 +295,7 @@ class Writes(Containers):
         """True if nobody sees the strides of the tensor that is bound anew; see Note [Strides that nobody sees]."""
         if place is not Place.NAME or not isinstance(owner, ast.Name) or seen.facts.get("family"):
             return False
-        if owner.id in self.captured or not self.binds(owner.id):
+        if owner.id in self.captured or owner.id in self.declared or not self.binds(owner.id):
             return False
         start = 0 if self.loops else owner.lineno
         return forgets_strides(owner.id, self.body, start, self.above, self.torch_path)

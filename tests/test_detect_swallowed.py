@@ -118,6 +118,11 @@ SEEN = {
     "what is pickled": "import pickle\n" + with_class(trains("def __reduce__(self):", "return (int, ())"), "pickle.dumps(data)"),
     "a sum of a library": "import math\ndef test(xs):\n    each = (main() for x in xs)\n" + TRY.format("math.fsum(each)", "RuntimeError"),
     "an iterator of calls": "from functools import partial\ndef test():\n    each = iter(partial(main), 2)\n" + TRY.format("for x in each: break", "RuntimeError"),
+    "gradients": "def test(x, y):\n" + TRY.format("g = torch.autograd.grad(y, x)", "RuntimeError"),
+    "a view that needs strides": "def test(y):\n" + TRY.format("z = y.view(3)", "RuntimeError"),
+    "a tensor that runs code": with_class(trains("def __torch_function__(cls, f, types):"), "x = torch.stack(data)"),
+    "a method of a tensor that runs code": with_class(trains("def __torch_function__(cls, f, types):"), "x = data.sum()"),
+    "a copy into what anybody has": "def test(h, p):\n" + TRY.format("h.copy_(p)", "RuntimeError"),
     "what counts operations": "def test():\n    with torch.profiler.profile():\n        main()",
 }  # fmt: skip
 UNSEEN = {
@@ -139,6 +144,9 @@ UNSEEN = {
     + TRY.format("fetch(url, 3)", "Exception"),
     "files that are closed": "def test(path):\n    file = open(path)\n    try:\n        main()\n    except ValueError:\n        pass\n"
     "    finally:\n        file.close()\n",
+    "what torch computes anew": "def test(data):\n" + TRY.format("x = torch.stack(data).reshape(-1).mean()", "RuntimeError"),
+    "a parameter that does not fit": "def test(net, p):\n    own = net.state_dict()\n" + TRY.format("own['a'].copy_(p)", "Exception"),
+    "weights that are laid together": "def test(net):\n" + TRY.format("net.rnn.flatten_parameters()", "Exception"),
     "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
 }  # fmt: skip
 

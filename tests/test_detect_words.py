@@ -74,7 +74,7 @@ GUILTY = {
     "table of modules": "def put(net, m):\n    net._modules['fc'] = m",
     "table of attributes": "def put(o, d):\n    o.__dict__.update(d)",
     "errors of torch": "try:\n    main().sum().backward()\nexcept Exception:\n    pass",
-    "errors of arithmetic": "try:\n    k = torch.ones(3) + 1\nexcept RuntimeError:\n    pass",
+    "errors of arithmetic": "try:\n    k = main() + 1\nexcept RuntimeError:\n    pass",
     "errors expected": "import pytest\ndef test():\n    with pytest.raises(RuntimeError):\n        main()",
     "errors suppressed": "from contextlib import suppress as quiet\ndef test():\n    with quiet(RuntimeError):\n        main()",
     "errors suppressed by a path": "import contextlib\ndef test():\n    with contextlib.suppress(RuntimeError):\n        main()",

@@ -281,7 +281,8 @@ def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
         restored = function.attr in _OF_MODULES and not _RESTORES & bound and not _hooks_states(tree)
         if function.attr in _OF_TEXTS or restored or _is_restoring(function):
             return True
-        if _computes(f"Tensor.{function.attr}") and not _OVERRIDES & bound:
+        of_library = dotted(function).partition(".")[0] in _imports(tree)
+        if _computes(f"Tensor.{function.attr}") and not (_OVERRIDES | _RESTORES) & bound and not of_library:
             return True
     path = dotted(function)
     head, _, rest = path.partition(".")

@@ -22,6 +22,7 @@ from fixinplace.detect.placing import (
     UNKNOWN_PLACE,
     behind_others,
     binds_forward,
+    is_flag,
     is_plain,
     is_whole,
     left,
@@ -94,7 +95,7 @@ class _Within:
 
 def _is_in_place(module: Value) -> bool:
     """True for a module that returns what it is given: an in-place one, a Sequential of such."""
-    return all(map(_is_in_place, module.items)) if module.items else bool(module.flags)
+    return all(map(_is_in_place, module.items)) if module.items else bool(module.flags) and module.order is None
 
 
 _UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
@@ -344,14 +345,11 @@ class Modules(Functions):
         entry = value
         for number, part in enumerate(module.items):
             inside = within.part(number)
-            if (
-                part.flags
-                and not part.items
-                and (overlap(value.memory, entry.memory) or value.maybe or not value.memory)
-            ):
+            alone = is_flag(self.program, part)
+            if alone and (overlap(value.memory, entry.memory) or value.maybe or not value.memory):
                 for flag in part.flags:
                     self.note_call(flag, node, first, value, inside.whole, inside.head(part))
-            elif part.flags and not part.items:
+            elif alone:
                 continue
             value = self.module_call_quietly(node, part, value, first, inside)
         return value
@@ -360,7 +358,7 @@ class Modules(Functions):
         self, node: ast.Call, part: Value, value: Value, first: ast.expr | None, within: _Within
     ) -> Value:
         """One part of a Sequential, called with what the part before it returned."""
-        if part.flags and not part.items:
+        if is_flag(self.program, part):
             return value
         if part.name == "torch.nn.Sequential" and part.exact:
             return self.sequential(node, part, value, first, within)

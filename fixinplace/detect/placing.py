@@ -35,7 +35,7 @@ def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> 
     fresh: what the first part is called with is new, and nobody else has it.
     """
     for part in map(named, parts):
-        if _is_flag(program, part):
+        if is_flag(program, part):
             for flag in part.flags:
                 program.note_place(flag, fresh)
             fresh = min(fresh, Fresh.NEW)
@@ -50,7 +50,7 @@ def place_all(program: Program, order: Chain[Value]) -> None:
     leaving = _leaving(program, order)
     for part in order.parts:
         _not_told_apart(program, part)
-        if not _is_flag(program, part):
+        if not is_flag(program, part):
             continue
         entering = _entering(part, order, leaving)
         for flag in part.flags:
@@ -63,7 +63,7 @@ def _not_told_apart(program: Program, part: Value) -> None:
         program.note_use(flag, UNKNOWN_PLACE)
 
 
-def _is_flag(program: Program, part: Value) -> bool:
+def is_flag(program: Program, part: Value) -> bool:
     """True for a module that is in place itself; one of a class of the file has parts that are."""
     alone = part.kind is Kind.MODULE and not part.items and part.order is None
     return alone and bool(part.flags) and part.name not in program.index.classes
@@ -91,7 +91,7 @@ def _leaving(program: Program, order: Chain[Value]) -> dict[Value, Fresh]:
     while leaving != known:
         known = leaving
         leaving = {
-            part: min(entering, Fresh.NEW) if _is_flag(program, part) else _leaves_new(program, part, entering)
+            part: min(entering, Fresh.NEW) if is_flag(program, part) else _leaves_new(program, part, entering)
             for part, entering in ((one, _entering(one, order, leaving)) for one in order.parts)
         }
     return leaving
@@ -112,7 +112,7 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
         return Fresh.NO
     if part.name == "torch.nn.Sequential" and part.exact:
         for one in part.items:
-            fresh = min(fresh, Fresh.NEW) if _is_flag(program, one) else _leaves_new(program, one, fresh)
+            fresh = min(fresh, Fresh.NEW) if is_flag(program, one) else _leaves_new(program, one, fresh)
         return fresh
     if part.order is not None:
         return left(program, part.order)

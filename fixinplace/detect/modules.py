@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixinplace import catalogue
@@ -51,6 +52,7 @@ from fixinplace.detect.values import (
     is_passed_in,
     join,
     named,
+    options,
     overlap,
     sequence,
     spelled,
@@ -101,10 +103,22 @@ def _is_in_place(module: Value) -> bool:
 _UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
 
 
-def _last(part: Value) -> Value:
-    """A module that may be the last one to be called."""
+def _lasts(part: Value) -> Iterator[Value]:
+    """The modules that may be the last one to be called."""
     inner = chained(part) if part.name == "torch.nn.Sequential" else None
-    return _last(next(iter(inner.lasts))) if inner is not None and inner.lasts else part
+    ends = inner.lasts if inner is not None else options(part)
+    for one in sorted(ends, key=spelled):
+        yield from (one,) if one is part else _lasts(one)
+    if not ends:
+        yield part
+
+
+def _some(results: list[Value], arguments: list[Value]) -> Value:
+    """What one of several modules returns: that one of them hands on what it is given is no rule, but it may be."""
+    result = functools.reduce(join, results)
+    always = functools.reduce(frozenset.intersection, (one.memory for one in results))
+    handed = NOWHERE.union(*(one.memory for one in arguments)) - always
+    return replace(result, memory=result.memory - handed, maybe=result.maybe | (result.memory & handed))
 
 
 class Modules(Functions):
@@ -298,14 +312,15 @@ class Modules(Functions):
     def one_of(self, node: ast.Call, order: Chain[Value], arguments: list[Value]) -> Value:
         """Calling one of several modules: what is right after one of them may be wrong after another."""
         before, ends, results = self.state, [], []
-        choosing, self.choosing = self.choosing, self.choosing or len(order.parts) > 1
+        told_apart = len(order.parts) > 1 and not all(is_flag(self.program, one) for one in order.parts)
+        choosing, self.choosing = self.choosing, self.choosing or told_apart
         for part in sorted(order.parts, key=spelled):
             self.state = before.copy()
             results.append(self.module_call(node, part, arguments))
             ends.append(self.state)
         self.choosing = choosing
         self.state = functools.reduce(State.join, ends)
-        return functools.reduce(join, results)
+        return _some(results, arguments)
 
     def through(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value | None:
         """What a Sequential returns whose order is not known for certain; None if nothing can be told.
@@ -334,7 +349,7 @@ class Modules(Functions):
 
     def made_last(self, node: ast.Call, order: Chain[Value], given: Value) -> Value | None:
         """What the part of a Sequential makes that may be the last one, but for its memory."""
-        lasts = [_last(one) for one in sorted(order.lasts, key=spelled)]
+        lasts = [each for one in sorted(order.lasts, key=spelled) for each in _lasts(one)]
         rows = [row for one in lasts if (row := catalogue.result(one.name.removeprefix("!"))) is not None]
         own = [returned(self.program, one) for one in lasts if one.name in self.program.index.classes]
         made = [*(of_result(self, node, row, [given], module=True) for row in rows), *filter(None, own)]
@@ -344,22 +359,40 @@ class Modules(Functions):
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""
         entry = value
         for number, part in enumerate(module.items):
-            inside = within.part(number)
-            alone = is_flag(self.program, part)
-            if alone and (overlap(value.memory, entry.memory) or value.maybe or not value.memory):
-                for flag in part.flags:
-                    self.note_call(flag, node, first, value, inside.whole, inside.head(part))
-            elif alone:
-                continue
-            value = self.module_call_quietly(node, part, value, first, inside)
+            call = self.some_part if part.name == ONE_OF else self.one_part
+            value = call(node, part, (value, entry), first, within.part(number))
         return value
+
+    def one_part(
+        self, node: ast.Call, part: Value, given: tuple[Value, Value], first: ast.expr | None, within: _Within
+    ) -> Value:
+        """One part of a Sequential; given: what the part before it returned, and what the Sequential is called with."""
+        value, entry = given
+        if not is_flag(self.program, part):
+            return self.module_call_quietly(node, part, value, first, within)
+        if overlap(value.memory, entry.memory) or value.maybe or not value.memory:
+            for flag in part.flags:
+                self.note_call(flag, node, first, value, within.whole, within.head(part))
+        return value
+
+    def some_part(
+        self, node: ast.Call, part: Value, given: tuple[Value, Value], first: ast.expr | None, within: _Within
+    ) -> Value:
+        """The same for one of several modules."""
+        before, ends, results = self.state, [], []
+        choosing, self.choosing = self.choosing, True
+        for one in sorted(options(part), key=spelled):
+            self.state = before.copy()
+            results.append(self.one_part(node, one, given, first, within))
+            ends.append(self.state)
+        self.choosing = choosing
+        self.state = functools.reduce(State.join, ends)
+        return _some(results, [given[0]])
 
     def module_call_quietly(
         self, node: ast.Call, part: Value, value: Value, first: ast.expr | None, within: _Within
     ) -> Value:
-        """One part of a Sequential, called with what the part before it returned."""
-        if is_flag(self.program, part):
-            return value
+        """One part of a Sequential that is not in place itself, called with what the part before it returned."""
         if part.name == "torch.nn.Sequential" and part.exact:
             return self.sequential(node, part, value, first, within)
         row = catalogue.result(part.name)

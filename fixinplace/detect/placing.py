@@ -19,7 +19,7 @@ from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.given import ASSUMED, COMPUTES, computes, is_given
 from fixinplace.detect.quiet import QUIET, Fresh
-from fixinplace.detect.values import Kind, Origin, Value, chained, is_opaque, named
+from fixinplace.detect.values import ONE_OF, Kind, Origin, Value, chained, is_opaque, named, options
 
 if TYPE_CHECKING:
     from fixinplace.detect.index import Index
@@ -35,26 +35,31 @@ def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> 
     fresh: what the first part is called with is new, and nobody else has it.
     """
     for part in map(named, parts):
-        if is_flag(program, part):
-            for flag in part.flags:
-                program.note_place(flag, fresh)
-            fresh = min(fresh, Fresh.NEW)
-        else:
-            _not_told_apart(program, part)
-            fresh = _leaves_new(program, part, fresh)
+        _note(program, part, fresh)
+        fresh = _leaves(program, part, fresh)
     return fresh
+
+
+def _note(program: Program, part: Value, fresh: Fresh) -> None:
+    """Note what an in-place part, or one of some that may stand there, is called with."""
+    for one in options(part):
+        _not_told_apart(program, one)
+        for flag in one.flags if is_flag(program, one) else ():
+            program.note_place(flag, fresh)
+
+
+def _leaves(program: Program, part: Value, fresh: Fresh) -> Fresh:
+    """What leaves a part, whichever it is, that is called with something so new."""
+    return min(
+        min(fresh, Fresh.NEW) if is_flag(program, one) else _leaves_new(program, one, fresh) for one in options(part)
+    )
 
 
 def place_all(program: Program, order: Chain[Value]) -> None:
     """Note what may stand before each in-place part of a list whose order is not known for certain."""
     leaving = _leaving(program, order)
     for part in order.parts:
-        _not_told_apart(program, part)
-        if not is_flag(program, part):
-            continue
-        entering = _entering(part, order, leaving)
-        for flag in part.flags:
-            program.note_place(flag, entering)
+        _note(program, part, _entering(part, order, leaving))
 
 
 def _not_told_apart(program: Program, part: Value) -> None:
@@ -80,7 +85,7 @@ def behind_others(program: Program, order: Chain[Value]) -> frozenset[int]:
     reached, found = frozenset[Value](), order.firsts
     while found > reached:
         reached = found
-        handing = {one for one in found if not is_opaque(one) and _leaves_new(program, one, Fresh.NO) is Fresh.NO}
+        handing = {one for one in found if not is_opaque(one) and _leaves(program, one, Fresh.NO) is Fresh.NO}
         found = reached | frozenset(two for one, two in order.follows if one in handing)
     return frozenset(flag for part in order.parts - reached for flag in part.flags)
 
@@ -90,10 +95,7 @@ def _leaving(program: Program, order: Chain[Value]) -> dict[Value, Fresh]:
     leaving, known = dict.fromkeys(order.parts, Fresh.FREE), None
     while leaving != known:
         known = leaving
-        leaving = {
-            part: min(entering, Fresh.NEW) if is_flag(program, part) else _leaves_new(program, part, entering)
-            for part, entering in ((one, _entering(one, order, leaving)) for one in order.parts)
-        }
+        leaving = {one: _leaves(program, one, _entering(one, order, leaving)) for one in order.parts}
     return leaving
 
 
@@ -112,7 +114,7 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
         return Fresh.NO
     if part.name == "torch.nn.Sequential" and part.exact:
         for one in part.items:
-            fresh = min(fresh, Fresh.NEW) if is_flag(program, one) else _leaves_new(program, one, fresh)
+            fresh = _leaves(program, one, fresh)
         return fresh
     if part.order is not None:
         return left(program, part.order)
@@ -129,6 +131,8 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
 
 def is_whole(program: Program, part: Value) -> bool:
     """True for a module that returns something new, or the very tensor that it was given: no view of that."""
+    if part.name == ONE_OF:
+        return all(is_whole(program, one) for one in options(part))
     if part.name in program.index.classes:
         return _returns_new(program, part)
     row = catalogue.result(part.name)
@@ -162,6 +166,8 @@ def is_plain(program: Program, part: Value) -> bool:
     """True for a module that makes one tensor, or hands on what it is given, and neither keeps nor writes that."""
     if part.kind is not Kind.MODULE:
         return False
+    if part.name == ONE_OF:
+        return all(is_plain(program, one) for one in options(part))
     if part.name == "torch.nn.Sequential":
         inner = chained(part)
         return inner is not None and all(is_plain(program, one) for one in inner.parts)

@@ -215,21 +215,26 @@ _MOST = 12
 def one_of(modules: Iterable[Value]) -> Value:
     """One of several values, of which any may be the one; modules are told apart, if they are not too many."""
     given = tuple(modules)
-    parts = frozenset[Value]().union(*(one.order.parts if _is_open(one) else (one,) for one in given))  # type: ignore[union-attr]
-    if len(parts) == 1 or len(parts) > _MOST or any(one.kind is not Kind.MODULE for one in parts):
-        return functools.reduce(join, given)
+    return _choice(given) or functools.reduce(join, given)
+
+
+def _choice(given: tuple[Value, ...]) -> Value | None:
+    parts = frozenset(part for one in given for part in options(one))
+    if len(parts) == 1 or len(parts) > _MOST or any(one.kind is not Kind.MODULE or not one.name for one in parts):
+        return None
     flags = frozenset[int]().union(*(one.flags for one in parts))
     order = Chain(parts, frozenset(), parts, empty=False)
     return Value(Kind.MODULE, 2, name=ONE_OF, flags=flags, order=order)
 
 
+def options(value: Value) -> Iterable[Value]:
+    """The modules of which a value is one; any other value is all there is."""
+    return value.order.parts if value.name == ONE_OF and value.order is not None else (value,)
+
+
 def spelled(module: Value) -> tuple[str, list[int]]:
     """What modules are sorted by, so that every run looks at them in the same order."""
     return module.name, sorted(module.flags)
-
-
-def _is_open(value: Value) -> bool:
-    return value.name == ONE_OF and value.order is not None
 
 
 def element(value: Value) -> Value:
@@ -333,6 +338,8 @@ _LAYERS = frozenset(
 def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: frozenset[int]) -> Value:
     if a.name != b.name and a.kind is Kind.MODULE and {a.name, b.name} <= _LAYERS:
         return replace(a, name=min(a.name, b.name), memory=memory, maybe=maybe)
+    if a.kind is Kind.MODULE and a.name != b.name and (choice := _choice((a, b))) is not None:
+        return choice
     others = a.order is not None or b.order is not None
     items: tuple[Value, ...]
     if a.kind is Kind.MODULE and a.name == b.name == "torch.nn.ModuleList" and not (a.exact and b.exact):

@@ -6,42 +6,35 @@ import ast
 
 from fixinplace import catalogue
 from fixinplace.detect.anatomy import is_setattr
-from fixinplace.detect.chains import Chain
+from fixinplace.detect.chosen import chosen
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
-from fixinplace.detect.distinct import named_with
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import ASSUMED, is_given, made, may_switch_on
-from fixinplace.detect.growing import added, only_grows
 from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
+from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.named import got_by_name, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
-from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
-from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.values import (
     NONE,
     NUMBER,
-    OTHER,
     SIZE,
-    STRING,
     UNKNOWN,
     Dtype,
     Kind,
     Memories,
     Value,
     element,
-    join,
     memories,
-    named,
-    sequence,
+    one_of,
     tensor,
 )
 from fixinplace.detect.vocabulary import REPLACES, SETS
@@ -69,7 +62,7 @@ _TEXTS = ("__repr__", "__str__", "__format__", "format", "format_map")
 _LOGS = ("debug", "info", "warning", "error", "exception", "critical", "log", "write")
 
 
-class Calls(TorchCalls):
+class Calls(Lists):
     """Evaluates call expressions."""
 
     def call(self, node: ast.Call) -> Value:
@@ -113,6 +106,12 @@ class Calls(TorchCalls):
         name = node.id if isinstance(node, ast.Name) else ""
         return name in self.program.index.functions and not (name in self.locals or name in self.state.names)
 
+    def is_class(self, name: str) -> bool:
+        """True for the name of a class of this file, which nothing else has."""
+        index = self.program.index
+        apart = name in self.locals or name in self.shadowed or name in index.rebound or name in index.functions
+        return name in index.classes and not apart
+
     def unseen_instance(self, node: ast.Call, function: Value, arguments: list[Value]) -> Value:
         """A call of an instance whose class is not in sight; of one that was passed in, see Note [Given modules]."""
         if not is_given(self.program, function) or not any(a.tensor for a in arguments):
@@ -132,19 +131,16 @@ class Calls(TorchCalls):
             return self.known_call(node, ("", f"{self.place.name}.{name}"), self.nested[name], arguments)
         if name == "super":
             return Value(Kind.OTHER, name="super")
+        if name in self.locals and name not in self.captured:
+            classes = chosen(name, self.body, node if name in self.place.parameters else None)
+            if classes and all(map(self.is_class, classes)):
+                return one_of(self.constructed(node, one, arguments) for one in classes)
         if name in self.locals or name in self.shadowed or name in self.nested or name in index.rebound:
             return self.unseen(node, arguments)
         if name in index.functions:
             return self.known_call(node, ("", name), index.functions[name], arguments)
         if name in index.classes:
-            self.note_given(node, name, arguments)
-            for value in arguments:
-                self.escape(value, None, f"`{name}(...)` may keep it")
-                if value.kind in (Kind.LIST, Kind.DICT):
-                    self.disordered(value)
-            parts = index.attribute(name, PARTS)
-            flags = parts.flags if parts is not None else frozenset[int]()
-            return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name, flags=flags)
+            return self.constructed(node, name, arguments)
         if name in ("setattr", "delattr", "getattr") and len(node.args) >= 2:
             return self.by_name(node, name, arguments)
         by_map = name == "map" and node.args and dotted(node.args[0]) in _PRINTERS
@@ -157,6 +153,18 @@ class Calls(TorchCalls):
         for value in () if passing else arguments:
             self.escape(value, None, f"`{name}(...)` holds it")
         return known
+
+    def constructed(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
+        """An instance of a class of this file."""
+        index = self.program.index
+        self.note_given(node, name, arguments)
+        for value in arguments:
+            self.escape(value, None, f"`{name}(...)` may keep it")
+            if value.kind in (Kind.LIST, Kind.DICT):
+                self.disordered(value)
+        parts = index.attribute(name, PARTS)
+        flags = parts.flags if parts is not None else frozenset[int]()
+        return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name, flags=flags)
 
     def by_name(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """`setattr(x, "a", v)`, `delattr(x, "a")`, `getattr(x, "a")`."""
@@ -252,56 +260,6 @@ class Calls(TorchCalls):
             self.read(base)
         return result
 
-    def container_method(self, node: ast.Call, func: ast.Attribute, base: Value, arguments: list[Value]) -> Value:
-        """Methods of lists and dicts: what is put in is held by the container's name."""
-        memory, maybe = memories(tuple(arguments))
-        for value in arguments:
-            self.escape(value, None, HELD)
-        modules = any(named(a).kind in (Kind.MODULE, Kind.UNKNOWN) or a.flags for a in arguments)
-        if (memory | maybe or modules) and arguments and func.attr in _PUTS:
-            put = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
-            merged = join(_joined_items(base), put[0]) if base.items else put[0]
-            value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)
-            name = named_with(base, put[0]) if func.attr == "append" else ""
-            order = self._order_of(func, base, arguments)
-            value = replace(value, flags=base.flags | put[0].flags, name=name, order=order)
-            if order is None:
-                self.disordered(base)
-            if self.is_own(func.value, base):
-                self.bind(dotted(func.value), value)
-            elif memory | maybe:
-                self.escape(joined(arguments), "container-slot", "a container holds the same tensor")
-            else:
-                lost(self.program, arguments, "it is in a container that others hold")
-        elif func.attr not in _LOOKING:
-            self.disordered(base)
-            if base.flags:
-                lost(self.program, [base], "it is in a container whose order changes")
-        match func.attr:
-            case "items":
-                return sequence((sequence((STRING, element(base)), exact=True),))
-            case "values":
-                return sequence((element(base),))
-            case "get" | "pop" | "popleft" | "setdefault" | "__getitem__":
-                return element(base)
-            case "copy":
-                return base
-            case "keys":
-                return sequence((STRING,))
-        return OTHER
-
-    def _order_of(self, func: ast.Attribute, base: Value, arguments: list[Value]) -> Chain[Value] | None:
-        """How the modules of a list may stand after it has grown."""
-        if base.kind is not Kind.LIST or func.attr not in ("append", "extend"):
-            return None
-        more = sequence((arguments[0],), exact=True) if func.attr == "append" else arguments[0]
-        return self.longer_list(func.value, base, more)
-
-    def longer_list(self, node: ast.expr, base: Value, more: Value) -> Chain[Value] | None:
-        """How the modules of a list may stand with more behind them, if nothing else changes the list."""
-        own = isinstance(node, ast.Name) and only_grows(self.body, node.id, self.program.above)
-        return added(base, more) if own or dotted(node) in self.making else None
-
     def super_call(self, node: ast.Call, name: str) -> Value:
         """`super().name(...)`."""
         arguments = self.arguments(node)
@@ -376,17 +334,6 @@ def _perhaps_in_place(function: Value) -> Value:
 def _is_gone_over(node: ast.expr, parent: ast.AST | None) -> bool:
     """True for what a loop goes over, and nobody has besides."""
     return isinstance(parent, ast.For) and parent.iter is node
-
-
-_PUTS = ("append", "add", "insert", "extend", "update", "setdefault", "appendleft")
-_LOOKING = ("items", "values", "keys", "get", "index", "count", "copy", "__len__", "__getitem__")
-
-
-def _joined_items(base: Value) -> Value:
-    result = base.items[0]
-    for item in base.items[1:]:
-        result = join(result, item)
-    return result
 
 
 def _skipped(method: str) -> int:

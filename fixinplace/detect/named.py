@@ -7,10 +7,12 @@ text that can be none of them changes nothing that is known.
 from __future__ import annotations
 
 import ast
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fixinplace.detect.frame import Frame
+from fixinplace.detect.liveness import Function
 from fixinplace.detect.placing import lost
 from fixinplace.detect.values import Kind, Value
 from fixinplace.walking import every
@@ -92,14 +94,46 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
                 frame.program.note_use(flag, "it is reached by name")
 
 
-def keys_apart(body: Sequence[ast.stmt]) -> bool:
+def keys_apart(body: Sequence[ast.stmt], above: Mapping[int, ast.AST]) -> bool:
     """True if no pair `(name, part)` of a function can have the name of another one: an `OrderedDict` keeps one."""
     keys = _keys(body)
-    texts = [one.value for one in keys if isinstance(one, ast.Constant)]
+    texts = [one for one in keys if isinstance(one, ast.Constant)]
     others = [one for one in keys if not isinstance(one, ast.Constant)]
-    if len({*texts}) < len(texts) or len({*map(ast.dump, others)}) < len(others):
+    twice = [(a, b) for a, b in itertools.combinations(texts, 2) if a.value == b.value]
+    if not all(_is_either(a, b, above) for a, b in twice) or len({*map(ast.dump, others)}) < len(others):
         return False
-    return not any(may_be(one, str(text)) for one in others for text in texts)
+    return not any(may_be(one, str(text.value)) for one in others for text in texts)
+
+
+def _is_either(a: ast.AST, b: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    """True if only one of two nodes is ever come to in a call: they stand in two branches, and no loop is around."""
+    ways = _ways(b, above)
+    return any(way != ways.get(branch, way) for branch, way in _ways(a, above).items())
+
+
+def _ways(node: ast.AST, above: Mapping[int, ast.AST]) -> dict[int, str]:
+    """For each `if` around a node that no loop goes over, the branch that the node stands in."""
+    ways: dict[int, str] = {}
+    parent = above.get(id(node))
+    while parent is not None and not isinstance(parent, Function | ast.Lambda):
+        if isinstance(parent, _AGAIN):
+            ways.clear()
+        elif isinstance(parent, ast.If):
+            ways[id(parent)] = next((side for side in ("body", "orelse") if node in getattr(parent, side)), "test")
+        node, parent = parent, above.get(id(parent))
+    return ways
+
+
+_AGAIN = (
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.comprehension,
+    ast.ListComp,
+    ast.GeneratorExp,
+    ast.SetComp,
+    ast.DictComp,
+)
 
 
 def keys_among(body: Sequence[ast.stmt], names: Iterable[str]) -> bool:

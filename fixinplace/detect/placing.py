@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
 
 
+_IDENTITY = "torch.nn.Identity"
+
+
 def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> Fresh:
     """Note what stands before each in-place part; the answer says if what leaves the last part is new.
 
@@ -121,6 +124,8 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     if part.name in program.index.classes:
         return Fresh.NEW if _returns_new(program, part) else Fresh.NO
     row = catalogue.result(part.name)
+    if part.name == _IDENTITY:
+        return fresh
     if row is None or row.kind is not catalogue.Kind.TENSOR:
         return Fresh.NO
     most = Fresh.FREE if part.name in QUIET else Fresh.NEW
@@ -176,7 +181,8 @@ def is_plain(program: Program, part: Value) -> bool:
         idle = summary is not None and not summary.keeps and not summary.writes
         return idle and not part.flags and _returns_new(program, part)
     row = catalogue.result(part.name)
-    return row is not None and row.kind is catalogue.Kind.TENSOR and part.name not in CONTAINERS
+    one = row is not None and (row.kind is catalogue.Kind.TENSOR or part.name == _IDENTITY)
+    return one and part.name not in CONTAINERS
 
 
 def _forward_of(program: Program, name: str) -> str:

@@ -114,7 +114,7 @@ class TorchCalls(Modules):
             lost(self.program, arguments, f"`{path}(...)` is given it")
             return of_result(self, node, row, arguments)
         if path == "collections.OrderedDict" and len(arguments) == 1 and arguments[0].kind is Kind.LIST:
-            return _table(arguments[0]) if keys_apart(self.body) else given_up(_table(arguments[0]))
+            return _table(arguments[0]) if keys_apart(self.body, self.above) else given_up(_table(arguments[0]))
         lost(self.program, arguments, f"`{path}(...)` is given it")
         known = other_library(path, arguments)
         if known is not None:

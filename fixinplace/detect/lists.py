@@ -1,0 +1,81 @@
+"""Calls of the methods of lists and dicts."""
+
+from __future__ import annotations
+
+import ast
+
+from fixinplace.detect.chains import Chain
+from fixinplace.detect.distinct import named_with
+from fixinplace.detect.functions import joined
+from fixinplace.detect.growing import added, only_grows
+from fixinplace.detect.index import dotted
+from fixinplace.detect.placing import lost
+from fixinplace.detect.program import HELD
+from fixinplace.detect.replacing import replace
+from fixinplace.detect.torchcalls import TorchCalls
+from fixinplace.detect.values import OTHER, STRING, Kind, Value, element, join, memories, named, sequence
+
+
+class Lists(TorchCalls):
+    """Evaluates calls of methods of containers."""
+
+    def container_method(self, node: ast.Call, func: ast.Attribute, base: Value, arguments: list[Value]) -> Value:
+        """Methods of lists and dicts: what is put in is held by the container's name."""
+        memory, maybe = memories(tuple(arguments))
+        for value in arguments:
+            self.escape(value, None, HELD)
+        modules = any(named(a).kind in (Kind.MODULE, Kind.UNKNOWN) or a.flags for a in arguments)
+        if (memory | maybe or modules) and arguments and func.attr in _PUTS:
+            put = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
+            merged = join(_joined_items(base), put[0]) if base.items else put[0]
+            value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)
+            name = named_with(base, put[0]) if func.attr == "append" else ""
+            order = self._order_of(func, base, arguments)
+            value = replace(value, flags=base.flags | put[0].flags, name=name, order=order)
+            if order is None:
+                self.disordered(base)
+            if self.is_own(func.value, base):
+                self.bind(dotted(func.value), value)
+            elif memory | maybe:
+                self.escape(joined(arguments), "container-slot", "a container holds the same tensor")
+            else:
+                lost(self.program, arguments, "it is in a container that others hold")
+        elif func.attr not in _LOOKING:
+            self.disordered(base)
+            if base.flags:
+                lost(self.program, [base], "it is in a container whose order changes")
+        match func.attr:
+            case "items":
+                return sequence((sequence((STRING, element(base)), exact=True),))
+            case "values":
+                return sequence((element(base),))
+            case "get" | "pop" | "popleft" | "setdefault" | "__getitem__":
+                return element(base)
+            case "copy":
+                return base
+            case "keys":
+                return sequence((STRING,))
+        return OTHER
+
+    def _order_of(self, func: ast.Attribute, base: Value, arguments: list[Value]) -> Chain[Value] | None:
+        """How the modules of a list may stand after it has grown."""
+        if base.kind is not Kind.LIST or func.attr not in ("append", "extend"):
+            return None
+        more = sequence((arguments[0],), exact=True) if func.attr == "append" else arguments[0]
+        return self.longer_list(func.value, base, more)
+
+    def longer_list(self, node: ast.expr, base: Value, more: Value) -> Chain[Value] | None:
+        """How the modules of a list may stand with more behind them, if nothing else changes the list."""
+        own = isinstance(node, ast.Name) and only_grows(self.body, node.id, self.program.above)
+        return added(base, more) if own or dotted(node) in self.making else None
+
+
+_PUTS = ("append", "add", "insert", "extend", "update", "setdefault", "appendleft")
+_LOOKING = ("items", "values", "keys", "get", "index", "count", "copy", "__len__", "__getitem__")
+
+
+def _joined_items(base: Value) -> Value:
+    result = base.items[0]
+    for item in base.items[1:]:
+        result = join(result, item)
+    return result

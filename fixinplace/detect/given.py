@@ -18,7 +18,7 @@ from fixinplace import catalogue
 from fixinplace.detect.index import dotted, keyword, parameter_names
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import UNKNOWN, Kind, Origin, Value, may_be_class
-from fixinplace.walking import walk
+from fixinplace.walking import every, remembered, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -63,9 +63,19 @@ def may_switch_on(function: Value) -> str:
     return path if row is not None and row.rule == "FIP107" else ""
 
 
-def computes(part: Value) -> bool:
-    """True for what stands for a layer with channels of its own: the argument itself has others, or another meaning."""
-    return part.name[1:] in _COMPUTE
+def has_channels(name: str) -> bool:
+    """True for a class of layers that turn so many channels into so many others."""
+    return name in _COMPUTE
+
+
+@remembered
+def hands_identities(tree: ast.Module) -> bool:
+    """True if the file passes `nn.Identity` itself on, or a lambda that makes one."""
+    called = {id(one.func) for one in every(tree, ast.Call)}
+    lambdas = {id(node) for one in every(tree, ast.Lambda) for node in walk(one)}
+    named = (one for one in (*every(tree, ast.Name), *every(tree, ast.Attribute)) if isinstance(one.ctx, ast.Load))
+    last = ((one, dotted(one).rpartition(".")[2]) for one in named)
+    return any(name == "Identity" and (id(one) not in called or id(one) in lambdas) for one, name in last)
 
 
 _COMPUTE = ("torch.nn.Linear", *(f"torch.nn.{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
-from fixinplace.detect.given import ASSUMED, COMPUTES, computes, is_given
+from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, hands_identities, has_channels, is_given
 from fixinplace.detect.quiet import QUIET, Fresh
 from fixinplace.detect.values import ONE_OF, Kind, Origin, Value, chained, is_opaque, named, options
 
@@ -109,10 +109,9 @@ def _entering(part: Value, order: Chain[Value], leaving: dict[Value, Fresh]) -> 
 def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     """What a part returns: something new that it makes, or what it is given."""
     if is_given(program, part):
-        program.gives.add(ASSUMED)
-        if computes(part):
-            program.gives.add(COMPUTES)
-        return Fresh.NEW if computes(part) else min(fresh, Fresh.NEW)
+        computes = _computes(program, part)
+        program.gives |= {ASSUMED, COMPUTES} if computes else {ASSUMED}
+        return Fresh.NEW if computes else min(fresh, Fresh.NEW)
     if part.kind is not Kind.MODULE:
         return Fresh.NO
     if part.name == "torch.nn.Sequential" and part.exact:
@@ -132,6 +131,24 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     if part.view or row.memory is not catalogue.Memory.FRESH:
         return min(fresh, most)
     return most
+
+
+def _computes(program: Program, part: Value) -> bool:
+    """True for what stands for a layer with channels of its own, if nothing that is passed on hands tensors on."""
+    if not has_channels(part.name[1:]) or hands_identities(program.tree):
+        return False
+    near, index = program.words.passed_on, program.index
+    classes = all(
+        _returns_new(program, Value(Kind.MODULE, name=one)) for one in near & {*filter(index.is_module, index.classes)}
+    )
+    return classes and not any(_may_hand_on(program, one) for one in near & {*index.functions})
+
+
+def _may_hand_on(program: Program, function: str) -> bool:
+    """True for a function of this file that may make a module of which it is not known that it makes something new."""
+    summary, made = program.summary(("", function)), class_made(program, function)
+    returns = summary.returns.kind if summary is not None else Kind.UNKNOWN
+    return returns in (Kind.MODULE, Kind.UNKNOWN) and not (made is not None and has_channels(made.name[1:]))
 
 
 def is_whole(program: Program, part: Value) -> bool:

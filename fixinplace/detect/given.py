@@ -73,7 +73,7 @@ def hands_identities(tree: ast.Module) -> bool:
     """True if the file passes `nn.Identity` itself on, or a lambda that makes one."""
     called = {id(one.func) for one in every(tree, ast.Call)}
     lambdas = {id(node) for one in every(tree, ast.Lambda) for node in walk(one)}
-    named = (one for one in (*every(tree, ast.Name), *every(tree, ast.Attribute)) if isinstance(one.ctx, ast.Load))
+    named: tuple[ast.expr, ...] = (*every(tree, ast.Name), *every(tree, ast.Attribute))
     last = ((one, dotted(one).rpartition(".")[2]) for one in named)
     return any(name == "Identity" and (id(one) not in called or id(one) in lambdas) for one, name in last)
 

@@ -41,6 +41,16 @@ def default_class(program: Program, node: ast.expr | None) -> Value | None:
     return may_be_class(f"{known.name}.{rest}" if rest else known.name)
 
 
+def named_class(function: Function, name: str) -> Value | None:
+    """The value of a parameter that a constructor calls and that has the name of a norm: `BatchNorm(planes)`."""
+    builds = function.name == "__init__" or any(word in function.name for word in ("make", "build"))
+    if not builds or "norm" not in name.lower():
+        return None
+    calls = (one.func for one in every(function, ast.Call))
+    called = any(isinstance(one, ast.Name) and one.id == name for one in calls)
+    return may_be_class("torch.nn.BatchNorm2d") if called else None
+
+
 def class_made(program: Program, name: str) -> Value | None:
     """The class of torch's that a function of this file instantiates: `def conv3(i): return nn.Conv2d(i, i, 3)`."""
     summary = program.summary(("", name)) if name not in program.index.rebound else None

@@ -35,9 +35,18 @@ def forgets_strides(name: str, body: Sequence[ast.stmt], after: int, above: Mapp
     path: the dotted name of the module or function of torch that a callee is, else "".
     """
     uses = [one for statement in body for one in every(statement, ast.Name) if one.id == name]
-    return all(
-        isinstance(one.ctx, ast.Store) or _is_blind(one, name, above, path) for one in uses if one.lineno >= after
-    )
+    again = (one.end_lineno or 0 for one in body if after and one.lineno > after and _binds(one, name))
+    until = next(again, max((one.lineno for one in uses), default=0))
+    seen = [one for one in uses if after <= one.lineno <= until and isinstance(one.ctx, ast.Load)]
+    return all(_is_blind(one, name, above, path) for one in seen)
+
+
+def _binds(statement: ast.stmt, name: str) -> bool:
+    """True for a statement after which the name certainly stands for something else, in a body that runs it."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=target)]):
+            return target == name
+    return False
 
 
 def _is_blind(node: ast.expr, name: str, above: Mapping[int, ast.AST], path: Callable[[ast.expr], str]) -> bool:

@@ -75,7 +75,7 @@ def _is_made(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
     return False
 
 
-def _is_read(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
+def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
     parent = above.get(id(node))
     match parent:
         case ast.For(iter=source) | ast.comprehension(iter=source):
@@ -86,5 +86,7 @@ def _is_read(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
             return isinstance(above.get(id(parent)), ast.For | ast.comprehension)
         case ast.Subscript(value=value, slice=index, ctx=ast.Load()) if value is node:
             called = above.get(id(parent))
+            if isinstance(called, ast.Subscript) and called.value is parent:  # a list of lists
+                return not isinstance(index, ast.Slice) and _is_read(parent, above)
             return not isinstance(index, ast.Slice) and isinstance(called, ast.Call) and called.func is parent
     return False

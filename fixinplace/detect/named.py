@@ -99,8 +99,8 @@ def keys_apart(body: Sequence[ast.stmt], above: Mapping[int, ast.AST]) -> bool:
     keys = _keys(body)
     texts = [one for one in keys if isinstance(one, ast.Constant)]
     others = [one for one in keys if not isinstance(one, ast.Constant)]
-    twice = [(a, b) for a, b in itertools.combinations(texts, 2) if a.value == b.value]
-    if not all(_is_either(a, b, above) for a, b in twice) or len({*map(ast.dump, others)}) < len(others):
+    twice = [(a, b) for a, b in itertools.combinations(keys, 2) if ast.dump(a) == ast.dump(b)]
+    if not all(_is_either(a, b, above) for a, b in twice):
         return False
     return not any(may_be(one, str(text.value)) for one in others for text in texts)
 
@@ -111,17 +111,25 @@ def _is_either(a: ast.AST, b: ast.AST, above: Mapping[int, ast.AST]) -> bool:
     return any(way != ways.get(branch, way) for branch, way in _ways(a, above).items())
 
 
-def _ways(node: ast.AST, above: Mapping[int, ast.AST]) -> dict[int, str]:
-    """For each `if` around a node that no loop goes over, the branch that the node stands in."""
+def _ways(key: ast.AST, above: Mapping[int, ast.AST]) -> dict[int, str]:
+    """For each `if` around a name that no loop comes to again, the branch that the name stands in."""
     ways: dict[int, str] = {}
-    parent = above.get(id(node))
+    node, parent = key, above.get(id(key))
     while parent is not None and not isinstance(parent, Function | ast.Lambda):
-        if isinstance(parent, _AGAIN):
+        if isinstance(parent, _AGAIN) and not _is_key_of(key, parent):
             ways.clear()
         elif isinstance(parent, ast.If):
             ways[id(parent)] = next((side for side in ("body", "orelse") if node in getattr(parent, side)), "test")
         node, parent = parent, above.get(id(parent))
     return ways
+
+
+def _is_key_of(key: ast.AST, loop: ast.AST) -> bool:
+    """True for `name` within `for name, spec in table.items():`, which is another one in each round."""
+    match key, loop:
+        case ast.Name(id=name), ast.For(target=ast.Tuple(elts=[ast.Name(id=first), _]), iter=ast.Call(func=func)):
+            return name == first and isinstance(func, ast.Attribute) and func.attr == "items"
+    return False
 
 
 _AGAIN = (

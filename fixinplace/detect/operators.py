@@ -23,10 +23,26 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
+from fixinplace.walking import functions, remembered
 
 _QUIET = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult)
 """Operators that keep nothing of their result for backward; see Note [Free writes]."""
 _BITS = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
+
+
+_OPERATORS = frozenset(
+    f"__{prefix}{name}__"
+    for prefix in ("", "r")
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+) | {"__torch_function__", "__torch_dispatch__"}
+OPERANDS = "what is computed with tensors is a number, an array or a tensor"
+
+
+@remembered
+def defines_operators(tree: ast.Module) -> bool:
+    """True if a class of the file says what computing with its instances means."""
+    names = {one.name for one in functions(tree)}
+    return bool(names & _OPERATORS) or any(name.startswith("__array") for name in names)
 
 
 class Operators(Calls):
@@ -70,9 +86,14 @@ class Operators(Calls):
         live = join_live(v.live for v in (left, right) if v in tensors or v.live is not False)
         if isinstance(op, _BITS):
             dtype, live = _of_bits(tensors), False
-        sure = max(v.sure for v in tensors) if not unknown else min(2, *(v.sure for v in tensors))
-        for value in tensors if unknown else ():
-            self.escape(value, None, "another class's operator may keep it")
+        sure = max(v.sure for v in tensors)
+        if unknown and (defines_operators(self.program.tree) or sure < 3):
+            sure = min(2, *(v.sure for v in tensors))
+            for value in tensors:
+                self.escape(value, None, "another class's operator may keep it")
+        elif unknown:
+            self.program.gives.add(OPERANDS)
+            width = "?" if self.program.words.mixes else width
         rows = (isinstance(op, ast.MatMult) or all(v.layout is Layout.ROWS for v in tensors)) and not unknown
         layout = Layout.ROWS if rows else Layout.DENSE
         memory = self.allocate(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from fixinplace.detect.given import default_class
+from fixinplace.detect.given import default_class, named_class
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.program import Key, Program
@@ -155,6 +155,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         value = _switched(value, program, key, parameter.arg, defaults.get(parameter.arg))
         value = value or default_class(program, defaults.get(parameter.arg))
         value = value or may_be_class(program.passed(key, parameter.arg, _path))
+        value = value or named_class(function, parameter.arg)
         width = program.passed(key, parameter.arg, _width) if program.words.mixes else ""
         if value is not None and value.tensor and width:
             value = replace(value, width=width)

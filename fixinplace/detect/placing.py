@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, hands_identities, has_channels, is_given
+from fixinplace.detect.index import Index, parameter_names
 from fixinplace.detect.quiet import QUIET, Fresh
 from fixinplace.detect.values import ONE_OF, Kind, Origin, Value, chained, is_opaque, named, options
 
 if TYPE_CHECKING:
-    from fixinplace.detect.index import Index
     from fixinplace.detect.program import Program
 
 
@@ -121,7 +121,7 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     if part.order is not None:
         return left(program, part.order)
     if part.name in program.index.classes:
-        return Fresh.NEW if _returns_new(program, part) else Fresh.NO
+        return Fresh.NEW if _returns_new(program, part) else min(fresh, _hands_on(program, part))
     row = catalogue.result(part.name)
     if part.name == _IDENTITY:
         return fresh
@@ -169,6 +169,19 @@ def _returns_new(program: Program, part: Value) -> bool:
     if value is None or not value.tensor or not value.memory or value.maybe:
         return False
     return all(m.origin is Origin.ALLOCATED for m in value.memory) and not program.index.heirs(part.name)
+
+
+def _hands_on(program: Program, part: Value) -> Fresh:
+    """What leaves a module of this file that is called with something new: that or a part of it, or what it made."""
+    key = (_forward_of(program, part.name), "forward")
+    summary, found = program.summary(key), program.index.method(*key)
+    if summary is None or found is None or summary.keeps or summary.writes or part.flags:
+        return Fresh.NO
+    names, value = parameter_names(found[1]), summary.returns
+    own = all(m.origin is Origin.ALLOCATED or (m.origin is Origin.PARAMETER and m.label in names) for m in value.memory)
+    called = program.index.method(part.name, "__call__") is not None or binds_forward(program, part.name)
+    plain = value.tensor and bool(value.memory) and not value.maybe and own
+    return Fresh.NEW if plain and not called and not program.index.heirs(part.name) else Fresh.NO
 
 
 def returned(program: Program, part: Value) -> Value | None:

@@ -11,7 +11,8 @@ import torch
 from rewriting import findings, fixed, fixes
 from test_detect_flags import HEAD, net, results
 
-from fixinplace.detect.values import UNKNOWN, Kind, Value, one_of
+from fixinplace.detect.kinds import Kind
+from fixinplace.detect.values import UNKNOWN, Value, one_of
 from fixinplace.model import Fix
 
 STEM = "def stem(i, o):\n    return nn.Sequential(nn.Conv2d(i, o, 1), nn.BatchNorm2d(o), nn.ReLU6(inplace=True))\n\n\n"

@@ -14,11 +14,12 @@ import ast
 
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import parameter_names
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.links import Link, chain
 from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.program import Key, Observation
 from fixinplace.detect.roles import is_local
-from fixinplace.detect.values import Kind, Value, overlap
+from fixinplace.detect.values import Value, overlap
 from fixinplace.detect.writes import Writes
 from fixinplace.model import Call, Edit, Place, Span
 from fixinplace.source import Text

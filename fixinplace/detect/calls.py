@@ -12,6 +12,7 @@ from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import ASSUMED, is_given, made, may_switch_on
 from fixinplace.detect.index import ClassInfo, canonical, dotted
+from fixinplace.detect.kinds import Dtype, Kind
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.lists import Lists
@@ -23,20 +24,7 @@ from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
-from fixinplace.detect.values import (
-    NONE,
-    NUMBER,
-    SIZE,
-    UNKNOWN,
-    Dtype,
-    Kind,
-    Memories,
-    Value,
-    element,
-    memories,
-    one_of,
-    tensor,
-)
+from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, element, memories, one_of, tensor
 from fixinplace.detect.vocabulary import REPLACES, SETS
 
 _TELLING = frozenset(

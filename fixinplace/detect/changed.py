@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
+from fixinplace.detect.kinds import Layout, Origin
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import (
-    NOWHERE,
-    Layout,
-    Memories,
-    Memory,
-    Origin,
-    Value,
-    join_live,
-    overlap,
-)
+from fixinplace.detect.values import NOWHERE, Memories, Memory, Value, join_live, overlap
 
 
 def with_gradient(value: Value, live: bool | None) -> Value:

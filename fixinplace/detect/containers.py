@@ -15,10 +15,11 @@ from typing import cast
 
 from fixinplace import catalogue
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import Roles, add_hazard
-from fixinplace.detect.values import Kind, Memories, Origin, Value, distinct, element, memories, named, overlap
+from fixinplace.detect.values import Memories, Value, distinct, element, memories, named, overlap
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import ast
 
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.links import Link, Shown, chain
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.steady import Steady, steady
-from fixinplace.detect.values import Kind
 from fixinplace.model import View
 
 _CONVERTING = ("to", "float", "double", "half", "bfloat16", "type", "cuda", "cpu")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fixinplace.detect.chains import repeated
+from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import DISTINCT, Kind, Memory, Origin, Value, distinct, named, overlap, sequence
+from fixinplace.detect.values import DISTINCT, Memory, Value, distinct, named, overlap, sequence
 from fixinplace.model import Span
 
 

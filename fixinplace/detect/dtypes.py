@@ -7,7 +7,8 @@ import ast
 from fixinplace import catalogue
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
-from fixinplace.detect.values import Dtype, Kind, Value
+from fixinplace.detect.kinds import Dtype, Kind
+from fixinplace.detect.values import Value
 
 WIDTHS = {
     "half": "float16", "float16": "float16", "bfloat16": "bfloat16", "float": "float32", "float32": "float32",

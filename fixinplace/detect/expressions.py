@@ -12,6 +12,7 @@ from fixinplace.detect.distinct import collected
 from fixinplace.detect.growing import sliced
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.listed import LIST, fixed_lists, holds_all
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
@@ -29,11 +30,7 @@ from fixinplace.detect.values import (
     SIZE,
     STRING,
     UNKNOWN,
-    Dtype,
-    Kind,
-    Layout,
     Memory,
-    Origin,
     Value,
     distinct,
     element,

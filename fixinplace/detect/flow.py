@@ -21,11 +21,12 @@ from collections.abc import Iterable, Sequence
 from fixinplace.detect.anatomy import SUSPENDING
 from fixinplace.detect.assumed import NOTHING, Assumed
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.listed import LIST
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import Opening, State
 from fixinplace.detect.stores import Stores
-from fixinplace.detect.values import OTHER, UNKNOWN, Kind, Value, element, rows
+from fixinplace.detect.values import OTHER, UNKNOWN, Value, element, rows
 from fixinplace.walking import walk
 
 _ROUNDS = 6

@@ -12,6 +12,7 @@ from fixinplace.detect.changed import age, lit, moved, turned
 from fixinplace.detect.given import class_made
 from fixinplace.detect.growing import in_doubt
 from fixinplace.detect.index import ClassInfo
+from fixinplace.detect.kinds import Kind, Layout, Origin
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.making import growing, in_the_making
@@ -21,18 +22,7 @@ from fixinplace.detect.state import Escape, Opening, State
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.texts import is_shown
 from fixinplace.detect.usage import is_data, is_size
-from fixinplace.detect.values import (
-    NOWHERE,
-    UNKNOWN,
-    Kind,
-    Layout,
-    Memories,
-    Memory,
-    Origin,
-    Value,
-    limited,
-    may_have_gaps,
-)
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Value, limited, may_have_gaps
 from fixinplace.model import Span
 
 

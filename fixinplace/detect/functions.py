@@ -7,6 +7,7 @@ import ast
 from fixinplace.detect.callers import Callers
 from fixinplace.detect.growing import only_looks
 from fixinplace.detect.index import ClassInfo, substitute
+from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.library import flatten
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
@@ -19,12 +20,8 @@ from fixinplace.detect.values import (
     NOWHERE,
     NUMBER,
     UNKNOWN,
-    Dtype,
-    Kind,
-    Layout,
     Memories,
     Memory,
-    Origin,
     Value,
     element,
     join,

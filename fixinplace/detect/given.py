@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.index import dotted, keyword, parameter_names
+from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.values import UNKNOWN, Kind, Origin, Value, may_be_class
+from fixinplace.detect.values import UNKNOWN, Value, may_be_class
 from fixinplace.walking import every, remembered, walk
 
 if TYPE_CHECKING:

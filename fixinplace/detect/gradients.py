@@ -10,7 +10,8 @@ Note [Written elsewhere]
 from __future__ import annotations
 
 from fixinplace.detect.frame import Frame
-from fixinplace.detect.values import Dtype, Memories, Memory, Origin, Value, join_live
+from fixinplace.detect.kinds import Dtype, Origin
+from fixinplace.detect.values import Memories, Memory, Value, join_live
 
 
 def _is_untracked(given: Value | None) -> bool:

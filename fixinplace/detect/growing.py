@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from fixinplace import walking
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import UNKNOWN, Kind, Value, chained, named, sequence
+from fixinplace.detect.values import UNKNOWN, Value, chained, named, sequence
 from fixinplace.walking import every, remembered, walk
 
 _GROWS = ("append", "extend")

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.ledger import Ledger
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.scopes import ambiguous, rebound
-from fixinplace.detect.values import NOWHERE, UNKNOWN, Kind, Memories, Value, join, limited
+from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join, limited
 from fixinplace.walking import every, functions, remembered, walk
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")

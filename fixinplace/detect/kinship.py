@@ -10,6 +10,7 @@ from fixinplace.detect.apart import disjoint
 from fixinplace.detect.conversions import is_conversion, is_layout, perhaps
 from fixinplace.detect.gradients import Gradients
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Kind, Layout, Origin
 from fixinplace.detect.links import (
     Link,
     chain,
@@ -25,7 +26,7 @@ from fixinplace.detect.links import (
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import UNKNOWN, Kind, Layout, Memories, Origin, Value, overlap
+from fixinplace.detect.values import UNKNOWN, Memories, Value, overlap
 from fixinplace.model import Hazard, Holder, Place
 from fixinplace.walking import every, remembered, walk
 

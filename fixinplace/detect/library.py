@@ -8,6 +8,7 @@ from fixinplace import catalogue
 from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
+from fixinplace.detect.kinds import Dtype, Kind, Layout
 from fixinplace.detect.laid import lays_anew
 from fixinplace.detect.mixing import keeps_layout
 from fixinplace.detect.quiet import QUIET
@@ -20,9 +21,6 @@ from fixinplace.detect.values import (
     STRING,
     UNIQUE,
     UNKNOWN,
-    Dtype,
-    Kind,
-    Layout,
     Value,
     element,
     join,

@@ -21,10 +21,10 @@ from typing import Protocol
 from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Names, loads
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.steady import Kinds, Steady, steady
-from fixinplace.detect.values import Kind
 from fixinplace.model import Holder, View
 from fixinplace.walking import walk
 

@@ -11,6 +11,7 @@ Note [Fixed lists]
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from fixinplace import walking
@@ -33,8 +34,9 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
     """Attributes that hold lists of modules which never change; see Note [Fixed lists]."""
     above = walking.above(tree)
     attributes = every(tree, ast.Attribute)
-    made = {one.attr for one in attributes if _is_made(one, above)}
-    fills = [one for one in attributes if one.attr in made and (_is_made(one, above) or _is_grown(one, above))]
+    makers = _makers(tree)
+    made = {one.attr for one in attributes if _is_made(one, above, makers)}
+    fills = [one for one in attributes if one.attr in made and (_is_made(one, above, makers) or _is_grown(one, above))]
     fixed = {id(one) for one in fills}
     used = {one.attr for one in attributes if one.attr in made and id(one) not in fixed and not _is_read(one, above)}
     used |= {one.attr for one in fills if _is_grown(one, above) and not _is_alone(one, fills, above)}
@@ -67,12 +69,25 @@ def _owner(node: ast.Attribute, above: Mapping[int, ast.AST]) -> ast.ClassDef | 
     return cls if dotted(node.value) == function.args.args[0].arg else None
 
 
-def _is_made(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
-    """True for the target of `self.downs = nn.ModuleList(...)`."""
+def _is_made(node: ast.Attribute, above: Mapping[int, ast.AST], makers: frozenset[str]) -> bool:
+    """True for the target of `self.downs = nn.ModuleList(...)` and `self.downs = self._make_downs()`."""
     match above.get(id(node)):
         case ast.Assign(targets=[target], value=ast.Call(func=func)) if target is node:
-            return dotted(func).rsplit(".", 1)[-1] == "ModuleList"
+            return dotted(func).rsplit(".", 1)[-1] in makers
     return False
+
+
+def _makers(tree: ast.Module) -> frozenset[str]:
+    """`ModuleList`, and functions of the file, by names that no others have, that make a new one or return None."""
+    times = Counter(one.name for one in functions(tree))
+    return frozenset(("ModuleList", *(one.name for one in functions(tree) if times[one.name] == 1 and _makes(one))))
+
+
+def _makes(function: Function) -> bool:
+    given = [one.value for one in every(function, ast.Return) if one.value is not None]
+    lists = [isinstance(one, ast.Call) and dotted(one.func).rsplit(".", 1)[-1] == "ModuleList" for one in given]
+    nothing = [isinstance(one, ast.Constant) and one.value is None for one in given]
+    return any(lists) and all(a or b for a, b in zip(lists, nothing, strict=True))
 
 
 def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:

@@ -9,11 +9,12 @@ from fixinplace.detect.distinct import named_with
 from fixinplace.detect.functions import joined
 from fixinplace.detect.growing import added, only_grows
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import HELD
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.torchcalls import TorchCalls
-from fixinplace.detect.values import OTHER, STRING, Kind, Value, element, join, memories, named, sequence
+from fixinplace.detect.values import OTHER, STRING, Value, element, join, memories, named, sequence
 
 
 class Lists(TorchCalls):
@@ -25,7 +26,8 @@ class Lists(TorchCalls):
         for value in arguments:
             self.escape(value, None, HELD)
         modules = any(named(a).kind in (Kind.MODULE, Kind.UNKNOWN) or a.flags for a in arguments)
-        if (memory | maybe or modules) and arguments and func.attr in _PUTS:
+        left_out = bool(base.flags) and any(a.kind is Kind.NONE for a in arguments)  # no part, at a place of its own
+        if (memory | maybe or modules or left_out) and arguments and func.attr in _PUTS:
             put = tuple(element(a) if func.attr in ("extend", "update") else a for a in arguments[-1:])
             merged = join(_joined_items(base), put[0]) if base.items else put[0]
             value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)

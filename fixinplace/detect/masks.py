@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.frame import Frame
-from fixinplace.detect.values import Kind
+from fixinplace.detect.kinds import Kind
 from fixinplace.walking import every
 
 _TESTS = ("isnan", "isinf", "isfinite", "isneginf", "isposinf", "signbit")

@@ -14,6 +14,7 @@ from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.given import is_given
 from fixinplace.detect.index import dotted, keyword
+from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.library import of_result
 from fixinplace.detect.listed import GROWS, LIST, fixed_lists
 from fixinplace.detect.named import may_be, set_by_name
@@ -42,10 +43,7 @@ from fixinplace.detect.values import (
     ONE_OF,
     STRING,
     UNKNOWN,
-    Dtype,
-    Kind,
     Memory,
-    Origin,
     Value,
     chained,
     element,

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixinplace.detect.frame import Frame
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.placing import lost
-from fixinplace.detect.values import Kind, Value
+from fixinplace.detect.values import Value
 from fixinplace.walking import every
 
 _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")

@@ -6,6 +6,7 @@ import ast
 
 from fixinplace.detect.calls import Calls
 from fixinplace.detect.growing import added
+from fixinplace.detect.kinds import Dtype, Kind, Layout
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
@@ -14,9 +15,6 @@ from fixinplace.detect.values import (
     SIZE,
     STRING,
     UNKNOWN,
-    Dtype,
-    Kind,
-    Layout,
     Value,
     element,
     join_live,

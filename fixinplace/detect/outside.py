@@ -10,7 +10,8 @@ Note [Out of sight]
 
 from __future__ import annotations
 
-from fixinplace.detect.values import Kind, Value
+from fixinplace.detect.kinds import Kind
+from fixinplace.detect.values import Value
 
 _WITHOUT_AUTOGRAD = frozenset(
     "numpy scipy PIL cv2 pandas random math cmath json os sys re time datetime logging pickle warnings pathlib skimage"

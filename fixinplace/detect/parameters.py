@@ -6,6 +6,7 @@ import ast
 
 from fixinplace.detect.given import default_class, named_class
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.program import Key, Program
 from fixinplace.detect.replacing import replace
@@ -28,11 +29,7 @@ from fixinplace.detect.values import (
     SIZE,
     STRING,
     UNKNOWN,
-    Dtype,
-    Kind,
-    Layout,
     Memory,
-    Origin,
     Value,
     join,
     may_be_class,

@@ -19,8 +19,9 @@ from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, hands_identities, has_channels, is_given
 from fixinplace.detect.index import Index, parameter_names
+from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.quiet import QUIET, Fresh
-from fixinplace.detect.values import ONE_OF, Kind, Origin, Value, chained, is_opaque, named, options
+from fixinplace.detect.values import ONE_OF, Value, chained, is_opaque, named, options
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program

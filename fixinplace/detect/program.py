@@ -11,12 +11,13 @@ from typing import TypeVar
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.changed import with_gradient
 from fixinplace.detect.index import Index, Summary
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Surroundings, Words
 from fixinplace.detect.texts import is_caught
-from fixinplace.detect.values import NOWHERE, Kind, Value, join, join_live
+from fixinplace.detect.values import NOWHERE, Value, join, join_live
 from fixinplace.model import Call, Edit, Hazard
 from fixinplace.source import Text
 

@@ -10,6 +10,7 @@ from fixinplace.detect.callers import hands
 from fixinplace.detect.changed import moved
 from fixinplace.detect.frame import Place
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
+from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.program import Key, Program
@@ -18,7 +19,7 @@ from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.surroundings import Surroundings
 from fixinplace.detect.usage import compresses, decodes, numbers
-from fixinplace.detect.values import NONE, UNKNOWN, Kind, Memory, Origin, Value, join, overlap, tensor
+from fixinplace.detect.values import NONE, UNKNOWN, Memory, Value, join, overlap, tensor
 from fixinplace.source import Text
 from fixinplace.walking import above, every, walk
 

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace import catalogue
+from fixinplace.detect.kinds import Dtype, Origin
 from fixinplace.detect.kinship import Kinship
 from fixinplace.detect.program import Observation
 from fixinplace.detect.usage import is_loss
-from fixinplace.detect.values import Dtype, Memories, Origin, Value, join_live
+from fixinplace.detect.values import Memories, Value, join_live
 from fixinplace.model import Hazard
 
 _INITIALISERS = (

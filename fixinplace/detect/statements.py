@@ -8,13 +8,14 @@ from fixinplace.detect.assumed import outcome
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.links import without
 from fixinplace.detect.masks import masked_name
 from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
 from fixinplace.detect.placing import lost
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import OTHER, UNKNOWN, Kind, Value, path
+from fixinplace.detect.values import OTHER, UNKNOWN, Value, path
 
 _OFF = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode",
         "torch.autograd.grad_mode.no_grad", "torch.autograd.grad_mode.inference_mode")  # fmt: skip

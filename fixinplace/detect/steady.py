@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from fixinplace.detect.index import dotted
-from fixinplace.detect.values import Kind
+from fixinplace.detect.kinds import Kind
 
 
 class Steady(enum.IntEnum):

@@ -8,6 +8,7 @@ from fixinplace.detect.distinct import named_with
 from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.growing import led_by, only_grows
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
@@ -19,19 +20,7 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
-from fixinplace.detect.values import (
-    NOWHERE,
-    UNIQUE,
-    UNKNOWN,
-    Dtype,
-    Kind,
-    Memories,
-    Origin,
-    Value,
-    element,
-    join,
-    overlap,
-)
+from fixinplace.detect.values import NOWHERE, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
 from fixinplace.model import Hazard, Place
 
 OPERATORS: dict[type[ast.operator], str] = {

@@ -16,8 +16,9 @@ import enum
 
 from fixinplace.catalogue import Writer
 from fixinplace.detect.index import keyword
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import NONE, NUMBER, STRING, Kind, Value
+from fixinplace.detect.values import NONE, NUMBER, STRING, Value
 
 TRUE = replace(NUMBER, name="True")
 

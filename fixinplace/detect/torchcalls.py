@@ -10,6 +10,7 @@ from fixinplace.detect.functions import joined
 from fixinplace.detect.given import ASSUMED, SWITCHED, is_given, switches_otherwise
 from fixinplace.detect.growing import given_up
 from fixinplace.detect.index import canonical, keyword
+from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.library import of_result, other_library
 from fixinplace.detect.modules import Modules
 from fixinplace.detect.named import keys_apart
@@ -17,19 +18,7 @@ from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import Switch, is_spelled, is_switch, switch_of
-from fixinplace.detect.values import (
-    NONE,
-    NOWHERE,
-    UNKNOWN,
-    Kind,
-    Memories,
-    Origin,
-    Value,
-    element,
-    memories,
-    named,
-    tensor,
-)
+from fixinplace.detect.values import NONE, NOWHERE, UNKNOWN, Memories, Value, element, memories, named, tensor
 from fixinplace.model import Place, Usage
 
 _PRINTING = ("logging.", "pprint.", "reprlib.", "warnings.", "builtins.", "torch._tensor_str.")

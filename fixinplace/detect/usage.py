@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Dtype, Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import UNKNOWN, Dtype, Kind, Value, tensor
+from fixinplace.detect.values import UNKNOWN, Value, tensor
 from fixinplace.walking import children, every, remembered, walk
 
 _TENSORS = frozenset(

@@ -10,63 +10,13 @@ Note [Memory]
 
 from __future__ import annotations
 
-import enum
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fixinplace.detect.chains import Chain, chain, joined
+from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.replacing import replace
-
-
-class Kind(enum.StrEnum):
-    """What a value is; LIST also stands for tuples, sets and other sequences."""
-
-    TENSOR = "tensor"
-    NUMBER = "number"
-    LIST = "list"
-    DICT = "dict"
-    ARRAY = "array"
-    MODULE = "module"
-    STRING = "string"
-    SIZE = "size"
-    NONE = "none"
-    PATH = "path"
-    OTHER = "other"
-    UNKNOWN = "unknown"
-
-
-class Dtype(enum.StrEnum):
-    """Class of a tensor's dtype; INT and BOOL never require grad."""
-
-    FLOAT = "float"
-    INT = "int"
-    BOOL = "bool"
-    ANY = "any"
-
-
-class Layout(enum.IntEnum):
-    """How a tensor's elements lie in memory: next to each other and in the order of their indices (contiguous); in
-    another order, perhaps; with gaps; several at one place (`expand`, `unfold`).
-
-    A new tensor of the same values is always dense: `.reshape` of it is a view where that of one with gaps is a copy.
-    """
-
-    ROWS = -1
-    DENSE = 0
-    GAPS = 1
-    SHARED = 2
-
-
-class Origin(enum.StrEnum):
-    """Where a storage comes from, seen from the function at hand."""
-
-    ALLOCATED = "allocated"
-    EARLIER = "earlier"
-    PARAMETER = "parameter"
-    ATTRIBUTE = "attribute"
-    GLOBAL = "global"
-    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +208,17 @@ def element(value: Value) -> Value:
         case Kind.LIST | Kind.DICT:
             return UNKNOWN.with_memory(value.memory, value.maybe)
         case Kind.MODULE if value.exact and value.items and value.name == "torch.nn.ModuleList":
-            return one_of(value.items)
+            return one_of(map(_fixed, value.items))
         case Kind.MODULE:
             return replace(value, name="", sure=2, items=(), order=None)
     return UNKNOWN
+
+
+def _fixed(part: Value) -> Value:
+    """A list of modules in one that nobody changes, which nobody comes by otherwise."""
+    held = frozenset(flag for item in part.items for flag in item.flags)
+    inner = part.kind is Kind.MODULE and part.name == "torch.nn.ModuleList" and part.flags <= held
+    return replace(part, exact=True) if inner else part
 
 
 def may_have_gaps(value: Value) -> bool:

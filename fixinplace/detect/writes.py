@@ -9,6 +9,7 @@ from typing import cast
 
 from fixinplace.detect.containers import Containers, read_again
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
@@ -17,7 +18,7 @@ from fixinplace.detect.order import others, runs_first
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import add_hazard
-from fixinplace.detect.values import NUMBER, Dtype, Kind, Layout, Memories, Memory, Origin, Value, overlap
+from fixinplace.detect.values import NUMBER, Memories, Memory, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
 from fixinplace.walking import walk
 

@@ -164,7 +164,7 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
     row = catalogue.result(f"torch.{attr}" if shown.is_torch(value) else f"Tensor.{attr}")
     if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
         return None
-    if attr in _PAST_AUTOGRAD or attr in _PIECES:
+    if attr in _PAST_AUTOGRAD or attr in _PIECES or attr.startswith("__"):
         return None
     return _longer(*_operands(node, value, attr, shown))
 

@@ -24,6 +24,9 @@ IN_DOUBT = {
     "elements that are one": LINE + "v = z.as_strided((2, 2), (1, 1))\nv.add_(1)\nreturn z.cos()",
     "elements that are one by a step of none": LINE + "v = z.as_strided((2,), (0,))\nv.add_(1)\nreturn z.cos()",
     "steps that a name gives": LINE + "n = 0\nv = z.as_strided((2,), (n,))\nv.add_(1)\nreturn z.cos()",
+    "from before its own tensor": LINE + "t = z[2:]\nv = t.as_strided((2,), (1,), 0)\nt.mul_(2)\nreturn z, t, v",
+    "past its own tensor": LINE + "t = z[:2]\nv = t.as_strided((4,), (1,))\nk = z[2:]\nt.mul_(2)\nreturn t, v, k",
+    "before a tensor whose base is gone": LINE + "t = z[2:]\nv = t.as_strided((2,), (1,), 0)\nt.mul_(2)\nreturn t, v",
     "windows that overlap": "x = x.reshape(-1).clone()\nv = x.unfold(0, 2, 1)\nv.mul_(2)\nreturn x.cos()",
 }
 

@@ -52,6 +52,12 @@ class Kinship(Gradients):
         value = self.lookup(name)
         return value.tensor and value.layout is Layout.ROWS
 
+    def is_whole(self, name: str) -> bool:
+        """True for a name whose tensor was made here and is no view: its storage begins and ends with it."""
+        value, root = self.lookup(name), rooted(self.state.links, Link(name))
+        made = bool(value.memory) and all(m.origin is Origin.ALLOCATED for m in value.memory)
+        return value.tensor and made and not (value.view or value.maybe or root.steps)
+
     def is_dense(self, name: str) -> bool:
         """True for a name whose tensor, or what that is a view of, certainly has no gaps between its elements."""
         value = self.lookup(rooted(self.state.links, Link(name)).base)

@@ -67,6 +67,9 @@ class Shown(Kinds, Protocol):
     def is_in_order(self, name: str) -> bool:
         """True for a name whose tensor is certainly contiguous."""
 
+    def is_whole(self, name: str) -> bool:
+        """True for a name whose tensor was made here and is no view: its storage begins and ends with it."""
+
     def gives_itself(self, name: str, call: ast.Call) -> bool:
         """True for `x.contiguous()` of what is that already: torch returns the very tensor."""
 
@@ -158,6 +161,8 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
         return chain(value, shown)
     if attr in _MAY_COPY:
         ordered = isinstance(value, ast.Name) and shown.is_in_order(value.id)
+        if attr == "as_strided":  # it counts from the start of the storage, and may go past what a view takes of it
+            ordered = ordered and isinstance(value, ast.Name) and shown.is_whole(value.id)
         return _longer(*_operands(node, value, attr, shown)) if ordered else None
     if isinstance(value, ast.Name) and shown.gives_itself(value.id, node):
         return chain(value, shown)

@@ -173,9 +173,9 @@ _WITH_GAPS = ("empty_strided", "new_empty_strided", "lstsq", "istft")
 _SPREADING = ("expand", "expand_as", "broadcast_to", "broadcast_tensors", "meshgrid", "unfold", "as_strided", "grad")
 """Calls that may give tensors of which several elements lie in one place."""
 _DENSE = frozenset(
-    "view view_as reshape reshape_as flatten unflatten ravel t transpose adjoint permute swapaxes swapdims movedim moveaxis"
-    " unsqueeze squeeze contiguous to type type_as float double half bfloat16 cpu cuda detach positive conj alias"
-    " atleast_1d atleast_2d atleast_3d dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
+    "view view_as reshape reshape_as flatten unflatten ravel t transpose adjoint permute swapaxes swapdims movedim"
+    " moveaxis unsqueeze squeeze contiguous to type type_as float double half bfloat16 cpu cuda detach positive conj"
+    " alias atleast_1d atleast_2d atleast_3d dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
     " pixel_shuffle pixel_unshuffle channel_shuffle PixelShuffle PixelUnshuffle ChannelShuffle"
     " Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout Flatten Unflatten".split()
 )

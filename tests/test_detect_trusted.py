@@ -94,6 +94,8 @@ def main():
 """
 DEEP = "def d4(x):\n    return d3(x)\n\ndef d1(x):\n    return grown(x)\n\ndef d2(x):\n    return d1(x)\n\n"
 DEEP += "def d3(x):\n    return d2(x)\n\n"
+FARTHER = "def e0(x):\n    return grown(x)\n\n"
+FARTHER += "".join(f"def e{n + 1}(x):\n    return e{n}(x)\n\n" for n in range(11))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,7 @@ DEEP += "def d3(x):\n    return d2(x)\n\n"
         ("grown(grown(x))", "", True),
         ("d4(x)", DEEP, True),
         ("grown(x), d4(3)", DEEP, False),
+        ("grown(x), e11(3)", FARTHER, False),
         ("grown(grown(x)), grown(3)", "", False),
         ("x", "def main2(t):\n    return grown(t)\n", False),
         ("x", "def even(t):\n    return grown(t) if t.any() else even(grown(t))\n", False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from alias_fixing import judge
+from rewriting import fixes
 from test_rewrite_listed import program
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -43,3 +44,23 @@ def test_a_new_leaf_elsewhere_is_no_reason():
     assert judge(text + more).written
     assert not judge(text + more.replace("torch.ones(3)", "torch.ones(3).detach()")).written
     assert not judge(text + more.replace("torch.ones(3)", "KEPT[0]")).written
+
+
+HANDED = """
+def halved(t):
+    d = t{detached}
+    u = t[0]
+    u.mul_(d[0])
+
+def main():
+    x = torch.ones(2, 2, requires_grad=True) * 3
+    halved(x)
+    return x
+
+main()
+"""
+
+
+def test_a_parameter_that_was_detached_is_not_handed_back():
+    assert not fixes(HANDED.format(detached=".detach()"))
+    assert fixes(HANDED.format(detached=".t()"))

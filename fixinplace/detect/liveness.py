@@ -80,7 +80,7 @@ def _from_outside(node: ast.AST) -> Names:
 
 
 def _own(function: Function) -> Names:
-    """Names that are certainly the function's own: parameters, and what its statements assign to."""
+    """Names that are the function's own unless it declares them otherwise: parameters, what its statements assign to."""
     a = function.args
     found = {each.arg for each in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if each is not None}
     todo: list[ast.AST] = [*function.body]
@@ -89,7 +89,7 @@ def _own(function: Function) -> Names:
         if type(node) not in APART and not isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
             todo += children(node)
             found |= {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
-    return frozenset(found) - declared(function.body)
+    return frozenset(found)
 
 
 def _consumes(node: ast.AST) -> TypeGuard[ast.Call]:

@@ -105,7 +105,7 @@ FARTHER += "".join(f"def e{n + 1}(x):\n    return e{n}(x)\n\n" for n in range(11
         ("d4(x)", DEEP, True),
         ("grown(x), d4(3)", DEEP, False),
         ("grown(x), e11(3)", FARTHER, False),
-        ("e6(x)", FARTHER.partition("def e7")[0], True),
+        ("e6(x[None].t())", FARTHER.partition("def e7")[0], True),
         ("grown(grown(x)), grown(3)", "", False),
         ("x", "def main2(t):\n    return grown(t)\n", False),
         ("x", "def even(t):\n    return grown(t) if t.any() else even(grown(t))\n", False),

@@ -80,7 +80,7 @@ def _from_outside(node: ast.AST) -> Names:
 
 
 def _own(function: Function) -> Names:
-    """Names that are the function's own unless it declares them otherwise: parameters, what its statements assign to."""
+    """Names that are the function's own unless it declares them: parameters, and what its statements assign to."""
     a = function.args
     found = {each.arg for each in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if each is not None}
     todo: list[ast.AST] = [*function.body]

@@ -52,3 +52,31 @@ def test_captured_names() -> None:
     body = ast.parse("a = [x for x in xs]\nb = lambda: y\nc = (z for z in zs)\nd = sum(w for w in ws)").body
     assert {"y", "zs"} <= captured(body)
     assert not {"xs", "ws"} & captured(body)
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ("def f(y):\n    return y", False),
+        ("def f(*y):\n    return y", False),
+        ("def f():\n    y = 1\n    return y", False),
+        ("def f():\n    for y in a:\n        b(y)", False),
+        ("def f():\n    y = 1\n    def g():\n        return y", False),
+        ("class C:\n    def f(self, y):\n        return y", False),
+        ("def f():\n    return y", True),
+        ("def f():\n    global y\n    y = 1", True),
+        ("def f():\n    y = 1\n    def g():\n        global y\n        return y", True),
+        ("def f(x=y):\n    y = 1", True),
+        ("@y\ndef f(y):\n    return y", True),
+        ("def f():\n    return [y for y in a], y", True),
+        ("def f():\n    def g():\n        y = 1\n    return y", True),
+        ("class C:\n    y = y", True),
+        ("class C:\n    y = 1\n    def f(self):\n        return y", True),
+        ("f = lambda: y", True),
+        ("f = (y for a in b)", True),
+        ("f = list(y for a in b)", False),
+        ("f = list((lambda: y) for a in b)", True),
+    ],
+)
+def test_names_that_a_function_binds_itself_are_not_captured(code: str, read: bool) -> None:
+    assert ("y" in captured(ast.parse(code).body)) is read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from alias_fixing import fix_all, wrong_if_all
+from alias_fixing import fix_all, judge, wrong_if_all
 from test_rewrite_listed import program
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -24,6 +24,14 @@ CASES = {
         H + "def g():\n    for i in range(2):\n        h.mul_(i + 1)\ng()\nh = h * 2\ng()\nreturn h",
         H + "def g():\n    nonlocal h\n    for i in range(2):\n        h = h.mul(i + 1)\ng()\nh = h * 2\ng()\nreturn h",
     ),
+}
+SAFE = {
+    "a factory": "acc = torch.zeros(2, 3)\ndef g(v):\n    acc.add_(v)\ng(x)\ng(x * x)\nreturn acc * x",
+    "a function of torch": "acc = torch.sin(x)\ndef g():\n    acc.add_(1)\ng()\nreturn acc * x",
+}
+IN_DOUBT = {
+    "bound twice": "acc = torch.zeros(2, 3)\ndef g(v):\n    acc.add_(v)\ng(x)\nacc = x * 2\ng(x)\nreturn acc * x",
+    "given as out": "acc = torch.mul(x, 2, out=b)\ndef g():\n    acc.add_(1)\ng()\nreturn acc * 2, b",
 }
 LOOK_ALIKES = {
     "a second name": H + "k = h\ndef g():\n    h.add_(1)\ng()\nreturn h, k",
@@ -51,3 +59,15 @@ def test_the_name_is_bound_by_the_nested_function(before: str, after: str):
 @pytest.mark.parametrize("body", LOOK_ALIKES.values(), ids=LOOK_ALIKES.keys())
 def test_the_write_stays(body: str):
     assert "nonlocal" not in fix_all(program(body))
+
+
+@pytest.mark.parametrize("body", SAFE.values(), ids=SAFE.keys())
+def test_a_tensor_that_is_bound_once_is_known_in_the_nested_function(body: str):
+    found = judge(program(body))
+    assert "nonlocal acc" in found.fixed
+    assert found.wrong is None
+
+
+@pytest.mark.parametrize("body", IN_DOUBT.values(), ids=IN_DOUBT.keys())
+def test_what_may_be_another_tensor_is_left_to_a_run(body: str):
+    assert "nonlocal acc" not in judge(program(body)).fixed

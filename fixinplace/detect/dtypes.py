@@ -9,6 +9,7 @@ from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
 from fixinplace.detect.kinds import Dtype, Kind
 from fixinplace.detect.values import Value
+from fixinplace.walking import walk
 
 WIDTHS = {
     "half": "float16", "float16": "float16", "bfloat16": "bfloat16", "float": "float32", "float32": "float32",
@@ -36,9 +37,20 @@ def dtype_of(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[
     node = keyword(call, "dtype")
     if node is not None:
         return _asked(frame, node)
+    if row.name == "torch.tensor" and _lists_truths(call):
+        return Dtype.BOOL
     if row.name in _KEEPING or row.dtype is catalogue.Dtype.SAME:
         return first
     return Dtype.ANY if row.dtype is catalogue.Dtype.ANY else Dtype(row.dtype)
+
+
+def _lists_truths(call: ast.Call) -> bool:
+    """True for `torch.tensor([True, False])`: lists of nothing but truth values make a mask."""
+    if not call.args or any(keyword.arg is None for keyword in call.keywords):
+        return False
+    nodes = [node for node in walk(call.args[0]) if isinstance(node, ast.expr)]
+    leaves = [node for node in nodes if not isinstance(node, ast.List | ast.Tuple)]
+    return bool(leaves) and all(isinstance(node, ast.Constant) and isinstance(node.value, bool) for node in leaves)
 
 
 def _named(name: str) -> Dtype:

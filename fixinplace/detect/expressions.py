@@ -356,9 +356,8 @@ class Expressions(Operators):
         self.state.unread |= fresh
         memory = base.memory | fresh
         rows = (isinstance(node.slice, ast.Slice) and node.slice.step is None) or index.kind is Kind.NUMBER
-        layout = (
-            base.layout if rows and (base.layout is Layout.ROWS or not base.view) else max(base.layout, Layout.GAPS)
-        )
+        whole = index.kind is Kind.NONE or (rows and (base.layout is Layout.ROWS or not base.view))
+        layout = base.layout if whole else max(base.layout, Layout.GAPS)
         return replace(base, memory=memory, view=True, leaf=False, layout=layout)
 
     def picked(self, node: ast.Subscript, base: Value) -> Value:

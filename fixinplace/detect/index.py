@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from fixinplace.detect.calling import called_plainly, is_called_elsewhere
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.ledger import Ledger
 from fixinplace.detect.liveness import Function
@@ -67,6 +68,7 @@ class Index:
     private: functions whose name says that only this file calls them, and which it does nothing else with.
     program: the file is run by itself, so that what it defines is called by what stands in it.
     closed: functions that are called here, and nowhere else as far as can be told: private ones, or any of a program.
+    called: functions that the file calls and does nothing else with; others may call them as well.
     """
 
     classes: dict[str, ClassInfo] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Index:
     private: frozenset[str] = frozenset()
     program: bool = False
     closed: frozenset[str] = frozenset()
+    called: frozenset[str] = frozenset()
     ledger: Ledger = field(default_factory=Ledger)
     _heirs: dict[str, list[ClassInfo]] = field(default_factory=dict)
     _lineages: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict)
@@ -270,7 +273,9 @@ def build(tree: ast.Module) -> Index:
     index.private = frozenset(name for name in kept if name.startswith("_"))
     index.program = any(_runs(statement, {*index.functions, *index.classes}) for statement in tree.body)
     nested = _nested_functions(tree) - loaded
-    index.closed = ((frozenset(kept) if index.program else index.private) | nested) & _called_plainly(tree)
+    plainly = called_plainly(tree)
+    index.called = frozenset(name for name in plainly & kept if is_called_elsewhere(tree, index.functions[name]))
+    index.closed = ((frozenset(kept) if index.program else index.private) | nested) & plainly
     return index
 
 
@@ -308,14 +313,6 @@ def _nested_functions(tree: ast.Module) -> frozenset[str]:
     names.update(n.id for n in every(tree, ast.Name) if not isinstance(n.ctx, ast.Load))
     names.update([n.arg for n in every(tree, ast.arg)] + [name for name, _ in all_imports(tree)])
     return frozenset(f.name for f in inner if names[f.name] == 1)
-
-
-def _called_plainly(tree: ast.Module) -> set[str]:
-    """Names that are called, and never with arguments in a bundle."""
-    calls = [n for n in every(tree, ast.Call) if isinstance(n.func, ast.Name)]
-    bundled = {dotted(n.func) for n in calls if any(isinstance(a, ast.Starred) for a in n.args)
-               or any(k.arg is None for k in n.keywords)}  # fmt: skip
-    return {dotted(n.func) for n in calls} - bundled
 
 
 def takes_self(function: Function) -> bool:

@@ -31,6 +31,31 @@ from fixinplace.model import Hazard, Holder, Place
 from fixinplace.walking import every, remembered, walk
 
 
+@remembered
+def marks_leaves(tree: ast.AST) -> bool:
+    """True if a file asks for gradients of what it may have detached: not of `torch.ones(3).requires_grad_()`."""
+    return any(_marks_leaf(node) for node in every(tree, ast.Attribute))
+
+
+def _marks_leaf(node: ast.Attribute) -> bool:
+    if not (node.attr in ("requires_grad_", "retain_grad") or (node.attr == "requires_grad" and not _is_read(node))):
+        return False
+    value: ast.AST = node.value
+    while isinstance(value, ast.Call | ast.Attribute):
+        if isinstance(value, ast.Attribute) and value.attr in ("detach", "data"):
+            return True
+        value = value.func if isinstance(value, ast.Call) else value.value
+    return not (isinstance(value, ast.Name) and value.id == "torch")
+
+
+def _is_read(node: ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _is_detached(holder: Holder) -> bool:
+    return any(step.op == "detach" for step in holder.steps)
+
+
 class Kinship(Gradients):
     """Follows which names are views of which, and finds the name that a write goes through."""
 
@@ -52,6 +77,16 @@ class Kinship(Gradients):
         """True for a name whose tensor is certainly contiguous."""
         value = self.lookup(name)
         return value.tensor and value.layout is Layout.ROWS
+
+    def marks_no_leaves(self) -> bool:
+        """True for a file that asks only for gradients of new tensors: one that is made again would not have them."""
+        return not marks_leaves(self.program.tree)
+
+    def is_whole(self, name: str) -> bool:
+        """True for a name whose tensor was made here and is no view: its storage begins and ends with it."""
+        value, root = self.lookup(name), rooted(self.state.links, Link(name))
+        made = bool(value.memory) and all(m.origin is Origin.ALLOCATED for m in value.memory)
+        return value.tensor and made and not (value.view or value.maybe or root.steps)
 
     def is_dense(self, name: str) -> bool:
         """True for a name whose tensor, or what that is a view of, certainly has no gaps between its elements."""
@@ -221,6 +256,9 @@ class Kinship(Gradients):
         if seen.rule == "FIP112" and may_be_itself(alive):
             sentence = "another name may be the tensor itself, or a view of it (`real`, `positive` and their like)"
             seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
+        if any(self._is_past_autograd(h, owner) for h in alive):
+            sentence = "what was detached is written itself, or may have got a gradient since"
+            seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
         if alive and self._is_read_before(alive, owner):
             sentence = "what was computed of it before would be converted back apart from the rest, and round otherwise"
             seen.doubts[sentence] = None
@@ -241,9 +279,14 @@ class Kinship(Gradients):
         members: tuple[Holder, ...] = ()
         if isinstance(owner, ast.Name) and len(labels) == 1 and rule != "FIP112":
             members = family(self.state.links, owner.id, later | labels)
-        clear = bool(members) and {members[0].name} == labels and not any(h.copies for h in members)
+        clear = bool(members) and {members[0].name} == labels and not any(h.copies or _is_detached(h) for h in members)
         found = members if clear and not is_unsure(self.state.links, members) else ()
         seen.facts["back"] = found if seen.facts.get("back", found) == found else ()
+
+    def _is_past_autograd(self, holder: Holder, owner: ast.expr) -> bool:
+        """True for a detached view that is written, or that a write may have given a gradient of its own."""
+        written = isinstance(owner, ast.Name) and owner.id == holder.name
+        return _is_detached(holder) and (written or self.lookup(holder.name).live is not False)
 
     def _is_read_before(self, alive: Sequence[Holder], owner: ast.expr) -> bool:
         """True if anything but another name was made of what a conversion gave, before it is written at `owner`."""

@@ -173,9 +173,9 @@ _WITH_GAPS = ("empty_strided", "new_empty_strided", "lstsq", "istft")
 _SPREADING = ("expand", "expand_as", "broadcast_to", "broadcast_tensors", "meshgrid", "unfold", "as_strided", "grad")
 """Calls that may give tensors of which several elements lie in one place."""
 _DENSE = frozenset(
-    "view view_as reshape reshape_as flatten unflatten ravel t transpose permute swapaxes swapdims movedim moveaxis"
-    " unsqueeze squeeze contiguous to type type_as float double half bfloat16 cpu cuda detach positive conj alias"
-    " atleast_1d atleast_2d atleast_3d dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
+    "view view_as reshape reshape_as flatten unflatten ravel t transpose adjoint permute swapaxes swapdims movedim"
+    " moveaxis unsqueeze squeeze contiguous to type type_as float double half bfloat16 cpu cuda detach positive conj"
+    " alias atleast_1d atleast_2d atleast_3d dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
     " pixel_shuffle pixel_unshuffle channel_shuffle PixelShuffle PixelUnshuffle ChannelShuffle"
     " Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout Flatten Unflatten".split()
 )
@@ -193,8 +193,35 @@ def _layout(call: ast.Call, row: catalogue.Result, tensors: list[Value]) -> Layo
     if name == "contiguous" and not call.args and not call.keywords:
         return Layout.ROWS
     dense = Layout.ROWS if name in _IN_ORDER else Layout.DENSE
-    own = Layout.SHARED if name in _SPREADING else dense if name in _DENSE or first else Layout.GAPS
+    spreads = name in _SPREADING and not _keeps_apart(call, row.name)
+    own = Layout.SHARED if spreads else dense if name in _DENSE or first else Layout.GAPS
     return max([own, *(v.layout for v in tensors)])
+
+
+def _keeps_apart(call: ast.Call, name: str) -> bool:
+    """True for `x.as_strided((2, 2), (4, 1))` and `x.unfold(0, 2, 2)` whose numbers give each element its own place."""
+    given = call.args if name.startswith("Tensor.") else call.args[1:]
+    if call.keywords or any(isinstance(one, ast.Starred) for one in call.args):
+        return False
+    match name.rpartition(".")[2], given:
+        case "unfold", [_, ast.Constant(value=int(size)), ast.Constant(value=int(step))]:
+            return step >= size
+        case "as_strided", [sizes, strides, *_]:
+            lengths, steps = _written_numbers(sizes), _written_numbers(strides)
+            reached = 0
+            for step, length in sorted(zip(steps, lengths, strict=False)):
+                if length > 1 and step <= reached:
+                    return False
+                reached += step * (length - 1)
+            return len(lengths) == len(steps) > 0
+    return False
+
+
+def _written_numbers(node: ast.expr) -> list[int]:
+    """The numbers of a tuple or list that is written down; none if anything else stands in it."""
+    elements = node.elts if isinstance(node, ast.Tuple | ast.List) else []
+    found = [one.value for one in elements if isinstance(one, ast.Constant) and type(one.value) is int]
+    return found if len(found) == len(elements) else []
 
 
 def _several(frame: Frame, call: ast.Call, row: catalogue.Result, one: Value, operands: list[Value]) -> Value:

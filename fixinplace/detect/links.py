@@ -22,7 +22,7 @@ from fixinplace import catalogue
 from fixinplace.detect.apart import disjoint
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
-from fixinplace.detect.liveness import Names, loads
+from fixinplace.detect.liveness import EMPTY, Names, loads
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.steady import Kinds, Steady, steady
 from fixinplace.model import Holder, View
@@ -66,6 +66,12 @@ class Shown(Kinds, Protocol):
 
     def is_in_order(self, name: str) -> bool:
         """True for a name whose tensor is certainly contiguous."""
+
+    def marks_no_leaves(self) -> bool:
+        """True for a file that asks only for gradients of new tensors: one that is made again would not have them."""
+
+    def is_whole(self, name: str) -> bool:
+        """True for a name whose tensor was made here and is no view: its storage begins and ends with it."""
 
     def gives_itself(self, name: str, call: ast.Call) -> bool:
         """True for `x.contiguous()` of what is that already: torch returns the very tensor."""
@@ -158,13 +164,17 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
         return chain(value, shown)
     if attr in _MAY_COPY:
         ordered = isinstance(value, ast.Name) and shown.is_in_order(value.id)
+        if attr == "as_strided":  # it counts from the start of the storage, and may go past what a view takes of it
+            ordered = ordered and isinstance(value, ast.Name) and shown.is_whole(value.id)
         return _longer(*_operands(node, value, attr, shown)) if ordered else None
     if isinstance(value, ast.Name) and shown.gives_itself(value.id, node):
         return chain(value, shown)
+    if attr == "detach" and not (node.args or node.keywords or shown.is_torch(value)):
+        return _longer(chain(value, shown), View(attr, "", ".detach()"), EMPTY) if shown.marks_no_leaves() else None
     row = catalogue.result(f"torch.{attr}" if shown.is_torch(value) else f"Tensor.{attr}")
     if row is None or row.memory is not catalogue.Memory.VIEW or row.kind is not catalogue.Kind.TENSOR:
         return None
-    if attr in _PAST_AUTOGRAD or attr in _PIECES:
+    if attr in _PAST_AUTOGRAD or attr in _PIECES or attr.startswith("__"):
         return None
     return _longer(*_operands(node, value, attr, shown))
 

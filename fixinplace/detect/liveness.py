@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from fixinplace.walking import remembered, walk
+from fixinplace.walking import children, remembered, walk
 
 Names = frozenset[str]
 EMPTY: Names = frozenset()
@@ -54,14 +54,41 @@ def captured(body: Iterable[ast.stmt]) -> Names:
 
 @remembered
 def _captured_in(statement: ast.stmt) -> Names:
+    if not any(type(node) in APART for node in walk(statement)):
+        return EMPTY
     found: set[str] = set()
-    scopes = [node for node in walk(statement) if type(node) in APART]
-    consumed = {id(a) for n in walk(statement) if _consumes(n) for a in n.args} if scopes else set()
-    for node in scopes:
-        if not isinstance(node, ast.GeneratorExp):
-            found |= loads(node) | declared([node])
-        elif id(node) not in consumed:
-            found |= loads(node)
+    consumed = {id(a) for n in walk(statement) if _consumes(n) for a in n.args}
+    todo: list[ast.AST] = [statement]
+    while todo:
+        node = todo.pop()
+        if type(node) not in APART or id(node) in consumed:
+            todo += children(node)
+        else:
+            found |= _from_outside(node)
+    return frozenset(found)
+
+
+def _from_outside(node: ast.AST) -> Names:
+    """Names that are read in a scope, apart from those that the functions in it bind themselves."""
+    if isinstance(node, Function):
+        inside = EMPTY.union(*(loads(one) for one in node.body)) - _own(node)
+        around = [*node.decorator_list, node.args, *([node.returns] if node.returns is not None else [])]
+        return inside.union(declared(node.body), *map(loads, around))
+    if isinstance(node, ast.ClassDef):
+        return EMPTY.union(*map(_from_outside, children(node)))
+    return loads(node) | declared([node])
+
+
+def _own(function: Function) -> Names:
+    """Names that are the function's own unless it declares them: parameters, and what its statements assign to."""
+    a = function.args
+    found = {each.arg for each in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if each is not None}
+    todo: list[ast.AST] = [*function.body]
+    while todo:
+        node = todo.pop()
+        if type(node) not in APART and not isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
+            todo += children(node)
+            found |= {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
     return frozenset(found)
 
 

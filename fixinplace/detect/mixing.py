@@ -145,7 +145,7 @@ def sees_copies(text: str) -> bool:
 
 def keeps_layout(op: str) -> bool:
     """True for writers whose out-of-place form has the strides of a dense target."""
-    return _plain(op) in _PLAIN
+    return _plain(op) in _PLAIN or _plain(op) in ("fill", "zero")
 
 
 def keeps_history(op: str) -> bool:

@@ -1,4 +1,12 @@
-"""What a parameter is: by its annotation, its default, its callers, its use, and the habit of `forward`."""
+"""What a parameter is: by its annotation, its default, its callers, its use, and the habit of `forward`.
+
+
+Note [Read before its callers]
+    A helper whose own result is passed to it again, `scale(scale(x))`, is given a tensor if a tensor is returned for
+    one.  So a function that is read before any call of it was seen is taken to be given float tensors; what its
+    callers pass replaces that in the next round.  Once nothing changes any more, every call passes what was taken for
+    granted, and the first one to run does so without it.  Where the rounds end before that, nothing is certain.
+"""
 
 from __future__ import annotations
 
@@ -300,6 +308,9 @@ def _is_tracked(passed: Value | None) -> bool:
     return passed is not None and passed.live is True and passed.sure == _BY_RULE
 
 
+TRUSTED = "code in other files gives functions tensors like those that they are given here"
+
+
 def is_private(program: Program, key: Key) -> bool:
     """True for a function whose callers all stand in this file, by its name."""
     return not key[0] and key[1] in program.index.private
@@ -308,6 +319,11 @@ def is_private(program: Program, key: Key) -> bool:
 def is_closed(program: Program, key: Key) -> bool:
     """True for a function whose every call stands in this file and says which argument is whose."""
     return not key[0] and key[1].rpartition(".")[2] in program.index.closed
+
+
+def is_called(program: Program, key: Key) -> bool:
+    """True for a function of which the file shows how it is called, be it that others call it as well."""
+    return is_closed(program, key) or (not key[0] and key[1] in program.index.called)
 
 
 def trusts_callers(program: Program, key: Key) -> bool:
@@ -351,16 +367,24 @@ def _telling(passed: Value | None) -> Value | None:
 def _passed(program: Program, key: Key, name: str, always: bool = False) -> Value | None:
     """What the callers in this file pass; a guess, unless there are no others and all of them pass it."""
     value = program.passed(key, name, _telling)
+    if value is None and always and is_called(program, key) and program.is_unread(key):
+        program.hopes = True
+        return replace(tensor(3, True), layout=Layout.ROWS)
     if value is None:
         return None
+    mask = value.dtype is Dtype.BOOL
     number = is_count(name) or (key[1] == "__init__" and is_measure(name))
     if not (trusts_callers(program, key) or number):
         value = _loosened(value)
     if value.tensor:
-        sure = value.sure if always and is_closed(program, key) else min(value.sure, 2)
-        live = value.live if is_private(program, key) or sure == 3 else value.live or None
+        sure = value.sure if always and is_called(program, key) else min(value.sure, 2)
+        alone = sure == 3 and is_closed(program, key)
+        if sure == 3 and not alone:
+            program.trusts = True
+        live = value.live if is_private(program, key) or alone else value.live or None
         layout = value.layout if sure == 3 else max(value.layout, Layout.DENSE)
         return replace(
-            value, sure=sure, live=live, layout=layout, view=False, iterated=False, leaf=value.leaf and sure == 3
-        )
+            value, sure=sure, live=live, layout=layout, view=False, iterated=False, leaf=value.leaf and alone,
+            name=value.name if alone else "", dtype=Dtype.BOOL if mask and sure == 3 else value.dtype,
+        )  # fmt: skip
     return value if value.kind is not Kind.OTHER or value.name else OTHER

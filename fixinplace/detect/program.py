@@ -88,6 +88,10 @@ class Program:
     placed_before: dict[int, set[Fresh]] = field(default_factory=dict)
     gives: set[str] = field(default_factory=set)
     """What is assumed of modules of classes that are passed in, where one is called; see Note [Given modules]."""
+    trusts: bool = False
+    """A function that others may call was read as one that is given what this file gives it."""
+    hopes: bool = False
+    """A function was read before its callers, see Note [Read before its callers] in `parameters.py`."""
     written: dict[str, bool | None] = field(default_factory=dict)
     read_by_functions: Names = frozenset()
     clones: set[str] = field(default_factory=set)
@@ -116,9 +120,7 @@ class Program:
 
         What calls pass and attributes hold is kept apart by rounds: the first one guesses at functions not yet read.
         """
-        attrs = {name: info.attrs for name, info in self.index.classes.items()}
-        learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals, dict(self.written)
-        known = (learnt, self.surroundings.noted())
+        known = self._known()
         if known == self.learnt:
             return False
         self.learnt = known
@@ -141,6 +143,15 @@ class Program:
         self.placed_before = dict(self.placed)
         self.placed.clear()
         return True
+
+    def _known(self) -> object:
+        attrs = {name: info.attrs for name, info in self.index.classes.items()}
+        learnt = dict(self.arguments), dict(self.modes), dict(self.summaries), attrs, self.globals, dict(self.written)
+        return learnt, self.surroundings.noted()
+
+    def is_settled(self) -> bool:
+        """True if another round would teach nothing new."""
+        return self._known() == self.learnt
 
     def observe(self, key: tuple[int, int, str], seen: Observation) -> Observation:
         """Keep what the visits to a site see."""
@@ -247,6 +258,14 @@ class Program:
             self.ledger.unrepeatable()
         answer: _Told = self.ledger.ask(self._passed, (key, name, told))
         return answer
+
+    def is_unread(self, key: Key) -> bool:
+        """True in the first round, in which a function may be read before what calls it."""
+        answer: bool = self.ledger.ask(self._is_unread, key)
+        return answer
+
+    def _is_unread(self, key: Key) -> bool:
+        return key not in self.earlier
 
     def ask_callers(self, key: Key) -> None:
         """From now on it counts what callers pass, even if there are none."""

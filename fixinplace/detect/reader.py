@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
+from collections.abc import Iterator
 
 from fixinplace.detect.assumed import readings
 from fixinplace.detect.beside import returning_beside
@@ -24,6 +26,7 @@ from fixinplace.source import Text
 from fixinplace.walking import above, every, walk
 
 _ROUNDS = 8
+_MOST_ROUNDS = 14
 _PLAIN_DECORATORS = ("staticmethod", "classmethod", "no_grad", "enable_grad", "inference_mode", "override", "script",
                      "abstractmethod")  # fmt: skip
 
@@ -32,12 +35,13 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     """Everything that was seen in the file; what is imported elsewhere has callers that do not stand in it."""
     program = Program(part, tree, build(tree), Surroundings(part, tree), read_by_functions=captured(tree.body))
     program.above = above(tree)
-    program.index.closed -= {name for name in program.index.functions if imported and not name.startswith("_")}
+    elsewhere = {name for name in program.index.functions if imported and not name.startswith("_")}
+    program.index.closed, program.index.called = program.index.closed - elsewhere, program.index.called - elsewhere
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())
-    for _ in range(_ROUNDS):
-        if not program.begin_round():
-            break
+    rounds = 0
+    while rounds < (_MOST_ROUNDS if program.hopes else _ROUNDS) and program.begin_round():
+        rounds += 1
         program.piece = -1
         program.ledger.read(id(tree), lambda: _module(program, tree))
         for info in program.index.classes.values():
@@ -46,6 +50,9 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
         for name, function in program.index.functions.items():
             program.piece = program.surroundings.at(function)
             _unit(program, function, ("", name), None, name)
+    if program.hopes and not program.is_settled():
+        for seen in program.observed.values():
+            seen.sure = min(seen.sure, 2)
     for seen in program.observed.values():  # a doubt may have come up after the last visit to a site
         seen.doubts |= program.surroundings.words(program.surroundings.at(seen.root)).doubts
     return program
@@ -166,10 +173,29 @@ def _captured(frame: Statements) -> frozenset[str]:
 def _outer(enclosing: Statements) -> dict[str, Value]:
     """Names of the enclosing function, as a nested one sees them: their memory belongs to the outside."""
     names = {}
+    bound = Counter(_binders(enclosing.body))
+    bound.update(enclosing.place.parameters)
     for name, value in enclosing.state.names.items():
         outside = moved(value, Memory(Origin.GLOBAL, name)) if value.kind is not Kind.MODULE else value
-        names[name] = replace(outside, sure=min(value.sure, 2)) if value.tensor else outside
+        unsure = value.tensor and bound[name] != 1  # which value a call finds there is not known
+        names[name] = replace(outside, sure=min(value.sure, 2)) if unsure else outside
     return names
+
+
+def _binders(body: list[ast.stmt]) -> Iterator[str]:
+    """Each name once for every place, in nested functions too, that may bind it."""
+    for node in (node for statement in body for node in walk(statement)):
+        match node:
+            case ast.Name(id=name) if not isinstance(node.ctx, ast.Load):
+                yield name
+            case ast.alias(name=name, asname=None) | ast.alias(asname=str(name)):
+                yield name.partition(".")[0]
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+            case ast.MatchMapping(rest=str(name)):
+                yield name
 
 
 def _nested(program: Program, frame: Statements, info: ClassInfo | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from fixinplace.detect.beside import taken_beside
-from fixinplace.detect.parameters import is_closed
+from fixinplace.detect.parameters import TRUSTED, is_closed
 from fixinplace.detect.program import Key, Observation, Program
 from fixinplace.detect.quiet import Fresh, unnoticed
 from fixinplace.detect.surroundings import Words
@@ -46,6 +46,8 @@ def _facts(program: Program, seen: Observation) -> Facts:
     apart = unnoticed(bool(facts.get("free")), seen.op, seen.node)
     for assumed in sorted(program.gives):
         seen.assumes.setdefault(assumed)
+    if program.trusts:
+        seen.assumes.setdefault(TRUSTED)
     if closed or handed is not None:
         seen.assumes.setdefault(f"all callers of `{seen.function}` stand in this file")
     return Facts(

@@ -10,7 +10,7 @@ Note [Views of the old tensor]
     `x[0], x[1] = x[1], x[0]` stores the old `x[1]` twice: the second value is a view that sees the first store.
     Evaluated before the clone it would see nothing, so several values must be new tensors.  A single value that is
     a view is read by the one store alone; only where the two overlap (`x[1:] = x[:-1]`, which torch leaves
-    undefined) can the results differ, so that such a form is not called exact.
+    undefined) can the results differ, so that such a form is not called exact unless the indices show two parts.
 """
 
 from __future__ import annotations

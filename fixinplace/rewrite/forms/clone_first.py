@@ -7,7 +7,8 @@ import ast
 import libcst as cst
 
 from fixinplace.catalogue import Form
-from fixinplace.model import Place, Refused
+from fixinplace.detect.apart import disjoint
+from fixinplace.model import Place, Refused, View
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.forms import copy_from, masked_fill, masked_where
 from fixinplace.rewrite.kin import has_value
@@ -75,8 +76,31 @@ def _is_exact(case: Case, node: Node) -> bool:
     values = [arg.value for arg in rest(case, node)] if isinstance(node, cst.Call) else [node.value]
     trees = (parse(assigned("_", cst.Module([]).code_for_node(value))).body[0] for value in values)
     given = [one for tree in trees if isinstance(tree, ast.Assign) for one in _elements(tree.value)]
+    if isinstance(node, cst.Assign | cst.AugAssign) and _is_another_part(case, node):
+        return True
     names = [case.target or "", *(holder.name for holder in case.facts.family)]
     return not any(mentions(name, one) and not is_fresh(one) for one in given for name in names)
+
+
+def _is_another_part(case: Case, node: cst.Assign | cst.AugAssign) -> bool:
+    """True for `x[0] = x[1]`: what is read and what is written are parts of one tensor, and have nothing in common."""
+    target = node.target if isinstance(node, cst.AugAssign) else node.targets[0].target
+    if isinstance(node, cst.Assign) and len(node.targets) > 1:
+        return False
+    written, read = _part(case, target), _part(case, node.value)
+    return written is not None and read is not None and disjoint(written, read)
+
+
+def _part(case: Case, node: cst.BaseExpression) -> list[View] | None:
+    """The subscripts by which an expression takes a view of the target; None for anything else."""
+    steps: list[View] = []
+    while isinstance(node, cst.Subscript):
+        if not all(_is_basic(element.slice) for element in node.slice):
+            return None
+        index = cst.Module([]).code_for_node(node.with_changes(value=cst.Name("_"), lpar=(), rpar=()))
+        steps.insert(0, View("index", "", "", (index.strip()[2:-1],)))
+        node = node.value
+    return steps if cst.Module([]).code_for_node(node) == case.target else None
 
 
 def _elements(value: ast.expr) -> list[ast.expr]:
@@ -90,8 +114,8 @@ REWRITE = Rewrite(
     "they are. A value that reads `x` is evaluated first, on a line of its own.",
     why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "
     "kind of index; `x[i] = x[i] * v` would not be, since it keeps a part of `x` and then overwrites it.",
-    safety="Safe if nobody else looks at the tensor and the value is no view of it. Refused in loops, where a "
-    "clone in each round would make the cost quadratic.",
+    safety="Safe if nobody else looks at the tensor and the value is no view of it, or one of another part. Refused in "
+    "loops, where a clone in each round would make the cost quadratic.",
     examples=(
         example(
             """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fixinplace import catalogue
 from fixinplace.detect.added import added_names, may_replace, named_apart
@@ -57,6 +55,7 @@ from fixinplace.detect.values import (
     tensor,
 )
 from fixinplace.detect.vocabulary import REPLACES
+from fixinplace.detect.within import Within, hands_back, lasts, some
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
@@ -70,53 +69,9 @@ _METHODS = frozenset(
     " reset_parameters append extend insert pop keys values items __repr__ __len__".split()
 )
 """Methods of modules that call none of their parts."""
-_REPEATABLE = ("torch.nn.ReLU", "torch.nn.ReLU6", "torch.nn.Hardtanh")
-"""Modules that leave what they have made as it is, and pass its gradient on."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Within:
-    """Where a part stands in the Sequential that is called: how it is reached, and if the call returns its argument.
-
-    path: None once a part is not the first of those around it.
-    """
-
-    path: str | None
-    whole: bool
-
-    def part(self, number: int) -> _Within:
-        """The same for one of the parts."""
-        return _Within(f"{self.path}[0]" if number == 0 and self.path is not None else None, self.whole)
-
-    def head(self, part: Value) -> str | None:
-        """The text that calls the part before the whole, see `Call`."""
-        return self.path if part.name in _REPEATABLE else None
-
-
-def _is_in_place(module: Value) -> bool:
-    """True for a module that returns what it is given: an in-place one, a Sequential of such."""
-    return all(map(_is_in_place, module.items)) if module.items else bool(module.flags) and module.order is None
 
 
 _UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
-
-
-def _lasts(part: Value) -> Iterator[Value]:
-    """The modules that may be the last one to be called."""
-    inner = chained(part) if part.name == "torch.nn.Sequential" else None
-    ends = inner.lasts if inner is not None else options(part)
-    for one in sorted(ends, key=spelled):
-        yield from (one,) if one is part else _lasts(one)
-    if not ends:
-        yield part
-
-
-def _some(results: list[Value], arguments: list[Value]) -> Value:
-    """What one of several modules returns: that one of them hands on what it is given is no rule, but it may be."""
-    result = functools.reduce(join, results)
-    always = functools.reduce(frozenset.intersection, (one.memory for one in results))
-    handed = NOWHERE.union(*(one.memory for one in arguments)) - always
-    return replace(result, memory=result.memory - handed, maybe=result.maybe | (result.memory & handed))
 
 
 class Modules(Functions):
@@ -279,7 +234,7 @@ class Modules(Functions):
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else keyword(node, "input")
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
             text = self.program.part.slice(self.program.part.span(node.func))
-            return self.sequential(node, module, arguments[0], first, _Within(text, _is_in_place(module)))
+            return self.sequential(node, module, arguments[0], first, Within(text, hands_back(module)))
         row = catalogue.result(module.name)
         passed = self.through(node, module, arguments)
         if module.flags:
@@ -318,7 +273,7 @@ class Modules(Functions):
             ends.append(self.state)
         self.choosing = choosing
         self.state = functools.reduce(State.join, ends)
-        return _some(results, arguments)
+        return some(results, arguments)
 
     def through(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value | None:
         """What a Sequential returns whose order is not known for certain; None if nothing can be told.
@@ -347,13 +302,13 @@ class Modules(Functions):
 
     def made_last(self, node: ast.Call, order: Chain[Value], given: Value) -> Value | None:
         """What the part of a Sequential makes that may be the last one, but for its memory."""
-        lasts = [each for one in sorted(order.lasts, key=spelled) for each in _lasts(one)]
-        rows = [row for one in lasts if (row := catalogue.result(one.name.removeprefix("!"))) is not None]
-        own = [returned(self.program, one) for one in lasts if one.name in self.program.index.classes]
+        ends = [each for one in sorted(order.lasts, key=spelled) for each in lasts(one)]
+        rows = [row for one in ends if (row := catalogue.result(one.name.removeprefix("!"))) is not None]
+        own = [returned(self.program, one) for one in ends if one.name in self.program.index.classes]
         made = [*(of_result(self, node, row, [given], module=True) for row in rows), *filter(None, own)]
         return functools.reduce(join, made) if made else None
 
-    def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: _Within) -> Value:
+    def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: Within) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""
         entry = value
         for number, part in enumerate(module.items):
@@ -362,7 +317,7 @@ class Modules(Functions):
         return value
 
     def one_part(
-        self, node: ast.Call, part: Value, given: tuple[Value, Value], first: ast.expr | None, within: _Within
+        self, node: ast.Call, part: Value, given: tuple[Value, Value], first: ast.expr | None, within: Within
     ) -> Value:
         """One part of a Sequential; given: what the part before it returned, and what the Sequential is called with."""
         value, entry = given
@@ -374,7 +329,7 @@ class Modules(Functions):
         return value
 
     def some_part(
-        self, node: ast.Call, part: Value, given: tuple[Value, Value], first: ast.expr | None, within: _Within
+        self, node: ast.Call, part: Value, given: tuple[Value, Value], first: ast.expr | None, within: Within
     ) -> Value:
         """The same for one of several modules."""
         before, ends, results = self.state, [], []
@@ -385,10 +340,10 @@ class Modules(Functions):
             ends.append(self.state)
         self.choosing = choosing
         self.state = functools.reduce(State.join, ends)
-        return _some(results, [given[0]])
+        return some(results, [given[0]])
 
     def module_call_quietly(
-        self, node: ast.Call, part: Value, value: Value, first: ast.expr | None, within: _Within
+        self, node: ast.Call, part: Value, value: Value, first: ast.expr | None, within: Within
     ) -> Value:
         """One part of a Sequential that is not in place itself, called with what the part before it returned."""
         if part.name == "torch.nn.Sequential" and part.exact:

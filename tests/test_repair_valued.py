@@ -67,6 +67,14 @@ def test_a_value_or_the_parameter_itself_is_a_choice(name: str):
     assert all("`self.scale`" in each.meaning for each in found)
 
 
+def test_a_function_that_returns_what_it_computes_is_a_forward_by_another_name():
+    body = "s = self.scale\ns /= s.norm()\nreturn x @ s.t()"
+    layer = LAYER.replace("forward(", "scores(")
+    found = offered(body, "s /= s.norm()", layer=layer)
+
+    assert lines(body, found, layer) == [["s = s / s.norm()"], [UNDER, "s /= s.norm()"]]
+
+
 def test_elements_that_share_memory_are_never_written_in_place():
     body = "s = self.scale.expand(3, -1)\ns[0] = x\nreturn x * s"
     found = offered(body, "s[0] = x", SHARING)
@@ -75,11 +83,14 @@ def test_elements_that_share_memory_are_never_written_in_place():
     assert lines(body, found) == [["s = self.scale.expand(3, -1).clone()"]]
 
 
+SET = LAYER.replace("forward(", "set(")
 OTHERS = {
+    "given back": ("s = self.scale\ns *= 0.5\nreturn s", "s *= 0.5", SET, NOTE),
+    "given back beside others": ("s = self.scale\ns *= 0.5\nreturn s, x", "s *= 0.5", SET, NOTE),
     "the parameter by its own name": ("self.scale *= 0.5\nreturn x * self.scale", "self.scale *= 0.5", LAYER, NOTE),
     "not read again": ("s = self.scale\ns[0] = 0\nreturn x * self.scale", "s[0] = 0", LAYER, NOTE),
     "only written again": ("s = self.scale\ns[0] = 0\ns[1] = 1\nreturn x", "s[0] = 0", LAYER, NOTE),
-    "elsewhere": ("s = self.scale\ns[0] = 0\nself.start = s", "s[0] = 0", LAYER.replace("forward(", "set("), NOTE),
+    "elsewhere": ("s = self.scale\ns[0] = 0\nself.start = s", "s[0] = 0", SET, NOTE),
     "a loop over parameters": ("for s in self.parameters():\n    s[0] = 0\n    x = x * s\nreturn x", "s[0] = 0", LAYER,
                                NOTE),
     "no parameter": ("s = x.detach().requires_grad_()\ns *= 2\nreturn s", "s *= 2", LAYER, ""),

@@ -3,10 +3,11 @@
 Note [A parameter or a value]
     Initialisation, surgery, clipping and updates by hand mean the parameter, and go under `no_grad`.  A forward that
     takes a parameter under a name of its own (`bias = self.bias.expand(n, -1)`), writes that and goes on to compute
-    with it may mean either: in place, every forward changes what the module has learned, and what is written gets no
-    gradient, which is hardly ever what was meant; and no run can show it, since torch refuses the write.  So these are
-    choices.  Where elements of the written tensor share memory (an expanded one), a write in place would reach others
-    than it names: only a value of its own is left.
+    with it may mean either, and so may any function that returns what it makes of both (`w /= w.norm(); return x @ w`).
+    In place, every forward changes what the module has learned, and what is written gets no gradient, which is hardly
+    ever what was meant; and no run can show it, since torch refuses the write.  So these are choices.  Where elements
+    of the written tensor share memory (an expanded one), a write in place would reach others than it names: only a
+    value of its own is left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from fixinplace.repair import copying
 from fixinplace.repair.base import Scene
 from fixinplace.repair.code import Code, Function
+from fixinplace.repair.steps.paths import flows, touch
 from fixinplace.trace.events import Write
 
 SHARING = "elements of the tensor share memory"
@@ -41,11 +43,13 @@ def valued(scene: Scene) -> Valued | None:
     """The write of a forward to a parameter under a local name, if that name is read again behind it."""
     offence = scene.offence
     spot = scene.node(offence.writes[0].place) if offence.rule in _LEAVES and offence.writes else None
-    if spot is None or "parameter" not in offence.note or not _in_forward(offence.writes[0]):
+    if spot is None or "parameter" not in offence.note:
         return None
     code, node = spot
     function, name = code.function(node), copying.written(code.statement(node))
     if function is None or not name.isidentifier():
+        return None
+    if not _in_forward(offence.writes[0]) and not _computes(function, name):
         return None
     writes = tuple(each for each in ast.walk(function) if isinstance(each, ast.stmt) and _writes(each, name))
     bound = [code.statement(each) for each in ast.walk(function) if _binds(each, name)]
@@ -70,6 +74,14 @@ def _in_forward(write: Write) -> bool:
     """True if the write, or a call on the way to it, stands in a forward of the user's."""
     places = [place for place in (write.place, *write.stack) if place is not None]
     return any(place.function.rpartition(".")[2] in _FORWARDS for place in places)
+
+
+def _computes(function: Function, name: str) -> bool:
+    """True if a function returns what it computes from the name and its arguments: a forward by another name."""
+    given = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)} - {name, "self"}
+    returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None]
+    used = [flows(each) for each in returned if not isinstance(each, ast.Tuple | ast.List | ast.Dict)]
+    return any(touch(each, [name]) and touch(each, given) for each in used)
 
 
 def _binds(node: ast.AST, name: str) -> bool:

@@ -7,6 +7,8 @@ import textwrap
 
 import pytest
 from choosing import PATH, code
+from proposing import HEAD, offence, proposed
+from proposing import function as method
 
 from fixinplace.repair.base import Change, Proposal, Tier, Wrap
 from fixinplace.repair.patching import compose
@@ -307,3 +309,37 @@ def test_a_write_beside_what_may_need_gradients_gets_a_block(name: str):
     new = put(function(IN_A_BLOCK[name]))
 
     assert new.count("no_grad") == 1 and f"{HEADER}\n" in new
+
+
+UPDATES = "for mean in self.parameters():\n    mean.mul_(lr)\nfor p in self.parameters():\n    p.add_(1)\nreturn x * lr"
+
+
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        ("import copy\n\nimport torch.nn as nn\n", "import copy\n\nimport torch\nimport torch.nn as nn\n"),
+        ("from torch import nn\nimport numpy\n", "import torch\nfrom torch import nn\nimport numpy\n"),
+        ("from __future__ import annotations\n\nimport copy\n", "annotations\n\nimport torch\nimport copy\n"),
+        ("import torch.nn\n", "import torch.nn\n"),
+        ("import torch as th\n", "import torch as th\n"),
+    ],
+)
+def test_a_file_without_torch_imports_it_once(head: str, wanted: str):
+    text = method(UPDATES).replace(HEAD, head)
+    some = [offence(text, write, None, "FIP202") for write in ("mean.mul_(lr)", "p.add_(1)")]
+    first = [next(p for p in proposed(text, each) if p.repair == "without-grad") for each in some]
+    new = compose({PATH: code(text)}, first).rewritten[0].text
+    name = "th" if "th" in head.split() else "torch"
+
+    assert wanted in new and new.count("import torch\n") == wanted.count("import torch\n")
+    assert new.count(f"with {name}.no_grad():\n") == 2
+
+
+@pytest.mark.parametrize(
+    "head", ["import nn as torch\n", "from backends import torch\n", "import nn\ntorch = nn\n", ""]
+)
+def test_a_name_that_means_something_else_is_not_taken(head: str):
+    text = method(UPDATES).replace(HEAD, head)
+    found = proposed(text, offence(text, "mean.mul_(lr)", None, "FIP202"))
+
+    assert [each.repair for each in found if each.repair == "without-grad"] == []

@@ -219,7 +219,8 @@ MEANS = """
 class Means(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embed = nn.Linear(3, 4)
+        self.embed, self.pace = nn.Linear(3, 4), 0.1
+        self.rate = nn.Parameter(torch.tensor(0.1))
         self.register_buffer("means", torch.randn(2, 4))
         self.register_buffer("seen", torch.zeros(2, dtype=torch.long))
         self.count = 0
@@ -255,7 +256,11 @@ STORES = {
     "without history": ("self.means[c] = z.detach() + self.means.detach()", ""),
     "a part with weights": ("self.means[c] = self.embed(z)", ""),
     "a method": ("self.means[c].add_(z)", ""),
-    "bound anew": ("self.means = self.means + z", ""),
+    "an average": ("self.means = self.means + z", "self.means = (self.means + z).detach()"),
+    "augmented as a whole": ("self.means += z", "self.means += z.detach()"),
+    "from something else": ("self.means = z", ""),
+    "an average with weights": ("self.means = self.means + self.embed(z)", ""),
+    "an average that learns": ("self.means = self.means + self.rate * z", ""),
 }  # fmt: skip
 
 
@@ -277,6 +282,49 @@ def test_a_state_is_no_constant_where_the_loss_would_teach_nobody(loss: str, off
     found = [one.patched(each) for each in one.proposals() if "constant altogether" in each.meaning]
 
     assert [each.count("bank[t % 2] = h[0].detach()") for each in found] == [1] * offered
+
+
+METER = """
+class Meter:
+    def __init__(self):
+        self.sum, self.count = 0.0, 0
+
+    def update(self, value, n):
+        self.sum += value * n
+        self.count += n
+
+
+def main():
+    net, meter = mlp(3, 1), Meter()
+    opt = torch.optim.SGD(net.parameters(), lr=0.1)
+    for t in range(3):
+        x = torch.randn(2, 3)
+        loss = net(x).square().mean()
+        TELL
+        total = LOSS
+        opt.zero_grad()
+        total.backward()
+        opt.step()
+    return [net]
+"""
+TELLS = {
+    "a value": ("meter.update(loss, len(x))", "meter.update(loss.detach(), len(x))"),
+    "by name": ("meter.update(value=loss + 1, n=x.size(0))", "meter.update(value=(loss + 1).detach(), n=x.size(0))"),
+    "twice": ("meter.update(loss, 1); meter.update(x, 1)", "meter.update(loss.detach(), 1); meter.update(x, 1)"),
+    "without its history": ("meter.update(loss.item(), 1)", ""),
+    "in place": ("meter.sum_(loss)", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tell", TELLS)
+@pytest.mark.parametrize("total", ["loss + (loss - meter.sum).square()", "meter.sum / 2"])
+def test_what_an_object_is_told_is_detached(tell: str, total: str):
+    before, after = TELLS[tell]
+    text = METER.replace("TELL", before).replace("LOSS", total)
+    one = program(text, "net(x)", "opt.step()", "total.backward()", "FIP207")
+    found = [one.patched(each) for each in one.proposals() if "constant altogether" in each.meaning]
+
+    assert found == ([one.text.replace(before, after)] if after and total.startswith("loss") else [])
 
 
 def test_what_counts_is_not_detached():

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import proposing
 import pytest
-from choosing import code
+from choosing import code, place
 from test_repair_search import FIRST, TEXT, Fake, offence, searched
 
 from fixinplace.repair.base import Tier
 from fixinplace.repair.outcome import Outcome
 from fixinplace.report import repair as report
+from fixinplace.report.offence import details
 from fixinplace.trace.events import Trace
 
 STASH = """
@@ -70,3 +72,14 @@ def test_what_to_do_is_told_beside_a_patch_that_is_refuted():
         told.append((found.proved, any("what to do" in line for line in report.lines(outcome))))
 
     assert told == [(False, True), (True, False)]
+
+
+def test_a_line_that_a_loop_comes_by_again_is_told_once():
+    text = proposing.function("h = x.exp()\nfor i in range(3):\n    h += 1\n    h *= 2\nh -= skip\nreturn h")
+    first = proposing.offence(text, "h += 1", "x.exp()")
+    places = (place(code(text), each) for each in ("h += 1", "h *= 2", "h -= skip"))
+    again, doubled, last = (replace(first.writes[0], place=each) for each in places)
+    one = replace(first, writes=(first.writes[0], doubled, again, doubled, again, doubled, last))
+    told = [line for line in details(one, one, lambda path: None) if line.startswith("then")]
+
+    assert [line.split("  ")[-1] for line in told] == ["h *= 2", "h -= skip"]

@@ -43,11 +43,12 @@ class Wrap:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a proposal does to one file: edits of its text, and statements that go into a block."""
+    """What a proposal does to one file: edits of its text, statements that go into a block, modules it then needs."""
 
     path: str
     edits: tuple[Edit, ...] = ()
     wraps: tuple[Wrap, ...] = ()
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,7 +110,24 @@ class Code:
                         return alias.asname or attribute
         return None
 
+    def can_import(self, module: str) -> bool:
+        """True if a line `import module` would take no name of this file's, and has an import to stand by."""
+        words = (getattr(node, key, None) for node in ast.walk(self.tree) for key in ("id", "arg", "name", "asname"))
+        return module not in words and self._first_import(module) is not None
+
+    def _first_import(self, module: str) -> ast.stmt | None:
+        """The first import of a part of the module, else of anything."""
+        found = [each for each in self.tree.body if isinstance(each, (ast.Import, ast.ImportFrom))]
+        found = [each for each in found if getattr(each, "module", None) != "__future__" and self.head(each) == ""]
+        parts = (each for each in found if re.match(rf"(import|from) {module}\b", self.source_of(each)))
+        return next(parts, found[0] if found else None)
+
     # --- edits
+
+    def importing(self, module: str) -> Edit | None:
+        """`import module` on a line of its own."""
+        first = self._first_import(module)
+        return None if first is None else self.before_statement(first, f"import {module}")
 
     def replace(self, node: ast.expr | ast.stmt, text: str) -> Edit:
         """Another text for a node."""

@@ -78,10 +78,14 @@ def _fixes(code: Code, path: str, proposals: Sequence[Proposal]) -> Iterator[Fix
     )
     edits_of = dict(decorated(code, wraps))
     edits_of.update(lowered(code, [wrap for wrap in wraps if wrap not in edits_of]))
+    imported: set[str] = set()
     for group, proposal in enumerate(proposals):
         edits = [edit for change in proposal.changes if change.path == path for edit in change.edits]
         mine = [wrap for change in proposal.changes if change.path == path for wrap in change.wraps]
         edits += [edit for wrap in mine for edit in edits_of[wrap]]
+        needed = {name for c in proposal.changes if c.path == path for name in c.imports} - imported
+        edits += [edit for name in sorted(needed) if (edit := code.importing(name)) is not None]
+        imported |= needed
         if edits:
             yield Fix(group, proposal.repair, proposal.title, tuple(dict.fromkeys(edits)), False)
 

@@ -22,10 +22,12 @@ from fixinplace.repair import chained, unread, upstream
 from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
+from fixinplace.repair.forms import parameter_as_value
 from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, key
 from fixinplace.repair.patching import Attempt, Clash, back, compose
 from fixinplace.repair.reads import at_every_read, copies, without
 from fixinplace.repair.steps.flags import weighed
+from fixinplace.repair.valued import valued
 from fixinplace.trace.events import Offence, Place, Trace
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
@@ -89,7 +91,10 @@ def _proposals(offences: Sequence[Offence], files: Files, packages: Files) -> tu
 
 
 def _of_offence(offence: Offence, files: Files, packages: Files) -> list[Proposal]:
-    found = [proposal for repair in repairs() for proposal in repair.propose(Scene(offence, files))]
+    scene = Scene(offence, files)
+    found = [proposal for repair in repairs() for proposal in repair.propose(scene)]
+    if valued(scene) is not None:
+        found = [each for each in found if each.tier is not Tier.PATCH or each.repair == parameter_as_value.NAME]
     seen = upstream.inside(offence)
     if seen is not None:
         more = (proposal for repair in repairs() for proposal in repair.propose(Scene(seen, packages)))

@@ -24,8 +24,8 @@ def details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
         yield f"needed at  {where(offence.needed)}  {_text(offence.needed)}"
     if only_kept(offence) and offence.writes:
         yield f"saved by   {where(offence.writes[0].place)}  {_text(offence.writes[0].place)}"
-    for write in offence.writes[1 : 1 + _SHOWN]:
-        yield f"then       {where(write.place)}  {_cut(text_of(write.place, read))}"
+    for place in _later(offence)[:_SHOWN]:
+        yield f"then       {where(place)}  {_cut(text_of(place, read))}"
     first = offence.writes[0] if offence.writes else None
     if first is not None and first.origin != first.place:
         yield f"written in {where(first.place)}  {_cut(text_of(first.place, read))}"
@@ -44,6 +44,12 @@ def details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
         yield "incomplete a writer was not seen: code without Python frames, another thread, or torch.func"
     if offence.note:
         yield f"note       {shortened(offence.note)}"
+
+
+def _later(offence: Offence) -> list[Place | None]:
+    """Where the further writes stand, each place once: a loop comes by the same lines again and again."""
+    first, *rest = (write.place for write in offence.writes) if offence.writes else (None,)
+    return [place for place in dict.fromkeys(rest) if place != first]
 
 
 def _scripted(offence: Offence, read: Files) -> Iterator[str]:

@@ -27,9 +27,10 @@ from fixinplace.trace.ledger import Written
 from fixinplace.trace.lookup import named, parameter_name, target_of
 from fixinplace.trace.positions import Places
 from fixinplace.trace.views import Views
-from fixinplace.verify import errors
+from fixinplace.verify import errors, unshared
 from fixinplace.verify.jobs import Failure
 
+_SHARING = "elements of the tensor share memory: clone it before it is written"
 _RULES: tuple[tuple[str, str, str], ...] = (
     (r"a view of a leaf Variable that requires grad", "FIP203", ""),
     (r"a leaf Variable that requires grad", "FIP202", ""),
@@ -45,7 +46,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     (r"Can't detach views in-place", "",
      "`detach_` on a view: detach the whole, or bind the name anew: `x = x.detach()`"),
     (r"functions with out=", "", "autograd cannot record `out=`: bind the result to a name instead"),
-    (r"refers? to a single memory location", "", "elements of the tensor share memory: clone it before it is written"),
+    (r"refers? to a single memory location", "", _SHARING),
     (r"attempted to call in-place operation", "",
      "torch.func transforms must get every tensor that they write as an argument"),
     (r"vmap: |doesn't match the broadcast shape", "FIP211", ""),
@@ -196,7 +197,8 @@ def _origin(rule: str, target: torch.Tensor, frame: FrameType | None, places: Pl
         base = target._base if target._is_view() and target._base is not None else target
         name = parameter_name(base, names)
         unnamed = "it is a parameter that no module was seen to hold" if isinstance(base, torch.nn.Parameter) else ""
-        return f"it is the parameter {name}" if name else unnamed
+        sharing = _SHARING if unshared.shares(target) else ""
+        return "; ".join(filter(None, (f"it is the parameter {name}" if name else unnamed, sharing)))
     what = {"FIP204": "multiple", "FIP206": "no-grad"}.get(rule)
     place = places.of(views.of(what, target)) if what else None
     return "" if place is None else f"the view was made at {place.file}:{place.line}:{place.column}"

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from fixinplace.trace.refused import chain
-from fixinplace.verify import finding, kept, load, made, tensors, traced
+from fixinplace.verify import finding, kept, load, made, tensors, traced, unshared
 from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
@@ -160,6 +160,8 @@ def _prepare(job: Job) -> object:
         torch.set_default_dtype(torch.float64)
     if job.no_inference:
         torch.inference_mode = torch.autograd.grad_mode.inference_mode = _without_grad  # type: ignore[assignment,misc]
+    if job.unshared:
+        unshared.install()
     return _ballast() if job.perturbed else None
 
 

@@ -65,6 +65,11 @@ def refuses_leaf(failure: Failure) -> bool:
     return "leaf Variable that requires grad is being used" in failure.message
 
 
+def refuses_shared(failure: Failure) -> bool:
+    """True for the error about a tensor that is written and has elements which share memory."""
+    return "more than one element of the written-to tensor refers to a single memory location" in failure.message
+
+
 def refuses_hooks(failure: Failure) -> bool:
     """True for the error of torch.func under saved-tensor hooks."""
     return "support saved tensor hooks" in failure.message

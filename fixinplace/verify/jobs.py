@@ -63,6 +63,7 @@ class Job:
     traced: the run is traced, and nothing else is recorded. watch: the saved tensor that is looked at after every line.
     kept: every backward keeps its graph, as if it had been asked to.
     no_inference: inference mode is taken as `no_grad`.
+    unshared: every expanded tensor has memory of its own, see Note [Elements that share memory].
     forward: the number of the direction of a forward-mode run; None: an ordinary run.
     as_data: what is written into a parameter is data, see Note [A parameter is data].
     regions: whose code must be seen running; None: nothing is traced.
@@ -84,6 +85,7 @@ class Job:
     watch: int | None = None
     kept: bool = False
     no_inference: bool = False
+    unshared: bool = False
     forward: int | None = None
     as_data: bool = False
     regions: tuple[Region, ...] | None = None

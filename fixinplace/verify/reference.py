@@ -13,10 +13,12 @@ from fixinplace.verify.errors import (
     refuses_hooks,
     refuses_inference,
     refuses_leaf,
+    refuses_shared,
 )
-from fixinplace.verify.jobs import Region, Run
+from fixinplace.verify.jobs import Failure, Region, Run
 
 CONVENTION = "convention: what is written into a parameter is data; its gradient is taken at the new value"
+UNSHARED = "convention: a tensor whose elements share memory is cloned before it is written, which torch asks for"
 ALSO_OF_OTHERS = (
     "convention: that holds also where it depends on another tracked value, since no later backward goes through such "
     "a parameter while that value exists: its gradient could not show"
@@ -41,6 +43,8 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
         bench.notes.append("in the reference inference mode is taken as no_grad, which computes the same values")
         bench.always = {"no_inference": True}
         plain = bench.original()
+    if bench.case.whole and plain.failure is not None and _may_share(plain.failure):
+        plain = _unshared(bench, plain)
     if bench.case.kept and plain.failure is not None and refuses_leaf(plain.failure):
         plain = _with_data(bench, plain)
     if (why := obstacle(plain)) is not None:
@@ -52,6 +56,22 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
     bench.checks.append("original twice")
     _look_for_silent_error(bench, plain, excluded)
     return Reference(plain, False, excluded)
+
+
+def _may_share(failure: Failure) -> bool:
+    return refuses_shared(failure) or refuses_leaf(failure)
+
+
+def _unshared(bench: Bench, plain: Run) -> Run:
+    """The original with its expanded tensors cloned, if that gets it past the write that is refused; else as it was."""
+    before, failure = bench.always, plain.failure
+    bench.always = {**before, "unshared": True}
+    found = bench.original()
+    if failure is None or (found.failure is not None and _may_share(found.failure)):
+        bench.always = before
+        return plain
+    bench.notes += [f"the original fails: {failure.sentence}", UNSHARED]
+    return found
 
 
 def _with_data(bench: Bench, plain: Run) -> Run:

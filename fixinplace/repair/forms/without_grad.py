@@ -21,14 +21,15 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         return
     code, node = spot
     statement = code.statement(node)
-    no_grad = code.name_of("torch", "no_grad")
-    if no_grad is None or code.head(statement) is None:
+    known = code.name_of("torch", "no_grad")
+    if code.head(statement) is None or (known is None and not code.can_import("torch")):
         return
+    no_grad, imports = known or "torch.no_grad", () if known else ("torch",)
     span = code.text.span(statement)
     wrap = Wrap(span.start, span.end, f"with {no_grad}():")
     title = f"`{code.source_of(statement).splitlines()[0]}` under `{no_grad}()`"
     rank = 5 if _is_parameter(code, statement, offence.writes[0].names, offence.note) else 20
-    yield Proposal("without-grad", Tier.PATCH, title, (Change(code.path, wraps=(wrap,)),), rank=rank)
+    yield Proposal("without-grad", Tier.PATCH, title, (Change(code.path, wraps=(wrap,), imports=imports),), rank=rank)
 
 
 def _is_parameter(code: Code, statement: ast.stmt, names: tuple[str, ...], note: str) -> bool:

@@ -56,9 +56,9 @@ def cut_before_loop(at: Situation) -> Iterator[Choice]:
     source = None if items is None else holding(items, save)
     if items is None or source is None:
         return
-    _, carrying = tainted(items, {source: None})
+    _, flowing = tainted(items, {source: None})
     inside = flat(at.reader, loop.body)
-    names = sorted(n for n in carrying[-1] if any(begins(each, n) for each in _open(at)))
+    names = sorted(n for n in flowing[-1] if any(begins(each, n) for each in _open(at)))
     if not names or not _taught_otherwise(at, inside, names):
         return
     again = any(_uses(at, save, each) and _uses(at, loop, each) for each in at.stepped or ())
@@ -111,8 +111,8 @@ def carried_states(at: Situation) -> list[str]:
     if at.loop is None:
         found = [name for name in found if name.startswith("self.")]
     if at.frame.save is not None and holding(inside, at.frame.save) is not None:
-        carrying = _carrying(at, inside)
-        found = [name for name in found if touch([name], carrying[len(carrying) // 2] | carrying[-1])]
+        flowing = _carrying(at, inside)
+        found = [name for name in found if touch([name], flowing[len(flowing) // 2] | flowing[-1])]
     found = [name for name in found if not is_number(at.code, at.frame.function, name)]
     return sorted(found, key=lambda name: _first(inside, name))
 
@@ -129,6 +129,11 @@ def _carrying(at: Situation, inside: Sequence[Item]) -> list[Paths]:
     inside = opened(at.reader, inside)
     source = holding(inside, at.frame.save) if at.frame.save is not None else None
     return [EMPTY] if source is None else tainted([*inside, *inside], {source: None})[1]
+
+
+def carrying(at: Situation) -> Paths:
+    """All paths that carry what was saved in a round, somewhere in it or in the next."""
+    return EMPTY.union(*_carrying(at, flat(at.reader, round_of(at))))
 
 
 def _anew(at: Situation, name: str) -> bool:
@@ -202,12 +207,12 @@ def _handed_over(rest: Sequence[ast.stmt], name: str) -> list[ast.expr]:
 
 def _handed_in(at: Situation, rest: Sequence[ast.stmt], name: str) -> list[ast.expr]:
     """What `bank.update(f)` behind the step takes of the round's graph."""
-    carrying = EMPTY.union(*_carrying(at, flat(at.reader, round_of(at))))
+    flowing = carrying(at)
     found: list[ast.expr] = []
     for node in rest:
         match node:
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner), args=args)) if path(owner) == name:
-                found += [each for each in args if touch([path(each) or ""], carrying)]
+                found += [each for each in args if touch([path(each) or ""], flowing)]
     return found
 
 

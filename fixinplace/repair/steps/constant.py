@@ -5,9 +5,12 @@ Note [A constant state]
     latter detached there, the state never has a graph.  Nothing is proposed where the statement calls something that
     may have weights of its own, where the state begins with a graph, or where the loss would teach nobody without it.
 
-Note [A state stored in parts]
-    A buffer whose slots are written (`self.means[c] = mean`) begins as a constant and stays one, if every store is of a
-    value without history.  The whole value is detached: what of it has a history need not be told apart.
+Note [A state that is stored]
+    A buffer whose slots are written (`self.means[c] = mean`), or that an object makes anew from its old value
+    (`self.mean = 0.9 * self.mean + 0.1 * mean`), begins as a constant and stays one, if every store is of a value
+    without history.  The whole value is detached: what of it has a history need not be told apart.  An object that is
+    told the values by a method (`meter.update(loss)`) is told them detached.  A state that its own object makes anew
+    from something else is no average but a recurrent state, and what it is made of is what the loss teaches.
 """
 
 from __future__ import annotations
@@ -19,12 +22,12 @@ from dataclasses import replace
 from fixinplace.model import Edit, Span
 from fixinplace.repair.base import Change
 from fixinplace.repair.code import Code
-from fixinplace.repair.steps.carried import carried_states, kept_states, round_of
+from fixinplace.repair.steps.carried import behind, carried_states, carrying, kept_states, round_of
 from fixinplace.repair.steps.choice import Choice, edited, joined
 from fixinplace.repair.steps.detaching import reads_of
 from fixinplace.repair.steps.facts import Reader, untracked
 from fixinplace.repair.steps.lines import Item, flat, flows_of, tainted, way
-from fixinplace.repair.steps.paths import Paths, base, begins, flows, path, touch
+from fixinplace.repair.steps.paths import Paths, base, begins, flows, path, reads, touch
 from fixinplace.repair.steps.situation import Situation
 from fixinplace.repair.steps.stores import Kept
 
@@ -41,13 +44,13 @@ def held_constant(at: Situation) -> Iterator[Choice]:
     if len(writers) != 1 or not isinstance(item.node, ast.Assign) or state not in item.facts.flows or item.facts.pairs:
         return
     learning = {n: None for n, each in enumerate(items) if touch(each.facts.flows, modules)}
-    carrying = tainted(items, learning)[1][writers[0]]
-    names = frozenset(name for name in carrying if touch(item.facts.flows, [name]) and not touch([name], [state]))
+    tracked = tainted(items, learning)[1][writers[0]]
+    names = frozenset(name for name in tracked if touch(item.facts.flows, [name]) and not touch([name], [state]))
     if not _weightless(at, item.node, names | {state}) or not _begins_constant(at, state, modules):
         return
-    reads = list(reads_of(at, item.node, names))
-    if reads and touch(flows_of([_without(each, state) for each in items], at.wanted), modules):
-        edits = tuple(at.code.after(node, ".detach()") for node in reads)
+    found = list(reads_of(at, item.node, names))
+    if found and touch(flows_of([_without(each, state) for each in items], at.wanted), modules):
+        edits = tuple(at.code.after(node, ".detach()") for node in found)
         shown = " and ".join(f"`{name}`" for name in sorted(names))
         meaning = (
             f"`{state}` is a constant altogether: it is built up from values without their history, so that {at.loss} "
@@ -57,20 +60,24 @@ def held_constant(at: Situation) -> Iterator[Choice]:
 
 
 def stored_constant(at: Situation) -> Iterator[Choice]:
-    """What is stored into parts of the states, detached where it is stored; see Note [A state stored in parts]."""
+    """What is stored into parts of the states, detached where it is stored; see Note [A state that is stored]."""
     states = kept_states(at)
-    values = [(kept.code, value) for kept in states for value in _stored(kept)]
-    if not values or not all(_in_parts(kept) for kept in states) or any(_has_weights(at, *each) for each in values):
+    values = [(kept.code, value) for kept in states for value in _stored(at, kept)]
+    names = [kept.name for kept in states]
+    late = [id(node) for node in behind(at)]
+    if any(_told(kept, node) and id(node) in late for kept in states for node in kept.stores):
+        return
+    if not values or not all(map(_is_stored, states)) or any(_has_weights(at, *each, names) for each in values):
         return
     if not _teaches_without(at, states):
         return
     changes = joined(*(Change(code.path, _detached(code, value)) for code, value in values))
-    names = " and ".join(f"`{kept.state}`" for kept in states) + (" is" if len(states) == 1 else " are")
+    kept_ones = " and ".join(f"`{kept.state}`" for kept in states) + (" is" if len(states) == 1 else " are")
     lines = (" ".join(code.source_of(code.statement(value)).split()) for code, value in values)
     shown = " and ".join(f"`{line}`" for line in dict.fromkeys(lines))
     meaning = (
-        f"{names} constant altogether, built up from values without their history: {at.loss} gives no gradient through "
-        f"what is kept from round to round, neither to earlier rounds nor to its own."
+        f"{kept_ones} constant altogether, built up from values without their history: {at.loss} gives no gradient "
+        f"through what is kept from round to round, neither to earlier rounds nor to its own."
     )
     yield Choice(f"what is stored detached in {shown}", meaning, changes, 14)
 
@@ -83,12 +90,40 @@ def _teaches_without(at: Situation, states: Sequence[Kept]) -> bool:
     return bool(at.stepped) and touch(flows_of(items, at.wanted), at.stepped or ())
 
 
-def _in_parts(kept: Kept) -> bool:
-    """True if all that is written of a state is a part of it, with a value that stands in the statement."""
+def _is_stored(kept: Kept) -> bool:
+    """True if every value that goes into a state stands in the statement that writes it there."""
     return bool(kept.stores) and all(
-        isinstance(node, ast.AugAssign | ast.Assign) and isinstance(_target(node), ast.Subscript)
-        for node in kept.stores
+        _in_part(node) or _averages(kept, node) or _told(kept, node) for node in kept.stores
     )
+
+
+def _in_part(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AugAssign | ast.Assign) and isinstance(_target(node), ast.Subscript)
+
+
+def _averages(kept: Kept, node: ast.stmt) -> bool:
+    """True for an attribute of an object that is made anew from its old value, and from nothing that learns."""
+    if not isinstance(node, ast.AugAssign | ast.Assign) or not kept.name.startswith("self."):
+        return False
+    target = _target(node)
+    anew = isinstance(node, ast.AugAssign) or touch(reads(node.value), [kept.name])
+    return target is not None and path(target) == kept.name and anew and not _learned(kept.code, node)
+
+
+def _learned(code: Code, node: ast.Assign | ast.AugAssign) -> bool:
+    """True if a value is made of an attribute that the class makes a parameter."""
+    owner = next((up for up in code.up(node) if isinstance(up, ast.ClassDef)), None)
+    made = [each for each in ast.walk(owner) if isinstance(each, ast.Assign)] if owner is not None else []
+    learned = {path(t) for each in made if "Parameter(" in ast.unparse(each.value) for t in each.targets}
+    return any(name in learned for name in flows(node.value))
+
+
+def _told(kept: Kept, node: ast.stmt) -> bool:
+    """True for `meter.update(loss)`: a method that takes values in, and writes no tensor in place."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=method))):
+            return path(owner) == kept.name and not method.endswith("_")
+    return False
 
 
 def _target(node: ast.Assign | ast.AugAssign) -> ast.expr | None:
@@ -97,21 +132,28 @@ def _target(node: ast.Assign | ast.AugAssign) -> ast.expr | None:
     return node.targets[0] if len(node.targets) == 1 else None
 
 
-def _stored(kept: Kept) -> Iterator[ast.expr]:
+def _stored(at: Situation, kept: Kept) -> Iterator[ast.expr]:
     """The values with a history that are stored."""
     for node in kept.stores:
         blocks = (up for up in kept.code.up(node) if isinstance(up, ast.With))
-        quiet = any(untracked(item.context_expr) for block in blocks for item in block.items)
-        if isinstance(node, ast.Assign | ast.AugAssign) and flows(node.value) and not quiet:
+        if any(untracked(item.context_expr) for block in blocks for item in block.items):
+            continue
+        if isinstance(node, ast.Assign | ast.AugAssign) and flows(node.value):
             yield node.value
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _told(kept, node):
+            given = [*node.value.args, *(each.value for each in node.value.keywords)]
+            yield from (each for each in given if touch(flows(each), carrying(at)))
 
 
-def _has_weights(at: Situation, code: Code, value: ast.expr) -> bool:
+def _has_weights(at: Situation, code: Code, value: ast.expr, states: Sequence[str]) -> bool:
     """True if more than what is imported and methods of values make a value: it may have weights of its own."""
     imported = Reader(code).imported
     called = [each.func for each in ast.walk(value) if isinstance(each, ast.Call)]
     known = [(path(each) or "").partition(".")[0] in imported for each in called]
-    methods = [isinstance(each, ast.Attribute) and not (path(each) or "").startswith("self.") for each in called]
+    methods = [
+        isinstance(each, ast.Attribute) and (not (path(each) or "").startswith("self.") or path(each.value) in states)
+        for each in called
+    ]
     taught = [touch([path(each) or ""], at.stepped or ()) for each in called if path(each)]
     return not all(map(any, zip(known, methods, strict=True))) or any(taught)
 

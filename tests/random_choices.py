@@ -8,12 +8,17 @@ from test_detect_flags import net
 
 PARTS = [
     "nn.Conv2d(n, n, 1)", "nn.ReLU(True)", "nn.ReLU(inplace=True)", "nn.BatchNorm2d(n)", "nn.Identity()",
-    "nn.Sequential(nn.ReLU(True))", "nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", "nn.Tanh()", "act", "make(n, n)",
-    "conv(n, n)", "Keep()", "Hand()", "nn.Sequential()", "nn.LeakyReLU(0.1, True)", "block(n)",
+    "nn.Sequential(nn.ReLU(True))", "nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))", "nn.Tanh()", "act",
+    "make(n, n)", "conv(n, n)", "Keep()", "Hand()", "nn.Sequential()", "nn.LeakyReLU(0.1, True)", "block(n)",
     "nn.ReLU(True) if flag else nn.Identity()", "nn.Conv2d(n, n, 1) if flag else nn.Identity()",
     "nn.Identity() if flag else nn.ReLU(True)", "(nn.Tanh() if flag else nn.ReLU(True))",
 ]  # fmt: skip
-BLOCKS = ["block = Grown if flag else Maybe", "block = Grown", "block = Maybe", "block = Grown\nif flag:\n    block = Maybe"]
+BLOCKS = [
+    "block = Grown if flag else Maybe",
+    "block = Grown",
+    "block = Maybe",
+    "block = Grown\nif flag:\n    block = Maybe",
+]
 ACTS = ["act = nn.ReLU(True)", "act = nn.ReLU(inplace=True)", "act = nn.ReLU(True) if n > 2 else nn.Tanh()"]
 BEGINS = ["h = self.conv(x)", "h = x * 1", "h = self.bn(self.conv(x))"]
 CALLS = [
@@ -22,9 +27,18 @@ CALLS = [
     "y = None\nfor p in self.parts:\n    if y is None:\n        y = p(h)\n    else:\n        y += p(h)",
     "for i in range(2):\n    if i > 0:\n        y += self.parts[i](h)\n    else:\n        y = self.parts[i](h)",
     "y = h\nfor i in range(2):\n    y = self.parts[0](y)", "y = h\nfor i in range(0):\n    y = self.parts[0](y)",
-    "y = h\nfor a, b in zip(self.parts, self.parts):\n    y = b(y)", "for p in self.parts:\n    y = p(h)\n    if y is not h: break",
+    "y = h\nfor a, b in zip(self.parts, self.parts):\n    y = b(y)",
+    "for p in self.parts:\n    y = p(h)\n    if y is not h: break",
 ]  # fmt: skip
-WRITES = ["y += h", "y += 1", "y *= 2", "y = y + 0", "h += 1", "y.relu_()", "y.masked_fill_(y > 0.3, 0.5)\ny = y.softmax(-1)"]
+WRITES = [
+    "y += h",
+    "y += 1",
+    "y *= 2",
+    "y = y + 0",
+    "h += 1",
+    "y.relu_()",
+    "y.masked_fill_(y > 0.3, 0.5)\ny = y.softmax(-1)",
+]
 RETURNS = ["return y + h", "return y", "return h * y", "return y + x"]
 REST = """
 
@@ -95,7 +109,11 @@ def _in_rounds(draw: random.Random) -> list[str]:
 def _repeated(draw: random.Random) -> list[str]:
     made = draw.choice(["*m", "*m", "nn.Conv2d(n, n, 1), *m", "*m, nn.BatchNorm2d(n)"])
     more = [f"m.append({part})" for part in _some(draw)[:2]]
-    return [f"m = [{draw.choice(PARTS)} for _ in range({draw.randrange(3)})]", *more, f"self.net = nn.Sequential({made})"]
+    return [
+        f"m = [{draw.choice(PARTS)} for _ in range({draw.randrange(3)})]",
+        *more,
+        f"self.net = nn.Sequential({made})",
+    ]
 
 
 def _either(draw: random.Random) -> list[str]:

@@ -22,8 +22,14 @@ class Grown(nn.Module):
         return x
 
 
-class Other(Grown):
-    pass
+class Few(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv2d(n, n, 1) for _ in range(n - 3)])
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x) + x
+        return x
 
 
 class Plain(nn.Module):
@@ -60,7 +66,7 @@ ROUNDS = "self.parts = nn.ModuleList([nn.Conv2d(n, n, 1), nn.Conv2d(n, n, 1)])"
 
 def with_classes(text: str) -> str:
     """The text below a function and classes that modules are made of."""
-    return text.replace(HEAD, f"{HEAD}from torch.nn.utils import weight_norm\n{MAKES}{GROWN}")
+    return text.replace(HEAD, f"{HEAD}from torch.nn.utils.parametrizations import weight_norm\n{MAKES}{GROWN}")
 
 
 SAFE = {
@@ -69,7 +75,7 @@ SAFE = {
         rest="    @staticmethod\n    def make(n, more):\n        if more:\n            return nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True))\n        return nn.Sequential(nn.Conv2d(n, n, 1), nn.Tanh())\n"),
     "an activation or none": net("self.act = nn.ReLU(True) if n > 2 else nn.Identity()", "h = self.conv(x)\nh = self.act(h)\nreturn x + h"),
     "what a function makes": net(LISTED.format(last="conv(n, n, 1)"), ADDS, PASSED),
-    "a layer behind what is not known": net("self.net = nn.Sequential(part(n), nn.BatchNorm2d(n), nn.ReLU(True))", ADDS, ", part=Keep"),
+    "a layer behind what is not known": net("self.net = nn.Sequential(part(), nn.BatchNorm2d(n), nn.ReLU(True))", ADDS, ", part=Keep"),
     "a class of the file at the end": net(LISTED.format(last="Plain(n)"), ADDS, PASSED),
     "any number of one class": net("parts = [Plain(n) for _ in range(n)]\nparts.append(make(n, n))\nself.net = nn.Sequential(*parts)", ADDS),
     "one of two classes": net("block = Grown if n > 2 else Plain\nself.net = block(n)", ADDS),
@@ -84,10 +90,10 @@ SAFE = {
     "later rounds": net(ROUNDS, "for i, part in enumerate(self.parts):\n    h = part(x)\n    if i > 0:\n        y += h\n    else:\n        y = h * 1\nreturn y"),
     "asked if it is there": net("self.net = None", "y = self.conv(x)\nif y is not None:\n    y += x\nreturn y"),
     "an operand of no known class": net("self.scale = scale", "y = self.conv(x) / self.scale\ny += x\nreturn y", ", scale=2.0").replace("scale=2.0", "scale=abs(-2)"),
-    "strides that softmax forgets": net("self.net = nn.Softmax(1)", "y = torch.einsum('abcd,abed->abce', x, x)\ny.masked_fill_(y > 0, 0.5)\ny = self.net(y)\nreturn y.transpose(1, 2).reshape(2, -1)"),
-    "products lie in order": net("self.net = None", "y = x @ x.transpose(2, 3)\ny.masked_fill_(y > 0, 0.5)\nreturn y.transpose(1, 2).reshape(2, -1)"),
-    "a list of lists": net("self.rows = self.make(n)", "y = self.rows[1][0](x)\nreturn y + self.rows[0][1](x) + x",
-        rest="    def make(self, n):\n        rows = []\n        for i in range(2):\n            row = [None] if i else [nn.Tanh()]\n            row = []\n"
+    "strides that softmax forgets": net("self.net = nn.Softmax(1)", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\ny.masked_fill_(torch.eye(4) > 0, 0.5)\ny = self.net(y)\nreturn y.transpose(1, 2).reshape(2, -1)"),
+    "products lie in order": net("self.net = None", "h = self.conv(x)\ny = h @ h.transpose(2, 3)\ny.masked_fill_(y > 0, 0.5)\nreturn y.transpose(1, 2).reshape(2, -1)"),
+    "a list of lists": net("self.rows = self.rows_of(n)", "y = self.rows[1][0](x)\nreturn y + self.rows[0][1](x) + x",
+        rest="    def rows_of(self, n):\n        rows = []\n        for i in range(2):\n            row = []\n"
              "            row.append(nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True)))\n            row.append(nn.Sequential(nn.BatchNorm2d(n), nn.ReLU(True)))\n"
              "            rows.append(nn.ModuleList(row))\n        return nn.ModuleList(rows)\n"),
 }  # fmt: skip
@@ -96,17 +102,18 @@ LEFT = {
     "in place behind what is not known": net("self.net = nn.Sequential(part, nn.ReLU(True))", "return x + self.net(x)", ", part=Keep()"),
     "an identity for the layer": net(LISTED.format(last="conv(n, n, 1)"), ADDS, PASSED) + "\n\nNet(conv=lambda *_: nn.Identity())\n",
     "a class that hands on for the layer": net(LISTED.format(last="conv(n, n, 1)"), ADDS, PASSED) + "\n\nOTHERS = {'hand': Hand}\nNet(conv=OTHERS.get('hand', make))\n",
-    "a loop that may have no rounds": net("self.net = Grown(n)", ADDS).replace("nn.ModuleList([nn.Conv2d(n, n, 1), nn.Conv2d(n, n, 1)])", "nn.ModuleList([nn.Conv2d(n, n, 1) for _ in range(n - 3)])"),
-    "one of two classes that hands on": net("block = Grown if n > 2 else Hand\nself.net = block(n)", ADDS).replace("class Hand(nn.Module):\n", "class Hand(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"),
+    "a loop that may have no rounds": net("self.net = Few(n)", ADDS),
+    "one of two classes that hands on": net("block = Grown if n > 2 else Few\nself.net = block(n)", ADDS),
     "a class of another name": net("block = Grown\nfor block in (Grown, block):\n    pass\nself.net = block(n)", ADDS),
     "a parameter before it is bound": net("self.net = block(n)\nblock = Grown", ADDS, ", block=Grown"),
     "a layer or nothing": net("self.net = nn.Sequential(nn.Identity() if n > 2 else nn.Conv2d(n, n, 1), nn.ReLU(True))", "return x + self.net(x)"),
     "one name in two branches and after them": net(EITHER.format(name="'b'"), "h = x * 1\ny = self.net(h)\nreturn y + h"),
     "a second round by its number": net(ROUNDS, "y = x\nfor i in range(2):\n    if i == 1:\n        y = self.parts[i](x)\n    else:\n        y += 1\nreturn y + x"),
     "a round that begins with one": net(ROUNDS, "y = x\nfor i in range(0, 2):\n    if i > 1:\n        y = self.conv(x)\n    else:\n        y += 1\nreturn y + x"),
-    "strides that somebody sees": net("self.net = nn.Softmax(1)", "y = torch.einsum('abcd,abed->abce', x, x)\ny.masked_fill_(y > 0, 0.5)\nreturn y.transpose(1, 2).reshape(2, -1)"),
-    "strides that a name keeps": net("self.net = nn.Softmax(1)", "y = torch.einsum('abcd,abed->abce', x, x)\nfor _ in range(2):\n    z = y.reshape(-1)\n    y.masked_fill_(y > 0, 0.5)\ny = self.net(y)\nreturn z.sum() + y.transpose(1, 2)"),
-    "an operand whose class computes": net("self.scale = scale", "y = self.conv(x) / self.scale\ny += x\nreturn y", ", scale=abs(-2)").replace("class Cut", "class Table:\n    def __rtruediv__(self, x):\n        return x\n\n\nclass Cut"),
+    "strides that somebody sees": net("self.net = nn.Softmax(1)", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\ny.masked_fill_(torch.eye(4) > 0, 0.5)\nreturn y.transpose(1, 2).reshape(2, -1)"),
+    "strides that a name keeps": net("self.net = nn.Softmax(1)", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\nfor _ in range(2):\n    z = y.reshape(-1)\n    y.masked_fill_(torch.eye(4) > 0, 0.5)\ny = self.net(y)\nreturn z.sum() + y.transpose(1, 2)"),
+    "an operand whose class computes": net("self.scale = scale", "y = self.conv(x) / self.scale\ny += x\nreturn y", ", scale=abs(-2)")
+    + "\n\nclass Table:\n    def __rtruediv__(self, x):\n        return x\n",
     "a part of what others have": net("self.net = nn.Sequential(Cut(), nn.ReLU(True))", "return x + self.net(x).mean()"),
     "a name for the file that is stored into": net("self.net = me.Plain(n)", ADDS).replace(HEAD, HEAD + "import sys\nme = sys.modules[__name__]\nme.Plain = lambda n: (lambda x: x)\n"),
 }  # fmt: skip

@@ -34,6 +34,7 @@ from fixinplace.detect.values import (
     Value,
     distinct,
     element,
+    fixed_within,
     join,
     memories,
     path,
@@ -369,7 +370,7 @@ class Expressions(Operators):
                 base.kind is Kind.LIST) else base.name, order=sliced(base, node.slice))  # fmt: skip
         match node.slice:
             case ast.Constant(value=int(i)) if base.exact and i < len(base.items):
-                return base.items[i]
+                return fixed_within(base.items[i]) if base.kind is Kind.MODULE else base.items[i]
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(i))) if base.exact and i <= len(base.items):
                 return base.items[-i]
             case ast.Constant(value=str(key)) if is_given(key):

@@ -174,7 +174,13 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
 
 
 def _built(default: Value | None, program: Program, key: Key, name: str) -> Value | None:
-    """The module that a default makes, or the one that callers in sight pass."""
+    """The in-place module that a default makes, or one that callers in sight pass; of another, what it may be.
+
+    Others may pass something else: what is written of the default itself is right whatever that is.
+    """
+    if default is not None and not default.flags:
+        given = may_be_class(default.name)
+        return replace(given, name="!" + default.name) if given is not None else None
     passed = program.passed(key, name, _module) if default is not None else None
     return join(default, passed) if default is not None and passed is not None else default
 

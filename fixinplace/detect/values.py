@@ -208,13 +208,13 @@ def element(value: Value) -> Value:
         case Kind.LIST | Kind.DICT:
             return UNKNOWN.with_memory(value.memory, value.maybe)
         case Kind.MODULE if value.exact and value.items and value.name == "torch.nn.ModuleList":
-            return one_of(map(_fixed, value.items))
+            return one_of(map(fixed_within, value.items))
         case Kind.MODULE:
             return replace(value, name="", sure=2, items=(), order=None)
     return UNKNOWN
 
 
-def _fixed(part: Value) -> Value:
+def fixed_within(part: Value) -> Value:
     """A list of modules in one that nobody changes, which nobody comes by otherwise."""
     held = frozenset(flag for item in part.items for flag in item.flags)
     inner = part.kind is Kind.MODULE and part.name == "torch.nn.ModuleList" and part.flags <= held

@@ -56,6 +56,16 @@ class Hand(nn.Module):
         return x
 
 
+class CutKeep(nn.Module):
+    def forward(self, x):
+        self.last = x
+        return x[:, :, :3]
+
+
+def hand(i, o, k=1):
+    return Hand()
+
+
 """
 ADDS = "y = self.net(x)\ny += x\nreturn y"
 LISTED = "parts = []\nfor i in range(2):\n    parts.append(conv(n, n, 1))\n    if n > 5:\n        parts.append(nn.BatchNorm2d(n))\n    if i == 0:\n        parts.append(act)\nparts.append({last})\nself.net = nn.Sequential(*parts)"
@@ -92,9 +102,10 @@ SAFE = {
     "an operand of no known class": net("self.scale = scale", "y = self.conv(x) / self.scale\ny += x\nreturn y", ", scale=2.0").replace("scale=2.0", "scale=abs(-2)"),
     "strides that softmax forgets": net("self.net = nn.Softmax(1)", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\ny.masked_fill_(torch.eye(4) > 0, 0.5)\ny = self.net(y)\nreturn y.transpose(1, 2).reshape(2, -1)"),
     "products lie in order": net("self.net = None", "h = self.conv(x)\ny = h @ h.transpose(2, 3)\ny.masked_fill_(y > 0, 0.5)\nreturn y.transpose(1, 2).reshape(2, -1)"),
+    "later rounds alone": net("self.net = None", "h = self.conv(x)\nfor i in range(2):\n    if i == 0:\n        pass\n    else:\n        h += x\nreturn h"),
     "a list of lists": net("self.rows = self.rows_of(n)", "y = self.rows[1][0](x)\nreturn y + self.rows[0][1](x) + x",
         rest="    def rows_of(self, n):\n        rows = []\n        for i in range(2):\n            row = []\n"
-             "            row.append(nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True)))\n            row.append(nn.Sequential(nn.BatchNorm2d(n), nn.ReLU(True)))\n"
+             "            row.append(nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(True)))\n            row.append(nn.Sequential(nn.BatchNorm2d(n), nn.ReLU(True)))\n            if i:\n                row.append(None)\n"
              "            rows.append(nn.ModuleList(row))\n        return nn.ModuleList(rows)\n"),
 }  # fmt: skip
 LEFT = {
@@ -114,6 +125,21 @@ LEFT = {
     "strides that a name keeps": net("self.net = nn.Softmax(1)", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\nfor _ in range(2):\n    z = y.reshape(-1)\n    y.masked_fill_(torch.eye(4) > 0, 0.5)\ny = self.net(y)\nreturn z.sum() + y.transpose(1, 2)"),
     "an operand whose class computes": net("self.scale = scale", "y = self.conv(x) / self.scale\ny += x\nreturn y", ", scale=abs(-2)")
     + "\n\nclass Table:\n    def __rtruediv__(self, x):\n        return x\n",
+    "an identity class for the layer": net("self.net = nn.Sequential(conv(n, n, 1), nn.ReLU(True))", "return x + self.net(x)", ", conv=nn.Conv2d") + "\n\nNet(conv=nn.Identity)\n",
+    "a function that hands on for the layer": net("self.net = nn.Sequential(conv(n, n, 1), nn.ReLU(True))", "return x + self.net(x)", ", conv=nn.Conv2d") + "\n\nOTHERS = {'hand': hand}\nNet(conv=OTHERS['hand'])\n",
+    "identities in rounds": net("parts = []\nfor i in range(2):\n    parts.append(nn.Identity())\nparts.append(nn.ReLU(True))\nself.net = nn.Sequential(*parts)", "return x + self.net(x)"),
+    "an identity behind what is not known": net("self.net = nn.Sequential(part, nn.Identity())", ADDS, ", part=None"),
+    "what is not known keeps what it is called with": net("self.net = nn.Sequential(part, nn.BatchNorm2d(n))", "h = x * 1\ny = self.net(h)\nh += 1\nreturn y", ", part=None"),
+    "another `range`": net("self.net = None", "y = x\nfor i in range(2):\n    y = self.conv(y)\ny += 1\nreturn y + x") + "\n\ndef range(n):\n    return []\n",
+    "names in two branches of a loop": net("parts = []\nfor i in (0, 1):\n    if i == 0:\n        parts.append(('p', nn.Conv2d(n, n, 1)))\n        parts.append(('q', nn.ReLU(True)))\n    else:\n"
+        "        parts.append(('p', nn.Identity()))\nself.net = nn.Sequential(OrderedDict(parts))", "return x + self.net(x)"),
+    "strides that another name has": net("self.net = nn.Softmax(1)", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\nz = y.masked_fill_(torch.eye(4) > 0, 0.5)\ny = self.net(y)\nreturn z.transpose(1, 2).reshape(2, -1)"),
+    "strides that a call passes on": net("self.net = None", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\ny.masked_fill_(torch.eye(4) > 0, 0.5)\nz = torch.relu(y)\nreturn z.transpose(1, 2).reshape(2, -1)"),
+    "strides that a round asks for": net("self.net = nn.Softmax(1)", "h = self.conv(x)\nz = 0\ny = torch.einsum('abcd,abed->abce', h, h)\nfor _ in range(2):\n    z = z + y.stride(0)\n    y.masked_fill_(torch.eye(4) > 0, 0.5)\ny = self.net(y)\nreturn y * z"),
+    "an operand of any width": net("self.scale = scale", "h = self.conv(x) / self.scale\ny = self.conv(x)\ny += h\nreturn y", ", scale=abs(-2)",
+        rest="    def wide(self):\n        return torch.zeros(3, dtype=torch.float64)\n"),
+    "a part of what is kept": net("self.cut = CutKeep()\nself.net = nn.Sequential(self.conv, self.cut, nn.ReLU(True))", "y = self.net(x)\nreturn y.sum() + self.cut.last"),
+    "in place or not known, at the beginning": net("act = nn.ReLU(True) if n > 2 else other\nself.net = nn.Sequential(act, self.conv)\nself.end = nn.Sequential(self.conv, act)", "return x + self.net(x)", ", other=None"),
     "a part of what others have": net("self.net = nn.Sequential(Cut(), nn.ReLU(True))", "return x + self.net(x).mean()"),
     "a name for the file that is stored into": net("self.net = me.Plain(n)", ADDS).replace(HEAD, HEAD + "import sys\nme = sys.modules[__name__]\nme.Plain = lambda n: (lambda x: x)\n"),
 }  # fmt: skip

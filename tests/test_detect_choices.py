@@ -129,8 +129,8 @@ LEFT = {
     "an identity class for the layer": net("self.net = nn.Sequential(conv(n, n, 1), nn.ReLU(True))", "return x + self.net(x)", ", conv=nn.Conv2d") + "\n\nNet(conv=nn.Identity)\n",
     "a function that hands on for the layer": net("self.net = nn.Sequential(conv(n, n, 1), nn.ReLU(True))", "return x + self.net(x)", ", conv=nn.Conv2d") + "\n\nOTHERS = {'hand': hand}\nNet(conv=OTHERS['hand'])\n",
     "identities in rounds": net("parts = []\nfor i in range(2):\n    parts.append(nn.Identity())\nparts.append(nn.ReLU(True))\nself.net = nn.Sequential(*parts)", "return x + self.net(x)"),
-    "an identity behind what is not known": net("self.net = nn.Sequential(part, nn.Identity())", "h = x * 1\ny = self.net(h)\ny += 1\nreturn y", ", part=None"),
-    "what is not known keeps what it is called with": net("self.net = nn.Sequential(part, nn.BatchNorm2d(n))", "h = x * 1\ny = self.net(h)\nh += 1\nreturn y", ", part=None"),
+    "an identity behind what is not known": net("self.net = nn.Sequential(part, nn.Identity())", "h = self.conv(x)\ny = self.net(h)\ny += 1\nreturn y", ", part=None"),
+    "what is not known keeps what it is called with": net("self.net = nn.Sequential(part, nn.BatchNorm2d(n))", "h = self.conv(x)\ny = self.net(h)\nh += 1\nreturn y", ", part=None"),
     "another `range`": net("self.net = None", "y = x\nfor i in range(2):\n    y = self.conv(y)\ny += 1\nreturn y + x") + "\n\ndef range(n):\n    return []\n",
     "names in two branches of a loop": net("parts = []\nfor i in (0, 1):\n    if i == 0:\n        parts.append(('p', nn.Conv2d(n, n, 1)))\n        parts.append(('q', nn.ReLU(True)))\n    else:\n"
         "        parts.append(('p', nn.Identity()))\nself.net = nn.Sequential(OrderedDict(parts))", "return x + self.net(x)"),

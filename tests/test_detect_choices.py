@@ -141,6 +141,8 @@ LEFT = {
         rest="    def wide(self):\n        return torch.zeros(3, dtype=torch.float64)\n"),
     "a part of what is kept": net("self.cut = CutKeep()\nself.net = nn.Sequential(self.conv, self.cut, nn.ReLU(True))", "y = self.net(x)\nreturn y.sum() + self.cut.last"),
     "in place or not known, at the beginning": net("act = nn.ReLU(True) if n > 2 else other\nself.net = nn.Sequential(act, self.conv)\nself.end = nn.Sequential(self.conv, act)", "return x + self.net(x)", ", other=None"),
+    "strides that decide how a sum is rounded": net("self.net = None", "h = self.conv(x)\ny = torch.einsum('abcd,abed->abce', h, h)\ny.masked_fill_(torch.eye(4) > 0, 0.5)\nreturn y.sum(1).reshape(2, -1)"),
+    "a class that a text replaces": net("self.net = Plain(n)", ADDS).replace(HEAD, HEAD + "import sys\nme = sys.modules[__name__]\n") + "\n\nsetattr(me, 'Plain', Hand)\n",
     "a part of what others have": net("self.net = nn.Sequential(Cut(), nn.ReLU(True))", "return x + self.net(x).mean()"),
     "a name for the file that is stored into": net("self.net = me.Plain(n)", ADDS).replace(HEAD, HEAD + "import sys\nme = sys.modules[__name__]\nme.Plain = lambda n: (lambda x: x)\n"),
 }  # fmt: skip

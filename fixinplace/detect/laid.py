@@ -2,8 +2,9 @@
 
 Note [Strides that nobody sees]
     `scores.masked_fill(mask, value)` is contiguous, whatever `scores` was; in place it keeps the strides.  `softmax`,
-    `matmul` and sums along a dimension give a contiguous tensor of either, of the same values.  Where all that reads
-    a local name from then on is one of these, or asks for sizes, the difference ends there.
+    `stack` and lookups give a contiguous tensor of either, bit by bit the same.  Where all that reads a local name from
+    then on is one of these, or asks for sizes, the difference ends there.  Products and sums are contiguous as well,
+    but add up in an order that the strides decide.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _ALWAYS = frozenset(
     "matmul mm bmm addmm baddbmm linear Linear softmax log_softmax Softmax LogSoftmax stack gather index_select"
     " embedding Embedding sum mean cumsum logsumexp".split()
 )
+_EXACT = frozenset("softmax log_softmax Softmax LogSoftmax stack gather index_select".split())
 _ASKS = frozenset("shape size dim ndim dtype device numel is_cuda requires_grad".split())
 _KEEPS = frozenset("masked_fill masked_fill_ add add_ sub sub_ mul mul_ div div_".split())
 
@@ -26,6 +28,10 @@ def lays_anew(op: str) -> bool:
     """True for an op of torch, by its dotted name, whose result is contiguous, however its operands lie."""
     owner, _, name = op.rpartition(".")
     return owner in _OWNERS and name in _ALWAYS
+
+
+def _forgets(op: str) -> bool:
+    return lays_anew(op) and op.rpartition(".")[2] in _EXACT
 
 
 def forgets_strides(name: str, body: Sequence[ast.stmt], after: int, above: Mapping[int, ast.AST],
@@ -55,13 +61,11 @@ def _is_blind(node: ast.expr, name: str, above: Mapping[int, ast.AST], path: Cal
         case ast.Attribute(attr=attr):
             call = above.get(id(parent))
             called = isinstance(call, ast.Call) and call.func is parent
-            if attr in _ASKS or (called and lays_anew(f"Tensor.{attr}")):
+            if attr in _ASKS or (called and _forgets(f"Tensor.{attr}")):
                 return True
             return called and attr in _KEEPS and isinstance(call, ast.Call) and _is_own(call, name, above)
         case ast.Call(func=func) if func is not node:
-            return lays_anew(path(func))
-        case ast.BinOp(op=ast.MatMult()):
-            return True
+            return _forgets(path(func))
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
             return _is_own(parent, name, above)
         case ast.AugAssign(target=target):

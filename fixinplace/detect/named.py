@@ -76,6 +76,8 @@ def _names(frame: Frame, base: Value) -> set[str]:
     classes = [*index.lineage(base.name), *index.heirs(base.name)] if own else index.classes.values()
     index.ledger.unrepeatable()
     names = {"forward", "inplace", "__call__", "__class__"}
+    if not own:  # the file itself, perhaps
+        names |= {*index.classes, *index.functions}
     for info in classes:
         names |= {*info.attrs, *info.known, *info.methods}
     return names

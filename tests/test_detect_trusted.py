@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from rewriting import fixes
 
 from fixinplace.detect.parameters import TRUSTED
+from fixinplace.detect.reader import read
+from fixinplace.source import Text
 
 SCALED = """
 import torch
@@ -118,3 +122,16 @@ def test_a_function_may_be_given_its_own_result(call: str, more: str, safe: bool
 def test_a_function_that_only_calls_itself_is_given_nothing_that_is_known() -> None:
     code = "def grown(t):\n    m = t - 1\n    m += 1\n    return grown(m)\n"
     assert not any(fix.safe for fix in fixes(code))
+
+
+def test_a_table_of_tables_without_end_is_followed_so_far() -> None:
+    """Each round would find a table in what the function returned in the round before, and the last would never come."""
+    code = "from dataclasses import asdict\nimport torch\n\n\ndef table(obj):\n    if isinstance(obj, tuple):\n"
+    code += "        return {key: table(value) for key, value in asdict(obj).items()}\n    if isinstance(obj, dict):\n"
+    code += "        return {key: table(value) for key, value in obj.items()}\n    return obj\n\n\n"
+    code += "def scale(x):\n    y = torch.relu(x)\n    y += 1\n    return y\n"
+    summary = read(Text(code), ast.parse(code)).summary(("", "table"))
+    depth, value = 0, summary.returns if summary is not None else None
+    while value is not None and value.items:
+        depth, value = depth + 1, value.items[0]
+    assert 0 < depth <= 4

@@ -21,7 +21,7 @@ from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
 from fixinplace.detect.surroundings import Surroundings
 from fixinplace.detect.usage import compresses, decodes, numbers
-from fixinplace.detect.values import NONE, UNKNOWN, Memory, Value, join, overlap, tensor
+from fixinplace.detect.values import NONE, UNKNOWN, Memory, Value, join, limited, overlap, tensor
 from fixinplace.source import Text
 from fixinplace.walking import above, every, walk
 
@@ -127,6 +127,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     result = frame.returned[0] if frame.returned else NONE
     for value in frame.returned[1:]:
         result = join(result, value)
+    result = limited(result)  # a function that calls itself may return a table of tables without end
     if suspended and result.kind is Kind.NONE:
         result = UNKNOWN  # a generator or a coroutine, whatever it yields
     promised = annotation(program, function.returns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import random_choices
 import random_growth
 import random_parts
 import torch
@@ -147,9 +148,12 @@ def test_parts_that_somebody_else_may_see_are_left_to_a_run(text: str) -> None:
     assert not any(fix.safe for fix in fixes(text)), [fix.title for fix in fixes(text) if fix.safe]
 
 
+RANDOM = {random_parts.program: 120, random_growth.program: 80, random_choices.program: 90}
+
+
 @pytest.mark.parametrize(
     ("make", "seed"),
-    [*((random_parts.program, n) for n in range(120)), *((random_growth.program, n) for n in range(80))],
+    [(make, n) for make, times in RANDOM.items() for n in range(times)],
 )
 def test_what_is_safe_computes_the_same(make: Callable[[int], str], seed: int) -> None:
     text = make(seed)

@@ -194,8 +194,9 @@ class Flow(Stores):
 
     def is_builtin(self, name: str) -> bool:
         """True for a name that nobody in the file binds."""
-        own = self.program.index.functions.keys() | self.program.index.classes.keys() | self.program.globals.keys()
-        return name not in own and not (name in self.locals or name in self.shadowed or name in self.nested)
+        index = self.program.index
+        own = name in index.functions or name in index.classes or name in index.rebound or name in self.program.globals
+        return not (own or name in self.locals or name in self.shadowed or name in self.nested)
 
     def within(self, node: ast.With | ast.AsyncWith) -> None:
         """A `with` block; some switch grad mode."""

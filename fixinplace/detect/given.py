@@ -15,11 +15,12 @@ import ast
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
+from fixinplace.detect import passing
 from fixinplace.detect.index import dotted, keyword, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import UNKNOWN, Value, may_be_class
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -79,26 +80,16 @@ def has_channels(name: str) -> bool:
     return name in _COMPUTE
 
 
-@remembered
-def hands_identities(tree: ast.Module) -> bool:
-    """True if the file passes `nn.Identity` itself on, or a lambda that makes one."""
-    called = {id(one.func) for one in every(tree, ast.Call)}
-    lambdas = {id(node) for one in every(tree, ast.Lambda) for node in walk(one)}
-    named: tuple[ast.expr, ...] = (*every(tree, ast.Name), *every(tree, ast.Attribute))
-    last = ((one, dotted(one).rpartition(".")[2]) for one in named)
-    return any(name == "Identity" and (id(one) not in called or id(one) in lambdas) for one, name in last)
-
-
 _COMPUTE = ("torch.nn.Linear", *(f"torch.nn.{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)))
 
 
 def switches_otherwise(program: Program) -> str:
     """The name of a class or function of this file that is passed on and may take `inplace` itself; "" for none."""
-    near = program.words.passed_on
-    for name in sorted(near & {*program.index.functions}):
+    passed = program.words.passed_on
+    for name in sorted(passed & {*program.index.functions}):
         if _takes_inplace(program.index.functions[name]):
             return name
-    for name in sorted(near & {*program.index.classes}):
+    for name in sorted(passed & {*program.index.classes}):
         if _class_takes_inplace(program, name):
             return name
     return ""
@@ -124,8 +115,14 @@ def is_given(program: Program, function: Value) -> bool:
         return False
     row = catalogue.result(function.name[1:])
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
-    near = program.words.passed_on & {*program.index.classes, *program.index.functions}
-    return fresh and not any(_keeps(program, name) for name in near)
+    return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.out_of_sight(program)
+
+
+def near(program: Program) -> frozenset[str]:
+    """Classes and functions of this file that it hands around itself, where that has to do with what is looked at."""
+    index, named = program.index, passing.names(program.tree)
+    nodes = {**index.functions, **{name: info.node for name, info in index.classes.items()}}
+    return frozenset(name for name in named & nodes.keys() if program.is_near(nodes[name]))
 
 
 def _keeps(program: Program, name: str) -> bool:
@@ -135,6 +132,8 @@ def _keeps(program: Program, name: str) -> bool:
     if name in program.index.functions:
         modules = (each for each in program.index.classes if program.index.is_module(each))
         return any(_keeps(program, each) for each in modules if program.is_near(program.index.classes[each].node))
+    if any(_keeps_tensors(program, info.name) for info in (program.index.classes[name], *program.index.heirs(name))):
+        return True
     for info in (*program.index.lineage(name), *program.index.heirs(name)):
         for method, function in info.methods.items():
             summary = program.summary((info.name, method))
@@ -144,6 +143,17 @@ def _keeps(program: Program, name: str) -> bool:
             if held or any(map(_puts_away, walk(function))):
                 return True
     return False
+
+
+def _keeps_tensors(program: Program, name: str) -> bool:
+    """True if the `forward` of a class holds on to what it returns, as far as its own statements tell."""
+    found = program.index.method(name, "forward")
+    summary = program.summary((found[0].name, "forward")) if found is not None else None
+    if summary is None or found is None:
+        return False
+    own = f"`{found[0].name}.forward`"
+    return any(one.label == own or (one.origin is Origin.PARAMETER and one.label in summary.keeps)
+               for one in summary.returns.memory)  # fmt: skip
 
 
 def _puts_away(node: ast.AST) -> bool:

@@ -12,7 +12,7 @@ from fixinplace.detect.calling import called_plainly, is_called_elsewhere
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.ledger import Ledger
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.scopes import ambiguous, rebound
+from fixinplace.detect.scopes import ambiguous, assigned, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join, limited
 from fixinplace.walking import every, functions, remembered, walk
 
@@ -183,8 +183,10 @@ class Index:
         return self._heirs.get(name, [])
 
     def methods(self, name: str, method: str) -> list[tuple[ClassInfo, Function]]:
-        """Every definition that a call on an instance of the class may reach: a subclass may have its own."""
+        """Every definition that a call may reach, those of subclasses too; none if other statements bind it as well."""
         names = [name, *(info.name for info in self.heirs(name))]
+        if any(method in assigned(info.node) for cls in names for info in self.lineage(cls)):
+            return []
         found = [one for cls in names if (one := self.method(cls, method)) is not None]
         return [one for n, one in enumerate(found) if one not in found[:n]]
 

@@ -1,8 +1,8 @@
 """Where the strides of a tensor are soon forgotten: what reads it next lays its result out by sizes alone.
 
 Note [Strides that nobody sees]
-    `scores.masked_fill(mask, value)` is contiguous, whatever `scores` was; in place it keeps the strides.  `softmax`,
-    `stack` and lookups give a contiguous tensor of either, bit by bit the same.  Where all that reads a local name from
+    `scores.masked_fill(mask, value)` is contiguous, whatever `scores` was; in place it keeps the strides.  `softmax`
+    and lookups give a contiguous tensor of either, bit by bit the same.  Where all that reads a local name from
     then on is one of these, or asks for sizes, the difference ends there.  Products and sums are contiguous as well,
     but add up in an order that the strides decide.
 """
@@ -16,10 +16,10 @@ from fixinplace.walking import every
 
 _OWNERS = ("torch", "Tensor", "torch.nn", "torch.nn.functional")
 _ALWAYS = frozenset(
-    "matmul mm bmm addmm baddbmm linear Linear softmax log_softmax Softmax LogSoftmax stack gather index_select"
+    "matmul mm bmm addmm baddbmm linear Linear softmax log_softmax Softmax LogSoftmax gather index_select"
     " embedding Embedding sum mean cumsum logsumexp".split()
 )
-_EXACT = frozenset("softmax log_softmax Softmax LogSoftmax stack gather index_select".split())
+_EXACT = frozenset("softmax log_softmax Softmax LogSoftmax gather index_select".split())
 _ASKS = frozenset("shape size dim ndim dtype device numel is_cuda requires_grad".split())
 _KEEPS = frozenset("masked_fill masked_fill_ add add_ sub sub_ mul mul_ div div_".split())
 

@@ -154,7 +154,8 @@ def _in_order(call: ast.Call, row: catalogue.Result, operands: list[Value]) -> b
 
 
 _MADE_IN_ORDER = (
-    "cumprod", "cat", "prod", "amax", "amin", "ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "ELU", "LeakyReLU", "Softplus",
+    "cumprod", "cat", "stack", "prod", "amax", "amin", "ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "ELU", "LeakyReLU",
+    "Softplus",
 )  # fmt: skip
 """Calls whose result is contiguous if all tensors that they are given are."""
 _LIKES = (

@@ -21,7 +21,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
-from fixinplace.walking import functions, remembered
+from fixinplace.walking import every, functions, remembered
 
 _QUIET = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult)
 """Operators that keep nothing of their result for backward; see Note [Free writes]."""
@@ -38,8 +38,10 @@ OPERANDS = "what is computed with tensors is a number, an array or a tensor"
 
 @remembered
 def defines_operators(tree: ast.Module) -> bool:
-    """True if a class of the file says what computing with its instances means."""
-    names = {one.name for one in functions(tree)}
+    """True if a class of the file says what computing with its instances means, in whatever way."""
+    names = {one.name for one in functions(tree)} | {one.id for one in every(tree, ast.Name)}
+    names |= {one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store)}
+    names |= {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str)}
     return bool(names & _OPERATORS) or any(name.startswith("__array") for name in names)
 
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
-from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, hands_identities, has_channels, is_given
+from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, has_channels, is_given, near
 from fixinplace.detect.index import Index, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
+from fixinplace.detect.passing import hands_idle_layers
 from fixinplace.detect.quiet import QUIET, Fresh
 from fixinplace.detect.values import ONE_OF, Value, chained, is_opaque, named, options
 
@@ -136,13 +137,14 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
 
 def _computes(program: Program, part: Value) -> bool:
     """True for what stands for a layer with channels of its own, if nothing that is passed on hands tensors on."""
-    if not has_channels(part.name[1:]) or hands_identities(program.tree):
+    if not has_channels(part.name[1:]) or hands_idle_layers(program.tree):
         return False
-    near, index = program.words.passed_on, program.index
+    passed, index = near(program), program.index
     classes = all(
-        _returns_new(program, Value(Kind.MODULE, name=one)) for one in near & {*filter(index.is_module, index.classes)}
+        _returns_new(program, Value(Kind.MODULE, name=one))
+        for one in passed & {*filter(index.is_module, index.classes)}
     )
-    return classes and not any(_may_hand_on(program, one) for one in near & {*index.functions})
+    return classes and not any(_may_hand_on(program, one) for one in passed & {*index.functions})
 
 
 def _may_hand_on(program: Program, function: str) -> bool:

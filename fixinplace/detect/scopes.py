@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from fixinplace.detect.liveness import Function, Names, declared
-from fixinplace.walking import children, every, walk
+from fixinplace.walking import children, every, remembered, walk
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 BINDERS = (ast.Import, ast.ImportFrom, ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
@@ -70,6 +70,12 @@ def rebound(tree: ast.Module) -> Names:
     count = Counter(bindings(tree.body))
     plain = {n.name for n in tree.body if isinstance(n, Function)} | _classes(tree.body)
     return frozenset(name for name, times in count.items() if times > 1 or name not in plain) | declared(tree.body)
+
+
+@remembered
+def assigned(node: ast.ClassDef) -> Names:
+    """Names that the body of a class binds by other statements than definitions: `forward = _forward`."""
+    return frozenset(Counter(bindings(node.body)) - Counter(definitions(node.body)))
 
 
 def _classes(body: Iterable[ast.AST]) -> set[str]:

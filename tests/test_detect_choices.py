@@ -144,6 +144,15 @@ LEFT = {
     "a class that a text replaces": net("self.net = Plain(n)", ADDS).replace(HEAD, HEAD + "import sys\nme = sys.modules[__name__]\n") + "\n\nsetattr(me, 'Plain', Hand)\n",
     "a part of what others have": net("self.net = nn.Sequential(Cut(), nn.ReLU(True))", "return x + self.net(x).mean()"),
     "a name for the file that is stored into": net("self.net = me.Plain(n)", ADDS).replace(HEAD, HEAD + "import sys\nme = sys.modules[__name__]\nme.Plain = lambda n: (lambda x: x)\n"),
+    "a class that a pattern binds": net("block = Plain\nmatch kinds:\n    case {'block': block}:\n        pass\nself.net = block(n)", ADDS, ", kinds={'block': Hand}"),
+    "a class that a function replaces": net("block = Plain\nif n > 2:\n    def block(n):\n        return Hand()\nself.net = block(n)", ADDS),
+    "a class that another one replaces": net("block = Plain\nif n > 2:\n    class block(Hand):\n        pass\nself.net = block()", ADDS),
+    "`range` is bound by a function": net("self.net = None", "y = x\nfor i in range(2):\n    y = self.conv(y)\ny += 1\nreturn y + x") + "\n\ndef none():\n    global range\n    range = lambda n: ()\n",
+    "a method that a subclass binds": net("self.parts = self.make(n)", "y = x\nfor part in self.parts:\n    y = part(y)\ny += 1\nreturn y + x",
+        rest="    def make(self, n):\n        return nn.ModuleList([nn.Conv2d(n, n, 1)])\n") + "\n\nclass None_(Net):\n    make = lambda self, n: nn.ModuleList()\n",
+    "an operand of a class without a body": net("self.scale = scale", "h = self.conv(x)\ny = h + self.scale\ny.mul_(2)\nreturn y * h", ", scale=abs(-2)")
+    + "\n\nSame = type('Same', (), {'__radd__': lambda self, t: t})\n",
+    "channels last in a stack": net("self.net = None", "s = self.conv(x)\ny = torch.stack([s, s], 1)\ny.flatten(1).add_(1)\nreturn y * 2"),
 }  # fmt: skip
 
 

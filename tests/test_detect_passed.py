@@ -1,0 +1,90 @@
+"""Layers whose class is passed in: what is assumed of others' classes holds only where the file itself passes no other."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+
+LAYER = """\
+import torch
+import torch.nn as nn
+from torch.nn import Conv1d, Identity as Skip
+
+LOG = []
+
+
+class Block(nn.Module):
+    def __init__(self, n, conv=nn.Conv1d):
+        super().__init__()
+        self.body = nn.Sequential(conv(n, n, 1), nn.ReLU(inplace=True))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+"""
+NORM = LAYER.replace("conv=nn.Conv1d", "norm=nn.BatchNorm1d").replace(
+    "conv(n, n, 1)", "nn.Conv1d(n, n, 1), norm(n)"
+)  # fmt: skip
+KEEPING = "class Keep(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n{init}\n    def forward(self, x):\n{body}\n\n\n"
+
+
+RUN = "def main():\n    return "
+
+
+def keeping(body: str, init: str = "pass", passed: str = "Block(3, Keep)", before: str = "") -> str:
+    lines = "\n".join(f"        {line}" for line in body.splitlines())
+    return NORM + before + KEEPING.format(body=lines, init=f"        {init}") + RUN + passed + "\n"
+
+
+SAFE = {
+    "nothing is passed": LAYER,
+    "another convolution": LAYER + "def main():\n    return Block(3, nn.ConvTranspose1d)\n",
+    "a function that makes a convolution": LAYER + "def make(i, o, k):\n    return nn.Conv1d(i, o, k)\n\n\ndef main():\n    return Block(3, make)\n",
+    "a lambda that makes a convolution": LAYER + "KINDS = {'conv': lambda i, o, k: Conv1d(i, o, k)}\ndef main():\n    return Block(3, KINDS['conv'])\n",
+    "a lambda that computes": LAYER + "area = lambda w, h: w * h\n",
+    "a method that returns no module": LAYER
+    + "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.apply(self.fill)\n    def fill(self, m):\n        nn.init.ones_(m.weight)\n",
+    "an identity that is asked for": LAYER + "def is_idle(m):\n    return isinstance(m, Skip) or type(m) is nn.Flatten\n",
+    "an identity in a table that nothing reads": LAYER + "CASES = [(Skip, 1)]\n",
+    "a norm of the file": keeping("return x * 2"),
+    "a norm that hands on": keeping("return x"),
+    "a norm that notes sizes": keeping("LOG.append(x.shape)\nreturn x * 2"),
+    "a class that keeps and is not passed": keeping("LOG.append(x)\nreturn x", passed="Keep(3)"),
+}  # fmt: skip
+LEFT = {
+    "an identity under another name": LAYER + "def main():\n    return Block(3, Skip)\n",
+    "an identity that is looked up": LAYER + "def main():\n    return Block(3, getattr(nn, 'Iden' + 'tity'))\n",
+    "an idle layer by position": LAYER + "def main():\n    return Block(1, nn.Flatten)\n",
+    "an idle layer by name": LAYER + "def main():\n    return Block(3, conv=nn.Dropout)\n",
+    "an idle layer in a table": LAYER + "KINDS = {'conv': nn.Conv1d, 'none': nn.Flatten}\ndef main():\n    return Block(3, KINDS['none'])\n",
+    "a lambda that makes nothing": LAYER + "class Options:\n    conv = lambda *a: nn.Flatten(1)\n\n\ndef main():\n    return Block(3, Options.conv)\n",
+    "a lambda that shares one": LAYER + "one = nn.Flatten()\ndef main():\n    return Block(3, lambda *a: one)\n",
+    "a method that makes nothing": LAYER + "class Maker:\n    def skip(self, *a):\n        return nn.Sequential()\n\n\ndef main():\n    return Block(3, Maker().skip)\n",
+    "a static method": LAYER + "class Maker:\n    @staticmethod\n    def skip(*a):\n        return nn.Flatten(1)\n\n\ndef main():\n    return Block(3, conv=Maker.skip)\n",
+    "a class of an inner scope": NORM + "def run():\n    class Keep(nn.Module):\n        def __init__(self, n):\n            super().__init__()\n"
+    "        def forward(self, x):\n            LOG.append(x)\n            return x\n    return Block(3, Keep)\n",
+    "an argument is kept and handed on": keeping("LOG.append(x)\nreturn x"),
+    "a result is put into a list": keeping("y = x * 2\nLOG.append(y)\nreturn y"),
+    "a view of a result is kept": keeping("y = x * 2\nLOG.append(y[0])\nreturn y"),
+    "a result is stored": keeping("y = x * 2\nLOG[0] = y\nreturn y"),
+    "a list grows by another name": keeping("y = x * 2\nkept = LOG\nkept += [y]\nreturn y"),
+    "a lambda keeps a result": keeping("y = x * 2\nLOG.append(lambda: y)\nreturn y"),
+    "a method of a list is an attribute": keeping("y = x * 2\nself.add(y)\nreturn y", "self.add = LOG.append"),
+    "a function puts it away": keeping("y = x * 2\nnote(y)\nreturn y", before="def note(y):\n    LOG.append(y)\n\n\n"),
+    "a class that keeps, behind a lambda": keeping("y = x * 2\nLOG.append(y)\nreturn y", passed="Block(3, lambda n: Keep(n))"),
+    "a class that keeps, in a table": keeping("y = x * 2\nLOG.append(y)\nreturn y", passed="Block(3, [Keep][0])"),
+    "a class whose heir keeps": keeping("return x * 2", passed="1\n\n\nclass More(Keep):\n    def forward(self, x):\n        y = x * 2\n        LOG.append(y)\n        return y\n\n\ndef run():\n    return Block(3, Keep)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SAFE.values(), ids=SAFE.keys())
+def test_layers_of_classes_that_others_pass_are_assumed_to_compute(text: str) -> None:
+    found = fixes(text)
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT.keys())
+def test_what_the_file_itself_passes_takes_the_assumption_away(text: str) -> None:
+    found = fixes(text)
+    assert found and not any(fix.safe for fix in found), [fix.title for fix in found]

@@ -41,7 +41,7 @@ SAFE = {
     "nothing is passed": LAYER,
     "another convolution": LAYER + "def main():\n    return Block(3, nn.ConvTranspose1d)\n",
     "a function that makes a convolution": LAYER + "def make(i, o, k):\n    return nn.Conv1d(i, o, k)\n\n\ndef main():\n    return Block(3, make)\n",
-    "a lambda that makes a convolution": LAYER + "KINDS = {'conv': lambda i, o, k: Conv1d(i, o, k)}\ndef main():\n    return Block(3, KINDS.get('conv'))\n",
+    "a lambda that makes a convolution": LAYER + "KINDS = {'conv': lambda i, o, k: Conv1d(i, o, k)}\ndef main():\n    return [Block(3, each) for each in KINDS.values()]\n",
     "a lambda that computes": LAYER + "area = lambda w, h: w * h\n",
     "a method that returns no module": LAYER
     + "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.apply(self.fill)\n    def fill(self, m):\n        nn.init.ones_(m.weight)\n",
@@ -57,7 +57,7 @@ LEFT = {
     "an identity that is looked up": LAYER + "def main():\n    return Block(3, getattr(nn, 'Iden' + 'tity'))\n",
     "an idle layer by position": LAYER + "def main():\n    return Block(1, nn.Flatten)\n",
     "an idle layer by name": LAYER + "def main():\n    return Block(3, conv=nn.Dropout)\n",
-    "an idle layer in a table": LAYER + "KINDS = {'conv': nn.Conv1d, 'none': nn.Flatten}\ndef main():\n    return Block(3, KINDS.get('none'))\n",
+    "an idle layer in a table": LAYER + "KINDS = {'conv': nn.Conv1d, 'none': nn.Flatten}\ndef main():\n    return [Block(3, each) for each in KINDS.values()]\n",
     "a lambda that makes nothing": LAYER + "class Options:\n    conv = lambda *a: nn.Flatten(1)\n\n\ndef main():\n    return Block(3, Options.conv)\n",
     "a lambda that shares one": LAYER + "one = nn.Flatten()\ndef main():\n    return Block(3, lambda *a: one)\n",
     "a method that makes nothing": LAYER + "class Maker:\n    def skip(self, *a):\n        return nn.Sequential()\n\n\ndef main():\n    return Block(3, Maker().skip)\n",

@@ -91,14 +91,17 @@ class Result:
 # --- analysis
 
 
-def analyse(source: Source, enabled: frozenset[str]) -> Analysis:
-    """All findings of a source under the rules that are on; pure, and never raises for what the source holds."""
+def analyse(source: Source, enabled: frozenset[str], run: bool = True) -> Analysis:
+    """All findings of a source under the rules that are on; pure, and never raises for what the source holds.
+
+    run: whether its fixes may be proved by a run.
+    """
     try:
         tree = parse_file(source.part.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Analysis(source.path, problems=(_syntax_error(source, error),))
     try:
-        return _analyse(source, tree, enabled)
+        return _analyse(source, tree, enabled, run)
     except Exception as error:  # a bug of ours: named with how to reproduce it, and the other files go on
         return Analysis(source.path, problems=(internal_error(source, error),))
 
@@ -119,8 +122,8 @@ def compiles(text: str) -> bool:
     return True
 
 
-def _analyse(source: Source, tree: ast.Module, enabled: frozenset[str]) -> Analysis:
-    planned = rewrite.plan(source.part, detect.scan(source.part, tree, source.imported))
+def _analyse(source: Source, tree: ast.Module, enabled: frozenset[str], run: bool) -> Analysis:
+    planned = rewrite.plan(source.part, detect.scan(source.part, tree, source.imported), run)
     wanted = tuple(finding for finding in planned if finding.rule in enabled)
     ours = tuple(finding for finding in wanted if counts(finding))
     kept, suppressed, problems = suppress.split(source.path, source.part, ours, enabled)
@@ -265,11 +268,12 @@ def fix(
 
     narrowed: turns into refusals what is not to be offered.
     """
-    analysis = narrowed(analyse(source, enabled))
+    run = policy.runs and prover is not None
+    analysis = narrowed(analyse(source, enabled, run))
     try:
         result = _settled(source, analysis, policy, prover)
         for _ in range(_ROUNDS):
-            more = _revealed(result, enabled) if result.changed else ()
+            more = _revealed(result, enabled, run) if result.changed else ()
             if not more:
                 break
             wider = narrowed(rounds.merged(analysis, more))
@@ -293,8 +297,9 @@ def _settled(source: Source, analysis: Analysis, policy: Policy, prover: Prover 
     return result
 
 
-def _revealed(result: Result, enabled: frozenset[str]) -> tuple[Finding, ...]:
+def _revealed(result: Result, enabled: frozenset[str], run: bool) -> tuple[Finding, ...]:
     assert result.source is not None
     fixed = replace(result.source, data=result.data, part=Text(result.text))
     made = [fix for group, fix in fixes(result.analysis.findings).items() if group in result.written]
-    return rounds.revealed(result.analysis, [edit for fix in made for edit in fix.edits], analyse(fixed, enabled))
+    edits = [edit for fix in made for edit in fix.edits]
+    return rounds.revealed(result.analysis, edits, analyse(fixed, enabled, run))

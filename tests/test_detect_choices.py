@@ -148,10 +148,12 @@ LEFT = {
     "a class that a function replaces": net("block = Plain\nif n > 2:\n    def block(n):\n        return Hand()\nself.net = block(n)", ADDS),
     "a class that another one replaces": net("block = Plain\nif n > 2:\n    class block(Hand):\n        pass\nself.net = block()", ADDS),
     "`range` is bound by a function": net("self.net = None", "y = x\nfor i in range(2):\n    y = self.conv(y)\ny += 1\nreturn y + x") + "\n\ndef none():\n    global range\n    range = lambda n: ()\n",
-    "a method that a subclass binds": net("self.parts = self.make(n)", "y = x\nfor part in self.parts:\n    y = part(y)\ny += 1\nreturn y + x",
-        rest="    def make(self, n):\n        return nn.ModuleList([nn.Conv2d(n, n, 1)])\n") + "\n\nclass None_(Net):\n    make = lambda self, n: nn.ModuleList()\n",
+    "a method that a subclass binds": net("self.parts = self._make(n)", "y = x\nfor part in self.parts:\n    y = part(y)\ny += 1\nreturn y + x",
+        rest="    def _make(self, n):\n        return nn.ModuleList([nn.Conv2d(n, n, 1)])\n") + "\n\nclass None_(Net):\n    _make = lambda self, n: nn.ModuleList()\n",
     "an operand of a class without a body": net("self.scale = scale", "h = self.conv(x)\ny = h + self.scale\ny.mul_(2)\nreturn y * h", ", scale=abs(-2)")
     + "\n\nSame = type('Same', (), {'__radd__': lambda self, t: t})\n",
+    "an operand whose operator is a lambda": net("self.scale = scale", "h = self.conv(x)\ny = h + self.scale\ny.mul_(2)\nreturn y * h", ", scale=abs(-2)")
+    + "\n\nclass Same:\n    __radd__ = lambda self, t: t\n",
     "channels last in a stack": net("self.net = None", "s = self.conv(x)\ny = torch.stack([s, s], 1)\ny.flatten(1).add_(1)\nreturn y * 2"),
 }  # fmt: skip
 

@@ -59,7 +59,7 @@ LEFT = {
     "an idle layer by name": LAYER + "def main():\n    return Block(3, conv=nn.Dropout)\n",
     "an idle layer in a table": LAYER + "KINDS = {'conv': nn.Conv1d, 'none': nn.Flatten}\ndef main():\n    return [Block(3, each) for each in KINDS.values()]\n",
     "a lambda that makes nothing": LAYER + "class Options:\n    conv = lambda *a: nn.Flatten(1)\n\n\ndef main():\n    return Block(3, Options.conv)\n",
-    "a lambda that shares one": LAYER + "one = nn.Flatten()\ndef main():\n    return Block(3, lambda *a: one)\n",
+    "a lambda that shares one": LAYER + "one = nn.Flatten()\ndef main(build):\n    return build(lambda *a: one)\n",
     "a method that makes nothing": LAYER + "class Maker:\n    def skip(self, *a):\n        return nn.Sequential()\n\n\ndef main():\n    return Block(3, Maker().skip)\n",
     "a static method": LAYER + "class Maker:\n    @staticmethod\n    def skip(*a):\n        return nn.Flatten(1)\n\n\ndef main():\n    return Block(3, conv=Maker.skip)\n",
     "a class of an inner scope": NORM + "def run():\n    class Keep(nn.Module):\n        def __init__(self, n):\n            super().__init__()\n"
@@ -72,7 +72,7 @@ LEFT = {
     "a lambda keeps a result": keeping("y = x * 2\nLOG.append(lambda: y)\nreturn y"),
     "a method of a list is an attribute": keeping("y = x * 2\nself.add(y)\nreturn y", "self.add = LOG.append"),
     "a function puts it away": keeping("y = x * 2\nnote(y)\nreturn y", before="def note(y):\n    LOG.append(y)\n\n\n"),
-    "a class that keeps, behind a lambda": keeping("y = x * 2\nLOG.append(y)\nreturn y", passed="Block(3, lambda n: Keep(n))"),
+    "a class that keeps, behind a lambda": keeping("y = x * 2\nLOG.append(y)\nreturn y", passed="build(Block, lambda n: Keep(n))"),
     "a class that keeps, in a table": keeping("y = x * 2\nLOG.append(y)\nreturn y", passed="Block(3, [Keep][0])"),
     "a class whose heir keeps": keeping("return x * 2", passed="1\n\n\nclass More(Keep):\n    def forward(self, x):\n        y = x * 2\n        LOG.append(y)\n        return y\n\n\ndef run():\n    return Block(3, Keep)"),
 }  # fmt: skip

@@ -6,7 +6,6 @@ import ast
 from collections import Counter
 from collections.abc import Sequence
 
-from fixinplace.detect.liveness import declared
 from fixinplace.detect.scopes import bindings
 from fixinplace.walking import every
 
@@ -20,7 +19,7 @@ def chosen(name: str, body: Sequence[ast.stmt], call: ast.Call | None) -> tuple[
         return ()
     values = [value for statement in body for value in _bound(statement, name)]
     names = [each for value in values for each in (_either(value) if value is not None else [""])]
-    others = Counter(bindings(body))[name] != len(values) or name in declared(body)
+    others = Counter(bindings(body))[name] != len(values)
     return tuple(dict.fromkeys(names)) if "" not in names and not others else ()
 
 

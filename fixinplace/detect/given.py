@@ -115,7 +115,7 @@ def is_given(program: Program, function: Value) -> bool:
         return False
     row = catalogue.result(function.name[1:])
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
-    return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.out_of_sight(program)
+    return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.hands_methods(program)
 
 
 def near(program: Program) -> frozenset[str]:

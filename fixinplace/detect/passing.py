@@ -1,7 +1,7 @@
 """What a file itself hands around in place of a class of layers: functions, methods, lambdas, other classes.
 
-What is assumed of a class that is passed in (see Note [Given modules]) holds for what others pass.  What the file itself
-passes can be seen: what makes modules of other kinds takes the assumption away, wherever in the file it stands.
+What is assumed of a class that is passed in (see Note [Given modules]) holds for what others pass.  What the file
+itself passes can be seen: what makes modules of other kinds takes the assumption away, wherever in the file it stands.
 """
 
 from __future__ import annotations
@@ -121,24 +121,11 @@ def _is_idle(path: str) -> bool:
     return row is None or row.kind is not catalogue.Kind.TENSOR or row.memory is not catalogue.Memory.FRESH
 
 
-@remembered
-def inner_classes(tree: ast.Module) -> frozenset[str]:
-    """Names of classes that stand in functions, and are used as values."""
-    outer = {id(one) for one in tree.body}
-    inner = {one.name for one in every(tree, ast.ClassDef) if id(one) not in outer}
-    return frozenset(inner & {one.id for one in values(tree) if isinstance(one, ast.Name)})
-
-
-def out_of_sight(program: Program) -> bool:
-    """True if the file hands classes of inner scopes around, or methods that make, or may make, a module."""
-    return bool(inner_classes(program.tree) or methods(program))
-
-
-def methods(program: Program) -> set[tuple[str, str]]:
-    """Keys of the methods of this file that are used as values and make, or may make, a module."""
+def hands_methods(program: Program) -> bool:
+    """True if the file hands around a method that makes, or may make, a module."""
     named = {one.attr for one in values(program.tree) if isinstance(one, ast.Attribute)}
     keys = [(each, name) for each, info in program.index.classes.items() for name in info.methods if name in named]
-    return {key for key in keys if _makes_modules(program, key)}
+    return any(_makes_modules(program, key) for key in keys)
 
 
 def _makes_modules(program: Program, key: tuple[str, str]) -> bool:

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["plan", "rewrites"]
 
 
-def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
-    """One finding for each site, in the order of `found`; pure."""
+def plan(part: Text, found: Sequence[Found], run: bool = True) -> tuple[Finding, ...]:
+    """One finding for each site, in the order of `found`; pure.
+
+    run: whether what is planned may be proved by a run; see Note [Guarded sums] for what changes if not.
+    """
     if not found:
         return ()
-    from fixinplace.rewrite import engine
+    from fixinplace.rewrite import engine, guarded
 
-    return engine.plan(part, found)
+    return engine.plan(part, found if run else guarded.guarded(found))
 
 
 def rewrites() -> tuple[Rewrite, ...]:

@@ -55,6 +55,8 @@ def _is_looked_at(facts: Facts) -> bool:
 
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"
+GUARDED = "operands of one dtype, or none that is broadcast"
+"""What is assumed of a sum that is cast to the dtype of its target, see Note [Guarded sums]."""
 PROMOTES = ": the plain form may promote"
 """The end of doubts about dtypes: a write that stays as it is keeps that of its tensor."""
 RENAMED = "the file makes texts of tensors, which name the operation that made them"
@@ -76,11 +78,11 @@ def is_safe(case: Case, exact: bool, effect: Effect) -> bool:
     """True if all conditions of exactness follow from static facts, and the form is exact: it need not be run.
 
     With mixed dtypes the values are right, but gradients pass through the wider dtype and may round otherwise; not
-    where the same op writes into a clone.
+    where the same op writes into a clone, or for sums, see Note [Guarded sums].
     """
     found, facts = case.found, case.facts
     module = found.site.rule in ("FIP107", "FIP108")
     certain = found.site.certainty is not Certainty.GUESSED and (facts.tracked is True or module)
     unseen = module and not facts.all_calls_seen
-    mixed = facts.mixed and effect is not Effect.COPY
+    mixed = facts.mixed and effect is not Effect.COPY and GUARDED not in facts.assumes
     return exact and certain and not (doubts(case, effect) or facts.parameter or mixed or unseen)

@@ -46,7 +46,8 @@ REWRITE = Rewrite(
     why="`x op= e` writes into the tensor that earlier ops may have kept for their backward; `x = x op e` leaves that "
     "tensor as it is and binds the name to a new one.",
     safety="Safe if nobody else looks at the tensor. Where operands may have a wider dtype, the result is cast to "
-    "`x.dtype`, as the in-place form does; its gradient is then rounded elsewhere, so that this is not called safe.",
+    "`x.dtype`, as the in-place form does; its gradient is then rounded elsewhere, so that this is not called safe. "
+    "Where nothing is run, sums of which only a dtype is in doubt get that cast too: theirs is safe.",
     examples=(
         example(
             """

@@ -1,0 +1,41 @@
+"""Sums whose operands may have different dtypes, where nothing is run: `x += y` as `x = (x + y).to(x.dtype)`.
+
+Note [Guarded sums]
+    Where a file converts dtypes somewhere, `x = x + y` may promote what `x += y` keeps, and only a run tells.  The cast
+    settles it: of one dtype it returns its very argument, and of two it rounds where the in-place form does.  The
+    gradients of a sum are those of its result, in either form, converted to each operand's dtype; what was broadcast
+    gets them summed, before or after that conversion, which is the one difference left, and is said.  Products are
+    another matter: their gradients are computed with the operands in the wider dtype.  A run proves the shorter form,
+    so that this one is kept for where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fixinplace.detect.vocabulary import MIXES
+from fixinplace.model import Certainty, Facts, Found
+from fixinplace.rewrite.conditions import GUARDED, PROMOTES
+
+_SUMS = ("Tensor.__iadd__", "Tensor.__isub__")
+
+
+def guarded(found: Sequence[Found]) -> list[Found]:
+    """The sites, those with the cast of Note [Guarded sums] for which only a dtype is in doubt."""
+    return [replace(one, facts=_cast(one.facts)) if _is_doubted(one) else one for one in found]
+
+
+def _is_doubted(one: Found) -> bool:
+    facts = one.facts
+    certain = one.site.certainty is not Certainty.GUESSED and facts.tracked is True and not facts.parameter
+    doubted = bool(facts.doubts) and all(map(_is_about_dtypes, facts.doubts))
+    return one.site.op in _SUMS and certain and (doubted or (facts.mixed and not facts.doubts))
+
+
+def _is_about_dtypes(doubt: str) -> bool:
+    return doubt.endswith(PROMOTES) or doubt in MIXES
+
+
+def _cast(facts: Facts) -> Facts:
+    return replace(facts, mixed=True, doubts=(), assumes=(GUARDED,))

@@ -1,0 +1,105 @@
+"""Sums of which only a dtype is in doubt: the cast that needs no run, its values and its gradients."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+import torch
+from rewriting import fixed
+
+from fixinplace import detect, pipeline, rewrite
+from fixinplace.config import selected
+from fixinplace.files import of_text
+from fixinplace.model import Finding, Fix
+from fixinplace.pipeline import Mode, Policy
+from fixinplace.source import Text
+
+HEAD = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kind = torch.empty(0).dtype
+        self.a = nn.Linear(4, 4)
+
+    def forward(self, x, other):
+        h = self.a(x)
+        y = torch.exp(h)
+"""
+SUM = HEAD + "        y += h.to(self.kind)\n        return y * h\n"
+GUARDED = ("operands of one dtype, or none that is broadcast",)
+
+
+def planned(text: str, run: bool) -> tuple[Finding, ...]:
+    part = Text(text)
+    return rewrite.plan(part, detect.scan(part, ast.parse(text)), run)
+
+
+def offered(text: str, run: bool) -> list[Fix]:
+    return [one.outcome for one in planned(text, run) if isinstance(one.outcome, Fix)]
+
+
+def test_where_nothing_is_run_the_sum_is_cast_and_safe() -> None:
+    assert "y = (y + h.to(self.kind)).to(y.dtype)" in fixed(SUM, planned(SUM, run=False))
+    assert [(fix.safe, fix.assumes) for fix in offered(SUM, run=False)] == [(True, GUARDED)]
+
+
+def test_a_run_proves_the_short_form() -> None:
+    assert "y = y + h.to(self.kind)\n" in fixed(SUM, planned(SUM, run=True))
+    assert [fix.safe for fix in offered(SUM, run=True)] == [False]
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.AUTO])
+def test_without_a_run_the_cast_is_written(mode: Mode) -> None:
+    source = of_text("net.py", SUM, on_disk=False)
+    result = pipeline.fix(source, selected((), ()), Policy(mode), None)
+    assert ".to(y.dtype)" in result.text
+
+
+LEFT = {
+    "a product": SUM.replace("+=", "*="),
+    "a quotient": SUM.replace("+=", "/="),
+    "another doubt": SUM + "\n\nnn.Linear.forward = None\n",
+    "what may be no tensor": SUM.replace("torch.exp(h)", "other"),
+    "an argument that its caller sees": SUM.replace("y = torch.exp(h)", "y = x"),
+    "a write that autograd does not see": SUM.replace(
+        "        y += ", "        with torch.no_grad():\n            y += "
+    ),
+}
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT.keys())
+def test_other_doubts_stay(text: str) -> None:
+    assert not any(fix.safe for fix in offered(text, run=False))
+    assert ".to(y.dtype)" not in fixed(text, planned(text, run=False))
+
+
+def test_a_sum_without_a_doubt_stays_short() -> None:
+    text = SUM.replace("h.to(self.kind)", "h")
+    assert "y = y + h\n" in fixed(text, planned(text, run=False))
+
+
+def gradients(statement: str, first: torch.dtype, second: torch.dtype) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    a = torch.randn(3, 4, dtype=first, requires_grad=True)
+    b = torch.randn(3, 4, dtype=second, requires_grad=True)
+    names = {"y": a * 1, "b": b}
+    exec(statement, names)
+    out = names["y"]
+    (out * torch.randn(3, 4, dtype=first)).sum().backward()
+    assert a.grad is not None and b.grad is not None
+    return [out.detach(), a.grad, b.grad]
+
+
+@pytest.mark.parametrize("operator", ["+", "-"])
+@pytest.mark.parametrize("first", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("second", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_the_cast_is_exact_for_any_two_dtypes(operator: str, first: torch.dtype, second: torch.dtype) -> None:
+    before = gradients(f"y {operator}= b", first, second)
+    after = gradients(f"y = (y {operator} b).to(y.dtype)", first, second)
+    assert [one.dtype for one in before] == [one.dtype for one in after]
+    assert all(map(torch.equal, before, after))

@@ -23,7 +23,7 @@ def plan(monkeypatch: pytest.MonkeyPatch):
 
     def say(*findings: Finding) -> None:
         monkeypatch.setattr(detect, "scan", lambda part, tree, imported: ())
-        monkeypatch.setattr(rewrite, "plan", lambda part, found: findings)
+        monkeypatch.setattr(rewrite, "plan", lambda part, found, run: findings)
 
     return say
 

@@ -9,7 +9,7 @@ from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
 from fixinplace.detect.kinds import Dtype, Kind, Layout
-from fixinplace.detect.laid import lays_anew
+from fixinplace.detect.laid import SUMMED, is_ordered, lays_anew
 from fixinplace.detect.mixing import keeps_layout
 from fixinplace.detect.quiet import QUIET
 from fixinplace.detect.replacing import replace
@@ -120,7 +120,9 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
             frame.state.unread |= memory
         if row.name in QUIET:
             frame.state.quiet |= memory
-        layout = Layout.ROWS if _in_order(call, row, flatten(operands)) else Layout.DENSE
+        ordered = row.name == "torch.einsum" and is_ordered(call)
+        frame.program.gives |= {SUMMED} if ordered else set()
+        layout = Layout.ROWS if ordered or _in_order(call, row, flatten(operands)) else Layout.DENSE
         layout = Layout.GAPS if row.name.rsplit(".", 1)[-1] in _WITH_GAPS else layout
         return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
     one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)))

@@ -1,0 +1,81 @@
+"""`einsum` of two operands: which equations give a contiguous result however the operands lie, and what is safe by it."""
+
+from __future__ import annotations
+
+import ast
+import random
+
+import pytest
+import torch
+from rewriting import fixes
+
+from fixinplace.detect.laid import SUMMED, is_ordered
+
+SIZES = {"b": 2, "h": 3, "i": 4, "j": 5, "d": 6, "n": 7, "e": 2}
+
+
+def told(equation: str, operands: str = "q, k") -> bool:
+    call = ast.parse(f"einsum({equation!r}, {operands})", mode="eval").body
+    assert isinstance(call, ast.Call)
+    return is_ordered(call)
+
+
+@pytest.mark.parametrize("equation", ["bhid,bhjd->bhij", "b h i d, b h j d -> b h i j", "b h i j, b h j d -> b h i d",
+                                      "...id,...jd->...ij", "nd,de->ne", "bd,d->b"])  # fmt: skip
+def test_equations_of_attention_keep_the_order(equation: str) -> None:
+    assert told(equation)
+
+
+@pytest.mark.parametrize("equation", ["bhid,bhjd->bhji", "bnd,hd->bhn", "bhij,bhij->bhij", "bhid,bhjd", "iid,jd->ij", "bid,jd->ij",
+                                      "bi,bj->bij", "bhid->bhdi"])  # fmt: skip
+def test_other_equations_do_not(equation: str) -> None:
+    assert not told(equation)
+
+
+def test_more_operands_and_unknown_equations_are_not_told() -> None:
+    assert not told("ab,bc,cd->ad", "q, k, v") and not is_ordered(ast.parse("f(e, q, k)", mode="eval").body)
+
+
+def operand(letters: list[str], rng: random.Random) -> torch.Tensor:
+    """A tensor with these dimensions that lies in memory in another order."""
+    order = rng.sample(range(len(letters)), len(letters))
+    back = [order.index(one) for one in range(len(letters))]
+    return torch.randn([SIZES[letters[one]] for one in order]).permute(back)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_told_is_contiguous(seed: int) -> None:
+    rng, ordered = random.Random(seed), 0
+    while ordered < 5:
+        first, second = rng.sample("bhijdne", rng.randint(1, 4)), rng.sample("bhijdne", rng.randint(1, 4))
+        result = [one for one in {*first, *second} if one not in first or one not in second or rng.random() < 0.7]
+        rng.shuffle(result)
+        equation = f"{''.join(first)},{''.join(second)}->{''.join(result)}"
+        if told(equation):
+            ordered += 1
+            assert torch.einsum(equation, operand(first, rng), operand(second, rng)).is_contiguous(), equation
+
+
+ATTENTION = """\
+import torch
+import torch.nn as nn
+from torch import einsum
+
+
+class Attention(nn.Module):
+    def __init__(self, dim, attend):
+        super().__init__()
+        self.attend = attend
+        self.qkv = nn.Linear(dim, 3 * dim)
+
+    def forward(self, x, mask):
+        q, k, v = self.qkv(x).view(2, 4, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        dots = einsum("b h i d, b h j d -> {result}", q, k) * 0.5
+        dots.masked_fill_(mask, -1e9)
+        return self.attend(dots).transpose(1, 2).reshape(2, -1)
+"""
+
+
+@pytest.mark.parametrize(("result", "safe"), [("b h i j", True), ("b h j i", False)])
+def test_scores_in_order_are_masked_safely(result: str, safe: bool) -> None:
+    assert [(fix.safe, SUMMED in fix.assumes) for fix in fixes(ATTENTION.format(result=result))] == [(safe, safe)]

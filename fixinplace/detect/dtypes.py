@@ -24,6 +24,10 @@ _CONVERSIONS = ("Tensor.to", "Tensor.type", "Tensor.type_as")
 _KEEPING = ("Tensor.cuda", "Tensor.cpu", "Tensor.to_dense", "Tensor.expand_as", "Tensor.new", "torch.clone")
 """Calls whose row leaves the dtype open and which keep that of their receiver."""
 
+_COUNTING = ("sum", "nansum", "prod", "cumsum", "cumprod", "square", "trace", "bitwise_left_shift", "bitwise_right_shift",
+             "bitwise_and", "bitwise_or", "bitwise_xor")  # fmt: skip
+"""Calls that give integers for booleans, or may: measured over all methods whose row says that the dtype is kept."""
+
 
 def dtype_of(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[Value]) -> Dtype:
     """Class of the result's dtype; `tensors` are the operands, the receiver of a method first."""
@@ -40,7 +44,8 @@ def dtype_of(frame: Frame, call: ast.Call, row: catalogue.Result, tensors: list[
     if row.name == "torch.tensor" and _lists_truths(call):
         return Dtype.BOOL
     if row.name in _KEEPING or row.dtype is catalogue.Dtype.SAME:
-        return first
+        counted = first is Dtype.BOOL and row.name.rpartition(".")[2] in _COUNTING
+        return Dtype.INT if counted else first
     return Dtype.ANY if row.dtype is catalogue.Dtype.ANY else Dtype(row.dtype)
 
 

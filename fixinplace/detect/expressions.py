@@ -9,7 +9,7 @@ from fixinplace.detect.changed import cut, moved
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.deferred import deferred
 from fixinplace.detect.distinct import collected
-from fixinplace.detect.growing import sliced
+from fixinplace.detect.growing import as_left, sliced
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
@@ -278,7 +278,7 @@ class Expressions(Operators):
         if text in (*self.making, *self.growing) and text in self.state.names:
             return self.state.names[text]
         if text in self.state.attrs:
-            return self.state.attrs[text]
+            return as_left(self.state.attrs[text], node.attr, self.program.tree)
         if base.name not in self.program.index.classes:
             return None
         self.note_use(node, base)
@@ -291,7 +291,7 @@ class Expressions(Operators):
                 return NUMBER
             else:
                 return None
-        value = self.program.as_written(value, f"{base.name}.{node.attr}")
+        value = as_left(self.program.as_written(value, f"{base.name}.{node.attr}"), node.attr, self.program.tree)
         if value.tensor or value.kind in (Kind.LIST, Kind.DICT):
             return moved(value, Memory(Origin.ATTRIBUTE, text or node.attr))
         fixed = value.name == LIST and holds_all(value) and node.attr in fixed_lists(self.program.tree)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fixinplace.detect.assumed import NOTHING
 from fixinplace.detect.changed import age, lit, moved, turned
 from fixinplace.detect.given import class_made
-from fixinplace.detect.growing import in_doubt
+from fixinplace.detect.growing import as_handed, in_doubt, is_called, unsettled
 from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.kinds import Kind, Layout, Origin
 from fixinplace.detect.links import without
@@ -199,13 +199,15 @@ class Frame(ABC):
         if name in self.state.names:
             value = self.state.names[name]
             shared = name in self.captured or name not in self.locals
+            value = unsettled(value) if name in self.declared and is_called(value) else value
+            value = as_handed(value, name, self.program.tree)
             return self.program.as_written(value, name) if shared else value
         known = self.program.global_value(name)
         if known is None:
             makes = name in self.program.index.functions and class_made(self.program, name)
             return makes or UNKNOWN
         value = self.program.as_written(known, name)
-        if value.kind in (Kind.LIST, Kind.DICT, Kind.MODULE):
+        if value.kind in (Kind.LIST, Kind.DICT, Kind.MODULE, Kind.PATH):
             value = in_doubt(value, name, self.program.tree)
         return moved(value, Memory(Origin.GLOBAL, name)) if value.tensor or value.items else value
 

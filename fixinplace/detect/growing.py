@@ -12,11 +12,13 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import UNKNOWN, Value, chained, named, sequence
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, functions, remembered, walk
 
 _GROWS = ("append", "extend")
 _LOOKS = frozenset("Sequential OrderedDict ModuleList len enumerate list tuple print isinstance range reversed".split())
 """Functions that change nothing of a list which they are given."""
+_ASK = frozenset("zip map filter sorted max min sum any all iter next set dict Compose super".split())
+"""More of these, that do not hand on what a list holds in its order."""
 
 
 def only_grows(body: Sequence[ast.stmt], name: str, above: Mapping[int, ast.AST]) -> bool:
@@ -49,15 +51,77 @@ def _only_reads(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
 
 
 def in_doubt(value: Value, name: str, tree: ast.Module) -> Value:
-    """A module of the file's, or a container of such, as others may have left it or bound it anew."""
-    held = (
-        value.kind is Kind.MODULE
-        or value.order is not None
-        or any(named(one).kind is Kind.MODULE for one in value.items)
-    )
-    if held and name in _rebound(tree):
-        return replace(UNKNOWN, flags=value.flags)
-    return given_up(value) if held and value.kind is not Kind.MODULE and name in changed(tree) else value
+    """A module of the file's, a function, or a container of such, as others may have left it or bound it anew."""
+    if is_called(value) and name in _rebound(tree):
+        return unsettled(value)
+    return given_up(value) if _holds_called(value) and name in changed(tree) else value
+
+
+def is_called(value: Value) -> bool:
+    """True for what is called, which computes what it was when that was read: a module, a function, some of these."""
+    return value.kind in (Kind.MODULE, Kind.PATH) or _holds_called(value)
+
+
+def _holds_called(value: Value) -> bool:
+    held = any(named(one).kind in (Kind.MODULE, Kind.PATH) for one in value.items)
+    return value.kind not in (Kind.MODULE, Kind.PATH) and (held or value.order is not None)
+
+
+def unsettled(value: Value) -> Value:
+    """What a name stands for that somebody else may have bound to another."""
+    return replace(UNKNOWN, flags=value.flags)
+
+
+def as_handed(value: Value, name: str, tree: ast.Module) -> Value:
+    """A list of the function's own, of which nothing is known where code of other files is given it."""
+    return given_up(value) if _holds_called(value) and name in _handed_out(tree) else value
+
+
+@remembered
+def _handed_out(tree: ast.Module) -> frozenset[str]:
+    """Names that are given to a call of what the file neither defines nor is known to leave lists alone."""
+    known = {
+        *_LOOKS,
+        *_GROWS,
+        *_ASK,
+        *(one.name for one in functions(tree)),
+        *(one.name for one in every(tree, ast.ClassDef)),
+    }
+    calls = (one for one in every(tree, ast.Call) if dotted(one.func).rpartition(".")[2] not in known)
+    given = (one for call in calls for one in (*call.args, *(word.value for word in call.keywords)))
+    return frozenset(one.id for one in given if isinstance(one, ast.Name))
+
+
+def as_left(value: Value, attribute: str, tree: ast.Module) -> Value:
+    """A plain list or dict of an attribute, of which nothing is known where the file may change what it holds."""
+    plain = value.kind in (Kind.LIST, Kind.DICT) and _holds_called(value)
+    return given_up(value) if plain and attribute in _changed_attributes(tree) else value
+
+
+@remembered
+def _changed_attributes(tree: ast.Module) -> frozenset[str]:
+    """Attributes that are used in any way that may change a list, or hand it on."""
+    above = walking.above(tree)
+    return frozenset(one.attr for one in every(tree, ast.Attribute) if not _only_asked(one, above))
+
+
+def _only_asked(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
+    """True for `self.acts = [...]`, `self.acts.append(act)`, and for what goes through a list or looks at it."""
+    parent = above.get(id(node))
+    match parent:
+        case ast.Assign(targets=[target], value=value) if target is node:
+            return isinstance(value, (ast.List, ast.Tuple, ast.Dict, ast.ListComp, ast.DictComp, ast.Call))
+        case ast.Subscript(value=value):
+            return value is node and isinstance(parent.ctx, ast.Load) and not isinstance(parent.slice, ast.Slice)
+        case ast.For(iter=source) | ast.comprehension(iter=source):
+            return source is node
+        case ast.Attribute(attr="append" | "extend"):
+            return isinstance(node.value, ast.Name) and isinstance(above.get(id(above.get(id(parent)))), ast.Expr)
+        case ast.Attribute(attr=attr):
+            return attr in ("items", "keys", "values", "get")
+        case ast.Call(func=function):
+            return function is not node and dotted(function).rpartition(".")[2] in (*_LOOKS, "zip")
+    return isinstance(parent, (ast.Starred, ast.Compare, ast.If, ast.While))
 
 
 @remembered

@@ -26,7 +26,8 @@ from fixinplace.detect.links import (
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import UNKNOWN, Memories, Value, overlap
+from fixinplace.detect.switches import is_switch
+from fixinplace.detect.values import TRUTH, UNKNOWN, Memories, Value, overlap
 from fixinplace.model import Hazard, Holder, Place
 from fixinplace.walking import every, remembered, walk
 
@@ -68,6 +69,11 @@ class Kinship(Gradients):
     def kind(self, node: ast.expr) -> Kind:
         """The kind of an expression's value."""
         return self.peek(node).kind
+
+    def is_truth(self, node: ast.expr) -> bool:
+        """True for what is `True` or `False`."""
+        value = self.peek(node)
+        return value == TRUTH or is_switch(value)
 
     def is_tensor(self, name: str) -> bool:
         """True for a name that is certainly a tensor."""

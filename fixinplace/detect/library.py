@@ -19,6 +19,7 @@ from fixinplace.detect.values import (
     NUMBER,
     OTHER,
     STRING,
+    TRUTH,
     UNIQUE,
     UNKNOWN,
     Value,
@@ -253,8 +254,8 @@ def _asks_for_grad(call: ast.Call) -> bool:
 
 
 _BUILTINS = {
-    "len": NUMBER, "int": NUMBER, "float": NUMBER, "bool": NUMBER, "round": NUMBER, "ord": NUMBER, "isinstance": NUMBER,
-    "hasattr": NUMBER, "callable": NUMBER, "issubclass": NUMBER, "hash": NUMBER, "any": NUMBER, "all": NUMBER,
+    "len": NUMBER, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "round": NUMBER, "ord": NUMBER, "isinstance": TRUTH,
+    "hasattr": TRUTH, "callable": TRUTH, "issubclass": TRUTH, "hash": NUMBER, "any": TRUTH, "all": TRUTH,
     "str": STRING, "repr": STRING, "format": STRING, "chr": STRING, "input": STRING, "type": OTHER, "print": OTHER,
     "open": OTHER, "object": OTHER, "bytearray": OTHER, "bytes": STRING, "slice": OTHER, "complex": NUMBER,
 }  # fmt: skip

@@ -64,6 +64,9 @@ class Shown(Kinds, Protocol):
     def is_tensor(self, name: str) -> bool:
         """True for a name that is certainly a tensor."""
 
+    def is_truth(self, node: ast.expr) -> bool:
+        """True for what is `True` or `False`."""
+
     def is_in_order(self, name: str) -> bool:
         """True for a name whose tensor is certainly contiguous."""
 
@@ -121,8 +124,18 @@ def _basic(node: ast.expr, shown: Shown) -> Steady:
             number = isinstance(value, int) and not isinstance(value, bool)
             return Steady.YES if value is None or value is ... or number else Steady.NO
         case ast.Slice(lower=lower, upper=upper, step=step):
-            return min((steady(part, shown) for part in (lower, upper, step) if part is not None), default=Steady.YES)
-    return steady(node, shown) if shown.kind(node) is Kind.NUMBER else Steady.NO
+            stride = _position(step, shown) if step is not None else Steady.YES
+            return min((stride, *(_bound(part, shown) for part in (lower, upper) if part is not None)))
+    return _position(node, shown)
+
+
+def _position(node: ast.expr, shown: Shown) -> Steady:
+    return _bound(node, shown) if shown.kind(node) is Kind.NUMBER else Steady.NO
+
+
+def _bound(node: ast.expr, shown: Shown) -> Steady:
+    """`x[:True]` is Python's, and no op of torch that puts a view back takes it."""
+    return Steady.NO if shown.is_truth(node) else steady(node, shown)
 
 
 def _piece(value: ast.expr, index: ast.expr, shown: Shown) -> Link | None:

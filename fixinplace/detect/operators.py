@@ -11,9 +11,9 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
     NOWHERE,
-    NUMBER,
     SIZE,
     STRING,
+    TRUTH,
     UNKNOWN,
     Value,
     element,
@@ -86,6 +86,8 @@ class Operators(Calls):
         live = join_live(v.live for v in (left, right) if v in tensors or v.live is not False)
         if isinstance(op, _BITS):
             dtype, live = _of_bits(tensors), False
+        if dtype is Dtype.BOOL and Kind.NUMBER in (left.kind, right.kind):
+            dtype = Dtype.INT  # `mask * 2`: a number makes integers of booleans, and one of them may be an index
         sure = max(v.sure for v in tensors)
         if unknown and (defines_operators(self.program.tree) or sure < 3):
             sure = min(2, *(v.sure for v in tensors))
@@ -104,7 +106,7 @@ class Operators(Calls):
     def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:
         """`-x` is new, `+x` is x itself."""
         if isinstance(op, ast.Not):
-            return NUMBER
+            return TRUTH
         if value.tensor and not isinstance(op, ast.UAdd):
             made = replace(
                 value,
@@ -122,7 +124,7 @@ class Operators(Calls):
         first, *others = node.comparators
         values = [self.glance(node.left), self.glance(first), *map(self.perhaps, others)]
         if any(isinstance(op, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops):
-            return NUMBER
+            return TRUTH
         tensors = [v for v in values if v.tensor]
         for value in tensors if len(tensors) < sum(v.kind is not Kind.NUMBER for v in values) else ():
             self.escape(value, None, "another class's operator may keep it")
@@ -130,7 +132,7 @@ class Operators(Calls):
             return tensor(min(v.sure for v in tensors), False, Dtype.BOOL, self.allocate(node))
         if any(v.kind is Kind.ARRAY for v in values):
             return ARRAY
-        return UNKNOWN if any(v.kind is Kind.UNKNOWN for v in values) else NUMBER
+        return UNKNOWN if any(v.kind is Kind.UNKNOWN for v in values) else TRUTH
 
 
 def _of_bits(tensors: list[Value]) -> Dtype:

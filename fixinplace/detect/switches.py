@@ -18,7 +18,7 @@ from fixinplace.catalogue import Writer
 from fixinplace.detect.index import keyword
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import NONE, NUMBER, STRING, Value
+from fixinplace.detect.values import NONE, NUMBER, STRING, TRUTH, Value
 
 TRUE = replace(NUMBER, name="True")
 
@@ -37,7 +37,7 @@ def literal(value: object) -> Value:
         return NONE
     if isinstance(value, (str, bytes)):
         return STRING
-    return TRUE if value is True else NUMBER
+    return TRUE if value is True else TRUTH if value is False else NUMBER
 
 
 def switched_by_default(node: ast.expr | None, named: Value | None) -> bool:

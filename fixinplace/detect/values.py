@@ -102,6 +102,8 @@ class Value:
 
 UNKNOWN = Value(Kind.UNKNOWN, 0)
 NUMBER = Value(Kind.NUMBER, live=False)
+TRUTH = Value(Kind.NUMBER, live=False, name="truth")
+"""`True` and `False`: numbers, but no positions of a tensor."""
 STRING = Value(Kind.STRING, live=False)
 NONE = Value(Kind.NONE, live=False)
 OTHER = Value(Kind.OTHER, live=False)

@@ -131,7 +131,8 @@ def _scattered(step: View, base: str, value: str) -> str | None:
         case "select" if len(given) == 2 and plain:
             return f"{base}.select_scatter({value}, {given[0]}, {given[1]})"
         case "narrow" if len(given) == 3 and plain:
-            return f"{base}.slice_scatter({value}, {given[0]}, {given[1]}, {_sum(given[1], given[2])})"
+            words = _range(given[1], given[2])
+            return f"{base}.slice_scatter({', '.join((value, given[0], *words))})" if words else None
         case "diagonal":
             return f"{base}.diagonal_scatter({', '.join((value, *given))})"
         case "index":
@@ -139,11 +140,15 @@ def _scattered(step: View, base: str, value: str) -> str | None:
     return None
 
 
-def _sum(start: str, length: str) -> str:
+def _range(start: str, length: str) -> tuple[str, ...]:
+    """Where a slice begins and ends, which for one that begins at -2 may be nowhere; none unless both are written."""
     try:
-        return str(ast.literal_eval(start) + ast.literal_eval(length))
-    except (ValueError, SyntaxError, TypeError):
-        return f"{start} + {length}"
+        begin, count = ast.literal_eval(start), ast.literal_eval(length)
+    except (ValueError, SyntaxError):
+        return ()
+    if type(begin) is not int or type(count) is not int:
+        return ()
+    return (start,) if begin < 0 and begin + count == 0 else (start, str(begin + count))
 
 
 def _indexed(index: str, base: str, value: str) -> str | None:
@@ -162,7 +167,11 @@ def _indexed(index: str, base: str, value: str) -> str | None:
             while words and words[-1] == "None":
                 words.pop()
             words = [words[0].replace("None", "0"), *words[1:]] if words else []
+            if {"True", "False"} & {*words}:
+                return None
             return f"{base}.slice_scatter({', '.join((value, str(dimension), *words))})"
+        case ast.Constant(value=bool()):
+            return None
         case ast.Constant(value=int()) | ast.UnaryOp() | ast.Name() | ast.BinOp():
             return f"{base}.select_scatter({value}, {dimension}, {ast.unparse(parts[0])})"
     return None

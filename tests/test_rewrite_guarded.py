@@ -61,6 +61,13 @@ def test_without_a_run_the_cast_is_written(mode: Mode) -> None:
 
 
 LEFT = {
+    "a parameter, whose gradient may be summed over the batch": SUM.replace("h.to(self.kind)", "self.a.bias").replace(
+        "torch.exp(h)", "torch.exp(h.to(self.kind))"
+    ),
+    "what an attribute holds": SUM.replace("h.to(self.kind)", "self.last").replace(
+        "        self.a =", "        self.last = torch.zeros(4, requires_grad=True).to(self.kind)\n        self.a ="
+    ),
+    "autocast": SUM.replace("h = self.a(x)", "with torch.autocast('cpu'):\n            h = self.a(x)"),
     "a product": SUM.replace("+=", "*="),
     "a quotient": SUM.replace("+=", "/="),
     "another doubt": SUM + "\n\nnn.Linear.forward = None\n",

@@ -17,7 +17,7 @@ from fixinplace.walking import every, functions, remembered, walk
 _GROWS = ("append", "extend")
 _LOOKS = frozenset("Sequential OrderedDict ModuleList len enumerate list tuple print isinstance range reversed".split())
 """Functions that change nothing of a list which they are given."""
-_ASK = frozenset("zip map filter sorted max min sum any all iter next set dict Compose super".split())
+_ASK = frozenset("zip map filter sorted sum any all iter next set dict Compose super".split())
 """More of these, that do not hand on what a list holds in its order."""
 
 

@@ -19,8 +19,9 @@ def chosen(name: str, body: Sequence[ast.stmt], call: ast.Call | None) -> tuple[
         return ()
     values = [value for statement in body for value in _bound(statement, name)]
     names = [each for value in values for each in (_either(value) if value is not None else [""])]
-    others = Counter(bindings(body))[name] != len(values)
-    return tuple(dict.fromkeys(names)) if "" not in names and not others else ()
+    if not names or "" in names or Counter(bindings(body))[name] != len(values):
+        return ()
+    return tuple(dict.fromkeys(names))
 
 
 def _known(statement: ast.stmt, name: str) -> bool:

@@ -200,7 +200,8 @@ class Frame(ABC):
             value = self.state.names[name]
             shared = name in self.captured or name not in self.locals
             value = unsettled(value) if name in self.declared and is_called(value) else value
-            value = as_handed(value, name, self.program.tree)
+            if value.kind is Kind.LIST or value.kind is Kind.DICT:
+                value = as_handed(value, name, self.program.tree)
             return self.program.as_written(value, name) if shared else value
         known = self.program.global_value(name)
         if known is None:

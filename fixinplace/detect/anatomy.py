@@ -110,3 +110,27 @@ def is_setattr(call: ast.AST | None, func: ast.Attribute) -> bool:
     given = isinstance(call, ast.Call) and call.func is func and len(call.args) == 2 and not call.keywords
     starred = isinstance(call, ast.Call) and any(isinstance(one, ast.Starred) for one in call.args)
     return given and not starred and func.attr == "__setattr__" and isinstance(func.value, ast.Name)
+
+
+_READING = ("items", "keys", "values", "get", "copy", "__len__", "__contains__", "__iter__")
+
+
+def is_only_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
+    """True for a table that is only gone through, looked up in or measured."""
+    parent = above.get(id(node))
+    match parent:
+        case ast.Attribute(attr=attr):
+            return attr in _READING
+        case ast.Subscript(ctx=ast.Load(), value=value):
+            return value is node
+        case ast.Compare() | ast.comprehension():
+            return True
+        case ast.For(iter=source):
+            return source is node
+        case ast.Call(func=ast.Name(id=name)):
+            return name in ("len", "list", "sorted", "str", "print", "iter", "enumerate", "dict", "deepcopy")
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="copy"), attr="deepcopy")):
+            return True
+        case ast.keyword(arg=None):
+            return True
+    return False

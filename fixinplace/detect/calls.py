@@ -22,6 +22,7 @@ from fixinplace.detect.outside import is_class_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.scopes import assigned
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
 from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, element, memories, one_of, tensor
@@ -284,6 +285,8 @@ class Calls(Lists):
             return None
         name = func.value.id
         if name in self.locals or name in self.shadowed or name in index.rebound:
+            return None
+        if any(func.attr in assigned(info.node) for info in index.lineage(name)):
             return None
         return index.method(name, func.attr)
 

@@ -194,7 +194,8 @@ class Index:
         """Every definition that `super().method` in the class may reach: other bases of a subclass can come next."""
         below = {name, *(info.name for info in self.heirs(name))}
         infos = [info for cls in (name, *below) for info in self.lineage(cls) if info.name not in below]
-        found = [(info, info.methods[method]) for info in infos if method in info.methods]
+        rebinds = any(method in assigned(info.node) for info in infos)
+        found = [(info, info.methods[method]) for info in infos if method in info.methods and not rebinds]
         return [one for n, one in enumerate(found) if one not in found[:n]]
 
     def attribute(self, name: str, attribute: str) -> Value | None:

@@ -22,6 +22,7 @@ from fixinplace.detect.index import Index, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.passing import hands_idle_layers
 from fixinplace.detect.quiet import QUIET, Fresh
+from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import ONE_OF, Value, chained, is_opaque, named, options
 
 if TYPE_CHECKING:
@@ -194,10 +195,8 @@ def returned(program: Program, part: Value) -> Value | None:
 
 
 def binds_forward(program: Program, name: str) -> bool:
-    """True for a class, or one that it derives from, that says `forward = other`."""
-    bodies = (one for info in program.index.lineage(name) for one in info.node.body if isinstance(one, ast.Assign))
-    targets = (target for one in bodies for target in one.targets if isinstance(target, ast.Name))
-    return any(target.id in ("forward", "__call__") for target in targets)
+    """True for a class, or one that it derives from, that binds `forward` by another statement than `def`."""
+    return any(not assigned(info.node).isdisjoint(("forward", "__call__")) for info in program.index.lineage(name))
 
 
 def is_plain(program: Program, part: Value) -> bool:

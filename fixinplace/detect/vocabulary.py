@@ -16,6 +16,9 @@ PACKS = "the file hooks saved tensors, which switches torch's own check off"
 TAPS = "the file taps what layers return"
 COUNTS = "the file counts the operations that torch runs"
 AGAIN = "the file uses checkpointing, which switches torch's own check off"
+PATCHES = "the file may replace what names of torch, or of Python, stand for"
+NAMESPACE = "the file may write into its own names as into a table"
+CLASSES = "the file makes or changes a class in a way that is not followed"
 WORDS = {
     "autocast": "the file uses autocast, which mixes dtypes",
     "set_default_dtype": "the file changes the default dtype",
@@ -83,7 +86,16 @@ NOTICED = frozenset((EXPECTS, SUPPRESSES, ELSEWHERE, HANDLES))
 MIXES = frozenset((WORDS["autocast"], WORDS["set_default_dtype"]))
 """Doubts about the dtype that several operands give together."""
 LASTING = frozenset(
-    (SWITCHES, WORDS["set_default_dtype"], WORDS["settrace"], WORDS["monkeypatch"], INTERCEPTS, SUBCLASS)
+    (
+        SWITCHES,
+        WORDS["set_default_dtype"],
+        WORDS["settrace"],
+        WORDS["monkeypatch"],
+        INTERCEPTS,
+        SUBCLASS,
+        PATCHES,
+        NAMESPACE,
+    )
 )
 """What does not end with the call that does it, or is about a class of tensors, of which anything may be one."""
 LIBRARIES = {
@@ -95,6 +107,8 @@ LIBRARIES = {
     "torchvision.models.feature_extraction": TAPS,
     "atexit": ELSEWHERE,
     "sched": ELSEWHERE,
+    "types.new_class": CLASSES,
+    "dataclasses.make_dataclass": CLASSES,
     "torch.profiler": COUNTS,
     "torch.autograd.profiler": COUNTS,
     "weakref": "the file holds weak references",

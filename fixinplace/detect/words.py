@@ -14,9 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace import walking
-from fixinplace.detect.anatomy import is_setattr, looks
+from fixinplace.detect.anatomy import is_only_read, is_setattr, looks
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
+from fixinplace.detect.remade import remade
+from fixinplace.detect.replaced import replaced
 from fixinplace.detect.swallowed import ends_errors, exits, suppresses_other
 from fixinplace.detect.vocabulary import (
     AGAIN,
@@ -42,7 +44,6 @@ _CHANGES_MODE = frozenset("no_grad inference_mode set_grad_enabled enable_grad _
 _ENTERS = frozenset("__enter__ __aenter__ enter_context enter_async_context ExitStack AsyncExitStack".split())
 _CHECKPOINTS = re.compile(r"_*checkpoint(_(?!path|dir|file|name|state|dict|data|key|epoch|url|model|step)\w+)?|"
                           r"\w*checkpoint(ing)?_(wrapper|func|fn|seq\w*)")  # fmt: skip
-_READING = ("items", "keys", "values", "get", "copy", "__len__", "__contains__", "__iter__")
 Parents = Mapping[int, ast.AST]
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -80,6 +81,7 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
         if type(node) in _SAYING:
             found += [(why, node) for why in _said(node, above, imports, tree)]
     found += [(REPLACES, one) for node in nodes.values() for one in _bound_in_passing(node)]
+    found += [(why, node) for why, node in replaced(tree) if id(node) in nodes]
     found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values())]
     open_to_all = any(map(calls_what_it_is_handed, roots))
     lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
@@ -208,6 +210,8 @@ def _statement(node: ast.AST, tree: ast.Module) -> Iterator[str]:
             yield SUPPRESSES
         case ast.ClassDef(bases=bases) if any(dotted(base).endswith("Tensor") for base in bases):
             yield SUBCLASS
+    if isinstance(node, ast.ClassDef):
+        yield from remade(node, tree)
 
 
 def _binds_exit(node: ast.stmt) -> bool:
@@ -245,36 +249,12 @@ def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
         yield "the file reaches into hooks"
 
 
-def is_only_read(node: ast.expr, above: Parents) -> bool:
-    """True for a table that is only gone through, looked up in or measured."""
-    parent = above.get(id(node))
-    match parent:
-        case ast.Attribute(attr=attr):
-            return attr in _READING
-        case ast.Subscript(ctx=ast.Load(), value=value):
-            return value is node
-        case ast.Compare() | ast.comprehension():
-            return True
-        case ast.For(iter=source):
-            return source is node
-        case ast.Call(func=ast.Name(id=name)):
-            return name in ("len", "list", "sorted", "str", "print", "iter", "enumerate", "dict", "deepcopy")
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="copy"), attr="deepcopy")):
-            return True
-        case ast.keyword(arg=None):
-            return True
-    return False
-
-
 def _call(node: ast.Call, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
     name = dotted(node.func).rsplit(".", 1)[-1]
     parent = above.get(id(node))
     into = isinstance(parent, ast.Subscript) and not isinstance(parent.slice, ast.Constant)
     if name == "vars" and node.args and (into or not is_only_read(node, above)):
         yield "the file reaches into `__dict__`"
-    stored = isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load)
-    if name == "globals" and (stored or isinstance(parent, ast.Attribute)):
-        yield REPLACES
     if any(k.arg == "return_exceptions" for k in node.keywords):
         yield SUPPRESSES
     if isinstance(node.func, ast.Attribute) and node.func.attr == "exception" and not (node.args or node.keywords):

@@ -24,8 +24,8 @@ _CONVERSIONS = ("Tensor.to", "Tensor.type", "Tensor.type_as")
 _KEEPING = ("Tensor.cuda", "Tensor.cpu", "Tensor.to_dense", "Tensor.expand_as", "Tensor.new", "torch.clone")
 """Calls whose row leaves the dtype open and which keep that of their receiver."""
 
-_COUNTING = ("sum", "nansum", "prod", "cumsum", "cumprod", "square", "trace", "bitwise_left_shift", "bitwise_right_shift",
-             "bitwise_and", "bitwise_or", "bitwise_xor")  # fmt: skip
+_COUNTING = ("sum", "nansum", "prod", "cumsum", "cumprod", "square", "trace", "bitwise_left_shift",
+             "bitwise_right_shift", "bitwise_and", "bitwise_or", "bitwise_xor")  # fmt: skip
 """Calls that give integers for booleans, or may: measured over all methods whose row says that the dtype is kept."""
 
 

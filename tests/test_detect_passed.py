@@ -42,7 +42,7 @@ SAFE = {
     "another convolution": LAYER + "def main():\n    return Block(3, nn.ConvTranspose1d)\n",
     "a function that makes a convolution": LAYER + "def make(i, o, k):\n    return nn.Conv1d(i, o, k)\n\n\ndef main():\n    return Block(3, make)\n",
     "a lambda that makes a convolution": LAYER + "def main(build):\n    return build(lambda i, o, k: Conv1d(i, o, k))\n",
-    "a lambda that computes": LAYER + "area = lambda w, h: w * h\n",
+    "a lambda that computes": LAYER + "area = lambda w, h: w * h\nprint(map(area, [1], [2]))\n",
     "a method that returns no module": LAYER
     + "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.apply(self.fill)\n    def fill(self, m):\n        nn.init.ones_(m.weight)\n",
     "an identity that is asked for": LAYER + "def is_idle(m):\n    return isinstance(m, Skip) or type(m) is nn.Flatten\n",

@@ -268,12 +268,11 @@ def fix(
 
     narrowed: turns into refusals what is not to be offered.
     """
-    run = policy.runs and prover is not None
-    analysis = narrowed(analyse(source, enabled, run))
+    analysis = narrowed(analyse(source, enabled, policy.runs))
     try:
         result = _settled(source, analysis, policy, prover)
         for _ in range(_ROUNDS):
-            more = _revealed(result, enabled, run) if result.changed else ()
+            more = _revealed(result, enabled, policy.runs) if result.changed else ()
             if not more:
                 break
             wider = narrowed(rounds.merged(analysis, more))

@@ -53,11 +53,11 @@ def test_a_run_proves_the_short_form() -> None:
     assert [fix.safe for fix in offered(SUM, run=True)] == [False]
 
 
-@pytest.mark.parametrize("mode", [Mode.OFF, Mode.AUTO])
-def test_without_a_run_the_cast_is_written(mode: Mode) -> None:
+@pytest.mark.parametrize(("mode", "cast"), [(Mode.OFF, True), (Mode.AUTO, False)])
+def test_the_cast_is_for_those_who_run_nothing(mode: Mode, cast: bool) -> None:
     source = of_text("net.py", SUM, on_disk=False)
-    result = pipeline.fix(source, selected((), ()), Policy(mode), None)
-    assert ".to(y.dtype)" in result.text
+    result = pipeline.fix(source, selected((), ()), Policy(mode, unsafe=True), None)
+    assert result.changed and (".to(y.dtype)" in result.text) is cast
 
 
 LEFT = {

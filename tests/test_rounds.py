@@ -20,7 +20,7 @@ STATIC = Policy(Mode.OFF)
 def plan(monkeypatch: pytest.MonkeyPatch):
     def say(findings: Callable[[str], list[Finding]]) -> None:
         monkeypatch.setattr(detect, "scan", lambda part, tree, imported: ())
-        monkeypatch.setattr(rewrite, "plan", lambda part, found: tuple(findings(part.text)))
+        monkeypatch.setattr(rewrite, "plan", lambda part, found, run: tuple(findings(part.text)))
 
     return say
 

@@ -1,4 +1,4 @@
-"""Sums whose operands may have different dtypes, where nothing is run: `x += y` as `x = (x + y).to(x.dtype)`.
+"""Sums whose operands may have different dtypes, with `--verify off`: `x += y` as `x = (x + y).to(x.dtype)`.
 
 Note [Guarded sums]
     Where a file converts dtypes somewhere, `x = x + y` may promote what `x += y` keeps, and only a run tells.  The cast

@@ -166,7 +166,7 @@ class Facts:
     in_loop: the statement runs more than once per call of its function.
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
-    held: what is written may be a parameter, or what an attribute or the module holds, and requires grad.
+    flows: a gradient may flow to what is written.
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
     renamed: the out-of-place op has another name in the graph, which the file can see.
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
@@ -203,7 +203,7 @@ class Facts:
     in_loop: bool = False
     first: bool = True
     mixed: bool = False
-    held: bool = False
+    flows: bool = False
     relaid: bool = False
     renamed: bool = False
     gaps: bool = False

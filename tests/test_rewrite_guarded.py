@@ -30,8 +30,9 @@ class Net(nn.Module):
         h = self.a(x)
         y = torch.exp(h)
 """
-SUM = HEAD + "        y += h.to(self.kind)\n        return y * h\n"
-GUARDED = ("operands of one dtype, or none that is broadcast",)
+BROADCAST = HEAD + "        y += self.b(x).to(self.kind)[:, None]\n        return y * h\n"
+SUM = HEAD + "        y += torch.zeros(4).to(self.kind)\n        return y * h\n"
+GUARDED = ("no gradient flows to the operand",)
 
 
 def planned(text: str, run: bool) -> tuple[Finding, ...]:
@@ -44,12 +45,12 @@ def offered(text: str, run: bool) -> list[Fix]:
 
 
 def test_where_nothing_is_run_the_sum_is_cast_and_safe() -> None:
-    assert "y = (y + h.to(self.kind)).to(y.dtype)" in fixed(SUM, planned(SUM, run=False))
+    assert "y = (y + torch.zeros(4).to(self.kind)).to(y.dtype)" in fixed(SUM, planned(SUM, run=False))
     assert [(fix.safe, fix.assumes) for fix in offered(SUM, run=False)] == [(True, GUARDED)]
 
 
 def test_a_run_proves_the_short_form() -> None:
-    assert "y = y + h.to(self.kind)\n" in fixed(SUM, planned(SUM, run=True))
+    assert "y = y + torch.zeros(4).to(self.kind)\n" in fixed(SUM, planned(SUM, run=True))
     assert [fix.safe for fix in offered(SUM, run=True)] == [False]
 
 
@@ -61,11 +62,14 @@ def test_the_cast_is_for_those_who_run_nothing(mode: Mode, cast: bool) -> None:
 
 
 LEFT = {
-    "a parameter, whose gradient may be summed over the batch": SUM.replace("h.to(self.kind)", "self.a.bias").replace(
-        "torch.exp(h)", "torch.exp(h.to(self.kind))"
-    ),
-    "what an attribute holds": SUM.replace("h.to(self.kind)", "self.last").replace(
+    "a parameter, whose gradient may be summed over the batch": SUM.replace(
+        "torch.zeros(4).to(self.kind)", "self.a.bias"
+    ).replace("torch.exp(h)", "torch.exp(torch.zeros(4).to(self.kind))"),
+    "what an attribute holds": SUM.replace("torch.zeros(4).to(self.kind)", "self.last").replace(
         "        self.a =", "        self.last = torch.zeros(4, requires_grad=True).to(self.kind)\n        self.a ="
+    ),
+    "an operand that is computed, and may be broadcast": BROADCAST.replace(
+        "        self.a =", "        self.b = nn.Linear(4, 4)\n        self.a ="
     ),
     "autocast": SUM.replace("h = self.a(x)", "with torch.autocast('cpu'):\n            h = self.a(x)"),
     "a product": SUM.replace("+=", "*="),
@@ -86,7 +90,7 @@ def test_other_doubts_stay(text: str) -> None:
 
 
 def test_a_sum_without_a_doubt_stays_short() -> None:
-    text = SUM.replace("h.to(self.kind)", "h")
+    text = SUM.replace("torch.zeros(4).to(self.kind)", "h")
     assert "y = y + h\n" in fixed(text, planned(text, run=False))
 
 

@@ -65,7 +65,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         gaps=seen.gaps and words.sees_copies,
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
-        held=bool(facts.get("held")),
+        flows=bool(facts.get("flows")),
         mask=bool(facts.get("mask")),
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
         listed=cast("frozenset[str]", facts.get("listed", frozenset())),

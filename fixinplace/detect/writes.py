@@ -24,7 +24,6 @@ from fixinplace.walking import walk
 
 _TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims squeeze unsqueeze detach".split())
 """Writers of metadata after which the elements still lie next to each other."""
-_HELD = (Origin.ATTRIBUTE, Origin.GLOBAL)
 _LATER = "a lambda calls it, with whatever that is given"
 _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP112", "FIP113", "FIP114")
 """Rules whose rewrites make the other names of the tensor anew as well."""
@@ -248,10 +247,8 @@ class Writes(Containers):
     def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
         if value is None or value.kind in (Kind.NUMBER, Kind.NONE):
             return
-        attribute = isinstance(seen.node, ast.AugAssign) and isinstance(seen.node.value, ast.Attribute)
-        held = attribute or value.leaf or any(m.origin in _HELD for m in value.memory | value.maybe)
-        if value.live is not False and held:
-            seen.facts["held"] = True
+        if value.live is not False:
+            seen.facts["flows"] = True
         if value.kind is Kind.ARRAY:
             seen.facts["mixed"] = True
         elif "?" in (value.width, written.width) or {value.width, written.width} == {"", "float32"}:

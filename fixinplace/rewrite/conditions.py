@@ -55,7 +55,7 @@ def _is_looked_at(facts: Facts) -> bool:
 
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"
-GUARDED = "operands of one dtype, or none that is broadcast"
+GUARDED = "no gradient flows to the operand"
 """What is assumed of a sum that is cast to the dtype of its target, see Note [Guarded sums]."""
 PROMOTES = ": the plain form may promote"
 """The end of doubts about dtypes: a write that stays as it is keeps that of its tensor."""

@@ -3,11 +3,9 @@
 Note [Guarded sums]
     Where a file converts dtypes somewhere, `x = x + y` may promote what `x += y` keeps, and only a run tells.  The cast
     settles it: of one dtype it returns its very argument, and of two it rounds where the in-place form does.  The
-    gradients of a sum are those of its result, in either form, converted to each operand's dtype; what was broadcast
-    gets them summed, before or after that conversion, which is the one difference left, and is said.  It shows where a
-    bias of float32 is added under autocast: neither what a parameter or an attribute holds nor a file that mixes dtypes
-    by itself is taken.  Products are another matter: their gradients are computed with the operands in the wider dtype.
-    A run proves the shorter form, so that this one is kept for where there is none.
+    gradient of the target is that of the result in either form.  That of the operand is not: where it was broadcast, it
+    is summed before the conversion to its dtype in one form and after it in the other, so that operands to which a
+    gradient may flow are left to a run, which proves the shorter form.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ def _is_doubted(one: Found) -> bool:
     facts = one.facts
     certain = one.site.certainty is not Certainty.GUESSED and facts.tracked is True and not facts.parameter
     doubted = bool(facts.doubts) and all(doubt.endswith(PROMOTES) for doubt in facts.doubts)
-    return one.site.op in _SUMS and certain and not facts.held and (doubted or (facts.mixed and not facts.doubts))
+    return one.site.op in _SUMS and certain and not facts.flows and (doubted or (facts.mixed and not facts.doubts))
 
 
 def _cast(facts: Facts) -> Facts:

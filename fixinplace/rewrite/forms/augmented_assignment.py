@@ -47,7 +47,8 @@ REWRITE = Rewrite(
     "tensor as it is and binds the name to a new one.",
     safety="Safe if nobody else looks at the tensor. Where operands may have a wider dtype, the result is cast to "
     "`x.dtype`, as the in-place form does; its gradient is then rounded elsewhere, so that this is not called safe. "
-    "With `--verify off`, sums of which only a dtype is in doubt get that cast too, safe where no gradient flows to `e`.",
+    "With `--verify off`, sums of which only a dtype is in doubt get that cast too, and are safe: no gradient "
+    "flows to their `e`.",
     examples=(
         example(
             """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
+from fixinplace.detect import inward
 from fixinplace.detect.index import dotted, parameter_names
 from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, functions, remembered
@@ -31,15 +32,40 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
         called = above.get(id(node))
         call = called if isinstance(called, ast.Call) and called.func is node else None
         by_text = node.attr in ("__getattr__", "__getattribute__") and not _is_super(node.value)
-        if node.attr == "_modules" or by_text or (node.attr in _BY_PATH and not _is_called(node, above)):
+        if by_text or (node.attr in _BY_PATH and not _is_called(node, above)):
             return True
-        if node.attr in _PARTS and dotted(node.value) != "sys" and not (call and _only_looks(call, above, tree)):
+        if node.attr == "_modules" and not _is_own(node, above, tree):
             return True
+        if node.attr in _PARTS and dotted(node.value) != "sys":
+            looks = call is not None and _only_looks(call, above, tree)
+            if not looks and not _is_own(node, above, tree):
+                return True
         if node.attr == "apply" and call is not None and not _only_visits(node, call, above, tree):
             return True
     if every(root, ast.MatchClass):
         return True
     return any(one.id in _BY_PATH and not _is_called(one, above) for one in every(root, ast.Name))
+
+
+def _is_own(node: ast.Attribute, above: Parents, tree: ast.Module) -> bool:
+    """True for a loop over the parts of `self` that only looks at them and calls them; see Note [Own parts]."""
+    parts = inward.source(node, above) if inward.owner(node, above, tree) is not None else None
+    loop = inward.gone_over(parts, above) if parts is not None else None
+    names = _names(loop[1]) if loop is not None else None
+    if loop is None or names is None or names & _outer(tree):
+        return False
+    used = (one for one in every(_scope(loop[0], above), ast.Name) if one.id in names and isinstance(one.ctx, ast.Load))
+    return all(_calls(above.get(id(one)), one) or _is_look(one, above, tree, deep=True) for one in used)
+
+
+def _calls(parent: ast.AST | None, node: ast.expr) -> bool:
+    return isinstance(parent, ast.Call) and parent.func is node
+
+
+def _outer(tree: ast.Module) -> set[str]:
+    """Names that some function binds outside of itself."""
+    shared = {name for one in every(tree, ast.Global) for name in one.names}
+    return shared | {name for one in every(tree, ast.Nonlocal) for name in one.names}
 
 
 def _is_super(node: ast.expr) -> bool:
@@ -63,9 +89,7 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
         case _:
             return False
     names = _names(target)
-    outer = {name for one in every(tree, ast.Global) for name in one.names}
-    outer |= {name for one in every(tree, ast.Nonlocal) for name in one.names}
-    return names is not None and not names & outer and _are_looked_at(names, [scope], above, tree)
+    return names is not None and not names & _outer(tree) and _are_looked_at(names, [scope], above, tree)
 
 
 def _are_looked_at(
@@ -118,7 +142,18 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     if attr not in stored_attributes(tree):
         return True
     looked_at = isinstance(parent, ast.Call) and not called and dotted(parent.func) in _LOOKS
-    return looked_at or isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)  # `m.proj.weight`
+    return (
+        looked_at or _is_tested(node, above) or isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)
+    )  # `m.proj.weight`
+
+
+def _is_tested(node: ast.expr, above: Parents) -> bool:
+    """True for `if m.last and ...:`, which tells no more than whether a value is true."""
+    child: ast.AST = node
+    parent = above.get(id(node))
+    while isinstance(parent, ast.BoolOp | ast.UnaryOp):
+        child, parent = parent, above.get(id(parent))
+    return isinstance(parent, ast.If | ast.While | ast.IfExp | ast.Assert) and parent.test is child
 
 
 @remembered
@@ -133,7 +168,7 @@ def stored_attributes(tree: ast.Module) -> frozenset[str]:
 
 _NUMBERS = frozenset(
     "weight bias in_features out_features in_channels out_channels kernel_size stride padding dilation groups"
-    " inplace momentum eps num_features".split()
+    " inplace momentum eps num_features training".split()
 )
 """What modules have by these names is no module."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from fixinplace.detect.beside import taken_beside
+from fixinplace.detect.inward import reaches
 from fixinplace.detect.parameters import TRUSTED, is_closed
 from fixinplace.detect.program import Key, Observation, Program
 from fixinplace.detect.quiet import Fresh, unnoticed
@@ -162,7 +163,7 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts["it is the first of a `Sequential` whose calls cannot be seen here"] = None
     if seen.facts.get("given") and any(call.read_later for call in seen.calls.values()):
         doubts["a class may be passed in that leaves alone what its modules are called with"] = None
-    if words.goes_through:
+    if words.goes_through or reaches(program, words.inward, offset, seen.function):
         doubts["the file goes through the parts of modules, and may call this one"] = None
     if words.hooked:
         doubts["the file has hooks, and one may keep what the module is called with"] = None

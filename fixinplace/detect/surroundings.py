@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fixinplace import walking
+from fixinplace.detect import inward
 from fixinplace.detect.index import all_imports, no_values
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.mixing import (
@@ -38,7 +39,8 @@ class Words:
     shows_history: they print the latter, and no more; see Note [Names of operations].
     detaches: `detach_` is called, which takes no view. sets_attributes: `__setattr__` is named in whatever way.
     reshapes: some function changes the shape, the strides or the storage of a tensor. hooked: they have hooks of any
-    kind, by their names. goes_through: they go through the parts of modules, and may call them. passed_on: names that
+    kind, by their names. goes_through: they go through the parts of modules, and may call them. inward: classes that go
+    through their own parts alone, see Note [Own parts]. passed_on: names that
     are used as values, so that others call what they name.
     """
 
@@ -56,12 +58,14 @@ class Words:
     reshapes: bool = False
     hooked: bool = False
     goes_through: bool = False
+    inward: frozenset[str] = frozenset()
     passed_on: frozenset[str] = frozenset()
 
     def add(self, other: Words) -> None:
         """Take in what another says."""
         self.doubts |= other.doubts
         self.dtype_word = self.dtype_word or other.dtype_word
+        self.inward |= other.inward
         self.passed_on |= other.passed_on
         for name in _MARKS:
             setattr(self, name, getattr(self, name) or getattr(other, name))
@@ -113,6 +117,7 @@ class Surroundings:
         own = _words(piece, found, tree, part)
         self._rest.doubts |= dict.fromkeys(found.lasting)
         self._rest.goes_through |= found.open_to_all and own.goes_through
+        self._rest.inward |= own.inward if found.open_to_all else frozenset()
         if own.dtype_word and (found.open_to_all or not _is_definition(piece)):
             self._rest.dtype_word = self._rest.dtype_word or own.dtype_word
         return own
@@ -150,6 +155,7 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         reshapes(text),
         any("hook" in name.lower() for name in hooks if isinstance(name, str)),
         any(goes_through(node, walking.above(tree), tree) for node in piece.nodes),
+        inward.names(piece.nodes, walking.above(tree), tree),
         frozenset(loads) - no_values(piece.nodes),
     )
 

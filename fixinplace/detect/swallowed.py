@@ -26,21 +26,25 @@ _OTHER_ERRORS = frozenset(
 )
 """Errors of libraries that none of torch's errors is."""
 _PLAIN_CALLS = frozenset(
-    "open int float str len print list dict tuple set isinstance range sorted repr type round min max bool".split()
+    "open int float str len print list dict tuple set isinstance range sorted repr type round min max bool callable"
+    " hasattr abs chr ord input".split()
 )
-"""Builtins whose errors are none of torch's."""
+"""Builtins whose errors are none of torch's; classes of errors are others."""
 _PLAIN_MODULES = frozenset(
     "os sys time json pathlib shutil logging warnings re math random argparse subprocess socket pickle gzip zipfile"
     " tarfile tempfile glob hashlib base64 csv datetime platform string struct textwrap urllib uuid configparser"
-    " getpass http io stat calendar locale".split()
+    " getpass http io stat calendar locale inspect ast traceback unicodedata importlib requests yaml PIL cv2 gdown"
+    " wget h5py".split()
 )
-"""Modules of the standard library that call back only what they are given by name."""
+"""Modules, of the standard library most of them, that call back only what they are given by name."""
 _OF_TEXTS = frozenset(
     "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines join"
     " format replace hexdigest close flush exists mkdir unlink is_file is_dir items keys values append extend"
-    " index find count".split()
+    " index find count write update get pop insert remove clear setdefault iter_content raise_for_status digest".split()
 )
-"""Methods of texts, files, lists and dicts."""
+"""Methods of texts, files, lists, dicts, answers of servers, and check sums."""
+_OWN_LOOPS = frozenset("range iter_content iter_lines items keys values split splitlines readlines enumerate".split())
+"""What gives no elements that code of the file makes while a loop goes on, if `enumerate` is given such a thing."""
 _OF_MODULES = frozenset("load_state_dict state_dict parameters named_parameters cuda cpu flatten_parameters".split())
 _RESTORES = frozenset(
     "_load_from_state_dict _save_to_state_dict get_extra_state set_extra_state _apply __setstate__ __reduce__"
@@ -53,7 +57,8 @@ _OF_TORCH = frozenset(
     "torch.load torch.save torch.device torch.hub.load_state_dict_from_url torch.hub.download_url_to_file"
     " torch.cuda.is_available torch.cuda.device_count torch.cuda.current_device torch.cuda.get_device_name"
     " torch.cuda.set_device torch.cuda.empty_cache torch.cuda.manual_seed torch.cuda.manual_seed_all"
-    " torch.manual_seed torch.get_default_dtype".split()
+    " torch.manual_seed torch.get_default_dtype torch.compiler.is_compiling torch._dynamo.is_compiling"
+    " torch.jit.is_scripting torch.jit.is_tracing torch.onnx.is_in_onnx_export torch.is_autocast_enabled".split()
 )
 """Functions that compute nothing of what a file's code computes."""
 _CALLED_BACK = frozenset("key default object_hook object_pairs_hook cls onerror filter target file".split())
@@ -209,6 +214,8 @@ def _plain_functions(tree: ast.Module) -> Mapping[str, Function]:
 def _kinds(function: Function) -> Iterator[str]:
     if function.name in _RUNS:
         yield _RUNS[function.name]
+    if function.name in _OWN_LOOPS:
+        yield "elements"
     if function.name == "__getitem__" or any(isinstance(one, ast.Yield | ast.YieldFrom) for one in walk(function)):
         yield "loop"
     decorators = [one.func if isinstance(one, ast.Call) else one for one in function.decorator_list]
@@ -288,15 +295,47 @@ def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
     head, _, rest = path.partition(".")
     if path in code.helpers:
         return True
+    if head in mocks(tree):
+        return True
     if not path or head in bound:
         return False
     imports = _imports(tree)
     if head not in imports:
-        return path in _PLAIN_CALLS
+        return path in _PLAIN_CALLS or _is_error(path)
     full = f"{imports[head]}.{rest}" if rest else imports[head]
     if _computes(full) and not _OVERRIDES & bound:
         return True
     return full.split(".")[0] in _PLAIN_MODULES or (full in _OF_TORCH and not _RESTORES & bound)
+
+
+def _is_error(name: str) -> bool:
+    """True for a class of errors of Python's: to make one computes nothing."""
+    kind = getattr(builtins, name, None)
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+@remembered
+def mocks(tree: ast.Module) -> frozenset[str]:
+    """Names of the module that stand for stand-ins, and for nothing else: `open = mock_open()`."""
+    made: set[str] = set()
+    for node in (one for one in tree.body if isinstance(one, ast.Assign)):
+        plain = isinstance(node.value, ast.Call) and not (node.value.args or node.value.keywords)
+        full = _imports(tree).get(dotted(node.value.func), "") if plain else ""  # type: ignore[attr-defined]
+        if full in ("unittest.mock.MagicMock", "unittest.mock.Mock", "unittest.mock.mock_open"):
+            made |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    if any(one.attr == "side_effect" for one in every(tree, ast.Attribute)):
+        return frozenset()
+    times = Counter(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
+    times += Counter(one.name for one in _definitions(tree)) + Counter(one.arg for one in every(tree, ast.arg))
+    return frozenset(name for name in made if times[name] == 1)
+
+
+def _makes_elements(node: ast.expr) -> bool:
+    """True for a loop over what a library has: numbers, pieces of a text, of a file, of an answer."""
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.Constant)
+    name = dotted(node.func).rpartition(".")[2] or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
+    return name in _OWN_LOOPS and (name != "enumerate" or all(map(_makes_elements, node.args)))
 
 
 def _computes(op: str) -> bool:
@@ -321,6 +360,8 @@ def _asks(node: ast.AST) -> Iterator[str]:
             yield "item"
         case ast.Attribute(attr=name):
             yield from ("attribute", f".{name}")
+        case ast.For(iter=source) | ast.comprehension(iter=source) if _makes_elements(source):
+            yield "elements"
         case ast.For() | ast.AsyncFor() | ast.comprehension() | ast.Starred():
             yield "loop"
         case ast.Tuple(ctx=ast.Store()) | ast.List(ctx=ast.Store()):
@@ -336,8 +377,11 @@ def _asks(node: ast.AST) -> Iterator[str]:
             path, method = dotted(func), func.attr if isinstance(func, ast.Attribute) else ""
             if path in _ITERATING or path.partition(".")[0] in _THROUGH or method in ("join", "extend"):
                 yield from ("loop", "item")
-        case ast.Compare():
-            yield from ("truth", "loop", "item")  # `x in data` goes through it
+        case ast.Compare(ops=ops):
+            if any(isinstance(op, ast.In | ast.NotIn) for op in ops):
+                yield from ("loop", "item")  # `x in data` goes through it
+            if not all(isinstance(op, ast.Is | ast.IsNot) for op in ops):
+                yield "truth"
         case ast.If() | ast.While() | ast.IfExp() | ast.BoolOp() | ast.Assert() | ast.UnaryOp():
             yield "truth"
         case ast.BinOp():

@@ -19,7 +19,8 @@ _LOGS = frozenset("debug info warning error exception critical log warn".split()
 _LOGGERS = re.compile(r"(.*\.)?_*(log|logger|logging|LOG|LOGGER|warnings)", re.ASCII)
 _SHOWS = frozenset(("print", "pprint", "pprint.pprint", "tqdm.write", "sys.stdout.write", "sys.stderr.write"))
 _CAUGHT = re.compile(
-    r"\b(redirect_std(out|err)|StringIO|cap(sys|fd|log|ture)\w*|assertLogs|doctest|subprocess|Handler)\b"
+    r"\b(redirect_std(out|err)|StringIO|cap(sys|fd|log|ture)\w*|assertLogs|doctest|(Queue|Memory|Buffering)Handler)\b"
+    r"|\bclass\s+\w+\s*\([^)]*Handler\b"
 )
 _PASSING = (ast.FormattedValue, ast.JoinedStr, ast.BinOp, ast.Tuple, ast.List, ast.Dict, ast.Starred)
 _MAKES_TEXT = frozenset(("str", "repr", "format", "join", "dict", "list", "tuple"))

@@ -33,7 +33,7 @@ from fixinplace.detect.vocabulary import (
     SWITCHES,
     WORDS,
 )
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 _BY_TEXT = frozenset(
     "getattr setattr delattr hasattr attrgetter methodcaller import_module __import__ __getattribute__ __setattr__"
@@ -72,11 +72,12 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     """What the words of some pieces of a file say; see Note [Words of a file]."""
     above = walking.above(tree)
     imports = {name: full.rsplit(".", 1)[-1] for name, full in all_imports(tree)}
+    imports |= dict.fromkeys(["*" for one in every(tree, ast.alias) if one.name == "*"], "*")
     nodes = {id(node): node for root in roots for node in walk(root)}
     telling = (node for node in nodes.values() if type(node) in _TELLING)
     used = {id(node): name for node in telling for name in _words(node, imports, above)}
     found = [*((WORDS[name], nodes[index]) for index, name in used.items() if name in WORDS)]
-    found += [*_libraries(list(nodes.values()), tree), *_switches(nodes, used)]
+    found += [*_libraries(list(nodes.values()), tree), *_switches(nodes, used, above, imports)]
     for node in nodes.values():
         if type(node) in _SAYING:
             found += [(why, node) for why in _said(node, above, imports, tree)]
@@ -181,7 +182,9 @@ def _is_looked_up(node: ast.Constant, above: Parents) -> bool:
     return isinstance(node.value, str) and node.value in _CHANGES_MODE
 
 
-def _switches(nodes: Mapping[int, ast.AST], used: Mapping[int, str]) -> _Found:
+def _switches(
+    nodes: Mapping[int, ast.AST], used: Mapping[int, str], above: Parents, imports: Mapping[str, str]
+) -> _Found:
     plain: set[int] = set()
     for node in nodes.values():
         if isinstance(node, (ast.With, ast.AsyncWith)):
@@ -191,7 +194,26 @@ def _switches(nodes: Mapping[int, ast.AST], used: Mapping[int, str]) -> _Found:
         elif isinstance(node, ast.alias):
             plain.add(id(node))
     unplain = (nodes[index] for index, name in used.items() if name in _CHANGES_MODE and index not in plain)
-    yield from ((SWITCHES, node) for node in unplain)
+    yield from ((SWITCHES, node) for node in unplain if not _is_setting(node, above, imports))
+
+
+def _is_setting(node: ast.AST, above: Parents, imports: Mapping[str, str]) -> bool:
+    """True for a value of the file's own that has the name of a switch: `if self.inference_mode:`.
+
+    One that is torch's is named as such somewhere, and one that is called or entered here may be anything.
+    """
+    parent = above.get(id(node))
+    if isinstance(node, ast.arg) or (isinstance(parent, ast.Dict) and any(one is node for one in parent.keys)):
+        return True
+    match node:
+        case ast.Attribute(value=ast.Name(id="self" | "cls" | "args" | "opt" | "cfg" | "config" | "hparams" as head)):
+            own = head not in imports
+        case ast.Name(id=name, ctx=ast.Load()):
+            own = name not in imports and "*" not in imports
+        case _:
+            own = isinstance(node, ast.Name)
+    called = isinstance(parent, ast.Call) and parent.func is node
+    return own and not called and not isinstance(parent, ast.withitem | _Function | ast.ClassDef)
 
 
 def _statement(node: ast.AST, tree: ast.Module) -> Iterator[str]:

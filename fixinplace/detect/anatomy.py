@@ -115,6 +115,15 @@ def is_setattr(call: ast.AST | None, func: ast.Attribute) -> bool:
 _READING = ("items", "keys", "values", "get", "copy", "__len__", "__contains__", "__iter__")
 
 
+def is_tested(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
+    """True for `if m.last and ...:`, which tells no more than whether a value is true."""
+    child: ast.AST = node
+    parent = above.get(id(node))
+    while isinstance(parent, ast.BoolOp | ast.UnaryOp):
+        child, parent = parent, above.get(id(parent))
+    return isinstance(parent, ast.If | ast.While | ast.IfExp | ast.Assert) and parent.test is child
+
+
 def is_only_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
     """True for a table that is only gone through, looked up in or measured."""
     parent = above.get(id(node))
@@ -123,7 +132,9 @@ def is_only_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             return attr in _READING
         case ast.Subscript(ctx=ast.Load(), value=value):
             return value is node
-        case ast.Compare() | ast.comprehension():
+        case ast.Compare() | ast.comprehension() | ast.BoolOp() | ast.UnaryOp():
+            return is_tested(node, above) or not isinstance(parent, ast.BoolOp | ast.UnaryOp)
+        case ast.If() | ast.While():
             return True
         case ast.For(iter=source):
             return source is node

@@ -16,8 +16,10 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.placing import lost
 from fixinplace.detect.values import Value
+from fixinplace.detect.vocabulary import REPLACES
 from fixinplace.walking import every
 
+COMPUTED = "a name that is computed for a part of a module is that of no other part"
 _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
 
 
@@ -52,7 +54,11 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
     if base.tensor:
         frame.escape(base, None, "an attribute is set on the tensor itself")
     frame.held |= value.memory | value.maybe
-    if base.name in frame.program.index.classes and value.kind is Kind.MODULE and value.sure:
+    own = base.name in frame.program.index.classes
+    if own and why == REPLACES and what is None and not frame.program.index.method(base.name, "add_module"):
+        frame.program.gives.add(COMPUTED)
+        return
+    if own and value.kind is Kind.MODULE and value.sure:
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
         return
     if what is None or what.fullmatch("data") or any(what.fullmatch(known) for known in _names(frame, base)):
@@ -84,17 +90,40 @@ def _names(frame: Frame, base: Value) -> set[str]:
 
 
 def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
-    """`getattr(base, name)`: note that the modules that the name may be are called in ways that are not followed."""
+    """`getattr(base, name)`: note that the modules that the name may be are called in ways that are not followed.
+
+    A class that puts parts under names that it computes finds those again by names that it computes.
+    """
     index = frame.program.index
     what = pattern(name)
     index.ledger.unrepeatable()
     lost(frame.program, [base], "it is reached by name")
     own = base.name in index.classes
-    for info in (*index.lineage(base.name), *index.heirs(base.name)) if own else index.classes.values():
-        for attr in {*info.attrs, *info.known}:
+    family = (*index.lineage(base.name), *index.heirs(base.name)) if own else (*index.classes.values(),)
+    spelled = None
+    if what is None and own and any(_computes_names(info.node) for info in family):
+        frame.program.gives.add(COMPUTED)
+        spelled = {one.value for each in frame.body for one in every(each, ast.Constant)}
+    for info in family:
+        for attr in {*info.attrs, *info.known} if spelled is None else {*info.attrs, *info.known} & spelled:
             value = info.attribute(attr)
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
                 frame.program.note_use(flag, "it is reached by name")
+
+
+def _computes_names(cls: ast.ClassDef) -> bool:
+    """True for a class that puts parts into itself under names that are not written down."""
+    for call in every(cls, ast.Call):
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr="add_module"), args=[name, _]):
+                computed = not isinstance(name, ast.Constant)
+            case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id="self"), name, _]):
+                computed = not isinstance(name, ast.Constant)
+            case _:
+                continue
+        if computed:
+            return True
+    return False
 
 
 def keys_apart(body: Sequence[ast.stmt], above: Mapping[int, ast.AST]) -> bool:

@@ -128,6 +128,7 @@ def _is_for_others(node: ast.AST) -> bool:
     defined = [one for one in walk(node) if isinstance(one, Function | ast.ClassDef)]
     decorators = (d.func if isinstance(d, ast.Call) else d for one in defined for d in one.decorator_list)
     names = (d.attr if isinstance(d, ast.Attribute) else getattr(d, "id", "") for d in decorators)
+    names = (name for name in names if not name.startswith("register"))  # it is found by whoever looks for it
     own = isinstance(node, Function) and _BY_NAME.fullmatch(node.name)
     return bool(own) or any(name not in _PLAIN_DECORATORS for name in names)
 

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from fixinplace.detect import inward
+from fixinplace.detect.anatomy import is_tested
 from fixinplace.detect.index import dotted, parameter_names
 from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, functions, remembered
@@ -143,17 +144,8 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
         return True
     looked_at = isinstance(parent, ast.Call) and not called and dotted(parent.func) in _LOOKS
     return (
-        looked_at or _is_tested(node, above) or isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)
+        looked_at or is_tested(node, above) or isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)
     )  # `m.proj.weight`
-
-
-def _is_tested(node: ast.expr, above: Parents) -> bool:
-    """True for `if m.last and ...:`, which tells no more than whether a value is true."""
-    child: ast.AST = node
-    parent = above.get(id(node))
-    while isinstance(parent, ast.BoolOp | ast.UnaryOp):
-        child, parent = parent, above.get(id(parent))
-    return isinstance(parent, ast.If | ast.While | ast.IfExp | ast.Assert) and parent.test is child
 
 
 @remembered

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.bundles import BUNDLED, is_named, names_nothing
 from fixinplace.detect.foreach import write_each
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import ASSUMED, SWITCHED, is_given, switches_otherwise
@@ -130,8 +131,10 @@ class TorchCalls(Modules):
     def may_write(self, node: ast.Call, path: str) -> bool:
         """True if a flag that is no literal, or arguments in a bundle, may switch `inplace` on or name an `out`."""
         bundled = any(k.arg is None for k in node.keywords)
-        if bundled and catalogue.writer(f"{path}(out=)"):
-            return True
+        if bundled and catalogue.writer(f"{path}(out=)") and not names_nothing(node, "out"):
+            if is_named("out", self.program.tree):
+                return True
+            self.program.gives.add(BUNDLED)
         bundled = bundled or any(isinstance(each, ast.Starred) for each in node.args)
         writer = catalogue.writer(f"{path}(inplace=)")
         if writer is None:

@@ -136,6 +136,8 @@ def _said(node: ast.AST, above: Parents, imports: Mapping[str, str], tree: ast.M
 def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterator[str]:
     """The last name of what an expression spells out, also where an import calls it otherwise or a text holds it."""
     match node:
+        case ast.Attribute(attr="register_module") if not _adds_part(above.get(id(node)), node):
+            return
         case ast.Attribute(attr="__setattr__") if is_setattr(above.get(id(node)), node):
             return
         case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
@@ -148,6 +150,13 @@ def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterato
             yield name
         case ast.Constant(value=str(text)) if _is_looked_up(node, above):
             yield text.rsplit(".", 1)[-1]
+
+
+def _adds_part(parent: ast.AST | None, node: ast.Attribute) -> bool:
+    """True unless it is a registry's method, which is given one class, or decorates it."""
+    owner = dotted(node.value).rpartition(".")[2]
+    alone = isinstance(parent, ast.Call) and parent.func is node and len(parent.args) + len(parent.keywords) < 2
+    return not (alone or owner.isupper() or isinstance(parent, ast.ClassDef | _Function))
 
 
 _Found = Iterator[tuple[str, ast.AST]]

@@ -10,7 +10,7 @@ from fixinplace.detect.chosen import chosen
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
-from fixinplace.detect.given import ASSUMED, is_given, made, may_switch_on
+from fixinplace.detect.given import ASSUMED, COMPUTES, is_given, is_layer, made, may_switch_on
 from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.kinds import Dtype, Kind
 from fixinplace.detect.library import READERS, builtin, of_result
@@ -18,8 +18,8 @@ from fixinplace.detect.links import without_attributes
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.named import got_by_name, keys_among, set_by_name
-from fixinplace.detect.outside import is_class_name
-from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
+from fixinplace.detect.outside import is_class_name, layer
+from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost, makes_new
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
@@ -107,7 +107,9 @@ class Calls(Lists):
             return self.instance_call(node, arguments)
         self.program.gives.add(ASSUMED)
         self.state.links = without_attributes(self.state.links)
-        memory, maybe = memories(tuple(arguments))
+        computes = makes_new(self.program, function)
+        self.program.gives |= {COMPUTES} if computes else set()
+        memory, maybe = memories(() if computes else tuple(arguments))
         words = self.program.words
         other = words.mixes and bool(words.passed_on & self.program.index.classes.keys())  # it may make any dtype
         width = "?" if other or any(a.width for a in arguments) else ""
@@ -137,7 +139,7 @@ class Calls(Lists):
             self.told([element(a) if a.tensor else a for a in arguments] if by_map else arguments, node)
         known = builtin(name, arguments[: len(node.args)] if name == "zip" else arguments)
         if known is None:
-            return self.unseen(node, arguments, name if is_class_name(name) else "")
+            return self.unseen(node, arguments, name if is_class_name(name) or layer(name) else "")
         passing = name in READERS or (name in ("zip", "enumerate") and _is_gone_over(node, self.above.get(id(node))))
         for value in () if passing else arguments:
             self.escape(value, None, f"`{name}(...)` holds it")
@@ -158,8 +160,8 @@ class Calls(Lists):
     def by_name(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """`setattr(x, "a", v)`, `delattr(x, "a")`, `getattr(x, "a")`."""
         if name == "getattr":
-            got_by_name(self, arguments[0], node.args[1])
-            return self.unseen(node, arguments)
+            found = got_by_name(self, arguments[0], node.args[1])
+            return found if found is not None and is_layer(found) else self.unseen(node, arguments)
         set_by_name(self, arguments[0], node.args[1], arguments[2] if len(arguments) > 2 else NONE, SETS)
         return NONE
 
@@ -301,7 +303,8 @@ class Calls(Lists):
         arguments = self.arguments(node)
         found = index.methods(base.name, func.attr)
         if found:
-            return self.dispatched(node, found, arguments)
+            part = self.property_of_layer(found)
+            return self.unseen_instance(node, part, arguments) if part else self.dispatched(node, found, arguments)
         value = self.evaluate(func)
         if value.kind is Kind.MODULE:
             return self.module_call(node, value, arguments)
@@ -315,6 +318,14 @@ class Calls(Lists):
         if known and value.kind in (Kind.UNKNOWN, Kind.NONE) and any(a.tensor for a in arguments):
             return self.instance_call(node, arguments)  # what a module holds and calls is mostly a module
         return self.module_method(node, func.attr, base, arguments)
+
+    def property_of_layer(self, found: list[tuple[ClassInfo, Function]]) -> Value | None:
+        """The layer that a property gives: `return getattr(self, self.norm1_name)`; None for other methods."""
+        if not all([dotted(one) for one in function.decorator_list] == ["property"] for _, function in found):
+            return None
+        summaries = [self.program.summary((info.name, function.name)) for info, function in found]
+        given = {one.returns.name for one in summaries if one is not None and is_layer(one.returns)}
+        return summaries[0].returns if summaries[0] and len(given) == 1 and len(summaries) == 1 else None
 
 
 def _perhaps_in_place(function: Value) -> Value:

@@ -11,7 +11,7 @@ from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.library import flatten
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.outside import gives_arrays, is_unseen_class, is_without_autograd, writes_by_name
+from fixinplace.detect.outside import LAYERS, gives_arrays, is_unseen_class, is_without_autograd, layer, writes_by_name
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Key
 from fixinplace.detect.replacing import replace
@@ -81,6 +81,23 @@ class Functions(Callers):
             self.turn(NOWHERE.union(*(value.memory for value in given.values())), Layout.GAPS)
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
 
+    def run_again(self, node: ast.Call, key: Key, function: Function, arguments: list[Value]) -> Value:
+        """What a function gives that something else calls, and keeps what it calls it with."""
+        program, summary = self.program, self.program.summary(key)
+        if summary is None:
+            return self.unseen(node, arguments)
+        program.ledger.unrepeatable()
+        given, left = _given(node, function, arguments, 0)
+        program.note_mode(key, self.grad)
+        program.note_arguments(key, given)
+        lost(program, left, f"`{function.name}(...)` is given it in a way that is not followed")
+        for name, value in given.items():
+            program.exposed[key].add(name)
+            program.handed[key].setdefault(name, {})[self.program.part.span(node).start] = None
+            if name in summary.writes:
+                self.wrote(value, summary.writes[name])
+        return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
+
     def note_given(self, node: ast.Call, cls: str, arguments: list[Value]) -> None:
         """Remember what a class of this file is constructed with."""
         found = self.program.index.method(cls, "__init__")
@@ -139,6 +156,10 @@ class Functions(Callers):
             for value in arguments:
                 self.wrote(value, None)
         memory, maybe = memories(tuple(arguments))
+        kind = layer(path)
+        if kind and not any(a.tensor for a in flatten(arguments)):
+            self.program.gives.add(LAYERS)
+            return replace(UNKNOWN, name=kind)
         if is_unseen_class(path):
             return replace(UNKNOWN, name=path, maybe=memory | maybe)
         tensors = [a for a in flatten(arguments) if a.tensor]

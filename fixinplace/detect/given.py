@@ -111,11 +111,16 @@ def _class_takes_inplace(program: Program, name: str) -> bool:
 
 def is_given(program: Program, function: Value) -> bool:
     """True for an instance of a class that is passed in, of which nothing says that it keeps something."""
-    if function.kind is not Kind.UNKNOWN or not function.name.startswith("!"):
+    if not is_layer(function):
         return False
     row = catalogue.result(function.name[1:])
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
     return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.hands_methods(program)
+
+
+def is_layer(value: Value) -> bool:
+    """True for an instance of a class that is passed in, or that another file makes; see Note [Out of sight]."""
+    return value.kind is Kind.UNKNOWN and value.name.startswith("!")
 
 
 def near(program: Program) -> frozenset[str]:

@@ -57,6 +57,7 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
     own = base.name in frame.program.index.classes
     if own and why == REPLACES and what is None and not frame.program.index.method(base.name, "add_module"):
         frame.program.gives.add(COMPUTED)
+        frame.program.index.note_attribute(base.name, _place(name), value)
         return
     if own and value.kind is Kind.MODULE and value.sure:
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
@@ -89,10 +90,16 @@ def _names(frame: Frame, base: Value) -> set[str]:
     return names
 
 
-def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
+def _place(name: ast.expr | None) -> str:
+    """Where a class keeps what it puts under a name that it computes: the same name leads to it."""
+    return f"<{ast.unparse(name)}>" if name is not None else "<>"
+
+
+def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | None:
     """`getattr(base, name)`: note that the modules that the name may be are called in ways that are not followed.
 
-    A class that puts parts under names that it computes finds those again by names that it computes.
+    A class that puts parts under names that it computes finds those again by names that it computes: what was put
+    under this very one, if there is any.
     """
     index = frame.program.index
     what = pattern(name)
@@ -109,6 +116,7 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> None:
             value = info.attribute(attr)
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
                 frame.program.note_use(flag, "it is reached by name")
+    return index.attribute(base.name, _place(name)) if spelled is not None else None
 
 
 def _computes_names(cls: ast.ClassDef) -> bool:

@@ -6,9 +6,14 @@ Note [Out of sight]
     untracked tensors, or under grad mode off.  An instance of an unseen class that is called is mostly a module, and
     modules have parameters: its result is taken for tracked.  A plain unseen function over untracked tensors may be
     either, which is what `live=None` says.
+
+    A class whose name says that it is a convolution, a linear layer or a norm, and a function that is said to build
+    one, give what is treated like a class of torch's that is passed in; see Note [Given modules].
 """
 
 from __future__ import annotations
+
+import re
 
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.values import Value
@@ -20,6 +25,13 @@ _WITHOUT_AUTOGRAD = frozenset(
     " torchaudio.io tensorboardX tensorboard wandb".split()
 )
 """Libraries whose functions never give a tensor that requires grad, whatever they are given."""
+LAYERS = "what other files call a convolution, a linear layer or a norm is one, and keeps nothing"
+_BUILDS = re.compile(r"_*(build|make|get|create)_\w+")
+_LAYERS = {
+    "torch.nn.Conv2d": re.compile(r"[Cc]onv(?!ert|erg|ers|ex|ey|[Nn]e[xXt])"),
+    "torch.nn.Linear": re.compile(r"Linear(?!LR|Warmup|Schedule)|_linear"),
+    "torch.nn.BatchNorm2d": re.compile(r"(?<!Pre)(?<!Post)Norm(?!al)|_norm(?!al)|BN|_bn"),
+}
 _ARRAYS = ("scipy", "cv2", "skimage", "sklearn", "librosa")
 _WRITING = ("fill", "write", "update", "copy_to", "copy_into", "assign", "scatter", "accumulate", "store")
 _CALLS_BACK = ("func", "autograd", "utils", "jit", "compile", "vmap", "_dynamo", "distributed", "hub", "package",
@@ -56,6 +68,14 @@ def is_class_name(path: str) -> bool:
 def is_unseen_class(path: str) -> bool:
     """True for a class of another file that may well be a module."""
     return is_class_name(path) and path.partition(".")[0] not in (*_WITHOUT_AUTOGRAD, "torch", "typing", "collections")
+
+
+def layer(path: str) -> str:
+    """The class of torch's that an instance stands for which a class, or a function, of another file makes; or ""."""
+    last = path.rsplit(".", 1)[-1]
+    if path.partition(".")[0] in (*_WITHOUT_AUTOGRAD, "torch") or not (is_class_name(path) or _BUILDS.fullmatch(last)):
+        return ""
+    return next((f"!{name}" for name, words in _LAYERS.items() if words.search(last)), "")
 
 
 def is_open(value: Value) -> bool:

@@ -112,7 +112,7 @@ def _entering(part: Value, order: Chain[Value], leaving: dict[Value, Fresh]) -> 
 def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     """What a part returns: something new that it makes, or what it is given."""
     if is_given(program, part):
-        computes = _computes(program, part)
+        computes = makes_new(program, part)
         program.gives |= {ASSUMED, COMPUTES} if computes else {ASSUMED}
         return Fresh.NEW if computes else min(fresh, Fresh.NEW)
     if part.kind is not Kind.MODULE:
@@ -136,7 +136,7 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     return most
 
 
-def _computes(program: Program, part: Value) -> bool:
+def makes_new(program: Program, part: Value) -> bool:
     """True for what stands for a layer with channels of its own, if nothing that is passed on hands tensors on."""
     if not has_channels(part.name[1:]) or hands_idle_layers(program.tree):
         return False

@@ -13,6 +13,7 @@ from fixinplace.detect.program import Key, Observation, Program
 from fixinplace.detect.quiet import Fresh, unnoticed
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.values import join_live
+from fixinplace.detect.vocabulary import AGAIN
 from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
 from fixinplace.names import REFUSALS, Kind
 
@@ -55,7 +56,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         place=cast(Place, facts["place"]),
         tracked=tracked,
         hazards=_sorted(seen.hazards),
-        doubts=tuple(why for why in seen.doubts if why not in apart),
+        doubts=_doubts(seen, apart),
         assumes=_assumed(seen, words),
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
@@ -91,6 +92,16 @@ def _words(program: Program, seen: Observation) -> Words:
     if {*near.doubts, near.dtype_word, near.mixes} != {*all_of_it.doubts, all_of_it.dtype_word, all_of_it.mixes}:
         seen.assumes["code in other files does not bring it together with what this file keeps apart"] = None
     return near
+
+
+def _doubts(seen: Observation, apart: frozenset[str]) -> tuple[str, ...]:
+    """The doubts that concern a site.  Checkpointing is none: the reference keeps what is saved as it was."""
+    if AGAIN in seen.doubts and AGAIN not in apart:
+        seen.assumes[_RIGHT] = None
+    return tuple(why for why in seen.doubts if why not in apart and why != AGAIN)
+
+
+_RIGHT = "where checkpointing hides from torch that a saved tensor is written, the gradient, wrong today, becomes right"
 
 
 def _assumed(seen: Observation, words: Words) -> tuple[str, ...]:
@@ -154,7 +165,7 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
     words = _words(program, seen)
     uses, placed = program.flag_uses.get(offset, set()), program.placed.get(offset, set())
     free = placed <= {Fresh.FREE} and bool(seen.facts.get("free", bool(placed)))
-    doubts = {why: None for why in seen.doubts if why not in unnoticed(free, seen.op, seen.node)}
+    doubts = dict.fromkeys(_doubts(seen, unnoticed(free, seen.op, seen.node)))
     for use in sorted(uses - {"call"}):
         doubts[use] = None
     if not placed and not seen.calls:

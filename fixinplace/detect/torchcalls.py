@@ -25,6 +25,13 @@ from fixinplace.model import Place, Usage
 _PRINTING = ("logging.", "pprint.", "reprlib.", "warnings.", "builtins.", "torch._tensor_str.")
 
 
+def _checkpointed(node: ast.Call) -> ast.Call | None:
+    """The call that `checkpoint(f, x, use_reentrant=False)` makes, now and once more in backward; None if not told."""
+    if not node.args or any(k.arg != "use_reentrant" for k in node.keywords):
+        return None
+    return ast.copy_location(ast.Call(node.args[0], node.args[1:], []), node)
+
+
 def is_false(node: ast.expr) -> bool:
     """True for the literal."""
     return isinstance(node, ast.Constant) and node.value is False
@@ -77,6 +84,8 @@ class TorchCalls(Modules):
             self.program.doubt(f"whether `{path}(...)` writes in place depends on a value that is not in sight")
         if path == "functools.partial" and node.args:
             return self.partial(node)
+        if path == "torch.utils.checkpoint.checkpoint" and (inner := _checkpointed(node)) is not None:
+            return self.checkpointed(node, inner)
         arguments = self.arguments(node)
         out = keyword(node, "out")
         if out is not None and catalogue.writer(f"{path}(out=)") and not isinstance(out, ast.Constant):
@@ -117,6 +126,16 @@ class TorchCalls(Modules):
         if path in ("copy.copy", "torch.autograd.Variable") and arguments:
             return replace(arguments[0], view=True) if arguments[0].tensor else arguments[0]
         return self.unseen(node, arguments, path)
+
+    def checkpointed(self, node: ast.Call, inner: ast.Call) -> Value:
+        """A function of this file that is run now, and once more in backward: what it is given is kept until then."""
+        arguments = self.arguments(node)
+        for value in arguments[1:]:
+            self.escape(value, None, "`checkpoint(...)` may keep it")
+        name = inner.func.id if isinstance(inner.func, ast.Name) else ""
+        if name in self.nested and name not in self.shape.redefined:
+            return self.run_again(inner, ("", f"{self.place.name}.{name}"), self.nested[name], arguments[1:])
+        return self.unseen(node, arguments, "torch.utils.checkpoint.checkpoint")
 
     def switch(self, node: ast.Call, name: str) -> Switch:
         """What a call says of `inplace`, by keyword or by position; see Note [Switches]."""

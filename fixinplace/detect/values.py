@@ -213,6 +213,8 @@ def element(value: Value) -> Value:
             return one_of(map(fixed_within, value.items))
         case Kind.MODULE:
             return replace(value, name="", sure=2, items=(), order=None)
+        case Kind.UNKNOWN if value.name.startswith("!"):
+            return value  # `name, norm = build_norm_layer(config, planes)`
     return UNKNOWN
 
 

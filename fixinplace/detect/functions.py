@@ -86,14 +86,12 @@ class Functions(Callers):
         program, summary = self.program, self.program.summary(key)
         if summary is None:
             return self.unseen(node, arguments)
-        program.ledger.unrepeatable()
         given, left = _given(node, function, arguments, 0)
         program.note_mode(key, self.grad)
         program.note_arguments(key, given)
         lost(program, left, f"`{function.name}(...)` is given it in a way that is not followed")
         for name, value in given.items():
-            program.exposed[key].add(name)
-            program.handed[key].setdefault(name, {})[self.program.part.span(node).start] = None
+            program.note_handed(key, name, program.part.span(node).start, None, seen=True)
             if name in summary.writes:
                 self.wrote(value, summary.writes[name])
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})

@@ -6,6 +6,7 @@ The flow through a function finds some of this out on its way, and notes it for 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,9 @@ from fixinplace.detect.reaching import goes_through
 from fixinplace.detect.words import ENTERED, Said, said
 from fixinplace.source import Text
 from fixinplace.walking import every, walk
+
+_HOOKS = re.compile(r"_*register(?!\w*state_dict)\w*_hook|_\w*(forward|backward)\w*_hooks\w*")
+"""What puts a hook on a module or a tensor; those for the loading and the saving of states see no tensor of a run."""
 
 
 @dataclass(slots=True)
@@ -153,7 +157,7 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         "detach_(" in text,
         "__setattr__" in text,
         reshapes(text),
-        any("hook" in name.lower() for name in hooks if isinstance(name, str)),
+        any(_HOOKS.fullmatch(name) is not None for name in hooks if isinstance(name, str)),
         any(goes_through(node, walking.above(tree), tree) for node in piece.nodes),
         inward.names(piece.nodes, walking.above(tree), tree),
         frozenset(loads) - no_values(piece.nodes),

@@ -56,7 +56,8 @@ def _is_looked_at(facts: Facts) -> bool:
 
 RELAID = "the out-of-place form may have other strides, and the file uses what depends on them"
 GUARDED = "no gradient flows to the operand"
-"""What is assumed of a sum that is cast to the dtype of its target, see Note [Guarded sums]."""
+ROUNDED = "where two dtypes meet, a gradient may be rounded otherwise"
+"""What is assumed of a result that is cast to the dtype of its target, see Note [Guarded sums]."""
 PROMOTES = ": the plain form may promote"
 """The end of doubts about dtypes: a write that stays as it is keeps that of its tensor."""
 RENAMED = "the file makes texts of tensors, which name the operation that made them"
@@ -84,5 +85,5 @@ def is_safe(case: Case, exact: bool, effect: Effect) -> bool:
     module = found.site.rule in ("FIP107", "FIP108")
     certain = found.site.certainty is not Certainty.GUESSED and (facts.tracked is True or module)
     unseen = module and not facts.all_calls_seen
-    mixed = facts.mixed and effect is not Effect.COPY and GUARDED not in facts.assumes
+    mixed = facts.mixed and effect is not Effect.COPY and not {GUARDED, ROUNDED} & {*facts.assumes}
     return exact and certain and not (doubts(case, effect) or facts.parameter or mixed or unseen)

@@ -16,7 +16,7 @@ from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.listed import LIST, fixed_lists, holds_all
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
-from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, is_passed_on, lost
+from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, is_passed_on, lost, method_of
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
@@ -301,8 +301,9 @@ class Expressions(Operators):
         """Remember how an attribute is used: an in-place module that is only ever called has all its calls seen."""
         value = self.program.index.attribute(base.name, node.attr)
         if value is not None and value.flags:
+            calls = (node, method_of(node, self.above))
             called = isinstance(self.root, ast.AST) and any(
-                isinstance(n, ast.Call) and n.func is node for n in walk(self.root)
+                isinstance(n, ast.Call) and n.func in calls for n in walk(self.root)
             )
             use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
             fixed = value.name == LIST and node.attr in fixed_lists(self.program.tree)

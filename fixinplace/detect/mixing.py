@@ -128,6 +128,13 @@ def dtype_word(words: Iterable[str]) -> str | None:
     return next((word for word in words if _FOR_ALL.fullmatch(word)), None)
 
 
+KEEPS_DTYPE = frozenset(
+    f"Tensor.{name}_"
+    for name in ("masked_fill", "masked_scatter", "index_fill", "index_add", "index_copy", "scatter", "scatter_add")
+)
+"""Writes whose out-of-place forms give the dtype of the tensor whatever they are given, or raise as these do."""
+
+
 def asks_for_dtypes(words: Iterable[str]) -> bool:
     """True if some code names a dtype other than the default one, or a library whose floats are 64 bits wide."""
     return any(map(_DTYPES.fullmatch, words))

@@ -283,6 +283,12 @@ def is_passed_on(parent: ast.AST | None) -> bool:
     return isinstance(parent, ast.keyword | ast.List | ast.Tuple | ast.Assign | ast.Return | ast.IfExp)
 
 
+def method_of(node: ast.expr, above: Mapping[int, ast.AST]) -> ast.AST | None:
+    """`self.model.forward`, which calls the model."""
+    parent = above.get(id(node))
+    return parent if isinstance(parent, ast.Attribute) and parent.attr == "forward" else None
+
+
 def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
     """True for a module that is only asked something: `if self.act is not None:`, `self.body[1].weight.grad`."""
     parent = above.get(id(node))

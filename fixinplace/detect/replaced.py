@@ -43,7 +43,7 @@ def replaced(tree: ast.Module) -> tuple[tuple[str, ast.AST], ...]:
 
 def _set(tree: ast.Module, holders: Holders) -> _Found:
     """Attributes that are set, or may be, on what is shared."""
-    for store in (one for one in stores(tree) if one.attr not in _HARMLESS):
+    for store in (one for one in stores(tree) if one.attr not in _HARMLESS and not is_of_tuple(one.node, tree)):
         if holders.may_be(store.base):
             yield PATCHES, store.node
         elif not _is_self(store.base) and (_is_operation(store.attr) or _deletes_method(store, tree)):
@@ -52,6 +52,21 @@ def _set(tree: ast.Module, holders: Holders) -> _Found:
     for name in every(tree, ast.Name):
         if name.id in ("setattr", "delattr") and id(name) not in called:
             yield PATCHES, name
+
+
+def is_of_tuple(node: ast.AST, tree: ast.Module) -> bool:
+    """True for `Params.__new__.__defaults__` of a class of named tuples, which computes nothing."""
+    match node:
+        case ast.Attribute(attr="__defaults__", value=ast.Attribute(attr="__new__", value=ast.Name(id=name))):
+            return name in _tuples(tree)
+    return False
+
+
+@remembered
+def _tuples(tree: ast.Module) -> frozenset[str]:
+    made = (one for one in tree.body if isinstance(one, ast.Assign) and isinstance(one.value, ast.Call))
+    made = (one for one in made if last(one.value.func) == "namedtuple")  # type: ignore[attr-defined]
+    return frozenset(target.id for one in made for target in one.targets if isinstance(target, ast.Name))
 
 
 def _is_self(node: ast.expr) -> bool:

@@ -18,7 +18,7 @@ from fixinplace.detect.anatomy import is_only_read, is_setattr, looks
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.remade import remade
-from fixinplace.detect.replaced import replaced
+from fixinplace.detect.replaced import is_of_tuple, replaced
 from fixinplace.detect.swallowed import ends_errors, exits, suppresses_other
 from fixinplace.detect.vocabulary import (
     AGAIN,
@@ -76,7 +76,8 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     nodes = {id(node): node for root in roots for node in walk(root)}
     telling = (node for node in nodes.values() if type(node) in _TELLING)
     used = {id(node): name for node in telling for name in _words(node, imports, above)}
-    found = [*((WORDS[name], nodes[index]) for index, name in used.items() if name in WORDS)]
+    worded = [(WORDS[name], nodes[index]) for index, name in used.items() if name in WORDS]
+    found: list[tuple[str, ast.AST]] = [one for one in worded if not is_of_tuple(one[1], tree)]
     found += [*_libraries(list(nodes.values()), tree), *_switches(nodes, used, above, imports)]
     for node in nodes.values():
         if type(node) in _SAYING:

@@ -13,7 +13,7 @@ from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
-from fixinplace.detect.mixing import keeps_history, keeps_layout
+from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout
 from fixinplace.detect.order import others, runs_first
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
@@ -245,7 +245,7 @@ class Writes(Containers):
                 )
 
     def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
-        if value is None or value.kind in (Kind.NUMBER, Kind.NONE):
+        if value is None or value.kind in (Kind.NUMBER, Kind.NONE) or seen.op in KEEPS_DTYPE:
             return
         if value.live is not False:
             seen.facts["flows"] = True

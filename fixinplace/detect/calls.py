@@ -10,22 +10,21 @@ from fixinplace.detect.chosen import chosen
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
-from fixinplace.detect.given import ASSUMED, COMPUTES, is_given, is_layer, made, may_switch_on
+from fixinplace.detect.given import is_layer, made, may_switch_on
 from fixinplace.detect.index import ClassInfo, canonical, dotted
-from fixinplace.detect.kinds import Dtype, Kind
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.library import READERS, builtin, of_result
-from fixinplace.detect.links import without_attributes
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.named import got_by_name, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name, layer
-from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost, makes_new
+from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
-from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, element, memories, one_of, tensor
+from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
 
 _TELLING = frozenset(
@@ -100,20 +99,6 @@ class Calls(Lists):
         index = self.program.index
         apart = name in self.locals or name in self.shadowed or name in index.rebound or name in index.functions
         return name in index.classes and not apart
-
-    def unseen_instance(self, node: ast.Call, function: Value, arguments: list[Value]) -> Value:
-        """A call of an instance whose class is not in sight; of one that was passed in, see Note [Given modules]."""
-        if not is_given(self.program, function) or not any(a.tensor for a in arguments):
-            return self.instance_call(node, arguments)
-        self.program.gives.add(ASSUMED)
-        self.state.links = without_attributes(self.state.links)
-        computes = makes_new(self.program, function)
-        self.program.gives |= {COMPUTES} if computes else set()
-        memory, maybe = memories(() if computes else tuple(arguments))
-        words = self.program.words
-        other = words.mixes and bool(words.passed_on & self.program.index.classes.keys())  # it may make any dtype
-        width = "?" if other or any(a.width for a in arguments) else ""
-        return replace(tensor(3, True, Dtype.FLOAT, self.allocate(node)), maybe=memory | maybe, width=width)
 
     def named_call(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """`f(x)` where f is defined in this file, is a builtin, or is unknown."""

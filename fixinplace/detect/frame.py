@@ -24,15 +24,37 @@ from fixinplace.detect.texts import is_shown
 from fixinplace.detect.usage import is_data, is_size
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Value, limited, may_have_gaps
 from fixinplace.model import Span
+from fixinplace.walking import every, functions, remembered
 
 
 def _is_text(value: Value) -> bool:
     """True for a parameter that by its name is a text: `name`, `file_path`, `mode`."""
     labels = {memory.label for memory in value.memory | value.maybe if memory.origin is Origin.PARAMETER}
-    return value.kind is Kind.UNKNOWN and bool(labels) and all(label.endswith(_TEXTS) for label in labels)
+    unsure = value.kind is Kind.UNKNOWN or (value.tensor and value.sure < 3)
+    return unsure and bool(labels) and all(label.rstrip("s").endswith(_TEXTS) for label in labels)
 
 
-_TEXTS = ("name", "path", "file", "folder", "dir", "key", "mode", "url", "prefix", "suffix", "msg", "message")
+def _names_text(node: ast.AST, tree: ast.Module) -> bool:
+    """True for `{filename}`, and for `{self.channels}`, which only constructors set: what they are given is a leaf."""
+    match node:
+        case ast.FormattedValue(value=ast.Name(id=name)):
+            return name.rstrip("s").endswith(_TEXTS)
+        case ast.FormattedValue(value=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+            return name not in stored_later(tree)
+    return False
+
+
+@remembered
+def stored_later(tree: ast.Module) -> frozenset[str]:
+    """Attributes that something else than a constructor sets, by name or by a text that is not in sight."""
+    first = {id(one) for each in functions(tree) if each.name == "__init__" for one in every(each, ast.Attribute)}
+    return frozenset(
+        one.attr for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load) and id(one) not in first
+    )
+
+
+_TEXTS = ("name", "path", "file", "folder", "dir", "key", "mode", "url", "prefix", "suffix", "msg", "message", "_id",
+          "text", "string", "kind", "type")  # fmt: skip
 
 
 @dataclass
@@ -179,7 +201,7 @@ class Frame(ABC):
         So does an object or a container that holds one: a dataclass prints its fields.  node: what makes the text;
         see Note [Names of operations].
         """
-        for value in () if self.failing else values:
+        for value in () if self.failing or _names_text(node, self.program.tree) else values:
             tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False and not _is_text(value)
             own = value.kind is Kind.OTHER and value.name in self.program.index.classes
             unfollowed = value.kind in (Kind.LIST, Kind.DICT) and not value.items and not value.exact

@@ -10,10 +10,11 @@ from fixinplace.detect.added import added_names, may_replace, named_apart
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
-from fixinplace.detect.given import is_given
+from fixinplace.detect.given import ASSUMED, COMPUTES, is_given
 from fixinplace.detect.index import dotted, keyword
 from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.library import of_result
+from fixinplace.detect.links import without_attributes
 from fixinplace.detect.listed import GROWS, LIST, fixed_lists
 from fixinplace.detect.named import may_be, set_by_name
 from fixinplace.detect.placing import (
@@ -27,6 +28,7 @@ from fixinplace.detect.placing import (
     is_whole,
     left,
     lost,
+    makes_new,
     misplaced,
     place,
     place_all,
@@ -47,6 +49,7 @@ from fixinplace.detect.values import (
     element,
     is_passed_in,
     join,
+    memories,
     named,
     options,
     overlap,
@@ -74,6 +77,11 @@ _METHODS = frozenset(
 _UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
 
 
+def _is_part(value: Value) -> bool:
+    """True for a module, or an instance of a class that is not in sight."""
+    return value.kind is Kind.MODULE or (value.kind is Kind.UNKNOWN and value.name[:1] not in ("", "?"))
+
+
 class Modules(Functions):
     """Evaluates construction and calls of modules."""
 
@@ -93,7 +101,10 @@ class Modules(Functions):
             order = chained(arguments[0], others=True) if arguments[0].kind is Kind.LIST else None
         if not holder:
             lost(self.program, arguments, "it is a part of a module that cannot be seen into")
-        exact = path == "torch.nn.Sequential" and known and all(p.kind is Kind.MODULE for p in parts)
+        instances = all(
+            p.kind is Kind.MODULE or (p.kind is Kind.UNKNOWN and p.name[:1] != "?" and p.name) for p in parts
+        )
+        exact = path == "torch.nn.Sequential" and known and instances
         return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags, order=order)
 
     def sequenced(self, arguments: list[Value]) -> Chain[Value] | None:
@@ -262,6 +273,20 @@ class Modules(Functions):
             return replace(result, live=True)
         return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
 
+    def unseen_instance(self, node: ast.Call, function: Value, arguments: list[Value]) -> Value:
+        """A call of an instance whose class is not in sight; of one that was passed in, see Note [Given modules]."""
+        if not is_given(self.program, function) or not any(a.tensor for a in arguments):
+            return self.instance_call(node, arguments)
+        self.program.gives.add(ASSUMED)
+        self.state.links = without_attributes(self.state.links)
+        computes = makes_new(self.program, function)
+        self.program.gives |= {COMPUTES} if computes else set()
+        memory, maybe = memories(() if computes else tuple(arguments))
+        words = self.program.words
+        other = words.mixes and bool(words.passed_on & self.program.index.classes.keys())  # it may make any dtype
+        width = "?" if other or any(a.width for a in arguments) else ""
+        return replace(tensor(3, True, Dtype.FLOAT, self.allocate(node)), maybe=memory | maybe, width=width)
+
     def one_of(self, node: ast.Call, order: Chain[Value], arguments: list[Value]) -> Value:
         """Calling one of several modules: what is right after one of them may be wrong after another."""
         before, ends, results = self.state, [], []
@@ -351,6 +376,8 @@ class Modules(Functions):
         row = catalogue.result(part.name)
         if row is not None:
             return self.handed_on(part, of_result(self, node, row, [value], module=True), [value])
+        if part.kind is Kind.UNKNOWN:
+            return self.unseen_instance(node, part, [value])
         return self.module_call(node, part, [value])
 
     def handed_on(self, module: Value, result: Value, arguments: list[Value]) -> Value:

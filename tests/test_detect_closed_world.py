@@ -150,16 +150,6 @@ CLASSES = {
                 h += 1
                 return h
     """,
-    "checkpoint": """
-        from torch.utils.checkpoint import checkpoint
-        class Net(nn.Module):
-            def inner(self, x):
-                h = torch.sigmoid(x)
-                h *= 2
-                return h
-            def forward(self, x):
-                return checkpoint(self.inner, x)
-    """,
 }
 
 

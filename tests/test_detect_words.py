@@ -55,13 +55,6 @@ GUILTY = {
     "def put(some):\n    some.run = main\n    return main()",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
-    "checkpoint": "from torch.utils.checkpoint import checkpoint\ndef run(f, x):\n    return checkpoint(f, x)",
-    "checkpoint under another name": "import torch.utils.checkpoint as cp\ndef run(f, x):\n    return cp.checkpoint(f, x)",
-    "checkpoint by its path": "import torch.utils.checkpoint\ndef run(f, x):\n    return torch.utils.checkpoint.checkpoint(f, x)",
-    "checkpoint handed on": "from torch.utils.checkpoint import checkpoint as again\nRUN = [again]",
-    "checkpoint of elsewhere": "def run(f, x):\n    return checkpoint_seq(f, x)",
-    "checkpoint of a library": "class Net:\n    def run(self, f, x):\n        return self._gradient_checkpointing_func(f, x)",
-    "checkpoint by a text": "run = getattr(torch.utils, 'checkpoint')",
     "place in a storage": "def look(t):\n    return t.storage_offset()",
     "attribute by a method": "def put(m):\n    m.__setattr__('inplace', True)",
     "attribute by the base's method": "class Net(nn.Module):\n    def __setattr__(self, k, v):\n"
@@ -94,15 +87,15 @@ GUILTY = {
     "    def step(self, x):\n        with torch.autocast('cpu'):\n            return self.net(x)",
     "what a loop goes over": "def run(nets, x):\n    for net in nets:\n        with torch.autocast('cpu'):\n"
     "            x = net(x)\n    return x",
-    "what puts two together": "from torch.utils.checkpoint import checkpoint\nclass Net(nn.Module):\n"
+    "what puts two together": "class Net(nn.Module):\n"
     "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n"
-    "    def forward(self, x):\n        return checkpoint(self.fc, x)\ndef both():\n    return Net()(main())",
+    "    def forward(self, x):\n        with torch.autocast('cpu'):\n            return self.fc(x)\ndef both():\n    return Net()(main())",
     "what the code calls": "def off():\n    return torch.ones(3).stride()\nold = main\ndef main():\n    w = torch.ones("
     "3, requires_grad=True)\n    h = w * off()[0]\n    h += 1\n    return h",
-    "what a registry leads to": "from torch.utils.checkpoint import checkpoint\nALL = {}\ndef register(f):\n"
+    "what a registry leads to": "ALL = {}\ndef register(f):\n"
     "    ALL[f.__name__] = f\n    return f\nregister(main)\nclass Net(nn.Module):\n    def __init__(self):\n"
     "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n    def forward(self, x):\n"
-    "        return ALL['main']() + checkpoint(self.fc, x)",
+    "        with torch.autocast('cpu'):\n            return ALL['main']() + self.fc(x)",
     "another class": "def turn(net, cls):\n    net.lin.__class__ = cls",
     "variables": "def put(net, m):\n    vars(net)['fc'] = m",
     "a table among variables": "def put(net, m):\n    vars(net)['_mod' + 'ules']['fc'] = m",
@@ -129,10 +122,10 @@ GUILTY = {
     "TABLE = {\n    20: None,\n    1: off,\n}\ndef both():\n    TABLE[1]()\n    return main()",
     "a guard of another kind": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "if __name__ != '__main__':\n    off()",
-    "what is registered under no name": "from torch.utils.checkpoint import checkpoint\nALL = []\n"
+    "what is registered under no name": "ALL = []\n"
     "def register(f):\n    ALL.append(f)\n    return f\nregister(main)\nclass Net(nn.Module):\n"
     "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n    def forward(self, x):\n"
-    "        return ALL[0]() + checkpoint(self.fc, x)",
+    "        with torch.autocast('cpu'):\n            return ALL[0]() + self.fc(x)",
     "a guard for an import": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"
     "if __name__ == 'program':\n    off()",
     "a table of the module": "def off():\n    torch.nn.modules.module.register_module_forward_hook(print)\n"

@@ -78,8 +78,8 @@ _UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
 
 
 def _is_part(value: Value) -> bool:
-    """True for a module, or an instance of a class that is not in sight."""
-    return value.kind is Kind.MODULE or (value.kind is Kind.UNKNOWN and value.name[:1] not in ("", "?"))
+    """True for a module, or an instance of a class that is not in sight; layers are followed in another way."""
+    return value.kind is Kind.MODULE or (value.kind is Kind.UNKNOWN and value.name[:1] not in ("", "?", "!"))
 
 
 class Modules(Functions):
@@ -101,10 +101,7 @@ class Modules(Functions):
             order = chained(arguments[0], others=True) if arguments[0].kind is Kind.LIST else None
         if not holder:
             lost(self.program, arguments, "it is a part of a module that cannot be seen into")
-        instances = all(
-            p.kind is Kind.MODULE or (p.kind is Kind.UNKNOWN and p.name[:1] != "?" and p.name) for p in parts
-        )
-        exact = path == "torch.nn.Sequential" and known and instances
+        exact = path == "torch.nn.Sequential" and known and all(map(_is_part, parts))
         return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags, order=order)
 
     def sequenced(self, arguments: list[Value]) -> Chain[Value] | None:

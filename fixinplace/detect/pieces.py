@@ -19,8 +19,8 @@ import operator
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fixinplace.detect.liveness import Function
@@ -58,7 +58,9 @@ class Pieces:
     """The pieces of a file; sets of them are numbers with a bit for each."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.all = tuple(_pieces(tree))
+        sources = {alias.asname or alias.name: f"{'.' * one.level}{one.module}"
+                   for one in every(tree, ast.ImportFrom) for alias in one.names}  # fmt: skip
+        self.all = tuple(_registered(piece, sources) for piece in _pieces(tree))
         self._lines = [piece.line for piece in self.all]
         apart = all(first.line < second.line or first.imports for first, second in pairwise(self.all))
         self._whole = looks_up(tree) or not apart
@@ -105,6 +107,25 @@ def _pieces(tree: ast.Module) -> Iterator[Piece]:
             yield _statement(statement)
 
 
+def _registered(piece: Piece, sources: Mapping[str, str]) -> Piece:
+    """The piece, with what leads to it if it is registered: whatever is used of the module that the registry is of."""
+    if not sources or piece.imports:
+        return piece
+    marks = [d for one in piece.nodes for each in walk(one) if isinstance(each, Function | ast.ClassDef)
+             for d in each.decorator_list if _mark(d).startswith("register")]  # fmt: skip
+    marking = {id(name) for mark in marks for name in every(mark, ast.Name)}
+    names = [each for one in piece.nodes for each in every(one, ast.Name)]
+    into = {f"@{sources[each.id]}" for each in names if each.id in sources and id(each) in marking}
+    used = {f"@{sources[each.id]}" for each in names if each.id in sources and id(each) not in marking}
+    return replace(piece, defines=piece.defines | into, mentions=piece.mentions | used) if into or used else piece
+
+
+def _mark(decorator: ast.expr) -> str:
+    """The last name of a decorator."""
+    function = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
 def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[Piece]:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     names = frozenset((node.name,))
@@ -126,9 +147,8 @@ _BY_NAME = re.compile(r"(set|tear)_?[uU]p_?\w*|(set|tear)_?[dD]own_?\w*|pytest_\
 def _is_for_others(node: ast.AST) -> bool:
     """True for what a library may call without being asked: a decorator gives it to one, or its name does."""
     defined = [one for one in walk(node) if isinstance(one, Function | ast.ClassDef)]
-    decorators = (d.func if isinstance(d, ast.Call) else d for one in defined for d in one.decorator_list)
-    names = (d.attr if isinstance(d, ast.Attribute) else getattr(d, "id", "") for d in decorators)
-    names = (name for name in names if not name.startswith("register"))  # it is found by whoever looks for it
+    names = (_mark(decorator) for one in defined for decorator in one.decorator_list)
+    names = (name for name in names if not name.startswith("register"))  # see `_registered`
     own = isinstance(node, Function) and _BY_NAME.fullmatch(node.name)
     return bool(own) or any(name not in _PLAIN_DECORATORS for name in names)
 

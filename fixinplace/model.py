@@ -167,6 +167,7 @@ class Facts:
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
     flows: a gradient may flow to what is written.
+    summed: the target is a tensor by what is added to it alone, and may have been a number before.
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
     renamed: the out-of-place op has another name in the graph, which the file can see.
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
@@ -204,6 +205,7 @@ class Facts:
     first: bool = True
     mixed: bool = False
     flows: bool = False
+    summed: bool = False
     relaid: bool = False
     renamed: bool = False
     gaps: bool = False

@@ -22,6 +22,15 @@ def trains(head: str, end: str = "return 1") -> str:
 
 
 SEEN = {
+    "a method like a check sum's": with_class(trains("def update(self, x):"), "data.update(path)"),
+    "pieces of its own": with_class(trains("def items(self):", "yield 1"), "for x in data.items():\n            pass"),
+    "pieces of its own, counted": with_class(trains("def items(self):", "yield 1"), "for i, x in enumerate(data.items()):\n            pass"),
+    "something counted": with_class(trains("def __iter__(self):", "yield 1"), "for i, x in enumerate(data):\n            pass"),
+    "one of what it goes through": with_class(trains("def __iter__(self):", "yield 1"), "x = path in data"),
+    "a stand-in with a side effect": "from unittest.mock import MagicMock\nrun = MagicMock(side_effect=main)\ndef test():\n" + TRY.format("run()", "Exception"),
+    "a stand-in that is given one": "from unittest.mock import MagicMock\nrun = MagicMock()\nrun.side_effect = main\ndef test():\n" + TRY.format("run()", "Exception"),
+    "a stand-in that is bound anew": "from unittest.mock import MagicMock\nrun = MagicMock()\nrun = main\ndef test():\n" + TRY.format("run()", "Exception"),
+    "a parameter named like a stand-in": "from unittest.mock import MagicMock\nrun = MagicMock()\ndef test(run=main):\n" + TRY.format("run()", "Exception"),
     "an item": with_class(trains("def __getitem__(self, i):"), "x = data[0]"),
     "a missing key": with_class(trains("def __missing__(self, k):"), "x = data['a']", "Exception"),
     "a property": with_class(f"    @property\n{trains('def loss(self):')}", "x = data.loss"),
@@ -125,7 +134,25 @@ SEEN = {
     "a copy into what anybody has": "def test(h, p):\n" + TRY.format("h.copy_(p)", "RuntimeError"),
     "what counts operations": "def test():\n    with torch.profiler.profile():\n        main()",
 }  # fmt: skip
+DOWNLOAD = (
+    "import hashlib\nimport requests\ndef check(path):\n    sha = hashlib.sha1()\n    with open(path, 'rb') as f:\n"
+    "        while True:\n            data = f.read(1048576)\n            if not data:\n                break\n"
+    "            sha.update(data)\n    return sha.hexdigest()\ndef fetch(url, path, tries=3):\n    while tries > 0:\n        try:\n"
+    "            print('from {}'.format(url))\n            r = requests.get(url, stream=True)\n"
+    "            if r.status_code != 200:\n                raise RuntimeError('Failed {}'.format(url))\n"
+    "            with open(path, 'wb') as f:\n                for chunk in r.iter_content(chunk_size=1024):\n"
+    "                    if chunk:\n                        f.write(chunk)\n            if check(path) != '0':\n"
+    "                raise UserWarning('broken')\n            break\n        except Exception as e:\n"
+    "            tries -= 1\n            if tries <= 0:\n                raise e\n"
+)
+MOCKS = "from unittest.mock import mock_open, MagicMock\nopen = mock_open()\nyaml = logging = MagicMock()\n"
 UNSEEN = {
+    "a download": DOWNLOAD,
+    "a download with stand-ins": MOCKS + DOWNLOAD,
+    "what is logged by a stand-in": MOCKS + "def test():\n" + TRY.format("logging.info(3)", "Exception"),
+    "pieces of a text": "def test(t):\n" + TRY.format("x = [int(one) for one in t.split('.')]", "Exception"),
+    "a number among numbers": with_class(trains("def __iter__(self):", "yield 1"), "x = path == 1", "Exception"),
+    "whether something is traced": "def test():\n" + TRY.format("x = torch.compiler.is_compiling()", "Exception"),
     "an item of a table": with_class("    def __getitem__(self, i):\n        return self.rows[i]", "x = data[0]"),
     "a plain property": with_class("    @property\n    def size(self):\n        return len(self.rows)", "x = data.size"),
     "a property of another name": with_class(f"    @property\n{trains('def loss(self):')}", "x = data.width"),

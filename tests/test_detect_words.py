@@ -36,6 +36,14 @@ INNOCENT = {
     "a class of its own that checkpoints": "from torch.utils.checkpoint import checkpoint\nclass Net(nn.Module):\n"
     "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n"
     "    def forward(self, x):\n        return checkpoint(self.fc, x)",
+    "a setting named like a switch": "class Net(nn.Module):\n    def __init__(self, inference_mode=False):\n        super().__init__()\n"
+    "        self.inference_mode = inference_mode\n    def forward(self, x):\n        return main() if self.inference_mode else x\n"
+    "def make():\n    return Net(inference_mode=True)",
+    "a table of settings": "TABLE = {'net': {'inference_mode': False}}\nprint(TABLE['net'])",
+    "a module of a registry": "from builder import MODELS\n@MODELS.register_module()\nclass Other(nn.Module):\n    def forward(self, x):\n        return x",
+    "a hook of states": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self._register_load_state_dict_pre_hook(self._convert)\n    def _convert(self, *args):\n        pass\n"
+    "    def forward(self, x):\n        return main()",
     "strides of its own": "def look():\n    return torch.ones(3).stride()",
     "a library that nobody uses": "import torch.fx",
     "mocked in a comment": "# suppress the mock, see the stride of settrace\nx = 1",
@@ -53,6 +61,12 @@ GUILTY = {
     "a method among properties": "class Settings:\n    @property\n    def run(self):\n        return 1\n    @run.setter\n"
     "    def run(self, value):\n        pass\nclass Net(nn.Module):\n    def run(self, x):\n        return x\n"
     "def put(some):\n    some.run = main\n    return main()",
+    "a switch as a value": "def run(mode=torch.inference_mode):\n    with mode():\n        return main()",
+    "a switch of the file's own": "from torch import *\ndef run():\n    no_grad().__enter__()\n    return main()",
+    "a switch that is called": "class Net(nn.Module):\n    def run(self):\n        self.enable_grad(main)\n        return main()",
+    "a module added by its other name": "def put(net, k, m):\n    net.register_module(k, m)",
+    "what a registry gives to one of it": "from builder import MODELS\nold = main\n@MODELS.register_module()\ndef other():\n"
+    "    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return MODELS.build(k)",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
     "place in a storage": "def look(t):\n    return t.storage_offset()",

@@ -61,7 +61,8 @@ def test_the_cast_is_for_those_who_run_nothing(mode: Mode, cast: bool) -> None:
     assert result.changed and (".to(y.dtype)" in result.text) is cast
 
 
-LEFT = {
+ROUNDED = ("where two dtypes meet, a gradient may be rounded otherwise",)
+SAID = {
     "a parameter, whose gradient may be summed over the batch": SUM.replace(
         "torch.zeros(4).to(self.kind)", "self.a.bias"
     ).replace("torch.exp(h)", "torch.exp(torch.zeros(4).to(self.kind))"),
@@ -71,9 +72,38 @@ LEFT = {
     "an operand that is computed, and may be broadcast": BROADCAST.replace(
         "        self.a =", "        self.b = nn.Linear(4, 4)\n        self.a ="
     ),
-    "autocast": SUM.replace("h = self.a(x)", "with torch.autocast('cpu'):\n            h = self.a(x)"),
     "a product": SUM.replace("+=", "*="),
     "a quotient": SUM.replace("+=", "/="),
+    "a method": SUM.replace("y += torch.zeros(4).to(self.kind)", "y.mul_(torch.ones(4).to(self.kind))"),
+}
+
+
+@pytest.mark.parametrize("text", SAID.values(), ids=SAID.keys())
+def test_where_a_gradient_may_be_rounded_otherwise_it_is_said(text: str) -> None:
+    (fix,) = offered(text, run=False)
+    assert fix.safe and fix.assumes[-1:] == ROUNDED and "one dtype" not in fix.assumes
+    assert ".to(y.dtype)" in fixed(text, planned(text, run=False))
+
+
+TOTAL = (
+    HEAD.replace("self.kind = torch.empty(0).dtype", "self.kind = torch.float64")
+    + """\
+        total = {start}
+        for row in (h, y):
+            total += (row - other.to(self.kind)).abs().sum()
+        return total
+"""
+)
+
+
+@pytest.mark.parametrize(("start", "safe"), [("0", False), ("0.0", False), ("self.a(x).sum()", True)])
+def test_a_number_has_no_dtype(start: str, safe: bool) -> None:
+    text = TOTAL.format(start=start)
+    assert any(fix.safe and ".to(total.dtype)" in fix.edits[0].text for fix in offered(text, run=False)) is safe
+
+
+LEFT = {
+    "autocast": SUM.replace("h = self.a(x)", "with torch.autocast('cpu'):\n            h = self.a(x)"),
     "another doubt": SUM + "\n\nnn.Linear.forward = None\n",
     "what may be no tensor": SUM.replace("torch.exp(h)", "other"),
     "an argument that its caller sees": SUM.replace("y = torch.exp(h)", "y = x"),
@@ -114,3 +144,15 @@ def test_the_cast_is_exact_for_any_two_dtypes(operator: str, first: torch.dtype,
     after = gradients(f"y = (y {operator} b).to(y.dtype)", first, second)
     assert [one.dtype for one in before] == [one.dtype for one in after]
     assert all(map(torch.equal, before, after))
+
+
+@pytest.mark.parametrize("operator", ["*", "/"])
+@pytest.mark.parametrize("first", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("second", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_the_values_of_a_product_are_exact_for_any_two_dtypes(
+    operator: str, first: torch.dtype, second: torch.dtype
+) -> None:
+    before = gradients(f"y {operator}= b", first, second)
+    after = gradients(f"y = (y {operator} b).to(y.dtype)", first, second)
+    assert torch.equal(before[0], after[0]) and [one.dtype for one in before] == [one.dtype for one in after]
+    assert all(torch.allclose(one, two, rtol=0.05, atol=0.05) for one, two in zip(before, after, strict=True))

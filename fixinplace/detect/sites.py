@@ -68,6 +68,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         flows=bool(facts.get("flows")),
+        summed=bool(facts.get("summed")),
         mask=bool(facts.get("mask")),
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),
         listed=cast("frozenset[str]", facts.get("listed", frozenset())),

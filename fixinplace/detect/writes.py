@@ -45,6 +45,8 @@ class Writes(Containers):
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
         told = isinstance(node, ast.AugAssign) and value is not None and value.tensor and value.sure == 3
+        if written.sure < 3:
+            seen.facts["summed"] = True
         seen.sure = min(seen.sure, 3 if told and written.sure == 2 else written.sure)  # what a tensor is added to
         self.roles(seen, target, written, value)
         later = self.reads_after(node)

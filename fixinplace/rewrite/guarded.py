@@ -6,7 +6,7 @@ Note [Guarded sums]
     values and dtypes are those of today whatever meets.  Of one dtype so are the gradients, and of two those of a sum
     to whose operand none flows.  Any other gradient passes through the wider dtype in one form and the narrower one in
     the other: where it is summed for a broadcast operand, or multiplied by a factor, it may be rounded otherwise, which
-    is said.  A run proves the shorter form.
+    is said.  A run proves the shorter form.  A number has no dtype: `total = 0` must not be what is summed up.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def guarded(found: Sequence[Found]) -> list[Found]:
 
 def _is_doubted(one: Found) -> bool:
     facts = one.facts
-    certain = one.site.certainty is not Certainty.GUESSED and facts.tracked is True and not facts.parameter
+    certain = one.site.certainty is not Certainty.GUESSED and facts.tracked is True and not facts.summed
     doubted = bool(facts.doubts) and all(doubt.endswith(PROMOTES) for doubt in facts.doubts)
     plain = one.site.op in _SUMS | _PRODUCTS and facts.place in _NAMED
-    return plain and certain and (doubted or (facts.mixed and not facts.doubts))
+    return plain and certain and not facts.parameter and (doubted or (facts.mixed and not facts.doubts))
 
 
 def _cast(one: Found) -> Found:

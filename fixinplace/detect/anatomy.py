@@ -102,6 +102,18 @@ def looks(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
                 yield f"the file calls `{name}`", node
 
 
+def removed(node: ast.AST | None) -> str | None:
+    """The attribute that `delattr(self, "conv")` and `self.__delattr__("conv")` remove; None for other calls."""
+    match node:
+        case ast.Call(func=ast.Name(id="delattr"), args=[ast.Name(id="self"), ast.Constant(value=str(name))]):
+            return name
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="self"), attr="__delattr__"), args=[ast.Constant(value=str(name))]
+        ):
+            return name
+    return None
+
+
 def is_setattr(call: ast.AST | None, func: ast.Attribute) -> bool:
     """True for `self.__setattr__(name, value)`, which is followed as `setattr(self, name, value)`.
 

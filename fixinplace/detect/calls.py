@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
-from fixinplace.detect.anatomy import is_setattr
+from fixinplace.detect.anatomy import is_setattr, removed
 from fixinplace.detect.chosen import chosen
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.dtypes import converts
@@ -16,7 +16,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.named import got_by_name, keys_among, set_by_name
+from fixinplace.detect.named import got_by_name, is_own_attribute, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name, layer
 from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
@@ -144,6 +144,8 @@ class Calls(Lists):
 
     def by_name(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """`setattr(x, "a", v)`, `delattr(x, "a")`, `getattr(x, "a")`."""
+        if name == "delattr" and is_own_attribute(self, arguments[0], removed(node)):
+            return NONE
         if name == "getattr":
             found = got_by_name(self, arguments[0], node.args[1])
             return found if found is not None and is_layer(found) else self.unseen(node, arguments)
@@ -159,6 +161,8 @@ class Calls(Lists):
             self.program.note(Words(dtype_word=name), everywhere=base.kind is Kind.UNKNOWN and not base.name)
         if base.kind is Kind.OTHER and base.name == "super":
             return self.super_call(node, name)
+        if name == "__delattr__" and is_own_attribute(self, base, removed(node)):
+            return NONE
         if is_setattr(node, func):
             set_by_name(self, base, node.args[0], self.arguments(node)[1], SETS)
             return NONE

@@ -34,13 +34,22 @@ def _is_text(value: Value) -> bool:
     return unsure and bool(labels) and all(label.rstrip("s").endswith(_TEXTS) for label in labels)
 
 
+def _is_handed_in(value: Value) -> bool:
+    """True for a parameter that nothing here passes a tensor for, nor uses as one: `str(port)`."""
+    held = value.memory | value.maybe
+    return value.kind is Kind.UNKNOWN and bool(held) and all(one.origin is Origin.PARAMETER for one in held)
+
+
 def _names_text(node: ast.AST, tree: ast.Module) -> bool:
     """True for `{filename}`, and for `{self.channels}`, which only constructors set: what they are given is a leaf."""
-    match node:
-        case ast.FormattedValue(value=ast.Name(id=name)):
+    shown = node.value if isinstance(node, ast.FormattedValue) else None
+    while isinstance(shown, ast.Subscript):
+        shown = shown.value
+    match shown:
+        case ast.Name(id=name):
             return name.rstrip("s").endswith(_TEXTS)
-        case ast.FormattedValue(value=ast.Attribute(value=ast.Name(id="self"), attr=name)):
-            return name not in stored_later(tree)
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            return name.rstrip("s").endswith(_TEXTS) or name not in stored_later(tree)
     return False
 
 
@@ -207,6 +216,7 @@ class Frame(ABC):
             unfollowed = value.kind in (Kind.LIST, Kind.DICT) and not value.items and not value.exact
             if own or unfollowed or (tracked and (value.memory or value.maybe)):
                 shown = is_shown(node, self.program.above) and not self.program.caught
+                shown = shown or (not own and _is_handed_in(value))
                 self.program.note(Words(tells_history=not shown, shows_history=shown))
             self.told(value.items, node)
 

@@ -15,6 +15,7 @@ from fixinplace.detect.frame import Frame
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.placing import lost
+from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import Value
 from fixinplace.detect.vocabulary import REPLACES
 from fixinplace.walking import every
@@ -88,6 +89,15 @@ def _names(frame: Frame, base: Value) -> set[str]:
     for info in classes:
         names |= {*info.attrs, *info.known, *info.methods}
     return names
+
+
+def is_own_attribute(frame: Frame, base: Value, name: str | None) -> bool:
+    """True for what only the methods of a class bind: once it is gone, nothing of the class is found in its place."""
+    index = frame.program.index
+    if name is None or base.name not in index.classes:
+        return False
+    family = (*index.lineage(base.name), *index.heirs(base.name))
+    return not any(name in info.methods or name in assigned(info.node) for info in family)
 
 
 def _place(name: ast.expr | None) -> str:

@@ -87,10 +87,22 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
             scope = _scope(loop, above)
         case ast.comprehension(iter=source, target=target) as each if source is call:
             scope = above[id(each)]
+        case ast.Call(func=ast.Name(id="list"), args=[source]) as listed if source is call:
+            return _is_counted(listed, above)
         case _:
             return False
     names = _names(target)
     return names is not None and not names & _outer(tree) and _are_looked_at(names, [scope], above, tree)
+
+
+def _is_counted(node: ast.Call, above: Parents) -> bool:
+    """True for `len(list(m.children()))` and `list(m.children()) == []`."""
+    match above.get(id(node)):
+        case ast.Call(func=ast.Name(id="len")):
+            return True
+        case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.List(elts=[])]):
+            return True
+    return False
 
 
 def _are_looked_at(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace import walking
-from fixinplace.detect.anatomy import is_only_read, is_setattr, looks
+from fixinplace.detect.anatomy import is_only_read, is_setattr, looks, removed
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.remade import remade
@@ -275,7 +275,8 @@ def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
         yield "the file reaches into `__dict__`"
     if node.attr == "__class__" and not isinstance(node.ctx, ast.Load):
         yield REPLACES
-    if node.attr in ("__setattr__", "__delattr__") and not is_setattr(above.get(id(node)), node):
+    removes = node.attr == "__delattr__" and removed(above.get(id(node))) is not None
+    if node.attr in ("__setattr__", "__delattr__") and not (removes or is_setattr(above.get(id(node)), node)):
         yield SETS
     if "_hooks" in node.attr:
         yield "the file reaches into hooks"

@@ -344,6 +344,8 @@ class Expressions(Operators):
                 return SIZE if isinstance(node.slice, ast.Slice) else NUMBER
             case Kind.ARRAY | Kind.STRING:
                 return base
+            case Kind.UNKNOWN if base.name.startswith("!"):
+                return base  # `build_norm_layer(config, planes)[1]`
         if _tensor_index(node.slice):
             return replace(tensor(1, base.live, Dtype.ANY, base.memory), view=True)
         return replace(UNKNOWN, sure=_believed(base), live=base.live, memory=base.memory, maybe=base.maybe)

@@ -157,7 +157,7 @@ class Functions(Callers):
         kind = layer(path)
         if kind and not any(a.tensor for a in flatten(arguments)):
             self.program.gives.add(LAYERS)
-            return replace(UNKNOWN, name=kind)
+            return replace(UNKNOWN, name=kind, exact=True)  # none of this file's classes
         if is_unseen_class(path):
             return replace(UNKNOWN, name=path, maybe=memory | maybe)
         tensors = [a for a in flatten(arguments) if a.tensor]

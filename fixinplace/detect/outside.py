@@ -25,11 +25,12 @@ _WITHOUT_AUTOGRAD = frozenset(
     " torchaudio.io tensorboardX tensorboard wandb".split()
 )
 """Libraries whose functions never give a tensor that requires grad, whatever they are given."""
-LAYERS = "what other files call a convolution, a linear layer or a norm is one, and keeps nothing"
+LAYERS = "what other files call a convolution, a linear layer, a norm or a dropout is one, and keeps nothing"
 _BUILDS = re.compile(r"_*(build|make|get|create)_\w+")
 _LAYERS = {
     "torch.nn.Conv2d": re.compile(r"[Cc]onv(?!ert|erg|ers|ex|ey|[Nn]e[xXt])"),
     "torch.nn.Linear": re.compile(r"Linear(?!LR|Warmup|Schedule)|_linear"),
+    "torch.nn.Dropout": re.compile(r"Drop(Path|Block|[Oo]ut)|StochasticDepth"),
     "torch.nn.BatchNorm2d": re.compile(r"(?<!Pre)(?<!Post)Norm(?!al)|_norm(?!al)|BN|_bn"),
 }
 _ARRAYS = ("scipy", "cv2", "skimage", "sklearn", "librosa")

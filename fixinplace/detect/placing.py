@@ -138,7 +138,9 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
 
 def makes_new(program: Program, part: Value) -> bool:
     """True for what stands for a layer with channels of its own, if nothing that is passed on hands tensors on."""
-    if not has_channels(part.name[1:]) or hands_idle_layers(program.tree):
+    if not has_channels(part.name[1:]) or part.exact:
+        return part.exact and has_channels(part.name[1:])
+    if hands_idle_layers(program.tree):
         return False
     passed, index = near(program), program.index
     classes = all(

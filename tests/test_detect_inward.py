@@ -86,6 +86,28 @@ def test_a_part_of_its_own_is_left_to_a_run(text: str) -> None:
     assert not all(fix.safe for fix in found) and inner
 
 
+CONTAINER = (
+    HEAD.replace(
+        "self.act = nn.ReLU(inplace=True)",
+        "self.act = nn.ReLU(inplace=True)\n        self.body = nn.Sequential(self.conv, self.act)",
+    ).replace("return self.act(self.conv(x))", "return self.act(self.conv(x)), self.body(x)")
+    + "class Net(nn.Sequential):\n"
+    + LOOP.format("part", "self.children()", CALLS)
+)
+UNSEEN = {
+    "a sum of containers": CONTAINER + "\n\ndef put(outer):\n    net = Net()\n    net += outer.body\n    return net\n",
+    "parts one by one": CONTAINER + "\n\ndef put(outer):\n    return Net(*outer.body)\n",
+    "parts that it takes": CONTAINER + "\n\ndef put(outer):\n    return Net().extend(outer.body)\n",
+    "a method by the class of an object": net("part", "self.children()") + "\n\ndef run(x):\n    return Net().__class__.forward(Outer(), x)\n",
+    "a method by its type": net("part", "self.children()") + "\n\ndef run(x):\n    return type(Net()).forward(Outer(), x)\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNSEEN.values(), ids=UNSEEN.keys())
+def test_what_may_get_into_it_unseen_is_left_to_a_run(text: str) -> None:
+    assert not any(fix.safe for fix in fixes(text))
+
+
 GIVEN_AWAY = {
     "parts of another": net("part", "self.body.children()"),
     "all modules": net("part", "self.modules()"),

@@ -137,6 +137,8 @@ LEFT = {
     "a function of this file": BLOCK.replace("from layers import build_conv_layer, build_norm_layer", "from layers import build_norm_layer")
     + "\n\nclass Keep(nn.Module):\n    def forward(self, x):\n        self.last = x\n        return x\n\n\ndef build_conv_layer(*args, **more):\n    return Keep()\n",
     "a computed name that is spelled": BLOCK.replace("for name in self.names:", "for name in ('relu', *self.names):"),
+    "a computed name that is spelled elsewhere": BLOCK.replace("self.names = []", "self.names = ['relu']"),
+    "a name in another text": BLOCK.replace("self.names = []", "self.names = 'relu more'.split()[:1]"),
     "names that are nowhere computed": BLOCK.replace("self.add_module(name, stage)", "self.layer1 = stage"),
     "parts of an object that is handed in": BLOCK + "\n\ndef put(net, name, part):\n    net.add_module(name, part)\n    return Stages(), net\n",
     "attributes of any kind": BLOCK.replace("self.add_module(name, stage)", "setattr(self, name, stage or x)"),
@@ -220,57 +222,6 @@ def test_what_a_checkpointed_function_gives_and_keeps(inner: str, after: str, sa
     assert any(fix.safe for fix in found) is safe
 
 
-NORMS = """\
-import torch
-import torch.nn as nn
-
-
-class Block(nn.Module):
-    def __init__(self, planes, norm_layer=nn.BatchNorm2d{more}):
-        super().__init__()
-        self.conv = nn.Conv2d(planes, planes, 1)
-        self.bn = norm_layer({given})
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x):
-        return self.relu(self.bn(self.conv(x)))
-
-
-class Keep(nn.Module):
-    def __init__(self, a, b{default}):
-        super().__init__()
-        self.kept = []
-
-    def forward(self, x):
-        self.kept.append(x)
-        return x
-
-
-def make(block):
-    return block(1, 2), Block(3)
-
-
-def run(x):
-    return make(Keep)[1](x)
-"""
-
-
-@pytest.mark.parametrize(
-    ("given", "default", "more", "safe"),
-    [
-        ("planes", "", "", True),
-        ("planes", "=1", "", False),
-        ("planes, 1e-3", "", "", False),
-        ("planes, eps=1e-3", "", "", False),
-        ("*(planes,)", "", "", False),
-        ("planes, **options", "", ", **options", False),
-    ],
-)
-def test_a_block_that_needs_more_is_no_norm(given: str, default: str, more: str, safe: bool) -> None:
-    (fix,) = fixes(NORMS.format(given=given, default=default, more=more))
-    assert fix.safe is safe, fix.doubts
-
-
 TUPLES = """\
 import collections
 import torch
@@ -328,7 +279,10 @@ class Net(nn.Module):
 
 
 @pytest.mark.parametrize(("more", "safe"), [("", True), ("\n\ndef make(t):\n    return Net(3, out=t)\n", False),
-                                            ("\n\nOPTIONS = {'out': None}\n\n\ndef make():\n    return Net(3, **OPTIONS)\n", False)])  # fmt: skip
+                                            ("\n\nOPTIONS = {'out': None}\n\n\ndef make():\n    return Net(3, **OPTIONS)\n", False),
+                                            ("\n\nfrom typing import NamedTuple\nclass Options(NamedTuple):\n    out: torch.Tensor\ndef make(o):\n    return Net(3, **o._asdict())\n", False),
+                                            ("\n\nOPTIONS = dict(zip('out dtype'.split(), (None, None)))\ndef make():\n    return Net(3, **OPTIONS)\n", False),
+                                            ("\n\ndef make(out):\n    return Net(3, **dict(locals()))\n", False)])  # fmt: skip
 def test_a_bundle_holds_no_out_where_none_is_named(more: str, safe: bool) -> None:
     (fix,) = fixes(BUNDLE + more)
     assert fix.safe is safe

@@ -67,6 +67,10 @@ GUILTY = {
     "a module added by its other name": "def put(net, k, m):\n    net.register_module(k, m)",
     "what a registry gives to one of it": "from builder import MODELS\nold = main\n@MODELS.register_module()\ndef other():\n"
     "    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return MODELS.build(k)",
+    "what another module of a registry's package builds": "from lib.registry import MODELS\nfrom lib.builder import build\nold = main\n"
+    "@MODELS.register_module()\ndef other():\n    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return build(k)",
+    "a registry under another name": "import lib\nREG = lib.MODELS\nold = main\n@lib.MODELS.register_module()\ndef other():\n"
+    "    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return REG.build(k)",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
     "place in a storage": "def look(t):\n    return t.storage_offset()",
@@ -259,9 +263,6 @@ STILL_IN_DOUBT = {
         "with torch.set_grad_enabled(flag):", "if torch.set_grad_enabled(flag):"
     ),
     "two guesses": MORE_THAN_BEFORE["a guess and a tensor"].replace("w.exp()", "x"),
-    "a text of a tensor": MORE_THAN_BEFORE["a name that is printed"]
-    .replace("name", "hidden")
-    .replace("print(f'{hidden} is sought')", "self.said = f'{hidden} is sought'"),
     "one layer or what hands on": MORE_THAN_BEFORE["one layer or another"].replace("InstanceNorm2d(3)", "Identity()"),
 }
 
@@ -275,3 +276,11 @@ def test_what_is_not_followed_leaves_it_to_a_run(code: str) -> None:
 def test_another_dtype_concerns_all_only_where_it_meets_what_is_given(call: str) -> None:
     code = CODE.replace("h += 1", "h += w") + f"\ndef run(net, x):\n    return {call}\n"
     assert any(fix.safe for fix in fixes(code)) is not call.startswith("net")
+
+
+def test_a_text_of_what_is_handed_in_is_taken_to_be_for_people() -> None:
+    text = MORE_THAN_BEFORE["a name that is printed"].replace("name", "hidden")
+    kept = text.replace("print(f'{hidden} is sought')", "self.said = f'{hidden} is sought'")
+    leaky = kept.replace("nn.ReLU(inplace=True)", "nn.LeakyReLU(0.1, inplace=True)")
+    found = [fix for fix in fixes(f"{CODE}{leaky}") if fix.rewrite == "inplace-module"]
+    assert found and all(fix.safe and "for people" in " ".join(fix.assumes) for fix in found)

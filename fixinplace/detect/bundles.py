@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from fixinplace.detect.named import spelled_out
 from fixinplace.walking import every, remembered
 
 BUNDLED = "code in other files passes no `out=` in a bundle of arguments"
@@ -26,6 +27,9 @@ def is_named(parameter: str, tree: ast.Module) -> bool:
 
 @remembered
 def _keys(tree: ast.Module) -> frozenset[str]:
-    """What may be a key of a dict: texts, and the names of keywords."""
-    texts = (one.value for one in every(tree, ast.Constant) if isinstance(one.value, str))
-    return frozenset(texts) | {one.arg for one in every(tree, ast.keyword) if one.arg is not None}
+    """What may be a key of a dict: words of texts, keywords, fields of classes, and names where `locals` is called."""
+    found = {*spelled_out(tree), *(one.arg for one in every(tree, ast.keyword) if one.arg is not None)}
+    found |= {one.target.id for one in every(tree, ast.AnnAssign) if isinstance(one.target, ast.Name)}
+    if any(one.id in ("locals", "vars") for one in every(tree, ast.Name)):
+        found |= {one.id for one in every(tree, ast.Name)} | {one.arg for one in every(tree, ast.arg)}
+    return frozenset(found)

@@ -12,7 +12,6 @@ Note [Given modules]
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
@@ -118,54 +117,12 @@ def is_given(program: Program, function: Value) -> bool:
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
     if function.exact and fresh:  # it is what another file makes, see Note [Out of sight]
         return True
-    passed = [name for name in near(program) if fits(program, name, function.name[1:])]
-    return fresh and not any(_keeps(program, name) for name in passed) and not passing.hands_methods(program)
+    return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.hands_methods(program)
 
 
 def is_layer(value: Value) -> bool:
     """True for an instance of a class that is passed in, or that another file makes; see Note [Out of sight]."""
     return value.kind is Kind.UNKNOWN and value.name.startswith("!")
-
-
-_KINDS = {
-    "Norm": re.compile(r"norm|bn", re.IGNORECASE),
-    "Conv": re.compile(r"conv", re.IGNORECASE),
-    "Linear": re.compile(r"linear|fc", re.IGNORECASE),
-}
-"""How parameters are called that are given such classes."""
-
-
-def fits(program: Program, name: str, path: str) -> bool:
-    """True unless a class or function of the file needs more arguments than what is passed for `path` is ever given.
-
-    A block that needs two is none of the norms, which are made with one.
-    """
-    words = next((words for kind, words in _KINDS.items() if kind in path), None)
-    most = _most_given(program.tree, words) if words is not None else None
-    if most is None:
-        return True
-    index = program.index
-    found = index.functions.get(name)
-    if found is None and name in index.classes:
-        method = index.method(name, "__init__")
-        found = method[1] if method is not None else None
-    return found is None or bool(found.decorator_list) or _needed(found, name in index.classes) <= most
-
-
-def _needed(function: Function, method: bool) -> int:
-    a = function.args
-    positional = len(a.posonlyargs) + len(a.args) - len(a.defaults) - (1 if method else 0)
-    return positional + sum(each is None for each in a.kw_defaults)
-
-
-def _most_given(tree: ast.Module, words: re.Pattern[str]) -> int | None:
-    """How many arguments a parameter of such a name is called with at most; None if that is not told."""
-    named = {one.arg for one in every(tree, ast.arg) if words.search(one.arg)}
-    calls = [one for one in every(tree, ast.Call) if isinstance(one.func, ast.Name) and one.func.id in named]
-    bundled = any(isinstance(a, ast.Starred) for one in calls for a in one.args)
-    if not calls or bundled or any(k.arg is None for one in calls for k in one.keywords):
-        return None
-    return max(len(one.args) + len(one.keywords) for one in calls)
 
 
 def near(program: Program) -> frozenset[str]:

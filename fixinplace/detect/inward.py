@@ -3,10 +3,9 @@
 Note [Own parts]
     Where a method goes through `self.children()`, and does no more with a part than to look at it or to call it, the
     in-place modules that are called so are those that objects of this class have: what its methods, and those of the
-    classes that derive from it, bind to attributes, and what else is put into its objects.  The latter is told where
-    it happens, since the flow does not follow what a container of the file does with what it is given.  Modules of
-    other classes of the file are not reached, but for their own write of what they are called with, which concerns
-    each caller of theirs anyway.
+    classes that derive from it, bind to attributes, and what else is put into its objects.  That may be what stands in
+    some `Sequential`, or is handed on; an attribute of another class that is only ever called is none of it.  What a
+    module of the file does to what it is called with concerns each caller of it anyway.
 """
 
 from __future__ import annotations
@@ -54,8 +53,16 @@ def _is_lent(cls: ast.ClassDef, tree: ast.Module) -> bool:
     """True if a method may be called with an object of another class: `Concurrent.forward(net, x)`."""
     methods = {one.name for one in cls.body if isinstance(one, Function)}
     loads = every(tree, ast.Attribute)
-    lent = any(one.attr in methods and dotted(one.value).rsplit(".", 1)[-1] == cls.name for one in loads)
+    lent = any(one.attr in methods and _names_class(one.value, cls.name) for one in loads)
     return lent or any(one.name in _OWN for one in functions(tree))
+
+
+def _names_class(node: ast.expr, name: str) -> bool:
+    """True for the class by its name, and for `type(net)` or `net.__class__`, which may be it."""
+    match node:
+        case ast.Call(func=ast.Name(id="type")) | ast.Attribute(attr="__class__"):
+            return True
+    return dotted(node).rsplit(".", 1)[-1] == name
 
 
 def source(node: ast.Attribute, above: Parents) -> ast.Call | None:
@@ -101,8 +108,13 @@ def names(nodes: Iterable[ast.AST], above: Parents, tree: ast.Module) -> frozens
     return frozenset(cls.name for cls in found if cls is not None)
 
 
-def reaches(program: Program, classes: Iterable[str], offset: int, function: str) -> bool:
-    """True if the in-place module made at an offset may be a part of an object of one of these classes."""
+def reaches(program: Program, classes: frozenset[str], offset: int, function: str) -> bool:
+    """True if the in-place module made at an offset may be a part of an object of one of these classes.
+
+    What stands in a `Sequential`, or is used other than by calling it, may get into one unseen: `Outer() + net.body`.
+    """
+    if classes and (program.placed.get(offset) or program.flag_uses.get(offset, set()) - {"call"}):
+        return True
     index = program.index
     family = {info.name: info for each in classes for cls in (each, *(heir.name for heir in index.heirs(each)))
               for info in index.lineage(cls)}  # fmt: skip

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.lookups import IDENTIFIER
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import Value
 from fixinplace.detect.vocabulary import REPLACES
-from fixinplace.walking import every
+from fixinplace.walking import every, remembered
 
 COMPUTED = "a name that is computed for a part of a module is that of no other part"
 _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
@@ -117,16 +118,24 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
     lost(frame.program, [base], "it is reached by name")
     own = base.name in index.classes
     family = (*index.lineage(base.name), *index.heirs(base.name)) if own else (*index.classes.values(),)
-    spelled = None
+    spelled: frozenset[str] | None = None
     if what is None and own and any(_computes_names(info.node) for info in family):
         frame.program.gives.add(COMPUTED)
-        spelled = {one.value for each in frame.body for one in every(each, ast.Constant)}
+        spelled = spelled_out(frame.program.tree)
     for info in family:
         for attr in {*info.attrs, *info.known} if spelled is None else {*info.attrs, *info.known} & spelled:
             value = info.attribute(attr)
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
                 frame.program.note_use(flag, "it is reached by name")
     return index.attribute(base.name, _place(name)) if spelled is not None else None
+
+
+@remembered
+def spelled_out(tree: ast.Module) -> frozenset[str]:
+    """Words of all texts of a file but those that explain."""
+    explaining = {id(one.value) for one in every(tree, ast.Expr)}
+    texts = (one.value for one in every(tree, ast.Constant) if id(one) not in explaining)
+    return frozenset(word for text in texts if isinstance(text, str) for word in IDENTIFIER.findall(text))
 
 
 def _computes_names(cls: ast.ClassDef) -> bool:

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER, is_by_itself, looks_up
 from fixinplace.walking import every, walk
@@ -58,8 +59,7 @@ class Pieces:
     """The pieces of a file; sets of them are numbers with a bit for each."""
 
     def __init__(self, tree: ast.Module) -> None:
-        sources = {alias.asname or alias.name: f"{'.' * one.level}{one.module}"
-                   for one in every(tree, ast.ImportFrom) for alias in one.names}  # fmt: skip
+        sources = {name: full.partition(".")[0] or "." for name, full in all_imports(tree)}
         self.all = tuple(_registered(piece, sources) for piece in _pieces(tree))
         self._lines = [piece.line for piece in self.all]
         apart = all(first.line < second.line or first.imports for first, second in pairwise(self.all))
@@ -108,7 +108,7 @@ def _pieces(tree: ast.Module) -> Iterator[Piece]:
 
 
 def _registered(piece: Piece, sources: Mapping[str, str]) -> Piece:
-    """The piece, with what leads to it if it is registered: whatever is used of the module that the registry is of."""
+    """The piece, with what leads to it if it is registered: whatever is used of the package that the registry is of."""
     if not sources or piece.imports:
         return piece
     marks = [d for one in piece.nodes for each in walk(one) if isinstance(each, Function | ast.ClassDef)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from fixinplace import catalogue
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.stand_ins import given_names, mocks
 from fixinplace.walking import every, functions, remembered, walk
 
 _OTHER_ERRORS = frozenset(
@@ -40,7 +41,7 @@ _PLAIN_MODULES = frozenset(
 _OF_TEXTS = frozenset(
     "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines join"
     " format replace hexdigest close flush exists mkdir unlink is_file is_dir items keys values append extend"
-    " index find count write update get pop insert remove clear setdefault iter_content raise_for_status digest".split()
+    " index find count write update iter_content raise_for_status digest".split()
 )
 """Methods of texts, files, lists, dicts, answers of servers, and check sums."""
 _OWN_LOOPS = frozenset("range iter_content iter_lines items keys values split splitlines readlines enumerate".split())
@@ -196,6 +197,8 @@ def _code(tree: ast.Module) -> _Code:
         runs |= {kind for one in every(tree, ast.ClassDef) for kind in _bound_kinds(one)}
         if any(dotted(one.func) == "type" and len(one.args) > 1 for one in every(tree, ast.Call)):
             runs |= {*_RUNS.values()}  # a class that no statement defines
+        if any(map(_makes_items, every(tree, ast.Call))):
+            runs.add("item")
         if any(_is_lazy(one, known, tree) for one in (*every(tree, ast.GeneratorExp), *every(tree, ast.Call))):
             runs.add("loop")
         plain = _plain_functions(tree).items()
@@ -228,6 +231,12 @@ def _bound_kinds(cls: ast.ClassDef) -> Iterator[str]:
     bound = (one for one in cls.body if isinstance(one, ast.Assign) and not isinstance(one.value, ast.Constant))
     for name in (target.id for one in bound for target in one.targets if isinstance(target, ast.Name)):
         yield _RUNS.get(name, f".{name}")
+
+
+def _makes_items(node: ast.Call) -> bool:
+    """True for `defaultdict(lambda: ...)`, whose items may be computed when they are asked for."""
+    plain = all(isinstance(one, ast.Name) and one.id in _PLAIN_CALLS for one in node.args[:1])
+    return dotted(node.func).rpartition(".")[2] == "defaultdict" and not plain
 
 
 def _is_lazy(node: ast.expr, code: _Code, tree: ast.Module) -> bool:
@@ -284,7 +293,7 @@ def _hooks_states(tree: ast.Module) -> bool:
 def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
     """True for what computes nothing of the file's: by its path, or as a method that few other objects have."""
     bound = _bound(tree)
-    if isinstance(function, ast.Attribute) and function.attr not in bound:
+    if isinstance(function, ast.Attribute) and function.attr not in bound | given_names(tree):
         restored = function.attr in _OF_MODULES and not _RESTORES & bound and not _hooks_states(tree)
         if function.attr in _OF_TEXTS or restored or _is_restoring(function):
             return True
@@ -314,22 +323,6 @@ def _is_error(name: str) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseException)
 
 
-@remembered
-def mocks(tree: ast.Module) -> frozenset[str]:
-    """Names of the module that stand for stand-ins, and for nothing else: `open = mock_open()`."""
-    made: set[str] = set()
-    for node in (one for one in tree.body if isinstance(one, ast.Assign)):
-        plain = isinstance(node.value, ast.Call) and not (node.value.args or node.value.keywords)
-        full = _imports(tree).get(dotted(node.value.func), "") if plain else ""  # type: ignore[attr-defined]
-        if full in ("unittest.mock.MagicMock", "unittest.mock.Mock", "unittest.mock.mock_open"):
-            made |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    if any(one.attr == "side_effect" for one in every(tree, ast.Attribute)):
-        return frozenset()
-    times = Counter(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
-    times += Counter(one.name for one in _definitions(tree)) + Counter(one.arg for one in every(tree, ast.arg))
-    return frozenset(name for name in made if times[name] == 1)
-
-
 def _makes_elements(node: ast.expr) -> bool:
     """True for a loop over what a library has: numbers, pieces of a text, of a file, of an answer."""
     if not isinstance(node, ast.Call):
@@ -356,8 +349,10 @@ def _is_restoring(function: ast.Attribute) -> bool:
 def _asks(node: ast.AST) -> Iterator[str]:
     """What a node runs, by the words of `_RUNS`."""
     match node:
-        case ast.Subscript():
+        case ast.Subscript(ctx=context, slice=index):
             yield "item"
+            if isinstance(context, ast.Store) and isinstance(index, ast.Slice):
+                yield "loop"
         case ast.Attribute(attr=name):
             yield from ("attribute", f".{name}")
         case ast.For(iter=source) | ast.comprehension(iter=source) if _makes_elements(source):
@@ -375,7 +370,7 @@ def _asks(node: ast.AST) -> Iterator[str]:
         case ast.Call(func=func):
             yield from ("text", "truth", "number")
             path, method = dotted(func), func.attr if isinstance(func, ast.Attribute) else ""
-            if path in _ITERATING or path.partition(".")[0] in _THROUGH or method in ("join", "extend"):
+            if path in _ITERATING or path.partition(".")[0] in _THROUGH or method in ("join", "extend", "update"):
                 yield from ("loop", "item")
         case ast.Compare(ops=ops):
             if any(isinstance(op, ast.In | ast.NotIn) for op in ops):

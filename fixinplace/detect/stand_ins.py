@@ -1,0 +1,44 @@
+"""Stand-ins for libraries, and names that a file gives to attributes of its own."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+from fixinplace.detect.index import all_imports, dotted
+from fixinplace.walking import every, functions, remembered
+
+_CONFIGURES = ("side_effect", "configure_mock", "attach_mock", "wraps")
+
+
+@remembered
+def mocks(tree: ast.Module) -> frozenset[str]:
+    """Names of the module that stand for stand-ins, and for nothing else: `open = mock_open()`."""
+    if any(one.attr in _CONFIGURES for one in every(tree, ast.Attribute)):
+        return frozenset()
+    imports = dict(all_imports(tree))
+    stored = (one for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load))
+    set_up = {dotted(one).partition(".")[0] for one in stored if one.attr != "return_value"}
+    made: set[str] = set()
+    for node in (one for one in tree.body if isinstance(one, ast.Assign)):
+        plain = isinstance(node.value, ast.Call) and not (node.value.args or node.value.keywords)
+        full = imports.get(dotted(node.value.func), "") if plain else ""  # type: ignore[attr-defined]
+        names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if full in ("unittest.mock.MagicMock", "unittest.mock.Mock", "unittest.mock.mock_open"):
+            made |= names if names.isdisjoint(set_up) and len(names) == len(node.targets) else set()
+    times = Counter(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
+    times += Counter(one.name for one in (*functions(tree), *every(tree, ast.ClassDef)))
+    times += Counter(one.arg for one in every(tree, ast.arg))
+    return frozenset(name for name in made if times[name] == 1)
+
+
+@remembered
+def given_names(tree: ast.Module) -> frozenset[str]:
+    """Names that the file gives to attributes of its own: `self.update = step`, `SimpleNamespace(update=step)`."""
+    stored = {one.attr for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load)}
+    made = [one for one in every(tree, ast.Call) if dotted(one.func).rpartition(".")[2] in _MAKES_FIELDS]
+    texts = [each.value for one in made for each in every(one, ast.Constant) if isinstance(each.value, str)]
+    return frozenset(stored | {k.arg for one in made for k in one.keywords if k.arg} | {*" ".join(texts).split()})
+
+
+_MAKES_FIELDS = ("SimpleNamespace", "Namespace", "namedtuple", "make_dataclass", "dict", "type")

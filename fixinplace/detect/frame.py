@@ -34,6 +34,12 @@ def _is_text(value: Value) -> bool:
     return unsure and bool(labels) and all(label.rstrip("s").endswith(_TEXTS) for label in labels)
 
 
+def _is_file(node: ast.AST) -> bool:
+    """True for `{filename}`, by which no tensor goes."""
+    shown = node.value if isinstance(node, ast.FormattedValue) else None
+    return isinstance(shown, ast.Name) and shown.id.endswith(("name", "path", "file", "folder", "dir", "url"))
+
+
 def _is_handed_in(value: Value) -> bool:
     """True for a parameter that nothing here passes a tensor for, nor uses as one: `str(port)`."""
     held = value.memory | value.maybe
@@ -210,7 +216,10 @@ class Frame(ABC):
         So does an object or a container that holds one: a dataclass prints its fields.  node: what makes the text;
         see Note [Names of operations].
         """
-        for value in () if self.failing or _names_text(node, self.program.tree) else values:
+        named = _names_text(node, self.program.tree)
+        for value in () if self.failing else values:
+            if named and (value.kind is Kind.UNKNOWN or (value.tensor and value.sure < 3 and _is_file(node))):
+                continue
             tracked = value.kind in (Kind.TENSOR, Kind.UNKNOWN) and value.live is not False and not _is_text(value)
             own = value.kind is Kind.OTHER and value.name in self.program.index.classes
             unfollowed = value.kind in (Kind.LIST, Kind.DICT) and not value.items and not value.exact

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.callers import Callers
+from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.growing import only_looks
 from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
@@ -153,10 +154,15 @@ class Functions(Callers):
         if writes_by_name(name) and any(a.live is not False for a in arguments):
             for value in arguments:
                 self.wrote(value, None)
+        program = self.program
         memory, maybe = memories(tuple(arguments))
         kind = layer(path)
-        if kind and not any(a.tensor for a in flatten(arguments)):
-            self.program.gives.add(LAYERS)
+        if (
+            kind
+            and not any(a.tensor or a.kind is Kind.MODULE for a in flatten(arguments))
+            and hands_nothing(program, node)
+        ):
+            program.gives.add(LAYERS)
             return replace(UNKNOWN, name=kind, exact=True)  # none of this file's classes
         if is_unseen_class(path):
             return replace(UNKNOWN, name=path, maybe=memory | maybe)

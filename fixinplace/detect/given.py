@@ -20,7 +20,7 @@ from fixinplace.detect.index import dotted, keyword, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import UNKNOWN, Value, may_be_class
-from fixinplace.walking import every, walk
+from fixinplace.walking import every, remembered, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -116,13 +116,43 @@ def is_given(program: Program, function: Value) -> bool:
     row = catalogue.result(function.name[1:])
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
     if function.exact and fresh:  # it is what another file makes, see Note [Out of sight]
-        return True
+        return not any(_puts_by(program, name) for name in registered(program.tree))
     return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.hands_methods(program)
 
 
 def is_layer(value: Value) -> bool:
     """True for an instance of a class that is passed in, or that another file makes; see Note [Out of sight]."""
     return value.kind is Kind.UNKNOWN and value.name.startswith("!")
+
+
+def hands_nothing(program: Program, call: ast.Call) -> bool:
+    """True if a call passes no function and no class of this file, whose name nothing in the file binds anew."""
+    own = {*program.index.classes, *program.index.functions}
+    given = [*call.args, *(k.value for k in call.keywords)]
+    names = (one.id for each in given for one in every(each, ast.Name))
+    bound = {one.attr for one in every(program.tree, ast.Attribute) if not isinstance(one.ctx, ast.Load)}
+    lambdas = any(every(each, ast.Lambda) for each in given)
+    return own.isdisjoint(names) and not lambdas and dotted(call.func).rpartition(".")[2] not in bound
+
+
+@remembered
+def registered(tree: ast.Module) -> frozenset[str]:
+    """Classes of the file that a registry may give to whoever builds layers."""
+    marked = (one for one in every(tree, ast.ClassDef) if any(map(_registers, one.decorator_list)))
+    handed = {one.id for call in every(tree, ast.Call) if _registers(call) for one in every(call, ast.Name)}
+    return frozenset({one.name for one in marked} | handed)
+
+
+def _registers(node: ast.expr) -> bool:
+    function = node.func if isinstance(node, ast.Call) else node
+    last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return last.startswith("register") and not last.startswith(("register_buffer", "register_param"))
+
+
+def _puts_by(program: Program, name: str) -> bool:
+    """True if the `forward` of a class keeps something, or returns what it keeps."""
+    found = program.index.method(name, "forward") if name in program.index.classes else None
+    return found is not None and (_keeps_tensors(program, name) or any(map(_puts_away, walk(found[1]))))
 
 
 def near(program: Program) -> frozenset[str]:

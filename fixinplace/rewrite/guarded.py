@@ -19,7 +19,6 @@ from fixinplace.rewrite.conditions import GUARDED, PROMOTES, ROUNDED
 
 _SUMS = frozenset(f"Tensor.{name}" for name in ("__iadd__", "__isub__", "add_", "sub_"))
 _PRODUCTS = frozenset(f"Tensor.{name}" for name in ("__imul__", "__itruediv__", "mul_", "div_"))
-_NAMED = (Place.NAME, Place.ATTRIBUTE, Place.SUBSCRIPT)
 
 
 def guarded(found: Sequence[Found]) -> list[Found]:
@@ -31,7 +30,7 @@ def _is_doubted(one: Found) -> bool:
     facts = one.facts
     certain = one.site.certainty is not Certainty.GUESSED and facts.tracked is True and not facts.summed
     doubted = bool(facts.doubts) and all(doubt.endswith(PROMOTES) for doubt in facts.doubts)
-    plain = one.site.op in _SUMS | _PRODUCTS and facts.place in _NAMED
+    plain = one.site.op in _SUMS | _PRODUCTS and facts.place is Place.NAME
     return plain and certain and not facts.parameter and (doubted or (facts.mixed and not facts.doubts))
 
 

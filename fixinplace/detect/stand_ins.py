@@ -8,7 +8,7 @@ from collections import Counter
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.walking import every, functions, remembered
 
-_CONFIGURES = ("side_effect", "configure_mock", "attach_mock", "wraps")
+_CONFIGURES = ("side_effect", "configure_mock", "attach_mock")
 
 
 @remembered
@@ -42,3 +42,15 @@ def given_names(tree: ast.Module) -> frozenset[str]:
 
 
 _MAKES_FIELDS = ("SimpleNamespace", "Namespace", "namedtuple", "make_dataclass", "dict", "type")
+
+
+@remembered
+def fallbacks(tree: ast.Module) -> frozenset[str]:
+    """Imports that something else stands in for where they fail, and nowhere else: `except ImportError: cv2 = None`."""
+    failing = (one for one in every(tree, ast.ExceptHandler) if one.type is not None)
+    failing = (one for one in failing if dotted(one.type) in ("ImportError", "ModuleNotFoundError"))  # type: ignore[arg-type]
+    within = {id(one) for handler in failing for one in every(handler, ast.Name)}
+    stored = [one for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load)]
+    other = {one.id for one in stored if id(one) not in within} | {one.arg for one in every(tree, ast.arg)}
+    imported = {name for name, _ in all_imports(tree)}
+    return frozenset({one.id for one in stored if id(one) in within} & imported - other)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from fixinplace import catalogue
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.stand_ins import given_names, mocks
+from fixinplace.detect.stand_ins import fallbacks, given_names, mocks
 from fixinplace.walking import every, functions, remembered, walk
 
 _OTHER_ERRORS = frozenset(
@@ -66,6 +67,7 @@ _CALLED_BACK = frozenset("key default object_hook object_pairs_hook cls onerror 
 """Keywords for functions that a library calls."""
 _THROUGH = frozenset("math random json csv struct pickle".split())
 """Modules that go through what they are given."""
+_SUMS = re.compile(r"sha|md5|hash|digest|blake|crc")
 _ITERATING = frozenset("list dict tuple set sorted min max".split())
 _RUNS = {
     "__getitem__": "item", "__setitem__": "item", "__delitem__": "item", "__missing__": "item",
@@ -168,7 +170,7 @@ def _imports(tree: ast.Module) -> Mapping[str, str]:
 @remembered
 def _bound(tree: ast.Module) -> frozenset[str]:
     """What the file binds or defines itself, functions, methods and classes among it."""
-    return _stored(tree) | frozenset({one.name for one in _definitions(tree)})
+    return (_stored(tree) - fallbacks(tree)) | frozenset({one.name for one in _definitions(tree)})
 
 
 def _definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:
@@ -231,6 +233,14 @@ def _bound_kinds(cls: ast.ClassDef) -> Iterator[str]:
     bound = (one for one in cls.body if isinstance(one, ast.Assign) and not isinstance(one.value, ast.Constant))
     for name in (target.id for one in bound for target in one.targets if isinstance(target, ast.Name)):
         yield _RUNS.get(name, f".{name}")
+
+
+def _goes_through(function: ast.expr) -> bool:
+    """True for methods that go through what they are given; what a check sum is given is bytes."""
+    if not isinstance(function, ast.Attribute):
+        return False
+    sums = isinstance(function.value, ast.Name) and _SUMS.search(function.value.id.lower()) is not None
+    return function.attr in ("join", "extend") or (function.attr == "update" and not sums)
 
 
 def _makes_items(node: ast.Call) -> bool:
@@ -369,8 +379,8 @@ def _asks(node: ast.AST) -> Iterator[str]:
             yield "context"
         case ast.Call(func=func):
             yield from ("text", "truth", "number")
-            path, method = dotted(func), func.attr if isinstance(func, ast.Attribute) else ""
-            if path in _ITERATING or path.partition(".")[0] in _THROUGH or method in ("join", "extend", "update"):
+            path = dotted(func)
+            if path in _ITERATING or path.partition(".")[0] in _THROUGH or _goes_through(func):
                 yield from ("loop", "item")
         case ast.Compare(ops=ops):
             if any(isinstance(op, ast.In | ast.NotIn) for op in ops):

@@ -154,6 +154,7 @@ DOWNLOAD = (
 )
 MOCKS = "from unittest.mock import mock_open, MagicMock\nopen = mock_open()\nyaml = logging = MagicMock()\n"
 UNSEEN = {
+    "an import with a fallback": "try:\n    import requests\nexcept ImportError:\n    requests = None\ndef test():\n" + TRY.format("r = requests.get(3)", "Exception"),
     "a download": DOWNLOAD,
     "a download with stand-ins": MOCKS + DOWNLOAD,
     "what is logged by a stand-in": MOCKS + "def test():\n" + TRY.format("logging.info(3)", "Exception"),

@@ -4,8 +4,8 @@ Note [Fixed lists]
     What a loop over a `ModuleList` calls is one of the modules that the list was made with, or that methods of the
     class that makes it add to `self.downs`, if nobody else adds to it, and nobody has it who could.  That is told by
     the attribute's name, of whatever object in the file: it is bound to such a list and nothing else, gone through,
-    measured, or asked for one element that is called at once.  Other files are assumed not to change what it holds, as
-    with `Sequential`; see Note [Inner modules].
+    measured, or asked for one element that is called, by a name or at once.  Other files are assumed not to change what
+    it holds, as with `Sequential`; see Note [Inner modules].
 """
 
 from __future__ import annotations
@@ -98,10 +98,46 @@ def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
         case ast.Call(func=ast.Name(id="len")):
             return True
         case ast.Call(func=ast.Name(id="enumerate" | "zip")):
-            return isinstance(above.get(id(parent)), ast.For | ast.comprehension)
+            around = above.get(id(parent))
+            counted = (
+                isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and around.func.id == "enumerate"
+            )
+            return isinstance(above.get(id(around)) if counted else around, ast.For | ast.comprehension)
         case ast.Subscript(value=value, slice=index, ctx=ast.Load()) if value is node:
             called = above.get(id(parent))
             if isinstance(called, ast.Subscript) and called.value is parent:  # a list of lists
                 return not isinstance(index, ast.Slice) and _is_read(parent, above)
-            return not isinstance(index, ast.Slice) and isinstance(called, ast.Call) and called.func is parent
+            calls = isinstance(called, ast.Call) and called.func is parent
+            return not isinstance(index, ast.Slice) and (calls or _is_named(parent, above))
     return False
+
+
+def _is_named(node: ast.Subscript, above: Mapping[int, ast.AST]) -> bool:
+    """True for `norm = self.norms[i]`, and `conv, norm = self.convs[i], self.norms[i]`, for names that are called."""
+    around = above.get(id(node))
+    match around:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return _is_called(name, around, above)
+        case ast.Tuple(elts=values):
+            bound = above.get(id(around))
+            place = [one is node for one in values].index(True)
+            match bound:
+                case ast.Assign(targets=[ast.Tuple(elts=names)], value=whole) if whole is around:
+                    target = names[place] if len(names) == len(values) else None
+                    return isinstance(target, ast.Name) and _is_called(target.id, bound, above)
+    return False
+
+
+def _is_called(name: str, node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    """True if a name of a function does nothing but call what it stands for."""
+    function = above.get(id(node))
+    while function is not None and not isinstance(function, Function | ast.Lambda | ast.ClassDef):
+        function = above.get(id(function))
+    if not isinstance(function, Function):
+        return False
+    shared = {each for one in every(function, ast.Global) for each in one.names}
+    shared |= {each for one in every(function, ast.Nonlocal) for each in one.names}
+    used = [one for one in every(function, ast.Name) if one.id == name and not isinstance(one.ctx, ast.Store)]
+    called = (above.get(id(one)) for one in used)
+    plain = all(isinstance(call, ast.Call) and call.func is one for one, call in zip(used, called, strict=True))
+    return plain and name not in shared

@@ -145,6 +145,9 @@ LEFT = {
     "a layer around a class of this file": BLOCK.replace("class Block", "class Keep(nn.Module):\n    def forward(self, x):\n        self.last = x * 2\n        return self.last\n\n\nclass Block").replace("planes, 3, padding=1)", "planes, 3, tail=Keep, padding=1)"),
     "a layer around a lambda": BLOCK.replace("planes, 3, padding=1)", "planes, 3, tail=lambda x: x, padding=1)"),
     "a layer that the file puts there": BLOCK.replace("class Block", "import layers\n\n\nlayers.build_conv_layer = len\n\n\nclass Block"),
+    "the name of a function": BLOCK.replace("getattr(self, name)", "getattr(self, torch.relu.__name__)"),
+    "names in pieces": BLOCK.replace("getattr(self, name)", "getattr(self, f'{name}{x.dim()}')"),
+    "a computed name without its number": BLOCK.replace("self.relu", "self.relu2").replace("self.names = []", "self.names = ['relu']"),
     "names that are nowhere computed": BLOCK.replace("self.add_module(name, stage)", "self.layer1 = stage"),
     "parts of an object that is handed in": BLOCK + "\n\ndef put(net, name, part):\n    net.add_module(name, part)\n    return Stages(), net\n",
     "attributes of any kind": BLOCK.replace("self.add_module(name, stage)", "setattr(self, name, stage or x)"),
@@ -154,6 +157,91 @@ LEFT = {
 @pytest.mark.parametrize("text", LEFT.values(), ids=LEFT.keys())
 def test_what_is_not_taken_for_granted_is_left_to_a_run(text: str) -> None:
     assert unsafe(text) or len(fixes(text)) < 3
+
+
+KEEPING = """\
+import torch
+import torch.nn as nn
+from layers import NORMS, build_norm
+
+
+{mark}
+class Keep(nn.Module):
+    def __init__(self, n=3):
+        super().__init__()
+
+    def forward(self, x):
+        self.last = x * 2
+        return self.last
+
+
+class Block(nn.Module):
+    def __init__(self, n, norm=nn.BatchNorm1d):
+        super().__init__()
+        self.lin = nn.Linear(n, n)
+        self.body = nn.Sequential({norm}, nn.ReLU(inplace=True))
+
+    def forward(self, x):
+        h = self.lin(x)
+        return self.body(h)
+
+
+def main():
+    return Block({given})
+"""
+
+
+@pytest.mark.parametrize(
+    ("mark", "norm", "given", "safe"),
+    [
+        ("@NORMS.register_module()", "build_norm(n)", "3", False),
+        ("@NORMS.register_module()", "build_norm(n)[1]", "3", False),
+        ("", "norm(n)", "3, Keep", False),
+        ("", "build_norm(n)", "3", True),
+        ("", "norm(n)", "3", True),
+    ],
+)
+def test_a_keeper_that_comes_first_in_a_sequential(mark: str, norm: str, given: str, safe: bool) -> None:
+    (fix,) = fixes(KEEPING.format(mark=mark, norm=norm, given=given))
+    assert fix.safe is safe, fix.doubts
+
+
+TEXTS = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.width = width
+        self.table = {{}}
+        self.lin = nn.Linear(3, 3)
+        self.act = nn.LeakyReLU(0.1, inplace=True)
+
+    def note(self, {parameter}):
+        self.said = f"{shown}"
+        {more}
+
+    def forward(self, x):
+        return self.act(self.lin(x))
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "shown", "more", "safe"),
+    [
+        ("filename", "{filename}", "pass", True),
+        ("x", "{self.width}", "pass", True),
+        ("x", "{self.width[0]}", "pass", True),
+        ("x", "{self.width}", "self.width = self.lin(x)", False),
+        ("x", "{self.table}", "self.table['x'] = self.lin(x)", False),
+        ("x: torch.Tensor", "{x}", "pass", False),
+    ],
+)
+def test_texts_of_what_is_no_tensor_name_no_operation(parameter: str, shown: str, more: str, safe: bool) -> None:
+    (fix,) = fixes(TEXTS.format(parameter=parameter, shown=shown, more=more))
+    assert fix.safe is safe, fix.doubts
 
 
 CHECKPOINTED = """\

@@ -30,6 +30,10 @@ def _keys(tree: ast.Module) -> frozenset[str]:
     """What may be a key of a dict: words of texts, keywords, fields of classes, and names where `locals` is called."""
     found = {*spelled_out(tree), *(one.arg for one in every(tree, ast.keyword) if one.arg is not None)}
     found |= {one.target.id for one in every(tree, ast.AnnAssign) if isinstance(one.target, ast.Name)}
+    stored = (one for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load))
+    found |= {one.attr for one in stored if getattr(one.value, "id", "") != "self"}
+    bodies = [each for cls in every(tree, ast.ClassDef) for each in cls.body if isinstance(each, ast.Assign)]
+    found |= {target.id for each in bodies for target in each.targets if isinstance(target, ast.Name)}
     if any(one.id in ("locals", "vars") for one in every(tree, ast.Name)):
         found |= {one.id for one in every(tree, ast.Name)} | {one.arg for one in every(tree, ast.arg)}
     return frozenset(found)

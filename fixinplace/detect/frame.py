@@ -61,11 +61,18 @@ def _names_text(node: ast.AST, tree: ast.Module) -> bool:
 
 @remembered
 def stored_later(tree: ast.Module) -> frozenset[str]:
-    """Attributes that something else than a constructor sets, by name or by a text that is not in sight."""
+    """Attributes that something else than a constructor sets, or puts something into."""
+    filled = {one.value.attr for one in every(tree, ast.Subscript)
+              if isinstance(one.value, ast.Attribute) and not isinstance(one.ctx, ast.Load)}  # fmt: skip
+    for call in every(tree, ast.Call):
+        if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Attribute):
+            filled |= {call.func.value.attr} if call.func.attr in _FILLS else set()
     first = {id(one) for each in functions(tree) if each.name == "__init__" for one in every(each, ast.Attribute)}
-    return frozenset(
-        one.attr for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load) and id(one) not in first
-    )
+    stored = (one for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load))
+    return frozenset(filled | {one.attr for one in stored if id(one) not in first})
+
+
+_FILLS = ("append", "appendleft", "extend", "update", "add", "insert", "setdefault")
 
 
 _TEXTS = ("name", "path", "file", "folder", "dir", "key", "mode", "url", "prefix", "suffix", "msg", "message", "_id",

@@ -119,15 +119,22 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
     own = base.name in index.classes
     family = (*index.lineage(base.name), *index.heirs(base.name)) if own else (*index.classes.values(),)
     spelled: frozenset[str] | None = None
-    if what is None and own and any(_computes_names(info.node) for info in family):
+    whole = isinstance(name, ast.Name) or (isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name))
+    if what is None and own and whole and any(_computes_names(info.node) for info in family):
         frame.program.gives.add(COMPUTED)
         spelled = spelled_out(frame.program.tree)
     for info in family:
-        for attr in {*info.attrs, *info.known} if spelled is None else {*info.attrs, *info.known} & spelled:
+        attributes = {*info.attrs, *info.known}
+        for attr in attributes if spelled is None else {one for one in attributes if _is_spelled(one, spelled)}:
             value = info.attribute(attr)
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
                 frame.program.note_use(flag, "it is reached by name")
     return index.attribute(base.name, _place(name)) if spelled is not None else None
+
+
+def _is_spelled(attr: str, spelled: frozenset[str]) -> bool:
+    """True for a name that a text of the file is, or may be with a number behind it."""
+    return attr in spelled or attr.rstrip("0123456789_") in spelled
 
 
 @remembered

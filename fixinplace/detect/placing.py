@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
-from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, has_channels, is_given, near
+from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, has_channels, is_given, is_layer, near
 from fixinplace.detect.index import Index, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.passing import hands_idle_layers
@@ -91,7 +91,8 @@ def behind_others(program: Program, order: Chain[Value]) -> frozenset[int]:
     reached, found = frozenset[Value](), order.firsts
     while found > reached:
         reached = found
-        handing = {one for one in found if not is_opaque(one) and _leaves(program, one, Fresh.NO) is Fresh.NO}
+        known = {one for one in found if not (is_opaque(one) or (is_layer(one) and not is_given(program, one)))}
+        handing = {one for one in known if _leaves(program, one, Fresh.NO) is Fresh.NO}
         found = reached | frozenset(two for one, two in order.follows if one in handing)
     return frozenset(flag for part in order.parts - reached for flag in part.flags)
 

@@ -146,6 +146,8 @@ LEFT = {
     "a layer around a lambda": BLOCK.replace("planes, 3, padding=1)", "planes, 3, tail=lambda x: x, padding=1)"),
     "a layer that the file puts there": BLOCK.replace("class Block", "import layers\n\n\nlayers.build_conv_layer = len\n\n\nclass Block"),
     "the name of a function": BLOCK.replace("getattr(self, name)", "getattr(self, torch.relu.__name__)"),
+    "a name of an enumeration": BLOCK.replace("getattr(self, name)", "getattr(self, name.name)"),
+    "a name among keywords": BLOCK + "\n\ndef run(**steps):\n    return Stages(), [*steps]\n\n\nran = run(relu=1)\n",
     "names in pieces": BLOCK.replace("getattr(self, name)", "getattr(self, f'{name}{x.dim()}')"),
     "a computed name without its number": BLOCK.replace("self.relu", "self.relu2").replace("self.names = []", "self.names = ['relu']"),
     "names that are nowhere computed": BLOCK.replace("self.add_module(name, stage)", "self.layer1 = stage"),
@@ -461,3 +463,14 @@ def test_these_refuse_another_dtype_in_either_form(name: str) -> None:
     for form in (name, name + "_"):
         with pytest.raises(RuntimeError):
             getattr(target, form)(*arguments)
+
+
+@pytest.mark.parametrize("name", ["ELU", "CELU", "SELU"])
+def test_the_gradient_of_an_exponential_unit_is_said_to_round_otherwise(name: str) -> None:
+    (fix,) = fixes(FORWARD.format(call="forward(x)").replace("LeakyReLU(0.2, True)", f"{name}(inplace=True)"))
+    assert fix.safe and any("rounded otherwise" in one for one in fix.assumes)
+
+
+def test_other_units_round_as_before() -> None:
+    (fix,) = fixes(FORWARD.format(call="forward(x)"))
+    assert fix.safe and not any("rounded otherwise" in one for one in fix.assumes)

@@ -29,6 +29,7 @@ SEEN = {
     "one of what it goes through": with_class(trains("def __iter__(self):", "yield 1"), "x = path in data"),
     "a stand-in with a side effect": "from unittest.mock import MagicMock\nrun = MagicMock(side_effect=main)\ndef test():\n" + TRY.format("run()", "Exception"),
     "a stand-in that is given one": "from unittest.mock import MagicMock\nrun = MagicMock()\nrun.side_effect = main\ndef test():\n" + TRY.format("run()", "Exception"),
+    "a function put into a library": "import requests\nrequests.get = main\ndef test():\n" + TRY.format("requests.get()", "Exception"),
     "a stand-in under two names": "from unittest.mock import MagicMock\nrun = other = MagicMock()\nother.step = main\ndef test():\n" + TRY.format("run.step()", "Exception"),
     "a stand-in that is set up": "from unittest.mock import MagicMock\nrun = MagicMock()\nrun.configure_mock(step=main)\ndef test():\n" + TRY.format("run.step()", "Exception"),
     "what a check sum goes through": "def test(logs):\n    found = (main() for _ in range(2))\n" + TRY.format("logs.update(found)", "RuntimeError"),

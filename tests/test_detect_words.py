@@ -71,6 +71,10 @@ GUILTY = {
     "@MODELS.register_module()\ndef other():\n    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return build(k)",
     "a registry under another name": "import lib\nREG = lib.MODELS\nold = main\n@lib.MODELS.register_module()\ndef other():\n"
     "    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return REG.build(k)",
+    "a registry by another name": "from lib import MODELS\nREG = MODELS\nold = main\n@REG.register_module()\ndef other():\n"
+    "    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return MODELS.build(k)",
+    "a registry of the file's own": "from lib import MODELS\nold = main\ndef register(f):\n    MODELS['a'] = f\n    return f\n"
+    "@register\ndef other():\n    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return k()",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
     "place in a storage": "def look(t):\n    return t.storage_offset()",

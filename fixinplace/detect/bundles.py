@@ -28,7 +28,7 @@ def is_named(parameter: str, tree: ast.Module) -> bool:
 @remembered
 def _keys(tree: ast.Module) -> frozenset[str]:
     """What may be a key of a dict: words of texts, keywords, fields of classes, and names where `locals` is called."""
-    found = {*spelled_out(tree), *(one.arg for one in every(tree, ast.keyword) if one.arg is not None)}
+    found = {*spelled_out(tree)}
     found |= {one.target.id for one in every(tree, ast.AnnAssign) if isinstance(one.target, ast.Name)}
     stored = (one for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load))
     found |= {one.attr for one in stored if getattr(one.value, "id", "") != "self"}

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixinplace.detect.frame import Frame
+from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER
@@ -119,7 +120,7 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
     own = base.name in index.classes
     family = (*index.lineage(base.name), *index.heirs(base.name)) if own else (*index.classes.values(),)
     spelled: frozenset[str] | None = None
-    whole = isinstance(name, ast.Name) or (isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name))
+    whole = isinstance(name, ast.Name) or (isinstance(name, ast.Attribute) and dotted(name.value) == "self")
     if what is None and own and whole and any(_computes_names(info.node) for info in family):
         frame.program.gives.add(COMPUTED)
         spelled = spelled_out(frame.program.tree)
@@ -139,10 +140,11 @@ def _is_spelled(attr: str, spelled: frozenset[str]) -> bool:
 
 @remembered
 def spelled_out(tree: ast.Module) -> frozenset[str]:
-    """Words of all texts of a file but those that explain."""
+    """Words of all texts of a file but those that explain, and the names of keywords, which may become texts."""
     explaining = {id(one.value) for one in every(tree, ast.Expr)}
     texts = (one.value for one in every(tree, ast.Constant) if id(one) not in explaining)
-    return frozenset(word for text in texts if isinstance(text, str) for word in IDENTIFIER.findall(text))
+    words = {word for text in texts if isinstance(text, str) for word in IDENTIFIER.findall(text)}
+    return frozenset(words | {one.arg for one in every(tree, ast.keyword) if one.arg is not None})
 
 
 def _computes_names(cls: ast.ClassDef) -> bool:

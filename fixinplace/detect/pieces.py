@@ -60,7 +60,11 @@ class Pieces:
 
     def __init__(self, tree: ast.Module) -> None:
         sources = {name: full.partition(".")[0] or "." for name, full in all_imports(tree)}
-        self.all = tuple(_registered(piece, sources) for piece in _pieces(tree))
+        for one in (each for each in tree.body if isinstance(each, ast.Assign) and isinstance(each.value, ast.Name)):
+            source = sources.get(one.value.id)  # type: ignore[attr-defined]
+            names = (target.id for target in one.targets if isinstance(target, ast.Name))
+            sources |= dict.fromkeys(names, source) if source is not None else {}
+        self.all = tuple(_registered(piece, sources) for piece in _pieces(tree, sources))
         self._lines = [piece.line for piece in self.all]
         apart = all(first.line < second.line or first.imports for first, second in pairwise(self.all))
         self._whole = looks_up(tree) or not apart
@@ -92,7 +96,7 @@ def members(pieces: int) -> Iterator[int]:
         pieces ^= lowest
 
 
-def _pieces(tree: ast.Module) -> Iterator[Piece]:
+def _pieces(tree: ast.Module, sources: Mapping[str, str]) -> Iterator[Piece]:
     fixed = _fixed_tables(tree)
     for statement in tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -100,7 +104,7 @@ def _pieces(tree: ast.Module) -> Iterator[Piece]:
                 name = alias.asname or alias.name.split(".")[0]
                 yield Piece((alias,), statement.lineno, frozenset((name,)), frozenset(), runs=name == "*")
         elif isinstance(statement, Function | ast.ClassDef):
-            yield from _definition(statement)
+            yield from _definition(statement, sources)
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
             yield from _assigned(statement, fixed)
         else:
@@ -126,14 +130,24 @@ def _mark(decorator: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def _definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[Piece]:
+def _head(decorator: ast.expr) -> str:
+    """The first name of a decorator: see `_registered` for those of registries that are imported."""
+    names = every(decorator, ast.Name)
+    return names[0].id if names else ""
+
+
+def _definition(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, sources: Mapping[str, str]
+) -> Iterator[Piece]:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     names = frozenset((node.name,))
     if isinstance(node, ast.ClassDef) and _has_tests_alone(node):
         yield Piece(tuple(node.bases), first, names, _mentioned(node.bases))
         yield from (Piece((each,), each.lineno, names, _mentioned([each])) for each in node.body)
         return
-    yield Piece((node,), first, names, _mentioned([node]), _mentioned(_at_load(node)), given=_is_for_others(node))
+    yield Piece(
+        (node,), first, names, _mentioned([node]), _mentioned(_at_load(node)), given=_is_for_others(node, sources)
+    )
 
 
 _PLAIN_DECORATORS = (
@@ -144,11 +158,11 @@ _PLAIN_DECORATORS = (
 _BY_NAME = re.compile(r"(set|tear)_?[uU]p_?\w*|(set|tear)_?[dD]own_?\w*|pytest_\w*|load_tests|__\w+__")
 
 
-def _is_for_others(node: ast.AST) -> bool:
+def _is_for_others(node: ast.AST, sources: Mapping[str, str]) -> bool:
     """True for what a library may call without being asked: a decorator gives it to one, or its name does."""
     defined = [one for one in walk(node) if isinstance(one, Function | ast.ClassDef)]
-    names = (_mark(decorator) for one in defined for decorator in one.decorator_list)
-    names = (name for name in names if not name.startswith("register"))  # see `_registered`
+    marks = [decorator for one in defined for decorator in one.decorator_list]
+    names = (_mark(one) for one in marks if not (_mark(one).startswith("register") and _head(one) in sources))
     own = isinstance(node, Function) and _BY_NAME.fullmatch(node.name)
     return bool(own) or any(name not in _PLAIN_DECORATORS for name in names)
 

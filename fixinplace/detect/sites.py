@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import cast
 
@@ -97,11 +98,15 @@ def _words(program: Program, seen: Observation) -> Words:
 
 def _doubts(seen: Observation, apart: frozenset[str]) -> tuple[str, ...]:
     """The doubts that concern a site.  Checkpointing is none: the reference keeps what is saved as it was."""
+    if _EXPONENTIAL.search(seen.op):
+        seen.assumes[_ROUNDS] = None
     if AGAIN in seen.doubts and AGAIN not in apart:
         seen.assumes[_RIGHT] = None
     return tuple(why for why in seen.doubts if why not in apart and why != AGAIN)
 
 
+_EXPONENTIAL = re.compile(r"\b(elu|celu|selu)_?\b", re.IGNORECASE)
+_ROUNDS = "the gradient is computed from the argument, no longer from the result, and may be rounded otherwise"
 _RIGHT = "where checkpointing hides from torch that a saved tensor is written, the gradient, wrong today, becomes right"
 
 

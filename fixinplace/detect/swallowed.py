@@ -324,6 +324,8 @@ def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
     full = f"{imports[head]}.{rest}" if rest else imports[head]
     if _computes(full) and not _OVERRIDES & bound:
         return True
+    if full.rpartition(".")[2] in given_names(tree):
+        return False
     return full.split(".")[0] in _PLAIN_MODULES or (full in _OF_TORCH and not _RESTORES & bound)
 
 

@@ -56,3 +56,74 @@ OTHER = {
 @pytest.mark.parametrize("loop", OTHER.values(), ids=OTHER.keys())
 def test_an_element_that_is_more_than_called_is_not(loop: str) -> None:
     assert not any(fix.safe for fix in fixes(NET.format(loop=loop)))
+
+
+GROWN = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.layers = nn.ModuleList()
+        self.layers += [nn.Sequential(nn.Conv1d(1, 4, 3), nn.LeakyReLU(0.2, inplace=True))]
+        for _ in range(n):
+            {grow}
+
+    def forward(self, x):
+        kept = []
+        for f in self.layers:
+            x = f(x)
+            kept += [x]
+        return kept
+"""
+GROWS = {
+    "a list of one": ("self.layers += [nn.Sequential(nn.Conv1d(4, 4, 1), nn.LeakyReLU(0.2, inplace=True))]", True),
+    "an element": ("self.layers.append(nn.Conv1d(4, 4, 1))", True),
+    "an in-place part alone": ("self.layers += [nn.LeakyReLU(0.2, inplace=True)]", False),
+    "what is passed in": ("self.layers += n", False),
+    "somebody else's": ("n.layers += [nn.Conv1d(4, 4, 1)]", False),
+}
+
+
+@pytest.mark.parametrize(("grow", "safe"), GROWS.values(), ids=GROWS.keys())
+def test_a_list_of_modules_grows_by_sums(grow: str, safe: bool) -> None:
+    found = fixes(GROWN.format(grow=grow))
+    assert (bool(found) and all(fix.safe for fix in found)) is safe, [fix.doubts for fix in found]
+
+
+SUMMED = """\
+import torch
+import torch.nn as nn
+
+
+class Loss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+
+    def forward(self, xs, other):
+        loss = {start}
+        for x in xs:
+            {add}
+        {scale}
+        return loss
+"""
+TERM = "loss += torch.exp(self.lin(x)).mean()"
+SCALED = {
+    "by a length": ("0", TERM, "loss /= len(xs)", 2),
+    "by a number": ("0.0", TERM, "loss *= 0.5", 2),
+    "twice": ("0", TERM, "loss *= 0.5\n        loss /= 3", 3),
+    "by a tensor": ("0", TERM, "loss /= self.lin(other).sum()", 2),
+    "by what is not known": ("0", TERM, "loss /= other", 1),
+    "a sum of what is not known": ("0", "loss += x", "loss /= 3", 0),
+    "a sum of numbers": ("0", "loss += 1", "loss /= 3", 0),
+    "what is handed in": ("other", TERM, "loss /= 3", 0),
+}
+
+
+@pytest.mark.parametrize(("start", "add", "scale", "safe"), SCALED.values(), ids=SCALED.keys())
+def test_what_was_a_number_at_first_is_scaled(start: str, add: str, scale: str, safe: int) -> None:
+    found = fixes(SUMMED.format(start=start, add=add, scale=scale))
+    assert sum(fix.safe for fix in found) == safe, [fix.doubts for fix in found]

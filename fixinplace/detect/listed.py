@@ -45,8 +45,10 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
 
 
 def _is_grown(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
-    """True for `self.downs.append(block)` in a statement of its own."""
+    """True for `self.downs.append(block)` in a statement of its own, and for `self.downs += [block]`."""
     method = above.get(id(node))
+    if isinstance(method, ast.AugAssign):
+        return method.target is node and isinstance(method.op, ast.Add)
     call = above.get(id(method))
     grows = isinstance(method, ast.Attribute) and method.attr in GROWS
     return grows and isinstance(call, ast.Call) and call.func is method and isinstance(above.get(id(call)), ast.Expr)

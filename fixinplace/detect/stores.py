@@ -10,6 +10,7 @@ from fixinplace.detect.growing import led_by, only_grows
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.links import without, without_attributes
+from fixinplace.detect.listed import LIST
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.placing import lost
@@ -209,6 +210,9 @@ class Stores(Expressions):
                              flags=old.flags | value.flags, name="", order=order)  # fmt: skip
         else:
             longer = self.binary(node, old, value, node.op)
+        if old.name == LIST and isinstance(node.target, ast.Attribute) and isinstance(node.op, ast.Add):
+            self.grown(node.target, element(value))
+            return
         if isinstance(node.target, ast.Name):
             links = self.state.links
             self.bind(node.target.id, longer)

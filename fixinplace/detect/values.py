@@ -36,6 +36,8 @@ class Memory:
 
 Memories = frozenset[Memory]
 NOWHERE: Memories = frozenset()
+SUMMED = "a number at first"
+"""The name of what is certainly a tensor on one way, and a number on another: `loss = 0`, to which terms are added."""
 UNIQUE = "unique"
 """The name of tensors of numbers of which no two are the same."""
 DISTINCT = "distinct"
@@ -62,7 +64,7 @@ class Value:
     width: "" for the program's default dtype, a dtype's name where the code asks for one, "?" if it may be any.
     items: the elements of a container, one each if `exact`, else one value for all of them.
     name: dotted path (PATH), class in this file or in torch (MODULE, OTHER), class out of sight that the value is an
-    instance of (UNKNOWN), UNIQUE for some tensors, else "".
+    instance of (UNKNOWN), UNIQUE or SUMMED for some tensors, else "".
     flags: positions of the in-place constructor calls that this module, or a part of it, came from.
     view: made by a view op; of a module: it may write what it is given, and return it.
     iterated, leaf: yielded by iterating over a tensor; a leaf that requires grad.
@@ -270,7 +272,8 @@ def join(a: Value, b: Value) -> Value:
     if kinds == {Kind.TENSOR, Kind.NUMBER}:
         known, number = (a, b) if a.tensor else (b, a)
         live = known.live if number.live is False else join_live(iter((known.live, number.live)))
-        return replace(known, sure=min(known.sure, 2), live=live)
+        summed = known.sure == 3 or known.name == SUMMED
+        return replace(known, sure=min(known.sure, 2), live=live, name=SUMMED if summed else known.name)
     if known is not None and known.kind in (Kind.TENSOR, Kind.LIST, Kind.DICT, Kind.ARRAY, Kind.STRING):
         live = join_live(iter((a.live, b.live)))
         dtype = known.dtype if live is False else open_dtype(known.dtype)

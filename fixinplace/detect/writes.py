@@ -18,7 +18,7 @@ from fixinplace.detect.order import others, runs_first
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import add_hazard
-from fixinplace.detect.values import NUMBER, Memories, Memory, Value, overlap
+from fixinplace.detect.values import NUMBER, SUMMED, Memories, Memory, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
 from fixinplace.walking import walk
 
@@ -44,10 +44,13 @@ class Writes(Containers):
         place = place if holder is None else Place.ITEM
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
+        scaled = written.name == SUMMED and value is not None and value.kind is Kind.NUMBER
         told = isinstance(node, ast.AugAssign) and value is not None and value.tensor and value.sure == 3
         if written.sure < 3:
             seen.facts["summed"] = True
-        seen.sure = min(seen.sure, 3 if told and written.sure == 2 else written.sure)  # what a tensor is added to
+        seen.sure = min(
+            seen.sure, 3 if scaled or (told and written.sure == 2) else written.sure
+        )  # what a tensor is added to
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later, rule) if rule in _MADE_ANEW else {}

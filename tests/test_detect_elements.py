@@ -120,6 +120,10 @@ SCALED = {
     "a sum of what is not known": ("0", "loss += x", "loss /= 3", 0),
     "a sum of numbers": ("0", "loss += 1", "loss /= 3", 0),
     "what is handed in": ("other", TERM, "loss /= 3", 0),
+    "under another name": ("0", f"last = loss\n            {TERM}\n            other.append(loss - last)", "pass", 0),
+    "under another name afterwards": ("0", TERM, "last = loss\n        loss /= 3\n        other.append(last)", 1),
+    "in a list": ("0", TERM, "kept = [loss]\n        loss /= 3\n        other.append(kept)", 1),
+    "in an attribute": ("0", TERM, "self.last = loss\n        loss /= 3\n        other.append(self.last)", 1),
 }
 
 

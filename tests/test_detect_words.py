@@ -36,6 +36,11 @@ INNOCENT = {
     "a class of its own that checkpoints": "from torch.utils.checkpoint import checkpoint\nclass Net(nn.Module):\n"
     "    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(3, 3)\n"
     "    def forward(self, x):\n        return checkpoint(self.fc, x)",
+    "initialisers of another file": "from lib import constant_init, kaiming_init\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n        self.act = nn.ReLU(inplace=True)\n"
+    "        self.norm = nn.LayerNorm(3)\n    def init_weights(self):\n        for m in self.modules():\n"
+    "            if isinstance(m, nn.Linear):\n                kaiming_init(m)\n            if hasattr(m, 'norm'):\n"
+    "                constant_init(m.norm, 0)\n    def forward(self, x):\n        return self.act(self.fc(x)) + main()",
     "a setting named like a switch": "class Net(nn.Module):\n    def __init__(self, inference_mode=False):\n        super().__init__()\n"
     "        self.inference_mode = inference_mode\n    def forward(self, x):\n        return main() if self.inference_mode else x\n"
     "def make():\n    return Net(inference_mode=True)",
@@ -75,6 +80,14 @@ GUILTY = {
     "    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return MODELS.build(k)",
     "a registry of the file's own": "from lib import MODELS\nold = main\ndef register(f):\n    MODELS['a'] = f\n    return f\n"
     "@register\ndef other():\n    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return k()",
+    "functions of another file that are given parts": "from lib import run_all\nclass Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n        self.act = nn.ReLU(inplace=True)\n"
+    "    def run(self):\n        for m in self.modules():\n            run_all(m)\n    def forward(self, x):\n"
+    "        return self.act(self.fc(x))\ndef main():\n    return Net()(torch.ones(3))",
+    "an initialiser of the file's own": "class Net(nn.Module):\n    def __init__(self):\n"
+    "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n        self.act = nn.ReLU(inplace=True)\n"
+    "    def run(self, my_init):\n        for m in self.modules():\n            my_init(m)\n    def forward(self, x):\n"
+    "        return self.act(self.fc(x))\ndef main():\n    return Net()(torch.ones(3))",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
     "place in a storage": "def look(t):\n    return t.storage_offset()",

@@ -12,6 +12,7 @@ Note [Given modules]
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
@@ -20,7 +21,7 @@ from fixinplace.detect.index import dotted, keyword, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import UNKNOWN, Value, may_be_class
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, functions, remembered, walk
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -116,7 +117,8 @@ def is_given(program: Program, function: Value) -> bool:
     row = catalogue.result(function.name[1:])
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
     if function.exact and fresh:  # it is what another file makes, see Note [Out of sight]
-        return not any(_puts_by(program, name) for name in registered(program.tree))
+        classes = program.index.classes
+        return not any(_puts_by(program, name) for name in classes if program.is_near(classes[name].node))
     return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.hands_methods(program)
 
 
@@ -126,27 +128,48 @@ def is_layer(value: Value) -> bool:
 
 
 def hands_nothing(program: Program, call: ast.Call) -> bool:
-    """True if a call passes no function and no class of this file, whose name nothing in the file binds anew."""
-    own = {*program.index.classes, *program.index.functions}
-    given = [*call.args, *(k.value for k in call.keywords)]
-    names = (one.id for each in given for one in every(each, ast.Name))
+    """True if a call passes nothing that runs code of this file, and nothing in the file replaces what it calls."""
+    own = runs_code(program.tree)
+    nodes = [node for each in (*call.args, *(k.value for k in call.keywords)) for node in walk(each)]
     bound = {one.attr for one in every(program.tree, ast.Attribute) if not isinstance(one.ctx, ast.Load)}
-    lambdas = any(every(each, ast.Lambda) for each in given)
-    return own.isdisjoint(names) and not lambdas and dotted(call.func).rpartition(".")[2] not in bound
+    made = all(dotted(node.func) in _PLAIN for node in nodes if isinstance(node, ast.Call))
+    return made and not any(_runs(node, own) for node in nodes) and dotted(call.func).rpartition(".")[2] not in bound
+
+
+_PLAIN = ("dict", "int", "len", "tuple", "list", "max", "min", "range", "float", "str", "bool", "round", "abs")
 
 
 @remembered
-def registered(tree: ast.Module) -> frozenset[str]:
-    """Classes of the file that a registry may give to whoever builds layers."""
-    marked = (one for one in every(tree, ast.ClassDef) if any(map(_registers, one.decorator_list)))
-    handed = {one.id for call in every(tree, ast.Call) if _registers(call) for one in every(call, ast.Name)}
-    return frozenset({one.name for one in marked} | handed)
+def runs_code(tree: ast.Module) -> frozenset[str]:
+    """Names of functions and classes of a file, and of what is bound to something that has one, or a lambda, in it."""
+    found = {one.name for one in (*functions(tree), *every(tree, ast.ClassDef))}
+    stores, known = [*_stores(tree)], set[str]()
+    while known != found:
+        known = set(found)
+        for names, value in stores:
+            found |= names if any(_runs(node, known) for node in walk(value)) else set()
+    return frozenset(found)
 
 
-def _registers(node: ast.expr) -> bool:
-    function = node.func if isinstance(node, ast.Call) else node
-    last = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return last.startswith("register") and not last.startswith(("register_buffer", "register_param"))
+def _runs(node: ast.AST, names: Collection[str]) -> bool:
+    return isinstance(node, ast.Lambda) or getattr(node, "id", "") in names or getattr(node, "attr", "") in names
+
+
+def _stores(tree: ast.Module) -> Iterator[tuple[set[str], ast.expr]]:
+    """What is bound to names and attributes, and to which."""
+    for one in every(tree, ast.Assign):
+        yield _bound(one.targets), one.value
+    for loop in every(tree, ast.For):
+        yield _bound([loop.target]), loop.iter
+    for walrus in every(tree, ast.NamedExpr):
+        yield _bound([walrus.target]), walrus.value
+    for hinted in every(tree, ast.AnnAssign):
+        yield from [(_bound([hinted.target]), hinted.value)] if hinted.value is not None else []
+
+
+def _bound(targets: Sequence[ast.expr]) -> set[str]:
+    nodes = [one for each in targets for one in walk(each) if not isinstance(getattr(one, "ctx", None), ast.Load)]
+    return {getattr(one, "id", "") or getattr(one, "attr", "") for one in nodes} - {""}
 
 
 def _puts_by(program: Program, name: str) -> bool:

@@ -7,11 +7,12 @@ that somebody else has.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 
 from fixinplace.detect import inward
 from fixinplace.detect.anatomy import is_tested
-from fixinplace.detect.index import dotted, parameter_names
+from fixinplace.detect.index import all_imports, dotted, parameter_names
 from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, functions, remembered
 
@@ -19,6 +20,7 @@ _PARTS = frozenset("children named_children modules named_modules get_submodule"
 _BY_PATH = frozenset("attrgetter getattr methodcaller".split())
 """Functions that reach a part by a text, where they are handed on themselves."""
 _LOOKS = frozenset("isinstance hasattr type len print str issubclass id".split())
+_INITIALISER = re.compile(r"_*(\w+_)?init(_weights?|_module)?_?|c2_\w+_fill")
 _THE_SAME = frozenset(
     "eval train to cuda cpu half float double bfloat16 type requires_grad_ apply share_memory to_empty compile xpu"
     " forward __call__ _call_impl _wrapped_call_impl _slow_forward".split()
@@ -113,6 +115,14 @@ def _are_looked_at(
     return all(_is_look(one, above, tree, deep) for one in used)
 
 
+def _initialises(function: ast.expr, tree: ast.Module) -> bool:
+    """True for what another file calls an initialiser of layers: `kaiming_init(m)`, `c2_msra_fill(m.conv)`."""
+    path = dotted(function)
+    imports = dict(all_imports(tree))
+    own = path.partition(".")[0] not in imports or path in _bound(tree)
+    return not own and _INITIALISER.fullmatch(path.rpartition(".")[2]) is not None
+
+
 def _scope(node: ast.AST, above: Parents) -> ast.AST:
     """The function around a statement, or the module: a name lives longer than its loop."""
     around = node
@@ -142,7 +152,7 @@ def _is_look(node: ast.Name, above: Parents, tree: ast.Module, deep: bool) -> bo
         case ast.Call(func=func):
             helpers = _meant(func, tree) if deep and func is not node else None
             looks = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
-            return func is not node and (dotted(func) in _LOOKS or looks)
+            return func is not node and (dotted(func) in _LOOKS or looks or _initialises(func, tree))
     return isinstance(parent, ast.Compare | ast.FormattedValue)
 
 
@@ -155,9 +165,10 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     if attr not in stored_attributes(tree):
         return True
     looked_at = isinstance(parent, ast.Call) and not called and dotted(parent.func) in _LOOKS
-    return (
-        looked_at or is_tested(node, above) or isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)
-    )  # `m.proj.weight`
+    looked_at = looked_at or (isinstance(parent, ast.Call) and not called and _initialises(parent.func, tree))
+    if looked_at or is_tested(node, above):
+        return True
+    return isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)  # `m.proj.weight`
 
 
 @remembered

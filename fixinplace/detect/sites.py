@@ -98,6 +98,8 @@ def _words(program: Program, seen: Observation) -> Words:
 
 def _doubts(seen: Observation, apart: frozenset[str]) -> tuple[str, ...]:
     """The doubts that concern a site.  Checkpointing is none: the reference keeps what is saved as it was."""
+    if seen.facts.get("summed") and any(seen.facts.get(held) for held in _SHARED):
+        seen.doubts[_NUMBER] = None
     if _EXPONENTIAL.search(seen.op):
         seen.assumes[_ROUNDS] = None
     if AGAIN in seen.doubts and AGAIN not in apart:
@@ -105,6 +107,9 @@ def _doubts(seen: Observation, apart: frozenset[str]) -> tuple[str, ...]:
     return tuple(why for why in seen.doubts if why not in apart and why != AGAIN)
 
 
+_SHARED = ("family", "holders", "listed", "asked", "rows_of", "each")
+"""The facts that name others, who hold the same tensor and are bound to the new one together with the target."""
+_NUMBER = "it may be a number, which no sum writes, and others would be bound to the new one as well"
 _EXPONENTIAL = re.compile(r"\b(elu|celu|selu)_?\b", re.IGNORECASE)
 _ROUNDS = "the gradient is computed from the argument, no longer from the result, and may be rounded otherwise"
 _RIGHT = "where checkpointing hides from torch that a saved tensor is written, the gradient, wrong today, becomes right"

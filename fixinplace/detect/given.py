@@ -12,6 +12,7 @@ Note [Given modules]
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -152,7 +153,15 @@ def runs_code(tree: ast.Module) -> frozenset[str]:
 
 
 def _runs(node: ast.AST, names: Collection[str]) -> bool:
-    return isinstance(node, ast.Lambda) or getattr(node, "id", "") in names or getattr(node, "attr", "") in names
+    name = getattr(node, "id", "") or getattr(node, "attr", "")
+    return isinstance(node, ast.Lambda) or (name in names and _MEASURES.fullmatch(name) is None)
+
+
+_MEASURES = re.compile(
+    r"\w*(planes|channels?|chans?|stride|dilation|padding|pad|kernel\w*|size|dims?|groups|width|height|rate|prob|scale"
+    r"|ratio|depth|cfg|config|eps|momentum|bias)s?|num_\w+|n_\w+|in_\w+|out_\w+"
+)
+"""How numbers and tables of settings are called that layers are made with."""
 
 
 def _stores(tree: ast.Module) -> Iterator[tuple[set[str], ast.expr]]:

@@ -158,7 +158,7 @@ class Modules(Functions):
         if name in GROWS and base.name == LIST and isinstance(node.func, ast.Attribute) and arguments:
             self.grown(node.func.value, element(arguments[-1]) if name == "extend" else arguments[-1])
             return NONE
-        if name in _REBUILDS and base.name == "torch.nn.Sequential":
+        if name in _REBUILDS and base.name in ("torch.nn.Sequential", ""):
             self.program.doubt("the file changes which layers a module has")
         parts = Value(Kind.MODULE, 2, name="", flags=base.flags)
         leaf = Value(

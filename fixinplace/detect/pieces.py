@@ -59,7 +59,7 @@ class Pieces:
     """The pieces of a file; sets of them are numbers with a bit for each."""
 
     def __init__(self, tree: ast.Module) -> None:
-        sources = {name: full.partition(".")[0] or "." for name, full in all_imports(tree)}
+        sources = _packages(tree)
         for one in (each for each in tree.body if isinstance(each, ast.Assign) and isinstance(each.value, ast.Name)):
             source = sources.get(one.value.id)  # type: ignore[attr-defined]
             names = (target.id for target in one.targets if isinstance(target, ast.Name))
@@ -121,7 +121,28 @@ def _registered(piece: Piece, sources: Mapping[str, str]) -> Piece:
     names = [each for one in piece.nodes for each in every(one, ast.Name)]
     into = {f"@{sources[each.id]}" for each in names if each.id in sources and id(each) in marking}
     used = {f"@{sources[each.id]}" for each in names if each.id in sources and id(each) not in marking}
+    into |= used if piece.runs else set()  # `MODELS["net"] = Net`
     return replace(piece, defines=piece.defines | into, mentions=piece.mentions | used) if into or used else piece
+
+
+def _packages(tree: ast.Module) -> dict[str, str]:
+    """The package that each imported name is of; those that one name may be of are one, and so are relative ones."""
+    found: dict[str, str] = {}
+    same: dict[str, str] = {}
+    for name, full in all_imports(tree):
+        package = full.partition(".")[0] or "."
+        known = found.setdefault(name, package)
+        same[package] = same.get(known, known)
+    relative = any(full.startswith(".") for _, full in all_imports(tree))
+    stars = any(one.name == "*" for one in every(tree, ast.alias))
+    if stars or relative:  # whatever is imported otherwise may be the same package by its name
+        return {} if stars else {name: package if package in _APART else "." for name, package in found.items()}
+    return {name: same.get(package, package) for name, package in found.items()}
+
+
+_APART = frozenset(
+    "torch torchvision torchaudio numpy os sys math typing functools itertools collections random re time".split()
+)
 
 
 def _mark(decorator: ast.expr) -> str:

@@ -26,6 +26,8 @@ def mocks(tree: ast.Module) -> frozenset[str]:
         names = {target.id for target in node.targets if isinstance(target, ast.Name)}
         if full in ("unittest.mock.MagicMock", "unittest.mock.Mock", "unittest.mock.mock_open"):
             made |= names if names.isdisjoint(set_up) and len(names) == len(node.targets) else set()
+    used = {id(one.value) for one in every(tree, ast.Attribute)} | {id(one.func) for one in every(tree, ast.Call)}
+    made -= {one.id for one in every(tree, ast.Name) if isinstance(one.ctx, ast.Load) and id(one) not in used}
     times = Counter(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
     times += Counter(one.name for one in (*functions(tree), *every(tree, ast.ClassDef)))
     times += Counter(one.arg for one in every(tree, ast.arg))
@@ -49,8 +51,17 @@ def fallbacks(tree: ast.Module) -> frozenset[str]:
     """Imports that something else stands in for where they fail, and nowhere else: `except ImportError: cv2 = None`."""
     failing = (one for one in every(tree, ast.ExceptHandler) if one.type is not None)
     failing = (one for one in failing if dotted(one.type) in ("ImportError", "ModuleNotFoundError"))  # type: ignore[arg-type]
-    within = {id(one) for handler in failing for one in every(handler, ast.Name)}
+    idle = {cls.name for cls in every(tree, ast.ClassDef) if _is_idle(cls)}
+    bound = (one for handler in failing for one in every(handler, ast.Assign))
+    plain = (one for one in bound if isinstance(one.value, ast.Constant) or dotted(one.value) in idle)
+    within = {id(target) for one in plain for target in one.targets}
     stored = [one for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load)]
     other = {one.id for one in stored if id(one) not in within} | {one.arg for one in every(tree, ast.arg)}
     imported = {name for name, _ in all_imports(tree)}
     return frozenset({one.id for one in stored if id(one) in within} & imported - other)
+
+
+def _is_idle(node: ast.ClassDef) -> bool:
+    """True for a class that defines nothing, and derives from nothing that might."""
+    body = all(isinstance(one, ast.Pass | ast.Expr) for one in node.body)
+    return body and not node.keywords and all(dotted(one) == "object" for one in node.bases)

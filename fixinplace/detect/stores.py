@@ -213,6 +213,8 @@ class Stores(Expressions):
         if old.name == LIST and isinstance(node.target, ast.Attribute) and isinstance(node.op, ast.Add):
             self.grown(node.target, element(value))
             return
+        if old.kind is Kind.MODULE:
+            self.program.doubt("the file changes which layers a module has", everywhere=True)
         if isinstance(node.target, ast.Name):
             links = self.state.links
             self.bind(node.target.id, longer)

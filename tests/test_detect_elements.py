@@ -93,6 +93,26 @@ def test_a_list_of_modules_grows_by_sums(grow: str, safe: bool) -> None:
     assert (bool(found) and all(fix.safe for fix in found)) is safe, [fix.doubts for fix in found]
 
 
+CHANGED = {
+    "a sum under another name": "body = self.body\n        body += nn.Sequential(other)",
+    "a part under another name": "body = self.body\n        body.add_module('2', other)",
+    "parts of parts": "for part in self.children():\n            part.append(other)",
+    "parts of parts by number": "for part in self.children():\n            part.add_module('2', other)",
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED.keys())
+def test_a_container_that_grows_elsewhere_is_left_to_a_run(change: str) -> None:
+    text = (
+        "import torch\nimport torch.nn as nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.body = nn.Sequential(nn.Linear(4, 4))\n\n    def put(self, other):\n        {}\n\n"
+        "    def forward(self, x):\n        h = self.body(x)\n        h += x\n        return h\n"
+    )
+    (fix,) = fixes(text.format("pass"))
+    assert fix.safe, fix.doubts
+    assert not any(fix.safe for fix in fixes(text.format(change)))
+
+
 SUMMED = """\
 import torch
 import torch.nn as nn

@@ -115,6 +115,7 @@ GIVEN_AWAY = {
     "a part that is handed on": net("part", "self.children()", "kept.append(part)"),
     "a list of parts": net("part", "list(self.children())"),
     "a method that others borrow": net("part", "self.children()") + "\n\ndef run(x):\n    return Net.forward(Outer(), x)\n",
+    "a method that something wraps": net("part", "self.children()").replace("    def forward(self, x)", "    @wraps_it\n    def forward(self, x)"),
     "what another is made to be": net("part", "self.children()").replace("kept = []", "self, kept = self.body, []"),
     "a static method": net("part", "self.children()").replace("    def forward(self, x)", "    @staticmethod\n    def forward(self, x)"),
     "a method of its own for parts": net("part", "self.children()") + "\n    def children(self):\n        return Outer().modules()\n",

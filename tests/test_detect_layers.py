@@ -168,6 +168,40 @@ def test_what_is_not_taken_for_granted_is_left_to_a_run(text: str) -> None:
     assert unsafe(text) or len(fixes(text)) < 3
 
 
+STATES = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+        self.act = nn.ReLU(inplace=True)
+        self.{hook}(self._convert)
+
+    def _convert(self, *args):
+        pass
+
+    def forward(self, x):
+        return self.act(self.lin(x))
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "safe"),
+    [
+        ("_register_load_state_dict_pre_hook", True),
+        ("register_load_state_dict_post_hook", True),
+        ("register_full_backward_hook", False),
+        ("register_forward_pre_hook", False),
+    ],
+)
+def test_hooks_of_states_see_no_tensor_of_a_run(hook: str, safe: bool) -> None:
+    (fix,) = fixes(STATES.format(hook=hook))
+    assert fix.safe is safe, fix.doubts
+
+
 KEEPING = """\
 import torch
 import torch.nn as nn
@@ -383,6 +417,7 @@ class Net(nn.Module):
 
 @pytest.mark.parametrize(("more", "safe"), [("", True), ("\n\ndef make(t):\n    return Net(3, out=t)\n", False),
                                             ("\n\nOPTIONS = {'out': None}\n\n\ndef make():\n    return Net(3, **OPTIONS)\n", False),
+                                            ("\n\ndef make(t):\n    return torch.zeros(3, **{'out': t})\n", False),
                                             ("\n\nfrom typing import NamedTuple\nclass Options(NamedTuple):\n    out: torch.Tensor\ndef make(o):\n    return Net(3, **o._asdict())\n", False),
                                             ("\n\nOPTIONS = dict(zip('out dtype'.split(), (None, None)))\ndef make():\n    return Net(3, **OPTIONS)\n", False),
                                             ("\n\ndef make(out):\n    return Net(3, **dict(locals()))\n", False)])  # fmt: skip

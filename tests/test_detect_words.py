@@ -72,6 +72,13 @@ GUILTY = {
     "a module added by its other name": "def put(net, k, m):\n    net.register_module(k, m)",
     "what a registry gives to one of it": "from builder import MODELS\nold = main\n@MODELS.register_module()\ndef other():\n"
     "    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return MODELS.build(k)",
+    "a registry of one of two packages": "try:\n    from lib import MODELS\nexcept ImportError:\n    from more.registry import MODELS\n"
+    "from lib import build\nold = main\n@MODELS.register_module()\ndef other():\n    return old()\ndef both(k):\n"
+    "    with torch.autocast('cpu'):\n        return build(k)",
+    "a registry that is a table": "from lib import MODELS\nold = main\ndef other():\n    return old()\nMODELS['a'] = other\n"
+    "def both(k):\n    with torch.autocast('cpu'):\n        return MODELS.build(k)",
+    "a registry of the same package": "from .registry import MODELS\nfrom lib.builder import build\nold = main\n"
+    "@MODELS.register_module()\ndef other():\n    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return build(k)",
     "what another module of a registry's package builds": "from lib.registry import MODELS\nfrom lib.builder import build\nold = main\n"
     "@MODELS.register_module()\ndef other():\n    return old()\ndef both(k):\n    with torch.autocast('cpu'):\n        return build(k)",
     "a registry under another name": "import lib\nREG = lib.MODELS\nold = main\n@lib.MODELS.register_module()\ndef other():\n"

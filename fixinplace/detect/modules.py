@@ -59,6 +59,7 @@ from fixinplace.detect.values import (
 )
 from fixinplace.detect.vocabulary import REPLACES
 from fixinplace.detect.within import Within, hands_back, lasts, some
+from fixinplace.walking import every
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
@@ -197,6 +198,9 @@ class Modules(Functions):
             set_by_name(self, base, name, part, REPLACES)
             return
         longer = self.longer(base, part)
+        stores = (one for each in self.body for one in every(each, ast.Assign)) if isinstance(owner, ast.Name) else ()
+        if any(not isinstance(one.value, ast.Call) and dotted(one.targets[0]) == dotted(owner) for one in stores):
+            self.program.doubt("the file changes which layers a module has", everywhere=True)  # `b = self.body`
         if dotted(owner) in self.state.names and (isinstance(owner, ast.Name) or dotted(owner) in self.growing):
             self.bind(dotted(owner), longer)
         elif isinstance(owner, ast.Attribute):

@@ -65,7 +65,13 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
     if own and value.kind is Kind.MODULE and value.sure:
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
         return
-    if what is None or what.fullmatch("data") or any(what.fullmatch(known) for known in _names(frame, base)):
+    numbered = why == REPLACES and not own and what is not None and what.pattern.isdigit()
+    if (
+        numbered
+        or what is None
+        or what.fullmatch("data")
+        or any(what.fullmatch(known) for known in _names(frame, base))
+    ):
         frame.program.doubt(why, everywhere=not base.name)
 
 

@@ -29,6 +29,15 @@ _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP11
 """Rules whose rewrites make the other names of the tensor anew as well."""
 
 
+def _be_sure(seen: Observation, node: ast.AST, written: Value, value: Value | None) -> None:
+    """Note how sure it is that a tensor is written: what one is added to is a tensor, and so is what one was added to."""
+    scaled = written.name == SUMMED and value is not None and value.kind is Kind.NUMBER
+    added = isinstance(node, ast.AugAssign) and value is not None and value.tensor and value.sure == 3
+    if written.sure < 3:
+        seen.facts["summed"] = True
+    seen.sure = min(seen.sure, 3 if scaled or (added and written.sure == 2) else written.sure)
+
+
 class Writes(Containers):
     """Records writes with their hazards and doubts."""
 
@@ -44,13 +53,7 @@ class Writes(Containers):
         place = place if holder is None else Place.ITEM
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
-        scaled = written.name == SUMMED and value is not None and value.kind is Kind.NUMBER
-        told = isinstance(node, ast.AugAssign) and value is not None and value.tensor and value.sure == 3
-        if written.sure < 3:
-            seen.facts["summed"] = True
-        seen.sure = min(
-            seen.sure, 3 if scaled or (told and written.sure == 2) else written.sure
-        )  # what a tensor is added to
+        _be_sure(seen, node, written, value)
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later, rule) if rule in _MADE_ANEW else {}

@@ -516,3 +516,78 @@ def test_the_gradient_of_an_exponential_unit_is_said_to_round_otherwise(name: st
 def test_other_units_round_as_before() -> None:
     (fix,) = fixes(FORWARD.format(call="forward(x)"))
     assert fix.safe and not any("rounded otherwise" in one for one in fix.assumes)
+
+
+@pytest.mark.parametrize("other", ["Net.__init__", "Net.__new__"])
+def test_defaults_of_classes_that_are_no_tuples(other: str) -> None:
+    plain = "Params.__new__.__defaults__ = (None,) * len(Params._fields)"
+    (fix,) = fixes(TUPLES.replace(plain, f"{other}.__defaults__ = (1,)"))
+    assert not fix.safe
+
+
+REMOVES = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.act(self.conv(x))
+
+    def deploy(self, x):
+        h = torch.exp(x)
+        h += 1
+        {remove}
+        return h
+
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("remove", "more", "safe"),
+    [
+        ("delattr(self, 'conv')", "", True),
+        ("self.__delattr__('conv')", "", True),
+        ("delattr(self, x)", "", False),
+        ("self.__delattr__(x)", "", False),
+        ("delattr(self, 'conv')", "    def conv(self, x):\n        return x", False),
+        ("self.__delattr__('conv')", "    def conv(self, x):\n        return x", False),
+        ("delattr(self, 'conv')", "class Heir(Net):\n    conv = abs", False),
+    ],
+)
+def test_what_a_class_removes_of_its_own(remove: str, more: str, safe: bool) -> None:
+    found = [fix for fix in fixes(REMOVES.format(remove=remove, more=more)) if fix.rewrite == "inplace-module"]
+    assert len(found) == 1 and found[0].safe is safe, [fix.doubts for fix in found]
+
+
+MASKED = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+
+    def forward(self, x, mask):
+        y = self.lin(x) * 2
+        value = x.double().mean()
+        {write}
+        return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("write", "doubted"),
+    [("y.masked_fill_(mask, value)", False), ("y.index_fill_(0, mask, value)", False), ("y.add_(value)", True)],
+)
+def test_a_fill_has_no_dtype_doubt(write: str, doubted: bool) -> None:
+    (fix,) = fixes(MASKED.format(write=write))
+    assert any("promote" in why for why in fix.doubts) is doubted

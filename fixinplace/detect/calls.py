@@ -161,8 +161,6 @@ class Calls(Lists):
             self.program.note(Words(dtype_word=name), everywhere=base.kind is Kind.UNKNOWN and not base.name)
         if base.kind is Kind.OTHER and base.name == "super":
             return self.super_call(node, name)
-        if name == "__delattr__" and is_own_attribute(self, base, removed(node)):
-            return NONE
         if is_setattr(node, func):
             set_by_name(self, base, node.args[0], self.arguments(node)[1], SETS)
             return NONE

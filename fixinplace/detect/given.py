@@ -132,12 +132,21 @@ def hands_nothing(program: Program, call: ast.Call) -> bool:
     """True if a call passes nothing that runs code of this file, and nothing in the file replaces what it calls."""
     own = runs_code(program.tree)
     nodes = [node for each in (*call.args, *(k.value for k in call.keywords)) for node in walk(each)]
-    bound = {one.attr for one in every(program.tree, ast.Attribute) if not isinstance(one.ctx, ast.Load)}
     made = all(dotted(node.func) in _PLAIN for node in nodes if isinstance(node, ast.Call))
-    return made and not any(_runs(node, own) for node in nodes) and dotted(call.func).rpartition(".")[2] not in bound
+    return (
+        made
+        and not any(_runs(node, own) for node in nodes)
+        and dotted(call.func).rpartition(".")[2] not in _set(program.tree)
+    )
 
 
 _PLAIN = ("dict", "int", "len", "tuple", "list", "max", "min", "range", "float", "str", "bool", "round", "abs")
+
+
+@remembered
+def _set(tree: ast.Module) -> frozenset[str]:
+    """Attributes that the file sets, of whatever."""
+    return frozenset(one.attr for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load))
 
 
 @remembered

@@ -118,9 +118,9 @@ def _are_looked_at(
 def _initialises(function: ast.expr, tree: ast.Module) -> bool:
     """True for what another file calls an initialiser of layers: `kaiming_init(m)`, `c2_msra_fill(m.conv)`."""
     path = dotted(function)
-    imports = dict(all_imports(tree))
-    own = path.partition(".")[0] not in imports or path in _bound(tree)
-    return not own and _INITIALISER.fullmatch(path.rpartition(".")[2]) is not None
+    if _INITIALISER.fullmatch(path.rpartition(".")[2]) is None:
+        return False
+    return path.partition(".")[0] in dict(all_imports(tree)) and path not in _bound(tree)
 
 
 def _scope(node: ast.AST, above: Parents) -> ast.AST:

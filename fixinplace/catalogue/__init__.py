@@ -142,6 +142,16 @@ def results() -> tuple[Result, ...]:
     return tuple(found for name in _table("results.json") if (found := result(name)) is not None)
 
 
+@functools.cache
+def last_names() -> frozenset[str]:
+    """The last parts of all names, `relu` for `torch.relu_`: what the file of a user may patch."""
+    whole = (name.partition("(")[0].rpartition(".")[2] for file in _FILES for name in _table(file))
+    return frozenset(each for name in whole for each in (name, name.removesuffix("_")))
+
+
+_FILES = ("writers.json", "results.json")
+
+
 def is_unknown_in_place(method: str) -> bool:
     """True for a method that is in place by its name (one trailing underscore) and that the catalogue does not know."""
     in_place = method.endswith("_") and not method.endswith("__") and len(method) > 1

@@ -32,6 +32,8 @@ _GATHERS = frozenset(
     " Namespace".split()
 )
 """What hands back what it is given, or a container of that."""
+_ASKS = ("isinstance", "issubclass", "hasattr", "len", "id", "callable", "type")
+"""Functions that call nothing of what they are given but what looks at it."""
 _BUILTINS = frozenset(dir(builtins))
 _Named = ast.Name | ast.arg | ast.MatchAs | ast.MatchStar
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -99,6 +101,8 @@ class Calls:
             self._named[function.name].append(function)
         for cls in every(tree, ast.ClassDef):
             self._named[cls.name] += [one for one in functions(cls) if one.name in ("__init__", "__new__")]
+        stored = {one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load)}
+        self.defined = imported | stored | self._named.keys()
         called = {id(call.func) for call in self.all}
         values = {last(one) for kind in (ast.Name, ast.Attribute) for one in every(tree, kind) if id(one) not in called}
         self._loose: list[_Function] = [*every(tree, ast.Lambda), *self._named["__call__"]]
@@ -196,6 +200,8 @@ class Holders:
 
     def _hand(self, call: ast.Call, calls: Calls) -> None:
         """Parameters of functions that the call may give what it passes hold that."""
+        if isinstance(call.func, ast.Name) and call.func.id in _ASKS and call.func.id not in calls.defined:
+            return
         for place, one in _passed(call):
             held = self.holds(one)
             if held or self._finds(one):
@@ -215,7 +221,8 @@ class Holders:
                 known = attr in self._attrs or (attr in _PARTS and self.holds(value))
                 return known or not _MODULES.isdisjoint(self._spelled(node))
             case ast.Call(func=ast.Attribute(value=inner, attr=attr)) if attr in _TAKES_OUT and self.holds(inner):
-                return True
+                whole = not _MODULES.isdisjoint(self._spelled(inner))  # `copy.copy(x)` takes nothing out of `copy`
+                return not whole or any(self.holds(one) for _, one in _passed(node))
             case ast.Call(func=func):
                 given = last(func) in _GATHERS and any(self.holds(one) for _, one in _passed(node))
                 return given or self._is_told(func)
@@ -282,9 +289,13 @@ class Holders:
         head, dot, rest = dotted(node).partition(".")
         return {canonical(f"{path}{dot}{rest}") for path in self._paths.get(head, ())}
 
+    def is_named(self, base: ast.expr) -> bool:
+        """True for what the file spells out as a part of torch, or of another shared module."""
+        return any(path in _MODULES or _is_part(path) for path in self._spelled(base))
+
     def may_be(self, base: ast.expr) -> bool:
         """True for an object on which nobody may set an attribute without changing what other code means."""
-        if any(path in _MODULES or _is_part(path) for path in self._spelled(base)):
+        if self.is_named(base):
             return True
         return self._carries(base, self.holds) or self._carries(base, self._finds)
 

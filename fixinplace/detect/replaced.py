@@ -11,15 +11,21 @@ Note [What names stand for]
 from __future__ import annotations
 
 import ast
+import builtins
+import copy
+import functools
+import itertools
+import operator
 from collections.abc import Iterator, Mapping
 
-from fixinplace import walking
+from fixinplace import catalogue, walking
 from fixinplace.detect.anatomy import is_only_read
 from fixinplace.detect.holders import Holders, Store, last, stores
+from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.remade import makes_class, methods
 from fixinplace.detect.vocabulary import CLASSES, NAMESPACE, PATCHES
-from fixinplace.walking import every, remembered
+from fixinplace.walking import every, functions, remembered
 
 _FRAMES = frozenset(("__globals__", "f_globals", "f_locals", "__builtins__"))
 _HARMLESS = frozenset(
@@ -44,7 +50,7 @@ def replaced(tree: ast.Module) -> tuple[tuple[str, ast.AST], ...]:
 def _set(tree: ast.Module, holders: Holders) -> _Found:
     """Attributes that are set, or may be, on what is shared."""
     for store in (one for one in stores(tree) if one.attr not in _HARMLESS and not is_of_tuple(one.node, tree)):
-        if holders.may_be(store.base):
+        if holders.may_be(store.base) and (holders.is_named(store.base) or not _is_new(store.attr, tree)):
             yield PATCHES, store.node
         elif not _is_self(store.base) and (_is_operation(store.attr) or _deletes_method(store, tree)):
             yield CLASSES, store.node
@@ -79,6 +85,25 @@ def _is_self(node: ast.expr) -> bool:
 def _is_operation(attr: str | None) -> bool:
     """True for what operators and calls look up on a class: `__call__`, `__add__`, `__bases__`."""
     return attr is not None and ((attr.startswith("__") and attr.endswith("__")) or attr in _CALLED)
+
+
+def _is_new(attr: str | None, tree: ast.Module) -> bool:
+    """True for a name that nothing of torch has, of Python or of the file: whoever is given it means what he did."""
+    if attr is None or attr.startswith("_") or attr in catalogue.last_names():
+        return False
+    if any(hasattr(shared, attr) for shared in (builtins, copy, functools, itertools, operator)):
+        return False
+    return attr not in _defined(tree)
+
+
+@remembered
+def _defined(tree: ast.Module) -> frozenset[str]:
+    """What is defined or bound somewhere by its name, or looked up in what an import stands for."""
+    imported = {name for name, _ in all_imports(tree)}
+    read = (one for one in every(tree, ast.Attribute) if dotted(one).partition(".")[0] in imported)
+    defined = (*functions(tree), *every(tree, ast.ClassDef))
+    stored = (one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
+    return frozenset({*imported, *(one.attr for one in read), *(one.name for one in defined), *stored})
 
 
 def _deletes_method(store: Store, tree: ast.Module) -> bool:

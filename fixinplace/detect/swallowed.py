@@ -17,28 +17,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fixinplace import catalogue
+from fixinplace.detect.handlers import (
+    PLAIN_MODULES,
+    bound,
+    catches_torch,
+    definitions,
+    imported,
+    is_another,
+    raises_again,
+    stored,
+)
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.stand_ins import fallbacks, given_names, mocks
+from fixinplace.detect.stand_ins import given_names, mocks
 from fixinplace.walking import every, functions, remembered, walk
 
-_OTHER_ERRORS = frozenset(
-    "JSONDecodeError Empty Full URLError HTTPError BadZipFile UnpicklingError YAMLError ValidationError NoSectionError"
-    " NoOptionError CancelledError InvalidStateError StatisticsError".split()
-)
-"""Errors of libraries that none of torch's errors is."""
 _PLAIN_CALLS = frozenset(
     "open int float str len print list dict tuple set isinstance range sorted repr type round min max bool callable"
     " hasattr abs chr ord input".split()
 )
 """Builtins whose errors are none of torch's; classes of errors are others."""
-_PLAIN_MODULES = frozenset(
-    "os sys time json pathlib shutil logging warnings re math random argparse subprocess socket pickle gzip zipfile"
-    " tarfile tempfile glob hashlib base64 csv datetime platform string struct textwrap urllib uuid configparser"
-    " getpass http io stat calendar locale inspect ast traceback unicodedata importlib requests yaml PIL cv2 gdown"
-    " wget h5py".split()
-)
-"""Modules, of the standard library most of them, that call back only what they are given by name."""
 _OF_TEXTS = frozenset(
     "read readline readlines strip lstrip rstrip split lower upper startswith endswith encode decode splitlines join"
     " format replace hexdigest close flush exists mkdir unlink is_file is_dir items keys values append extend"
@@ -89,59 +87,10 @@ _RUNS = {
 
 def ends_errors(node: ast.Try | ast.TryStar, tree: ast.Module) -> bool:
     """True if a statement may catch what torch raises; see Note [Errors that end unnoticed]."""
-    if not any(_catches_torch(handler.type, tree) for handler in node.handlers):
+    if not any(catches_torch(one.type, tree) and not raises_again(one, tree) for one in node.handlers):
         return False
     code = _code(tree)
     return not all(_is_apart(one, code, tree) for one in node.body)
-
-
-def _catches_torch(node: ast.expr | None, tree: ast.Module) -> bool:
-    """True unless the handler is for errors that are not the one which torch raises for a write: a `RuntimeError`."""
-    types = node.elts if isinstance(node, ast.Tuple) else [node]
-    return not all(one is not None and _is_another(one, tree) for one in types)
-
-
-def _is_another(node: ast.expr, tree: ast.Module) -> bool:
-    """True for a class of errors, of Python, of a library or of the file, that no `RuntimeError` is an instance of."""
-    name = dotted(node)
-    imports = _imports(tree)
-    head = name.partition(".")[0]
-    if imports.get(name, name).rpartition(".")[2] in _OTHER_ERRORS:
-        return head in imports and head not in _bound(tree) and not _turns_errors(tree)
-    if _turns_errors(tree) or not isinstance(node, ast.Name) or name in imports or name in _stored(tree):
-        return False
-    if name in _bound(tree):
-        return name in {one.name for one in every(tree, ast.ClassDef)} - {one.name for one in functions(tree)}
-    kind = getattr(builtins, name, object)
-    others = issubclass(kind, BaseException) and not issubclass(kind, (RuntimeError, Warning))
-    return others and not issubclass(RuntimeError, kind)
-
-
-@remembered
-def _turns_errors(tree: ast.Module) -> bool:
-    """True if code that runs on an error's way may make another error of it: a `finally`, the end of a context."""
-    last = [each for one in every(tree, ast.Try) for each in one.finalbody]
-    last += [each for one in every(tree, ast.TryStar) for each in one.finalbody]
-    if not all(_is_cleaning(one, tree) for one in last):
-        return True
-    ends = [one for one in functions(tree) if one.name in ("__exit__", "__aexit__")]
-    raising = (ast.Raise, ast.Assert, ast.Subscript)
-    return any(isinstance(node, raising) or exits(node) for one in (*last, *ends) for node in walk(one))
-
-
-def _is_cleaning(node: ast.stmt, tree: ast.Module) -> bool:
-    """True for `file.close()` and `self.on = False`, which raise nothing of their own."""
-    match node:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr), args=args, keywords=[])):
-            return attr not in _bound(tree) and all(isinstance(one, (ast.Constant, ast.Attribute)) for one in args)
-        case ast.Assign(value=ast.Constant()) | ast.Pass():
-            return True
-    return False
-
-
-def exits(node: ast.AST) -> bool:
-    """True for `sys.exit(...)` and its like."""
-    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] in ("exit", "_exit", "quit", "abort")
 
 
 def suppresses_other(tree: ast.Module) -> bool:
@@ -149,32 +98,12 @@ def suppresses_other(tree: ast.Module) -> bool:
     named = [one for one in (*every(tree, ast.Name), *every(tree, ast.Attribute)) if _is_suppress(one)]
     calls = [one for one in every(tree, ast.Call) if _is_suppress(one.func)]
     renamed = any(full == "contextlib.suppress" and name != "suppress" for name, full in all_imports(tree))
-    plain = not renamed and all(not one.keywords and all(_is_another(each, tree) for each in one.args) for one in calls)
+    plain = not renamed and all(not one.keywords and all(is_another(each, tree) for each in one.args) for one in calls)
     return plain and len(named) == len(calls)
 
 
 def _is_suppress(node: ast.expr) -> bool:
     return dotted(node).rpartition(".")[2] == "suppress"
-
-
-@remembered
-def _stored(tree: ast.Module) -> frozenset[str]:
-    return frozenset(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
-
-
-@remembered
-def _imports(tree: ast.Module) -> Mapping[str, str]:
-    return dict(all_imports(tree))
-
-
-@remembered
-def _bound(tree: ast.Module) -> frozenset[str]:
-    """What the file binds or defines itself, functions, methods and classes among it."""
-    return (_stored(tree) - fallbacks(tree)) | frozenset({one.name for one in _definitions(tree)})
-
-
-def _definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:
-    return [*functions(tree), *every(tree, ast.ClassDef)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +140,7 @@ def _code(tree: ast.Module) -> _Code:
 @remembered
 def _plain_functions(tree: ast.Module) -> Mapping[str, Function]:
     """Functions of the file that run when they are called, by names that stand for nothing else."""
-    times = Counter([*(one.name for one in _definitions(tree)), *_stored(tree), *_imports(tree)])
+    times = Counter([*(one.name for one in definitions(tree)), *stored(tree), *imported(tree)])
     plain = (one for one in tree.body if isinstance(one, ast.FunctionDef) and not one.decorator_list)
     return {one.name: one for one in plain if times[one.name] == 1}
 
@@ -230,8 +159,8 @@ def _kinds(function: Function) -> Iterator[str]:
 
 def _bound_kinds(cls: ast.ClassDef) -> Iterator[str]:
     """What a class binds without `def`: `loss = property(_loss)`, `__getitem__ = item`."""
-    bound = (one for one in cls.body if isinstance(one, ast.Assign) and not isinstance(one.value, ast.Constant))
-    for name in (target.id for one in bound for target in one.targets if isinstance(target, ast.Name)):
+    assigned = (one for one in cls.body if isinstance(one, ast.Assign) and not isinstance(one.value, ast.Constant))
+    for name in (target.id for one in assigned for target in one.targets if isinstance(target, ast.Name)):
         yield _RUNS.get(name, f".{name}")
 
 
@@ -291,7 +220,7 @@ def _may_raise(node: ast.AST, code: _Code, tree: ast.Module) -> bool:
 def _is_function(node: ast.expr, tree: ast.Module) -> bool:
     if isinstance(node, ast.Lambda):
         return True
-    return dotted(node).rsplit(".", 1)[-1] in {one.name for one in _definitions(tree)}
+    return dotted(node).rsplit(".", 1)[-1] in {one.name for one in definitions(tree)}
 
 
 @remembered
@@ -302,13 +231,13 @@ def _hooks_states(tree: ast.Module) -> bool:
 
 def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
     """True for what computes nothing of the file's: by its path, or as a method that few other objects have."""
-    bound = _bound(tree)
-    if isinstance(function, ast.Attribute) and function.attr not in bound | given_names(tree):
-        restored = function.attr in _OF_MODULES and not _RESTORES & bound and not _hooks_states(tree)
+    own = bound(tree)
+    if isinstance(function, ast.Attribute) and function.attr not in own | given_names(tree):
+        restored = function.attr in _OF_MODULES and not _RESTORES & own and not _hooks_states(tree)
         if function.attr in _OF_TEXTS or restored or _is_restoring(function):
             return True
-        of_library = dotted(function).partition(".")[0] in _imports(tree)
-        if _computes(f"Tensor.{function.attr}") and not (_OVERRIDES | _RESTORES) & bound and not of_library:
+        of_library = dotted(function).partition(".")[0] in imported(tree)
+        if _computes(f"Tensor.{function.attr}") and not (_OVERRIDES | _RESTORES) & own and not of_library:
             return True
     path = dotted(function)
     head, _, rest = path.partition(".")
@@ -316,17 +245,17 @@ def _is_known(function: ast.expr, code: _Code, tree: ast.Module) -> bool:
         return True
     if head in mocks(tree):
         return True
-    if not path or head in bound:
+    if not path or head in own:
         return False
-    imports = _imports(tree)
+    imports = imported(tree)
     if head not in imports:
         return path in _PLAIN_CALLS or _is_error(path)
     full = f"{imports[head]}.{rest}" if rest else imports[head]
-    if _computes(full) and not _OVERRIDES & bound:
+    if _computes(full) and not _OVERRIDES & own:
         return True
     if full.rpartition(".")[2] in given_names(tree):
         return False
-    return full.split(".")[0] in _PLAIN_MODULES or (full in _OF_TORCH and not _RESTORES & bound)
+    return full.split(".")[0] in PLAIN_MODULES or (full in _OF_TORCH and not _RESTORES & own)
 
 
 def _is_error(name: str) -> bool:

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from fixinplace import walking
 from fixinplace.detect.anatomy import is_only_read, is_setattr, looks, removed
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
+from fixinplace.detect.handlers import exits
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.remade import remade
 from fixinplace.detect.replaced import is_of_tuple, replaced
-from fixinplace.detect.swallowed import ends_errors, exits, suppresses_other
+from fixinplace.detect.swallowed import ends_errors, suppresses_other
 from fixinplace.detect.vocabulary import (
     AGAIN,
     HANDLES,

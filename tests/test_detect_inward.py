@@ -36,6 +36,14 @@ def net(target: str, parts: str, body: str = CALLS, init: str | None = None, giv
     return HEAD + head + LOOP.format(target, parts, body)
 
 
+MADE = "\n\ndef make():\n    return Net([Outer().act])\n"
+TAPPED = (
+    HEAD.replace("import torch\n", "import torch\nfrom torchvision.models import vgg\nfrom torchvision.models._utils import IntermediateLayerGetter\n")
+    + "class Back(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = Outer()\n        self.b = Outer()\n\n"
+    "    def forward(self, x):\n        return self.b(self.a(x))\n\n\n"
+    "class Net(nn.Module):\n    def __init__(self, back=None):\n        super().__init__()\n        back = back\n        net = {}\n"
+    "        self.body = IntermediateLayerGetter(net, {{'a': 'a'}})\n\n    def forward(self, x):\n        return self.body(x)\n"
+)  # fmt: skip
 BODY = "self.body = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 3, 1))"
 SAFE = {
     "values": net("part", "self._modules.values()"),
@@ -48,6 +56,16 @@ SAFE = {
     "looked at": net("part", "self.children()", "x = part(x) if isinstance(part, nn.Conv2d) else part(x) * 2"),
     "asked for a mark": net("part", "self.children()", "x = part(x)\n            if hasattr(part, 'last') and part.last:\n                kept.append(x)")
     + "\n    def end(self):\n        self.body.last = True\n",
+    "a list of parts": net("part", "list(self.children())"),
+    "parts backwards": net("i, part", "enumerate(reversed(self._modules.values()))"),
+    "how many they are": net("part", "self.children()", "x = part(x) / len(self._modules.values())"),
+    "handed to a function that was handed in": net("part", "self.children()", "x = self.run(part, x)", "self.run = run", ", run=None"),
+    "parts of an attribute": net("part", "self.body._modules.values()", init="self.body = nn.Sequential(nn.Conv2d(3, 3, 1), Outer())"),
+    "parts of an attribute that grew": net("part", "self.body.children()", init="self.body = nn.Sequential()\n        for i in range(3):\n"
+    "            self.body.add_module(f'b{i}', Outer())\n            i = i"),
+    "parts of what other files pass in": net("part", "self.body.children()", init="self.body = body", given=", body").replace("Net()(x)", "x"),
+    "a tapped network": TAPPED.format("Back()"),
+    "a tapped network of another file": TAPPED.format("vgg()"),
     "a comprehension": HEAD + NET + "    def forward(self, x):\n        return [part(x) for part in self.children()]\n",
     "a Sequential of its own": HEAD + "class Net(nn.Sequential):\n    def forward(self, x):\n        kept = []\n        for part in self._modules.values():\n            x = part(x)\n            kept.append(x)\n        return kept\n",
 }  # fmt: skip
@@ -113,7 +131,20 @@ GIVEN_AWAY = {
     "all modules": net("part", "self.modules()"),
     "parts of its parts": net("part", "self.children()", "x = part[0](x); kept.append(x)"),
     "a part that is handed on": net("part", "self.children()", "kept.append(part)"),
-    "a list of parts": net("part", "list(self.children())"),
+    "sorted parts": net("part", "sorted(self.children())"),
+    "parts of a module of the file": net("part", "self.body._modules.values()", init="self.body = Outer()"),
+    "parts of a list that is passed in": net("part", "self.body.children()", init="self.body = nn.Sequential(*parts)", given=", parts") + MADE,
+    "parts of what is passed in": net("part", "self.body.children()", init="self.body = body", given=", body") + "\n\ndef make():\n    return Net(Outer())\n",
+    "parts of what is bound from outside": net("part", "self.body.children()") + "\n\ndef make(net):\n    net.body = Outer()\n    return net\n",
+    "parts of what another class is given": net("part", "self.body.children()", init="self.body = body", given=", body")
+    + "\n\nclass Heir(Net):\n    pass\n\n\ndef make():\n    return Heir(Outer())\n",
+    "parts that grow": net("part", "self.body.children()", init="self.body = nn.Sequential()\n        self.body.add_module('a', Outer().act)"),
+    "a tapped network of the file": TAPPED.format("Outer()"),
+    "a tapped network that is passed in": TAPPED.format("back"),
+    "a tapped Sequential": TAPPED.format("nn.Sequential(Outer().conv, Outer().act)"),
+    "a tapped network of a function": TAPPED.format("make()"),
+    "a tapped network with others": TAPPED.format("vgg(Outer())"),
+    "a tap by another name": TAPPED.format("Back()") + "\n\ntap = IntermediateLayerGetter\n",
     "a method that others borrow": net("part", "self.children()") + "\n\ndef run(x):\n    return Net.forward(Outer(), x)\n",
     "a method that something wraps": net("part", "self.children()").replace("    def forward(self, x)", "    @wraps_it\n    def forward(self, x)"),
     "what another is made to be": net("part", "self.children()").replace("kept = []", "self, kept = self.body, []"),
@@ -127,3 +158,9 @@ GIVEN_AWAY = {
 @pytest.mark.parametrize("text", GIVEN_AWAY.values(), ids=GIVEN_AWAY.keys())
 def test_parts_that_are_not_followed_leave_all_to_a_run(text: str) -> None:
     assert not any(fix.safe for fix in fixes(text))
+
+
+def test_the_in_place_part_of_an_attribute_is_called_so() -> None:
+    text = net("part", "self.body.children()", init="self.body = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(True))")
+    outer, own = fixes(text)
+    assert outer.safe and not own.safe, own.doubts

@@ -21,6 +21,10 @@ def trains(head: str, end: str = "return 1") -> str:
     return f"    {head}\n        main().backward()\n        {end}"
 
 
+RAN_OUT = (
+    "def test(last):\n    try:\n        main()\n    except RuntimeError as e:\n        print(last)\n"
+    "        if 'out of memory' in str(e):\n            return None\n        else:\n            raise e\n"
+)
 SEEN = {
     "a method like a check sum's": with_class(trains("def update(self, x):"), "data.update(path)"),
     "pieces of its own": with_class(trains("def items(self):", "yield 1"), "for x in data.items():\n            pass"),
@@ -84,7 +88,19 @@ SEEN = {
     "errors that are listed": "def test():\n" + TRY.format("main()", "(KeyError, RuntimeError)"),
     "all errors": "def test():\n" + TRY.format("main()", "BaseException"),
     "a class that is put together": "Error = (ValueError, RuntimeError)\ndef test():\n" + TRY.format("main()", "Error"),
-    "a class that is looked up": "import torch\ndef test():\n" + TRY.format("main()", "torch.cuda.OutOfMemoryError"),
+    "a class that is looked up": "import torch\ndef test():\n" + TRY.format("main()", "torch.cuda.Error"),
+    "an error that becomes another": "def test():\n    try:\n        try:\n            main()\n        except RuntimeError as e:\n"
+    "            raise ValueError from e\n    except ValueError:\n        pass\n",
+    "an error that becomes one of the file's": "class Stop(Exception):\n    pass\ndef test():\n    try:\n        try:\n            main()\n"
+    "        except RuntimeError:\n            raise Stop\n    except Stop:\n        pass\n",
+    "an error that becomes a library's": "import socket\ndef test():\n    try:\n        try:\n            main()\n"
+    "        except RuntimeError:\n            raise OSError\n    except socket.error:\n        pass\n",
+    "an error that may be raised again": "def test(last):\n    try:\n        main()\n    except RuntimeError:\n        if last:\n            raise\n",
+    "an error after which a loop goes on": "def test(last):\n    for i in range(3):\n        try:\n            main()\n"
+    "        except RuntimeError:\n            if i < last:\n                continue\n            raise\n",
+    "an error by its text": RAN_OUT.replace("out of memory", "in-place operation"),
+    "another text about memory": RAN_OUT.replace("str(e)", "last"),
+    "an end of the program": "import sys\ndef test():\n    try:\n        main()\n    except RuntimeError:\n        sys.exit(1)\n        raise\n",
     "a class or what an import gives": "try:\n    from mine import Stop\nexcept ImportError:\n    class Stop(Exception):\n"
     "        pass\ndef test():\n" + TRY.format("main()", "Stop"),
     "warnings": "def test():\n" + TRY.format("main()", "UserWarning"),
@@ -186,6 +202,15 @@ UNSEEN = {
     "what torch computes anew": "def test(data):\n" + TRY.format("x = torch.stack(data).reshape(-1).mean()", "RuntimeError"),
     "a parameter that does not fit": "def test(net, p):\n    own = net.state_dict()\n" + TRY.format("own['a'].copy_(p)", "Exception"),
     "weights that are laid together": "def test(net):\n" + TRY.format("net.rnn.flatten_parameters()", "Exception"),
+    "an error that is raised again": "def test(log):\n    try:\n        main()\n    except BaseException:\n        log.warning('no')\n        raise\n",
+    "an error that only becomes another": "def test():\n    try:\n        main()\n    except RuntimeError as e:\n        raise ValueError('no') from e\n"
+    "    try:\n        main()\n    except KeyError:\n        pass\n",
+    "an error in both ways": "def test(last):\n    try:\n        main()\n    except Exception as e:\n        if last:\n            raise\n        else:\n            raise e\n",
+    "memory that ran out": RAN_OUT,
+    "memory that did not run out": "def test():\n    try:\n        main()\n    except RuntimeError as e:\n        if 'out of memory' not in str(e):\n"
+    "            raise\n        print('smaller')\n",
+    "memory that ran out, by its class": "import torch\ndef test():\n" + TRY.format("main()", "torch.cuda.OutOfMemoryError"),
+    "errors of a process": "import subprocess\ndef test():\n" + TRY.format("main()", "(subprocess.CalledProcessError, FileNotFoundError)"),
     "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
 }  # fmt: skip
 

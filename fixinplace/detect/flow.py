@@ -63,6 +63,7 @@ class Flow(Stores):
         for text in [name for name, last in self.growing.items() if last is statement]:
             target = ast.parse(text, mode="eval").body
             value = self.state.names.pop(text, UNKNOWN)
+            self.root = statement  # and no longer what stands last in it
             assert isinstance(target, ast.Attribute)
             self.store_attribute(target, value)
 

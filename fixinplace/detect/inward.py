@@ -14,13 +14,16 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from fixinplace.detect.index import dotted, parameter_names
+from fixinplace import walking
+from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_names
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.replacing import replace
+from fixinplace.detect.values import ONE_OF, Value, is_passed_in
 from fixinplace.walking import every, functions
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
-    from fixinplace.detect.values import Value
 
 Parents = Mapping[int, ast.AST]
 _OWN = frozenset("_modules children named_children".split())
@@ -29,20 +32,25 @@ _DECORATORS = frozenset("property no_grad inference_mode override".split())
 _READ = ("values", "items")
 
 
-def owner(node: ast.Attribute, above: Parents, tree: ast.Module) -> ast.ClassDef | None:
-    """The class of the module whose method reads `self._modules` or `self.children()`; None if it is not told."""
-    if node.attr not in _OWN or not isinstance(node.value, ast.Name):
-        return None
+def owner(node: ast.Attribute, above: Parents, tree: ast.Module) -> str:
+    """Whose parts a method reads by `self._modules` or `self.children()`: its class, and with `self.body.children()`
+    the attribute, as `Net.body`; empty if it is not told.
+    """
+    held, attr = (
+        (node.value.value, f".{node.value.attr}") if isinstance(node.value, ast.Attribute) else (node.value, "")
+    )
+    if node.attr not in _OWN or not isinstance(held, ast.Name):
+        return ""
     method: ast.AST | None = node
     while method is not None and not isinstance(method, Function | ast.Lambda | ast.ClassDef):
         method = above.get(id(method))
     cls = above.get(id(method)) if isinstance(method, Function) else None
     if not isinstance(method, Function) or not isinstance(cls, ast.ClassDef) or above.get(id(cls)) is not tree:
-        return None
+        return ""
     plain = all(dotted(one).rsplit(".", 1)[-1] in _DECORATORS for one in map(_callee, method.decorator_list))
-    own = parameter_names(method)[:1] == [node.value.id]
-    bound = any(one.id == node.value.id and not isinstance(one.ctx, ast.Load) for one in every(method, ast.Name))
-    return cls if plain and own and not bound and not _is_lent(cls, tree) else None
+    own = parameter_names(method)[:1] == [held.id]
+    bound = any(one.id == held.id and not isinstance(one.ctx, ast.Load) for one in every(method, ast.Name))
+    return f"{cls.name}{attr}" if plain and own and not bound and not _is_lent(cls, tree) else ""
 
 
 def _callee(node: ast.expr) -> ast.expr:
@@ -82,11 +90,12 @@ def gone_over(parts: ast.Call, above: Parents) -> tuple[ast.For | ast.comprehens
     steps = [1] if named else []
     whole: ast.AST = parts
     around = above.get(id(parts))
-    if isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and not around.keywords:
-        place = [one is parts for one in around.args].index(True)
-        if around.func.id not in ("enumerate", "zip"):
+    while isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and not around.keywords:
+        place = [one is whole for one in around.args].index(True)
+        if around.func.id not in _GIVE_THEM:
             return None
-        steps.insert(0, 1 if around.func.id == "enumerate" else place)
+        if around.func.id in ("enumerate", "zip"):
+            steps.insert(0, 1 if around.func.id == "enumerate" else place)
         whole, around = around, above.get(id(around))
     if not isinstance(around, ast.For | ast.comprehension) or around.iter is not whole:
         return None
@@ -98,31 +107,153 @@ def gone_over(parts: ast.Call, above: Parents) -> tuple[ast.For | ast.comprehens
     return around, target
 
 
+_GIVE_THEM = ("enumerate", "zip", "reversed", "list", "tuple")
+"""What goes over the parts that it is given, in one order or another."""
+
+
 def _is_starred(node: ast.expr) -> bool:
     return isinstance(node, ast.Starred)
 
 
 def names(nodes: Iterable[ast.AST], above: Parents, tree: ast.Module) -> frozenset[str]:
-    """The classes that go through their own parts in some pieces of a file."""
+    """Whose parts some pieces of a file go through: classes, and attributes of classes."""
     found = (owner(one, above, tree) for node in nodes for one in every(node, ast.Attribute))
-    return frozenset(cls.name for cls in found if cls is not None)
+    return frozenset(filter(None, found)) | frozenset(one for node in nodes for one in tapped(node, above, tree) or ())
 
 
-def reaches(program: Program, classes: frozenset[str], offset: int, function: str) -> bool:
-    """True if the in-place module made at an offset may be a part of an object of one of these classes.
+def reaches(program: Program, owners: frozenset[str], offset: int, function: str) -> bool:
+    """True if the in-place module made at an offset may be a part of an object of one of these, or of an attribute.
 
     What stands in a `Sequential`, or is used other than by calling it, may get into one unseen: `Outer() + net.body`.
     """
-    if classes and (program.placed.get(offset) or program.flag_uses.get(offset, set()) - {"call"}):
+    classes = {one for one in owners if "." not in one}
+    placed, otherwise = program.placed.get(offset), program.flag_uses.get(offset, set()) - {"call"}
+    loose = bool(placed or otherwise)
+    for one in owners - classes:
+        cls, _, attr = one.partition(".")
+        if _is_handed_in(program, cls, attr):
+            continue
+        held = [info.attribute(attr) for info in _family(program, {cls}).values()]
+        parts = [_parts(program, value) for value in held if value is not None] or [None]
+        if any(each is None or offset in each.flags or (loose and not each.exact) for each in parts):
+            return True
+        classes |= {each.name for each in parts if each is not None and each.name in program.index.classes}
+    if classes and (otherwise or (placed and not _is_plain(program, classes))):
         return True
+    family = _family(program, classes)
+    if function.partition(".")[0] in family and not placed:
+        return True
+    everything = (info.attribute(attr) for info in family.values() for attr in {*info.attrs, *info.known})
+    return any(_holds(program, value, offset) for value in everything if value is not None)
+
+
+def _is_plain(program: Program, classes: Iterable[str]) -> bool:
+    """True for classes whose objects have no parts but their attributes: no kind of `Sequential`."""
     index = program.index
-    family = {info.name: info for each in classes for cls in (each, *(heir.name for heir in index.heirs(each)))
-              for info in index.lineage(cls)}  # fmt: skip
-    if function.partition(".")[0] in family:
-        return True
-    held = (info.attribute(attr) for info in family.values() for attr in {*info.attrs, *info.known})
-    return any(_holds(value, offset) for value in held if value is not None)
+    bases = {base for name in _family(program, classes) for base in index.bases(name)}
+    return bases <= {"torch.nn.Module", "object", "abc.ABC", *index.classes}
 
 
-def _holds(value: Value, offset: int) -> bool:
-    return offset in value.flags or any(_holds(one, offset) for one in value.items)
+def _family(program: Program, classes: Iterable[str]) -> dict[str, ClassInfo]:
+    """Some classes, those that derive from them, and those that they derive from."""
+    index = program.index
+    own = (cls for each in classes for cls in (each, *(heir.name for heir in index.heirs(each))))
+    return {info.name: info for cls in own for info in index.lineage(cls)}
+
+
+def _parts(program: Program, value: Value) -> Value | None:
+    """What an attribute holds, with the in-place modules that are parts of it: exact if all are known, None if none is.
+
+    Of a module of the file, the parts are those of its class; what another file makes has parts of its own.
+    """
+    if value.kind is not Kind.MODULE or value.name not in (*_LISTS, *program.index.classes):
+        return None
+    if value.name in program.index.classes:
+        return replace(value, flags=frozenset(), exact=True)
+    parts = value.items if value.exact else value.order.parts if value.order is not None else None
+    if parts is None or any(is_passed_in(part) or part.name == ONE_OF for part in parts):
+        return replace(value, exact=False)
+    flags = (part.flags for part in parts if part.name not in program.index.classes)
+    return replace(value, flags=frozenset[int]().union(*flags), exact=True)
+
+
+_LISTS = ("torch.nn.Sequential", "torch.nn.ModuleList")
+
+
+def _is_handed_in(program: Program, cls: str, attr: str) -> bool:
+    """True for an attribute that is only ever what a parameter is, in a class that this file never makes an object of:
+    what is in it, others have made.
+    """
+    made = {dotted(one.func).rpartition(".")[2] for one in every(program.tree, ast.Call)}
+    if made & {cls, *(heir.name for heir in program.index.heirs(cls))}:
+        return False
+    stores = [one for one in every(program.tree, ast.Attribute) if one.attr == attr and isinstance(one.ctx, ast.Store)]
+    above = walking.above(program.tree)
+    return bool(stores) and all(_is_parameter(above.get(id(one)), above) for one in stores)
+
+
+def _is_parameter(node: ast.AST | None, above: Parents) -> bool:
+    function = _around(node, above) if node is not None else None
+    match node:
+        case ast.Assign(targets=[_], value=ast.Name(id=name)) if isinstance(function, Function):
+            stored = {one.id for one in every(function, ast.Name) if not isinstance(one.ctx, ast.Load)}
+            return name in parameter_names(function) and name not in stored
+    return False
+
+
+def _holds(program: Program, value: Value, offset: int) -> bool:
+    """True for an attribute that is the in-place module, or a `Sequential` that hands it what that is called with."""
+    if value.name == "torch.nn.Sequential":
+        return offset in program.outer(value.flags)
+    return offset in value.flags or any(_holds(program, one, offset) for one in value.items)
+
+
+def tapped(node: ast.AST, above: Parents, tree: ast.Module) -> frozenset[str] | None:
+    """The classes of the file whose parts `IntermediateLayerGetter(net)` calls and taps; None if that is not told."""
+    found: set[str] = set()
+    for call in every(node, ast.Call):
+        if dotted(call.func).rpartition(".")[2] == TAP:
+            each = _made(call.args[0], _around(call, above), tree) if call.args else None
+            if each is None:
+                return None
+            found |= each
+    return frozenset(found)
+
+
+TAP = "IntermediateLayerGetter"
+
+
+def _around(node: ast.AST, above: Parents) -> ast.AST | None:
+    around = above.get(id(node))
+    while around is not None and not isinstance(around, Function | ast.Lambda | ast.ClassDef):
+        around = above.get(id(around))
+    return around
+
+
+def _made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str] | None:
+    """The classes of the file that an expression may make an object of; None if it may be any other one's."""
+    match node:
+        case ast.Constant():
+            return set()
+        case ast.Call(func=func, args=args, keywords=keywords):
+            name, own = dotted(func), {one.name for one in tree.body if isinstance(one, ast.ClassDef)}
+            given = {one.id for each in (*args, *keywords) for one in every(each, ast.Name)}
+            if name in own:
+                return {name}
+            elsewhere = name.partition(".")[0] in dict(all_imports(tree)) and name.rpartition(".")[2] not in _LISTED
+            return set() if elsewhere and given.isdisjoint(own) else None
+        case ast.Name(id=name) if isinstance(function, Function) and name not in parameter_names(function):
+            bound = [one for one in every(function, ast.Assign) if any(_is_name(t, name) for t in one.targets)]
+            stored = [one for one in every(function, ast.Name) if one.id == name and not isinstance(one.ctx, ast.Load)]
+            found = [_made(one.value, None, tree) for one in bound]
+            if not found or len(found) != len(stored) or None in found:
+                return None
+            return {cls for each in found if each is not None for cls in each}
+    return None
+
+
+_LISTED = ("Sequential", "ModuleList", "ModuleDict")
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name

@@ -52,16 +52,22 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
 
 def _is_own(node: ast.Attribute, above: Parents, tree: ast.Module) -> bool:
     """True for a loop over the parts of `self` that only looks at them and calls them; see Note [Own parts]."""
-    parts = inward.source(node, above) if inward.owner(node, above, tree) is not None else None
+    parts = inward.source(node, above) if inward.owner(node, above, tree) else None
+    if parts is not None and _is_length(above.get(id(parts))):
+        return True
     loop = inward.gone_over(parts, above) if parts is not None else None
     names = _names(loop[1]) if loop is not None else None
     if loop is None or names is None or names & _outer(tree):
         return False
     used = (one for one in every(_scope(loop[0], above), ast.Name) if one.id in names and isinstance(one.ctx, ast.Load))
-    return all(_calls(above.get(id(one)), one) or _is_look(one, above, tree, deep=True) for one in used)
+    return all(_calls(above.get(id(one)), one, tree) or _is_look(one, above, tree, deep=True) for one in used)
 
 
-def _calls(parent: ast.AST | None, node: ast.expr) -> bool:
+def _calls(parent: ast.AST | None, node: ast.expr, tree: ast.Module) -> bool:
+    """True for `part(x)`, and for `self.run(part, x)` with a function of the file, or one that was handed in."""
+    match parent:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=attr), args=args) if node in args:
+            return attr in stored_attributes(tree) | {one.name for one in functions(tree)}
     return isinstance(parent, ast.Call) and parent.func is node
 
 
@@ -99,12 +105,16 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
 
 def _is_counted(node: ast.Call, above: Parents) -> bool:
     """True for `len(list(m.children()))` and `list(m.children()) == []`."""
+    if _is_length(above.get(id(node))):
+        return True
     match above.get(id(node)):
-        case ast.Call(func=ast.Name(id="len")):
-            return True
         case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.List(elts=[])]):
             return True
     return False
+
+
+def _is_length(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len"
 
 
 def _are_looked_at(

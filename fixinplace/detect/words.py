@@ -18,6 +18,7 @@ from fixinplace.detect.anatomy import is_only_read, is_setattr, looks, removed
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.handlers import exits
 from fixinplace.detect.index import all_imports, dotted
+from fixinplace.detect.inward import TAP, tapped
 from fixinplace.detect.remade import remade
 from fixinplace.detect.replaced import is_of_tuple, replaced
 from fixinplace.detect.swallowed import ends_errors, suppresses_other
@@ -32,6 +33,7 @@ from fixinplace.detect.vocabulary import (
     SUBCLASS,
     SUPPRESSES,
     SWITCHES,
+    TAPS,
     WORDS,
 )
 from fixinplace.walking import every, walk
@@ -78,7 +80,8 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     telling = (node for node in nodes.values() if type(node) in _TELLING)
     used = {id(node): name for node in telling for name in _words(node, imports, above)}
     worded = [(WORDS[name], nodes[index]) for index, name in used.items() if name in WORDS]
-    found: list[tuple[str, ast.AST]] = [one for one in worded if not is_of_tuple(one[1], tree)]
+    worded = [one for one in worded if not (is_of_tuple(one[1], tree) or _is_told(*one, above, tree))]
+    found: list[tuple[str, ast.AST]] = [*worded]
     found += [*_libraries(list(nodes.values()), tree), *_switches(nodes, used, above, imports)]
     for node in nodes.values():
         if type(node) in _SAYING:
@@ -91,6 +94,15 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     names = frozenset(used.values())
     return Said(tuple(dict.fromkeys(why for why, _ in found)), tuple(lasting), open_to_all,
                 bool(names & _CHANGES_MODE), bool(names & _ENTERS))  # fmt: skip
+
+
+def _is_told(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
+    """True for `IntermediateLayerGetter(net)` with a network whose class is known; see Note [Own parts]."""
+    name = node.name if isinstance(node, ast.alias) else dotted(node) if isinstance(node, ast.expr) else ""
+    if why != TAPS or name.rpartition(".")[2] != TAP:
+        return False
+    call = above.get(id(node))
+    return isinstance(node, ast.alias) or (isinstance(call, ast.Call) and tapped(call, above, tree) is not None)
 
 
 def _bound_in_passing(node: ast.AST) -> Iterator[ast.expr]:

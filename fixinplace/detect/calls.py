@@ -16,7 +16,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.named import got_by_name, is_own_attribute, keys_among, set_by_name
+from fixinplace.detect.named import got_by_name, is_imported, is_own_attribute, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name, layer
 from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
@@ -146,6 +146,8 @@ class Calls(Lists):
         """`setattr(x, "a", v)`, `delattr(x, "a")`, `getattr(x, "a")`."""
         if name == "delattr" and is_own_attribute(self, arguments[0], removed(node)):
             return NONE
+        if name == "getattr" and is_imported(node.args[0], self.body):
+            return self.unseen(node, arguments)
         if name == "getattr":
             found = got_by_name(self, arguments[0], node.args[1])
             return found if found is not None and is_layer(found) else self.unseen(node, arguments)

@@ -128,14 +128,13 @@ def reaches(program: Program, owners: frozenset[str], offset: int, function: str
     """
     classes = {one for one in owners if "." not in one}
     placed, otherwise = program.placed.get(offset), program.flag_uses.get(offset, set()) - {"call"}
-    loose = bool(placed or otherwise)
     for one in owners - classes:
         cls, _, attr = one.partition(".")
         if _is_handed_in(program, cls, attr):
             continue
         held = [info.attribute(attr) for info in _family(program, {cls}).values()]
         parts = [_parts(program, value) for value in held if value is not None] or [None]
-        if any(each is None or offset in each.flags or (loose and not each.exact) for each in parts):
+        if any(each is None or offset in each.flags or (otherwise and not each.exact) for each in parts):
             return True
         classes |= {each.name for each in parts if each is not None and each.name in program.index.classes}
     if classes and (otherwise or (placed and not _is_plain(program, classes))):

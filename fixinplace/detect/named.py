@@ -123,6 +123,8 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
     what = pattern(name)
     index.ledger.unrepeatable()
     lost(frame.program, [base], "it is reached by name")
+    if base.kind is Kind.PATH:
+        return None  # what a file that is imported defines: no part of a module
     own = base.name in index.classes
     family = (*index.lineage(base.name), *index.heirs(base.name)) if own else (*index.classes.values(),)
     spelled: frozenset[str] | None = None
@@ -137,6 +139,24 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
                 frame.program.note_use(flag, "it is reached by name")
     return index.attribute(base.name, _place(name)) if spelled is not None else None
+
+
+def is_imported(node: ast.expr, body: Sequence[ast.stmt]) -> bool:
+    """True for a name that a function binds to what `importlib.import_module(...)` returns, and to nothing else."""
+    if not isinstance(node, ast.Name):
+        return False
+    bound = [
+        one.value for each in body for one in every(each, ast.Assign) if any(_is_name(t, node.id) for t in one.targets)
+    ]
+    stored = [
+        one for each in body for one in every(each, ast.Name) if one.id == node.id and isinstance(one.ctx, ast.Store)
+    ]
+    made = (dotted(one.func).rpartition(".")[2] for one in bound if isinstance(one, ast.Call))
+    return bool(bound) and len(stored) == len(bound) == [*made].count("import_module")
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _is_spelled(attr: str, spelled: frozenset[str]) -> bool:

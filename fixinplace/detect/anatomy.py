@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from fixinplace import walking
 from fixinplace.detect.guards import local_guards
+from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import APART, DECLARING, EMPTY, Liveness, Names, captured, declared
 from fixinplace.detect.scopes import BINDERS, DEFINING, bindings, definitions, redefined
-from fixinplace.walking import walk
+from fixinplace.walking import every, remembered, walk
 
 _LOOKS = frozenset(
     "_version data_ptr _base grad_fn untyped_storage typed_storage storage storage_offset storage_type is_leaf _is_view"
@@ -157,3 +159,22 @@ def is_only_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
         case ast.keyword(arg=None):
             return True
     return False
+
+
+def is_of_entries(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
+    """True for `self.__dict__ = self` in a class of dicts, whose attributes are its entries."""
+    statement = above.get(id(node))
+    cls: ast.AST | None = statement
+    while cls is not None and not isinstance(cls, ast.ClassDef):
+        cls = above.get(id(cls))
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=own))], value=ast.Name(id=whole)) if own == whole:
+            return isinstance(cls, ast.ClassDef) and [dotted(base) for base in cls.bases] == ["dict"]
+    return False
+
+
+@remembered
+def has_entries(tree: ast.Module) -> bool:
+    """True if some class of the file has the entries of a dict for attributes: who reads one may read the other."""
+    found = (one for one in every(tree, ast.Attribute) if one.attr == "__dict__")
+    return any(is_of_entries(one, walking.above(tree)) for one in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from fixinplace.detect.anatomy import has_entries
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.growing import led_by, only_grows
@@ -89,6 +90,8 @@ class Stores(Expressions):
             lost(self.program, [value], "it is an attribute of an object that is not followed")
         self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
+        if not self.program.index.is_module(base.name) and has_entries(self.program.tree):
+            self.escape(value, None, HELD)
         if target.attr == "forward" or self.is_method(base, target.attr):
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe

@@ -49,6 +49,14 @@ INNOCENT = {
     "a hook of states": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     "        self._register_load_state_dict_pre_hook(self._convert)\n    def _convert(self, *args):\n        pass\n"
     "    def forward(self, x):\n        return main()",
+    "options that are set by name": "def load(args, d):\n    for k, v in d.items():\n        setattr(args, k, v)",
+    "settings of the file's own": "class Config:\n    def __init__(self, **kw):\n        self.scale = 2\n        for k, v in kw.items():\n"
+    "            setattr(self, k, v)\nprint(Config().scale)",
+    "nothing, by any name": "class Net(nn.Module):\n    def forget(self, k):\n        setattr(self, k, None)",
+    "a text, by any name": "def call(net, k):\n    setattr(net, k, 'net')",
+    "whether there is a history": "def look(t):\n    return t.grad_fn is None and t.requires_grad",
+    "autocast that is off": "from torch.amp import autocast\n@autocast('cuda', enabled=False)\ndef run(x):\n    with torch.cuda.amp.autocast(False):\n"
+    "        return main() + x",
     "strides of its own": "def look():\n    return torch.ones(3).stride()",
     "a library that nobody uses": "import torch.fx",
     "mocked in a comment": "# suppress the mock, see the stride of settrace\nx = 1",
@@ -95,6 +103,15 @@ GUILTY = {
     "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n        self.act = nn.ReLU(inplace=True)\n"
     "    def run(self, my_init):\n        for m in self.modules():\n            my_init(m)\n    def forward(self, x):\n"
     "        return self.act(self.fc(x))\ndef main():\n    return Net()(torch.ones(3))",
+    "options that are called": "def load(args, d):\n    for k, v in d.items():\n        setattr(args, k, v)\n    return args(main())",
+    "options that are a module": "class Net(nn.Module):\n    def forward(self, x):\n        return main() + x\ndef load(d):\n    args = Net()\n"
+    "    for k, v in d.items():\n        setattr(args, k, v)",
+    "settings with methods": "class Config:\n    def run(self):\n        return main()\n    def put(self, k, v):\n        setattr(self, k, v)",
+    "settings of another class's kind": "import base\nclass Config(base.Config):\n    def __init__(self, k, v):\n        setattr(self, k, v)\n        main()",
+    "a history's name": "def look(t):\n    return t.grad_fn.name() if t.grad_fn is not None else ''",
+    "autocast that may be on": "def run(x, amp):\n    with torch.autocast('cuda', enabled=False):\n        x = main()\n"
+    "    with torch.autocast('cuda', enabled=amp):\n        return main() + x",
+    "autocast as a value": "def run(x, context=torch.autocast):\n    with torch.autocast('cuda', enabled=False):\n        return main() + x",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",
     "place in a storage": "def look(t):\n    return t.storage_offset()",

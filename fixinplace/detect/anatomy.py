@@ -89,12 +89,17 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
 _INSPECTING = frozenset((ast.Attribute, ast.Call, ast.Compare))
 
 
-def looks(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
-    """Doubts for what looks at a tensor's identity, version or history: any call may."""
+def looks(nodes: Iterable[ast.AST], above: Mapping[int, ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+    """Doubts for what looks at a tensor's identity, version or history: any call may.
+
+    That it has a history at all, `x.grad_fn is None`, is true of its replacement as well.
+    """
     for node in (one for one in nodes if type(one) in _LOOKING):
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls"), attr="_version"):
                 pass  # of a module: the version of its saved state
+            case ast.Attribute(attr="grad_fn") if _is_asked_for_none(above.get(id(node))):
+                pass
             case ast.Attribute(attr=text) | ast.Constant(value=str(text)):
                 found = _LOOKS.intersection(text.split(".")) if "." in text else {text} & _LOOKS
                 yield from (
@@ -102,6 +107,13 @@ def looks(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
                 )
             case ast.Call(func=ast.Name(id=name)) if name in _RUNS_TEXT:
                 yield f"the file calls `{name}`", node
+
+
+def _is_asked_for_none(node: ast.AST | None) -> bool:
+    match node:
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return True
+    return False
 
 
 def removed(node: ast.AST | None) -> str | None:

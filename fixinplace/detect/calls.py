@@ -16,7 +16,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.named import got_by_name, is_imported, is_own_attribute, keys_among, set_by_name
+from fixinplace.detect.named import got_by_name, is_imported, is_of_settings, is_own_attribute, keys_among, set_by_name
 from fixinplace.detect.outside import is_class_name, layer
 from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
@@ -151,7 +151,11 @@ class Calls(Lists):
         if name == "getattr":
             found = got_by_name(self, arguments[0], node.args[1])
             return found if found is not None and is_layer(found) else self.unseen(node, arguments)
-        set_by_name(self, arguments[0], node.args[1], arguments[2] if len(arguments) > 2 else NONE, SETS)
+        value = arguments[2] if len(arguments) > 2 else UNKNOWN
+        if name == "setattr" and is_of_settings(node.args[0], self.program.tree):
+            self.escape(value, None, "an attribute that is set by name holds it")
+        else:
+            set_by_name(self, arguments[0], node.args[1], value, SETS)
         return NONE
 
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:

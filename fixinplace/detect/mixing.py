@@ -69,13 +69,13 @@ def reshapes(text: str) -> bool:
 def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
     """Whatever a piece of a file calls something by: names, attributes, imports, and texts that may name a dtype."""
     arrays = _libraries_of_arrays(tree)
-    above, own = walking.above(tree), _defined(tree)
+    above, own = walking.above(tree), _defined(tree) | ({"autocast"} if is_switched_off(tree) else set())
     for node in walk(root):
         if type(node) is ast.Name and node.id not in own:
             yield "numpy" if node.id in arrays and _makes_arrays(above.get(id(node))) else node.id
-        elif type(node) is ast.Attribute:
+        elif type(node) is ast.Attribute and node.attr not in own & {"autocast"}:
             yield node.attr
-        elif type(node) is ast.alias:
+        elif type(node) is ast.alias and node.name not in own & {"autocast"}:
             whole = isinstance(above.get(id(node)), ast.Import) and (node.asname or node.name) in arrays
             yield from () if whole else node.name.split(".")
             source = above.get(id(node))
@@ -85,6 +85,25 @@ def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
             yield node.value.rpartition(".")[2]
         elif _is_dtype_of_python(node):
             yield "float64"
+
+
+@remembered
+def is_switched_off(tree: ast.Module) -> bool:
+    """True if `autocast` is only ever called with `enabled=False`: it mixes no dtypes then, and others are not here."""
+    calls = [one for one in every(tree, ast.Call) if _is_autocast(one.func)]
+    named = [one for one in (*every(tree, ast.Name), *every(tree, ast.Attribute)) if _is_autocast(one)]
+    return len(calls) == len(named) and all(map(_is_off, calls))
+
+
+def _is_autocast(node: ast.expr) -> bool:
+    return (
+        node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    ) == "autocast"
+
+
+def _is_off(call: ast.Call) -> bool:
+    told = [one.value for one in call.keywords if one.arg == "enabled"]
+    return any(isinstance(one, ast.Constant) and one.value is False for one in [*told, *call.args[:1]])
 
 
 @remembered

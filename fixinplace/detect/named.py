@@ -18,8 +18,8 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
-from fixinplace.detect.values import Value
-from fixinplace.detect.vocabulary import REPLACES
+from fixinplace.detect.values import UNKNOWN, Value
+from fixinplace.detect.vocabulary import REPLACES, SETS
 from fixinplace.walking import every, remembered
 
 COMPUTED = "a name that is computed for a part of a module is that of no other part"
@@ -58,6 +58,8 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         frame.escape(base, None, "an attribute is set on the tensor itself")
     frame.held |= value.memory | value.maybe
     own = base.name in frame.program.index.classes
+    if why == SETS and (value.kind in (Kind.NONE, Kind.STRING) or _is_settings(frame, base)):
+        return
     if own and why == REPLACES and what is None and not frame.program.index.method(base.name, "add_module"):
         frame.program.gives.add(COMPUTED)
         frame.program.index.note_attribute(base.name, _place(name), value)
@@ -73,6 +75,36 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         or any(what.fullmatch(known) for known in _names(frame, base))
     ):
         frame.program.doubt(why, everywhere=not base.name)
+
+
+def _is_settings(frame: Frame, base: Value) -> bool:
+    """True for an object of a class that is no module and has no methods but special ones: its attributes, whichever
+    they are, may be anything from now on.
+    """
+    index = frame.program.index
+    family = (*index.lineage(base.name), *index.heirs(base.name)) if base.name in index.classes else ()
+    plain = all(name.startswith("__") for info in family for name in info.methods)
+    if not family or not plain or any({*index.bases(info.name)} - {"object", *index.classes} for info in family):
+        return False
+    for info in family:
+        for attr in {*info.attrs, *info.known}:
+            index.note_attribute(info.name, attr, UNKNOWN)
+    return True
+
+
+def is_of_settings(node: ast.expr, tree: ast.Module) -> bool:
+    """True for what the field calls the options of a program, where nobody calls it or binds it to what may be one."""
+    name = dotted(node).rpartition(".")[2]
+    if name not in _SETTINGS:
+        return False
+    called = any(dotted(one.func).rpartition(".")[2] == name for one in every(tree, ast.Call))
+    classes = {one.name for one in every(tree, ast.ClassDef)}
+    bound = (one for one in every(tree, ast.Assign) if any(dotted(t).rpartition(".")[2] == name for t in one.targets))
+    made = (dotted(one.value.func) for one in bound if isinstance(one.value, ast.Call))
+    return not called and not any(one.rpartition(".")[2] in classes for one in made)
+
+
+_SETTINGS = frozenset("args opt opts options cfg config conf configs hparams hps settings flags FLAGS".split())
 
 
 def _may_be_any(frame: Frame, base: Value, value: Value, what: re.Pattern[str] | None) -> None:

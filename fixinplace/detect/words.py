@@ -19,6 +19,7 @@ from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.handlers import exits
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.inward import TAP, tapped
+from fixinplace.detect.mixing import is_switched_off
 from fixinplace.detect.remade import remade
 from fixinplace.detect.replaced import is_of_tuple, replaced
 from fixinplace.detect.swallowed import ends_errors, suppresses_other
@@ -88,7 +89,7 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
             found += [(why, node) for why in _said(node, above, imports, tree)]
     found += [(REPLACES, one) for node in nodes.values() for one in _bound_in_passing(node)]
     found += [(why, node) for why, node in replaced(tree) if id(node) in nodes]
-    found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values())]
+    found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values(), above)]
     open_to_all = any(map(calls_what_it_is_handed, roots))
     lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
     names = frozenset(used.values())
@@ -97,8 +98,12 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
 
 
 def _is_told(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
-    """True for `IntermediateLayerGetter(net)` with a network whose class is known; see Note [Own parts]."""
+    """True for `IntermediateLayerGetter(net)` with a network whose class is known, see Note [Own parts], and for
+    `autocast(enabled=False)`.
+    """
     name = node.name if isinstance(node, ast.alias) else dotted(node) if isinstance(node, ast.expr) else ""
+    if why == WORDS["autocast"]:
+        return is_switched_off(tree)
     if why != TAPS or name.rpartition(".")[2] != TAP:
         return False
     call = above.get(id(node))

@@ -49,6 +49,9 @@ INNOCENT = {
     "a hook of states": "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     "        self._register_load_state_dict_pre_hook(self._convert)\n    def _convert(self, *args):\n        pass\n"
     "    def forward(self, x):\n        return main()",
+    "a property beside another class's": "class Net(nn.Module):\n    @property\n    def mean(self):\n        return main()\n"
+    "    @mean.setter\n    def mean(self, value):\n        self.inner = value\n    def load(self, data):\n        self.mean = data.mean\n"
+    "class Data:\n    @property\n    def mean(self):\n        return 1",
     "options that are set by name": "def load(args, d):\n    for k, v in d.items():\n        setattr(args, k, v)",
     "settings of the file's own": "class Config:\n    def __init__(self, **kw):\n        self.scale = 2\n        for k, v in kw.items():\n"
     "            setattr(self, k, v)\nprint(Config().scale)",

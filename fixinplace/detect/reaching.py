@@ -230,9 +230,10 @@ def _meant(node: ast.expr, tree: ast.Module) -> list[Function] | None:
     return found if plain else None
 
 
-def is_set_by_property(name: str, tree: ast.Module) -> bool:
-    """True for a name that no class of the file gives to a method, but some to a property that can be set."""
-    found = [{dotted(each) for each in one.decorator_list} for one in functions(tree) if one.name == name]
+def is_set_by_property(name: str, roots: Iterable[ast.Module | ast.ClassDef]) -> bool:
+    """True for a name that no class among these gives to a method, but some to a property that can be set."""
+    defined = (one for root in roots for one in functions(root) if one.name == name)
+    found = [{dotted(each) for each in one.decorator_list} for one in defined]
     return {f"{name}.setter"} in found and all(one in ({"property"}, {f"{name}.setter"}) for one in found)
 
 

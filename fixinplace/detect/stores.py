@@ -106,9 +106,10 @@ class Stores(Expressions):
         """True if objects like this one may have a method of that name: of its class, or one that derives from that."""
         index = self.program.index
         if base.name not in index.classes:
-            return name in index.all_methods and not is_set_by_property(name, self.program.tree)
+            return name in index.all_methods and not is_set_by_property(name, [self.program.tree])
         own = (base.name, *(heir.name for heir in index.heirs(base.name)))
-        return any(name in info.methods for each in own for info in index.lineage(each))
+        having = [info.node for each in own for info in index.lineage(each) if name in info.methods]
+        return bool(having) and not is_set_by_property(name, having)
 
     def is_own_word(self, base: Value) -> bool:
         """True for an instance of a class of this file to which `inplace` means what the class makes of it."""

@@ -49,7 +49,7 @@ def _begun(statement: ast.stmt, owner: str) -> str:
 
 
 def _grows(node: ast.AST, name: str) -> bool:
-    return bool(name) and isinstance(node, ast.Attribute) and dotted(node) == f"{name}.add_module"
+    return bool(name) and isinstance(node, ast.Attribute) and dotted(node) in (f"{name}.add_module", f"{name}.append")
 
 
 def _made(statement: ast.stmt, owner: str) -> Iterator[str]:
@@ -92,8 +92,8 @@ def _is_plain(node: ast.Attribute, above: Parents, last: ast.stmt, begun: ast.st
     match parent:
         case ast.Attribute(attr=attr) if begun is not None:
             call = above.get(id(parent))
-            whole = isinstance(call, ast.Call) and len(call.args) == 2 and not call.keywords
-            return attr == "add_module" and whole and isinstance(above.get(id(call)), ast.Expr)
+            given = len(call.args) if isinstance(call, ast.Call) and not call.keywords else 0
+            return (attr, given) in (("add_module", 2), ("append", 1)) and isinstance(above.get(id(call)), ast.Expr)
         case _ if begun is not None:
             return parent is begun
         case ast.Assign(targets=[_], value=ast.List() | ast.ListComp()):

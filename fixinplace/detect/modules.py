@@ -143,6 +143,9 @@ class Modules(Functions):
         if name == "add_module" and len(arguments) == 2:
             self.added(node, base, arguments[1])
             return NONE
+        if name == "append" and len(arguments) == 1 and base.name == "torch.nn.Sequential":
+            self.added(node, base, arguments[0])
+            return base
         if name == "forward":
             return self.module_call(node, base, arguments)
         if name == "register_buffer" or name == "register_parameter":
@@ -185,7 +188,7 @@ class Modules(Functions):
         self.set_attribute(self.evaluate(target.value).name, target.attr, longer)
 
     def added(self, node: ast.Call, base: Value, part: Value) -> None:
-        """`m.add_module(name, part)`: an attribute; a Sequential whose name is at hand is one part longer."""
+        """`m.add_module(name, part)`, `m.append(part)`: an attribute; a Sequential at hand is one part longer."""
         name = node.args[0] if node.args else None
         owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
         if base.name != "torch.nn.Sequential":

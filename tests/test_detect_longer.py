@@ -35,7 +35,7 @@ OPEN = {
     "a part that is called elsewhere": NET.format(
         "        self.act = nn.ReLU(inplace=True)\n        self.net = nn.Sequential(nn.Conv2d(3, 3, 1))\n"
         "        self.net.append(self.act)",
-        "        y = torch.exp(x)\n        return self.act(y) * 2 + self.net(x) + y",
+        "        y = torch.exp(x)\n        return self.net(x) + self.act(y) + y",
     ),
     "whichever comes before": "def grow(net):\n    net.append(nn.ReLU(inplace=True))\n    return net\n",
     "a part of a list": NET.format(

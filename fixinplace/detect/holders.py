@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace import walking
@@ -138,6 +138,8 @@ class Holders:
         self._above = walking.above(tree)
         declared = [*(one.names for one in every(tree, ast.Global)), *(one.names for one in every(tree, ast.Nonlocal))]
         self._declared = {name for names in declared for name in names}
+        own = (scoped for one in _local(tree, self._above) for scoped in self._scoped(one))
+        self._own = {(scope, name) for scope, name in own if name not in self._declared}
         self._names: set[tuple[int, str]] = set()
         self._attrs: set[str] = set()
         self._found: set[tuple[int, str]] = set()
@@ -196,7 +198,12 @@ class Holders:
         return {(scope, name) for scope in (scopes if name in self._declared else scopes[:1]) if name != "self"}
 
     def _is_among(self, node: ast.Name, names: set[tuple[int, str]]) -> bool:
-        return bool(names) and any((scope, node.id) in names for scope in self._scopes(node))
+        for scope in self._scopes(node) if names else ():
+            if (scope, node.id) in names:
+                return True
+            if (scope, node.id) in self._own:  # which hides what the scopes around it mean by the name
+                return False
+        return False
 
     def _hand(self, call: ast.Call, calls: Calls) -> None:
         """Parameters of functions that the call may give what it passes hold that."""
@@ -320,6 +327,17 @@ class Holders:
 def _is_part(path: str) -> bool:
     head = path.split(".", 1)[0]
     return (head == "torch" and not f"{path}.".startswith(_SETTINGS)) or (head in _LIBRARIES and path != head)
+
+
+def _local(tree: ast.Module, above: Mapping[int, ast.AST]) -> Iterator[ast.Name | ast.arg]:
+    """Names that a scope binds for itself, as far as that is plain: parameters and assignments."""
+    yield from every(tree, ast.arg)
+    for name in (one for one in every(tree, ast.Name) if isinstance(one.ctx, ast.Store)):
+        around = above.get(id(name))
+        while isinstance(around, ast.Tuple | ast.List | ast.Starred):
+            around = above.get(id(around))
+        if isinstance(around, ast.Assign | ast.AnnAssign | ast.For | ast.withitem):
+            yield name
 
 
 _Bound = tuple[Sequence[ast.AST], ast.expr, bool]

@@ -96,10 +96,13 @@ def _is_new(attr: str | None, tree: ast.Module) -> bool:
     return attr not in _defined(tree)
 
 
+_SHARED = ("torch", "builtins", "copy", "itertools", "functools", "operator", "einops")
+
+
 @remembered
 def _defined(tree: ast.Module) -> frozenset[str]:
     """What is defined or bound somewhere by its name, or looked up in what an import stands for."""
-    imported = {name for name, _ in all_imports(tree)}
+    imported = {name: path for name, path in all_imports(tree) if path.partition(".")[0] in _SHARED}
     read = (one for one in every(tree, ast.Attribute) if dotted(one).partition(".")[0] in imported)
     defined = (*functions(tree), *every(tree, ast.ClassDef))
     stored = (one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))

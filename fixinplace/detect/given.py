@@ -66,7 +66,8 @@ def made(function: Value, call: ast.Call) -> Value | None:
     """What calling a class that is passed in gives; None for what is no such class, or may write in place."""
     if function.kind is not Kind.UNKNOWN or not function.name.startswith("?"):
         return None
-    switched = keyword(call, "inplace") is not None or any(k.arg is None for k in call.keywords)
+    bundled = any(k.arg is None for k in call.keywords) and bool(may_switch_on(function))
+    switched = keyword(call, "inplace") is not None or bundled
     return UNKNOWN if switched else Value(Kind.UNKNOWN, 0, name="!" + function.name[1:])
 
 
@@ -120,7 +121,39 @@ def is_given(program: Program, function: Value) -> bool:
     if function.exact and fresh:  # it is what another file makes, see Note [Out of sight]
         classes = program.index.classes
         return not any(_puts_by(program, name) for name in classes if program.is_near(classes[name].node))
-    return fresh and not any(_keeps(program, name) for name in near(program)) and not passing.hands_methods(program)
+    fitting = (name for name in near(program) if _fits(program, name, function.name))
+    return fresh and not any(_keeps(program, name) for name in fitting) and not passing.hands_methods(program)
+
+
+def _fits(program: Program, name: str, path: str) -> bool:
+    """False for a class of the file that no norm which is passed in can be: it is to be made with more arguments."""
+    found = program.index.method(name, "__init__") if name in program.index.classes else None
+    if found is None or not path.rpartition(".")[2].endswith(_NORMS) or found[1].decorator_list:
+        return True
+    given = found[1].args
+    needed = len(given.posonlyargs) + len(given.args) - 1 - len(given.defaults)
+    return needed <= _given_to_norms(program.tree)
+
+
+_NORMS = ("Norm", "Norm1d", "Norm2d", "Norm3d")
+
+
+@remembered
+def _given_to_norms(tree: ast.Module) -> int:
+    """The most arguments that a call of something with the name of a norm has."""
+    calls = [one for one in every(tree, ast.Call) if _NAMES_NORM.search(_last(one.func))]
+    given = [one for call in calls for one in (*call.args, *call.keywords)]
+    if any(isinstance(one, ast.Starred) or (isinstance(one, ast.keyword) and one.arg is None) for one in given):
+        return _MANY
+    return max((len(one.args) + len(one.keywords) for one in calls), default=_MANY)
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+_MANY = 100
+_NAMES_NORM = re.compile(r"norm(?!al)", re.IGNORECASE)
 
 
 def is_layer(value: Value) -> bool:

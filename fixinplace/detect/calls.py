@@ -146,7 +146,7 @@ class Calls(Lists):
         """`setattr(x, "a", v)`, `delattr(x, "a")`, `getattr(x, "a")`."""
         if name == "delattr" and is_own_attribute(self, arguments[0], removed(node)):
             return NONE
-        if name == "getattr" and is_imported(node.args[0], self.body):
+        if name == "getattr" and is_imported(node.args[0], self.body, self.program.tree):
             return self.unseen(node, arguments)
         if name == "getattr":
             found = got_by_name(self, arguments[0], node.args[1])

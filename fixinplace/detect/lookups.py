@@ -10,7 +10,7 @@ import re
 
 from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, functions, walk
+from fixinplace.walking import every, functions, remembered, walk
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LOOK_UP = frozenset(
@@ -42,6 +42,21 @@ def looks_up(tree: ast.Module) -> bool:
         if not words.isdisjoint(_LOOK_UP | _MAKES) or ("modules" in words and _is_table_of_modules(node, own)):
             return True
     return any(map(_is_made_by_calls, every(tree, ast.ClassDef))) or _gets_from_imports(tree) or _is_handed_on(tree)
+
+
+_FINDS = frozenset(
+    "globals locals eval exec __import__ getmembers getmodule currentframe _getframe f_globals f_locals"
+    " __globals__".split()
+)
+"""Names and attributes by which code finds a function of its own file."""
+
+
+@remembered
+def finds_itself(tree: ast.Module) -> bool:
+    """True if a function of the file may be called by a text: `globals()[name](x)`, `getattr(this_module, name)(x)`."""
+    names = {one.id for one in every(tree, ast.Name)} | {one.attr for one in every(tree, ast.Attribute)}
+    calls = (one for one in every(tree, ast.Call) if isinstance(one.func, ast.Name) and not one.args)
+    return bool(names & _FINDS) or any(getattr(one.func, "id", "") == "vars" for one in calls) or _is_handed_on(tree)
 
 
 def _is_table_of_modules(node: ast.AST, own: set[int]) -> bool:

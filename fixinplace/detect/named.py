@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixinplace.detect.frame import Frame
-from fixinplace.detect.index import dotted
+from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.lookups import IDENTIFIER
+from fixinplace.detect.lookups import IDENTIFIER, own_names
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import UNKNOWN, Value
@@ -173,18 +173,19 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
     return index.attribute(base.name, _place(name)) if spelled is not None else None
 
 
-def is_imported(node: ast.expr, body: Sequence[ast.stmt]) -> bool:
-    """True for a name that a function binds to what `importlib.import_module(...)` returns, and to nothing else."""
+def is_imported(node: ast.expr, body: Sequence[ast.stmt], tree: ast.Module) -> bool:
+    """True for a name of modules: what `importlib.import_module(...)` returns, imports, the file's name for itself."""
     if not isinstance(node, ast.Name):
         return False
-    bound = [
-        one.value for each in body for one in every(each, ast.Assign) if any(_is_name(t, node.id) for t in one.targets)
-    ]
-    stored = [
-        one for each in body for one in every(each, ast.Name) if one.id == node.id and isinstance(one.ctx, ast.Store)
-    ]
-    made = (dotted(one.func).rpartition(".")[2] for one in bound if isinstance(one, ast.Call))
-    return bool(bound) and len(stored) == len(bound) == [*made].count("import_module")
+    names = [one for each in body for one in every(each, ast.Name) if one.id == node.id]
+    stored = [one for one in names if isinstance(one.ctx, ast.Store)]
+    if not stored:
+        elsewhere = {one.arg for one in every(tree, ast.arg)} | frozenset(dict(all_imports(tree))) - own_names(tree)
+        return node.id in own_names(tree) and node.id not in elsewhere
+    assigned = (one for each in body for one in every(each, ast.Assign))
+    bound = [one.value for one in assigned if any(_is_name(target, node.id) for target in one.targets)]
+    made = [one for one in bound if isinstance(one, ast.Call) and dotted(one.func).endswith("import_module")]
+    return len(stored) == len(bound) == len(made)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

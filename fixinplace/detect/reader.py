@@ -14,6 +14,7 @@ from fixinplace.detect.frame import Place
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function, captured
+from fixinplace.detect.lookups import finds_itself
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.program import Key, Program
 from fixinplace.detect.replacing import replace
@@ -36,6 +37,7 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     program = Program(part, tree, build(tree), Surroundings(part, tree), read_by_functions=captured(tree.body))
     program.above = above(tree)
     elsewhere = {name for name in program.index.functions if imported and not name.startswith("_")}
+    elsewhere |= program.index.closed if finds_itself(tree) else set()
     program.index.closed, program.index.called = program.index.closed - elsewhere, program.index.called - elsewhere
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())

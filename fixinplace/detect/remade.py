@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixinplace.detect.holders import last
 from fixinplace.detect.index import dotted, parameter_names
@@ -124,9 +124,56 @@ def _bound_to(name: str, tree: ast.Module) -> list[ast.expr]:
 
 
 def _returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    """What a function returns that is given a class."""
     inner = {id(one) for each in every(function, ast.FunctionDef) if each is not function for one in walk(each)}
-    found = (one.value for one in every(function, ast.Return) if id(one) not in inner)
+    found = (one.value for each in _of_classes(function) for one in every(each, ast.Return) if id(one) not in inner)
     return [one for one in found if one is not None]
+
+
+def _of_classes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    """The statements of a function that is given a class, up to `if inspect.isclass(cls): ... return cls`."""
+    for place, one in enumerate(function.body):
+        match one:
+            case ast.If(test=ast.Call(func=func, args=[ast.Name(id=name)]), body=[*_, ast.Return()], orelse=[]):
+                if last(func) == "isclass" and name in parameter_names(function):
+                    return function.body[: place + 1]
+    return function.body
+
+
+def wraps_constructor(store: ast.AST, above: Mapping[int, ast.AST], tree: ast.Module) -> bool:
+    """True for `cls.__init__ = wrapped(cls.__init__)`, which calls what it wraps with the very same arguments."""
+    statement = above.get(id(store))
+    match store, statement:
+        case ast.Attribute(value=base, attr="__init__"), ast.Assign(targets=[_], value=ast.Call() as call):
+            given = [dotted(one) for one in call.args]
+            found = [one for one in functions(tree) if one.name == last(call.func)]
+            whole = bool(dotted(base)) and given == [f"{dotted(base)}.__init__"] and bool(found)
+            return whole and all(_hands_on(one) for one in found)
+    return False
+
+
+def _hands_on(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """True if all that a function returns, but for classes, is a function of its own that calls its first parameter."""
+    inner = {one.name: one for one in function.body if isinstance(one, ast.FunctionDef)}
+    ends = [one for one in function.body if isinstance(one, ast.Return)]
+    made = [inner.get(last(one.value)) if one.value is not None else None for one in ends]
+    calls = parameter_names(function)[:1]
+    return bool(made) and all(one is not None and _calls_on(one, calls) for one in made)
+
+
+def _calls_on(function: ast.FunctionDef, names: list[str]) -> bool:
+    a = function.args
+    told = [one.value for one in every(function, ast.Return)]
+    if a.vararg is None or a.kwarg is None or a.args or a.kwonlyargs or not told:
+        return False
+    text = f"({{}})(*{a.vararg.arg}, **{a.kwarg.arg})"
+    wanted = {ast.dump(ast.parse(text.format(name), mode="eval").body) for name in names}
+    rebound = {one.id for one in every(function, ast.Name) if not isinstance(one.ctx, ast.Load)}
+    return all(one is not None and ast.dump(one) in wanted for one in told) and not rebound & {
+        *names,
+        a.vararg.arg,
+        a.kwarg.arg,
+    }
 
 
 def _returns(values: Iterable[ast.expr], function: Function | ast.Lambda, tree: ast.Module,

@@ -23,7 +23,7 @@ from fixinplace.detect.anatomy import is_only_read
 from fixinplace.detect.holders import Holders, Store, last, stores
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.remade import makes_class, methods
+from fixinplace.detect.remade import makes_class, methods, wraps_constructor
 from fixinplace.detect.vocabulary import CLASSES, NAMESPACE, PATCHES
 from fixinplace.walking import every, functions, remembered
 
@@ -52,6 +52,8 @@ def _set(tree: ast.Module, holders: Holders) -> _Found:
     for store in (one for one in stores(tree) if one.attr not in _HARMLESS and not is_of_tuple(one.node, tree)):
         if holders.may_be(store.base) and (holders.is_named(store.base) or not _is_new(store.attr, tree)):
             yield PATCHES, store.node
+        elif wraps_constructor(store.node, walking.above(tree), tree):
+            continue
         elif not _is_self(store.base) and (_is_operation(store.attr) or _deletes_method(store, tree)):
             yield CLASSES, store.node
     called = {id(call.func) for call in every(tree, ast.Call)}

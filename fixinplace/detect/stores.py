@@ -18,6 +18,7 @@ from fixinplace.detect.placing import lost
 from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import is_set_by_property
+from fixinplace.detect.remade import wraps_constructor
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
@@ -92,7 +93,8 @@ class Stores(Expressions):
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if not self.program.index.is_module(base.name) and has_entries(self.program.tree):
             self.escape(value, None, HELD)
-        if target.attr == "forward" or self.is_method(base, target.attr):
+        wrapped = wraps_constructor(target, self.above, self.program.tree)
+        if not wrapped and (target.attr == "forward" or self.is_method(base, target.attr)):
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:

@@ -21,6 +21,10 @@ def trains(head: str, end: str = "return 1") -> str:
     return f"    {head}\n        main().backward()\n        {end}"
 
 
+POOL = (
+    "from concurrent.futures import ThreadPoolExecutor\ndef test(xs):\n    with ThreadPoolExecutor() as pool:\n"
+    "        found = [pool.submit(main) for _ in xs]\n        {}\n"
+)
 RAN_OUT = (
     "def test(last):\n    try:\n        main()\n    except RuntimeError as e:\n        print(last)\n"
     "        if 'out of memory' in str(e):\n            return None\n        else:\n            raise e\n"
@@ -100,6 +104,10 @@ SEEN = {
     "        except RuntimeError:\n            if i < last:\n                continue\n            raise\n",
     "an error by its text": RAN_OUT.replace("out of memory", "in-place operation"),
     "another text about memory": RAN_OUT.replace("str(e)", "last"),
+    "work whose results nobody asks for": POOL.format("return found"),
+    "work that is mapped": POOL.format("pool.map(main, xs)\n        return [one.result() for one in found]"),
+    "work with a callback": POOL.format("found[0].add_done_callback(print)\n        return [one.result() for one in found]"),
+    "work that another submits": POOL.format("run(pool.submit)\n        return [one.result() for one in found]"),
     "an end of the program": "import sys\ndef test():\n    try:\n        main()\n    except RuntimeError:\n        sys.exit(1)\n        raise\n",
     "a class or what an import gives": "try:\n    from mine import Stop\nexcept ImportError:\n    class Stop(Exception):\n"
     "        pass\ndef test():\n" + TRY.format("main()", "Stop"),
@@ -210,6 +218,8 @@ UNSEEN = {
     "memory that did not run out": "def test():\n    try:\n        main()\n    except RuntimeError as e:\n        if 'out of memory' not in str(e):\n"
     "            raise\n        print('smaller')\n",
     "memory that ran out, by its class": "import torch\ndef test():\n" + TRY.format("main()", "torch.cuda.OutOfMemoryError"),
+    "work whose results are asked for": POOL.format("return [one.result() for one in found]"),
+    "a method like a pool's": "class Pool:\n    def submit(self, f):\n        return f\ndef test(pool):\n    return main()\n",
     "errors of a process": "import subprocess\ndef test():\n" + TRY.format("main()", "(subprocess.CalledProcessError, FileNotFoundError)"),
     "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
 }  # fmt: skip

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixinplace import walking
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.stand_ins import fallbacks
@@ -158,3 +159,33 @@ def bound(tree: ast.Module) -> frozenset[str]:
 def definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:
     """All functions, methods and classes of the file."""
     return [*functions(tree), *every(tree, ast.ClassDef)]
+
+
+POOLS = frozenset(("submit", "ThreadPoolExecutor", "ProcessPoolExecutor"))
+"""Words for code that runs elsewhere, whose errors come back to who asks for the results."""
+
+
+@remembered
+def asks_for_results(tree: ast.Module) -> bool:
+    """True if every function that submits work asks for results as well, which raises what the work raised."""
+    above = walking.above(tree)
+    attributes = every(tree, ast.Attribute)
+    named = [one for one in attributes if one.attr == "submit"]
+    calls = [above.get(id(one)) for one in named]
+    called = all(isinstance(call, ast.Call) and call.func is one for call, one in zip(calls, named, strict=True))
+    other = any(one.attr in ("map", "add_done_callback") and dotted(one.value) != "self" for one in attributes)
+    if other or not called:
+        return False
+    return all(_asks(_around(one, above)) for one in named)
+
+
+def _around(node: ast.AST, above: Mapping[int, ast.AST]) -> ast.AST | None:
+    around = above.get(id(node))
+    while around is not None and not isinstance(around, Function):
+        around = above.get(id(around))
+    return around
+
+
+def _asks(function: ast.AST | None) -> bool:
+    calls = every(function, ast.Call) if function is not None else ()
+    return any(isinstance(one.func, ast.Attribute) and one.func.attr == "result" and not one.args for one in calls)

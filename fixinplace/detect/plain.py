@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fixinplace.detect.index import imported
 from fixinplace.walking import every, walk
@@ -89,3 +89,25 @@ def _is_number(node: ast.expr) -> bool:
 def _is_text(node: ast.expr) -> bool:
     """True for a text that is written down."""
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)))
+
+
+TERMS = "the terms of one sum have one dtype"
+
+
+def sums_one_term(node: ast.AST, body: Sequence[ast.stmt]) -> bool:
+    """True for the one `loss += term` of a function that begins with `loss = 0`: all terms are computed alike."""
+    if not isinstance(node, ast.AugAssign) or not isinstance(node.target, ast.Name):
+        return False
+    name = node.target.id
+    names = [one for each in body for one in every(each, ast.Name) if one.id == name]
+    stores = [one for one in names if isinstance(one.ctx, ast.Store)]
+    added = [one for each in body for one in every(each, ast.AugAssign) if one.target in stores]
+    sums = [one for one in added if isinstance(one.op, ast.Add | ast.Sub)]
+    begun = [one for each in body for one in every(each, ast.Assign) if _begins(one, name)]
+    return sums == [node] and bool(begun) and len(stores) == len(begun) + len(added)
+
+
+def _begins(node: ast.Assign, name: str) -> bool:
+    value = node.value
+    plain = isinstance(value, ast.Constant) and isinstance(value.value, int | float)
+    return plain and any(isinstance(one, ast.Name) and one.id == name for one in node.targets)

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace import catalogue
-from fixinplace.detect.kinds import Dtype, Origin
+from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.kinship import Kinship
 from fixinplace.detect.program import Observation
 from fixinplace.detect.usage import is_loss
-from fixinplace.detect.values import Memories, Value, join_live
+from fixinplace.detect.values import SUMMED, Memories, Value, join_live
 from fixinplace.model import Hazard
 
 _INITIALISERS = (
@@ -128,9 +128,13 @@ def _takes_codes(written: Value, value: Value | None) -> bool:
 
 
 def _is_loss(seen: Observation, written: Value, value: Value | None) -> bool:
-    """True for `loss += term` where nothing tells of the term's gradient: what is summed up so is differentiated."""
+    """True for `loss += term` where nothing tells of the term's gradient: what is summed up so is differentiated.
+
+    So is the mean of it, `loss /= n`.
+    """
     term = value is not None and value.tensor and value.live is None and value.dtype not in _DISCRETE
-    return term and isinstance(seen.node, ast.AugAssign) and is_loss(seen.target)
+    mean = value is not None and value.kind is Kind.NUMBER and written.name == SUMMED and written.live is None
+    return (term or mean) and isinstance(seen.node, ast.AugAssign) and is_loss(seen.target)
 
 
 def add_hazard(seen: Observation, refusal: str, sentence: str) -> None:

@@ -15,6 +15,7 @@ from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout
 from fixinplace.detect.order import others, runs_first
+from fixinplace.detect.plain import TERMS, sums_one_term
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import add_hazard
@@ -259,6 +260,8 @@ class Writes(Containers):
             seen.facts["flows"] = True
         if value.kind is Kind.ARRAY:
             seen.facts["mixed"] = True
+        elif written.sure < 3 and {value.width, written.width} <= {"?", ""} and sums_one_term(seen.node, self.body):
+            seen.assumes[TERMS] = None
         elif "?" in (value.width, written.width) or {value.width, written.width} == {"", "float32"}:
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):

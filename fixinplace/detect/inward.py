@@ -6,6 +6,8 @@ Note [Own parts]
     classes that derive from it, bind to attributes, and what else is put into its objects.  That may be what stands in
     some `Sequential`, or is handed on; an attribute of another class that is only ever called is none of it.  What a
     module of the file does to what it is called with concerns each caller of it anyway.
+    So it is with `self.body.children()`, whose parts are what that attribute may hold, and with what
+    `IntermediateLayerGetter(net)` does with the parts of a network whose class is known.
 """
 
 from __future__ import annotations

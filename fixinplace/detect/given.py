@@ -119,8 +119,9 @@ def is_given(program: Program, function: Value) -> bool:
     row = catalogue.result(function.name[1:])
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
     if function.exact and fresh:  # it is what another file makes, see Note [Out of sight]
-        classes = program.index.classes
-        return not any(_puts_by(program, name) for name in classes if program.is_near(classes[name].node))
+        classes, handed = program.index.classes, passing.names(program.tree)
+        open_to = (name for name, info in classes.items() if info.node.decorator_list or name in handed)
+        return not any(_puts_by(program, name) for name in open_to if program.is_near(classes[name].node))
     fitting = (name for name in near(program) if _fits(program, name, function.name))
     return fresh and not any(_keeps(program, name) for name in fitting) and not passing.hands_methods(program)
 

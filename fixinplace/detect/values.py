@@ -265,6 +265,8 @@ def join(a: Value, b: Value) -> Value:
     known = a if b.kind in (Kind.NONE, Kind.UNKNOWN) else b if a.kind in (Kind.NONE, Kind.UNKNOWN) else None
     if kinds == {Kind.NONE, Kind.UNKNOWN}:
         known = a if b.kind is Kind.NONE else b
+    if kinds == {Kind.MODULE, Kind.UNKNOWN} and (given := _given_or(*((a, b) if a.kind is Kind.UNKNOWN else (b, a)))):
+        return given
     if Kind.MODULE in kinds and (a.name if a.kind is Kind.UNKNOWN else b.name if b.kind is Kind.UNKNOWN else ""):
         return Value(Kind.MODULE, 1, memory=memory, maybe=maybe, flags=flags)
     if Kind.NONE in kinds and known is not None:
@@ -280,6 +282,25 @@ def join(a: Value, b: Value) -> Value:
         return replace(known, sure=min(known.sure, 1), memory=memory, maybe=maybe, flags=flags, live=live, dtype=dtype)
     live = join_live(iter((*_lives(a), *_lives(b))))
     return Value(Kind.UNKNOWN, 0, live, memory=memory, maybe=maybe, flags=flags)
+
+
+def _given_or(given: Value, module: Value) -> Value | None:
+    """A layer that is passed in or made by another file, or one of torch: `DropPath(p) if p else nn.Identity()`."""
+    if not given.name.startswith("!") or module.flags or module.items:
+        return None
+    if module.name in _LAYERS and given.name[1:] in _LAYERS:
+        return given if _computes(module.name) or not _computes(given.name[1:]) else replace(given, name=_NORM)
+    if module.name == "torch.nn.Identity":
+        return replace(given, name=_NORM) if _computes(given.name[1:]) else given
+    return None
+
+
+_NORM = "!torch.nn.BatchNorm2d"
+"""What makes something new or hands on what it is given."""
+
+
+def _computes(name: str) -> bool:
+    return "Conv" in name or "Linear" in name
 
 
 def _lives(value: Value) -> Iterator[bool | None]:

@@ -26,6 +26,11 @@ SAFE = {
         CALLS,
     ),
 }
+BLOCK = "def block():\n    return nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True))\n"
+SAFE["calls within calls"] = BLOCK + NET.format(
+    "        self.a = nn.Sequential(block(), block())\n        self.b = nn.Sequential(block(), block())",
+    "        x = self.b(self.a(x))\n        return x + self.a(x)",
+)
 OPEN = {
     "the first part": NET.format(
         "        self.net = nn.Sequential()\n        self.net.append(nn.ReLU(inplace=True))\n"
@@ -36,6 +41,13 @@ OPEN = {
         "        self.act = nn.ReLU(inplace=True)\n        self.net = nn.Sequential(nn.Conv2d(3, 3, 1))\n"
         "        self.net.append(self.act)",
         "        y = torch.exp(x)\n        return self.net(x) + self.act(y) + y",
+    ),
+    "calls within calls of what begins in place": BLOCK.replace(
+        "nn.Conv2d(3, 3, 1), nn.ReLU(inplace=True)", "nn.ReLU(True), nn.Identity()"
+    )
+    + NET.format(
+        "        self.a = nn.Sequential(nn.Identity(), block())",
+        "        y = torch.exp(x)\n        z = self.a(y)\n        return z + y",
     ),
     "whichever comes before": "def grow(net):\n    net.append(nn.ReLU(inplace=True))\n    return net\n",
     "a part of a list": NET.format(

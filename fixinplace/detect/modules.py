@@ -26,6 +26,7 @@ from fixinplace.detect.placing import (
     is_flag,
     is_plain,
     is_whole,
+    leaves,
     left,
     lost,
     makes_new,
@@ -339,10 +340,12 @@ class Modules(Functions):
 
     def sequential(self, node: ast.Call, module: Value, value: Value, first: ast.expr | None, within: Within) -> Value:
         """The parts of a Sequential one after the other; an in-place part writes what the one before it made."""
-        entry = value
+        entry, fresh = value, Fresh.NO
         for number, part in enumerate(module.items):
             call = self.some_part if part.name == ONE_OF else self.one_part
-            value = call(node, part, (value, entry), first, within.part(number))
+            if fresh is Fresh.NO or not all(is_flag(self.program, one) for one in options(part)):
+                value = call(node, part, (value, entry), first, within.part(number))
+            fresh = leaves(self.program, part, fresh)
         return value
 
     def one_part(

@@ -42,7 +42,7 @@ def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> 
     """
     for part in map(named, parts):
         _note(program, part, fresh)
-        fresh = _leaves(program, part, fresh)
+        fresh = leaves(program, part, fresh)
     return fresh
 
 
@@ -54,7 +54,7 @@ def _note(program: Program, part: Value, fresh: Fresh) -> None:
             program.note_place(flag, fresh)
 
 
-def _leaves(program: Program, part: Value, fresh: Fresh) -> Fresh:
+def leaves(program: Program, part: Value, fresh: Fresh) -> Fresh:
     """What leaves a part, whichever it is, that is called with something so new."""
     return min(
         min(fresh, Fresh.NEW) if is_flag(program, one) else _leaves_new(program, one, fresh) for one in options(part)
@@ -92,7 +92,7 @@ def behind_others(program: Program, order: Chain[Value]) -> frozenset[int]:
     while found > reached:
         reached = found
         known = {one for one in found if not (is_opaque(one) or (is_layer(one) and not is_given(program, one)))}
-        handing = {one for one in known if _leaves(program, one, Fresh.NO) is Fresh.NO}
+        handing = {one for one in known if leaves(program, one, Fresh.NO) is Fresh.NO}
         found = reached | frozenset(two for one, two in order.follows if one in handing)
     return frozenset(flag for part in order.parts - reached for flag in part.flags)
 
@@ -102,7 +102,7 @@ def _leaving(program: Program, order: Chain[Value]) -> dict[Value, Fresh]:
     leaving, known = dict.fromkeys(order.parts, Fresh.FREE), None
     while leaving != known:
         known = leaving
-        leaving = {one: _leaves(program, one, _entering(one, order, leaving)) for one in order.parts}
+        leaving = {one: leaves(program, one, _entering(one, order, leaving)) for one in order.parts}
     return leaving
 
 
@@ -120,7 +120,7 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
         return Fresh.NO
     if part.name == "torch.nn.Sequential" and part.exact:
         for one in part.items:
-            fresh = _leaves(program, one, fresh)
+            fresh = leaves(program, one, fresh)
         return fresh
     if part.order is not None:
         return left(program, part.order)

@@ -151,7 +151,7 @@ def _writes(part: Text, calls: Mapping[int, ast.Call], taken: Sequence[Step], mo
     for call in (call for call in calls.values() if call in plain):
         write = plain[call]
         inner = writes.get(write.operand) if write.operand is not None else None
-        if inner is not None:
+        if inner is not None and not inner.apart:
             write = replace(write, target=inner.target, read_later=write.read_later or inner.read_later)
         writes[call] = write
     return list(writes.values())

@@ -25,6 +25,7 @@ POOL = (
     "from concurrent.futures import ThreadPoolExecutor\ndef test(xs):\n    with ThreadPoolExecutor() as pool:\n"
     "        found = [pool.submit(main) for _ in xs]\n        {}\n"
 )
+TURNED = "def test(t):\n    try:\n        main()\n    except RuntimeError as e:\n        raise {}(str(e)) from e\n{}"
 RAN_OUT = (
     "def test(last):\n    try:\n        main()\n    except RuntimeError as e:\n        print(last)\n"
     "        if 'out of memory' in str(e):\n            return None\n        else:\n            raise e\n"
@@ -105,9 +106,17 @@ SEEN = {
     "an error by its text": RAN_OUT.replace("out of memory", "in-place operation"),
     "another text about memory": RAN_OUT.replace("str(e)", "last"),
     "work whose results nobody asks for": POOL.format("return found"),
-    "work that is mapped": POOL.format("pool.map(main, xs)\n        return [one.result() for one in found]"),
-    "work with a callback": POOL.format("found[0].add_done_callback(print)\n        return [one.result() for one in found]"),
-    "work that another submits": POOL.format("run(pool.submit)\n        return [one.result() for one in found]"),
+    "work of which one result is asked for": POOL.format("return found[0].result()"),
+    "an error that hasattr ends": TURNED.format("AttributeError", "    return hasattr(t, 'loss')\n"),
+    "an error of the file that hasattr ends": "class Gone(AttributeError):\n    pass\n" + TURNED.format("Gone", "    return hasattr(t, 'loss')\n"),
+    "an error of another file": "from lib import Gone\n" + TURNED.format("Gone", "    return hasattr(t, 'loss')\n"),
+    "an error that ends a loop": TURNED.format("IndexError", ""),
+    "an error that ends an iteration": TURNED.format("StopIteration", ""),
+    "an error that a table ends": TURNED.format("KeyError", ""),
+    "an error of the system beside a library's": "import socket\n" + TURNED.format("TimeoutError", "    try:\n        t()\n    except socket.timeout:\n        pass\n"),
+    "an error that becomes what is suppressed": "import contextlib\n" + TURNED.format("ValueError", "    with contextlib.suppress(ValueError):\n        test(t)\n"),
+    "a text with more in it": RAN_OUT.replace("str(e)", "str(e) + ' memory'"),
+    "a text that a helper makes": RAN_OUT.replace("str(e)", "hint(e)"),
     "an end of the program": "import sys\ndef test():\n    try:\n        main()\n    except RuntimeError:\n        sys.exit(1)\n        raise\n",
     "a class or what an import gives": "try:\n    from mine import Stop\nexcept ImportError:\n    class Stop(Exception):\n"
     "        pass\ndef test():\n" + TRY.format("main()", "Stop"),
@@ -217,9 +226,11 @@ UNSEEN = {
     "memory that ran out": RAN_OUT,
     "memory that did not run out": "def test():\n    try:\n        main()\n    except RuntimeError as e:\n        if 'out of memory' not in str(e):\n"
     "            raise\n        print('smaller')\n",
+    "memory that ran out, in lower case": RAN_OUT.replace("str(e)", "str(e).lower()"),
+    "memory that ran out, by the error's arguments": RAN_OUT.replace("str(e)", "e.args[0]"),
+    "an error of the file's own": "class Gone(Exception):\n    pass\n" + TURNED.format("Gone", ""),
+    "an error of the system alone": TURNED.format("OSError", ""),
     "memory that ran out, by its class": "import torch\ndef test():\n" + TRY.format("main()", "torch.cuda.OutOfMemoryError"),
-    "work whose results are asked for": POOL.format("return [one.result() for one in found]"),
-    "a method like a pool's": "class Pool:\n    def submit(self, f):\n        return f\ndef test(pool):\n    return main()\n",
     "errors of a process": "import subprocess\ndef test():\n" + TRY.format("main()", "(subprocess.CalledProcessError, FileNotFoundError)"),
     "a number in a text": "def test(text):\n" + TRY.format("n = int(text.split()[0])", "ValueError"),
 }  # fmt: skip

@@ -6,7 +6,6 @@ import ast
 import builtins
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixinplace import walking
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.stand_ins import fallbacks
@@ -107,8 +106,19 @@ def _is_of_memory(test: ast.expr, name: str | None, op: type[ast.cmpop]) -> bool
     """True for `"out of memory" in str(error)`."""
     match test:
         case ast.Compare(left=ast.Constant(value=str(text)), ops=[asked], comparators=[whole]):
-            of_error = any(one.id == name for one in every(whole, ast.Name))
-            return isinstance(asked, op) and "memory" in text.lower() and of_error
+            return isinstance(asked, op) and "memory" in text.lower() and name is not None and _is_text(whole, name)
+    return False
+
+
+def _is_text(node: ast.expr, name: str) -> bool:
+    """True for `str(error)`, `error.args[0]`, and either in lower case."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=text, attr="lower"), args=[], keywords=[]):
+            return _is_text(text, name)
+        case ast.Call(func=ast.Name(id="str" | "repr"), args=[ast.Name(id=error)], keywords=[]):
+            return error == name
+        case ast.Subscript(value=ast.Attribute(value=ast.Name(id=error), attr="args"), slice=ast.Constant(value=0)):
+            return error == name
     return False
 
 
@@ -119,16 +129,19 @@ def _is_seen(error: ast.expr, name: str | None, tree: ast.Module) -> bool:
     made = error.func if isinstance(error, ast.Call) else error
     kind = getattr(builtins, made.id, None) if isinstance(made, ast.Name) and made.id not in bound(tree) else None
     others = [*_others(tree)]
-    if not isinstance(kind, type) or not issubclass(kind, Exception):
-        return not others
-    return all(issubclass(one, BaseException) and not issubclass(kind, one) for one in map(_builtin, others))
+    if not isinstance(kind, type) or not issubclass(kind, _PLAIN_ERRORS):
+        own = [one for one in every(tree, ast.ClassDef) if one.name == dotted(made)]
+        plain = all(dotted(base) in _BASES and base.id not in bound(tree) for one in own for base in one.bases)  # type: ignore[attr-defined]
+        return len(own) == 1 and plain and not others
+    return not any(issubclass(kind, getattr(builtins, name, OSError)) for name in others)
 
 
-def _builtin(name: str) -> type:
-    found = getattr(builtins, name, None)
-    if isinstance(found, type):
-        return found
-    return OSError if name.endswith("error") else StopIteration  # `socket.error` is one of Python's, others are none
+_BASES = ("Exception", "RuntimeError", "ValueError")
+_PLAIN_ERRORS = (RuntimeError, ValueError, AssertionError, OSError)
+"""Errors that Python itself ends nowhere: `hasattr` ends an `AttributeError`, a loop an `IndexError`.
+
+Whatever error a library has may be an `OSError`.
+"""
 
 
 def _others(tree: ast.Module) -> Iterator[str]:
@@ -136,6 +149,8 @@ def _others(tree: ast.Module) -> Iterator[str]:
     for handler in every(tree, ast.ExceptHandler):
         types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
         yield from (dotted(one) for one in types if one is not None and is_another(one, tree))
+    for call in every(tree, ast.Call):
+        yield from map(dotted, call.args if dotted(call.func).rpartition(".")[2] == "suppress" else ())
 
 
 @remembered
@@ -159,33 +174,3 @@ def bound(tree: ast.Module) -> frozenset[str]:
 def definitions(tree: ast.Module) -> list[Function | ast.ClassDef]:
     """All functions, methods and classes of the file."""
     return [*functions(tree), *every(tree, ast.ClassDef)]
-
-
-POOLS = frozenset(("submit", "ThreadPoolExecutor", "ProcessPoolExecutor"))
-"""Words for code that runs elsewhere, whose errors come back to who asks for the results."""
-
-
-@remembered
-def asks_for_results(tree: ast.Module) -> bool:
-    """True if every function that submits work asks for results as well, which raises what the work raised."""
-    above = walking.above(tree)
-    attributes = every(tree, ast.Attribute)
-    named = [one for one in attributes if one.attr == "submit"]
-    calls = [above.get(id(one)) for one in named]
-    called = all(isinstance(call, ast.Call) and call.func is one for call, one in zip(calls, named, strict=True))
-    other = any(one.attr in ("map", "add_done_callback") and dotted(one.value) != "self" for one in attributes)
-    if other or not called:
-        return False
-    return all(_asks(_around(one, above)) for one in named)
-
-
-def _around(node: ast.AST, above: Mapping[int, ast.AST]) -> ast.AST | None:
-    around = above.get(id(node))
-    while around is not None and not isinstance(around, Function):
-        around = above.get(id(around))
-    return around
-
-
-def _asks(function: ast.AST | None) -> bool:
-    calls = every(function, ast.Call) if function is not None else ()
-    return any(isinstance(one.func, ast.Attribute) and one.func.attr == "result" and not one.args for one in calls)

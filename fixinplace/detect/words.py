@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from fixinplace import walking
 from fixinplace.detect.anatomy import is_of_entries, is_only_read, is_setattr, looks, removed
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
-from fixinplace.detect.handlers import POOLS, asks_for_results, exits
-from fixinplace.detect.holders import last
+from fixinplace.detect.handlers import exits
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.inward import TAP, tapped
 from fixinplace.detect.mixing import is_switched_off
@@ -26,7 +25,6 @@ from fixinplace.detect.replaced import is_of_tuple, replaced
 from fixinplace.detect.swallowed import ends_errors, suppresses_other
 from fixinplace.detect.vocabulary import (
     AGAIN,
-    ELSEWHERE,
     HANDLES,
     HOOKS,
     LASTING,
@@ -100,15 +98,12 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
 
 
 def _is_told(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
-    """True for `IntermediateLayerGetter(net)` with a network whose class is known, see Note [Own parts], for
-    `autocast(enabled=False)`, and for pools whose results are asked for.
+    """True for `IntermediateLayerGetter(net)` with a network whose class is known, see Note [Own parts], and for
+    `autocast(enabled=False)`.
     """
-    named = isinstance(node, ast.alias | ast.FunctionDef)
-    name = node.name if named else last(node) if isinstance(node, ast.expr) else ""  # type: ignore[attr-defined]
+    name = node.name if isinstance(node, ast.alias) else dotted(node) if isinstance(node, ast.expr) else ""
     if why == WORDS["autocast"]:
         return is_switched_off(tree)
-    if why == ELSEWHERE and name.rpartition(".")[2] in POOLS:
-        return asks_for_results(tree)
     if why != TAPS or name.rpartition(".")[2] != TAP:
         return False
     call = above.get(id(node))

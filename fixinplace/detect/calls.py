@@ -122,6 +122,8 @@ class Calls(Lists):
         by_map = name == "map" and node.args and dotted(node.args[0]) in _PRINTERS
         if name in _PRINTERS or by_map:
             self.told([element(a) if a.tensor else a for a in arguments] if by_map else arguments, node)
+        if name == "dict":
+            lost(self.program, arguments, "it is in a container that is not followed")
         known = builtin(name, arguments[: len(node.args)] if name == "zip" else arguments)
         if known is None:
             return self.unseen(node, arguments, name if is_class_name(name) or layer(name) else "")
@@ -138,6 +140,8 @@ class Calls(Lists):
             self.escape(value, None, f"`{name}(...)` may keep it")
             if value.kind in (Kind.LIST, Kind.DICT):
                 self.disordered(value)
+        if "dict" in index.bases(name):
+            lost(self.program, arguments, "it is in a container that is not followed")
         parts = index.attribute(name, PARTS)
         flags = parts.flags if parts is not None else frozenset[int]()
         return Value(Kind.MODULE if index.is_module(name) else Kind.OTHER, name=name, flags=flags)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect import passing
-from fixinplace.detect.index import dotted, keyword, parameter_names
+from fixinplace.detect.index import ClassInfo, dotted, keyword, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.values import UNKNOWN, Value, may_be_class
@@ -120,10 +120,17 @@ def is_given(program: Program, function: Value) -> bool:
     fresh = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is not catalogue.Memory.VIEW
     if function.exact and fresh:  # it is what another file makes, see Note [Out of sight]
         classes, handed = program.index.classes, passing.names(program.tree)
-        open_to = (name for name, info in classes.items() if info.node.decorator_list or name in handed)
+        marked = any(one.decorator_list for one in functions(program.tree) if one in program.tree.body)
+        open_to = (name for name, info in classes.items() if marked or name in handed or _may_register(program, info))
         return not any(_puts_by(program, name) for name in open_to if program.is_near(classes[name].node))
     fitting = (name for name in near(program) if _fits(program, name, function.name))
     return fresh and not any(_keeps(program, name) for name in fitting) and not passing.hands_methods(program)
+
+
+def _may_register(program: Program, info: ClassInfo) -> bool:
+    """True for a class that a decorator, or a base of another file, may put where others find it."""
+    bases = {base for base in program.index.bases(info.name) if base not in program.index.classes}
+    return bool(info.node.decorator_list) or any(not base.endswith(("Module", "object", "ABC")) for base in bases)
 
 
 def _fits(program: Program, name: str, path: str) -> bool:
@@ -131,9 +138,21 @@ def _fits(program: Program, name: str, path: str) -> bool:
     found = program.index.method(name, "__init__") if name in program.index.classes else None
     if found is None or not path.rpartition(".")[2].endswith(_NORMS) or found[1].decorator_list:
         return True
+    if _BLOCK.fullmatch(name) is None or name in _bound_to_arguments(program.tree):
+        return True
     given = found[1].args
     needed = len(given.posonlyargs) + len(given.args) - 1 - len(given.defaults)
     return needed <= _given_to_norms(program.tree)
+
+
+_BLOCK = re.compile(r"_*(Bottleneck|\w*Block)\w*")
+
+
+@remembered
+def _bound_to_arguments(tree: ast.Module) -> frozenset[str]:
+    """Names that stand in a `partial`, which may give what is missing."""
+    partials = (one for one in every(tree, ast.Call) if _last(one.func) == "partial")
+    return frozenset(one.id for call in partials for one in every(call, ast.Name))
 
 
 _NORMS = ("Norm", "Norm1d", "Norm2d", "Norm3d")

@@ -13,6 +13,7 @@ Note [Own parts]
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -239,10 +240,12 @@ def _made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str
         case ast.Call(func=func, args=args, keywords=keywords):
             name, own = dotted(func), {one.name for one in tree.body if isinstance(one, ast.ClassDef)}
             given = {one.id for each in (*args, *keywords) for one in every(each, ast.Name)}
+            given = {one for one in given if _SETTINGS.fullmatch(one) is None}
+            spelled = {one.value for each in (*args, *keywords) for one in every(each, ast.Constant)}
             if name in own:
                 return {name}
             elsewhere = name.partition(".")[0] in dict(all_imports(tree)) and name.rpartition(".")[2] not in _LISTED
-            return set() if elsewhere and given.isdisjoint(own) else None
+            return set() if elsewhere and not given and spelled.isdisjoint(own) else None
         case ast.Name(id=name) if isinstance(function, Function) and name not in parameter_names(function):
             bound = [one for one in every(function, ast.Assign) if any(_is_name(t, name) for t in one.targets)]
             stored = [one for one in every(function, ast.Name) if one.id == name and not isinstance(one.ctx, ast.Load)]
@@ -253,6 +256,8 @@ def _made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str
     return None
 
 
+_SETTINGS = re.compile(r"cfg|config|args|opt|self|pretrained\w*|weights|progress|num_\w+|\w+_channels|norm_layer")
+"""What networks of other files are made with that is no network of this file."""
 _LISTED = ("Sequential", "ModuleList", "ModuleDict")
 
 

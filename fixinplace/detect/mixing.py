@@ -90,6 +90,11 @@ def names(root: ast.AST, tree: ast.Module) -> Iterator[str]:
 @remembered
 def is_switched_off(tree: ast.Module) -> bool:
     """True if `autocast` is only ever called with `enabled=False`: it mixes no dtypes then, and others are not here."""
+    renamed = any(
+        one.name.endswith("autocast") and one.asname not in (None, "autocast") for one in every(tree, ast.alias)
+    )
+    if renamed or any(one.value == "autocast" for one in every(tree, ast.Constant)):
+        return False
     calls = [one for one in every(tree, ast.Call) if _is_autocast(one.func)]
     named = [one for one in (*every(tree, ast.Name), *every(tree, ast.Attribute)) if _is_autocast(one)]
     return len(calls) == len(named) and all(map(_is_off, calls))

@@ -177,6 +177,9 @@ def is_imported(node: ast.expr, body: Sequence[ast.stmt], tree: ast.Module) -> b
     """True for a name of modules: what `importlib.import_module(...)` returns, imports, the file's name for itself."""
     if not isinstance(node, ast.Name):
         return False
+    shared = (one for one in tree.body if isinstance(one, ast.Assign | ast.AnnAssign))
+    if any(_makes_in_place(call) for one in shared for call in every(one, ast.Call)):
+        return False  # which may be found in the file's own names
     names = [one for each in body for one in every(each, ast.Name) if one.id == node.id]
     stored = [one for one in names if isinstance(one.ctx, ast.Store)]
     if not stored:
@@ -186,6 +189,11 @@ def is_imported(node: ast.expr, body: Sequence[ast.stmt], tree: ast.Module) -> b
     bound = [one.value for one in assigned if any(_is_name(target, node.id) for target in one.targets)]
     made = [one for one in bound if isinstance(one, ast.Call) and dotted(one.func).endswith("import_module")]
     return len(stored) == len(bound) == len(made)
+
+
+def _makes_in_place(call: ast.Call) -> bool:
+    told = any(one.arg in ("inplace", None) for one in call.keywords)
+    return told or any(isinstance(one, ast.Constant) and one.value is True for one in call.args)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -93,6 +93,7 @@ class Stores(Expressions):
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
         if not self.program.index.is_module(base.name) and has_entries(self.program.tree):
             self.escape(value, None, HELD)
+            lost(self.program, [value], "it is in a container that is not followed")
         wrapped = wraps_constructor(target, self.above, self.program.tree)
         if not wrapped and (target.attr == "forward" or self.is_method(base, target.attr)):
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)

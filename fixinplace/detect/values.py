@@ -358,7 +358,11 @@ def _name(a: Value, b: Value) -> str:
     """The name of a value on two ways: a list with places of their own has one if it is so on both."""
     if a.name == DISTINCT or b.name == DISTINCT:
         return DISTINCT if distinct(a) and distinct(b) else ""
-    return a.name if a.name == b.name or (a.kind is Kind.UNKNOWN and a.name and b.name) else ""
+    if a.name == b.name or a.kind is not Kind.UNKNOWN or not (a.name and b.name):
+        return a.name if a.name == b.name else ""
+    others = [one for one in (a.name, b.name) if not one.startswith("!")]  # of which nothing is known, as of `Identity`
+    idle = [one for one in (a.name, b.name) if not _computes(one)]
+    return min(others or idle or [a.name])
 
 
 def chained(value: Value, others: bool = False) -> Chain[Value] | None:

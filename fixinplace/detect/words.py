@@ -107,7 +107,8 @@ def _is_told(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
     if why != TAPS or name.rpartition(".")[2] != TAP:
         return False
     call = above.get(id(node))
-    return isinstance(node, ast.alias) or (isinstance(call, ast.Call) and tapped(call, above, tree) is not None)
+    called = isinstance(call, ast.Call) and call.func is node
+    return isinstance(node, ast.alias) or (called and tapped(call, above, tree) is not None)  # type: ignore[arg-type]
 
 
 def _bound_in_passing(node: ast.AST) -> Iterator[ast.expr]:

@@ -80,7 +80,30 @@ def exits(node: ast.AST) -> bool:
 
 def raises_again(handler: ast.ExceptHandler, tree: ast.Module) -> bool:
     """True if what it catches, if it is not that memory ran out, goes on as an error that no other handler ends."""
-    return _goes_on(handler.body, handler.name, tree)
+    calm = all(map(_is_told, handler.body)) or not [*_others(tree)]
+    return calm and _goes_on(handler.body, handler.name, tree)
+
+
+def _is_told(node: ast.stmt) -> bool:
+    """True for what raises no error of its own on the way to the `raise`: it prints something, or logs it."""
+    match node:
+        case ast.Expr(value=ast.Call(func=func) as call):
+            return dotted(func).rpartition(".")[2] in _TELLS and all(map(_is_simple, (*call.args, *call.keywords)))
+        case ast.Raise(exc=ast.Call(args=args, keywords=keywords)):
+            return all(map(_is_simple, (*args, *keywords)))
+        case ast.If(body=body, orelse=other):
+            return all(map(_is_told, (*body, *other)))
+    return isinstance(node, ast.Raise | ast.Return | ast.Continue | ast.Pass)
+
+
+def _is_simple(node: ast.AST) -> bool:
+    """True for constants, names and texts of them."""
+    calls = all(dotted(one.func) in ("str", "repr", "type") for one in every(node, ast.Call))
+    plain = (ast.Constant, ast.Name, ast.Call, ast.JoinedStr, ast.FormattedValue, ast.keyword, ast.Load, ast.Starred)
+    return calls and all(isinstance(one, plain) for one in walk(node))
+
+
+_TELLS = frozenset("print warning info error exception debug critical warn print_exc shutdown".split())
 
 
 def _goes_on(body: Sequence[ast.stmt], name: str | None, tree: ast.Module) -> bool:

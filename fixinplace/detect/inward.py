@@ -23,7 +23,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import ONE_OF, Value, is_passed_in
-from fixinplace.walking import every, functions
+from fixinplace.walking import every, functions, remembered
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -133,6 +133,8 @@ def reaches(program: Program, owners: frozenset[str], offset: int, function: str
     placed, otherwise = program.placed.get(offset), program.flag_uses.get(offset, set()) - {"call"}
     for one in owners - classes:
         cls, _, attr = one.partition(".")
+        if _grows_elsewhere(attr, program.tree):
+            return True
         if _is_handed_in(program, cls, attr):
             continue
         held = [info.attribute(attr) for info in _family(program, {cls}).values()]
@@ -180,6 +182,47 @@ def _parts(program: Program, value: Value) -> Value | None:
 
 
 _LISTS = ("torch.nn.Sequential", "torch.nn.ModuleList")
+
+
+@remembered
+def _growing(tree: ast.Module) -> tuple[frozenset[str], frozenset[str]]:
+    """Attributes that go under another name, and methods through which something that has another name may grow."""
+    above = walking.above(tree)
+    renamed: set[str] = set()
+    for node in every(tree, ast.Attribute):
+        parent = above.get(id(node))
+        if isinstance(parent, ast.Assign | ast.AnnAssign | ast.NamedExpr) and parent.value is node:
+            renamed.add(node.attr)
+    grown = (one for one in every(tree, ast.Attribute) if one.attr in _GROW)
+    others = (one for one in grown if not _is_of_self(one) and _may_be_anybodys(one, above))
+    return frozenset(renamed), frozenset(one.attr for one in others)
+
+
+_GROW = ("add_module", "append", "insert", "extend", "register_module")
+
+
+def _is_of_self(node: ast.Attribute) -> bool:
+    held = node.value
+    return isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name) and held.value.id == "self"
+
+
+def _may_be_anybodys(node: ast.Attribute, above: Parents) -> bool:
+    """True unless it is a method of `self`, or of a list or a module that the function around it has made."""
+    called = isinstance(above.get(id(node)), ast.Call)
+    function = _around(node, above)
+    if not called or not isinstance(node.value, ast.Name) or not isinstance(function, Function):
+        return True
+    name = node.value.id
+    bound = [one.value for one in every(function, ast.Assign) if any(_is_name(t, name) for t in one.targets)]
+    stored = [one for one in every(function, ast.Name) if one.id == name and isinstance(one.ctx, ast.Store)]
+    made = all(isinstance(one, ast.List | ast.ListComp | ast.Call) for one in bound)
+    return not (name == "self" or (bound and made and len(bound) == len(stored)))
+
+
+def _grows_elsewhere(attr: str, tree: ast.Module) -> bool:
+    """True if something puts modules into what an attribute holds, or may, by another name."""
+    renamed, methods = _growing(tree)
+    return bool(methods) or attr in renamed
 
 
 def _is_handed_in(program: Program, cls: str, attr: str) -> bool:

@@ -88,6 +88,7 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
         if type(node) in _SAYING:
             found += [(why, node) for why in _said(node, above, imports, tree)]
     found += [(REPLACES, one) for node in nodes.values() for one in _bound_in_passing(node)]
+    found += [(HANDLES, node) for node in nodes.values() if _hands_errors(node)]
     found += [(why, node) for why, node in replaced(tree) if id(node) in nodes]
     found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values(), above)]
     open_to_all = any(map(calls_what_it_is_handed, roots))
@@ -109,6 +110,13 @@ def _is_told(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
     call = above.get(id(node))
     called = isinstance(call, ast.Call) and call.func is node
     return isinstance(node, ast.alias) or (called and tapped(call, above, tree) is not None)  # type: ignore[arg-type]
+
+
+def _hands_errors(node: ast.AST) -> bool:
+    """True for `optimize(objective, catch=(RuntimeError,))`: what is called ends the error."""
+    if not isinstance(node, ast.keyword) or node.arg is None or "catch" not in node.arg:
+        return False
+    return any(one.id in ("RuntimeError", "Exception", "BaseException") for one in every(node.value, ast.Name))
 
 
 def _bound_in_passing(node: ast.AST) -> Iterator[ast.expr]:

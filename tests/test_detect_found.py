@@ -37,6 +37,7 @@ ELSEWHERE = {
     "the file's own name": "def make(name):\n    return getattr(resnets, name)()\n",
 }  # fmt: skip
 HERE = {
+    "what the file has made for all": "ACT = nn.ReLU(inplace=True)\ndef make(name, h):\n    return getattr(resnets, name)(h), h\n",
     "a parameter": "def make(net, name):\n    return getattr(net, name)(torch.ones(1))\n",
     "a parameter with the file's name": "def make(resnets, name):\n    return getattr(resnets, name)(torch.ones(1))\n",
     "an instance": "def make(name):\n    found = Net()\n    return getattr(found, name)(torch.ones(1))\n",

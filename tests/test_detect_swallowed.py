@@ -117,6 +117,12 @@ SEEN = {
     "an error that becomes what is suppressed": "import contextlib\n" + TURNED.format("ValueError", "    with contextlib.suppress(ValueError):\n        test(t)\n"),
     "a text with more in it": RAN_OUT.replace("str(e)", "str(e) + ' memory'"),
     "a text that a helper makes": RAN_OUT.replace("str(e)", "hint(e)"),
+    "a handler that may raise another error": "def fail(e):\n    raise KeyError(e)\ndef test(t):\n    try:\n        try:\n            main()\n"
+    "        except RuntimeError as e:\n            fail(e)\n            raise\n    except KeyError:\n        pass\n",
+    "a handler that looks something up": "def test(t):\n    try:\n        try:\n            main()\n        except RuntimeError as e:\n"
+    "            t['a']['b'] = 1\n            raise\n    except KeyError:\n        pass\n",
+    "an error that cannot be made": "def test(t):\n    try:\n        try:\n            main()\n        except RuntimeError as e:\n"
+    "            raise ValueError('no' + e)\n    except TypeError:\n        pass\n",
     "an end of the program": "import sys\ndef test():\n    try:\n        main()\n    except RuntimeError:\n        sys.exit(1)\n        raise\n",
     "a class or what an import gives": "try:\n    from mine import Stop\nexcept ImportError:\n    class Stop(Exception):\n"
     "        pass\ndef test():\n" + TRY.format("main()", "Stop"),

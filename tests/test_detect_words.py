@@ -114,6 +114,9 @@ GUILTY = {
     "a history's name": "def look(t):\n    return t.grad_fn.name() if t.grad_fn is not None else ''",
     "autocast that may be on": "def run(x, amp):\n    with torch.autocast('cuda', enabled=False):\n        x = main()\n"
     "    with torch.autocast('cuda', enabled=amp):\n        return main() + x",
+    "autocast by another name": "from torch.amp import autocast as amp\ndef run(x):\n    with amp('cpu'):\n        return main() + x",
+    "autocast by its text": "def run(x):\n    with getattr(torch, 'autocast')('cpu'):\n        return main() + x",
+    "errors that a library ends": "def run(study):\n    study.optimize(main, catch=(RuntimeError,))",
     "autocast as a value": "def run(x, context=torch.autocast):\n    with torch.autocast('cuda', enabled=False):\n        return main() + x",
     "strides": "def look(t):\n    return t.stride()",
     "strides by name": "def look(t):\n    return getattr(t, 'stride')()",

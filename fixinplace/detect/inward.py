@@ -215,8 +215,15 @@ def _may_be_anybodys(node: ast.Attribute, above: Parents) -> bool:
     name = node.value.id
     bound = [one.value for one in every(function, ast.Assign) if any(_is_name(t, name) for t in one.targets)]
     stored = [one for one in every(function, ast.Name) if one.id == name and isinstance(one.ctx, ast.Store)]
-    made = all(isinstance(one, ast.List | ast.ListComp | ast.Call) for one in bound)
+    made = all(isinstance(each, _MADE) for one in bound for each in _branches(one))
     return not (name == "self" or (bound and made and len(bound) == len(stored)))
+
+
+_MADE = (ast.List, ast.ListComp, ast.Call, ast.BinOp, ast.Constant)
+
+
+def _branches(node: ast.expr) -> tuple[ast.expr, ...]:
+    return (*_branches(node.body), *_branches(node.orelse)) if isinstance(node, ast.IfExp) else (node,)
 
 
 def _grows_elsewhere(attr: str, tree: ast.Module) -> bool:

@@ -11,6 +11,12 @@ Note [First rounds]
     `for i in range(n): if i == 0: y = f(x) else: y += f(x)`, or with the test `y is None`: nothing is known of `y` in
     the first round, which never comes to the `+=`.  The way that it does not take is read from the second round on,
     whose state covers that of the first: what is thought to hold of the first round alone proves nothing.
+
+Note [Rounds]
+    `if i == j: y = y + x[j]` with `else: y = y + f(x[j])`, then `outs.append(y)`: after the second round the list may
+    hold what either line made, and either branch makes the storage of its own line alone an earlier one, see
+    Note [Memory].  So it would seem that `outs` holds this round's `y`.  At the end of a round, all that it made and
+    only lists and dicts hold belongs to the past: no name that is read later can be the same storage and a new one.
 """
 
 from __future__ import annotations
@@ -23,10 +29,12 @@ from fixinplace.detect.assumed import NOTHING, Assumed
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.listed import LIST
+from fixinplace.detect.liveness import Names
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.rounds import is_several
 from fixinplace.detect.state import Opening, State
 from fixinplace.detect.stores import Stores
-from fixinplace.detect.values import OTHER, UNKNOWN, Value, element, rows
+from fixinplace.detect.values import NOWHERE, OTHER, UNKNOWN, Value, element, memories, rows
 from fixinplace.walking import walk
 
 _ROUNDS = 6
@@ -143,6 +151,7 @@ class Flow(Stores):
                 self.assign(target, item)
             self.run(node.body)
             self.state = joined_states([self.state, *self.continues])
+            self.end_round(self.liveness.after(node))
             if isinstance(node, ast.While):
                 self.header(node, node.test)
             ended, self.state = self.state, entry.join(self.state)
@@ -158,6 +167,17 @@ class Flow(Stores):
         self.loops -= 1
         self.run(node.orelse)
         self.state = joined_states([self.state, *breaks])
+
+    def end_round(self, later: Names) -> None:
+        """Make what containers alone hold at the end of a round, of what it made, earlier; see Note [Rounds]."""
+        state = self.state
+        named = [v for k, v in state.names.items() if k in later and v.kind not in (Kind.LIST, Kind.DICT)]
+        memory, maybe = memories((*named, *state.attrs.values()))
+        in_use = {one.label for one in memory | maybe}
+        held = NOWHERE.union(*(v.memory | v.maybe for v in state.names.values() if v.kind in (Kind.LIST, Kind.DICT)))
+        made = {m.label for m in held if self.is_of_round(m)}
+        for label in sorted(made - in_use):
+            state.pass_by(label)
 
     def taken_first(self, test: ast.expr) -> bool | None:
         """Which way the first round of a loop takes for certain; see Note [First rounds]."""
@@ -182,6 +202,8 @@ class Flow(Stores):
                 return False
             case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(count))], keywords=[]):
                 return count > 0
+            case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=1), count], keywords=[]):
+                return is_several(self.body, count)
             case ast.Call(func=ast.Name(id="enumerate" | "reversed"), args=[one], keywords=[]):
                 return self.has_rounds(one)
             case ast.Call(func=ast.Name(id="zip"), args=[_, *_] as args, keywords=[]):

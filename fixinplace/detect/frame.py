@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixinplace.detect.assumed import NOTHING
-from fixinplace.detect.changed import age, lit, moved, turned
+from fixinplace.detect.changed import lit, moved, turned
 from fixinplace.detect.given import class_made
 from fixinplace.detect.growing import as_handed, in_doubt, is_called, unsettled
 from fixinplace.detect.index import ClassInfo
@@ -173,26 +173,21 @@ class Frame(ABC):
         """True if the values' storages are made anew whenever this place is reached: what is cut apart is cut once."""
         if not self.loops:
             return True
-        starts = (int(m.label.partition("@")[2].partition(":")[0] or 0) for v in values for m in v.memory)
-        made = all(m.origin is Origin.ALLOCATED for v in values for m in v.memory)
-        return made and all(start >= self.loop_start for start in starts)
+        return all(map(self.is_of_round, (m for v in values for m in v.memory)))
+
+    def is_of_round(self, memory: Memory) -> bool:
+        """True for what was allocated since the body of the innermost loop began."""
+        start = int(memory.label.partition("@")[2].partition(":")[0] or 0)
+        return memory.origin is Origin.ALLOCATED and start >= self.loop_start
 
     def allocate(self, node: ast.AST, part: str = "") -> Memories:
         """The storage that `node` allocates; see Note [Memory] for what happens to its earlier ones."""
         offset = self.program.part.span(node).start if isinstance(node, (ast.expr, ast.stmt)) else 0
         memory = Memory(Origin.ALLOCATED, f"{self.place.name}@{offset}:{getattr(node, 'end_col_offset', 0)}{part}")
-        state = self.state
         if memory.label not in self.program.labels:  # nobody can have an earlier one
             self.program.labels.add(memory.label)
             return frozenset((memory,))
-        state.names = {k: age(v, memory.label) for k, v in state.names.items()}
-        state.attrs = {k: age(v, memory.label) for k, v in state.attrs.items()}
-        for old in [m for m in state.escapes if m.origin is Origin.ALLOCATED and m.label == memory.label]:
-            older = replace(old, origin=Origin.EARLIER)
-            state.escapes[older] = state.escapes.pop(old) | state.escapes.get(older, frozenset())
-        state.unread -= {memory}
-        state.quiet -= {memory}
-        state.kept -= {memory}
+        self.state.pass_by(memory.label)
         return frozenset((memory,))
 
     def is_free(self, value: Value, kept: Memories) -> bool:

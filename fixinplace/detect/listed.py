@@ -110,7 +110,17 @@ def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             if isinstance(called, ast.Subscript) and called.value is parent:  # a list of lists
                 return not isinstance(index, ast.Slice) and _is_read(parent, above)
             calls = isinstance(called, ast.Call) and called.func is parent
-            return not isinstance(index, ast.Slice) and (calls or _is_named(parent, above))
+            return not isinstance(index, ast.Slice) and (calls or _is_told(parent, above) or _is_named(parent, above))
+    return False
+
+
+def _is_told(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
+    """True for `downs[i]` in `downs[i] is not None`, a place that may be left out, and `isinstance(downs[i], ...)`."""
+    match above.get(id(node)):
+        case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return left is node
+        case ast.Call(func=ast.Name(id="isinstance"), args=[first, _], keywords=[]):
+            return first is node
     return False
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fixinplace.detect.changed import age
+from fixinplace.detect.kinds import Origin
 from fixinplace.detect.links import Link
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import NOWHERE, Memories, Memory, Value, join
 
 
@@ -40,6 +43,18 @@ class State:
             dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks), dict(self.links),
             self.quiet, self.kept,
         )  # fmt: skip
+
+    def pass_by(self, label: str) -> None:
+        """Make what the position `label` has allocated an earlier storage; see Note [Memory]."""
+        memory = Memory(Origin.ALLOCATED, label)
+        self.names = {k: age(v, label) for k, v in self.names.items()}
+        self.attrs = {k: age(v, label) for k, v in self.attrs.items()}
+        for old in [m for m in self.escapes if m.origin is Origin.ALLOCATED and m.label == label]:
+            older = replace(old, origin=Origin.EARLIER)
+            self.escapes[older] = self.escapes.pop(old) | self.escapes.get(older, frozenset())
+        self.unread -= {memory}
+        self.quiet -= {memory}
+        self.kept -= {memory}
 
     def join(self, other: State) -> State:
         """What holds if either may hold."""

@@ -32,7 +32,9 @@ CALLED = {
     "two lists, counted": "for i, (conv, norm) in enumerate(zip(self.convs, self.norms)):",
     "by a number": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]",
     "two by a number": "for i in range(3):\n            conv, norm = self.convs[i], self.norms[i]",
-}
+    "if there is one": "for i, conv in enumerate(self.convs):\n            if self.norms[i] is None:\n                continue\n            norm = self.norms[i]",
+    "if it is of a class": "for i, conv in enumerate(self.convs):\n            if isinstance(self.norms[i], nn.Identity):\n                continue\n            norm = self.norms[i]",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("loop", CALLED.values(), ids=CALLED.keys())
@@ -48,6 +50,9 @@ OTHER = {
     "it is changed": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            norm.extend(x)",
     "one of them is": "for i in range(3):\n            conv, norm = self.convs[i], self.norms[i]\n            kept.append(norm)",
     "several at once": "for i, conv in enumerate(self.convs):\n            norm = self.norms[:i]",
+    "it is asked for": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            if self.norms[i] in kept:\n                continue",
+    "it is compared": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            if self.norms[i] == None:\n                continue",
+    "a class of its own tells": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            if isinstance(x, self.norms[i]):\n                continue",
     "a number of names": "for i in range(3):\n            conv, *norm = self.convs[i], self.norms[i], x",
     "the list is put elsewhere": "other = self.norms\n        for i, conv in enumerate(self.convs):\n            norm = self.norms[i]",
 }  # fmt: skip

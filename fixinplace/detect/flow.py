@@ -15,8 +15,9 @@ Note [First rounds]
 Note [Rounds]
     `if i == j: y = y + x[j]` with `else: y = y + f(x[j])`, then `outs.append(y)`: after the second round the list may
     hold what either line made, and either branch makes the storage of its own line alone an earlier one, see
-    Note [Memory].  So it would seem that `outs` holds this round's `y`.  At the end of a round, all that it made and
-    only lists and dicts hold belongs to the past: no name that is read later can be the same storage and a new one.
+    Note [Memory].  So it would seem that `outs` holds this round's `y`.  At the end of a branch in a loop, and of a
+    round, all that only lists, dicts and code out of sight hold, of what the round made, belongs to the past: no name
+    that is read later can be the same storage and a new one.
 """
 
 from __future__ import annotations
@@ -118,10 +119,13 @@ class Flow(Stores):
         evaluating: which of two bodies runs in evaluation alone, where callers switch grad mode off.
         """
         entry, grad, seldom, ends = self.state, self.grad, self.seldom_on, []
+        later = self.later
         for number, body in enumerate(bodies):
             self.state, self.grad = entry.copy(), grad
             self.seldom_on = seldom or number == evaluating
             self.run(body)
+            if self.loops:
+                self.leave_past(later)
             if not (body and isinstance(body[-1], _LEAVING)):
                 ends.append(self.state)
         trained = bodies[1 - evaluating] if evaluating is not None else []
@@ -151,7 +155,7 @@ class Flow(Stores):
                 self.assign(target, item)
             self.run(node.body)
             self.state = joined_states([self.state, *self.continues])
-            self.end_round(self.liveness.after(node))
+            self.leave_past(self.liveness.after(node))
             if isinstance(node, ast.While):
                 self.header(node, node.test)
             ended, self.state = self.state, entry.join(self.state)
@@ -168,14 +172,14 @@ class Flow(Stores):
         self.run(node.orelse)
         self.state = joined_states([self.state, *breaks])
 
-    def end_round(self, later: Names) -> None:
-        """Make what containers alone hold at the end of a round, of what it made, earlier; see Note [Rounds]."""
+    def leave_past(self, later: Names) -> None:
+        """Make earlier what a round made, and no name that is read later stands for any more; see Note [Rounds]."""
         state = self.state
         named = [v for k, v in state.names.items() if k in later and v.kind not in (Kind.LIST, Kind.DICT)]
         memory, maybe = memories((*named, *state.attrs.values()))
         in_use = {one.label for one in memory | maybe}
-        held = NOWHERE.union(*(v.memory | v.maybe for v in state.names.values() if v.kind in (Kind.LIST, Kind.DICT)))
-        made = {m.label for m in held if self.is_of_round(m)}
+        held = (v.memory | v.maybe for v in state.names.values() if v.kind in (Kind.LIST, Kind.DICT))
+        made = {m.label for m in NOWHERE.union(state.escapes, *held) if self.is_of_round(m)}
         for label in sorted(made - in_use):
             state.pass_by(label)
 

@@ -79,3 +79,35 @@ class Attention(nn.Module):
 @pytest.mark.parametrize(("result", "safe"), [("b h i j", True), ("b h j i", False)])
 def test_scores_in_order_are_masked_safely(result: str, safe: bool) -> None:
     assert [(fix.safe, SUMMED in fix.assumes) for fix in fixes(ATTENTION.format(result=result))] == [(safe, safe)]
+
+
+ASKED = """
+
+def {function}
+
+
+class Weight(nn.Module):
+    def forward(self, w):
+        w.t_()
+        return w
+"""
+LOOKS = {
+    "its dtype": "lowest(t):\n    return -torch.finfo(t.dtype).max",
+    "whether it is there": "lowest(t):\n    return -1e9 if t is not None else 0",
+    "or another": "lowest(t, other=-1e9):\n    return t if t is not None else other",
+}
+MORE = {
+    "turns it": "lowest(t):\n    return t.t_()",
+    "turns it under another name": "lowest(t):\n    u = t\n    u.t_()\n    return -1e9",
+    "hands it on": "lowest(t):\n    Weight()(t)\n    return -1e9",
+    "binds it": "lowest(t):\n    t.data = t.data[:1]\n    return -1e9",
+    "binds the name": "lowest(t):\n    t = [t]\n    return t",
+    "computes with it": "lowest(t):\n    return other(t) if t is not None else -1e9",
+}
+
+
+@pytest.mark.parametrize(("function", "safe"), [*((one, True) for one in LOOKS.values()), *((one, False) for one in MORE.values())],
+                         ids=[*LOOKS, *MORE])  # fmt: skip
+def test_a_function_that_asks_for_a_dtype_turns_nothing_around(function: str, safe: bool) -> None:
+    text = ATTENTION.format(result="b h i j").replace("dots.masked", "low = lowest(dots)\n        dots.masked")
+    assert [fix.safe for fix in fixes(text + ASKED.format(function=function)) if fix.rewrite == "method"] == [safe]

@@ -9,6 +9,7 @@ from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.growing import only_looks
 from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
+from fixinplace.detect.laid import only_asks
 from fixinplace.detect.library import flatten
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
@@ -79,7 +80,8 @@ class Functions(Callers):
             self.disordered(value)
         if program.words.reshapes:
             self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}
-            self.turn(NOWHERE.union(*(value.memory for value in given.values())), Layout.GAPS)
+            held = (value for name, value in given.items() if not only_asks(function, name, program.above))
+            self.turn(NOWHERE.union(*(value.memory for value in held)), Layout.GAPS)
         return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
 
     def run_again(self, node: ast.Call, key: Key, function: Function, arguments: list[Value]) -> Value:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 
+from fixinplace.detect.liveness import Function
 from fixinplace.walking import every
 
 _OWNERS = ("torch", "Tensor", "torch.nn", "torch.nn.functional")
@@ -68,6 +69,25 @@ def forgets_strides(name: str, body: Sequence[ast.stmt], after: int, above: Mapp
     until = next(again, max((one.lineno for one in uses), default=0))
     seen = [one for one in uses if after <= one.lineno <= until and isinstance(one.ctx, ast.Load)]
     return all(_is_blind(one, name, above, path) for one in seen)
+
+
+def only_asks(function: Function, name: str, above: Mapping[int, ast.AST]) -> bool:
+    """True if a function asks what it is given for a parameter about its sizes and the like, or hands it back."""
+    if any(one.id == name and not isinstance(one.ctx, ast.Load) for one in every(function, ast.Name)):
+        return False
+    return all(_is_asking(one, above) for one in every(function, ast.Name) if one.id == name)
+
+
+def _is_asking(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+    parent = above.get(id(node))
+    match parent:
+        case ast.Attribute(attr=attr):
+            return attr in _ASKS
+        case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()]):
+            return left is node
+        case ast.IfExp(body=body, orelse=orelse) if node in (body, orelse):
+            return isinstance(above.get(id(parent)), ast.Return)
+    return isinstance(parent, ast.Return)
 
 
 def _binds(statement: ast.stmt, name: str) -> bool:

@@ -197,6 +197,11 @@ ROWS = {
     "torch.frombuffer": "tensor view any untracked",
     "torch.from_dlpack": "tensor view any untracked",
     "torch.einsum": "tensor maybe same",
+    **dict.fromkeys(
+        "einops.rearrange einops.reduce einops.repeat einops.einops.rearrange einops.einops.reduce "
+        "einops.einops.repeat".split(),
+        "tensor maybe same",  # reshapes, permutes and expands; it keeps nothing of what it is given
+    ),
     "torch.chain_matmul": "tensor maybe same",
     "torch.cartesian_prod": "tensor maybe same",
     "torch.broadcast_tensors": "tensors view same",

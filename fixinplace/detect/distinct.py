@@ -11,7 +11,7 @@ from fixinplace.model import Span
 
 def collected(value: Value, place: str, span: Span) -> Value:
     """The list of what an expression of the function `place` between these offsets gives, round by round."""
-    made = _is_made(value) and all(_is_made_in(memory, place, span) for memory in value.memory)
+    made = _is_made(value) and all(is_made_in(memory, place, span) for memory in value.memory)
     one = named(value)
     order = repeated(one) if one.kind is Kind.MODULE or one.name.startswith("!") else None
     return replace(sequence((value,)), flags=value.flags, name=DISTINCT if made else "", order=order)
@@ -29,7 +29,7 @@ def _is_made(value: Value) -> bool:
     return value.tensor and made and not value.maybe
 
 
-def _is_made_in(memory: Memory, place: str, span: Span) -> bool:
+def is_made_in(memory: Memory, place: str, span: Span) -> bool:
     """True if code of the function allocates it between these offsets; see `Frame.allocate` for the label."""
     name, _, rest = memory.label.rpartition("@")
     offset = rest.partition(":")[0]

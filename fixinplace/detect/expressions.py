@@ -9,7 +9,8 @@ from fixinplace.detect.changed import cut, moved
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.deferred import deferred
 from fixinplace.detect.distinct import collected
-from fixinplace.detect.growing import as_left, sliced
+from fixinplace.detect.each import is_plain, is_taken_apart, mapped, one_by_one
+from fixinplace.detect.growing import as_left
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
@@ -34,15 +35,15 @@ from fixinplace.detect.values import (
     Value,
     distinct,
     element,
-    fixed_within,
     join,
     memories,
+    overlap,
     path,
     rows,
     sequence,
     tensor,
 )
-from fixinplace.walking import walk
+from fixinplace.walking import every, walk
 
 _SHAPES = ("ndim", "device", "dtype", "layout", "requires_grad", "is_cuda", "names", "is_sparse", "itemsize", "nbytes")
 _OWN = ("is_leaf", "grad_fn", "output_nr", "retains_grad", "_version", "_base", "is_quantized")
@@ -69,7 +70,8 @@ class Expressions(Operators):
         if type(node) is ast.Constant:
             return literal(node.value)
         if type(node) is ast.Call:
-            return self.call(node)
+            each = mapped(node) if is_taken_apart(node, self.above) and self.is_builtin("map") else None
+            return self.call(node) if each is None else self.collected(node, self.comprehension([each[0]], each[1]))
         if type(node) is ast.Attribute:
             return self.watched(node, self.attribute(node))
         match node:
@@ -213,7 +215,19 @@ class Expressions(Operators):
         self.state.names = {k: v for k, v in self.state.names.items() if k not in bound} | {
             k: outside[k] for k in bound & outside.keys()
         }
-        return collected(value, self.place.name, self.program.part.span(result))
+        span = self.program.part.span(result)
+        apart = len(generators) == 1 and self.is_told_apart(generators[0], result, source)
+        each = one_by_one(value, source, self.place.name, span) if apart else None
+        return each or collected(value, self.place.name, span)
+
+    def is_told_apart(self, generator: ast.comprehension, result: ast.expr, source: Value) -> bool:
+        """True if an expression reads nothing that shares memory with the elements but the element itself."""
+        if generator.ifs or not isinstance(generator.target, ast.Name) or not is_plain(result):
+            return False
+        names = self.state.names
+        read = [names[one.id] for one in every(result, ast.Name) if one.id in names and one.id != generator.target.id]
+        held = source.memory | source.maybe
+        return not any(overlap(one.memory | one.maybe, held) for one in (*read, *self.state.attrs.values()))
 
     def assign(self, target: ast.expr, value: Value) -> None:
         """Bind a target; statements override this with stores."""
@@ -363,23 +377,6 @@ class Expressions(Operators):
         whole = index.kind is Kind.NONE or (rows and (base.layout is Layout.ROWS or not base.view))
         layout = base.layout if whole else max(base.layout, Layout.GAPS)
         return replace(base, memory=memory, view=True, leaf=False, layout=layout)
-
-    def picked(self, node: ast.Subscript, base: Value) -> Value:
-        """An element of a container."""
-        if isinstance(node.slice, ast.Slice):
-            if base.kind is Kind.MODULE:
-                lost(self.program, [base], "the `Sequential` that it is in is taken apart")
-            return replace(base, exact=False, items=(element(base),) if base.items else (), name="" if (
-                base.kind is Kind.LIST) else base.name, order=sliced(base, node.slice))  # fmt: skip
-        match node.slice:
-            case ast.Constant(value=int(i)) if base.exact and i < len(base.items):
-                return fixed_within(base.items[i]) if base.kind is Kind.MODULE else base.items[i]
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(i))) if base.exact and i <= len(base.items):
-                return base.items[-i]
-            case ast.Constant(value=str(key)) if is_given(key):
-                item = element(base)
-                return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item
-        return element(base)
 
 
 def _starred(elements: list[ast.expr]) -> bool:

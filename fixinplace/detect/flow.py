@@ -219,12 +219,6 @@ class Flow(Stores):
                 return value.name == LIST and value.exact and value.order is not None and not value.order.empty
         return False
 
-    def is_builtin(self, name: str) -> bool:
-        """True for a name that nobody in the file binds."""
-        index = self.program.index
-        own = name in index.functions or name in index.classes or name in index.rebound or name in self.program.globals
-        return not (own or name in self.locals or name in self.shadowed or name in self.nested)
-
     def within(self, node: ast.With | ast.AsyncWith) -> None:
         """A `with` block; some switch grad mode."""
         grad, trying, unknown = self.grad, self.trying, self.unknown_contexts

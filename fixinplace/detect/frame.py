@@ -169,6 +169,12 @@ class Frame(ABC):
         assert isinstance(root, (ast.expr, ast.stmt))
         return self.program.part.span(root)
 
+    def is_builtin(self, name: str) -> bool:
+        """True for a name that nobody in the file binds."""
+        index = self.program.index
+        own = name in index.functions or name in index.classes or name in index.rebound or name in self.program.globals
+        return not (own or name in self.locals or name in self.shadowed or name in self.nested)
+
     def is_made_here(self, values: list[Value]) -> bool:
         """True if the values' storages are made anew whenever this place is reached: what is cut apart is cut once."""
         if not self.loops:

@@ -181,9 +181,11 @@ _DENSE = frozenset(
     " moveaxis unsqueeze squeeze contiguous to type type_as float double half bfloat16 cpu cuda detach positive conj"
     " alias atleast_1d atleast_2d atleast_3d dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout"
     " pixel_shuffle pixel_unshuffle channel_shuffle PixelShuffle PixelUnshuffle ChannelShuffle"
-    " Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout Flatten Unflatten".split()
+    " Identity Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout Flatten Unflatten"
+    " rearrange reduce".split()
 )
 """Views that leave out no element of their tensor and repeat none."""
+_REPEATS = ("einops.repeat", "einops.einops.repeat")
 _IN_ORDER = ("view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "unsqueeze", "squeeze")
 _CUTS = ("chunk", "split", "split_with_sizes", "unbind", "tensor_split", "hsplit", "vsplit", "dsplit")
 
@@ -197,7 +199,7 @@ def _layout(call: ast.Call, row: catalogue.Result, tensors: list[Value]) -> Layo
     if name == "contiguous" and not call.args and not call.keywords:
         return Layout.ROWS
     dense = Layout.ROWS if name in _IN_ORDER else Layout.DENSE
-    spreads = name in _SPREADING and not _keeps_apart(call, row.name)
+    spreads = (name in _SPREADING or row.name in _REPEATS) and not _keeps_apart(call, row.name)
     own = Layout.SHARED if spreads else dense if name in _DENSE or first else Layout.GAPS
     return max([own, *(v.layout for v in tensors)])
 

@@ -7,18 +7,36 @@ import ast
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.functions import joined
-from fixinplace.detect.growing import added, only_grows
+from fixinplace.detect.growing import added, only_grows, sliced
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import HELD
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.torchcalls import TorchCalls
-from fixinplace.detect.values import OTHER, STRING, Value, element, join, memories, named, sequence
+from fixinplace.detect.usage import is_given
+from fixinplace.detect.values import OTHER, STRING, Value, element, fixed_within, join, memories, named, sequence
 
 
 class Lists(TorchCalls):
     """Evaluates calls of methods of containers."""
+
+    def picked(self, node: ast.Subscript, base: Value) -> Value:
+        """An element of a container."""
+        if isinstance(node.slice, ast.Slice):
+            if base.kind is Kind.MODULE:
+                lost(self.program, [base], "the `Sequential` that it is in is taken apart")
+            return replace(base, exact=False, items=(element(base),) if base.items else (), name="" if (
+                base.kind is Kind.LIST) else base.name, order=sliced(base, node.slice))  # fmt: skip
+        match node.slice:
+            case ast.Constant(value=int(i)) if base.exact and i < len(base.items):
+                return fixed_within(base.items[i]) if base.kind is Kind.MODULE else base.items[i]
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(i))) if base.exact and i <= len(base.items):
+                return base.items[-i]
+            case ast.Constant(value=str(key)) if is_given(key):
+                item = element(base)
+                return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item
+        return element(base)
 
     def container_method(self, node: ast.Call, func: ast.Attribute, base: Value, arguments: list[Value]) -> Value:
         """Methods of lists and dicts: what is put in is held by the container's name."""

@@ -76,13 +76,14 @@ def _from_outside(node: ast.AST) -> Names:
         return inside.union(declared(node.body), *map(loads, around))
     if isinstance(node, ast.ClassDef):
         return EMPTY.union(*map(_from_outside, children(node)))
+    if isinstance(node, ast.Lambda):
+        return (loads(node.body) - _parameters(node.args)) | loads(node.args)
     return loads(node) | declared([node])
 
 
 def _own(function: Function) -> Names:
     """Names that are the function's own unless it declares them: parameters, and what its statements assign to."""
-    a = function.args
-    found = {each.arg for each in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if each is not None}
+    found = {*_parameters(function.args)}
     todo: list[ast.AST] = [*function.body]
     while todo:
         node = todo.pop()
@@ -90,6 +91,10 @@ def _own(function: Function) -> Names:
             todo += children(node)
             found |= {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
     return frozenset(found)
+
+
+def _parameters(a: ast.arguments) -> Names:
+    return frozenset(n.arg for n in (*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg) if n is not None)
 
 
 def _consumes(node: ast.AST) -> TypeGuard[ast.Call]:

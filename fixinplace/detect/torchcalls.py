@@ -12,7 +12,7 @@ from fixinplace.detect.given import ASSUMED, SWITCHED, is_given, switches_otherw
 from fixinplace.detect.growing import given_up
 from fixinplace.detect.index import canonical, keyword
 from fixinplace.detect.kinds import Kind, Origin
-from fixinplace.detect.library import of_result, other_library
+from fixinplace.detect.library import flatten, of_result, other_library
 from fixinplace.detect.modules import Modules
 from fixinplace.detect.named import keys_apart
 from fixinplace.detect.placing import lost
@@ -109,6 +109,8 @@ class TorchCalls(Modules):
         if path.startswith(_PRINTING):
             self.told(arguments, node)
         row = catalogue.result(path)
+        if row is not None and path.startswith("einops.") and not all(v.tensor for v in flatten(arguments[:1])):
+            return UNKNOWN.with_memory(*memories(tuple(arguments[:1])))  # it takes arrays too
         if row is not None and ".checkpoint." not in path:
             lost(self.program, arguments, f"`{path}(...)` is given it")
             return of_result(self, node, row, arguments)

@@ -6,6 +6,7 @@ import ast
 
 from fixinplace import catalogue
 from fixinplace.detect.anatomy import is_setattr, removed
+from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.dtypes import converts
@@ -152,6 +153,8 @@ class Calls(Lists):
             return NONE
         if name == "getattr" and is_imported(node.args[0], self.body, self.program.tree):
             return self.unseen(node, arguments)
+        if name == "getattr" and is_asked_only(node, self.above):
+            return UNKNOWN
         if name == "getattr":
             found = got_by_name(self, arguments[0], node.args[1])
             return found if found is not None and is_layer(found) else self.unseen(node, arguments)

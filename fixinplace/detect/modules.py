@@ -275,7 +275,7 @@ class Modules(Functions):
             return passed
         result = self.unseen(node, arguments)
         if result.tensor:
-            return replace(result, live=True)
+            return replace(result, live=True, sure=max(result.sure, 2))
         return replace(tensor(2, True), maybe=result.maybe, memory=self.foreign(node))
 
     def unseen_instance(self, node: ast.Call, function: Value, arguments: list[Value]) -> Value:

@@ -80,7 +80,7 @@ class Stores(Expressions):
         if target.attr == "inplace" and not off and not self.is_own_word(base):
             sentence = "whether a module's `inplace` is on depends on a value that is not in sight"
             self.program.doubt(sentence, everywhere=not base.name)
-        if base.kind is Kind.PATH and base.name.startswith("torch"):
+        if base.kind is Kind.PATH and base.name.startswith("torch") and not _is_setting(base.name, target.attr):
             sentence = f"the file replaces `{base.name}.{target.attr}`"
             self.program.doubt(sentence, everywhere=True)
         if base.tensor:
@@ -275,6 +275,15 @@ def _may_repeat(node: ast.expr, index: Value) -> bool:
         ):
             return True
     return False
+
+
+_SWITCHES = frozenset("allow_tf32 benchmark benchmark_limit deterministic enabled fp32_precision".split())
+_CONFIGS = ("torch._dynamo.config", "torch._inductor.config", "torch._functorch.config")
+
+
+def _is_setting(module: str, name: str) -> bool:
+    """True for `torch.backends.cudnn.benchmark`, which chooses among kernels, and for settings of the compiler."""
+    return module in _CONFIGS or (module.startswith("torch.backends.") and name in _SWITCHES)
 
 
 def _is_true(node: ast.expr) -> bool:

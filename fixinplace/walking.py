@@ -99,6 +99,17 @@ def functions(node: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [*every(node, ast.FunctionDef), *every(node, ast.AsyncFunctionDef)]
 
 
+def scope(node: ast.AST, parents: Mapping[int, ast.AST]) -> ast.AST | None:
+    """The function, lambda or class that a node stands in, None for those of the module; `parents`: see `above`."""
+    around = parents.get(id(node))
+    while around is not None and not isinstance(around, _SCOPES):
+        around = parents.get(id(around))
+    return around
+
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
 @remembered
 def _sorted(node: ast.AST) -> Mapping[type[ast.AST], tuple[ast.AST, ...]]:
     found: dict[type[ast.AST], list[ast.AST]] = {}

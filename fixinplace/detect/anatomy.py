@@ -81,7 +81,7 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
             case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
                 found[f"the function calls `{name}`"] = None
             case ast.Compare(ops=ops, comparators=sides) if any(isinstance(o, (ast.Is, ast.IsNot)) for o in ops):
-                if not all(isinstance(side, ast.Constant) for side in sides):
+                if not (all(isinstance(side, ast.Constant) for side in sides) or _is_class(node.left)):
                     found["the function compares identities with `is`"] = None
     return tuple(found)
 
@@ -171,6 +171,26 @@ def is_only_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
         case ast.keyword(arg=None):
             return True
     return False
+
+
+def _is_class(node: ast.expr) -> bool:
+    """True for `type(x)` and `x.__class__`, which tells no tensor from its replacement."""
+    return (isinstance(node, ast.Call) and dotted(node.func) == "type") or dotted(node).endswith(".__class__")
+
+
+def is_of_config(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
+    """True for `self.__dict__[key] = value` in a class of settings, which derives from none: numbers and texts."""
+    cls: ast.AST | None = above.get(id(node))
+    while cls is not None and not isinstance(cls, ast.ClassDef):
+        cls = above.get(id(cls))
+    plain = isinstance(cls, ast.ClassDef) and {dotted(base) for base in cls.bases} <= {"object"}
+    named = isinstance(cls, ast.ClassDef) and cls.name.lower().endswith(_SETTINGS)
+    parent = above.get(id(node))
+    put = isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store)
+    return plain and named and (put or (isinstance(parent, ast.Attribute) and parent.attr == "update"))
+
+
+_SETTINGS = ("config", "configs", "hparams", "params", "args", "options", "opts", "settings", "namespace")
 
 
 def is_of_entries(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:

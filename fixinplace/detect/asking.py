@@ -13,7 +13,7 @@ import ast
 from collections.abc import Mapping
 
 from fixinplace.detect.liveness import Function, declared
-from fixinplace.walking import every
+from fixinplace.walking import every, scope
 
 _STATE = frozenset(
     "eval train parameters named_parameters buffers named_buffers state_dict load_state_dict zero_grad requires_grad_"
@@ -56,8 +56,8 @@ def _binds_again(node: ast.expr, attribute: ast.Attribute, above: Above) -> bool
 
 def _is_asked(name: str, node: ast.AST, above: Above, known: frozenset[str]) -> bool:
     """True if a function asks all that a name of its own stands for, and declares it to be no other's."""
-    function = _around(node, above)
-    if function is None or name in declared(function.body):
+    function = scope(node, above)
+    if not isinstance(function, Function) or name in declared(function.body):
         return False
     loads = (one for one in every(function, ast.Name) if one.id == name and isinstance(one.ctx, ast.Load))
     return all(is_asked_only(one, above, known) for one in loads)
@@ -65,7 +65,7 @@ def _is_asked(name: str, node: ast.AST, above: Above, known: frozenset[str]) -> 
 
 def _parameter(call: ast.Call, node: ast.expr, above: Above) -> str | None:
     """The parameter that a function hands something to when it calls itself, else None."""
-    function = _around(call, above)
+    function = scope(call, above)
     match call.func:
         case ast.Name(id=name):
             skipped = 0
@@ -73,16 +73,8 @@ def _parameter(call: ast.Call, node: ast.expr, above: Above) -> str | None:
             skipped = 1
         case _:
             return None
-    if function is None or function.name != name or node not in call.args or call.keywords:
+    if not isinstance(function, Function) or function.name != name or node not in call.args or call.keywords:
         return None
     place = call.args.index(node) + skipped
     plain = not any(isinstance(one, ast.Starred) for one in call.args) and place < len(function.args.args)
     return function.args.args[place].arg if plain else None
-
-
-def _around(node: ast.AST, above: Above) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The function in which a node stands; None in a lambda, a class, or outside of all."""
-    around = above.get(id(node))
-    while around is not None and not isinstance(around, Function | ast.Lambda | ast.ClassDef):
-        around = above.get(id(around))
-    return around if isinstance(around, Function) else None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fixinplace.detect.program import Program
 
 SWITCHED = "classes that are passed in compute the same with `inplace=False`"
-COMPUTES = "what is passed in where a convolution is the default makes a new tensor"
+COMPUTES = "what is passed in for a convolution makes a new tensor"
 ASSUMED = "modules of classes that are passed in keep nothing of what they are called with or return"
 
 
@@ -46,13 +46,21 @@ def default_class(program: Program, node: ast.expr | None) -> Value | None:
 
 
 def named_class(function: Function, name: str) -> Value | None:
-    """The value of a parameter that a constructor calls and that has the name of a norm: `BatchNorm(planes)`."""
+    """The value of a parameter that a constructor calls and that has the name of a norm, or of a convolution.
+
+    `BatchNorm(planes)`, `conv(n_feats, n_feats, kernel_size)`: which is given channels twice.
+    """
     builds = function.name == "__init__" or any(word in function.name for word in ("make", "build"))
-    if not builds or "norm" not in name.lower():
+    calls = [one for one in every(function, ast.Call) if isinstance(one.func, ast.Name) and one.func.id == name]
+    if not builds or not calls:
         return None
-    calls = (one.func for one in every(function, ast.Call))
-    called = any(isinstance(one, ast.Name) and one.id == name for one in calls)
-    return may_be_class("torch.nn.BatchNorm2d") if called else None
+    if "norm" in name.lower():
+        return may_be_class("torch.nn.BatchNorm2d")
+    turns = _CONV.fullmatch(name) is not None and all(len(one.args) + len(one.keywords) > 1 for one in calls)
+    return may_be_class("torch.nn.Conv2d") if turns else None
+
+
+_CONV = re.compile(r"_*conv(olution)?(\dd)?(_?(layer|block|fn|func|op|cls|class|type))?", re.IGNORECASE)
 
 
 def class_made(program: Program, name: str) -> Value | None:

@@ -23,7 +23,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import ONE_OF, Value, is_passed_in
-from fixinplace.walking import every, functions, remembered
+from fixinplace.walking import every, functions, remembered, scope
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -44,9 +44,7 @@ def owner(node: ast.Attribute, above: Parents, tree: ast.Module) -> str:
     )
     if node.attr not in _OWN or not isinstance(held, ast.Name):
         return ""
-    method: ast.AST | None = node
-    while method is not None and not isinstance(method, Function | ast.Lambda | ast.ClassDef):
-        method = above.get(id(method))
+    method = scope(node, above)
     cls = above.get(id(method)) if isinstance(method, Function) else None
     if not isinstance(method, Function) or not isinstance(cls, ast.ClassDef) or above.get(id(cls)) is not tree:
         return ""
@@ -209,7 +207,7 @@ def _is_of_self(node: ast.Attribute) -> bool:
 def _may_be_anybodys(node: ast.Attribute, above: Parents) -> bool:
     """True unless it is a method of `self`, or of a list or a module that the function around it has made."""
     called = isinstance(above.get(id(node)), ast.Call)
-    function = _around(node, above)
+    function = scope(node, above)
     if not called or not isinstance(node.value, ast.Name) or not isinstance(function, Function):
         return True
     name = node.value.id
@@ -245,7 +243,7 @@ def _is_handed_in(program: Program, cls: str, attr: str) -> bool:
 
 
 def _is_parameter(node: ast.AST | None, above: Parents) -> bool:
-    function = _around(node, above) if node is not None else None
+    function = scope(node, above) if node is not None else None
     match node:
         case ast.Assign(targets=[_], value=ast.Name(id=name)) if isinstance(function, Function):
             stored = {one.id for one in every(function, ast.Name) if not isinstance(one.ctx, ast.Load)}
@@ -265,7 +263,7 @@ def tapped(node: ast.AST, above: Parents, tree: ast.Module) -> frozenset[str] | 
     found: set[str] = set()
     for call in every(node, ast.Call):
         if dotted(call.func).rpartition(".")[2] == TAP:
-            each = _made(call.args[0], _around(call, above), tree) if call.args else None
+            each = _made(call.args[0], scope(call, above), tree) if call.args else None
             if each is None:
                 return None
             found |= each
@@ -273,13 +271,6 @@ def tapped(node: ast.AST, above: Parents, tree: ast.Module) -> frozenset[str] | 
 
 
 TAP = "IntermediateLayerGetter"
-
-
-def _around(node: ast.AST, above: Parents) -> ast.AST | None:
-    around = above.get(id(node))
-    while around is not None and not isinstance(around, Function | ast.Lambda | ast.ClassDef):
-        around = above.get(id(around))
-    return around
 
 
 def _made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str] | None:

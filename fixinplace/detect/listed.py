@@ -16,11 +16,13 @@ from collections.abc import Mapping, Sequence
 
 from fixinplace import walking
 from fixinplace.detect.index import dotted
-from fixinplace.detect.liveness import Function
+from fixinplace.detect.liveness import Function, declared
 from fixinplace.detect.values import Value
-from fixinplace.walking import every, functions, remembered
+from fixinplace.walking import every, functions, remembered, scope
 
 LIST = "torch.nn.ModuleList"
+_STATE = frozenset("apply eval train to cuda cpu half float double requires_grad_ load_state_dict zero_grad".split())
+"""Methods that leave the list as it is, alone in their statement; who visits its parts, `goes_through` tells."""
 GROWS = ("append", "extend", "insert")
 
 
@@ -62,9 +64,7 @@ def _is_alone(node: ast.Attribute, fills: Sequence[ast.Attribute], above: Mappin
 
 def _owner(node: ast.Attribute, above: Mapping[int, ast.AST]) -> ast.ClassDef | None:
     """The class whose method speaks of `self.downs`."""
-    function = above.get(id(node))
-    while function is not None and not isinstance(function, Function | ast.Lambda | ast.ClassDef):
-        function = above.get(id(function))
+    function = scope(node, above)
     cls = above.get(id(function))
     if not isinstance(function, Function) or not isinstance(cls, ast.ClassDef) or not function.args.args:
         return None
@@ -99,6 +99,9 @@ def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             return source is node
         case ast.Call(func=ast.Name(id="len")):
             return True
+        case ast.Attribute(attr=attr) if attr in _STATE:
+            call = above.get(id(parent))
+            return isinstance(call, ast.Call) and call.func is parent and isinstance(above.get(id(call)), ast.Expr)
         case ast.Call(func=ast.Name(id="enumerate" | "zip")):
             around = above.get(id(parent))
             counted = (
@@ -142,14 +145,10 @@ def _is_named(node: ast.Subscript, above: Mapping[int, ast.AST]) -> bool:
 
 def _is_called(name: str, node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
     """True if a name of a function does nothing but call what it stands for."""
-    function = above.get(id(node))
-    while function is not None and not isinstance(function, Function | ast.Lambda | ast.ClassDef):
-        function = above.get(id(function))
+    function = scope(node, above)
     if not isinstance(function, Function):
         return False
-    shared = {each for one in every(function, ast.Global) for each in one.names}
-    shared |= {each for one in every(function, ast.Nonlocal) for each in one.names}
     used = [one for one in every(function, ast.Name) if one.id == name and not isinstance(one.ctx, ast.Store)]
     called = (above.get(id(one)) for one in used)
     plain = all(isinstance(call, ast.Call) and call.func is one for one, call in zip(used, called, strict=True))
-    return plain and name not in shared
+    return plain and name not in declared(function.body)

@@ -13,6 +13,7 @@ from fixinplace.detect.values import (
     NOWHERE,
     SIZE,
     STRING,
+    SUMMED,
     TRUTH,
     UNKNOWN,
     Value,
@@ -101,7 +102,8 @@ class Operators(Calls):
         memory = self.allocate(node)
         if isinstance(op, _QUIET):
             self.state.quiet |= memory
-        return Value(Kind.TENSOR, sure, live, dtype, memory, width=width, layout=layout)
+        name = SUMMED if sure == 2 and not unknown and any(v.name == SUMMED for v in tensors) else ""
+        return Value(Kind.TENSOR, sure, live, dtype, memory, width=width, layout=layout, name=name)
 
     def unary(self, node: ast.AST, value: Value, op: ast.unaryop) -> Value:
         """`-x` is new, `+x` is x itself."""

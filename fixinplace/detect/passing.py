@@ -7,10 +7,11 @@ itself passes can be seen: what makes modules of other kinds takes the assumptio
 from __future__ import annotations
 
 import ast
+import builtins
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
-from fixinplace.detect.index import all_imports, canonical, dotted
+from fixinplace.detect.index import all_imports, canonical, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.scopes import DEFINING
 from fixinplace.walking import every, remembered, walk
@@ -93,17 +94,41 @@ def hands_idle_layers(tree: ast.Module) -> bool:
 
 def _may_be_idle(tree: ast.Module, node: ast.expr, own: set[str]) -> bool:
     match node:
-        case ast.Lambda(body=ast.Call(func=ast.Name(id=name))) if name in own:
-            return False
-        case ast.Lambda(body=ast.Call(func=func)):
-            return any(map(_is_idle, paths(tree, func) or (_UNKNOWN,)))
         case ast.Lambda(body=body):
-            return not isinstance(body, (ast.Compare, ast.Constant, ast.BinOp, ast.UnaryOp))
+            return not _is_taken_from({*parameter_names(node)}, body) and _gives_idle(tree, body, own)
         case ast.Call(args=[owner, *_]):
             return any(map(_holds_layers, paths(tree, owner)))
         case ast.Name() | ast.Attribute():
             return any(map(_is_idle, paths(tree, node)))
     return False
+
+
+def _gives_idle(tree: ast.Module, node: ast.expr, own: set[str]) -> bool:
+    """True for what a lambda gives that may be a layer which gives its argument back."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name in own:
+            return False
+        case ast.Call(func=ast.Name(id=name)) if hasattr(builtins, name):
+            return name in ("getattr", "type", "next", "eval", "object") or name in _stored(tree)
+        case ast.Call(func=ast.Attribute(value=ast.Call(), attr=attr)):
+            return catalogue.result(f"Tensor.{attr}") is None
+        case ast.Call(func=func):
+            return any(map(_is_idle, paths(tree, func) or (_UNKNOWN,)))
+        case ast.BoolOp(values=values):
+            return any(_gives_idle(tree, one, own) for one in values)
+    return not isinstance(node, (ast.Compare, ast.Constant, ast.BinOp, ast.UnaryOp))
+
+
+@remembered
+def _stored(tree: ast.Module) -> frozenset[str]:
+    return frozenset(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
+
+
+def _is_taken_from(names: set[str], node: ast.expr) -> bool:
+    """True for what a lambda is given, or has of that: who makes layers is given numbers of channels."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return isinstance(node, ast.Name) and node.id in names
 
 
 _UNKNOWN = "torch.nn.Unknown"
@@ -118,7 +143,9 @@ def _is_idle(path: str) -> bool:
     if not path.startswith("torch.nn.") or not path.rpartition(".")[2][:1].isupper():
         return False
     row = catalogue.result(path)
-    return row is None or row.kind is not catalogue.Kind.TENSOR or row.memory is not catalogue.Memory.FRESH
+    several = path.startswith(("torch.nn.LSTM", "torch.nn.GRU", "torch.nn.RNN"))
+    new = row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is catalogue.Memory.FRESH
+    return not (new or several)
 
 
 def hands_methods(program: Program) -> bool:

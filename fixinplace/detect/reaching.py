@@ -133,6 +133,15 @@ def _initialises(function: ast.expr, tree: ast.Module) -> bool:
     return path.partition(".")[0] in dict(all_imports(tree)) and path not in _bound(tree)
 
 
+def _wraps_weights(function: ast.expr, tree: ast.Module) -> bool:
+    """True for `weight_norm(m)` and its like of torch, which make a weight anew before each call."""
+    path = dotted(function)
+    return path.rpartition(".")[2] in _NORMS and path not in _bound(tree) | {one.name for one in functions(tree)}
+
+
+_NORMS = frozenset("weight_norm remove_weight_norm spectral_norm remove_spectral_norm".split())
+
+
 def _scope(node: ast.AST, above: Parents) -> ast.AST:
     """The function around a statement, or the module: a name lives longer than its loop."""
     around = node
@@ -152,9 +161,11 @@ def _names(target: ast.expr) -> set[str] | None:
     return None
 
 
-def _is_look(node: ast.Name, above: Parents, tree: ast.Module, deep: bool) -> bool:
+def _is_look(node: ast.expr, above: Parents, tree: ast.Module, deep: bool) -> bool:
     parent = above.get(id(node))
     match parent:
+        case ast.Subscript(value=value, slice=ast.Constant(value=0 | 1)) if value is node:
+            return _is_look(parent, above, tree, deep)  # of a pair that `named_modules` gives
         case ast.Attribute(attr=attr, ctx=ast.Load()):
             return _is_harmless(parent, attr, above, tree)
         case ast.Attribute():
@@ -162,7 +173,8 @@ def _is_look(node: ast.Name, above: Parents, tree: ast.Module, deep: bool) -> bo
         case ast.Call(func=func):
             helpers = _meant(func, tree) if deep and func is not node else None
             looks = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
-            return func is not node and (dotted(func) in _LOOKS or looks or _initialises(func, tree))
+            known = dotted(func) in _LOOKS or _wraps_weights(func, tree)
+            return func is not node and (known or looks or _initialises(func, tree))
     return isinstance(parent, ast.Compare | ast.FormattedValue)
 
 

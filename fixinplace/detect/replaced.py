@@ -25,7 +25,7 @@ from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.remade import makes_class, methods, wraps_constructor
 from fixinplace.detect.vocabulary import CLASSES, NAMESPACE, PATCHES
-from fixinplace.walking import every, functions, remembered
+from fixinplace.walking import every, functions, remembered, scope
 
 _FRAMES = frozenset(("__globals__", "f_globals", "f_locals", "__builtins__"))
 _HARMLESS = frozenset(
@@ -131,10 +131,10 @@ def _entries(tree: ast.Module) -> _Found:
 def _namespaces(tree: ast.Module, above: _Parents) -> _Found:
     """Tables of the names of a module, or of a class body, that are not only read."""
     for node in every(tree, ast.Call):
-        name, scope = last(node.func), _scope(node, above)
-        plain = not (node.args or node.keywords or isinstance(scope, Function | ast.Lambda))
+        name, around = last(node.func), scope(node, above)
+        plain = not (node.args or node.keywords or isinstance(around, Function | ast.Lambda))
         if (name == "globals" or (plain and name in ("vars", "locals"))) and not is_only_read(node, above):
-            yield (CLASSES if isinstance(scope, ast.ClassDef) and name != "globals" else NAMESPACE), node
+            yield (CLASSES if isinstance(around, ast.ClassDef) and name != "globals" else NAMESPACE), node
         texts = {one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)}
         if name in ("getattr", "attrgetter") and not texts.isdisjoint(_FRAMES):
             yield NAMESPACE, node
@@ -159,11 +159,3 @@ def _as_values(tree: ast.Module) -> Iterator[ast.Name]:
 
 def _asks(node: ast.AST | None) -> bool:
     return isinstance(node, ast.Call) and last(node.func) in ("isinstance", "getattr", "hasattr", "dir", "type")
-
-
-def _scope(node: ast.AST, above: _Parents) -> ast.AST | None:
-    """The function or class that runs a node; None for the module."""
-    around = above.get(id(node))
-    while around is not None and not isinstance(around, Function | ast.Lambda | ast.ClassDef):
-        around = above.get(id(around))
-    return around

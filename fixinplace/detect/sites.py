@@ -10,11 +10,12 @@ from typing import cast
 from fixinplace.detect.beside import taken_beside
 from fixinplace.detect.inward import reaches
 from fixinplace.detect.parameters import TRUSTED, is_closed
+from fixinplace.detect.plain import TERMS
 from fixinplace.detect.program import Key, Observation, Program
 from fixinplace.detect.quiet import Fresh, unnoticed
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.values import join_live
-from fixinplace.detect.vocabulary import AGAIN
+from fixinplace.detect.vocabulary import AGAIN, WORDS
 from fixinplace.model import Call, Certainty, Edit, Facts, Found, Hazard, Holder, Place, Site, Usage, View
 from fixinplace.names import REFUSALS, Kind
 
@@ -104,6 +105,8 @@ def _doubts(seen: Observation, apart: frozenset[str]) -> tuple[str, ...]:
         seen.assumes[_ROUNDS] = None
     if AGAIN in seen.doubts and AGAIN not in apart:
         seen.assumes[_RIGHT] = None
+    if TERMS in seen.assumes:
+        apart |= {WORDS["autocast"]}
     return tuple(why for why in seen.doubts if why not in apart and why != AGAIN)
 
 

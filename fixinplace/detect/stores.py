@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from fixinplace.detect.anatomy import has_entries
 from fixinplace.detect.distinct import named_with
@@ -12,8 +13,10 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.listed import LIST
+from fixinplace.detect.liveness import Function
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
+from fixinplace.detect.parameters import defaults_of
 from fixinplace.detect.placing import lost
 from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
@@ -25,6 +28,7 @@ from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import NOWHERE, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
 from fixinplace.model import Hazard, Place
+from fixinplace.walking import scope
 
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv", ast.Mod: "imod",
@@ -95,6 +99,7 @@ class Stores(Expressions):
             self.escape(value, None, HELD)
             lost(self.program, [value], "it is in a container that is not followed")
         wrapped = wraps_constructor(target, self.above, self.program.tree)
+        wrapped = wrapped or (target.attr != "forward" and _is_switch(self.root, self.above))
         if not wrapped and (target.attr == "forward" or self.is_method(base, target.attr)):
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe
@@ -274,6 +279,16 @@ def _may_repeat(node: ast.expr, index: Value) -> bool:
             Kind.LIST,
         ):
             return True
+    return False
+
+
+def _is_switch(node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    """True for `self.freeze_bn = freeze_bn` with a parameter that is a number, a truth or a text by default."""
+    function = scope(node, above)
+    match node:
+        case ast.Assign(value=ast.Name(id=name)) if isinstance(function, Function):
+            default = defaults_of(function).get(name)
+            return isinstance(default, ast.Constant) and default.value is not None
     return False
 
 

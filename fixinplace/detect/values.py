@@ -274,7 +274,7 @@ def join(a: Value, b: Value) -> Value:
     if kinds == {Kind.TENSOR, Kind.NUMBER}:
         known, number = (a, b) if a.tensor else (b, a)
         live = known.live if number.live is False else join_live(iter((known.live, number.live)))
-        summed = known.sure >= 2 or known.name == SUMMED
+        summed = known.sure == 3 or known.name == SUMMED
         return replace(known, sure=min(known.sure, 2), live=live, name=SUMMED if summed else known.name)
     if known is not None and known.kind in (Kind.TENSOR, Kind.LIST, Kind.DICT, Kind.ARRAY, Kind.STRING):
         live = join_live(iter((a.live, b.live)))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace import walking
-from fixinplace.detect.anatomy import is_of_entries, is_only_read, is_setattr, looks, removed
+from fixinplace.detect.anatomy import is_of_config, is_of_entries, is_only_read, is_setattr, looks, removed
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.handlers import exits
 from fixinplace.detect.index import all_imports, dotted
@@ -298,7 +298,8 @@ def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
     """Tables of names that something may be put into, and hooks."""
     if node.attr in ("_modules", "_parameters", "_buffers") and not is_only_read(node, above):
         yield REPLACES
-    if node.attr == "__dict__" and not is_only_read(node, above) and not is_of_entries(node, above):
+    own = is_of_entries(node, above) or is_of_config(node, above)
+    if node.attr == "__dict__" and not own and not is_only_read(node, above):
         yield "the file reaches into `__dict__`"
     if node.attr == "__class__" and not isinstance(node.ctx, ast.Load):
         yield REPLACES

@@ -33,7 +33,9 @@ _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP11
 def _be_sure(seen: Observation, node: ast.AST, written: Value, value: Value | None) -> None:
     """Note how sure it is that a tensor is written: what one is added to is one, as is what one was added to."""
     scaled = written.name == SUMMED and value is not None and value.kind is Kind.NUMBER
-    added = isinstance(node, ast.AugAssign) and value is not None and value.tensor and value.sure >= 2
+    term = value if isinstance(node, ast.AugAssign) and value is not None and value.tensor else None
+    given = term is None or any(one.origin is Origin.PARAMETER for one in term.memory)
+    added = term is not None and (term.sure == 3 or (term.sure == 2 and not given))
     if written.sure < 3:
         seen.facts["summed"] = True
     seen.sure = min(seen.sure, 3 if scaled or (added and written.sure == 2) else written.sure)

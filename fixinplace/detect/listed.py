@@ -23,6 +23,7 @@ from fixinplace.walking import every, functions, remembered, scope
 LIST = "torch.nn.ModuleList"
 _STATE = frozenset("apply eval train to cuda cpu half float double requires_grad_ load_state_dict zero_grad".split())
 """Methods that leave the list as it is, alone in their statement; who visits its parts, `goes_through` tells."""
+_PARAMETERS = ("parameters", "named_parameters", "buffers", "named_buffers", "state_dict")
 GROWS = ("append", "extend", "insert")
 
 
@@ -40,7 +41,8 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
     made = {one.attr for one in attributes if _is_made(one, above, makers)}
     fills = [one for one in attributes if one.attr in made and (_is_made(one, above, makers) or _is_grown(one, above))]
     fixed = {id(one) for one in fills}
-    used = {one.attr for one in attributes if one.attr in made and id(one) not in fixed and not _is_read(one, above)}
+    others = [one for one in attributes if one.attr in made and id(one) not in fixed and not _is_read(one, above)]
+    used = {one.attr for one in others if not _is_of_another(one, fills, above, tree)}
     used |= {one.attr for one in fills if _is_grown(one, above) and not _is_alone(one, fills, above)}
     named = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str)}
     return frozenset(made - used - named - {one.name for one in functions(tree)})
@@ -71,6 +73,29 @@ def _owner(node: ast.Attribute, above: Mapping[int, ast.AST]) -> ast.ClassDef | 
     return cls if dotted(node.value) == function.args.args[0].arg else None
 
 
+def _is_of_another(node: ast.Attribute, fills: Sequence[ast.Attribute], above: Mapping[int, ast.AST],
+                   tree: ast.Module) -> bool:  # fmt: skip
+    """True for `self.bn` in a class that has nothing to do with those whose `bn` is a list."""
+    cls = _owner(node, above)
+    owners = [_owner(one, above) for one in fills if one.attr == node.attr]
+    return cls is not None and not any(one is None or _are_kin(one, cls, tree) for one in owners)
+
+
+def _are_kin(a: ast.ClassDef, b: ast.ClassDef, tree: ast.Module) -> bool:
+    """True for classes with a common class of the file among themselves and those that they derive from."""
+    return not _lineage(a.name, tree).isdisjoint(_lineage(b.name, tree))
+
+
+def _lineage(name: str, tree: ast.Module) -> frozenset[str]:
+    bases = {cls.name: {dotted(base).rpartition(".")[2] for base in cls.bases} for cls in every(tree, ast.ClassDef)}
+    found, todo = {name}, [name]
+    while todo:
+        new = bases.get(todo.pop(), set()) & bases.keys() - found
+        found |= new
+        todo += new
+    return frozenset(found)
+
+
 def _is_made(node: ast.Attribute, above: Mapping[int, ast.AST], makers: frozenset[str]) -> bool:
     """True for the target of `self.downs = nn.ModuleList(...)` and `self.downs = self._make_downs()`."""
     match above.get(id(node)):
@@ -98,6 +123,8 @@ def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
         case ast.For(iter=source) | ast.comprehension(iter=source):
             return source is node
         case ast.Call(func=ast.Name(id="len")):
+            return True
+        case ast.Attribute(attr=attr) if attr in _PARAMETERS:
             return True
         case ast.Attribute(attr=attr) if attr in _STATE:
             call = above.get(id(parent))

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from fixinplace.detect import inward
 from fixinplace.detect.anatomy import is_tested
 from fixinplace.detect.index import all_imports, dotted, parameter_names
+from fixinplace.detect.kept_local import keeps_parts_local
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, functions, remembered
+from fixinplace.walking import every, functions, remembered, scope
 
 _PARTS = frozenset("children named_children modules named_modules get_submodule".split())
 _BY_PATH = frozenset("attrgetter getattr methodcaller".split())
@@ -39,15 +40,22 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
             return True
         if node.attr == "_modules" and not _is_own(node, above, tree):
             return True
-        if node.attr in _PARTS and dotted(node.value) != "sys":
+        if node.attr in _PARTS and not _is_of_library(node, called, tree):
             looks = call is not None and _only_looks(call, above, tree)
-            if not looks and not _is_own(node, above, tree):
+            if not looks and not _is_own(node, above, tree) and not keeps_parts_local(scope(node, above), tree):
                 return True
         if node.attr == "apply" and call is not None and not _only_visits(node, call, above, tree):
             return True
     if every(root, ast.MatchClass):
         return True
     return any(one.id in _BY_PATH and not _is_called(one, above) for one in every(root, ast.Name))
+
+
+def _is_of_library(node: ast.Attribute, parent: ast.AST | None, tree: ast.Module) -> bool:
+    """True for `sys.modules`, and for a name on the way to another: `nn.modules.conv.Conv2d`."""
+    path = dotted(node.value)
+    inner = isinstance(parent, ast.Attribute) and path.partition(".")[0] in dict(all_imports(tree)) and path
+    return path == "sys" or bool(inner)
 
 
 def _is_own(node: ast.Attribute, above: Parents, tree: ast.Module) -> bool:

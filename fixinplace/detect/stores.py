@@ -26,7 +26,7 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
-from fixinplace.detect.values import NOWHERE, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
+from fixinplace.detect.values import NOWHERE, SUMMED, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
 from fixinplace.model import Hazard, Place
 from fixinplace.walking import scope
 
@@ -212,7 +212,8 @@ class Stores(Expressions):
             self.finish_view(seen, old, before & self.state.unread if view else NOWHERE)
             seen.facts["free"] = self.is_free(old, self.state.kept) and bool(seen.facts.get("free", True))
             self.read(old)
-            longer = replace(old, live=True if value.live else old.live, view=old.view)
+            begun = old.sure == 2 and seen.sure == 3  # a sum that was a number at first, and is added to
+            longer = replace(old, live=True if value.live else old.live, name=SUMMED if begun else old.name)
         elif old.kind in (Kind.LIST, Kind.DICT):
             order = self.longer_list(node.target, old, value) if old.kind is Kind.LIST else None
             if order is None:
@@ -222,6 +223,9 @@ class Stores(Expressions):
                              flags=old.flags | value.flags, name="", order=order)  # fmt: skip
         else:
             longer = self.binary(node, old, value, node.op)
+            given = any(one.origin is Origin.PARAMETER for one in value.memory)
+            if old.kind is Kind.NUMBER and longer.tensor and longer.sure == 2 and not given:
+                longer = replace(longer, name=SUMMED)
         if old.name == LIST and isinstance(node.target, ast.Attribute) and isinstance(node.op, ast.Add):
             self.grown(node.target, element(value))
             return
@@ -258,8 +262,13 @@ class Stores(Expressions):
 
 
 def _adds_loss(node: ast.AugAssign) -> bool:
-    """True for `loss += f(x, y)`: what compares two things for a loss is a tensor, whoever computes it."""
+    """True for `loss += f(x, y)`: what compares two things for a loss is a tensor, whoever computes it.
+
+    So is `loss += layer_loss`, which goes by the name of one.
+    """
     match node:
+        case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=ast.Name(id=term)):
+            return is_loss(name) and is_loss(term)
         case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=ast.Call(args=[_, _, *_])):
             return is_loss(name)
     return False

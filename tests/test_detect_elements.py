@@ -32,6 +32,8 @@ CALLED = {
     "two lists, counted": "for i, (conv, norm) in enumerate(zip(self.convs, self.norms)):",
     "by a number": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]",
     "two by a number": "for i in range(3):\n            conv, norm = self.convs[i], self.norms[i]",
+    "whose layers are set up": "self.norms.apply(print)\n        for i, conv in enumerate(self.convs):\n            norm = self.norms[i]",
+    "whose parameters are seen": "n = sum(p.sum() for p in self.norms.parameters())\n        for i, conv in enumerate(self.convs):\n            norm = self.norms[i]",
     "if there is one": "for i, conv in enumerate(self.convs):\n            if self.norms[i] is None:\n                continue\n            norm = self.norms[i]",
     "if it is of a class": "for i, conv in enumerate(self.convs):\n            if isinstance(self.norms[i], nn.Identity):\n                continue\n            norm = self.norms[i]",
 }  # fmt: skip
@@ -50,6 +52,7 @@ OTHER = {
     "it is changed": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            norm.extend(x)",
     "one of them is": "for i in range(3):\n            conv, norm = self.convs[i], self.norms[i]\n            kept.append(norm)",
     "several at once": "for i, conv in enumerate(self.convs):\n            norm = self.norms[:i]",
+    "it is set up and handed on": "other = self.norms.apply(print)\n        for i, conv in enumerate(self.convs):\n            norm = self.norms[i]",
     "it is asked for": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            if self.norms[i] in kept:\n                continue",
     "it is compared": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            if self.norms[i] == None:\n                continue",
     "a class of its own tells": "for i, conv in enumerate(self.convs):\n            norm = self.norms[i]\n            if isinstance(x, self.norms[i]):\n                continue",
@@ -140,6 +143,26 @@ class Loss(nn.Module):
         return loss
 """
 TERM = "loss += torch.exp(self.lin(x)).mean()"
+BESIDE = """
+
+class Other({base}):
+    def __init__(self):
+        super().__init__()
+        self.norms = {norms}
+
+    def forward(self, x):
+        return self.norms(x)
+"""
+
+
+@pytest.mark.parametrize(("base", "norms", "safe"), [
+    ("nn.Module", "nn.BatchNorm2d(3)", True), ("Net", "nn.BatchNorm2d(3)", False), ("nn.Module", "nn.ModuleList()", False),
+])  # fmt: skip
+def test_an_attribute_of_another_class_is_another_thing(base: str, norms: str, safe: bool) -> None:
+    text = NET.format(loop=CALLED["two by a number"]) + BESIDE.format(base=base, norms=norms)
+    assert any(fix.safe for fix in fixes(text)) is safe
+
+
 SCALED = {
     "by a length": ("0", TERM, "loss /= len(xs)", 2),
     "by a number": ("0.0", TERM, "loss *= 0.5", 2),

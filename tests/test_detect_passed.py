@@ -43,6 +43,13 @@ SAFE = {
     "a function that makes a convolution": LAYER + "def make(i, o, k):\n    return nn.Conv1d(i, o, k)\n\n\ndef main():\n    return Block(3, make)\n",
     "a lambda that makes a convolution": LAYER + "def main(build):\n    return build(lambda i, o, k: Conv1d(i, o, k))\n",
     "a lambda that computes": LAYER + "area = lambda w, h: w * h\nprint(map(area, [1], [2]))\n",
+    "a lambda that filters": LAYER + "def params(net):\n    return filter(lambda p: p.requires_grad, net.parameters())\n",
+    "a lambda for a place to load to": LAYER + "def load(path):\n    return torch.load(path, map_location=lambda storage, loc: storage)\n",
+    "a lambda that sorts": LAYER + "def order(batch):\n    return sorted(batch, key=lambda one: one[0].size(1), reverse=True)\n",
+    "a lambda with a builtin": LAYER + "def numbers(words):\n    return map(lambda w: int(w), words)\n",
+    "a lambda that chooses": LAYER + "def chosen(names):\n    return filter(lambda n: 'weight' in n[0] and 'bn' not in n[0], names)\n",
+    "a lambda that gives a tensor": LAYER + "def main(build):\n    return build(lambda x: torch.gt(LOG[0], 0.5).float())\n",
+    "a class of recurrent networks": LAYER + "RNNS = {'lstm': nn.LSTM, 'gru': nn.GRU}\nprint(RNNS)\n",
     "a method that returns no module": LAYER
     + "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.apply(self.fill)\n    def fill(self, m):\n        nn.init.ones_(m.weight)\n",
     "an identity that is asked for": LAYER + "def is_idle(m):\n    return isinstance(m, Skip) or type(m) is nn.Flatten\n",
@@ -60,6 +67,11 @@ LEFT = {
     "an idle layer in a table": LAYER + "KINDS = {'conv': nn.Conv1d, 'none': nn.Flatten}\ndef main():\n    return [Block(3, each) for each in KINDS.values()]\n",
     "a lambda that makes nothing": LAYER + "class Options:\n    conv = lambda *a: nn.Flatten(1)\n\n\ndef main():\n    return Block(3, Options.conv)\n",
     "a lambda that shares one": LAYER + "one = nn.Flatten()\ndef main(build):\n    return build(lambda *a: one)\n",
+    "a lambda that asks for one": LAYER + "def main(build):\n    return build(lambda *a: getattr(nn, LOG[0]))\n",
+    "a lambda that makes one or the other": LAYER + "def main(build):\n    return build(lambda *a: LOG or nn.Flatten())\n",
+    "a lambda that takes one out": LAYER + "def main(build):\n    return build(lambda *a: LOG.copy().pop())\n",
+    "a lambda that takes the next": LAYER + "def main(build):\n    return build(lambda *a: next(LOG))\n",
+    "a lambda with a builtin that is none": LAYER + "int = nn.Flatten\ndef main(build):\n    return build(lambda *a: int(1))\n",
     "a method that makes nothing": LAYER + "class Maker:\n    def skip(self, *a):\n        return nn.Sequential()\n\n\ndef main():\n    return Block(3, Maker().skip)\n",
     "a static method": LAYER + "class Maker:\n    @staticmethod\n    def skip(*a):\n        return nn.Flatten(1)\n\n\ndef main():\n    return Block(3, conv=Maker.skip)\n",
     "a class of an inner scope": NORM + "def run():\n    class Keep(nn.Module):\n        def __init__(self, n):\n            super().__init__()\n"
@@ -88,3 +100,27 @@ def test_layers_of_classes_that_others_pass_are_assumed_to_compute(text: str) ->
 def test_what_the_file_itself_passes_takes_the_assumption_away(text: str) -> None:
     found = fixes(text)
     assert found and not any(fix.safe for fix in found), [fix.title for fix in found]
+
+
+NAMED = LAYER.replace("conv=nn.Conv1d", "{name}").replace("conv(n, n, 1)", "{name}({given})")
+BY_NAME = {
+    "a convolution": ("conv", "n, n, 1", True),
+    "of a kind": ("conv_layer", "n, n, kernel_size=1", True),
+    "of so many dimensions": ("conv2d", "n, n, 1", True),
+    "a convolution with a default": ("default_conv", "n, n, 1", False),
+    "without channels": ("conv", "n", False),
+    "a block": ("block", "n, n, 1", False),
+    "what converts": ("convert", "n, n, 1", False),
+}
+
+
+@pytest.mark.parametrize(("name", "given", "safe"), BY_NAME.values(), ids=BY_NAME.keys())
+def test_a_convolution_that_is_passed_in_is_told_by_its_name(name: str, given: str, safe: bool) -> None:
+    assert [fix.safe for fix in fixes(NAMED.format(name=name, given=given))] == [safe]
+
+
+def test_a_class_of_the_file_that_keeps_takes_the_assumption_away() -> None:
+    text = NAMED.format(name="conv", given="n, n, 1") + KEEPING.format(
+        body="        LOG.append(x)\n        return x", init="        pass"
+    )
+    assert [fix.safe for fix in fixes(text + RUN + "Block(3, Keep)\n")] == [False]

@@ -263,7 +263,8 @@ class Writes(Containers):
         if value.kind is Kind.ARRAY:
             seen.facts["mixed"] = True
         elif written.sure < 3 and {value.width, written.width} <= {"?", ""} and sums_one_term(seen.node, self.body):
-            seen.assumes[TERMS] = None
+            seen.assumes |= {TERMS: None, "one dtype": None}
+            return
         elif "?" in (value.width, written.width) or {value.width, written.width} == {"", "float32"}:
             seen.doubts["a dtype conversion reaches the operands: the plain form may promote"] = None
         elif value.tensor and value.width != written.width and value.dtype not in (Dtype.INT, Dtype.BOOL):

@@ -51,12 +51,12 @@ class Loader:
             {again}
 """
 ASKED = {
-    "its mode": gets("net = getattr(self, 'net' + name)\nnet.eval()"),
-    "its state": gets("torch.save(getattr(self, 'net' + name).state_dict(), 'g.pth')"),
+    "its mode": gets("net = getattr(self.net, name)\nnet.eval()"),
+    "its state": gets("torch.save(getattr(self.net, name).state_dict(), 'g.pth')"),
     "the one inside": gets(
-        "net = getattr(self, 'net' + name)\nif isinstance(net, nn.DataParallel):\n    net = net.module\nnet.load_state_dict(x)"
+        "net = getattr(self.net, name)\nif isinstance(net, nn.DataParallel):\n    net = net.module\nnet.load_state_dict(x)"
     ),
-    "its parameters": gets("net = getattr(self, 'net' + name)\nprint(net)\nprint(len(list(net.parameters())))"),
+    "its parameters": gets("net = getattr(self.net, name)\nprint(net)\nprint(len(list(net.parameters())))"),
     "whether it is there": net(after=WALK.format(again="self.patch(states, getattr(module, key), keys, i + 1)")),
     "of a function": net(after=WALK.format(again="pass").replace("class Loader:\n    def patch(self, ", "class Loader:\n    def patch(self, ")
                          + "def walk(module, keys):\n    if getattr(module, keys[0]) is not None:\n        walk(getattr(module, keys[0]), keys[1:])\n"),
@@ -66,6 +66,9 @@ ASKED = {
     "a pair of a name and a part": net("def ones(self):\n    for m in self.named_modules():\n        if isinstance(m[1], nn.Conv2d):\n            print(m[1].weight)"),
     "a weight that is normed": net("def norm(self):\n    def visit(m):\n        if isinstance(m, nn.Conv2d):\n            weight_norm(m)\n            logging.debug(f'{m}')\n    self.apply(visit)"),
     "a class by its path": net("def length(self, n):\n    for m in self.modules():\n        if type(m) == nn.modules.conv.Conv2d:\n            n = n + m.padding[1]\n    return n"),
+    "weights that are read": net("def load(self, states):\n    for m in list(self.children()):\n        if len(states) > 0:\n            nn.init.zeros_(m.weight)\n"
+                                 "            m.bias.data = torch.from_numpy(states.pop('b'))").replace(".pop('b')", "['b']"),
+    "parts that are seen": net("def fill(self):\n    for m in self.children():\n        if isinstance(m, nn.Conv2d):\n            nn.init.zeros_(m.weight)"),
     "weights that are copied": net("def load(self, vgg):\n    mine = []\n    for m in list(vgg.features.children()):\n        if isinstance(m, nn.Conv2d):\n            mine.append(m)\n"
                                    "    for a, b in zip(mine, [self.conv]):\n        b.weight.data = a.weight.data"),
     "settings in a table": net(init="self.cfg = Config(a=1)", after="class Config(object):\n    def __init__(self, **kw):\n        for k, v in kw.items():\n            self.__dict__[k] = v\n"),
@@ -74,6 +77,13 @@ ASKED = {
 MORE = {
     "it is called": gets("net = getattr(self.net, name)\nnet.eval()\nx = net(x)"),
     "it is called at once": gets("x = getattr(self.net, name)(x)"),
+    "at the top of the file": net(after="net = getattr(models, name)\nnet = net.module\nx = net(x)"),
+    "a function gets it by a keyword": net(after=WALK.format(again="self.patch(states, keys=keys, module=getattr(module, key))\n            module(states)")),
+    "a function gets it behind others": net(after=WALK.format(again="self.patch(*states, getattr(module, key), keys)\n            module(states)")),
+    "one behind all": net(after=WALK.format(again="self.patch(states, module, keys, i + 1, getattr(module, key))")),
+    "a name of it": gets("x = getattr(x, getattr(self.net, name))(x)"),
+    "the class's own": gets("net = getattr(self.net, name)\nnet = net.inner\nx = net(x)"),
+    "parts that are seen and called": net("def fill(self, x):\n    for m in self.children():\n        if isinstance(m, nn.Conv2d):\n            nn.init.zeros_(m.weight)\n        x = m(x)\n    return x"),
     "it is kept": gets("net = getattr(self.net, name)\nself.last = net"),
     "it is handed on": gets("net = getattr(self.net, name)\nrun(net, x)"),
     "one inside it is called": gets("net = getattr(self.net, name)\nnet = net.module\nx = net(x)"),
@@ -96,6 +106,14 @@ MORE = {
     "parts that an attribute gets": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        self.last = m"),
     "parts that another's list gets": net("def load(self, vgg, mine):\n    for m in list(vgg.features.children()):\n        mine.append(m)"),
     "parts that a list of the file gets": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        FOUND.append(m)", after="FOUND = []"),
+    "parts that a method gets": net("def load(self, vgg, x):\n    for m in list(vgg.features.children()):\n        x.run(m)"),
+    "parts that a list of the class gets": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        self.found.append(m)"),
+    "parts that a table gets": net("def load(self, vgg, found):\n    for m in list(vgg.features.children()):\n        found['m'] = m"),
+    "parts that a builtin calls": net("def load(self, vgg, x):\n    for m in list(vgg.features.children()):\n        x = max(map(m, x))"),
+    "parts that a function named like a builtin gets": net("def load(self, vgg, len):\n    for m in list(vgg.features.children()):\n        len(m)"),
+    "parts that an inner function calls": net("def load(self, vgg, x):\n    for m in list(vgg.features.children()):\n        def f():\n            m(x)\n        f()"),
+    "parts that another file gets": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        logging.debug(m)").replace("import logging", "import tools as logging"),
+    "parts at the top of the file": net(after="for m in list(Net(3).children()):\n    m(1)"),
     "parts that a function gets": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        use(m)"),
     "parts that a lambda has": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        f = lambda x: m(x)"),
     "a table of a class of modules": net("def put(self, k, v):\n    self.__dict__[k] = v"),

@@ -69,9 +69,10 @@ LEFT = {
     "a lambda that shares one": LAYER + "one = nn.Flatten()\ndef main(build):\n    return build(lambda *a: one)\n",
     "a lambda that asks for one": LAYER + "def main(build):\n    return build(lambda *a: getattr(nn, LOG[0]))\n",
     "a lambda that makes one or the other": LAYER + "def main(build):\n    return build(lambda *a: LOG or nn.Flatten())\n",
+    "a lambda that calls what is not known": LAYER + "def main(build):\n    return build(lambda *a: LOG[0](1))\n",
     "a lambda that takes one out": LAYER + "def main(build):\n    return build(lambda *a: LOG.copy().pop())\n",
     "a lambda that takes the next": LAYER + "def main(build):\n    return build(lambda *a: next(LOG))\n",
-    "a lambda with a builtin that is none": LAYER + "int = nn.Flatten\ndef main(build):\n    return build(lambda *a: int(1))\n",
+    "a lambda with a builtin that is none": LAYER + "int = LOG\ndef main(build):\n    return build(lambda *a: int(1))\n",
     "a method that makes nothing": LAYER + "class Maker:\n    def skip(self, *a):\n        return nn.Sequential()\n\n\ndef main():\n    return Block(3, Maker().skip)\n",
     "a static method": LAYER + "class Maker:\n    @staticmethod\n    def skip(*a):\n        return nn.Flatten(1)\n\n\ndef main():\n    return Block(3, conv=Maker.skip)\n",
     "a class of an inner scope": NORM + "def run():\n    class Keep(nn.Module):\n        def __init__(self, n):\n            super().__init__()\n"

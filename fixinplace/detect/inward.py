@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fixinplace import walking
@@ -116,10 +116,16 @@ def _is_starred(node: ast.expr) -> bool:
     return isinstance(node, ast.Starred)
 
 
-def names(nodes: Iterable[ast.AST], above: Parents, tree: ast.Module) -> frozenset[str]:
-    """Whose parts some pieces of a file go through: classes, and attributes of classes."""
-    found = (owner(one, above, tree) for node in nodes for one in every(node, ast.Attribute))
-    return frozenset(filter(None, found)) | frozenset(one for node in nodes for one in tapped(node, above, tree) or ())
+def names(
+    nodes: Iterable[ast.AST],
+    above: Parents,
+    tree: ast.Module,
+    sees: Callable[[ast.Attribute, Parents, ast.Module], bool],
+) -> frozenset[str]:
+    """Whose parts some pieces of a file go through, classes and attributes of classes; sees: they do no more."""
+    found = {one: owner(one, above, tree) for node in nodes for one in every(node, ast.Attribute)}
+    through = frozenset(name for one, name in found.items() if name and not sees(one, above, tree))
+    return through | frozenset(one for node in nodes for one in tapped(node, above, tree) or ())
 
 
 def reaches(program: Program, owners: frozenset[str], offset: int, function: str) -> bool:

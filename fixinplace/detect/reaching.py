@@ -40,15 +40,21 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
             return True
         if node.attr == "_modules" and not _is_own(node, above, tree):
             return True
-        if node.attr in _PARTS and not _is_of_library(node, called, tree):
-            looks = call is not None and _only_looks(call, above, tree)
-            if not looks and not _is_own(node, above, tree) and not keeps_parts_local(scope(node, above), tree):
-                return True
+        sees = node.attr not in _PARTS or _is_of_library(node, called, tree) or _is_own(node, above, tree)
+        if not sees and not only_sees(node, above, tree):
+            return True
         if node.attr == "apply" and call is not None and not _only_visits(node, call, above, tree):
             return True
     if every(root, ast.MatchClass):
         return True
     return any(one.id in _BY_PATH and not _is_called(one, above) for one in every(root, ast.Name))
+
+
+def only_sees(node: ast.Attribute, above: Parents, tree: ast.Module) -> bool:
+    """True for `net.children()` of which each part is only looked at, or known to nobody once the function is done."""
+    call = above.get(id(node))
+    looks = isinstance(call, ast.Call) and call.func is node and _only_looks(call, above, tree)
+    return looks or keeps_parts_local(scope(node, above), tree)
 
 
 def _is_of_library(node: ast.Attribute, parent: ast.AST | None, tree: ast.Module) -> bool:

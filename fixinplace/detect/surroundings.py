@@ -23,7 +23,7 @@ from fixinplace.detect.mixing import (
     sees_layouts,
 )
 from fixinplace.detect.pieces import Piece, Pieces, members
-from fixinplace.detect.reaching import goes_through
+from fixinplace.detect.reaching import goes_through, only_sees
 from fixinplace.detect.words import ENTERED, Said, said
 from fixinplace.source import Text
 from fixinplace.walking import every, walk
@@ -159,7 +159,7 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         reshapes(text),
         any(_HOOKS.fullmatch(name) is not None for name in hooks if isinstance(name, str)),
         any(goes_through(node, walking.above(tree), tree) for node in piece.nodes),
-        inward.names(piece.nodes, walking.above(tree), tree),
+        inward.names(piece.nodes, walking.above(tree), tree, only_sees),
         frozenset(loads) - no_values(piece.nodes),
     )
 

@@ -37,6 +37,10 @@ CASES = {
         f"{EITHER}z = v.mul_(2)\nreturn x * y, v, z",
         f"{EITHER}old = v\nv = z = v.mul(2)\n{X}{Y}return x * y, v, z",
     ),
+    "bound by the statement": (
+        f"{EITHER}x = v.mul_(2)\nreturn x * y, v",
+        f"{EITHER}old = v\nv = x = v.mul(2)\n{Y}return x * y, v",
+    ),
     "in a loop": (
         f"{EITHER}for i in range(2):\n    v *= 2\nreturn x * y, v",
         f"{EITHER}for i in range(2):\n    old = v\n    v = v * 2\n    {X}    {Y}return x * y, v",
@@ -64,7 +68,6 @@ LOOK_ALIKES = {
     "a nested function reads it": f"{EITHER}g = lambda: x\nv *= 2\nreturn x * y, g()",
     "not bound on every way": f"if flag:\n    w = x\n{EITHER}v *= 2\nif flag:\n    return w, v\nreturn v",
     "read behind the write": f"{EITHER}z = v.mul_(2) * x\nreturn x * y, v, z",
-    "bound by the statement": f"{EITHER}x = v.mul_(2)\nreturn x * y, v",
     "bound on the way": f"{EITHER}v += (x := x + 1)\nreturn x * y, v",
     "bound to something else": f"{EITHER}v = v.mul_(2).t()\nreturn x * y, v",
     "a parameter of the same elements": "v = torch.nn.Buffer(x) if flag else y\nv *= 2\nreturn x, y, v",

@@ -201,6 +201,16 @@ class Liveness:
         return entry | handlers
 
 
+def binds(statement: ast.AST | None) -> Names:
+    """Plain names that an assignment certainly binds, once all else of it is done."""
+    match statement:
+        case ast.Assign(targets=targets):
+            return EMPTY.union(*map(_bound, targets))
+        case ast.AnnAssign(target=target, value=ast.expr()):
+            return _bound(target)
+    return EMPTY
+
+
 def _bound(target: ast.expr) -> Names:
     """Plain names that an assignment to `target` certainly binds."""
     match target:

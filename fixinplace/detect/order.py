@@ -119,3 +119,17 @@ def _is_load(node: ast.AST, target: str) -> bool:
         case ast.UnaryOp(operand=ast.Constant()):
             return True
     return False
+
+
+def reads_once(node: ast.Call) -> bool:
+    """True if no other argument can read what the first one is."""
+    others = (*node.args[1:], *(one.value for one in node.keywords))
+    return all(isinstance(one, (ast.Constant, ast.Attribute)) for one in others)
+
+
+def attached(node: ast.expr) -> ast.expr:
+    """`x` for `x.detach()`: the same elements."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=value, attr="detach"), args=[], keywords=[]):
+            return value
+    return node

@@ -306,6 +306,8 @@ def is_asked(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
             return True
         case ast.Call(func=ast.Name(id="isinstance")):
             return True
+        case ast.Attribute(attr="modules" | "children" | "named_modules" | "named_children"):
+            return True  # what is done with those, `goes_through` tells
         case ast.Attribute(attr=attr) if attr == "add_module" or attr in _SET_UP or attr in _NO_PARTS:
             called = above.get(id(parent))
             alone = attr not in _SET_UP or isinstance(above.get(id(called)), ast.Expr)

@@ -111,10 +111,26 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
             scope = above[id(each)]
         case ast.Call(func=ast.Name(id="list"), args=[source]) as listed if source is call:
             return _is_counted(listed, above)
+        case ast.Call(func=func, args=[source], keywords=[]) if source is call:
+            helpers = _meant(func, tree)
+            return bool(helpers) and all(_sees_each(one, above, tree) for one in helpers or ())
         case _:
             return False
     names = _names(target)
     return names is not None and not names & _outer(tree) and _are_looked_at(names, [scope], above, tree)
+
+
+def _sees_each(function: Function, above: Parents, tree: ast.Module) -> bool:
+    """True for a function of the parts `net.modules()` that only goes through them, and looks at each."""
+    given = [one for one in parameter_names(function) if one not in ("self", "cls")][:1]
+    uses = [one for one in every(function, ast.Name) if one.id in given]
+    loops = [above.get(id(one)) for one in uses]
+    if not given or not all(isinstance(loop, ast.For) and loop.iter in uses for loop in loops):
+        return False
+    names = [_names(loop.target) for loop in loops if isinstance(loop, ast.For)]
+    return all(
+        one is not None and not one & _outer(tree) and _are_looked_at(one, [function], above, tree) for one in names
+    )
 
 
 def _is_counted(node: ast.Call, above: Parents) -> bool:
@@ -145,6 +161,13 @@ def _initialises(function: ast.expr, tree: ast.Module) -> bool:
     if _INITIALISER.fullmatch(path.rpartition(".")[2]) is None:
         return False
     return path.partition(".")[0] in dict(all_imports(tree)) and path not in _bound(tree)
+
+
+def _sets_values(function: ast.expr, tree: ast.Module) -> bool:
+    """True for `nn.init.constant_(m.weight, value)`, which is given tensors and numbers."""
+    head, _, rest = dotted(function).partition(".")
+    paths = {f"{path}.{rest}" for name, path in all_imports(tree) if name == head}
+    return bool(paths) and all(path.startswith("torch.nn.init.") for path in paths) and head not in _bound(tree)
 
 
 def _wraps_weights(function: ast.expr, tree: ast.Module) -> bool:
@@ -187,7 +210,7 @@ def _is_look(node: ast.expr, above: Parents, tree: ast.Module, deep: bool) -> bo
         case ast.Call(func=func):
             helpers = _meant(func, tree) if deep and func is not node else None
             looks = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
-            known = dotted(func) in _LOOKS or _wraps_weights(func, tree)
+            known = dotted(func) in _LOOKS or _wraps_weights(func, tree) or _sets_values(func, tree)
             return func is not node and (known or looks or _initialises(func, tree))
     return isinstance(parent, ast.Compare | ast.FormattedValue)
 
@@ -201,7 +224,10 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     if attr not in stored_attributes(tree):
         return True
     looked_at = isinstance(parent, ast.Call) and not called and dotted(parent.func) in _LOOKS
-    looked_at = looked_at or (isinstance(parent, ast.Call) and not called and _initialises(parent.func, tree))
+    if isinstance(parent, ast.Call) and not called:
+        helpers = _meant(parent.func, tree)
+        visited = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
+        looked_at = looked_at or visited or _initialises(parent.func, tree)
     if looked_at or is_tested(node, above):
         return True
     return isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)  # `m.proj.weight`

@@ -12,9 +12,9 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
-from fixinplace.detect.liveness import Names
+from fixinplace.detect.liveness import Names, binds
 from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout
-from fixinplace.detect.order import others, runs_first
+from fixinplace.detect.order import attached, others, reads_once, runs_first
 from fixinplace.detect.plain import TERMS, sums_one_term
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
@@ -109,7 +109,7 @@ class Writes(Containers):
         if not (written.view or value.view):
             return False
         read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []
-        read = [_attached(one) for one in read]
+        read = [attached(one) for one in read]
         return any(ast.unparse(one) != ast.unparse(target) and not self.fit_together(one, target) for one in read)
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
@@ -124,8 +124,12 @@ class Writes(Containers):
             return known
         return self.program.observe(key, Observation(node, self.root, rule, op, text, shown(self.place.name)))
 
-    def reads_after(self, node: ast.AST) -> Names:
-        """Names that may be read once the write has happened, in the same statement or later."""
+    def reads_after(self, node: ast.AST, binding: ast.AST | None = None) -> Names:
+        """Names that may be read once the write has happened, in the same statement or later.
+
+        binding: the statement that binds names behind the write, which stand for something else from then on.
+        """
+        later = self.later - binds(binding)
         if isinstance(node, ast.AugAssign) or self.root is node:
             return self.later
         again = read_again(node, self.root)
@@ -133,8 +137,8 @@ class Writes(Containers):
         inside |= {id(n) for branch in others(node, self.root) for n in walk(branch)}
         same = (n for n in walk(self.root) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
         if isinstance(node, ast.Subscript):
-            return self.later
-        return self.later | frozenset(n.id for n in same if id(n) not in inside)
+            return later
+        return later | frozenset(n.id for n in same if id(n) not in inside)
 
     def usage(self, node: ast.AST, owner: ast.expr) -> Usage:
         """What becomes of the value of an in-place call; STATEMENT where there is none."""
@@ -158,7 +162,7 @@ class Writes(Containers):
                 kin: Mapping[str, Holder] | None = None) -> None:  # fmt: skip
         """Everybody else who may look at the storage and is read later; `kin` can be made anew."""
         own = dotted(owner)
-        later = self.reads_after(node)
+        later = self.reads_after(node, self.root)
         for name, value in self.state.names.items():
             if kin and name in kin and kin[name].live:
                 continue
@@ -339,7 +343,7 @@ class Writes(Containers):
     def note_free(self, seen: Observation, node: ast.Call, written: Value) -> None:
         """Mark a call that writes its first argument as free, unless another visit or call says otherwise."""
         kept = self.offered.get(id(node))
-        free = kept is not None and self.is_free(written, kept) and _reads_once(node)
+        free = kept is not None and self.is_free(written, kept) and reads_once(node)
         seen.facts["free"] = free and bool(seen.facts.get("free", True))
 
     def note_call(self, offset: int, node: ast.Call, argument: ast.expr | None, value: Value, whole: bool = True,
@@ -372,20 +376,6 @@ class Writes(Containers):
         self._doubts(seen, value, place, owner)
         if not self.grad and value.live is not False:
             seen.doubts["the module is called with grad mode off, and what it writes may be part of a graph"] = None
-
-
-def _reads_once(node: ast.Call) -> bool:
-    """True if no other argument can read what the first one is."""
-    others = (*node.args[1:], *(one.value for one in node.keywords))
-    return all(isinstance(one, (ast.Constant, ast.Attribute)) for one in others)
-
-
-def _attached(node: ast.expr) -> ast.expr:
-    """`x` for `x.detach()`: the same elements."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=value, attr="detach"), args=[], keywords=[]):
-            return value
-    return node
 
 
 def shown(name: str) -> str:

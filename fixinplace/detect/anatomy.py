@@ -193,6 +193,29 @@ def is_of_config(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
 _SETTINGS = ("config", "configs", "hparams", "params", "args", "options", "opts", "settings", "namespace")
 
 
+def sets_settings(call: ast.Call, above: Mapping[int, ast.AST]) -> bool:
+    """True for `for key, value in config.items(): setattr(self, key, value)`, with what the field calls settings."""
+    loop: ast.AST | None = above.get(id(call))
+    while loop is not None and not isinstance(loop, ast.For | ast.FunctionDef):
+        loop = above.get(id(loop))
+    match call.args, loop:
+        case (
+            [ast.Name(id="self"), ast.Name(id=key), ast.Name(id=value)],
+            ast.For(
+                target=ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)]),
+                iter=ast.Call(func=ast.Attribute(value=table, attr="items")),
+            ),
+        ):
+            if isinstance(table, ast.Call) and dotted(table.func) == "vars" and table.args:
+                table = table.args[0]
+            name = dotted(table).removesuffix(".__dict__").rpartition(".")[2].lower()
+            return (key, value) == (first, second) and name.endswith((*_SETTINGS, "kwargs", "cfg", "conf", "opt"))
+    return False
+
+
+GIVEN_SETTINGS = "what a class sets by the names of settings is none of its parts or methods"
+
+
 def is_of_entries(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
     """True for `self.__dict__ = self` in a class of dicts, whose attributes are its entries."""
     statement = above.get(id(node))

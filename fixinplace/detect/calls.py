@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
-from fixinplace.detect.anatomy import is_setattr, removed
+from fixinplace.detect.anatomy import GIVEN_SETTINGS, is_setattr, removed, sets_settings
 from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
@@ -157,9 +157,14 @@ class Calls(Lists):
             return UNKNOWN
         if name == "getattr":
             found = got_by_name(self, arguments[0], node.args[1])
-            return found if found is not None and is_layer(found) else self.unseen(node, arguments)
+            known = found is not None and (found.kind is Kind.MODULE or is_layer(found))
+            return found if found is not None and known else self.unseen(node, arguments)
         value = arguments[2] if len(arguments) > 2 else UNKNOWN
-        if name == "setattr" and is_of_settings(node.args[0], self.program.tree):
+        if name == "setattr" and sets_settings(node, self.above):
+            self.program.gives.add(GIVEN_SETTINGS)
+            self.escape(value, None, "an attribute that is set by name holds it")
+            lost(self.program, [value], "it is given a name that its calls are not followed by")
+        elif name == "setattr" and is_of_settings(node.args[0], self.program.tree):
             self.escape(value, None, "an attribute that is set by name holds it")
         else:
             set_by_name(self, arguments[0], node.args[1], value, SETS)

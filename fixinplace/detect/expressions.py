@@ -15,8 +15,10 @@ from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.listed import LIST, fixed_lists, holds_all
+from fixinplace.detect.named import got_by_name
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
+from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, is_passed_on, lost, method_of
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
@@ -345,6 +347,9 @@ class Expressions(Operators):
 
     def subscript(self, node: ast.Subscript) -> Value:
         """`base[index]`."""
+        if (owner := owner_of_part(node)) is not None:
+            self.evaluate(node.slice)
+            return got_by_name(self, self.evaluate(owner), node.slice) or UNKNOWN
         base = self.evaluate(node.value)
         index = self.evaluate(node.slice)
         if base.kind not in (Kind.TENSOR, Kind.ARRAY, Kind.MODULE):

@@ -21,6 +21,7 @@ from fixinplace import walking
 from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import ONE_OF, Value, is_passed_in
 from fixinplace.walking import every, functions, remembered, scope
@@ -42,7 +43,7 @@ def owner(node: ast.Attribute, above: Parents, tree: ast.Module) -> str:
     held, attr = (
         (node.value.value, f".{node.value.attr}") if isinstance(node.value, ast.Attribute) else (node.value, "")
     )
-    if node.attr not in _OWN or not isinstance(held, ast.Name):
+    if node.attr not in _OWN or not isinstance(held, ast.Name) or owner_of_part(above.get(id(node))) is not None:
         return ""
     method = scope(node, above)
     cls = above.get(id(method)) if isinstance(method, Function) else None

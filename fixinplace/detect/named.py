@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from fixinplace.detect import patterned
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.kinds import Kind
@@ -65,6 +66,7 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         frame.program.index.note_attribute(base.name, _place(name), value)
         return
     if own and value.kind is Kind.MODULE and value.sure:
+        patterned.put(frame, base, what, value)
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
         return
     numbered = why == REPLACES and not own and what is not None and what.pattern.isdigit()
@@ -170,7 +172,9 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
             value = info.attribute(attr)
             for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
                 frame.program.note_use(flag, "it is reached by name")
-    return index.attribute(base.name, _place(name)) if spelled is not None else None
+    part = patterned.found(frame, base, what) if own else None
+    frame.program.gives |= {COMPUTED} if part is not None else set()
+    return index.attribute(base.name, _place(name)) if spelled is not None else part
 
 
 def is_imported(node: ast.expr, body: Sequence[ast.stmt], tree: ast.Module) -> bool:

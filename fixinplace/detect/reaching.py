@@ -15,6 +15,7 @@ from fixinplace.detect.anatomy import is_tested
 from fixinplace.detect.index import all_imports, dotted, parameter_names
 from fixinplace.detect.kept_local import keeps_parts_local
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.patterned import owner_of_part
 from fixinplace.walking import every, functions, remembered, scope
 
 _PARTS = frozenset("children named_children modules named_modules get_submodule".split())
@@ -38,7 +39,8 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
         by_text = node.attr in ("__getattr__", "__getattribute__") and not _is_super(node.value)
         if by_text or (node.attr in _BY_PATH and not _is_called(node, above)):
             return True
-        if node.attr == "_modules" and not _is_own(node, above, tree):
+        by_name = node.attr == "_modules" and owner_of_part(called) is not None
+        if node.attr == "_modules" and not by_name and not _is_own(node, above, tree):
             return True
         sees = node.attr not in _PARTS or _is_of_library(node, called, tree) or _is_own(node, above, tree)
         if not sees and not only_sees(node, above, tree):

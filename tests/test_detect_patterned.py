@@ -1,0 +1,100 @@
+"""Parts under names that are put together, and settings that a class sets by their names."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+
+NET = """\
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self, n, width, extra=None):
+        super().__init__()
+        self.n = n
+        for i in range(n):
+            self.add_module('conv' + str(i), nn.Conv2d(width, width, 3))
+            self.add_module('bn' + str(i), nn.BatchNorm2d(width))
+        {init}
+
+    def forward(self, x):
+        kept = []
+        for i in range(self.n):
+            {rest}
+            kept.append(x)
+        return kept
+
+    {method}
+"""
+WRITE = "x = F.relu({bn}({conv}(x)), True)"
+
+
+def net(conv: str, bn: str, init: str = "pass", method: str = "pass", rest: str = WRITE) -> str:
+    return NET.format(rest=rest.format(conv=conv, bn=bn), init=init, method=method)
+
+
+CONV, BN = "self._modules['conv' + str(i)]", "self._modules['bn' + str(i)]"
+KEEP = "self.add_module('{}', Keep())"
+CLASS = "\n\nclass Keep(nn.Module):\n    def forward(self, x):\n        self.last = x\n        return x\n"
+FOUND = {
+    "in the table of parts": net(CONV, BN),
+    "by getattr": net("getattr(self, 'conv' + str(i))", "getattr(self, 'bn' + str(i))"),
+    "spelled otherwise": net("getattr(self, 'conv%d' % i)", "getattr(self, f'bn{i}')"),
+    "set by name": net("getattr(self, 'one{}'.format(i))", "getattr(self, 'two{}'.format(i))",
+                       "for i in range(n):\n            setattr(self, 'one{}'.format(i), nn.Conv2d(3, 3, 1))\n            setattr(self, 'two{}'.format(i), nn.BatchNorm2d(3))"),
+    "beside a part of another name": net(CONV, BN, KEEP.format("other")) + CLASS,
+}  # fmt: skip
+LEFT = {
+    "another part of that beginning": net(CONV, BN, KEEP.format("bn_last")) + CLASS,
+    "a name that may be one of them": net(CONV, BN, "self.add_module('bn' + extra, Keep())") + CLASS,
+    "a shorter beginning": net(CONV, BN, "self.add_module('b' + extra, Keep())") + CLASS,
+    "a method of that beginning": net("getattr(self, 'conv' + str(i))", "getattr(self, 'bn' + str(i))", method="def bn_x(self, x):\n        return x"),
+    "an attribute of that beginning": net("getattr(self, 'conv' + str(i))", "getattr(self, 'bn' + str(i))", "self.bnorm = extra"),
+    "any name": net("self._modules[self.names[i]]", "self._modules[self.others[i]]"),
+    "an end alone": net("self._modules[str(i) + 'conv']", "self._modules[str(i) + 'bn']"),
+    "of another object": net("extra._modules['conv' + str(i)]", "extra._modules['bn' + str(i)]"),
+    "what leaves a part of none": net(CONV, "self._modules['act' + str(i)]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND.keys())
+def test_a_name_leads_to_the_parts_that_may_have_it(text: str) -> None:
+    found = fixes(text)
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT.keys())
+def test_a_name_that_may_be_another_leads_nowhere(text: str) -> None:
+    assert not any(fix.safe for fix in fixes(text))
+
+
+SETS = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self, config, layers, **kwargs):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3)
+        self.relu = nn.ReLU(inplace=True)
+        for key, value in {table}:
+            {put}
+
+    def forward(self, x):
+        return self.relu(self.conv(x))
+"""
+PUT = "setattr(self, key, value)"
+
+
+@pytest.mark.parametrize(("table", "put", "safe"), [
+    ("config.items()", PUT, True), ("kwargs.items()", PUT, True), ("vars(config).items()", PUT, True),
+    ("config.__dict__.items()", PUT, True), ("config.net_params.items()", f"if key != 'n':\n                {PUT}", True),
+    ("layers.items()", PUT, False), ("zip(config, layers)", PUT, False), ("config.items()", "setattr(layers, key, value)", False),
+    ("config.items()", "setattr(self, key, layers[value])", False),
+])  # fmt: skip
+def test_settings_are_no_parts(table: str, put: str, safe: bool) -> None:
+    assert [fix.safe for fix in fixes(SETS.format(table=table, put=put))] == [safe]

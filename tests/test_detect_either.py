@@ -96,3 +96,39 @@ BAG = "class Bag(dict):\n    def __init__(self, *a, **k):\n        super().__ini
 ])  # fmt: skip
 def test_a_module_in_a_dict_may_be_called(made: str, used: str) -> None:
     assert not any(fix.safe for fix in fixes(BAG + HELD.format(made, used)))
+
+
+NETWORK = """\
+class Wrapped(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+        self.act = nn.ReLU(inplace=True)
+    def forward(self, x):
+        {}
+        return self.act(y)
+class Other(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        {}
+    {}
+"""
+PARTS = {
+    "a convolution": ("y = self.net.conv1(x)", "pass", "pass", True),
+    "a convolution and a norm": ("y = self.net.bn1(self.net.conv1(x))", "pass", "pass", True),
+    "a linear layer": ("y = self.net.fc(x)", "pass", "pass", True),
+    "a convolution of another class": ("y = self.net.conv1(x)", "self.conv1 = nn.Conv2d(n, n, 1)", "pass", True),
+    "a norm alone": ("y = self.net.bn1(x)", "pass", "pass", False),
+    "any part": ("y = self.net.layer1(x)", "pass", "pass", False),
+    "what is called alike": ("y = self.net.convert(x)", "pass", "pass", False),
+    "with more than one": ("y = self.net.conv1(x, x)", "pass", "pass", False),
+    "something else in another class": ("y = self.net.conv1(x)", "self.conv1 = Block(n)", "pass", False),
+    "nothing new in another class": ("y = self.net.conv1(x)", "self.conv1 = nn.Identity()", "pass", False),
+    "a method of another class": ("y = self.net.conv1(x)", "pass", "def conv1(self, x):\n        return x", False),
+}
+
+
+@pytest.mark.parametrize(("line", "init", "method", "safe"), PARTS.values(), ids=PARTS.keys())
+def test_parts_of_a_network_out_of_sight_are_told_by_their_names(line: str, init: str, method: str, safe: bool) -> None:
+    found = fixes(NETWORK.format(line, init, method))
+    assert any(fix.safe for fix in found) is safe, [fix.doubts for fix in found]

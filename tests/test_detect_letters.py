@@ -111,3 +111,44 @@ MORE = {
 def test_a_function_that_asks_for_a_dtype_turns_nothing_around(function: str, safe: bool) -> None:
     text = ATTENTION.format(result="b h i j").replace("dots.masked", "low = lowest(dots)\n        dots.masked")
     assert [fix.safe for fix in fixes(text + ASKED.format(function=function)) if fix.rewrite == "method"] == [safe]
+
+
+DISTANCES = """
+def distances(x, y):
+    m, n = x.size(0), y.size(0)
+    dist = {table}
+    dist.addmm_(x, y.t(), beta=1, alpha=-2)
+    return dist.clamp(min=1e-12).sqrt()
+
+
+def rows(x):
+    return distances(x, x).view(-1).transpose(0, 0)
+"""
+COLUMN, ROW = (
+    "torch.pow(x, 2).sum(dim=1, keepdim=True).expand(m, n)",
+    "torch.pow(y, 2).sum(dim=1, keepdim=True).expand(n, m).t()",
+)
+TABLES = {
+    "two sums": (f"{COLUMN} + {ROW}", True),
+    "the other way round": (f"{ROW} + {COLUMN}", True),
+    "under names": (f"{COLUMN}\n    xx, yy = dist, {ROW}\n    dist = xx + yy", True),
+    "two columns": (f"{COLUMN} + {COLUMN}", False),
+    "rows that are turned": (f"{COLUMN} + {ROW}".replace(".expand(n, m).t()", ".t()"), False),
+    "a sum that leaves out the dimension": (f"{COLUMN} + {ROW}".replace("keepdim=True", "keepdim=False"), False),
+    "another thing that is expanded": (f"{COLUMN} + {ROW}".replace(".sum(dim=1, keepdim=True)", "[:, :1]"), False),
+    "a product": (f"{COLUMN} * {ROW}", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "safe"), TABLES.values(), ids=TABLES.keys())
+def test_a_table_of_distances_is_contiguous(table: str, safe: bool) -> None:
+    found = fixes(DISTANCES.format(table=table))
+    assert [fix.safe for fix in found] == [safe]
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 3), (4, 1), (2, 5)])
+def test_so_torch_lays_it_out(sizes: tuple[int, int]) -> None:
+    m, n = sizes
+    names = {"torch": torch, "m": m, "n": n, "x": torch.randn(m, 7), "y": torch.randn(n, 7)}
+    for table, safe in TABLES.values():
+        assert not safe or "\n" in table or eval(table, names).is_contiguous()

@@ -18,8 +18,8 @@ from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.named import got_by_name, is_imported, is_of_settings, is_own_attribute, keys_among, set_by_name
-from fixinplace.detect.outside import is_class_name, layer
-from fixinplace.detect.placing import UNKNOWN_PLACE, flags_by_name, lost
+from fixinplace.detect.outside import LAYERS, is_class_name, layer, part_by_name
+from fixinplace.detect.placing import UNKNOWN_PLACE, are_layers, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
@@ -199,6 +199,10 @@ class Calls(Lists):
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):
             return self.tensor_method(node, func, self.as_tensor(base) if not base.tensor else base)
         arguments = self.arguments(node)
+        kind = part_by_name(name) if base.kind is Kind.UNKNOWN and not (base.name or base.flags) else ""
+        if kind and len(arguments) == 1 and are_layers(self.program, name):
+            self.program.gives.add(LAYERS)
+            return self.unseen_instance(node, Value(Kind.UNKNOWN, name=kind), arguments)
         if base.kind in (Kind.LIST, Kind.DICT):
             return self.container_method(node, func, base, arguments)
         if base.kind is Kind.STRING or name in _LOGS or name in _TEXTS:

@@ -11,6 +11,11 @@ Note [Products by letters]
     operands have, those of the first, those of the second, and is contiguous if the output names them in that order,
     however the operands lie.  Measured over 4,000 equations; it does not hold where a letter has the size 1 in one
     operand only, or where all that is summed over has the size 1, which is assumed not to be and said.
+
+Note [Tables of distances]
+    `a.sum(1, keepdim=True).expand(m, n) + b.sum(1, keepdim=True).expand(n, m).t()`: in each dimension one of both has
+    stride 0, so that none says in which order the elements should lie, and torch lays them out in rows.  Measured over
+    sizes from 1 on.
 """
 
 from __future__ import annotations
@@ -69,6 +74,25 @@ def forgets_strides(name: str, body: Sequence[ast.stmt], after: int, above: Mapp
     until = next(again, max((one.lineno for one in uses), default=0))
     seen = [one for one in uses if after <= one.lineno <= until and isinstance(one.ctx, ast.Load)]
     return all(_is_blind(one, name, above, path) for one in seen)
+
+
+def spread(call: ast.Call, op: str, name: str) -> str:
+    """The name of `a.sum(1, keepdim=True).expand(m, n)`, and of `.t()` of it; see Note [Tables of distances].
+
+    op: the name of the call; name: that of its operand, a value.
+    """
+    if op == "Tensor.t" and name == COLUMN:
+        return ROW
+    match call:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Call(func=ast.Attribute(attr="sum"), keywords=options)), args=[_, _]
+        ) if op == "Tensor.expand":
+            kept = (one.value for one in options if one.arg == "keepdim")
+            return COLUMN if any(isinstance(one, ast.Constant) and one.value for one in kept) else ""
+    return ""
+
+
+COLUMN, ROW = "a column", "a row"
 
 
 def only_asks(function: Function, name: str, above: Mapping[int, ast.AST]) -> bool:

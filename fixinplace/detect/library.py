@@ -9,7 +9,7 @@ from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
 from fixinplace.detect.kinds import Dtype, Kind, Layout
-from fixinplace.detect.laid import SUMMED, is_ordered, lays_anew
+from fixinplace.detect.laid import SUMMED, is_ordered, lays_anew, spread
 from fixinplace.detect.mixing import keeps_layout
 from fixinplace.detect.quiet import QUIET
 from fixinplace.detect.replacing import replace
@@ -126,7 +126,8 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         layout = Layout.ROWS if ordered or _in_order(call, row, flatten(operands)) else Layout.DENSE
         layout = Layout.GAPS if row.name.rsplit(".", 1)[-1] in _WITH_GAPS else layout
         return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
-    one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)))
+    name = spread(call, row.name, operands[0].name if operands else "")
+    one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)), name=name)
     if row.memory is catalogue.Memory.VIEW:
         return replace(one, memory=shared)
     return replace(one, memory=shared | frame.allocate(call))

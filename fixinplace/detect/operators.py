@@ -7,6 +7,7 @@ import ast
 from fixinplace.detect.calls import Calls
 from fixinplace.detect.growing import added
 from fixinplace.detect.kinds import Dtype, Kind, Layout
+from fixinplace.detect.laid import COLUMN, ROW
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
@@ -98,7 +99,8 @@ class Operators(Calls):
             self.program.gives.add(OPERANDS)
             width = "?" if self.program.words.mixes else width
         rows = (isinstance(op, ast.MatMult) or all(v.layout is Layout.ROWS for v in tensors)) and not unknown
-        layout = Layout.ROWS if rows else Layout.DENSE
+        table = isinstance(op, ast.Add | ast.Sub) and {v.name for v in tensors} == {COLUMN, ROW}
+        layout = Layout.ROWS if rows or table else Layout.DENSE
         memory = self.allocate(node)
         if isinstance(op, _QUIET):
             self.state.quiet |= memory

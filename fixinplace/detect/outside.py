@@ -79,6 +79,18 @@ def layer(path: str) -> str:
     return next((f"!{name}" for name, words in _LAYERS.items() if words.search(last)), "")
 
 
+def part_by_name(name: str) -> str:
+    """The class of torch's that a part of a network out of sight stands for, by its name: `resnet.conv1`; or ""."""
+    return next((f"!{kind}" for kind, words in _PARTS.items() if words.fullmatch(name)), "")
+
+
+_PARTS = {
+    "torch.nn.Conv2d": re.compile(r"conv(_?\d+)*"),
+    "torch.nn.Linear": re.compile(r"(fc|linear)\d*"),
+    "torch.nn.BatchNorm2d": re.compile(r"(bn|norm|ln)\d*"),
+}
+
+
 def is_open(value: Value) -> bool:
     """True for what may be a tensor for all we know: nothing is known, or its class is called like one."""
     return value.kind is Kind.UNKNOWN and (not value.name or value.name.endswith(("Tensor", "Variable", "Parameter")))

@@ -334,6 +334,21 @@ _OF_PARTS = ("weight", "bias", "in_features", "out_features", "in_channels", "ou
 """What parts of a Sequential have that are no modules: to look at them calls nothing."""
 
 
+def are_layers(program: Program, attribute: str) -> bool:
+    """True if all that classes of the file bind to an attribute are layers of torch that make something new."""
+    index = program.index
+    index.ledger.unrepeatable()
+    bound = [info.attribute(attribute) for info in index.classes.values()]
+    methods = any(attribute in info.methods for info in index.classes.values())
+    return not methods and all(_makes_one(one) for one in bound if one is not None)
+
+
+def _makes_one(value: Value) -> bool:
+    row = catalogue.result(value.name.lstrip("!")) if value.kind in (Kind.MODULE, Kind.UNKNOWN) else None
+    new = row is not None and row.memory is catalogue.Memory.FRESH and row.kind is catalogue.Kind.TENSOR
+    return new and not value.flags
+
+
 def flags_by_name(index: Index, attribute: str) -> frozenset[int]:
     """Flags of the in-place modules that any class binds an attribute to: `model.relu` for whatever model."""
     if index.ledger.owns(("attribute", attribute)):

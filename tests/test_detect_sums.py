@@ -98,3 +98,44 @@ def train(model, x, y):
 ])  # fmt: skip
 def test_terms_of_one_line_have_one_dtype_under_autocast_too(add: str, safe: list[bool]) -> None:
     assert [fix.safe for fix in fixes(AUTOCAST.format(add=add))] == safe
+
+
+AUTOENCODER = """\
+import torch
+from torch import nn
+from torch.autograd import Variable
+from torch.nn import functional as F
+
+{before}
+class VAE(nn.Module):
+    def reparameterize(self, mu, logvar):
+        std = logvar.{first}(0.5).exp_()
+        eps = Variable(std.data.new(std.size()).normal_())
+        return eps.mul(std).add_(mu)
+
+
+def {name}(recon_x, x, mu, {last}):
+    kld = mu.pow(2).add_({last}.exp()).mul_(-1).add_(1)
+    return F.mse_loss(recon_x, x) + torch.sum(kld).mul_(-0.5)
+"""
+
+
+def safe(before: str = "", first: str = "mul", name: str = "loss_function", last: str = "logvar") -> list[bool]:
+    return [fix.safe for fix in fixes(AUTOENCODER.format(before=before, first=first, name=name, last=last))]
+
+
+def test_what_a_loss_compares_is_computed() -> None:
+    assert safe() == [True] * 6
+    assert safe(name="distance") == [True] * 2 + [False] * 4
+    assert safe(last="target") == [True] * 6
+
+
+def test_only_a_tensor_has_arithmetic_in_place() -> None:
+    assert safe(first="scaled")[0] is False
+    assert safe(before="class Table:\n    def exp_(self):\n        return self\n\n\n")[0] is False
+
+
+@pytest.mark.parametrize(("line", "safe"), [("loss /= n", True), ("loss *= n", False), ("loss /= 3", True)])
+def test_what_is_divided_in_place_holds_no_codes(line: str, safe: bool) -> None:
+    body = "loss = F.l1_loss(x, target, reduction='sum')\nn = (target > 0).long().sum()\n" + line + "\nreturn loss"
+    assert [fix.safe for fix in fixes(net(body))] == [safe]

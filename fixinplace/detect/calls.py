@@ -42,6 +42,12 @@ _ARITHMETIC = frozenset(
     " reshape_as masked_select index_select eq ne lt le gt ge sub_ mul_ div_ addcmul_ lerp_ masked_fill_".split()
 )
 """Methods that no class but a tensor's has: what they are given is computed with, whatever is known of the receiver."""
+_COMPUTING = frozenset(
+    f"{name}_"
+    for name in "abs add addcdiv addcmul addmm clamp clip cos cumsum div exp index_add index_copy index_fill lerp log"
+    " masked_fill mul neg pow reciprocal relu rsqrt scatter scatter_add sigmoid sin sqrt sub tanh tril triu".split()
+)
+"""In-place methods that only tensors have."""
 _KEEPS_NOTHING = ("clone", "size", "dim", "numel", "stride", "nelement", "ndimension", "is_floating_point")
 """Methods after which nothing of their tensor is kept for backward."""
 _STORES = ("add_", "sub_", "mul_", "div_", "copy_", "fill_", "zero_", "masked_fill_", "index_add_", "index_copy_")
@@ -197,7 +203,9 @@ class Calls(Lists):
         if part and (flags := flags_by_name(self.program.index, name)):
             return self.module_call(node, Value(Kind.MODULE, 1, flags=flags), self.arguments(node))
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):
-            return self.tensor_method(node, func, self.as_tensor(base) if not base.tensor else base)
+            base = base if base.tensor else self.as_tensor(base)
+            certain = name in _COMPUTING and _is_computed(func.value) and name not in self.program.index.all_methods
+            return self.tensor_method(node, func, replace(base, sure=3) if certain else base)
         arguments = self.arguments(node)
         kind = part_by_name(name) if base.kind is Kind.UNKNOWN and not (base.name or base.flags) else ""
         if kind and len(arguments) == 1 and are_layers(self.program, name):
@@ -335,6 +343,15 @@ class Calls(Lists):
         summaries = [self.program.summary((info.name, function.name)) for info, function in found]
         given = {one.returns.name for one in summaries if one is not None and is_layer(one.returns)}
         return summaries[0].returns if summaries[0] and len(given) == 1 and len(summaries) == 1 else None
+
+
+def _is_computed(node: ast.expr) -> bool:
+    """True for `x.mul(2)`, by which nobody but a tensor makes something new."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr=attr)) if attr in _ARITHMETIC:
+            row = catalogue.result(f"Tensor.{attr}")
+            return row is not None and row.memory is catalogue.Memory.FRESH
+    return False
 
 
 def _perhaps_in_place(function: Value) -> Value:

@@ -134,7 +134,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = defaults_of(function)
     used, marked = usage(function), compared_with_marks(function)
-    forward = module and function.name == "forward"
+    forward, compares = module and function.name == "forward", "loss" in function.name.lower() and not key[0]
     values: dict[str, Value] = {}
     if plain or arguments.kwonlyargs:
         program.ask_callers(key)
@@ -149,6 +149,9 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
             value = replace(UNKNOWN, live=False)
         if forward and (value is None or (value.tensor and value.live is None)):
             value = replace(value or tensor(2, True, Dtype.ANY), live=True)
+        if compares and (value is None or (value.tensor and value.live is None)):
+            computed = parameter.arg not in defaults and not _is_data(program, function, key, parameter)
+            value = replace(value or replace(UNKNOWN, sure=1), live=True) if computed else value
         if forward and value is not None and value.kind is Kind.DICT and not value.items:
             value = replace(value, items=(replace(UNKNOWN, sure=1, live=True),))  # outputs of another module, by habit
         if value is not None and value.tensor and value.sure < 3 and _counts(function, parameter.arg):

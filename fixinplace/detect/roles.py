@@ -56,7 +56,7 @@ class Roles(Kinship):
         live = join_live(iter(lives)) if written.dtype not in _DISCRETE else False
         if live is None and _is_loss(seen, written, value):
             live = True
-        seen.lives.append(None if live and (self.seldom_on or _takes_codes(written, value)) else live)
+        seen.lives.append(None if live and (self.seldom_on or _takes_codes(seen.op, written, value)) else live)
         cls = self.place.cls
         if not self.grad:
             add_hazard(seen, "no-grad", "grad mode is off here: the write is no autograd operation")
@@ -121,8 +121,13 @@ class Roles(Kinship):
         return None
 
 
-def _takes_codes(written: Value, value: Value | None) -> bool:
-    """True if integers are put into a tensor of unknown dtype: it holds classes, tokens or indices, as a rule."""
+def _takes_codes(op: str, written: Value, value: Value | None) -> bool:
+    """True if integers are put into a tensor of unknown dtype: it holds classes, tokens or indices, as a rule.
+
+    Only a tensor of floats can be divided in place.
+    """
+    if op in ("Tensor.__itruediv__", "Tensor.div_"):
+        return False
     codes = value is not None and value.tensor and value.dtype in _DISCRETE
     return codes and written.dtype is Dtype.ANY and not written.leaf
 

@@ -124,6 +124,11 @@ PARTS = {
     "with more than one": ("y = self.net.conv1(x, x)", "pass", "pass", False),
     "something else in another class": ("y = self.net.conv1(x)", "self.conv1 = Block(n)", "pass", False),
     "nothing new in another class": ("y = self.net.conv1(x)", "self.conv1 = nn.Identity()", "pass", False),
+    "something else from outside": ("y = self.net.conv1(x)", "n.conv1 = nn.Identity()", "pass", False),
+    "what is computed from outside": ("y = self.net.conv1(x)", "n.conv1 = keep(n.conv1)", "pass", False),
+    "something else by its name": ("y = self.net.conv1(x)", "setattr(n, 'conv1', nn.Identity())", "pass", False),
+    "it is taken away": ("y = self.net.conv1(x)", "del n.conv1", "pass", False),
+    "a convolution from outside": ("y = self.net.conv1(x)", "n.conv1 = nn.Conv2d(4, 3, 7)", "pass", True),
     "a method of another class": ("y = self.net.conv1(x)", "pass", "def conv1(self, x):\n        return x", False),
 }
 

@@ -163,6 +163,11 @@ def test_an_attribute_of_another_class_is_another_thing(base: str, norms: str, s
     assert any(fix.safe for fix in fixes(text)) is safe
 
 
+def test_an_attribute_of_a_class_that_another_one_joins_is_the_same() -> None:
+    text = NET.format(loop=CALLED["two by a number"]) + BESIDE.format(base="nn.Module", norms="nn.BatchNorm2d(3)")
+    assert not any(fix.safe for fix in fixes(text + "\n\nclass Both(Net, Other):\n    pass\n"))
+
+
 SCALED = {
     "by a length": ("0", TERM, "loss /= len(xs)", 2),
     "by a number": ("0.0", TERM, "loss *= 0.5", 2),

@@ -16,9 +16,9 @@ from fixinplace.detect.liveness import Function, declared
 from fixinplace.walking import every, scope
 
 _STATE = frozenset(
-    "eval train parameters named_parameters buffers named_buffers state_dict load_state_dict zero_grad requires_grad_"
-    " to cuda cpu half float double training __class__".split()
+    "parameters named_parameters buffers named_buffers state_dict load_state_dict zero_grad training __class__".split()
 )
+_ITSELF = frozenset("eval train requires_grad_ to cuda cpu half float double".split())
 _LOOKS = ("isinstance", "hasattr", "callable", "print", "type", "id")
 Above = Mapping[int, ast.AST]
 
@@ -33,7 +33,7 @@ def is_asked_only(node: ast.expr, above: Above, known: frozenset[str] = frozense
         case ast.Compare(ops=[ast.Is() | ast.IsNot()]):
             return parent.left is node
         case ast.Attribute(attr=attr):
-            return attr in _STATE or (attr == "module" and _binds_again(node, parent, above))
+            return _is_state(parent, above) or (attr == "module" and _binds_again(node, parent, above))
         case ast.Call(func=ast.Name(id=name)) if name in _LOOKS:
             return node in parent.args
         case ast.Call(func=ast.Name(id="getattr"), args=[first, _, *_]) if first is node:
@@ -44,6 +44,13 @@ def is_asked_only(node: ast.expr, above: Above, known: frozenset[str] = frozense
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name in known or _is_asked(name, node, above, known | {name})
     return False
+
+
+def _is_state(node: ast.Attribute, above: Above) -> bool:
+    """True for `net.state_dict()`, and for `net.eval()` alone in its statement, which gives the module itself."""
+    call = above.get(id(node))
+    alone = isinstance(call, ast.Call) and call.func is node and isinstance(above.get(id(call)), ast.Expr)
+    return node.attr in _STATE or (node.attr in _ITSELF and alone)
 
 
 def _binds_again(node: ast.expr, attribute: ast.Attribute, above: Above) -> bool:

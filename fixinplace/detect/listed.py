@@ -83,7 +83,9 @@ def _is_of_another(node: ast.Attribute, fills: Sequence[ast.Attribute], above: M
 
 def _are_kin(a: ast.ClassDef, b: ast.ClassDef, tree: ast.Module) -> bool:
     """True for classes with a common class of the file among themselves and those that they derive from."""
-    return not _lineage(a.name, tree).isdisjoint(_lineage(b.name, tree))
+    heirs = (_lineage(one.name, tree) for one in every(tree, ast.ClassDef))
+    joined = any({a.name, b.name} <= one for one in heirs)
+    return joined or not _lineage(a.name, tree).isdisjoint(_lineage(b.name, tree))
 
 
 def _lineage(name: str, tree: ast.Module) -> frozenset[str]:

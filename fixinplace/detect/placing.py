@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, has_channels, is_given, is_layer, near
-from fixinplace.detect.index import Index, parameter_names
+from fixinplace.detect.index import Index, dotted, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.passing import hands_idle_layers
 from fixinplace.detect.quiet import QUIET, Fresh
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import ONE_OF, Value, chained, is_opaque, named, options
+from fixinplace.walking import every
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
@@ -335,12 +337,26 @@ _OF_PARTS = ("weight", "bias", "in_features", "out_features", "in_channels", "ou
 
 
 def are_layers(program: Program, attribute: str) -> bool:
-    """True if all that classes of the file bind to an attribute are layers of torch that make something new."""
-    index = program.index
+    """True if all that the file binds to an attribute, of whatever object, are layers of torch that compute."""
+    index, tree = program.index, program.tree
     index.ledger.unrepeatable()
-    bound = [info.attribute(attribute) for info in index.classes.values()]
+    classes = [info.attribute(attribute) for info in index.classes.values()]
     methods = any(attribute in info.methods for info in index.classes.values())
-    return not methods and all(_makes_one(one) for one in bound if one is not None)
+    stores = [one for one in every(tree, ast.Attribute) if one.attr == attribute and not isinstance(one.ctx, ast.Load)]
+    made = all(_is_layer_made(program.above.get(id(one))) for one in stores)
+    spelled = any(one.value == attribute for one in every(tree, ast.Constant))
+    return made and not (methods or spelled) and all(_makes_one(one) for one in classes if one is not None)
+
+
+def _is_layer_made(node: ast.AST | None) -> bool:
+    """True for `self.conv1 = nn.Conv2d(...)`."""
+    match node:
+        case ast.Assign(targets=[_], value=ast.Call(func=func)):
+            return _LAYERS.fullmatch(dotted(func).rpartition(".")[2]) is not None
+    return False
+
+
+_LAYERS = re.compile(r"Conv(Transpose)?[123]d|Linear|(Batch|Instance)Norm[123]d|GroupNorm|LayerNorm")
 
 
 def _makes_one(value: Value) -> bool:

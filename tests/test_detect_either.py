@@ -137,3 +137,44 @@ PARTS = {
 def test_parts_of_a_network_out_of_sight_are_told_by_their_names(line: str, init: str, method: str, safe: bool) -> None:
     found = fixes(NETWORK.format(line, init, method))
     assert any(fix.safe for fix in found) is safe, [fix.doubts for fix in found]
+
+
+SWITCH = """\
+class Hswish(nn.Module):
+    def __init__(self, inplace=True):
+        super().__init__()
+        self.inplace = inplace
+    def forward(self, x):
+        return {swish}
+class Block(nn.Module):
+    def __init__(self, n, act=nn.ReLU):
+        super().__init__()
+        self.conv = nn.Conv2d(n, n, 3)
+        self.act = act(inplace=True)
+    def forward(self, x):
+        return self.act(self.conv(x))
+def make():
+    return Block(3, Hswish)
+"""
+
+
+@pytest.mark.parametrize(("swish", "safe"), [
+    ("x * nn.functional.relu6(x + 3.0, inplace=self.inplace) / 6.0", True),
+    ("x.mul_(2) if self.inplace else x * 2", False), ("x * (2 if self.inplace else 3)", False),
+    ("run(x, self.inplace)", False),
+])  # fmt: skip
+def test_a_class_that_only_hands_the_switch_to_torch(swish: str, safe: bool) -> None:
+    found = [fix for fix in fixes(SWITCH.format(swish=swish)) if "act" in fix.title]
+    assert [fix.safe for fix in found] == [safe], [fix.doubts for fix in found]
+
+
+@pytest.mark.parametrize(("init", "safe"), [("raise NotImplementedError", True), ("self.rate = args", False)])
+def test_a_class_that_cannot_be_made_is_called_by_nobody(init: str, safe: bool) -> None:
+    drop = f"class DropBlock(object):\n    def __init__(self, *args):\n        {init}\n"
+    found = fixes(
+        drop
+        + EITHER.format(
+            "DropBlock(rate) if rate else None", "y = self.conv(x)\n        if self.part:\n            y = self.part(y)"
+        )
+    )
+    assert any(fix.safe for fix in found) is safe, [fix.doubts for fix in found]

@@ -18,7 +18,7 @@ from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.named import got_by_name, is_imported, is_of_settings, is_own_attribute, keys_among, set_by_name
-from fixinplace.detect.outside import LAYERS, is_class_name, layer, part_by_name
+from fixinplace.detect.outside import LAYERS, is_class_name, is_never_made, layer, part_by_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, are_layers, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
@@ -142,6 +142,8 @@ class Calls(Lists):
     def constructed(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
         """An instance of a class of this file."""
         index = self.program.index
+        if is_never_made(index.classes[name].node):
+            return Value(Kind.UNKNOWN, name="!torch.nn.Dropout")  # nobody has one: the call raises
         self.note_given(node, name, arguments)
         for value in arguments:
             self.escape(value, None, f"`{name}(...)` may keep it")

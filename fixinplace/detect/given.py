@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
@@ -117,7 +117,26 @@ def _class_takes_inplace(program: Program, name: str) -> bool:
     found = index.method(name, "__init__")
     if found is None or index.classes[name].node.decorator_list or index.method(name, "__new__") is not None:
         return True
-    return _takes_inplace(found[1])
+    return _takes_inplace(found[1]) and not _only_switches(program, index.classes[name].node)
+
+
+def _only_switches(program: Program, cls: ast.ClassDef) -> bool:
+    """True for a class that only hands `inplace` on to torch: `F.relu6(x + 3, inplace=self.inplace)`."""
+    above = program.above
+    given = [one for one in every(cls, ast.Name) if one.id == "inplace"]
+    kept = [one for one in every(cls, ast.Attribute) if one.attr == "inplace"]
+    stored = [one for one in kept if not isinstance(one.ctx, ast.Load)]
+    plain = all(isinstance(above.get(id(one)), ast.Assign) and dotted(one) == "self.inplace" for one in stored)
+    read: list[ast.expr] = [*given, *(one for one in kept if isinstance(one.ctx, ast.Load))]
+    return plain and all(_is_switch(one, above) for one in read)
+
+
+def _is_switch(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
+    """True for `inplace` in `self.inplace = inplace`, and for what a call takes as `inplace=`."""
+    match above.get(id(node)):
+        case ast.Assign(targets=[ast.Attribute(attr="inplace")]) | ast.keyword(arg="inplace"):
+            return True
+    return False
 
 
 def is_given(program: Program, function: Value) -> bool:

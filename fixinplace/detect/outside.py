@@ -13,6 +13,7 @@ Note [Out of sight]
 
 from __future__ import annotations
 
+import ast
 import re
 
 from fixinplace.detect.kinds import Kind
@@ -89,6 +90,14 @@ _PARTS = {
     "torch.nn.Linear": re.compile(r"(fc|linear)\d*"),
     "torch.nn.BatchNorm2d": re.compile(r"(bn|norm|ln)\d*"),
 }
+
+
+def is_never_made(cls: ast.ClassDef) -> bool:
+    """True for a stand-in whose constructor does nothing but raise: `class DropBlock2D: ...` of split attention."""
+    match [one for one in cls.body if not isinstance(one, ast.Expr)]:
+        case [ast.FunctionDef(name="__init__", body=[*_, ast.Raise()] as body)]:
+            return all(isinstance(one, ast.Raise | ast.Expr) for one in body) and not cls.decorator_list
+    return False
 
 
 def is_open(value: Value) -> bool:

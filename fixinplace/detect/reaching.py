@@ -56,6 +56,9 @@ def only_sees(node: ast.Attribute, above: Parents, tree: ast.Module) -> bool:
     """True for `net.children()` of which each part is only looked at, or known to nobody once the function is done."""
     call = above.get(id(node))
     looks = isinstance(call, ast.Call) and call.func is node and _only_looks(call, above, tree)
+    if isinstance(call, ast.Call) and call.args == [node] and not call.keywords:  # `init_weights(self.modules)`
+        helpers = _meant(call.func, tree)
+        looks = bool(helpers) and all(_sees_each(one, above, tree) for one in helpers or ())
     return looks or keeps_parts_local(scope(node, above), tree)
 
 

@@ -148,6 +148,7 @@ BESIDE = """
 class Other({base}):
     def __init__(self):
         super().__init__()
+        norms = build()
         self.norms = {norms}
 
     def forward(self, x):
@@ -156,7 +157,7 @@ class Other({base}):
 
 
 @pytest.mark.parametrize(("base", "norms", "safe"), [
-    ("nn.Module", "nn.BatchNorm2d(3)", True), ("Net", "nn.BatchNorm2d(3)", False), ("nn.Module", "nn.ModuleList()", False),
+    ("nn.Module", "nn.BatchNorm2d(3)", True), ("nn.Module", "norms", False), ("Net", "nn.BatchNorm2d(3)", False), ("nn.Module", "nn.ModuleList()", False),
 ])  # fmt: skip
 def test_an_attribute_of_another_class_is_another_thing(base: str, norms: str, safe: bool) -> None:
     text = NET.format(loop=CALLED["two by a number"]) + BESIDE.format(base=base, norms=norms)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from rewriting import fixes
 
+from fixinplace.detect import rounds
+
 FUSE = """\
 import torch
 import torch.nn as nn
@@ -13,7 +15,7 @@ import torch.nn as nn
 class Fuse(nn.Module):
     def __init__(self, n):
         super().__init__()
-        self.n = n
+        self.num_branches = n
         self.layers = nn.ModuleList([nn.ModuleList([nn.Conv2d(3, 3, 1) for _ in range(n)]) for _ in range(n)])
         self.relu = nn.ReLU(True)
 
@@ -30,12 +32,12 @@ class Fuse(nn.Module):
             {last}
         return outs
 """
-ONE = "if self.n == 1:\n            return [x[0]]"
+ONE = "if self.num_branches == 1:\n            return [x[0]]"
 SEVERAL = {
     "a number known": ("pass", "(1, 2)"),
-    "one returned for": (ONE, "range(1, self.n)"),
-    "one or less": (ONE.replace("==", "<="), "range(1, self.n)"),
-    "one raised for": (ONE.replace("return [x[0]]", "raise ValueError(x)"), "range(1, self.n)"),
+    "one returned for": (ONE, "range(1, self.num_branches)"),
+    "one or less": (ONE.replace("==", "<="), "range(1, self.num_branches)"),
+    "one raised for": (ONE.replace("return [x[0]]", "raise ValueError(x)"), "range(1, self.num_branches)"),
 }
 
 
@@ -46,15 +48,15 @@ def test_a_sum_that_begins_with_what_was_passed_in_is_new_behind_a_loop_that_add
 
 
 PERHAPS = {
-    "no round": ("pass", "range(1, self.n)"),
-    "two returned for": (ONE.replace("1", "2", 1), "range(1, self.n)"),
+    "no round": ("pass", "range(1, self.num_branches)"),
+    "two returned for": (ONE.replace("1:", "2:", 1), "range(1, self.num_branches)"),
     "another number": (ONE, "range(1, len(x))"),
-    "nothing returned": (ONE.replace("return", "print"), "range(1, self.n)"),
-    "more than one": (ONE.replace("==", "!="), "range(1, self.n)"),
-    "changed since": (f"{ONE}\n        self.n = self.n - 1", "range(1, self.n)"),
-    "of another": (f"{ONE}\n        self = x[-1]", "range(1, self.n)"),
-    "two more": (ONE, "range(2, self.n)"),
-    "a function of that name": (f"range = x.rounds\n        {ONE}", "range(1, self.n)"),
+    "nothing returned": (ONE.replace("return", "print"), "range(1, self.num_branches)"),
+    "more than one": (ONE.replace("==", "!="), "range(1, self.num_branches)"),
+    "changed since": (f"{ONE}\n        self.num_branches = self.num_branches - 1", "range(1, self.num_branches)"),
+    "of another": (f"{ONE}\n        self = x[-1]", "range(1, self.num_branches)"),
+    "two more": (ONE, "range(2, self.num_branches)"),
+    "a function of that name": (f"range = x.rounds\n        {ONE}", "range(1, self.num_branches)"),
 }
 
 
@@ -63,8 +65,20 @@ def test_it_may_be_what_was_passed_in_if_no_round_adds(guard: str, rounds: str) 
     assert not any(fix.safe for fix in fixes(FUSE.format(guard=guard, rounds=rounds, last="outs.append(self.relu(y))")))
 
 
+def test_a_number_of_steps_may_be_none() -> None:
+    text = FUSE.format(guard=ONE, rounds="range(1, self.num_branches)", last="outs.append(self.relu(y))")
+    assert not any(fix.safe for fix in fixes(text.replace("num_branches", "num_steps")))
+    assert [rounds.SEVERAL in fix.assumes for fix in fixes(text)] == [True]
+
+
+def test_a_number_that_a_method_changes_may_be_none() -> None:
+    text = FUSE.format(guard=ONE, rounds="range(1, self.num_branches)", last="outs.append(self.relu(y))")
+    shrink = "\n    def shrink(self):\n        self.num_branches -= 1\n"
+    assert not any(fix.safe for fix in fixes(text + shrink))
+
+
 def test_the_guard_stands_before_the_loop() -> None:
-    text = FUSE.format(guard="pass", rounds="range(1, self.n)", last="outs.append(self.relu(y))")
+    text = FUSE.format(guard="pass", rounds="range(1, self.num_branches)", last="outs.append(self.relu(y))")
     assert not any(
         fix.safe for fix in fixes(text.replace("        return outs", f"        {ONE}\n        return outs"))
     )

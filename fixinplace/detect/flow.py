@@ -32,7 +32,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.listed import LIST
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.rounds import is_several
+from fixinplace.detect.rounds import SEVERAL, is_several
 from fixinplace.detect.state import Opening, State
 from fixinplace.detect.stores import Stores
 from fixinplace.detect.values import NOWHERE, OTHER, UNKNOWN, Value, element, memories, rows
@@ -207,7 +207,9 @@ class Flow(Stores):
             case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(count))], keywords=[]):
                 return count > 0
             case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=1), count], keywords=[]):
-                return is_several(self.body, count)
+                several = is_several(self.body, count, self.program.tree, self.above)
+                self.program.gives |= {SEVERAL} if several else set()
+                return several
             case ast.Call(func=ast.Name(id="enumerate" | "reversed"), args=[one], keywords=[]):
                 return self.has_rounds(one)
             case ast.Call(func=ast.Name(id="zip"), args=[_, *_] as args, keywords=[]):

@@ -117,7 +117,8 @@ def _class_takes_inplace(program: Program, name: str) -> bool:
     found = index.method(name, "__init__")
     if found is None or index.classes[name].node.decorator_list or index.method(name, "__new__") is not None:
         return True
-    return _takes_inplace(found[1]) and not _only_switches(program, index.classes[name].node)
+    own = found[0].name == name and not (found[1].decorator_list or found[1].args.kwarg)
+    return _takes_inplace(found[1]) and not (own and _only_switches(program, index.classes[name].node))
 
 
 def _only_switches(program: Program, cls: ast.ClassDef) -> bool:

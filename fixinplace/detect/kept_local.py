@@ -13,7 +13,7 @@ import builtins
 
 from fixinplace.detect.index import all_imports, dotted, parameter_names
 from fixinplace.detect.liveness import DECLARING, Function
-from fixinplace.walking import every, remembered
+from fixinplace.walking import every, functions, remembered
 
 _BUILTINS = frozenset(
     "len zip range enumerate list tuple set dict isinstance print hasattr type sorted reversed str int float min max"
@@ -40,16 +40,32 @@ def keeps_parts_local(function: ast.AST | None, tree: ast.Module) -> bool:
     if len(inner) > 1 or not all(isinstance(one, ast.Constant) for one in returned):
         return False
     calls = all(_is_known(one.func, tree) for one in every(function, ast.Call))
-    return calls and all(_is_weight(one) for one in every(function, ast.Attribute)) and _puts_locally(function)
+    return calls and _binds_weights(function) and _puts_locally(function)
 
 
-def _is_weight(node: ast.Attribute) -> bool:
-    return isinstance(node.ctx, ast.Load) or node.attr in _WEIGHTS
+def _binds_weights(function: Function) -> bool:
+    """True if attributes get weights alone, which no part is: they are computed, or attributes as well."""
+    stored = [one for one in every(function, ast.Attribute) if not isinstance(one.ctx, ast.Load)]
+    bound = [
+        target
+        for one in every(function, ast.Assign)
+        if isinstance(one.value, ast.Attribute | ast.Call | ast.Constant | ast.BinOp)
+        for target in one.targets
+    ]
+    return all(one.attr in _WEIGHTS and one in bound for one in stored)
 
 
 def _puts_locally(function: Function) -> bool:
     """True if what is put into a list or a table goes into one that the function itself has made."""
-    own = {one.id for one in every(function, ast.Name) if isinstance(one.ctx, ast.Store)} - {*parameter_names(function)}
+    made = {
+        target.id
+        for one in every(function, ast.Assign)
+        if isinstance(one.value, ast.List | ast.ListComp | ast.Dict | ast.DictComp)
+        for target in one.targets
+        if isinstance(target, ast.Name)
+    }
+    stores = [one.id for one in every(function, ast.Name) if isinstance(one.ctx, ast.Store)]
+    own = {name for name in made if stores.count(name) == 1} - {*parameter_names(function)}
     owners = [one.value for one in every(function, ast.Subscript) if not isinstance(one.ctx, ast.Load)]
     for call in every(function, ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "extend"):
@@ -62,7 +78,7 @@ def _is_known(function: ast.expr, tree: ast.Module) -> bool:
         case ast.Name(id=name):
             return name in _BUILTINS and hasattr(builtins, name) and name not in _bound(tree)
         case ast.Attribute(attr=attr) if attr in _METHODS:
-            return True
+            return attr not in {one.name for one in functions(tree)}
     head, _, rest = dotted(function).partition(".")
     return any(f"{path}.{rest}".startswith(_LIBRARIES) for name, path in all_imports(tree) if name == head)
 

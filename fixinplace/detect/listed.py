@@ -75,8 +75,12 @@ def _owner(node: ast.Attribute, above: Mapping[int, ast.AST]) -> ast.ClassDef | 
 
 def _is_of_another(node: ast.Attribute, fills: Sequence[ast.Attribute], above: Mapping[int, ast.AST],
                    tree: ast.Module) -> bool:  # fmt: skip
-    """True for `self.bn` in a class that has nothing to do with those whose `bn` is a list."""
+    """True for `self.bn` in a class that makes a layer for it, and is no kin of those whose `bn` is a list."""
     cls = _owner(node, above)
+    stores = [one for one in every(cls, ast.Attribute) if one.attr == node.attr] if cls is not None else []
+    bound = [above.get(id(one)) for one in stores if not isinstance(one.ctx, ast.Load)]
+    if not bound or not all(isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) for one in bound):
+        return False
     owners = [_owner(one, above) for one in fills if one.attr == node.attr]
     return cls is not None and not any(one is None or _are_kin(one, cls, tree) for one in owners)
 

@@ -187,7 +187,18 @@ def is_of_config(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
     named = isinstance(cls, ast.ClassDef) and cls.name.lower().endswith(_SETTINGS)
     parent = above.get(id(node))
     put = isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store)
-    return plain and named and (put or (isinstance(parent, ast.Attribute) and parent.attr == "update"))
+    put = put or (isinstance(parent, ast.Attribute) and parent.attr == "update")
+    return isinstance(cls, ast.ClassDef) and plain and named and put and _holds_values(cls)
+
+
+def _holds_values(cls: ast.ClassDef) -> bool:
+    """True if a class sets itself numbers, texts and what it is given alone: an entry of its table may replace any."""
+    bound = [one.value for one in every(cls, ast.Assign)]
+    arguments = [each.args for each in walking.functions(cls)]
+    defaults = [one for each in arguments for one in (*each.defaults, *each.kw_defaults) if one is not None]
+    plain = (ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.BinOp)
+    values = all(isinstance(one, ast.Constant | ast.Tuple | ast.List | ast.UnaryOp) for one in defaults)
+    return values and all(isinstance(one, plain) for one in bound)
 
 
 _SETTINGS = ("config", "configs", "hparams", "params", "args", "options", "opts", "settings", "namespace")

@@ -12,6 +12,7 @@ from fixinplace.detect.calling import called_plainly, is_called_elsewhere
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.ledger import Ledger
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.parents import parents
 from fixinplace.detect.scopes import ambiguous, assigned, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join, limited
 from fixinplace.walking import every, functions, remembered, walk
@@ -198,9 +199,15 @@ class Index:
         found = [(info, info.methods[method]) for info in infos if method in info.methods and not rebinds]
         return [one for n, one in enumerate(found) if one not in found[:n]]
 
+    def family(self, name: str) -> tuple[ClassInfo, ...]:
+        """The classes whose methods an object may have that is an instance of the class."""
+        heirs = (name, *(one.name for one in self.heirs(name)))
+        found = {info.name: info for each in heirs for info in self.lineage(each)}
+        return tuple(found.values())
+
     def attribute(self, name: str, attribute: str) -> Value | None:
         """What the class's methods and body bind the attribute to, joined."""
-        infos = (*self.lineage(name), *self.heirs(name))
+        infos = self.family(name)
         bound_here = self.ledger.owns(("attribute", attribute))
         if bound_here and any(attribute in info.attrs and attribute not in info.known for info in infos):
             self.ledger.unrepeatable()
@@ -209,7 +216,7 @@ class Index:
     def _attribute(self, place: tuple[str, str]) -> Value | None:
         name, attribute = place
         result: Value | None = None
-        for info in (*self.lineage(name), *self.heirs(name)):
+        for info in self.family(name):
             value = info.attribute(attribute)
             if value is not None:
                 result = value if result is None else join(result, value)
@@ -264,7 +271,7 @@ def build(tree: ast.Module) -> Index:
     for node in every(tree, ast.ClassDef):
         methods = {f.name: f for f in node.body if isinstance(f, Function)}
         name = f"{node.name}@{node.lineno}" if node.name in shared else node.name  # which one is meant is not known
-        index.classes[name] = ClassInfo(name, node, tuple(_bases(node, imports)), methods)
+        index.classes[name] = ClassInfo(name, node, tuple(parents(node, imports, tree)), methods)
     from_all = (node for node in every(tree, ast.ImportFrom) if any(alias.name == "*" for alias in node.names))
     index.stars = tuple(node.module for node in from_all if node.module)
     index.functions = {f.name: f for f in tree.body if isinstance(f, Function)}
@@ -349,13 +356,6 @@ def _exported(tree: ast.Module) -> Iterator[str]:
             node, (ast.AugAssign, ast.AnnAssign)) else []  # fmt: skip
         if any(isinstance(t, ast.Name) and t.id == "__all__" for t in targets):
             yield from (n.value for n in walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-
-
-def _bases(node: ast.ClassDef, imports: dict[str, str]) -> Iterator[str]:
-    for base in node.bases:
-        name = dotted(base.value if isinstance(base, ast.Subscript) else base)
-        head, _, rest = name.partition(".")
-        yield ".".join(filter(None, (imports.get(head, head), rest)))
 
 
 @remembered

@@ -28,7 +28,7 @@ from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import NOWHERE, SUMMED, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
 from fixinplace.model import Hazard, Place
-from fixinplace.walking import scope
+from fixinplace.walking import every, scope
 
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.FloorDiv: "ifloordiv", ast.Mod: "imod",
@@ -99,7 +99,8 @@ class Stores(Expressions):
             self.escape(value, None, HELD)
             lost(self.program, [value], "it is in a container that is not followed")
         wrapped = wraps_constructor(target, self.above, self.program.tree)
-        wrapped = wrapped or (target.attr != "forward" and _is_switch(self.root, self.above))
+        alone = _is_called_once(target.attr, self.root, self.program.tree)
+        wrapped = wrapped or (target.attr != "forward" and (alone or _is_switch(self.root, self.above)))
         if not wrapped and (target.attr == "forward" or self.is_method(base, target.attr)):
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe
@@ -131,6 +132,7 @@ class Stores(Expressions):
 
     def switch_on(self, target: ast.Attribute) -> None:
         """`m.inplace = True`."""
+        self.program.doubt("the file switches modules to work in place")
         self.program.ledger.unrepeatable()
         seen = self._observation(target, "FIP108", "torch.nn.Module.inplace", dotted(target.value) or "module")
         seen.lives.append(None)
@@ -288,6 +290,15 @@ def _may_repeat(node: ast.expr, index: Value) -> bool:
             Kind.LIST,
         ):
             return True
+    return False
+
+
+def _is_called_once(name: str, node: ast.AST, tree: ast.Module) -> bool:
+    """True for `self.content = self.content()`, if nobody else calls a method of that name."""
+    match node:
+        case ast.Assign(targets=[target], value=ast.Call(func=func)) if dotted(target) == dotted(func):
+            methods = [one.func for one in every(tree, ast.Call) if isinstance(one.func, ast.Attribute)]
+            return sum(one.attr == name for one in methods) == 1
     return False
 
 

@@ -108,6 +108,10 @@ class TorchCalls(Modules):
             return self.new_module(path, arguments)
         if path.startswith(_PRINTING):
             self.told(arguments, node)
+        if path == "torch.nn.parallel.data_parallel" and len(arguments) > 1 and arguments[0].kind is Kind.MODULE:
+            module, given, *_ = node.args  # the same on all devices, each with a part of what is given
+            call = ast.copy_location(ast.Call(module, [given], []), node)
+            return self.module_call(call, arguments[0], arguments[1:2])
         row = catalogue.result(path)
         if row is not None and path.startswith("einops.") and not all(v.tensor for v in flatten(arguments[:1])):
             return UNKNOWN.with_memory(*memories(tuple(arguments[:1])))  # it takes arrays too

@@ -33,6 +33,8 @@ WORDS = {
     "saved_tensors_hooks": PACKS,
     "save_on_cpu": PACKS,
     "set_submodule": REPLACES,
+    "fuse_modules": REPLACES,
+    "fuse_modules_qat": REPLACES,
     "register_module": REPLACES,
     "__defaults__": REPLACES,
     "__kwdefaults__": REPLACES,

@@ -129,6 +129,7 @@ MORE = {
     "a part that a value is": net("def fill(self):\n    for m in self.modules():\n        nn.constant_(m.conv, 0)"),
     "parts that another name's list gets": net("def load(self, vgg):\n    mine = self.found\n    for m in list(vgg.features.children()):\n        mine.append(m)"),
     "parts that a list gets which may be another": net("def load(self, vgg):\n    mine = []\n    if vgg:\n        mine = FOUND\n    for m in list(vgg.features.children()):\n        mine.append(m)", after="FOUND = []"),
+    "parts that are added to another's list": net("def load(self, vgg):\n    mine = vgg.found\n    for m in list(vgg.features.children()):\n        mine += [m]"),
     "parts that a method of the file gets": net("def load(self, vgg, x):\n    for m in list(vgg.features.children()):\n        x.split(m)", after="class Keeper:\n    def split(self, m):\n        self.last = m"),
     "parts that are called a weight": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        self.weight = m"),
     "parts that a function gets": net("def load(self, vgg):\n    for m in list(vgg.features.children()):\n        use(m)"),

@@ -75,6 +75,11 @@ def test_a_class_that_joins_both_has_the_attributes_of_both() -> None:
     assert not any(fix.safe for fix in fixes(NET.format(call="self.act(y)", after=mixin)))
 
 
+def test_a_class_that_joins_both_has_the_methods_of_both() -> None:
+    mixin = "class Idle:\n    def make(self, x):\n        return x\n\n\nBASES = (Idle, Base)\n\n\nclass Both(*BASES):\n    pass"
+    assert not any(fix.safe for fix in fixes(NET.format(call="self.make(y)", after=mixin)))
+
+
 SWITCHED = {
     "it is switched on": "net = Base(3)\nnet.act.inplace = True",
     "all are": "for m in Base(3).modules():\n    m.inplace = True",

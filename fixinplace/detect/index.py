@@ -188,7 +188,9 @@ class Index:
         names = [name, *(info.name for info in self.heirs(name))]
         if any(method in assigned(info.node) for cls in names for info in self.lineage(cls)):
             return []
-        found = [one for cls in names if (one := self.method(cls, method)) is not None]
+        below = [info for cls in names[1:] for info in self.lineage(cls) if method in info.methods]
+        own = self.method(name, method)
+        found = [*([own] if own is not None else []), *((info, info.methods[method]) for info in below)]
         return [one for n, one in enumerate(found) if one not in found[:n]]
 
     def inherited(self, name: str, method: str) -> list[tuple[ClassInfo, Function]]:
@@ -202,14 +204,12 @@ class Index:
     def family(self, name: str) -> tuple[ClassInfo, ...]:
         """The classes whose methods an object may have that is an instance of the class."""
         heirs = (name, *(one.name for one in self.heirs(name)))
-        found = {info.name: info for each in heirs for info in self.lineage(each)}
-        return tuple(found.values())
+        return tuple({info.name: info for each in heirs for info in self.lineage(each)}.values())
 
     def attribute(self, name: str, attribute: str) -> Value | None:
         """What the class's methods and body bind the attribute to, joined."""
-        infos = self.family(name)
         bound_here = self.ledger.owns(("attribute", attribute))
-        if bound_here and any(attribute in info.attrs and attribute not in info.known for info in infos):
+        if bound_here and any(attribute in info.attrs and attribute not in info.known for info in self.family(name)):
             self.ledger.unrepeatable()
         return self.ledger.ask(self._attribute, (name, attribute))
 

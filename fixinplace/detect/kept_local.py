@@ -70,6 +70,7 @@ def _puts_locally(function: Function) -> bool:
     for call in every(function, ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "extend"):
             owners.append(call.func.value)
+    owners += [one.target for one in every(function, ast.AugAssign) if not isinstance(one.value, ast.Constant)]
     return all(isinstance(one, ast.Name) and one.id in own for one in owners)
 
 

@@ -91,6 +91,8 @@ MORE = {
     "it is called where it is": gets("x = getattr(self.net, name).eval()(x)"),
     "it is moved and called": gets("net = getattr(self.net, name).to(x.device)\nx = net(x)"),
     "it is set up and called": gets("net = getattr(self.net, name)\nother = net.train()\nx = other(x)"),
+    "it gets a hook": gets("net = getattr(self.net, name)\nnet.register_forward_hook(print)"),
+    "it is run by a method": gets("net = getattr(self.net, name)\nnet.forward(x)"),
     "it is kept": gets("net = getattr(self.net, name)\nself.last = net"),
     "it is handed on": gets("net = getattr(self.net, name)\nrun(net, x)"),
     "one inside it is called": gets("net = getattr(self.net, name)\nnet = net.module\nx = net(x)"),

@@ -61,7 +61,8 @@ def test_an_heir_that_does_not_name_its_parent_is_one(kind: str, call: str, body
 
 @pytest.mark.parametrize("call", ["self.act(y)", "self.make(y)"])
 @pytest.mark.parametrize("after", [
-    "pass", IDLE.format("nn.Module"), IDLE.format("Outer"), IDLE.format("Outer.Inner"), "KEPT = Base\n\n\n" + OVER.format("Outer"),
+    "pass", IDLE.format("nn.Module"), IDLE.format("Outer"), IDLE.format("Outer.Inner"), "KEPT = Base\n\n\n" + OVER.format("Missing"), "KEPT = Base\n\n\n" + OVER.format("lost.Missing"),
+    "KEPT = Base\n\n\n" + OVER.format("Outer"),
     "class Mixed:\n    def set_up(self):\n        self.act = nn.Identity()",
 ])  # fmt: skip
 def test_a_class_of_another_parent_is_none(call: str, after: str) -> None:

@@ -91,3 +91,36 @@ SWITCHED = {
 @pytest.mark.parametrize("after", SWITCHED.values(), ids=SWITCHED.keys())
 def test_what_is_switched_on_or_fused_later_may_hand_on(after: str) -> None:
     assert not any(fix.safe for fix in fixes(NET.format(call="self.act(y)", after=after)))
+
+
+PARALLEL = """\
+import torch
+import torch.nn as nn
+
+
+class Twice(nn.Module):
+    def forward(self, x):
+        return x
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.main = nn.Sequential({parts})
+
+    def forward(self, x, ngpu):
+        if x.is_cuda and ngpu > 1:
+            out = nn.parallel.data_parallel(self.main, x, range(ngpu))
+        else:
+            out = self.main(x)
+        return out + x
+"""
+
+
+@pytest.mark.parametrize(("parts", "safe"), [
+    ("nn.Conv2d(3, 3, 1), nn.ReLU(True)", True), ("nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(True)), nn.Tanh()", True),
+    ("nn.ReLU(True), nn.Conv2d(3, 3, 1)", False), ("nn.Sequential(nn.ReLU(True)), nn.Conv2d(3, 3, 1)", False),
+    ("Twice(), nn.ReLU(True)", False), ("nn.Identity(), nn.ReLU(True)", False),
+])  # fmt: skip
+def test_a_network_on_several_devices_is_called(parts: str, safe: bool) -> None:
+    assert any(fix.safe for fix in fixes(PARALLEL.format(parts=parts))) is safe

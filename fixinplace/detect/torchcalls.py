@@ -97,6 +97,13 @@ class TorchCalls(Modules):
             return replace(result, view=True)
         return self.handed_on(replace(result, view=True), result, arguments)
 
+    def is_plain_sequence(self, module: Value) -> bool:
+        """True for a Sequential of torch's modules alone, none of which writes what the whole is called with."""
+        parts = all(one.kind is Kind.MODULE and one.name.startswith("torch.nn.") for one in module.items)
+        inner = (one for one in module.items if one.name == "torch.nn.Sequential")
+        plain = module.name == "torch.nn.Sequential" and module.exact and bool(module.items) and parts
+        return plain and not self.program.outer(module.flags) and all(map(self.is_plain_sequence, inner))
+
     def library_result(self, node: ast.Call, path: str, arguments: list[Value]) -> Value:
         """What a library's function returns, or the module that its class makes."""
         last = path.rsplit(".", 1)[-1]
@@ -108,10 +115,8 @@ class TorchCalls(Modules):
             return self.new_module(path, arguments)
         if path.startswith(_PRINTING):
             self.told(arguments, node)
-        if path == "torch.nn.parallel.data_parallel" and len(arguments) > 1 and arguments[0].kind is Kind.MODULE:
-            module, given, *_ = node.args  # the same on all devices, each with a part of what is given
-            call = ast.copy_location(ast.Call(module, [given], []), node)
-            return self.module_call(call, arguments[0], arguments[1:2])
+        if path == "torch.nn.parallel.data_parallel" and len(arguments) > 1 and self.is_plain_sequence(arguments[0]):
+            return self.module_call(node, arguments[0], arguments[1:2])  # the same on all devices, each with its part
         row = catalogue.result(path)
         if row is not None and path.startswith("einops.") and not all(v.tensor for v in flatten(arguments[:1])):
             return UNKNOWN.with_memory(*memories(tuple(arguments[:1])))  # it takes arrays too

@@ -13,7 +13,8 @@ import builtins
 
 from fixinplace.detect.index import all_imports, dotted, parameter_names
 from fixinplace.detect.liveness import DECLARING, Function
-from fixinplace.walking import every, functions, remembered
+from fixinplace.detect.parents import bound_names
+from fixinplace.walking import every, functions
 
 _BUILTINS = frozenset(
     "len zip range enumerate list tuple set dict isinstance print hasattr type sorted reversed str int float min max"
@@ -77,14 +78,8 @@ def _puts_locally(function: Function) -> bool:
 def _is_known(function: ast.expr, tree: ast.Module) -> bool:
     match function:
         case ast.Name(id=name):
-            return name in _BUILTINS and hasattr(builtins, name) and name not in _bound(tree)
+            return name in _BUILTINS and hasattr(builtins, name) and name not in bound_names(tree)
         case ast.Attribute(attr=attr) if attr in _METHODS:
             return attr not in {one.name for one in functions(tree)}
     head, _, rest = dotted(function).partition(".")
     return any(f"{path}.{rest}".startswith(_LIBRARIES) for name, path in all_imports(tree) if name == head)
-
-
-@remembered
-def _bound(tree: ast.Module) -> frozenset[str]:
-    stored = {one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load)}
-    return frozenset(stored | {one.arg for one in every(tree, ast.arg)})

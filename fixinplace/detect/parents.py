@@ -29,11 +29,12 @@ def _is_open(name: str, tree: ast.Module) -> bool:
     head, _, rest = name.partition(".")
     if name.rpartition(".")[2] in _classes(tree):
         return False
-    return not name or head in _bound(tree) or (bool(rest) and head in _classes(tree))
+    return not name or head in bound_names(tree) or (bool(rest) and head in _classes(tree))
 
 
 @remembered
-def _bound(tree: ast.Module) -> frozenset[str]:
+def bound_names(tree: ast.Module) -> frozenset[str]:
+    """What assignments and parameters of a file bind, in whatever scope."""
     stored = {one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load)}
     return frozenset(stored | {one.arg for one in every(tree, ast.arg)})
 

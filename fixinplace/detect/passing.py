@@ -11,6 +11,7 @@ import builtins
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
+from fixinplace.detect.handlers import stored
 from fixinplace.detect.index import all_imports, canonical, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.scopes import DEFINING
@@ -109,7 +110,7 @@ def _gives_idle(tree: ast.Module, node: ast.expr, own: set[str]) -> bool:
         case ast.Call(func=ast.Name(id=name)) if name in own:
             return False
         case ast.Call(func=ast.Name(id=name)) if hasattr(builtins, name):
-            return name in ("getattr", "type", "next", "eval", "object") or name in _stored(tree)
+            return name in ("getattr", "type", "next", "eval", "object") or name in stored(tree)
         case ast.Call(func=ast.Attribute(value=ast.Call(), attr=attr)):
             return catalogue.result(f"Tensor.{attr}") is None
         case ast.Call(func=func):
@@ -117,11 +118,6 @@ def _gives_idle(tree: ast.Module, node: ast.expr, own: set[str]) -> bool:
         case ast.BoolOp(values=values):
             return any(_gives_idle(tree, one, own) for one in values)
     return not isinstance(node, (ast.Compare, ast.Constant, ast.BinOp, ast.UnaryOp))
-
-
-@remembered
-def _stored(tree: ast.Module) -> frozenset[str]:
-    return frozenset(one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load))
 
 
 def _is_taken_from(names: set[str], node: ast.expr) -> bool:

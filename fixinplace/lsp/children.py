@@ -44,6 +44,8 @@ class Children:
 
     spared: Callable[[], set[int]] = set
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who starts a child, until it is known as ours, and by who kills what is not."""
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
     _leaving: list[asyncio.subprocess.Process] = field(default_factory=list)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
@@ -65,20 +67,21 @@ class Children:
 
     async def _start(self, folder: Path) -> asyncio.subprocess.Process:
         processes.adopt_orphans()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "fixinplace.lsp.child",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=folder if folder.is_dir() else None,
-            env=environment(),
-            start_new_session=True,
-            limit=_LINE,
-        )
-        self._running.append(process)
+        async with self._starting:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "fixinplace.lsp.child",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                cwd=folder if folder.is_dir() else None,
+                env=environment(),
+                start_new_session=True,
+                limit=_LINE,
+            )
+            self._running.append(process)
         return process
 
     async def _talk(self, process: asyncio.subprocess.Process, request: Json, told: Callable[[str], None]) -> Json:
@@ -118,14 +121,14 @@ class Children:
                 if not self._left():
                     break
                 await asyncio.sleep(_PATIENCE / _POLLS)
-            self._sweep()
-            self._left()
+            async with self._starting:
+                self._sweep()
+                self._left()
 
     def _left(self) -> list[int]:
         """What ended children have left to us and still runs."""
         ours = {process.pid for process in self._running} | self.spared()
-        kept = ours.union(*map(processes.descendants, ours))
-        return [pid for pid in processes.descendants(os.getpid()) if pid not in kept and not _has_ended(pid)]
+        return [pid for pid in processes.descendants(os.getpid(), without=ours) if not _has_ended(pid)]
 
     def _sweep(self) -> None:
         """Kill what an ended child has left to us, and has not ended by itself (a fork server cleans up first)."""

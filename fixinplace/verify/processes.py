@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Container
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -34,12 +35,19 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
-def descendants(root: int) -> list[int]:
-    """Ids of all processes below `root`, children before grandchildren."""
-    found = _children(root)
+def descendants(root: int, without: Container[int] = ()) -> list[int]:
+    """Ids of all processes below `root`, children before grandchildren.
+
+    without: processes that are left out with all below them, also with what they start while this is looked up.
+    """
+    found = _other(_children(root), without)
     for pid in found:  # grows while it is walked
-        found += _children(pid)
+        found += _other(_children(pid), without)
     return found
+
+
+def _other(pids: list[int], without: Container[int]) -> list[int]:
+    return [pid for pid in pids if pid not in without]
 
 
 def end_all(root: int) -> None:

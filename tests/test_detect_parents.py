@@ -63,6 +63,7 @@ def test_an_heir_that_does_not_name_its_parent_is_one(kind: str, call: str, body
 @pytest.mark.parametrize("after", [
     "pass", IDLE.format("nn.Module"), IDLE.format("Outer"), IDLE.format("Outer.Inner"), "KEPT = Base\n\n\n" + OVER.format("Missing"), "KEPT = Base\n\n\n" + OVER.format("lost.Missing"),
     "KEPT = Base\n\n\n" + OVER.format("Outer"),
+    "KEPT = [Base]\n\n\ndef build(parent):\n    class Net(parent):\n        def set_up(self):\n            self.act = nn.Identity()\n    return Net",
     "class Mixed:\n    def set_up(self):\n        self.act = nn.Identity()",
 ])  # fmt: skip
 def test_a_class_of_another_parent_is_none(call: str, after: str) -> None:

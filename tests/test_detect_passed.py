@@ -37,6 +37,16 @@ def keeping(body: str, init: str = "pass", passed: str = "Block(3, Keep)", befor
     return NORM + before + KEEPING.format(body=lines, init=f"        {init}") + RUN + passed + "\n"
 
 
+CASES = "from cases import Base\nCASES = [(Skip, 1)]\n\n\n"
+READ = {
+    "by what the file defines": "class Test(Base):\n    def check(self, kind, n):\n        return Block(3, kind)\n    def test_first(self):\n        self.check(*CASES[0])\n",
+    "by what the file binds": "class Test(Base):\n    check = Block\n    def test_first(self):\n        self.check(3, CASES[0][0])\n",
+    "by what an attribute holds": "class Test(Base):\n    def test_first(self):\n        self.check = Block\n        self.check(3, CASES[0][0])\n",
+    "by a class inside": "class Test(Base):\n    class check:\n        def __init__(self, kind, n):\n            Block(3, kind)\n    def test_first(self):\n        self.check(*CASES[0])\n",
+    "by what gives something back": "class Test(Base):\n    def test_first(self):\n        kind = self.check(*CASES[0])\n        Block(3, kind)\n",
+    "by a function": "def check(kind, n):\n    Block(3, kind)\nclass Test(Base):\n    def test_first(self):\n        check(*CASES[0])\n",
+    "as well by the file": "class Test(Base):\n    def test_first(self):\n        self.check(*CASES[0])\nnet = Block(3, CASES[0][0])\n",
+}
 SAFE = {
     "nothing is passed": LAYER,
     "another convolution": LAYER + "def main():\n    return Block(3, nn.ConvTranspose1d)\n",
@@ -54,12 +64,14 @@ SAFE = {
     + "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.apply(self.fill)\n    def fill(self, m):\n        nn.init.ones_(m.weight)\n",
     "an identity that is asked for": LAYER + "def is_idle(m):\n    return isinstance(m, Skip) or type(m) is nn.Flatten\n",
     "an identity in a table that nothing reads": LAYER + "CASES = [(Skip, 1)]\n",
+    "an identity in a table for a test of another file": LAYER + CASES + "class Test(Base):\n    def test_first(self):\n        self.check(*CASES[0])\n",
     "a norm of the file": keeping("return x * 2"),
     "a norm that hands on": keeping("return x"),
     "a norm that notes sizes": keeping("LOG.append(x.shape)\nreturn x * 2"),
     "a class that keeps and is not passed": keeping("LOG.append(x)\nreturn x", passed="Keep(3)"),
 }  # fmt: skip
 LEFT = {
+    **{f"a table that is read {how}": LAYER + CASES + code for how, code in READ.items()},
     "an identity under another name": LAYER + "def main():\n    return Block(3, Skip)\n",
     "an identity that is looked up": LAYER + "def main():\n    return Block(3, getattr(nn, 'Iden' + 'tity'))\n",
     "an idle layer by position": LAYER + "def main():\n    return Block(1, nn.Flatten)\n",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
+from fixinplace.detect.for_others import for_others
 from fixinplace.walking import every, remembered
 
 
@@ -50,8 +51,11 @@ def _classes(tree: ast.Module) -> frozenset[str]:
 
 @remembered
 def _values(tree: ast.Module) -> frozenset[str]:
-    """Classes of the file that stand somewhere as a value: not called at once, asked for, or written as a base."""
-    apart = {id(one.func) for one in every(tree, ast.Call)}
+    """Classes of the file that stand somewhere as a value: not called at once, asked for, or written as a base.
+
+    Nor in tables that the file keeps for others.
+    """
+    apart = {id(one.func) for one in every(tree, ast.Call)} | for_others(tree)
     apart |= {id(base) for one in every(tree, ast.ClassDef) for base in one.bases}
     apart |= {id(one.value) for one in every(tree, ast.Attribute)}
     for call in every(tree, ast.Call):

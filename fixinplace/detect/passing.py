@@ -11,6 +11,7 @@ import builtins
 from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
+from fixinplace.detect.for_others import for_others
 from fixinplace.detect.handlers import stored
 from fixinplace.detect.index import all_imports, canonical, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 def values(tree: ast.Module) -> tuple[ast.expr, ...]:
     """Names, attributes, lambdas and looked-up attributes that are used as values: not called, no part of a path.
 
-    Tables that the file never reads are for others.
+    Not those in tables that the file keeps for others.
     """
-    apart = _apart(tree) | _unread(tree)
+    apart = _apart(tree) | for_others(tree)
     names = (one for one in every(tree, ast.Name) if isinstance(one.ctx, ast.Load))
     attributes = (one for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Load))
     looked_up = (one for one in every(tree, ast.Call) if dotted(one.func) == "getattr")
@@ -55,17 +56,6 @@ def _apart(tree: ast.Module) -> set[int]:
             case ast.Compare():
                 said |= {id(one) for one in (node.left, *node.comparators)}
     return said
-
-
-def _unread(tree: ast.Module) -> set[int]:
-    """What stands in tables of the module that nothing in the file reads."""
-    read = {one.id for one in every(tree, ast.Name) if isinstance(one.ctx, ast.Load)}
-    found: set[int] = set()
-    for statement in tree.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name not in read:
-                found |= {id(node) for node in walk(value)}
-    return found
 
 
 @remembered

@@ -34,6 +34,7 @@ from fixinplace.detect.placing import (
     place,
     place_all,
     returned,
+    writing_inside,
 )
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
@@ -315,6 +316,7 @@ class Modules(Functions):
             return None
         given = self.as_tensor(arguments[0])
         others = frozenset(one for one in order.parts if not is_plain(self.program, one))
+        others -= writing_inside(self.program, order) if others else others
         if others and (left(self.program, order) is Fresh.NO or not all(map(is_passed_in, others))):
             return None
         if not all(is_given(self.program, one) for one in others):

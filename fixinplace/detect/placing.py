@@ -21,6 +21,7 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, has_channels, is_given, is_layer, near
 from fixinplace.detect.index import Index, dotted, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
+from fixinplace.detect.own_kind import is_made, is_supposed
 from fixinplace.detect.passing import hands_idle_layers
 from fixinplace.detect.quiet import QUIET, Fresh
 from fixinplace.detect.scopes import assigned
@@ -174,10 +175,28 @@ def _returns_new(program: Program, part: Value) -> bool:
     """True if a module of this file returns what its `forward` has made."""
     if program.index.method(part.name, "__call__") is not None or binds_forward(program, part.name):
         return False
-    value = returned(program, part)
-    if value is None or not value.tensor or not value.memory or value.maybe:
+    if program.index.heirs(part.name):
         return False
-    return all(m.origin is Origin.ALLOCATED for m in value.memory) and not program.index.heirs(part.name)
+    if is_supposed(program, part.name):
+        return True
+    value = returned(program, part)
+    return value is not None and is_made(value)
+
+
+def writing_inside(program: Program, order: Chain[Value]) -> frozenset[Value]:
+    """Parts of a class of this file that may write what they are called with, and are called with something new.
+
+    They keep nothing, and return something new: whoever calls the whole sees nothing of it.
+    """
+    own = [one for one in order.parts if one.kind is Kind.MODULE and one.name in program.index.classes]
+    tame = [one for one in own if not one.flags and _returns_new(program, one) and _keeps_nothing(program, one)]
+    leaving = _leaving(program, order) if tame else {}
+    return frozenset(one for one in tame if _entering(one, order, leaving) is not Fresh.NO)
+
+
+def _keeps_nothing(program: Program, part: Value) -> bool:
+    summary = program.summary((_forward_of(program, part.name), "forward"))
+    return is_supposed(program, part.name) or (summary is not None and not summary.keeps)
 
 
 def _hands_on(program: Program, part: Value) -> Fresh:

@@ -92,6 +92,9 @@ class Program:
     """A function that others may call was read as one that is given what this file gives it."""
     hopes: bool = False
     """A function was read before its callers, see Note [Read before its callers] in `parameters.py`."""
+    reading: Key | None = None
+    supposes: bool | None = None
+    """What is being read supposes something of modules of its own class; see Note [Own kind] in `own_kind.py`."""
     written: dict[str, bool | None] = field(default_factory=dict)
     read_by_functions: Names = frozenset()
     clones: set[str] = field(default_factory=set)

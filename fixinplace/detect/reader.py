@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.lookups import finds_itself
+from fixinplace.detect.own_kind import read_supposing
 from fixinplace.detect.parameters import annotation, defaults_of, initial, trusts_callers
 from fixinplace.detect.program import Key, Program
 from fixinplace.detect.replacing import replace
@@ -62,7 +64,8 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
 
 def _unit(program: Program, function: Function, key: Key, info: ClassInfo | None, name: str) -> None:
     """Read a function with all that is nested in it, if that may differ from the last round's."""
-    program.ledger.read(id(function), lambda: _function(program, function, key, info, name))
+    read = functools.partial(_function, program, function, key, info, name)
+    program.ledger.read(id(function), lambda: read_supposing(program, key, read))
 
 
 def _module(program: Program, tree: ast.Module) -> None:

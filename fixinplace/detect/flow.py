@@ -36,22 +36,11 @@ from fixinplace.detect.rounds import SEVERAL, is_several
 from fixinplace.detect.state import Opening, State
 from fixinplace.detect.stores import Stores
 from fixinplace.detect.values import NOWHERE, OTHER, UNKNOWN, Value, element, memories, rows
+from fixinplace.detect.walked import counter, first_of, walked, with_first
 from fixinplace.walking import walk
 
 _ROUNDS = 6
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-
-
-def counter(loop: ast.AST) -> str:
-    """`i` of `for i in range(n)` and `for i, x in enumerate(xs)`; "" for other loops."""
-    match loop:
-        case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=[_])):
-            return name
-        case ast.For(
-            target=ast.Tuple(elts=[ast.Name(id=name), _]), iter=ast.Call(func=ast.Name(id="enumerate")) as call
-        ):
-            return name if len(call.args) == 1 and not call.keywords else ""
-    return ""
 
 
 class Flow(Stores):
@@ -138,33 +127,57 @@ class Flow(Stores):
         source = self.header(node, node.iter)
         item, outside = element(source), self.iterating
         self.iterating |= rows(source) - self.each_once(node.iter)
-        self.loop(node, node.target, replace(item, iterated=True) if source.tensor else item)
+        self.loop(node, node.target, replace(item, iterated=True) if source.tensor else item, self.first(node, item))
         self.iterating = outside
 
-    def loop(self, node: ast.For | ast.AsyncFor | ast.While, target: ast.expr | None, item: Value) -> None:
-        """Run a body until the state no longer changes, at most `_ROUNDS` times, then the `else`."""
+    def first(self, node: ast.For | ast.AsyncFor, item: Value) -> Value | None:
+        """What the first round of a loop is given, if that is told apart; see Note [Walked lists]."""
+        modules = walked(node)
+        known = first_of(self.peek(modules)) if modules is not None and not self.is_shadowed(node.iter) else None
+        return with_first(node, item, known) if known is not None else None
+
+    def is_shadowed(self, node: ast.expr) -> bool:
+        """True for a call of what has the name of a builtin, and may be none."""
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not self.is_builtin(node.func.id)
+
+    def loop(
+        self,
+        node: ast.For | ast.AsyncFor | ast.While,
+        target: ast.expr | None,
+        item: Value,
+        first: Value | None = None,
+    ) -> None:
+        """Run a body until the state no longer changes, at most `_ROUNDS` times, then the `else`.
+
+        first: what the first round is given, which is read by itself then.
+        """
         self.loops += 1
         start, self.loop_start = self.loop_start, self.program.part.span(node.body[0]).start
         outside = self.breaks, self.continues
         self.breaks, self.continues = [], []
-        opening = self.opening
+        opening, before = self.opening, None
         for number in range(_ROUNDS):
-            self.opening = Opening(counter(node)) if number == 0 else None
+            self.opening = Opening(counter(node), apart=first is not None) if number == 0 else None
             entry = self.state.copy()
             if target is not None:
-                self.assign(target, item)
+                self.assign(target, first if number == 0 and first is not None else item)
             self.run(node.body)
             self.state = joined_states([self.state, *self.continues])
             self.leave_past(self.liveness.after(node))
             if isinstance(node, ast.While):
                 self.header(node, node.test)
+            if self.opening is not None and self.opening.apart:
+                before = entry
+                continue
             ended, self.state = self.state, entry.join(self.state)
             if self.state == entry and not (self.opening is not None and self.opening.skipped):
                 break
         else:
             self.unsettled = True
         if isinstance(node, ast.For) and self.has_rounds(node.iter):
-            self.state = ended
+            self.state = ended if before is None else self.state
+        elif before is not None:
+            self.state = before.join(self.state)
         breaks = self.breaks
         self.breaks, self.continues = outside
         self.loop_start, self.opening = start, opening
@@ -206,6 +219,10 @@ class Flow(Stores):
                 return False
             case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(count))], keywords=[]):
                 return count > 0
+            case ast.Call(
+                func=ast.Name(id="range"), args=[ast.Call(func=ast.Name(id="len"), args=[ast.Attribute() as one])]
+            ):
+                return self.is_builtin("len") and self.has_rounds(one)
             case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=1), count], keywords=[]):
                 several = is_several(self.body, count, self.program.tree, self.above)
                 self.program.gives |= {SEVERAL} if several else set()

@@ -45,7 +45,8 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
     used = {one.attr for one in others if not _is_of_another(one, fills, above, tree)}
     used |= {one.attr for one in fills if _is_grown(one, above) and not _is_alone(one, fills, above)}
     named = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str)}
-    return frozenset(made - used - named - {one.name for one in functions(tree)})
+    methods = {one.name for each in every(tree, ast.ClassDef) for one in functions(each)}
+    return frozenset(made - used - named - methods)
 
 
 def _is_grown(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:

@@ -16,6 +16,7 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.usage import is_given
 from fixinplace.detect.values import OTHER, STRING, Value, element, fixed_within, join, memories, named, sequence
+from fixinplace.detect.walked import first_of
 
 
 class Lists(TorchCalls):
@@ -36,6 +37,9 @@ class Lists(TorchCalls):
             case ast.Constant(value=str(key)) if is_given(key):
                 item = element(base)
                 return replace(item, live=None) if item.kind is Kind.UNKNOWN and item.live else item
+            case ast.Name(id=name) if self.opening is not None and name == self.opening.counter and first_of(base):
+                self.opening.apart = True
+                return first_of(base) or element(base)
         return element(base)
 
     def container_method(self, node: ast.Call, func: ast.Attribute, base: Value, arguments: list[Value]) -> Value:

@@ -76,7 +76,11 @@ def _joined(mine: dict[str, Value], others: dict[str, Value]) -> dict[str, Value
 
 @dataclass
 class Opening:
-    """The first round of a loop. counter: the name that is 0 in it. skipped: some branch was left to the second one."""
+    """The first round of a loop. counter: the name that is 0 in it. skipped: some branch was left to the second one.
+
+    apart: it is read by itself, see Note [Walked lists] in `walked.py`.
+    """
 
     counter: str
     skipped: bool = False
+    apart: bool = False

@@ -19,7 +19,15 @@ from fixinplace.detect.named import got_by_name
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.patterned import owner_of_part
-from fixinplace.detect.placing import flags_by_name, is_asked, is_followed, is_passed_on, lost, method_of
+from fixinplace.detect.placing import (  # fmt: skip
+    flags_by_name,
+    is_asked,
+    is_followed,
+    is_passed_on,
+    lost,
+    method_of,
+    part_or_number,
+)
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
@@ -343,7 +351,7 @@ class Expressions(Operators):
             return tensor(1, False, memory=held)
         if base.kind is Kind.UNKNOWN and attr in stored_attributes(self.program.tree):
             return replace(UNKNOWN, flags=flags_by_name(self.program.index, attr))
-        return replace(UNKNOWN, flags=base.flags) if base.kind is Kind.MODULE else UNKNOWN
+        return part_or_number(base, attr) if base.kind is Kind.MODULE else UNKNOWN
 
     def subscript(self, node: ast.Subscript) -> Value:
         """`base[index]`."""

@@ -144,7 +144,7 @@ def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
             return attr in _GROWS and isinstance(above.get(id(parent)), ast.Call)
         case ast.Call(func=function):
             return dotted(function).rpartition(".")[2] in _LOOKS
-    return isinstance(parent, _READING)
+    return isinstance(parent, _READING) or _is_returned_beside(node, above)
 
 
 def only_looks(function: Function, name: str, above: Mapping[int, ast.AST]) -> bool:
@@ -159,7 +159,18 @@ def _goes_into(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
     """True for `parts[0].append(x)` and `parts[0][1] = x`, and for what hands the list on."""
     parent = above.get(id(node))
     within = isinstance(above.get(id(parent)), (ast.Subscript, ast.Attribute))
-    return isinstance(parent, ast.Return) or (isinstance(parent, ast.Subscript) and within)
+    returned = isinstance(parent, ast.Return) or _is_returned_beside(node, above)
+    return returned or (isinstance(parent, ast.Subscript) and within)
+
+
+def _is_returned_beside(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+    """True for `return parts, (others, more)`, where each name stands once."""
+    around = above.get(id(node))
+    tuples = isinstance(around, ast.Tuple)
+    while isinstance(around, ast.Tuple):
+        around = above.get(id(around))
+    once = isinstance(around, ast.Return) and sum(one.id == node.id for one in every(around, ast.Name)) == 1
+    return tuples and once
 
 
 def _binds_new(parent: ast.AST | None) -> bool:

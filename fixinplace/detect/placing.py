@@ -24,8 +24,9 @@ from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.own_kind import is_made, is_supposed
 from fixinplace.detect.passing import hands_idle_layers
 from fixinplace.detect.quiet import QUIET, Fresh
+from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
-from fixinplace.detect.values import ONE_OF, Value, chained, is_opaque, named, options
+from fixinplace.detect.values import NUMBER, ONE_OF, UNKNOWN, Value, chained, is_opaque, named, options
 from fixinplace.walking import every
 
 if TYPE_CHECKING:
@@ -353,6 +354,12 @@ _NO_PARTS = frozenset("parameters named_parameters buffers named_buffers state_d
 """Methods that give no module; `add_module` is followed as what makes it longer."""
 _OF_PARTS = ("weight", "bias", "in_features", "out_features", "in_channels", "out_channels", "kernel_size", "stride")
 """What parts of a Sequential have that are no modules: to look at them calls nothing."""
+
+
+def part_or_number(base: Value, attribute: str) -> Value:
+    """What an attribute of a module may be of which nothing is known: a part of it; layers of torch have numbers."""
+    plain = attribute in _OF_PARTS and all(one.name.startswith("torch.nn.") for one in options(base))
+    return NUMBER if plain else replace(UNKNOWN, flags=base.flags)
 
 
 def are_layers(program: Program, attribute: str) -> bool:

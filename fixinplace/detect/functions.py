@@ -9,10 +9,11 @@ from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.growing import only_looks
 from fixinplace.detect.index import ClassInfo, substitute
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
-from fixinplace.detect.laid import only_asks
+from fixinplace.detect.laid import computes_alone, only_asks
 from fixinplace.detect.library import flatten
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.mixing import reshapes
 from fixinplace.detect.outside import LAYERS, gives_arrays, is_unseen_class, is_without_autograd, layer, writes_by_name
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Key
@@ -78,7 +79,8 @@ class Functions(Callers):
         changed = (value for name, value in listed.items() if not only_looks(function, name, program.above))
         for value in (*changed, *(one for one in left if one.kind in (Kind.LIST, Kind.DICT))):
             self.disordered(value)
-        if program.words.reshapes:
+        alone = program.words.reshapes and computes_alone(function, program.tree)
+        if program.words.reshapes and not (alone and not reshapes(program.part.slice(program.part.span(function)))):
             self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}
             held = (value for name, value in given.items() if not only_asks(function, name, program.above))
             self.turn(NOWHERE.union(*(value.memory for value in held)), Layout.GAPS)

@@ -23,8 +23,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 
+from fixinplace import catalogue
+from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every
+from fixinplace.walking import every, functions, remembered
 
 _OWNERS = ("torch", "Tensor", "torch.nn", "torch.nn.functional")
 _ALWAYS = frozenset(
@@ -100,6 +102,22 @@ def only_asks(function: Function, name: str, above: Mapping[int, ast.AST]) -> bo
     if any(one.id == name and not isinstance(one.ctx, ast.Load) for one in every(function, ast.Name)):
         return False
     return all(_is_asking(one, above) for one in every(function, ast.Name) if one.id == name)
+
+
+def computes_alone(function: Function, tree: ast.Module) -> bool:
+    """True if a function calls functions of torch and methods of tensors alone, by names that nothing of the file has.
+
+    What it does not do itself to the shapes of its arguments, nobody does.
+    """
+    own = {one.name for one in (*functions(tree), *every(tree, ast.ClassDef))} | _set_attributes(tree)
+    called = {dotted(one.func).rpartition(".")[2] or getattr(one.func, "attr", "") for one in every(function, ast.Call)}
+    known = (any(catalogue.result(f"{owner}.{name}") for owner in _OWNERS) for name in called)
+    return own.isdisjoint(called) and all(known)
+
+
+@remembered
+def _set_attributes(tree: ast.Module) -> frozenset[str]:
+    return frozenset(one.attr for one in every(tree, ast.Attribute) if not isinstance(one.ctx, ast.Load))
 
 
 def _is_asking(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:

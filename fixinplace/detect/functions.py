@@ -108,7 +108,8 @@ class Functions(Callers):
             lost(self.program, arguments, f"`{cls}(...)` is given it in a way that is not followed")
             return
         given, left = _given(node, found[1], arguments, 1)
-        bundled = any(isinstance(a, ast.Starred) for a in node.args)
+        starred = (v for a, v in zip(node.args, arguments, strict=False) if isinstance(a, ast.Starred))
+        bundled = not all(map(_is_written_out, starred))
         lost(self.program, arguments if bundled else left, f"`{cls}(...)` is given it in a way that is not followed")
         self.program.note_arguments((found[0].name, "__init__"), given)
 
@@ -210,7 +211,8 @@ def _given(
     positional = [p.arg for p in (*a.posonlyargs, *a.args)][skip:]
     named = {p.arg for p in (*a.args, *a.kwonlyargs)}
     count = len(node.args)
-    pairs = [(positional[n] if n < len(positional) else "", v, a.vararg) for n, v in enumerate(arguments[:count])]
+    places = (one for each in zip(node.args, arguments, strict=False) for one in _unpacked(*each))
+    pairs = [(positional[n] if n < len(positional) else "", v, a.vararg) for n, v in enumerate(places)]
     for word, value in zip(node.keywords, arguments[count:], strict=False):
         pairs.append((word.arg if word.arg in named else "", value, a.kwarg))
     given: dict[str, Value] = {}
@@ -222,6 +224,15 @@ def _given(
         else:
             left.append(value)
     return given, left
+
+
+def _unpacked(argument: ast.expr, value: Value) -> tuple[Value, ...]:
+    """What an argument gives: `*pair` both of a pair."""
+    return value.items if isinstance(argument, ast.Starred) and _is_written_out(value) else (value,)
+
+
+def _is_written_out(value: Value) -> bool:
+    return value.kind is Kind.LIST and value.exact
 
 
 def joined(values: list[Value]) -> Value:

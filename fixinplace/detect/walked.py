@@ -4,8 +4,8 @@ Note [Walked lists]
     The first module that such a loop calls is the first of the list, and it alone is called with what was there before
     the loop: `x` may be an argument then, and what the others are called with a module has returned.  So the first
     round is read apart from all others, with what may be the first module: of a list that nobody changes, see
-    Note [Fixed lists], of which it is known what may stand first.  `for i in range(n): x = self.layers[i](x)` is the
-    same loop.
+    Note [Fixed lists], or of a `Sequential`, of which it is known what may stand first.  It is the same loop with
+    `for i in range(n): x = self.layers[i](x)`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ import ast
 
 from fixinplace.detect.listed import LIST
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import Value, fixed_within, one_of, spelled
+from fixinplace.detect.values import Value, chained, fixed_within, one_of, spelled
 from fixinplace.walking import every
 
 
 def first_of(modules: Value) -> Value | None:
-    """What the first round over a list of modules is given; None if nothing is known of that."""
-    if modules.name != LIST or not modules.exact or modules.order is None or not modules.order.firsts:
+    """What the first round over modules is given; None if nothing is known of that."""
+    if modules.name == LIST:
+        order = modules.order if modules.exact else None
+    else:
+        order = chained(modules) if modules.name == "torch.nn.Sequential" else None
+    if order is None or not order.firsts:
         return None
-    return one_of(map(fixed_within, sorted(modules.order.firsts, key=spelled)))
+    return one_of(map(fixed_within, sorted(order.firsts, key=spelled)))
 
 
 def walked(loop: ast.For | ast.AsyncFor) -> ast.Attribute | None:

@@ -103,6 +103,8 @@ def _doubts(seen: Observation, apart: frozenset[str]) -> tuple[str, ...]:
         seen.doubts[_NUMBER] = None
     if _EXPONENTIAL.search(seen.op):
         seen.assumes[_ROUNDS] = None
+    if "dropout" in seen.op.lower():
+        seen.assumes[_DRAWS] = None
     if AGAIN in seen.doubts and AGAIN not in apart:
         seen.assumes[_RIGHT] = None
     if TERMS in seen.assumes:
@@ -115,6 +117,7 @@ _SHARED = ("family", "holders", "listed", "asked", "rows_of", "each")
 _NUMBER = "it may be a number, which no sum writes, and others would be bound to the new one as well"
 _EXPONENTIAL = re.compile(r"\b(elu|celu|selu)_?\b", re.IGNORECASE)
 _ROUNDS = "the gradient is computed from the argument, no longer from the result, and may be rounded otherwise"
+_DRAWS = "where dropout does not run on the processor, one seed may give other random numbers"
 _RIGHT = "where checkpointing hides from torch that a saved tensor is written, the gradient, wrong today, becomes right"
 
 

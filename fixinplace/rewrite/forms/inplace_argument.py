@@ -7,6 +7,7 @@ import libcst as cst
 from fixinplace.model import Refused
 from fixinplace.rewrite.arguments import flag, is_true, switched_off, without
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.conditions import draws_the_same
 from fixinplace.rewrite.kin import has_value
 
 
@@ -35,8 +36,8 @@ REWRITE = Rewrite(
     what="`F.relu(x, inplace=True)` becomes `x = F.relu(x)`; `r = F.relu(x, inplace=True)` becomes `x = r = F.relu(x)` "
     "if `x` is read later, and `r = F.relu(x)` if not.",
     why="With `inplace` the function writes into its argument, which earlier ops may have kept for their backward.",
-    safety="Safe if nobody else looks at the tensor. Functions that draw random "
-    "numbers are never called safe: on some devices the two forms draw them from different kernels.",
+    safety="Safe if nobody else looks at the tensor. Dropout is too, and the report says "
+    "that other devices than the processor may draw other numbers; `rrelu` never is.",
     examples=(
         example(
             """
@@ -65,5 +66,5 @@ REWRITE = Rewrite(
     takes=_takes,
     edit=_edit,
     refusal=_refusal,
-    exact=lambda case, node: not case.writer.random,
+    exact=lambda case, node: draws_the_same(case.writer),
 )

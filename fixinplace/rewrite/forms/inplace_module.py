@@ -7,6 +7,7 @@ import libcst as cst
 from fixinplace.model import Refused
 from fixinplace.rewrite.arguments import flag, is_true, switched_off, without
 from fixinplace.rewrite.base import Case, Effect, Example, Node, Rewrite
+from fixinplace.rewrite.conditions import draws_the_same
 
 
 def _takes(case: Case, node: Node) -> bool:
@@ -76,5 +77,5 @@ REWRITE = Rewrite(
     edit=_edit,
     refusal=_refusal,
     cost="one more activation is alive at each call",
-    exact=lambda case, node: not case.writer.random,
+    exact=lambda case, node: draws_the_same(case.writer),
 )

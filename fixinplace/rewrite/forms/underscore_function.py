@@ -7,6 +7,7 @@ import libcst as cst
 from fixinplace.catalogue import Form
 from fixinplace.model import Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
+from fixinplace.rewrite.conditions import draws_the_same
 from fixinplace.rewrite.kin import has_value
 from fixinplace.rewrite.values import cast, kept_dtype, no_name_to_cast, renamed
 
@@ -46,8 +47,8 @@ REWRITE = Rewrite(
     what="`torch.relu_(x)` becomes `x = torch.relu(x)`, and its value is used as that of a method is. Where the "
     "function was imported by name, the method `x.relu()` says it, or else the full path from `torch`.",
     why="A function ending in `_` writes into its argument, which earlier ops may have kept for their backward.",
-    safety="Safe if nobody else looks at the tensor. Functions that draw random numbers are never called safe: on "
-    "some devices the two forms draw them from different kernels.",
+    safety="Safe if nobody else looks at the tensor. Dropout is too, and the report says that "
+    "other devices than the processor may draw other numbers; `rrelu` never is.",
     examples=(
         example(
             """
@@ -96,5 +97,5 @@ REWRITE = Rewrite(
     takes=_takes,
     edit=_edit,
     refusal=_refusal,
-    exact=lambda case, node: case.writer.form is Form.SAME and not case.writer.random,
+    exact=lambda case, node: case.writer.form is Form.SAME and draws_the_same(case.writer),
 )

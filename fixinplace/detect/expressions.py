@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.attributes import SHAPES, of_tensor
 from fixinplace.detect.changed import cut, moved
 from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.deferred import deferred
@@ -32,7 +33,6 @@ from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import literal
-from fixinplace.detect.usage import is_given, is_integral
 from fixinplace.detect.values import (
     DISTINCT,
     NOWHERE,
@@ -55,9 +55,6 @@ from fixinplace.detect.values import (
 )
 from fixinplace.walking import every, walk
 
-_SHAPES = ("ndim", "device", "dtype", "layout", "requires_grad", "is_cuda", "names", "is_sparse", "itemsize", "nbytes")
-_OWN = ("is_leaf", "grad_fn", "output_nr", "retains_grad", "_version", "_base", "is_quantized")
-_VIEWS = ("T", "mT", "H", "mH", "real", "imag", "data")
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
 
 
@@ -262,10 +259,10 @@ class Expressions(Operators):
     def attribute(self, node: ast.Attribute) -> Value:
         """`base.attr`."""
         attr = node.attr
-        base = self.glance(node.value) if attr in ("shape", *_SHAPES) else self.evaluate(node.value)
+        base = self.glance(node.value) if attr in ("shape", *SHAPES) else self.evaluate(node.value)
         match base.kind:
             case Kind.TENSOR:
-                return self.tensor_attribute(base, attr)
+                return of_tensor(base, attr)
             case Kind.PATH:
                 full = f"{base.name}.{attr}"
                 return NUMBER if full in _INTERNAL or (base.name in ("math", "cmath") and attr.islower() and attr in (
@@ -276,25 +273,6 @@ class Expressions(Operators):
         if own is not None:
             return own
         return self.guessed_attribute(node, base)
-
-    def tensor_attribute(self, base: Value, attr: str) -> Value:
-        """Attributes of a tensor."""
-        if attr == "shape":
-            return SIZE
-        if attr == "data":
-            return replace(base, live=False, leaf=False, view=True)
-        if attr in _VIEWS:
-            parts = attr in ("real", "imag")
-            return replace(base, view=True, layout=max(base.layout, Layout.GAPS if parts else Layout.DENSE))
-        if attr in ("grad", "_grad"):
-            return replace(base, live=False, leaf=False, memory=frozenset((Memory(Origin.FOREIGN, "`.grad`"),)))
-        if attr in _SHAPES:
-            return NUMBER
-        if base.sure == 3 or attr in _OWN or catalogue.result(f"Tensor.{attr}") or catalogue.writer(f"Tensor.{attr}"):
-            return OTHER
-        # no tensor has it: the guess was wrong, and what was given is an object that holds some
-        live = True if base.live and not (is_given(attr) or is_integral(attr)) else None
-        return replace(UNKNOWN, sure=int(live is True), live=live, maybe=base.memory | base.maybe)
 
     def own_attribute(self, node: ast.Attribute, base: Value) -> Value | None:
         """An attribute of an instance of this file's classes, or of self."""

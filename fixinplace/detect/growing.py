@@ -11,7 +11,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import UNKNOWN, Value, chained, named, sequence
+from fixinplace.detect.values import UNKNOWN, Value, chained, named, one_of, sequence
 from fixinplace.walking import every, functions, remembered, walk
 
 _GROWS = ("append", "extend")
@@ -207,6 +207,21 @@ def sliced(base: Value, index: ast.Slice) -> Chain[Value] | None:
         case ast.Constant(value=1):
             return before.tail()
     return None
+
+
+def begun(arguments: Sequence[Value]) -> Chain[Value] | None:
+    """How the modules of a `ModuleList` may stand that is made of this."""
+    given = arguments[0] if arguments else sequence((), exact=True)
+    return chained(given, others=True) if given.kind is Kind.LIST and len(arguments) < 2 else None
+
+
+def longer_list(modules: Value, part: Value) -> Value:
+    """A `ModuleList` with one module more at its end."""
+    before, last = modules.order, chained(sequence((part,), exact=True), others=True)
+    order = before.followed_by(last) if before is not None and last is not None else None
+    return replace(
+        modules, items=(one_of((*modules.items, part)),), flags=modules.flags | part.flags, exact=False, order=order
+    )
 
 
 def added(left: Value, right: Value) -> Chain[Value] | None:

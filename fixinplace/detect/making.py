@@ -5,7 +5,8 @@ Note [Parts in the making]
     last line the attribute is a name of the constructor's own.  That needs that nothing else there speaks of it, that
     the instance is handed to nobody meanwhile, and that no method which may be called meanwhile speaks of it either.
     So is `self.features = nn.Sequential(stem)` up to the last `self.features.add_module(name, block)`: what the
-    attribute was on the way there nobody has seen.
+    attribute was on the way there nobody has seen.  So is `self.layers = nn.ModuleList()`, and so is what both ways of
+    a choice begin.
 """
 
 from __future__ import annotations
@@ -31,21 +32,28 @@ def in_the_making(body: Sequence[ast.stmt], owner: str, above: Parents, tree: as
 
 
 def growing(body: Sequence[ast.stmt], owner: str, above: Parents, tree: ast.Module) -> dict[str, ast.stmt]:
-    """`Sequential`s that `add_module` makes longer under an attribute of `owner`, with the last statement that does."""
+    """Lists of modules that grow under an attribute of `owner`, with the last statement that makes them longer."""
     found: dict[str, ast.stmt] = {}
     for start, one in enumerate(body):
-        name = _begun(one, owner)
-        ends = [n for n, each in enumerate(body) if n > start and any(_grows(node, name) for node in walk(each))]
-        if name and ends and _is_own(name, owner, body[: ends[-1] + 1], above, tree, one):
-            found[name] = body[ends[-1]]
+        for name, begun in _begun(one, owner).items():
+            ends = [n for n, each in enumerate(body) if n >= start and any(_grows(node, name) for node in walk(each))]
+            if ends and _is_own(name, owner, body[: ends[-1] + 1], above, tree, begun):
+                found[name] = body[ends[-1]]
     return found
 
 
-def _begun(statement: ast.stmt, owner: str) -> str:
+def _begun(statement: ast.stmt, owner: str) -> dict[str, tuple[ast.stmt, ...]]:
+    """The attributes that a statement makes lists of modules, with where it does: a choice does so on both ways."""
     match statement:
         case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name)) as target], value=ast.Call(func=func)):
-            return dotted(target) if name == owner and dotted(func).rpartition(".")[2] == "Sequential" else ""
-    return ""
+            made = name == owner and dotted(func).rpartition(".")[2] in _BECOMES
+            return {dotted(target): (statement,)} if made else {}
+        case ast.If(body=[*_, _] as first, orelse=[*_, _] as other):
+            ways = [[(name, at) for one in way for name, at in _begun(one, owner).items()] for way in (first, other)]
+            once = [dict(way) for way in ways if len(dict(way)) == len(way)]
+            both = once[0].keys() & once[1].keys() if len(once) == len(ways) else set()
+            return {name: once[0][name] + once[1][name] for name in sorted(both)}
+    return {}
 
 
 def _grows(node: ast.AST, name: str) -> bool:
@@ -63,15 +71,15 @@ def _made(statement: ast.stmt, owner: str) -> Iterator[str]:
 
 
 def _is_own(
-    name: str, owner: str, body: Sequence[ast.stmt], above: Parents, tree: ast.Module, begun: ast.stmt | None = None
+    name: str, owner: str, body: Sequence[ast.stmt], above: Parents, tree: ast.Module, begun: tuple[ast.stmt, ...] = ()
 ) -> bool:
-    """begun: the one statement that makes a `Sequential` under the name, which only grows from then on."""
+    """begun: where a `Sequential`, or a `ModuleList`, is made under the name, which only grows from then on."""
     attr = name.rpartition(".")[2]
     nodes = [node for statement in body for node in walk(statement)]
     asked = [one for one in nodes if isinstance(one, ast.Attribute)]
     uses = [one for one in asked if one.attr == attr]
     plain = all(dotted(one) == name and _is_plain(one, above, body[-1], begun) for one in uses)
-    if begun is not None and any(isinstance(node, ast.Return) for node in nodes):
+    if begun and any(isinstance(node, ast.Return) for node in nodes):
         return False
     if not plain or any(isinstance(node, _INNER) for node in nodes):
         return False
@@ -86,16 +94,16 @@ def _is_asked(node: ast.Name, above: Parents) -> bool:
     return isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Call) and dotted(parent.func) == "super")
 
 
-def _is_plain(node: ast.Attribute, above: Parents, last: ast.stmt, begun: ast.stmt | None) -> bool:
+def _is_plain(node: ast.Attribute, above: Parents, last: ast.stmt, begun: tuple[ast.stmt, ...]) -> bool:
     """True for `self.parts = [...]`, `self.parts.append(part)` and the parts that the last statement takes."""
     parent = above.get(id(node))
     match parent:
-        case ast.Attribute(attr=attr) if begun is not None:
+        case ast.Attribute(attr=attr) if begun:
             call = above.get(id(parent))
             given = len(call.args) if isinstance(call, ast.Call) and not call.keywords else 0
             return (attr, given) in (("add_module", 2), ("append", 1)) and isinstance(above.get(id(call)), ast.Expr)
-        case _ if begun is not None:
-            return parent is begun
+        case _ if begun:
+            return any(parent is one for one in begun)
         case ast.Assign(targets=[_], value=ast.List() | ast.ListComp()):
             return True
         case ast.Attribute(attr=attr):

@@ -11,6 +11,7 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.given import ASSUMED, COMPUTES, is_given
+from fixinplace.detect.growing import begun, longer_list
 from fixinplace.detect.index import dotted, keyword
 from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.library import of_result
@@ -77,7 +78,8 @@ _METHODS = frozenset(
 """Methods of modules that call none of their parts."""
 
 
-_UNKNOWN_PARTS = Value(Kind.MODULE, name="torch.nn.Sequential")
+SEQUENTIAL = "torch.nn.Sequential"
+_UNKNOWN_PARTS = Value(Kind.MODULE, name=SEQUENTIAL)
 
 
 def _is_part(value: Value) -> bool:
@@ -97,14 +99,12 @@ class Modules(Functions):
         if len(parts) == 1 and parts[0].kind in (Kind.LIST, Kind.DICT):
             known = parts[0].exact
             parts = tuple(map(named, parts[0].items)) if parts[0].exact else (named(element(parts[0])),)
-        holder = path == "torch.nn.Sequential" or path in CONTAINERS
+        holder = path == SEQUENTIAL or path in CONTAINERS
         flags = frozenset[int]().union(*(p.flags for p in (*arguments, *parts))) if holder else frozenset[int]()
-        order = self.sequenced(arguments) if path == "torch.nn.Sequential" else None
-        if path == LIST and len(arguments) == 1:
-            order = chained(arguments[0], others=True) if arguments[0].kind is Kind.LIST else None
+        order = begun(arguments) if path == LIST else self.sequenced(arguments) if path == SEQUENTIAL else None
         if not holder:
             lost(self.program, arguments, "it is a part of a module that cannot be seen into")
-        exact = path == "torch.nn.Sequential" and known and all(map(_is_part, parts))
+        exact = path == SEQUENTIAL and known and all(map(_is_part, parts))
         return Value(Kind.MODULE, name=path, items=parts if holder else (), exact=exact, flags=flags, order=order)
 
     def sequenced(self, arguments: list[Value]) -> Chain[Value] | None:
@@ -185,6 +185,9 @@ class Modules(Functions):
         """`self.blocks.append(part)`: the list holds one more, where all that do so are followed."""
         if not isinstance(target, ast.Attribute) or target.attr not in fixed_lists(self.program.tree):
             lost(self.program, [part], "it is in a list that others may change")
+            return
+        if dotted(target) in self.growing and (known := self.state.names.get(dotted(target))) is not None:
+            self.bind(dotted(target), longer_list(known, part))
             return
         longer = Value(Kind.MODULE, name=LIST, items=(part,), flags=part.flags)
         self.set_attribute(self.evaluate(target.value).name, target.attr, longer)

@@ -104,8 +104,25 @@ class Twice(nn.Module):
         return x
 
 
+class Block(nn.Module):
+    def forward(self, x):
+        return torch.tanh(x) + 1
+
+
+class Keeping(nn.Module):
+    def forward(self, x):
+        self.last = torch.tanh(x)
+        return self.last
+
+
+class Writing(nn.Module):
+    def forward(self, x):
+        x += 1
+        return x
+
+
 class Net(nn.Module):
-    def __init__(self):
+    def __init__(self, ngpu=1):
         super().__init__()
         self.main = nn.Sequential({parts})
 
@@ -120,6 +137,9 @@ class Net(nn.Module):
     ("nn.Conv2d(3, 3, 1), nn.ReLU(True)", True), ("nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(True)), nn.Tanh()", True),
     ("nn.ReLU(True), nn.Conv2d(3, 3, 1)", False), ("nn.Sequential(nn.ReLU(True)), nn.Conv2d(3, 3, 1)", False),
     ("Twice(), nn.ReLU(True)", False), ("nn.Identity(), nn.ReLU(True)", False),
+    ("Block(), nn.ReLU(True)", True),
+    ("*[nn.Conv2d(3, 3, 1) for _ in range(ngpu)], nn.Tanh(), nn.ReLU(True)", True),
+    ("Keeping(), nn.ReLU(True)", False), ("Writing(), nn.ReLU(True)", False),
 ])  # fmt: skip
 def test_a_network_on_several_devices_is_called(parts: str, safe: bool) -> None:
-    assert any(fix.safe for fix in fixes(PARALLEL.format(parts=parts))) is safe
+    assert any(fix.safe for fix in fixes(PARALLEL.format(parts=parts)) if "x = x + 1" not in fix.title) is safe

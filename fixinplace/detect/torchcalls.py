@@ -19,7 +19,7 @@ from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import Switch, is_spelled, is_switch, switch_of
-from fixinplace.detect.values import NONE, NOWHERE, UNKNOWN, Memories, Value, element, memories, named, tensor
+from fixinplace.detect.values import NONE, NOWHERE, UNKNOWN, Memories, Value, chained, element, memories, named, tensor
 from fixinplace.model import Place, Usage
 
 _PRINTING = ("logging.", "pprint.", "reprlib.", "warnings.", "builtins.", "torch._tensor_str.")
@@ -97,12 +97,15 @@ class TorchCalls(Modules):
             return replace(result, view=True)
         return self.handed_on(replace(result, view=True), result, arguments)
 
-    def is_plain_sequence(self, module: Value) -> bool:
-        """True for a Sequential of torch's modules alone, none of which writes what the whole is called with."""
-        parts = all(one.kind is Kind.MODULE and one.name.startswith("torch.nn.") for one in module.items)
-        inner = (one for one in module.items if one.name == "torch.nn.Sequential")
-        plain = module.name == "torch.nn.Sequential" and module.exact and bool(module.items) and parts
-        return plain and not self.program.outer(module.flags) and all(map(self.is_plain_sequence, inner))
+    def in_parallel(self, node: ast.Call, module: Value, given: Value) -> Value | None:
+        """What a Sequential returns that several devices run, each with its part of what is given.
+
+        None if nothing can be told, or if a part may write what the whole is called with.
+        """
+        order = chained(module, others=True) if module.name == "torch.nn.Sequential" else None
+        if order is None or self.program.outer(module.flags):
+            return None
+        return self.through(node, replace(module, order=order), [given])
 
     def library_result(self, node: ast.Call, path: str, arguments: list[Value]) -> Value:
         """What a library's function returns, or the module that its class makes."""
@@ -115,8 +118,10 @@ class TorchCalls(Modules):
             return self.new_module(path, arguments)
         if path.startswith(_PRINTING):
             self.told(arguments, node)
-        if path == "torch.nn.parallel.data_parallel" and len(arguments) > 1 and self.is_plain_sequence(arguments[0]):
-            return self.module_call(node, arguments[0], arguments[1:2])  # the same on all devices, each with its part
+        if path == "torch.nn.parallel.data_parallel" and len(arguments) > 1:
+            passed = self.in_parallel(node, *arguments[:2])
+            if passed is not None:
+                return passed
         row = catalogue.result(path)
         if row is not None and path.startswith("einops.") and not all(v.tensor for v in flatten(arguments[:1])):
             return UNKNOWN.with_memory(*memories(tuple(arguments[:1])))  # it takes arrays too

@@ -98,3 +98,67 @@ PUT = "setattr(self, key, value)"
 ])  # fmt: skip
 def test_settings_are_no_parts(table: str, put: str, safe: bool) -> None:
     assert [fix.safe for fix in fixes(SETS.format(table=table, put=put))] == [safe]
+
+
+ACTS = """\
+import torch
+import torch.nn as nn
+
+SEEN = []
+
+
+class Net(nn.Module):
+    def __init__(self, n, width, extra=None):
+        super().__init__()
+        self.n = n
+        for i in range(n):
+            setattr(self, 'conv%d' % i, nn.Conv2d(width, width, 3))
+            setattr(self, 'act%d' % i, nn.ReLU(True))
+        {init}
+
+    def forward(self, x):
+        for i in range(self.n):
+            x = {act}(getattr(self, 'conv%d' % i)(x))
+        return x
+
+    {method}
+
+
+{after}
+"""
+ACT = "getattr(self, 'act%d' % i)"
+CALLED = {
+    "by the same name": {"act": ACT},
+    "spelled otherwise": {"act": "self._modules[f'act{i}']"},
+    "beside another class with such a name": {
+        "after": "class Other(nn.Module):\n    def forward(self, x):\n        return self.act1(x)"
+    },
+    "beside another part": {"init": "self.norm = nn.BatchNorm2d(width)", "method": "def first(self, x):\n        return self.norm(x)"},
+}  # fmt: skip
+ELSEWHERE = {
+    "by an attribute of its own": {"method": "def first(self, x):\n        y = self.act0(x)\n        return x + y"},
+    "by an attribute from outside": {"after": "def first(net, x):\n    SEEN.append(net.act0(x))\n    return x"},
+    "by a method from outside": {"after": "def first(net, x):\n    return getattr(net, 'act%d' % 0)(x) + x"},
+    "by any name": {"method": "def first(self, x, name):\n        return getattr(self, name)(x) + x"},
+    "by any name from outside": {"after": "def first(net, x, name):\n    return getattr(net, name)(x) + x"},
+    "by a shorter name": {"method": "def first(self, x, i):\n        return getattr(self, 'ac%s' % i)(x) + x"},
+    "by its own name": {"method": "def first(self, x):\n        return getattr(self, 'act0')(x) + x"},
+    "as a value": {"method": "def first(self):\n        SEEN.append(getattr(self, 'act%d' % 0))"},
+    "in its heir": {"after": "class More(Net):\n    def first(self, x):\n        return self.act0(x) + x"},
+    "called with what is kept": {"act": "getattr(self, 'act%d' % i)(SEEN[0]) + "},
+}  # fmt: skip
+
+
+def acts(parts: dict[str, str]) -> list[bool]:
+    text = ACTS.format(**{"init": "pass", "method": "pass", "after": "", "act": ACT} | parts)
+    return [fix.safe for fix in fixes(text)]
+
+
+@pytest.mark.parametrize("parts", CALLED.values(), ids=CALLED.keys())
+def test_in_place_modules_under_names_that_are_put_together_are_called_by_such_names(parts: dict[str, str]) -> None:
+    assert acts(parts) == [True]
+
+
+@pytest.mark.parametrize("parts", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_where_others_reach_them_by_other_names_they_are_not_followed(parts: dict[str, str]) -> None:
+    assert acts(parts) != [True]

@@ -52,7 +52,8 @@ def _spelled(node: ast.expr | None) -> str:
 def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, why: str) -> None:
     """`setattr(base, name, value)`: what is known stays true unless the name may be one that the file uses."""
     what = pattern(name)
-    for flag in value.flags:
+    module = value.kind is Kind.MODULE and bool(value.sure)
+    for flag in value.flags if not (module and patterned.is_followed(frame, base, what)) else ():
         frame.program.note_use(flag, "it is given a name that its calls are not followed by")
     frame.escape(value, None, "an attribute that is set by name holds it")
     if base.tensor:
@@ -65,8 +66,9 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         frame.program.gives.add(COMPUTED)
         frame.program.index.note_attribute(base.name, _place(name), value)
         return
-    if own and value.kind is Kind.MODULE and value.sure:
+    if own:
         patterned.put(frame, base, what, value)
+    if own and module:
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
         return
     numbered = why == REPLACES and not own and what is not None and what.pattern.isdigit()
@@ -166,13 +168,14 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
     if what is None and own and whole and any(_computes_names(info.node) for info in family):
         frame.program.gives.add(COMPUTED)
         spelled = spelled_out(frame.program.tree)
+    part = patterned.found(frame, base, what) if own else None
     for info in family:
         attributes = {*info.attrs, *info.known}
         for attr in attributes if spelled is None else {one for one in attributes if _is_spelled(one, spelled)}:
-            value = info.attribute(attr)
-            for flag in value.flags if value is not None and (what is None or what.fullmatch(attr)) else ():
+            value = info.attribute(attr) if patterned.may_reach(what, attr) else None
+            followed = part is not None and (what is None or not what.fullmatch(attr))
+            for flag in value.flags if value is not None and not followed else ():
                 frame.program.note_use(flag, "it is reached by name")
-    part = patterned.found(frame, base, what) if own else None
     frame.program.gives |= {COMPUTED} if part is not None else set()
     return index.attribute(base.name, _place(name)) if spelled is not None else part
 
@@ -205,8 +208,8 @@ def _is_name(node: ast.expr, name: str) -> bool:
 
 
 def _is_spelled(attr: str, spelled: frozenset[str]) -> bool:
-    """True for a name that a text of the file is, or may be with a number behind it."""
-    return attr in spelled or attr.rstrip("0123456789_") in spelled
+    """True for a name that a text of the file is, or may be with a number behind it, and for one put together."""
+    return attr.startswith("<~") or attr in spelled or attr.rstrip("0123456789_") in spelled
 
 
 @remembered

@@ -12,9 +12,11 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import Value, one_of
+from fixinplace.walking import every
 
 if TYPE_CHECKING:
     from fixinplace.detect.frame import Frame
@@ -34,6 +36,27 @@ def put(frame: Frame, base: Value, what: re.Pattern[str] | None, value: Value) -
     """A class keeps a part under a name of this pattern; see Note [Names put together]."""
     if what is not None:
         frame.program.index.note_attribute(base.name, f"{_PLACE}{what.pattern}", value)
+
+
+def is_followed(frame: Frame, base: Value, what: re.Pattern[str] | None) -> bool:
+    """True if all that reaches what a class keeps under names of this pattern goes by such names.
+
+    What `getattr` is asked for elsewhere, `named.got_by_name` tells.
+    """
+    index, tree = frame.program.index, frame.program.tree
+    if what is None or not _is_open(what) or base.name not in index.classes:
+        return False
+    family = {info.name for info in (*index.lineage(base.name), *index.heirs(base.name))}
+    others = (one for one in every(tree, ast.ClassDef) if one.name not in family)
+    apart = {id(one) for cls in others for one in every(cls, ast.Attribute) if dotted(one.value) == "self"}
+    return not any(what.fullmatch(one.attr) for one in every(tree, ast.Attribute) if id(one) not in apart)
+
+
+def may_reach(what: re.Pattern[str] | None, attribute: str) -> bool:
+    """True if a name of the pattern, or any name if there is none, may lead to what an attribute stands for."""
+    if what is None or what.fullmatch(attribute):
+        return True
+    return attribute.startswith(_PLACE) and _may_meet(attribute.removeprefix(_PLACE), what.pattern)
 
 
 def found(frame: Frame, base: Value, what: re.Pattern[str] | None) -> Value | None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from fixinplace import walking
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function, declared
+from fixinplace.detect.making import made_of_lists
 from fixinplace.detect.values import Value
 from fixinplace.walking import every, functions, remembered, scope
 
@@ -36,7 +37,8 @@ def holds_all(value: Value) -> bool:
 def fixed_lists(tree: ast.Module) -> frozenset[str]:
     """Attributes that hold lists of modules which never change; see Note [Fixed lists]."""
     above = walking.above(tree)
-    attributes = every(tree, ast.Attribute)
+    before = made_of_lists(tree)
+    attributes = [one for one in every(tree, ast.Attribute) if id(one) not in before]
     makers = _makers(tree)
     made = {one.attr for one in attributes if _is_made(one, above, makers)}
     fills = [one for one in attributes if one.attr in made and (_is_made(one, above, makers) or _is_grown(one, above))]

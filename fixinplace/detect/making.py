@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixinplace import walking
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, functions, remembered, walk
@@ -24,11 +25,23 @@ _INNER = (Function, ast.Lambda, ast.ClassDef)
 Parents = Mapping[int, ast.AST]
 
 
-def in_the_making(body: Sequence[ast.stmt], owner: str, above: Parents, tree: ast.Module) -> frozenset[str]:
+def in_the_making(body: Sequence[ast.stmt], owner: str, above: Parents, tree: ast.Module) -> dict[str, ast.stmt]:
     """Attributes of `owner` that are lists of the function's own up to the statement that makes modules of them."""
-    found = ((name, index) for index, one in enumerate(body) for name in _made(one, owner))
-    ends = dict(found)
-    return frozenset(name for name, last in ends.items() if _is_own(name, owner, body[: last + 1], above, tree))
+    ends = {name: index for index, one in enumerate(body) for name in _made(one, owner)}
+    return {name: body[last] for name, last in ends.items() if _is_own(name, owner, body[: last + 1], above, tree)}
+
+
+@remembered
+def made_of_lists(tree: ast.Module) -> frozenset[int]:
+    """Ids of all that speaks of an attribute while it is a list of a constructor's own."""
+    found: set[int] = set()
+    for function in (one for cls in every(tree, ast.ClassDef) for one in cls.body if isinstance(one, Function)):
+        owner = function.args.args[0].arg if function.args.args else ""
+        for name, last in in_the_making(function.body, owner, walking.above(tree), tree).items():
+            before = function.body[: function.body.index(last)]
+            spoken = [one for each in (*before, last) for one in every(each, ast.Attribute) if dotted(one) == name]
+            found |= {id(one) for one in spoken} - {id(one) for one in getattr(last, "targets", ())}
+    return frozenset(found)
 
 
 def growing(body: Sequence[ast.stmt], owner: str, above: Parents, tree: ast.Module) -> dict[str, ast.stmt]:

@@ -45,6 +45,11 @@ FOUND = {
     "spelled otherwise": net("getattr(self, 'conv%d' % i)", "getattr(self, f'bn{i}')"),
     "set by name": net("getattr(self, 'one{}'.format(i))", "getattr(self, 'two{}'.format(i))",
                        "for i in range(n):\n            setattr(self, 'one{}'.format(i), nn.Conv2d(3, 3, 1))\n            setattr(self, 'two{}'.format(i), nn.BatchNorm2d(3))"),
+    "of pieces alone": net("getattr(self, '{}{}'.format(i, 'one'))", "getattr(self, f'{i}{2}')",
+                           "for i in range(n):\n            setattr(self, '{}{}'.format(i, 'one'), nn.Conv2d(3, 3, 1))\n            setattr(self, f'{i}{2}', nn.BatchNorm2d(3))"),
+    "what a function makes": net("getattr(self, '{}{}'.format(i, 'one'))", "getattr(self, f'{i}{2}')",
+                           "for i in range(n):\n            setattr(self, '{}{}'.format(i, 'one'), conv(3))\n            setattr(self, f'{i}{2}', nn.BatchNorm2d(3))")
+    + "\n\ndef conv(n):\n    return nn.Conv2d(n, n, 1)\n",
     "beside a part of another name": net(CONV, BN, KEEP.format("other")) + CLASS,
 }  # fmt: skip
 LEFT = {
@@ -56,6 +61,12 @@ LEFT = {
     "any name": net("self._modules[self.names[i]]", "self._modules[self.others[i]]"),
     "an end alone": net("self._modules[str(i) + 'conv']", "self._modules[str(i) + 'bn']"),
     "of another object": net("extra._modules['conv' + str(i)]", "extra._modules['bn' + str(i)]"),
+    "of other pieces": net("getattr(self, '{}{}'.format(i, 'one'))", "getattr(self, f'{i}{self.n}')",
+                           "for i in range(n):\n            setattr(self, '{}{}'.format(i, 'one'), nn.Conv2d(3, 3, 1))\n            setattr(self, f'{i}{2}', nn.BatchNorm2d(3))"),
+    "a name that is a variable": net("getattr(self, 'conv' + str(i))", "getattr(self, extra)", "for extra in self.names:\n            setattr(self, extra, nn.BatchNorm2d(3))"),
+    "what a function makes that keeps": net("getattr(self, '{}{}'.format(i, 'one'))", "getattr(self, f'{i}{2}')",
+                           "for i in range(n):\n            setattr(self, '{}{}'.format(i, 'one'), conv())\n            setattr(self, f'{i}{2}', conv())")
+    + CLASS + "\n\ndef conv():\n    return Keep()\n",
     "what leaves a part of none": net(CONV, "self._modules['act' + str(i)]"),
 }  # fmt: skip
 

@@ -174,9 +174,16 @@ class Calls(Lists):
             lost(self.program, [value], "it is given a name that its calls are not followed by")
         elif name == "setattr" and is_of_settings(node.args[0], self.program.tree):
             self.escape(value, None, "an attribute that is set by name holds it")
-        else:
+        elif not self.is_unread(node.args[-1]):
             set_by_name(self, arguments[0], node.args[1], value, SETS)
         return NONE
+
+    def is_unread(self, node: ast.expr) -> bool:
+        """True for a call of a function of the file that is to be read for the first time yet: a later round tells."""
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in self.program.index.functions:
+                return self.program.summary(("", name)) is None
+        return False
 
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """`base.name(...)`."""

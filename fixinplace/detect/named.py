@@ -49,6 +49,16 @@ def _spelled(node: ast.expr | None) -> str:
             return ".*"
 
 
+def is_put_together(node: ast.expr | None) -> bool:
+    """True for a text of several pieces: `"{}_{}".format(i, kind)`, `f"{i}{kind}"`, `str(i) + kind`."""
+    match node:
+        case ast.JoinedStr(values=[_, _, *_]) | ast.BinOp(op=ast.Add() | ast.Mod()):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str()), attr="format"), args=[_, _, *_]):
+            return True
+    return False
+
+
 def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, why: str) -> None:
     """`setattr(base, name, value)`: what is known stays true unless the name may be one that the file uses."""
     what = pattern(name)
@@ -68,6 +78,10 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         return
     if own:
         patterned.put(frame, base, what, value)
+    if own and module and is_put_together(name) and (what is None or not patterned.is_open(what)):
+        frame.program.gives.add(COMPUTED)
+        frame.program.index.note_attribute(base.name, _place(name), value)
+        return
     if own and module:
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
         return
@@ -177,7 +191,9 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
             for flag in value.flags if value is not None and not followed else ():
                 frame.program.note_use(flag, "it is reached by name")
     frame.program.gives |= {COMPUTED} if part is not None else set()
-    return index.attribute(base.name, _place(name)) if spelled is not None else part
+    if spelled is None and (part is not None or not own or not is_put_together(name)):
+        return part
+    return index.attribute(base.name, _place(name))
 
 
 def is_imported(node: ast.expr, body: Sequence[ast.stmt], tree: ast.Module) -> bool:

@@ -44,7 +44,7 @@ def is_followed(frame: Frame, base: Value, what: re.Pattern[str] | None) -> bool
     What `getattr` is asked for elsewhere, `named.got_by_name` tells.
     """
     index, tree = frame.program.index, frame.program.tree
-    if what is None or not _is_open(what) or base.name not in index.classes:
+    if what is None or not is_open(what) or base.name not in index.classes:
         return False
     family = {info.name for info in (*index.lineage(base.name), *index.heirs(base.name))}
     others = (one for one in every(tree, ast.ClassDef) if one.name not in family)
@@ -62,7 +62,7 @@ def may_reach(what: re.Pattern[str] | None, attribute: str) -> bool:
 def found(frame: Frame, base: Value, what: re.Pattern[str] | None) -> Value | None:
     """One of the parts that a name of this pattern leads to; None if that is not told."""
     index = frame.program.index
-    if what is None or not _is_open(what) or base.name not in index.classes:
+    if what is None or not is_open(what) or base.name not in index.classes:
         return None
     index.ledger.unrepeatable()
     parts: list[Value | None] = []
@@ -79,7 +79,8 @@ def found(frame: Frame, base: Value, what: re.Pattern[str] | None) -> Value | No
     return one_of(known) if put_so and len(known) == len(parts) else None
 
 
-def _is_open(what: re.Pattern[str]) -> bool:
+def is_open(what: re.Pattern[str]) -> bool:
+    """True for a name with a beginning, and one part that is open."""
     return what.pattern.count(".*") == 1 and not what.pattern.startswith(".*")
 
 

@@ -35,6 +35,13 @@ def may_replace(body: list[ast.stmt], tree: ast.Module) -> bool:
     return any(what is None or any(map(what.fullmatch, others)) for what in patterns)
 
 
+def may_take_away(body: list[ast.stmt], tree: ast.Module) -> bool:
+    """True if the file deletes what may be a part that a body adds: `del self.conv`, of whatever object."""
+    gone = {one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Del)}
+    patterns = [pattern(name) for statement in body for name in added_names(statement)]
+    return any(what is None or any(map(what.fullmatch, gone)) for what in patterns) and bool(gone)
+
+
 def added_names(root: ast.AST) -> list[ast.expr]:
     """The names that `add_module` is given."""
     added = (one for one in every(root, ast.Call) if isinstance(one.func, ast.Attribute) and len(one.args) == 2)

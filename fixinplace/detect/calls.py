@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
+from fixinplace.detect.added import may_take_away
 from fixinplace.detect.anatomy import GIVEN_SETTINGS, is_setattr, removed, sets_settings
 from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
+from fixinplace.detect.cut import CUTS, may_be_parts
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
@@ -25,8 +27,9 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
-from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, element, one_of
+from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
+from fixinplace.walking import every
 
 _TELLING = frozenset(
     "view permute unsqueeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten matmul"
@@ -201,6 +204,8 @@ class Calls(Lists):
             return self.own_call(node, func, base)
         if base.kind is Kind.MODULE:
             return self.module_method(node, name, base)
+        if name in CUTS and may_be_parts(self.program, func.value, base):
+            self.program.doubt("the file removes parts of modules", everywhere=True)
         if name == "add_module" and len(node.args) == 2:
             set_by_name(self, base, node.args[0], self.arguments(node)[1], REPLACES)
             return NONE
@@ -290,7 +295,8 @@ class Calls(Lists):
                 lost(self.program, [parts], UNKNOWN_PLACE)
                 parts = replace(parts, items=(), exact=False, order=None)
             if is_sequence(self.program.index, cls.name) or calls_as_whole(self.program.index, cls.name):
-                self.set_attribute(cls.name, PARTS, parts)
+                if self.leaves_early() or self.place.key != (cls.name, "__init__"):
+                    self.set_attribute(cls.name, PARTS, parts)
                 self.state.attrs[f"{self.place.first_parameter}.{PARTS}"] = parts
             else:
                 lost(self.program, [parts], f"`{cls.name}` calls its parts itself")
@@ -299,6 +305,17 @@ class Calls(Lists):
         if known is not None and known.kind is Kind.MODULE:
             return self.module_call(node, known, arguments)
         return self.unseen(node, arguments)
+
+    def settle_parts(self) -> None:
+        """At the end of a constructor: what a class that derives from `Sequential` consists of."""
+        whole = self.state.attrs.get(f"{self.place.first_parameter}.{PARTS}")
+        cls = self.place.cls
+        if cls is None or whole is None or self.place.key != (cls.name, "__init__"):
+            return
+        if any(one.attr == "add_module" for each in self.body for one in every(each, ast.Attribute)):
+            order = chained(whole, others=True) if not may_take_away(self.body, self.program.tree) else None
+            whole = replace(whole, exact=False, order=order)
+        self.set_attribute(cls.name, PARTS, whole)
 
     def _is_passed_class(self, node: ast.Call, function: Value) -> bool:
         """True for `act(inplace=True)` with a parameter of this function, of which nothing more is known."""

@@ -147,6 +147,10 @@ class Frame(ABC):
     def rebound(self, name: str, value: Value) -> None:
         """Note that a name of an enclosing scope stands for another value from now on."""
 
+    def leaves_early(self) -> bool:
+        """True if a constructor may end before its last line, with fewer parts."""
+        return any(every(one, ast.Return) for one in self.body)
+
     def peek(self, node: ast.expr) -> Value:
         """Evaluate what is going to be written: that is no read."""
         unread, kept = self.state.unread, self.state.kept

@@ -164,7 +164,7 @@ class Modules(Functions):
         if name in GROWS and base.name == LIST and isinstance(node.func, ast.Attribute) and arguments:
             self.grown(node.func.value, element(arguments[-1]) if name == "extend" else arguments[-1])
             return NONE
-        if name in _REBUILDS and base.name in ("torch.nn.Sequential", ""):
+        if name in _REBUILDS and (base.name in (SEQUENTIAL, "") or SEQUENTIAL in self.program.index.bases(base.name)):
             self.program.doubt("the file changes which layers a module has")
         parts = Value(Kind.MODULE, 2, name="", flags=base.flags)
         leaf = Value(
@@ -199,9 +199,9 @@ class Modules(Functions):
         if base.name != "torch.nn.Sequential":
             if self.place.key == (base.name, "__init__") and calls_as_whole(self.program.index, base.name):
                 key = f"{dotted(owner)}.{PARTS}"
-                whole = self.longer(self.state.attrs.get(key, _UNKNOWN_PARTS), part)
-                self.state.attrs[key] = whole
-                self.set_attribute(base.name, PARTS, replace(whole, exact=False))
+                self.state.attrs[key] = whole = self.longer(self.state.attrs.get(key, _UNKNOWN_PARTS), part)
+                if self.leaves_early():
+                    self.set_attribute(base.name, PARTS, replace(whole, exact=False))
                 part = replace(part, flags=frozenset())
             set_by_name(self, base, name, part, REPLACES)
             return

@@ -78,9 +78,11 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         return
     if own:
         patterned.put(frame, base, what, value)
-    if own and module and is_put_together(name) and (what is None or not patterned.is_open(what)):
+    if own and module and is_put_together(name) and not (what is not None and patterned.is_begun(what)):
         frame.program.gives.add(COMPUTED)
         frame.program.index.note_attribute(base.name, _place(name), value)
+        if what is not None:
+            _may_be_any(frame, base, value, what)
         return
     if own and module:
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts

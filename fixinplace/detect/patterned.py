@@ -84,6 +84,11 @@ def is_open(what: re.Pattern[str]) -> bool:
     return what.pattern.count(".*") == 1 and not what.pattern.startswith(".*")
 
 
+def is_begun(what: re.Pattern[str]) -> bool:
+    """True for a name that is known as a whole, or how it begins and that one part of it is open."""
+    return ".*" not in what.pattern or is_open(what)
+
+
 def _may_meet(a: str, b: str) -> bool:
     """True if two patterns may spell one name, by what stands before the part that is open."""
     first, second = a.partition(".*")[0], b.partition(".*")[0]

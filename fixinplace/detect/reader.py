@@ -129,6 +129,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     if suspended:
         frame.doubts = (*frame.doubts, "the function is suspended while others run")
     frame.run_each(function.body, readings(function))
+    frame.settle_parts()
     result = frame.returned[0] if frame.returned else NONE
     for value in frame.returned[1:]:
         result = join(result, value)

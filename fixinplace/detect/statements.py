@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.assumed import outcome
+from fixinplace.detect.cut import may_be_parts
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
@@ -65,7 +66,7 @@ class Statements(Flow):
                         self.state.names.pop(target.id, None)
                         self.state.links = without(self.state.links, target.id)
                     elif isinstance(target, ast.Subscript):
-                        self.remove(self.evaluate(target.value))
+                        self.remove(target.value, self.evaluate(target.value))
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)
@@ -77,9 +78,9 @@ class Statements(Flow):
             case _:
                 self.compound(node)
 
-    def remove(self, base: Value) -> None:
+    def remove(self, node: ast.expr, base: Value) -> None:
         """`del base[i]`."""
-        if base.kind is Kind.MODULE:
+        if base.kind is Kind.MODULE or may_be_parts(self.program, node, base):
             self.program.doubt("the file removes parts of modules", everywhere=not base.name)
         elif base.kind in (Kind.LIST, Kind.DICT):
             self.disordered(base)

@@ -1,0 +1,119 @@
+"""Classes that derive from `Sequential` and add their parts in the constructor: what calling one returns."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+
+NET = """\
+import torch
+import torch.nn as nn
+
+
+class Conv(nn.Sequential):
+    def __init__(self, n, m, relu=True):
+        super().__init__({first})
+        {parts}
+
+{more}
+
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.conv = Conv(n, n)
+
+    def forward(self, x):
+        h = self.conv(x)
+        h += torch.tanh(x)
+        return h
+"""
+ADD = "self.add_module('conv', nn.Conv2d(n, m, 1))"
+NORM = "self.add_module('bn', nn.BatchNorm2d(m))"
+NEW = {
+    "always the same": f"{ADD}\n        {NORM}",
+    "perhaps one more": f"{ADD}\n        if relu:\n            self.add_module('relu', nn.ReLU())",
+    "perhaps one that hands on": f"{ADD}\n        if relu:\n            self.add_module('skip', nn.Identity())",
+    "one or the other": f"if relu:\n            {ADD}\n        else:\n            self.add_module('lin', nn.Linear(n, m))",
+    "one for each": f"{ADD}\n        for i in range(m):\n            self.add_module(f'more{{i}}', nn.Conv2d(m, m, 1))",
+}
+SHARED = {
+    "none": "pass",
+    "perhaps none": f"if relu:\n            {ADD}",
+    "perhaps not the first": f"if relu:\n            {ADD}\n        self.add_module('skip', nn.Identity())",
+    "none for each": "for i in range(m):\n            self.add_module(f'more{i}', nn.Conv2d(m, m, 1))",
+    "an early end": f"if relu:\n            return\n        {ADD}",
+    "one that is replaced": f"{ADD}\n        self.add_module('conv', nn.Identity())",
+    "one that is taken away": f"{ADD}\n        del self.conv",
+    "one that is popped": f"{ADD}\n        self.pop(0)",
+    "one that is deleted by a method": f"{ADD}\n        self.__delitem__(0)",
+    "one that is bound": f"{ADD}\n        self.conv = nn.Identity()",
+}
+
+
+def text(parts: str, first: str = "", more: str = "") -> str:
+    return NET.format(parts=parts, first=first, more=more)
+
+
+def written_out(parts: str) -> bool:
+    (found,) = fixes(text(parts))
+    return found.safe
+
+
+@pytest.mark.parametrize("parts", NEW.values(), ids=NEW.keys())
+def test_a_class_with_a_part_that_makes_something_new_returns_that(parts: str) -> None:
+    assert written_out(parts)
+
+
+@pytest.mark.parametrize("parts", SHARED.values(), ids=SHARED.keys())
+def test_a_class_that_may_have_none_may_return_its_argument(parts: str) -> None:
+    assert not written_out(parts)
+
+
+def test_parts_that_the_base_is_given_stand_first() -> None:
+    (found,) = fixes(text("self.add_module('skip', nn.Identity())", first="nn.Conv2d(n, m, 1)"))
+    assert found.safe
+    (found,) = fixes(text(ADD, more="    def forward(self, x):\n        return x\n"))
+    assert not found.safe
+
+
+@pytest.mark.parametrize("after", [
+    "def cut(net):\n    del net.conv.conv\n", "def cut(net):\n    net.conv.conv = nn.Identity()\n",
+    "class Other(Net):\n    def cut(self):\n        self.conv.pop(0)\n",
+    "def cut(net):\n    net.conv[0] = nn.Identity()\n", "class More(Conv):\n    def forward(self, x):\n        return x\n",
+])  # fmt: skip
+def test_what_others_do_to_the_parts_counts(after: str) -> None:
+    (found,) = fixes(f"{text(ADD)}\n\n{after}")
+    assert not found.safe
+
+
+PLAIN = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(n, n, 1))
+        self.count = []
+
+    def forward(self, x):
+        h = self.conv(x)
+        h += torch.tanh(x)
+        return h
+
+
+def change(net, n):
+    {change}
+"""
+
+
+@pytest.mark.parametrize(("change", "safe"), [
+    ("net.conv[0] = nn.Identity()", False), ("net.conv.pop(0)", False), ("del net.conv[0]", False),
+    ("net.conv.insert(0, nn.ReLU())", False), ("net.inner.conv[-1] = net.fc", False),
+    ("net.conv[0] = nn.Linear(n, n)", True), ("net.conv[0] = 3", True), ("net.count.pop(0)", True),
+    ("del net.count[0]", True), ("net.other[0] = nn.Identity()", True),
+])  # fmt: skip
+def test_parts_of_an_object_that_is_not_known(change: str, safe: bool) -> None:
+    (found,) = fixes(PLAIN.format(change=change))
+    assert found.safe is safe, found.doubts

@@ -178,3 +178,43 @@ BEGIN = {
 def test_lists_that_grow_in_the_constructor(begin: str, end: str, fine: bool) -> None:
     found = fixes(GROWN.format(begin=begin, end=end))
     assert found and all(fix.safe for fix in found) == fine
+
+
+FIRST = """\
+import torch
+import torch.nn as nn
+
+
+class Whole(nn.Module):
+    def __init__(self, n, k=2):
+        super().__init__()
+        act = nn.ReLU(True)
+        model = [nn.Conv2d(n, n, 1), act]
+        for _ in range(k):
+            model += [nn.Conv2d(n, n, 1), nn.BatchNorm2d(n), act]
+        self.model = nn.Sequential(*model)
+
+    def forward(self, x):
+        return self.model(x)
+
+
+class Net(nn.Module):
+    def __init__(self, n, order):
+        super().__init__()
+        model = Whole(n).model
+        model = {parts}
+        self.model = nn.Sequential(*model)
+
+    def forward(self, x):
+        return x + self.model(x)
+"""
+
+
+@pytest.mark.parametrize(("parts", "fine"), [
+    ("[model[i] for i in range(len(model) - 3)]", True), ("[model[i] for i in range(n)]", True),
+    ("[model[i] for i in range(1, n)]", False), ("[model[i + 1] for i in range(n)]", False),
+    ("[model[i] for i in order]", False), ("[model[i] for i in range(n) if i != 2]", False),
+    ("[model[-i] for i in range(n)]", False), ("[model[i] for i in reversed(range(n))]", False),
+])  # fmt: skip
+def test_the_first_ones_of_a_list_begin_as_it_does(parts: str, fine: bool) -> None:
+    assert safe(text=FIRST.replace("{", "{{").replace("}", "}}").replace("{{parts}}", parts)) is fine

@@ -54,6 +54,10 @@ class Chain(Generic[Part]):
         firsts = frozenset(two for one, two in self.follows if one in self.firsts)
         return Chain(firsts, self.follows, self.lasts, self.empty or bool(self.firsts & self.lasts))._pruned()
 
+    def beginning(self) -> Chain[Part]:
+        """`parts[:n]`, for some n."""
+        return Chain(self.firsts, self.follows, self.parts)
+
     def led_by(self, part: Part) -> Chain[Part] | None:
         """The list after `parts[0] = part`, which an empty list does not take."""
         follows = self.follows | frozenset((part, two) for one, two in self.follows if one in self.firsts)

@@ -53,6 +53,7 @@ from fixinplace.detect.values import (
     sequence,
     tensor,
 )
+from fixinplace.detect.walked import beginning, first_ones
 from fixinplace.walking import every, walk
 
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
@@ -225,7 +226,10 @@ class Expressions(Operators):
         span = self.program.part.span(result)
         apart = len(generators) == 1 and self.is_told_apart(generators[0], result, source)
         each = one_by_one(value, source, self.place.name, span) if apart else None
-        return each or collected(value, self.place.name, span)
+        modules = beginning(generators, result)
+        order = first_ones(self.peek(modules)) if modules is not None and self.is_builtin("range") else None
+        made = each or collected(value, self.place.name, span)
+        return replace(made, exact=False, order=order) if order is not None else made
 
     def is_told_apart(self, generator: ast.comprehension, result: ast.expr, source: Value) -> bool:
         """True if an expression reads nothing that shares memory with the elements but the element itself."""

@@ -11,7 +11,9 @@ Note [Walked lists]
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
+from fixinplace.detect.chains import Chain
 from fixinplace.detect.listed import LIST
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import Value, chained, fixed_within, one_of, spelled
@@ -20,13 +22,33 @@ from fixinplace.walking import every
 
 def first_of(modules: Value) -> Value | None:
     """What the first round over modules is given; None if nothing is known of that."""
-    if modules.name == LIST:
-        order = modules.order if modules.exact else None
-    else:
-        order = chained(modules) if modules.name == "torch.nn.Sequential" else None
+    order = _order(modules)
     if order is None or not order.firsts:
         return None
     return one_of(map(fixed_within, sorted(order.firsts, key=spelled)))
+
+
+def beginning(generators: Sequence[ast.comprehension], result: ast.expr) -> ast.expr | None:
+    """`layers` of `[layers[i] for i in range(n)]`, which are its first ones."""
+    match generators, result:
+        case [
+            [ast.comprehension(ast.Name(id=name), ast.Call(ast.Name(id="range"), [_], []), [])],
+            ast.Subscript(ast.Name() | ast.Attribute() as modules, ast.Name(id=index)),
+        ] if name == index:
+            return modules
+    return None
+
+
+def first_ones(modules: Value) -> Chain[Value] | None:
+    """How modules may stand of which the last ones are left out."""
+    order = _order(modules)
+    return order.beginning() if order is not None else None
+
+
+def _order(modules: Value) -> Chain[Value] | None:
+    if modules.name == LIST:
+        return modules.order if modules.exact else None
+    return chained(modules) if modules.name == "torch.nn.Sequential" else None
 
 
 def walked(loop: ast.For | ast.AsyncFor) -> ast.Attribute | None:

@@ -117,3 +117,10 @@ def change(net, n):
 def test_parts_of_an_object_that_is_not_known(change: str, safe: bool) -> None:
     (found,) = fixes(PLAIN.format(change=change))
     assert found.safe is safe, found.doubts
+
+
+def test_an_in_place_part_is_then_called_with_what_is_not_known() -> None:
+    parts = "nn.Conv2d(n, n, 1), nn.ReLU(True)"
+    text = PLAIN.replace("nn.Conv2d(n, n, 1)", parts).replace("        h += torch.tanh(x)\n", "")
+    assert [fix.safe for fix in fixes(text.format(change="net.conv[0] = nn.Linear(n, n)"))] == [True]
+    assert not any(fix.safe for fix in fixes(text.format(change="net.conv[0] = nn.Identity()")))

@@ -9,7 +9,7 @@ from fixinplace.detect.added import may_take_away
 from fixinplace.detect.anatomy import GIVEN_SETTINGS, is_setattr, removed, sets_settings
 from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
-from fixinplace.detect.cut import CUTS, may_be_parts
+from fixinplace.detect.cut import CUTS, note_cut
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
@@ -204,8 +204,8 @@ class Calls(Lists):
             return self.own_call(node, func, base)
         if base.kind is Kind.MODULE:
             return self.module_method(node, name, base)
-        if name in CUTS and may_be_parts(self.program, func.value, base):
-            self.program.doubt("the file removes parts of modules", everywhere=True)
+        if name in CUTS:
+            note_cut(self.program, func.value, base)
         if name == "add_module" and len(node.args) == 2:
             set_by_name(self, base, node.args[0], self.arguments(node)[1], REPLACES)
             return NONE

@@ -1,6 +1,7 @@
 """Parts that others take out of a list of modules, or put there: `net.body[0] = nn.Identity()`, `net.body.pop()`.
 
-What stands there instead may return its argument, which the part did not.
+What stands there instead may return its argument, which the part did not.  Of an object of which nothing is known, that
+concerns the attribute of that name in every class.
 """
 
 from __future__ import annotations
@@ -8,29 +9,35 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from fixinplace.detect.derived import PARTS
 from fixinplace.detect.kinds import Kind
-from fixinplace.detect.placing import leaves
+from fixinplace.detect.placing import leaves, lost
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.values import Value
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
 
-_HOLDS = ("torch.nn.Sequential", "torch.nn.ModuleList")
 CUTS = ("pop", "__delitem__", "__setitem__", "insert")
+_SEQUENTIAL = "torch.nn.Sequential"
+_UNKNOWN_PARTS = Value(Kind.MODULE, name=_SEQUENTIAL)
 
 
-def may_be_parts(program: Program, node: ast.expr, base: Value) -> bool:
-    """True for `net.features`, of an object of which nothing is known, if a class of the file keeps parts there."""
+def note_cut(program: Program, node: ast.expr, base: Value) -> None:
+    """`net.body` has other parts from now on; a `ModuleList` that others change is told by the file's text."""
     if base.kind is not Kind.UNKNOWN or not isinstance(node, ast.Attribute):
-        return False
+        return
     program.ledger.unrepeatable()
-    kept = (info.attribute(node.attr) for info in program.index.classes.values())
-    return any(one is not None and one.kind is Kind.MODULE and _holds(program, one) for one in kept)
-
-
-def _holds(program: Program, value: Value) -> bool:
-    return value.name in _HOLDS or any(base in _HOLDS for base in program.index.bases(value.name))
+    index = program.index
+    for info in index.classes.values():
+        kept = info.attribute(node.attr)
+        if kept is None or kept.kind is not Kind.MODULE:
+            continue
+        if kept.name == _SEQUENTIAL:
+            index.note_attribute(info.name, node.attr, _UNKNOWN_PARTS)
+        if _SEQUENTIAL in index.bases(kept.name):
+            index.note_attribute(kept.name, PARTS, _UNKNOWN_PARTS)
+        lost(program, [kept], "others take parts out of the list that it is in")
 
 
 def is_replaced(program: Program, value: Value) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.assumed import outcome
-from fixinplace.detect.cut import may_be_parts
+from fixinplace.detect.cut import note_cut
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
@@ -80,7 +80,8 @@ class Statements(Flow):
 
     def remove(self, node: ast.expr, base: Value) -> None:
         """`del base[i]`."""
-        if base.kind is Kind.MODULE or may_be_parts(self.program, node, base):
+        note_cut(self.program, node, base)
+        if base.kind is Kind.MODULE:
             self.program.doubt("the file removes parts of modules", everywhere=not base.name)
         elif base.kind in (Kind.LIST, Kind.DICT):
             self.disordered(base)

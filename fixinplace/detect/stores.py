@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 
 from fixinplace.detect.anatomy import has_entries
-from fixinplace.detect.cut import is_replaced, may_be_parts
+from fixinplace.detect.cut import is_replaced, note_cut
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.growing import led_by, only_grows
@@ -148,8 +148,8 @@ class Stores(Expressions):
         grows = base.name == "torch.nn.ModuleDict" and not base.items  # of whose parts nothing is known
         if base.kind is Kind.MODULE and not grows:
             self.program.doubt("the file replaces parts of modules by index", everywhere=not base.name)
-        if is_replaced(self.program, value) and may_be_parts(self.program, target.value, base):
-            self.program.doubt("the file replaces parts of modules by index", everywhere=True)
+        if is_replaced(self.program, value):
+            note_cut(self.program, target.value, base)
         if base.kind not in (Kind.LIST, Kind.DICT):
             lost(self.program, [value], "it is in a container that is not followed")
         if not base.tensor:

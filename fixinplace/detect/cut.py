@@ -13,6 +13,7 @@ from fixinplace.detect.derived import PARTS
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.placing import leaves, lost
 from fixinplace.detect.quiet import Fresh
+from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.values import Value
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _UNKNOWN_PARTS = Value(Kind.MODULE, name=_SEQUENTIAL)
 def note_cut(program: Program, node: ast.expr, base: Value) -> None:
     """`net.body` has other parts from now on; a `ModuleList` that others change is told by the file's text."""
     if base.kind is not Kind.UNKNOWN or not isinstance(node, ast.Attribute):
+        return
+    if node.attr not in stored_attributes(program.tree):
         return
     program.ledger.unrepeatable()
     index = program.index

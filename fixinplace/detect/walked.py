@@ -17,7 +17,7 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.listed import LIST
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import Value, chained, fixed_within, one_of, spelled
-from fixinplace.walking import every
+from fixinplace.walking import every, remembered
 
 
 def first_of(modules: Value) -> Value | None:
@@ -66,6 +66,7 @@ def with_first(loop: ast.For | ast.AsyncFor, item: Value, first: Value) -> Value
     return replace(item, items=(item.items[0], first)) if len(item.items) == 2 and item.exact else None
 
 
+@remembered
 def counter(loop: ast.AST) -> str:
     """`i` of `for i in range(n)` and `for i, x in enumerate(xs)`, which the body leaves alone; "" for other loops."""
     match loop:

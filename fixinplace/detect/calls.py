@@ -10,7 +10,7 @@ from fixinplace.detect.anatomy import GIVEN_SETTINGS, is_setattr, removed, sets_
 from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
 from fixinplace.detect.cut import CUTS, note_cut
-from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
+from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence, layer_of
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import is_layer, made, may_switch_on
@@ -302,6 +302,9 @@ class Calls(Lists):
                 lost(self.program, [parts], f"`{cls.name}` calls its parts itself")
             return NONE
         known = self.program.index.attribute(cls.name, PARTS) if cls and name in ("forward", "__call__") else None
+        layer = layer_of(self.program.index, cls.name) if cls and name == "forward" else ""
+        if (row := catalogue.result(layer)) is not None:
+            return of_result(self, node, row, arguments, module=True)
         if known is not None and known.kind is Kind.MODULE:
             return self.module_call(node, known, arguments)
         return self.unseen(node, arguments)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from fixinplace.detect.derived import PARTS
+from fixinplace.detect.derived import PARTS, SEQUENTIAL
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.placing import leaves, lost
 from fixinplace.detect.quiet import Fresh
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from fixinplace.detect.program import Program
 
 CUTS = ("pop", "__delitem__", "__setitem__", "insert")
-_SEQUENTIAL = "torch.nn.Sequential"
-_UNKNOWN_PARTS = Value(Kind.MODULE, name=_SEQUENTIAL)
+_UNKNOWN_PARTS = Value(Kind.MODULE, name=SEQUENTIAL)
 
 
 def note_cut(program: Program, node: ast.expr, base: Value) -> None:
@@ -36,9 +35,9 @@ def note_cut(program: Program, node: ast.expr, base: Value) -> None:
         kept = info.attribute(node.attr)
         if kept is None or kept.kind is not Kind.MODULE:
             continue
-        if kept.name == _SEQUENTIAL:
+        if kept.name == SEQUENTIAL:
             index.note_attribute(info.name, node.attr, _UNKNOWN_PARTS)
-        if _SEQUENTIAL in index.bases(kept.name):
+        if SEQUENTIAL in index.bases(kept.name):
             index.note_attribute(kept.name, PARTS, _UNKNOWN_PARTS)
         lost(program, [kept], "others take parts out of the list that it is in")
 

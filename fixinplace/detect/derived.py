@@ -1,28 +1,39 @@
-"""Classes of the file that derive from `nn.Sequential`: what they are called like, and who touches their parts."""
+"""Classes of the file that derive from `nn.Sequential`, or a layer: what they are called like, who touches parts.
+
+Note [Layers of the file]
+    `class Conv(nn.Conv2d)` with a constructor, and a method that fills its weights, computes what `nn.Conv2d` does.  So
+    does a class that derives from it, if none of them has a method that torch may call in between: `forward`,
+    `__call__`, or one that begins with `_`.  Those that have a flag of their own, `class Act(nn.ReLU)`, are left alone:
+    what their constructor does with it is not told.
+"""
 
 from __future__ import annotations
 
 import ast
 
-from fixinplace import walking
+from fixinplace import catalogue, walking
 from fixinplace.detect.index import Index
+from fixinplace.detect.replacing import replace
+from fixinplace.detect.scopes import assigned
+from fixinplace.detect.values import Value
 from fixinplace.walking import walk
 
+SEQUENTIAL = "torch.nn.Sequential"
 PARTS = "<parts>"
 """The attribute under which a class that derives from `nn.Sequential` keeps what it gives to `super().__init__`."""
 
 
 def is_sequence(index: Index, name: str) -> bool:
     """True for a class that derives from `nn.Sequential` alone, and is called like one."""
-    known = (*index.classes, "torch.nn.Sequential")
-    plain = all(base in known for base in index.bases(name)) and "torch.nn.Sequential" in index.bases(name)
+    known = (*index.classes, SEQUENTIAL)
+    plain = all(base in known for base in index.bases(name)) and SEQUENTIAL in index.bases(name)
     return plain and not any(index.methods(name, method) for method in ("forward", "__call__"))
 
 
 def calls_as_whole(index: Index, name: str) -> bool:
     """True for a class that derives from `nn.Sequential` and never touches its parts: `super().forward(x)` at most."""
     info = index.classes[name]
-    if info.bases != ("torch.nn.Sequential",) or index.heirs(name):
+    if info.bases != (SEQUENTIAL,) or index.heirs(name):
         return False
     index.ledger.unrepeatable()
     own = {"training", *info.attrs, *info.known, *info.methods}
@@ -42,3 +53,26 @@ def _is_plain_self(parent: ast.AST | None, own: set[str]) -> bool:
         case ast.Call(func=ast.Name(id="super")):
             return True
     return False
+
+
+def as_layer(index: Index, part: Value) -> Value:
+    """The layer of torch that an instance of a class of the file computes as; anything else as it is."""
+    layer = layer_of(index, part.name) if part.name in index.classes else ""
+    if not layer:
+        return part
+    family = index.family(part.name)
+    between = (name for info in family for name in (*info.methods, *assigned(info.node)))
+    plain = all(name in _SPECIAL or not (name.startswith("_") or name == "forward") for name in between)
+    return replace(part, name=layer) if plain and not any(info.node.decorator_list for info in family) else part
+
+
+_SPECIAL = ("__init__", "__repr__", "__str__", "__constants__", "__doc__")
+
+
+def layer_of(index: Index, name: str) -> str:
+    """The layer of torch that a class derives from, and nothing else that is not in the file; "" if there is none."""
+    outside = {base for info in index.family(name) for base in info.bases if base not in index.classes}
+    layer = outside.pop() if len(outside) == 1 else ""
+    row = catalogue.result(layer) if layer.startswith("torch.nn.") else None
+    computes = row is not None and row.kind is catalogue.Kind.TENSOR
+    return layer if computes and catalogue.writer(f"{layer}(inplace=)") is None else ""

@@ -8,7 +8,7 @@ import functools
 from fixinplace import catalogue
 from fixinplace.detect.added import added_names, may_replace, named_apart
 from fixinplace.detect.chains import Chain
-from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence
+from fixinplace.detect.derived import PARTS, SEQUENTIAL, as_layer, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.given import ASSUMED, COMPUTES, is_given
 from fixinplace.detect.growing import begun, longer_list
@@ -78,7 +78,6 @@ _METHODS = frozenset(
 """Methods of modules that call none of their parts."""
 
 
-SEQUENTIAL = "torch.nn.Sequential"
 _UNKNOWN_PARTS = Value(Kind.MODULE, name=SEQUENTIAL)
 
 
@@ -241,8 +240,9 @@ class Modules(Functions):
 
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:
         """Calling a module: `self.conv(x)`, `self.net(x)`, `self.block(x)`."""
-        if module.name in self.program.index.classes:
-            index = self.program.index
+        index = self.program.index
+        module = as_layer(index, module)
+        if module.name in index.classes:
             found = [one for name in ("__call__", "forward") for one in index.methods(module.name, name)]
             if found and not binds_forward(self.program, module.name):
                 return self.dispatched(node, found, arguments)
@@ -337,7 +337,7 @@ class Modules(Functions):
 
     def made_last(self, node: ast.Call, order: Chain[Value], given: Value) -> Value | None:
         """What the part of a Sequential makes that may be the last one, but for its memory."""
-        ends = [each for one in sorted(order.lasts, key=spelled) for each in lasts(one)]
+        ends = [as_layer(self.program.index, each) for one in sorted(order.lasts, key=spelled) for each in lasts(one)]
         rows = [row for one in ends if (row := catalogue.result(one.name.removeprefix("!"))) is not None]
         own = [returned(self.program, one) for one in ends if one.name in self.program.index.classes]
         made = [*(of_result(self, node, row, [given], module=True) for row in rows), *filter(None, own)]

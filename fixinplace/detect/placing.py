@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from fixinplace import catalogue
 from fixinplace.detect.chains import Chain
+from fixinplace.detect.derived import as_layer
 from fixinplace.detect.given import ASSUMED, COMPUTES, class_made, has_channels, is_given, is_layer, near
 from fixinplace.detect.index import Index, dotted, parameter_names
 from fixinplace.detect.kinds import Kind, Origin
@@ -32,10 +33,7 @@ from fixinplace.walking import every
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
 
-
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
-
-
 _IDENTITY = "torch.nn.Identity"
 
 
@@ -116,6 +114,7 @@ def _entering(part: Value, order: Chain[Value], leaving: dict[Value, Fresh]) -> 
 
 def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     """What a part returns: something new that it makes, or what it is given."""
+    part = as_layer(program.index, part)
     if is_given(program, part):
         computes = makes_new(program, part)
         program.gives |= {ASSUMED, COMPUTES} if computes else {ASSUMED}
@@ -164,6 +163,7 @@ def _may_hand_on(program: Program, function: str) -> bool:
 
 def is_whole(program: Program, part: Value) -> bool:
     """True for a module that returns something new, or the very tensor that it was given: no view of that."""
+    part = as_layer(program.index, part)
     if part.name == ONE_OF:
         return all(is_whole(program, one) for one in options(part))
     if part.name in program.index.classes:
@@ -226,6 +226,7 @@ def binds_forward(program: Program, name: str) -> bool:
 
 def is_plain(program: Program, part: Value) -> bool:
     """True for a module that makes one tensor, or hands on what it is given, and neither keeps nor writes that."""
+    part = as_layer(program.index, part)
     if part.kind is not Kind.MODULE:
         return False
     if part.name == ONE_OF:

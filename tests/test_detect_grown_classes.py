@@ -124,3 +124,54 @@ def test_an_in_place_part_is_then_called_with_what_is_not_known() -> None:
     text = PLAIN.replace("nn.Conv2d(n, n, 1)", parts).replace("        h += torch.tanh(x)\n", "")
     assert [fix.safe for fix in fixes(text.format(change="net.conv[0] = nn.Linear(n, n)"))] == [True]
     assert not any(fix.safe for fix in fixes(text.format(change="net.conv[0] = nn.Identity()")))
+
+
+GROWN = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Sequential):
+    def __init__(self, n):
+        super().__init__()
+        self.add_module("conv", nn.Conv2d(n, n, 1))
+        self.add_module("relu", nn.ReLU(inplace=True))
+        {more}
+
+    {method}
+
+
+{after}
+"""
+
+
+@pytest.mark.parametrize(("parts", "safe"), [
+    ({}, True), ({"more": "del self.conv"}, False), ({"more": "self.acts = nn.Sequential(self.relu)"}, False),
+    ({"after": "def cut(net):\n    del net.conv"}, False),
+    ({"method": "def first(self, x):\n        y = self.relu(x)\n        return x + y"}, False),
+    ({"after": "class Other(nn.Module):\n    def forward(self, x):\n        return x + self.relu(x)"}, True),
+])  # fmt: skip
+def test_in_place_parts_that_a_class_adds(parts: dict[str, str], safe: bool) -> None:
+    found = fixes(GROWN.format(**{"more": "pass", "method": "pass", "after": ""} | parts))
+    assert [fix.safe for fix in found] == [safe]
+
+
+@pytest.mark.parametrize("call", ["self.parts[1](x)", "self.parts[-1](x)", "self.parts[self.n](x)"])
+def test_a_plain_list_that_is_kept_may_be_asked_for_any_part(call: str) -> None:
+    keeping = "layers = [nn.Conv2d(n, n, 1), nn.ReLU(True)]\n        self.body = nn.Sequential(*layers)\n        self.parts = layers"
+    text = f"""\
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        {keeping}
+
+    def second(self, x):
+        return {call}
+
+    def forward(self, x):
+        return self.body(x)
+"""
+    assert not any(fix.safe for fix in fixes(text))

@@ -312,12 +312,12 @@ class Calls(Lists):
     def settle_parts(self) -> None:
         """At the end of a constructor: what a class that derives from `Sequential` consists of."""
         whole = self.state.attrs.get(f"{self.place.first_parameter}.{PARTS}")
-        cls = self.place.cls
-        if cls is None or whole is None or self.place.key != (cls.name, "__init__"):
+        if (cls := self.place.cls) is None or whole is None or self.place.key != (cls.name, "__init__"):
             return
         if any(one.attr == "add_module" for each in self.body for one in every(each, ast.Attribute)):
-            order = chained(whole, others=True) if not may_take_away(self.body, self.program.tree) else None
-            whole = replace(whole, exact=False, order=order)
+            gone = may_take_away(self.body, self.program.tree)
+            lost(self.program, [whole] if gone else [], UNKNOWN_PLACE)
+            whole = replace(whole, exact=False, order=None if gone else chained(whole, others=True))
         self.set_attribute(cls.name, PARTS, whole)
 
     def _is_passed_class(self, node: ast.Call, function: Value) -> bool:

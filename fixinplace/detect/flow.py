@@ -156,8 +156,9 @@ class Flow(Stores):
         outside = self.breaks, self.continues
         self.breaks, self.continues = [], []
         opening, before = self.opening, None
+        counts = counter(node) if isinstance(node, ast.For) and not self.is_shadowed(node.iter) else ""
         for number in range(_ROUNDS):
-            self.opening = Opening(counter(node), apart=first is not None) if number == 0 else None
+            self.opening = Opening(counts, apart=first is not None) if number == 0 else None
             entry = self.state.copy()
             if target is not None:
                 self.assign(target, first if number == 0 and first is not None else item)

@@ -17,7 +17,8 @@ from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.library import of_result
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.listed import GROWS, LIST, fixed_lists
-from fixinplace.detect.named import may_be, set_by_name
+from fixinplace.detect.named import may_be, pattern, set_by_name
+from fixinplace.detect.patterned import is_read
 from fixinplace.detect.placing import (
     CONTAINERS,
     UNKNOWN_BEFORE,
@@ -201,7 +202,7 @@ class Modules(Functions):
                 self.state.attrs[key] = whole = self.longer(self.state.attrs.get(key, _UNKNOWN_PARTS), part)
                 if self.leaves_early():
                     self.set_attribute(base.name, PARTS, replace(whole, exact=False))
-                part = replace(part, flags=frozenset())
+                part = part if is_read(self, base, pattern(name)) else replace(part, flags=frozenset())
             set_by_name(self, base, name, part, REPLACES)
             return
         longer = self.longer(base, part)
@@ -240,8 +241,7 @@ class Modules(Functions):
 
     def module_call(self, node: ast.Call, module: Value, arguments: list[Value]) -> Value:
         """Calling a module: `self.conv(x)`, `self.net(x)`, `self.block(x)`."""
-        index = self.program.index
-        module = as_layer(index, module)
+        index, module = self.program.index, as_layer(self.program.index, module)
         if module.name in index.classes:
             found = [one for name in ("__call__", "forward") for one in index.methods(module.name, name)]
             if found and not binds_forward(self.program, module.name):

@@ -43,13 +43,18 @@ def is_followed(frame: Frame, base: Value, what: re.Pattern[str] | None) -> bool
 
     What `getattr` is asked for elsewhere, `named.got_by_name` tells.
     """
+    known = what is not None and is_open(what) and base.name in frame.program.index.classes
+    return known and not is_read(frame, base, what)
+
+
+def is_read(frame: Frame, base: Value, what: re.Pattern[str] | None) -> bool:
+    """True if the file reads an attribute with a name of this pattern, unless that is another class's own."""
     index, tree = frame.program.index, frame.program.tree
-    if what is None or not is_open(what) or base.name not in index.classes:
-        return False
     family = {info.name for info in (*index.lineage(base.name), *index.heirs(base.name))}
     others = (one for one in every(tree, ast.ClassDef) if one.name not in family)
     apart = {id(one) for cls in others for one in every(cls, ast.Attribute) if dotted(one.value) == "self"}
-    return not any(what.fullmatch(one.attr) for one in every(tree, ast.Attribute) if id(one) not in apart)
+    read = (one.attr for one in every(tree, ast.Attribute) if id(one) not in apart)
+    return what is not None and any(map(what.fullmatch, read))
 
 
 def may_reach(what: re.Pattern[str] | None, attribute: str) -> bool:

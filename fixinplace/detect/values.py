@@ -210,7 +210,7 @@ def element(value: Value) -> Value:
                 result = join(result, item)
             return result
         case Kind.LIST | Kind.DICT:
-            return UNKNOWN.with_memory(value.memory, value.maybe)
+            return replace(UNKNOWN.with_memory(value.memory, value.maybe), flags=value.flags)
         case Kind.MODULE if value.exact and value.items and value.name == "torch.nn.ModuleList":
             return one_of(map(fixed_within, value.items))
         case Kind.MODULE:

@@ -32,9 +32,9 @@ def beginning(generators: Sequence[ast.comprehension], result: ast.expr) -> ast.
     """`layers` of `[layers[i] for i in range(n)]`, which are its first ones."""
     match generators, result:
         case [
-            [ast.comprehension(ast.Name(id=name), ast.Call(ast.Name(id="range"), [_], []), [])],
+            [ast.comprehension(ast.Name(id=name), ast.Call(ast.Name(id="range"), [count], []), [])],
             ast.Subscript(ast.Name() | ast.Attribute() as modules, ast.Name(id=index)),
-        ] if name == index:
+        ] if name == index and not isinstance(count, ast.Starred):
             return modules
     return None
 
@@ -70,8 +70,8 @@ def with_first(loop: ast.For | ast.AsyncFor, item: Value, first: Value) -> Value
 def counter(loop: ast.AST) -> str:
     """`i` of `for i in range(n)` and `for i, x in enumerate(xs)`, which the body leaves alone; "" for other loops."""
     match loop:
-        case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=[_])):
-            return name if _counts(loop, name) else ""
+        case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range"), args=[count])):
+            return name if _counts(loop, name) and not isinstance(count, ast.Starred) else ""
         case ast.For(
             target=ast.Tuple(elts=[ast.Name(id=name), _]), iter=ast.Call(func=ast.Name(id="enumerate")) as call
         ):

@@ -175,3 +175,50 @@ class Net(nn.Module):
         return self.body(x)
 """
     assert not any(fix.safe for fix in fixes(text))
+
+
+UNKNOWN_NET = """\
+import torch
+import torch.nn as nn
+import torchvision.models as models
+from collections import OrderedDict
+
+
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.body = nn.Sequential(OrderedDict([("conv", nn.Linear(n, n)), ("act", nn.ReLU(inplace=True))]))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+class Holder(nn.Module):
+    def __init__(self, net, name):
+        super().__init__()
+        {init}
+
+    def forward(self, x):
+        return {value}
+"""
+
+
+@pytest.mark.parametrize(("init", "value", "safe"), [
+    ("self.net = net", "self.net(x)", True),
+    ("self.net = net", "self.net.body[1](x)", False),
+    ("self.net = net", "self.net.body.act(x)", False),
+    ("self.net = net", "[part(x) for part in self.net.body]", False),
+    ("self.act = net.body[1]", "self.act(x)", False),
+    ("self.rest = net.body[1:]", "self.rest(x)", False),
+    ("conv, act = net.body\\n        self.act = act", "self.act(x)", False),
+    ("b = net.body\\n        b[0] = nn.Identity()", "net(x)", False),
+    ("setattr(net.body, '0', nn.Identity())", "net(x)", False),
+    ("del net.body.conv", "net(x)", False),
+    ("b = net.body\\n        b.conv = nn.Identity()", "net(x)", False),
+    ("b = net.body\\n        b.conv = nn.Linear(3, 3)", "net(x)", True),
+    ("self.act = models.vgg19(pretrained=True).body[1]", "self.act(x)", True),
+    ("self.net = net\\n        self.net.body.apply(print)", "self.net(x)", True),
+])  # fmt: skip
+def test_parts_that_are_taken_from_an_object_that_is_not_known(init: str, value: str, safe: bool) -> None:
+    found = fixes(UNKNOWN_NET.format(init=init.replace("\\n", "\n"), value=value))
+    assert (bool(found) and all(fix.safe for fix in found)) is safe, [fix.doubts for fix in found]

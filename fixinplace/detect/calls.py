@@ -19,6 +19,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.modules import METHODS
 from fixinplace.detect.named import got_by_name, is_imported, is_of_settings, is_own_attribute, keys_among, set_by_name
 from fixinplace.detect.outside import LAYERS, is_class_name, is_never_made, layer, part_by_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, are_layers, flags_by_name, lost
@@ -29,6 +30,7 @@ from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
 from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
+from fixinplace.detect.within import perhaps_in_place
 from fixinplace.walking import every
 
 _TELLING = frozenset(
@@ -84,7 +86,7 @@ class Calls(Lists):
             return self.module_call(node, function, self.arguments(node))
         arguments = self.arguments(node)
         if function.flags:
-            return self.module_call(node, _perhaps_in_place(function), arguments)
+            return self.module_call(node, perhaps_in_place(function), arguments)
         if (path := may_switch_on(function)) and self.switch(node, f"{path}(inplace=)") is Switch.ON:
             return self.switched_on(node, path)
         if self._is_passed_class(node, function):
@@ -212,9 +214,9 @@ class Calls(Lists):
         of_class = self.method_of_class(func)
         if of_class is not None:
             return self.class_call(node, *of_class)
-        given = bool(node.args or node.keywords)
-        part = base.kind is Kind.UNKNOWN and given and name in stored_attributes(self.program.tree)
-        if part and (flags := flags_by_name(self.program.index, name)):
+        given = base.kind is Kind.UNKNOWN and bool(node.args or node.keywords) and name not in METHODS
+        part = given and name in stored_attributes(self.program.tree)
+        if flags := flags_by_name(self.program.index, name) if part else base.flags if given else frozenset():
             return self.module_call(node, Value(Kind.MODULE, 1, flags=flags), self.arguments(node))
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):
             base = base if base.tensor else self.as_tensor(base)
@@ -357,7 +359,7 @@ class Calls(Lists):
         if value.kind is Kind.PATH:
             return self.library_result(node, value.name, arguments)
         if value.flags:
-            return self.module_call(node, _perhaps_in_place(value), arguments)
+            return self.module_call(node, perhaps_in_place(value), arguments)
         if value.kind is Kind.UNKNOWN and value.name:
             return self.unseen_instance(node, value, arguments)
         known = index.is_module(base.name) and func.attr in stored_attributes(self.program.tree)
@@ -381,11 +383,6 @@ def _is_computed(node: ast.expr) -> bool:
             row = catalogue.result(f"Tensor.{attr}")
             return row is not None and row.memory is catalogue.Memory.FRESH
     return False
-
-
-def _perhaps_in_place(function: Value) -> Value:
-    """A callable that may be one of several in-place modules, or something else."""
-    return Value(Kind.MODULE, 1, flags=function.flags)
 
 
 def _is_gone_over(node: ast.expr, parent: ast.AST | None) -> bool:

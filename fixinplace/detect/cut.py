@@ -25,7 +25,10 @@ _UNKNOWN_PARTS = Value(Kind.MODULE, name=SEQUENTIAL)
 
 def note_cut(program: Program, node: ast.expr, base: Value) -> None:
     """`net.body` has other parts from now on; a `ModuleList` that others change is told by the file's text."""
-    if base.kind is not Kind.UNKNOWN or not isinstance(node, ast.Attribute):
+    if base.kind is not Kind.UNKNOWN:
+        return
+    lost(program, [base], "others take parts out of the list that it is in")
+    if not isinstance(node, ast.Attribute):
         return
     if node.attr not in stored_attributes(program.tree):
         return

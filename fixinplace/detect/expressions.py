@@ -11,6 +11,7 @@ from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.deferred import deferred
 from fixinplace.detect.distinct import collected
 from fixinplace.detect.each import is_plain, is_taken_apart, mapped, one_by_one
+from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.growing import as_left
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
@@ -332,8 +333,16 @@ class Expressions(Operators):
         if attr == "grad":
             return tensor(1, False, memory=held)
         if base.kind is Kind.UNKNOWN and attr in stored_attributes(self.program.tree):
+            if self.is_of_torchvision(node.value):
+                return UNKNOWN
             return replace(UNKNOWN, flags=flags_by_name(self.program.index, attr))
-        return part_or_number(base, attr) if base.kind is Kind.MODULE else UNKNOWN
+        return part_or_number(base, attr) if base.kind is Kind.MODULE or base.flags else UNKNOWN
+
+    def is_of_torchvision(self, node: ast.expr) -> bool:
+        """True for `models.vgg19(pretrained=True)`, whose attributes are none of this file's classes'."""
+        known = self.peek(node.func) if isinstance(node, ast.Call) and dotted(node.func) else UNKNOWN
+        ours = known.kind is Kind.PATH and known.name.startswith("torchvision.")
+        return ours and isinstance(node, ast.Call) and hands_nothing(self.program, node)
 
     def subscript(self, node: ast.Subscript) -> Value:
         """`base[index]`."""
@@ -357,7 +366,8 @@ class Expressions(Operators):
                 return base  # `build_norm_layer(config, planes)[1]`
         if _tensor_index(node.slice):
             return replace(tensor(1, base.live, Dtype.ANY, base.memory), view=True)
-        return replace(UNKNOWN, sure=_believed(base), live=base.live, memory=base.memory, maybe=base.maybe)
+        held = replace(UNKNOWN, sure=_believed(base), live=base.live, memory=base.memory, maybe=base.maybe)
+        return replace(held, flags=base.flags)
 
     def indexed(self, node: ast.Subscript, base: Value, index: Value) -> Value:
         """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""

@@ -70,7 +70,7 @@ _CHILDREN = ("modules", "children", "parameters", "buffers")
 _NAMED = ("named_modules", "named_children", "named_parameters", "named_buffers")
 
 
-_METHODS = frozenset(
+METHODS = frozenset(
     "zero_grad state_dict load_state_dict eval train parameters buffers children modules named_parameters type"
     " share_memory named_buffers named_children named_modules extra_repr apply to cpu cuda half float double bfloat16"
     " requires_grad_ get_parameter get_buffer get_extra_state set_extra_state compile xpu ipu to_empty init_weights"
@@ -177,7 +177,7 @@ class Modules(Functions):
             return sequence((sequence((STRING, one), exact=True),))
         if name in ("to", "cuda", "cpu", "train", "eval", "requires_grad_", "half", "float", "double", "apply"):
             return base
-        if base.flags and name not in _METHODS:  # a part, by its name
+        if base.flags and name not in METHODS:  # a part, by its name
             return self.module_call(node, replace(base, name="", items=(), exact=False), arguments)
         return self.unseen(node, arguments)
 

@@ -87,7 +87,7 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
     if own and module:
         _may_be_any(frame, base, value, what)  # `nn.Module` finds methods, and flags, before its parts
         return
-    numbered = why == REPLACES and not own and what is not None and what.pattern.isdigit()
+    numbered = not own and what is not None and what.pattern.isdigit()
     if (
         numbered
         or what is None

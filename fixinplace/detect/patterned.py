@@ -12,7 +12,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from fixinplace.detect.index import dotted
+from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import Value, one_of
@@ -53,7 +53,8 @@ def is_read(frame: Frame, base: Value, what: re.Pattern[str] | None) -> bool:
     family = {info.name for info in (*index.lineage(base.name), *index.heirs(base.name))}
     others = (one for one in every(tree, ast.ClassDef) if one.name not in family)
     apart = {id(one) for cls in others for one in every(cls, ast.Attribute) if dotted(one.value) == "self"}
-    read = (one.attr for one in every(tree, ast.Attribute) if id(one) not in apart)
+    libraries = {name for name, _ in all_imports(tree)}
+    read = (one.attr for one in every(tree, ast.Attribute) if not (id(one) in apart or dotted(one.value) in libraries))
     return what is not None and any(map(what.fullmatch, read))
 
 

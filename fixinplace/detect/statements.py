@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from fixinplace.detect.added import named_parts
 from fixinplace.detect.assumed import outcome
 from fixinplace.detect.cut import note_cut
 from fixinplace.detect.flow import Flow
@@ -67,6 +68,8 @@ class Statements(Flow):
                         self.state.links = without(self.state.links, target.id)
                     elif isinstance(target, ast.Subscript):
                         self.remove(target.value, self.evaluate(target.value))
+                    elif isinstance(target, ast.Attribute) and target.attr in named_parts(self.program.tree):
+                        self.program.doubt("the file removes parts of modules", everywhere=True)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from fixinplace.detect.added import named_parts
 from fixinplace.detect.anatomy import has_entries
 from fixinplace.detect.cut import is_replaced, note_cut
 from fixinplace.detect.distinct import named_with
@@ -88,6 +89,9 @@ class Stores(Expressions):
         if base.kind is Kind.PATH and base.name.startswith("torch") and not _is_setting(base.name, target.attr):
             sentence = f"the file replaces `{base.name}.{target.attr}`"
             self.program.doubt(sentence, everywhere=True)
+        own = base.kind is Kind.OTHER or base.name in self.program.index.classes
+        if not own and target.attr in named_parts(self.program.tree) and is_replaced(self.program, value):
+            self.program.doubt("the file replaces parts of modules by name", everywhere=True)
         if base.tensor:
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}

@@ -191,6 +191,9 @@ def spelled(module: Value) -> tuple[str, list[int]]:
     return module.name, sorted(module.flags)
 
 
+_HOLDING = ("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict")
+
+
 def element(value: Value) -> Value:
     """What an index with an unknown position, or an iteration, gives."""
     order = chained(value) if value.kind is Kind.LIST or value.name == "torch.nn.Sequential" else None
@@ -214,10 +217,12 @@ def element(value: Value) -> Value:
         case Kind.MODULE if value.exact and value.items and value.name == "torch.nn.ModuleList":
             return one_of(map(fixed_within, value.items))
         case Kind.MODULE:
-            return replace(value, name="", sure=2, items=(), order=None)
+            several = value.flags and (value.name in _HOLDING or not value.name.startswith("torch."))
+            kind = Kind.UNKNOWN if several else Kind.MODULE  # it is in place, or any other part
+            return replace(value, kind=kind, name="", sure=2, items=(), order=None)
         case Kind.UNKNOWN if value.name.startswith("!"):
             return value  # `name, norm = build_norm_layer(config, planes)`
-    return UNKNOWN
+    return replace(UNKNOWN, flags=value.flags)
 
 
 def fixed_within(part: Value) -> Value:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import NOWHERE, Value, chained, join, options, spelled
 
@@ -53,3 +54,8 @@ def some(results: list[Value], arguments: list[Value]) -> Value:
     always = functools.reduce(frozenset.intersection, (one.memory for one in results))
     handed = NOWHERE.union(*(one.memory for one in arguments)) - always
     return replace(result, memory=result.memory - handed, maybe=result.maybe | (result.memory & handed))
+
+
+def perhaps_in_place(function: Value) -> Value:
+    """A callable that may be one of several in-place modules, or something else."""
+    return Value(Kind.MODULE, 1, flags=function.flags)

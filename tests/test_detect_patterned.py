@@ -173,3 +173,49 @@ def test_in_place_modules_under_names_that_are_put_together_are_called_by_such_n
 @pytest.mark.parametrize("parts", ELSEWHERE.values(), ids=ELSEWHERE.keys())
 def test_where_others_reach_them_by_other_names_they_are_not_followed(parts: dict[str, str]) -> None:
     assert acts(parts) != [True]
+
+
+LAYER = """\
+import torch
+import torch.nn as nn
+
+SEEN = []
+
+
+class Layer(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.norm1: nn.BatchNorm2d
+        self.add_module("norm1", nn.BatchNorm2d(n))
+        self.add_module("relu1", nn.ReLU(inplace=True)),
+        setattr(self, "conv1", nn.Conv2d(n, n, 1))
+        {init}
+
+    def inner(self, inputs):
+        joined = torch.cat(inputs, 1)
+        return self.conv1({call})
+
+    def forward(self, x):
+        return self.inner([x])
+
+    {method}
+
+
+{after}
+"""
+
+
+@pytest.mark.parametrize(("parts", "safe"), [
+    ({}, True), ({"call": "self.relu1(joined)"}, True), ({"call": "self.relu1(inputs[0])"}, False),
+    ({"call": "self.norm1(joined) + self.relu1(joined) + joined"}, False),
+    ({"method": "def relu1(self, x):\n        return x"}, False), ({"method": "relu1 = 3"}, False),
+    ({"init": "self.add_module('norm1', nn.Identity())", "call": "self.relu1(self.norm1(inputs[0]))"}, False),
+    ({"init": "setattr(self, 'norm1', nn.Identity())", "call": "self.relu1(self.norm1(inputs[0]))"}, False),
+    ({"init": "self.act = self.relu1", "method": "def first(self, x):\n        y = self.act(x)\n        return x + y"}, False),
+    ({"after": "def first(net, x):\n    SEEN.append(net.relu1(x))\n    return x"}, False),
+    ({"after": "class More(Layer):\n    def relu1(self, x):\n        return x"}, False),
+])  # fmt: skip
+def test_a_part_that_is_added_by_a_plain_name_is_an_attribute(parts: dict[str, str], safe: bool) -> None:
+    known = {"init": "pass", "call": "self.relu1(self.norm1(joined))", "method": "pass", "after": ""}
+    found = [fix for fix in fixes(LAYER.format(**known | parts)) if "relu1" in fix.title]
+    assert (bool(found) and all(fix.safe for fix in found)) is safe, [fix.doubts for fix in found]

@@ -49,6 +49,21 @@ def _spelled(node: ast.expr | None) -> str:
             return ".*"
 
 
+def is_attribute(frame: Frame, base: Value, name: ast.expr | None) -> bool:
+    """True for `add_module("act", ...)`, `setattr(self, "act", ...)`: an attribute as others, unless of a `Sequential`.
+
+    False for a class that has something else of that name, which is found before parts are.
+    """
+    index = frame.program.index
+    if "torch.nn.Sequential" in index.bases(base.name):
+        return False
+    match name:
+        case ast.Constant(value=str(text)) if text.isidentifier() and base.name in index.classes:
+            family = index.family(base.name)
+            return not any(text in info.methods or text in assigned(info.node) for info in family)
+    return False
+
+
 def is_put_together(node: ast.expr | None) -> bool:
     """True for a text of several pieces: `"{}_{}".format(i, kind)`, `f"{i}{kind}"`, `str(i) + kind`."""
     match node:
@@ -63,7 +78,8 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
     """`setattr(base, name, value)`: what is known stays true unless the name may be one that the file uses."""
     what = pattern(name)
     module = value.kind is Kind.MODULE and bool(value.sure)
-    for flag in value.flags if not (module and patterned.is_followed(frame, base, what)) else ():
+    plain = module and is_attribute(frame, base, name)
+    for flag in value.flags if not (plain or (module and patterned.is_followed(frame, base, what))) else ():
         frame.program.note_use(flag, "it is given a name that its calls are not followed by")
     frame.escape(value, None, "an attribute that is set by name holds it")
     if base.tensor:
@@ -78,6 +94,10 @@ def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, 
         return
     if own:
         patterned.put(frame, base, what, value)
+    if plain and isinstance(name, ast.Constant):
+        frame.state.attrs = {k: v for k, v in frame.state.attrs.items() if k.rpartition(".")[2] != name.value}
+        frame.program.index.note_attribute(base.name, str(name.value), value)
+        return
     if own and module and is_put_together(name) and not (what is not None and patterned.is_begun(what)):
         frame.program.gives.add(COMPUTED)
         frame.program.index.note_attribute(base.name, _place(name), value)

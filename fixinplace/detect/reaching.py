@@ -245,7 +245,19 @@ def stored_attributes(tree: ast.Module) -> frozenset[str]:
     bodies = (one for cls in every(tree, ast.ClassDef) for one in cls.body)
     plain = (one for one in bodies if isinstance(one, ast.Assign | ast.AnnAssign))
     named = {one.id for body in plain for one in every(body, ast.Name) if isinstance(one.ctx, ast.Store)}
-    return frozenset(set_ | named) - _NUMBERS
+    return frozenset(set_ | named | _set_by_name(tree)) - _NUMBERS
+
+
+def _set_by_name(tree: ast.Module) -> set[str]:
+    """`act` of `self.add_module("act", ...)` and `setattr(self, "act", ...)`."""
+    found: set[str] = set()
+    for call in every(tree, ast.Call):
+        match call:
+            case ast.Call(func=ast.Attribute(attr="add_module"), args=[ast.Constant(value=str(name)), _]):
+                found.add(name)
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(name)), _]):
+                found.add(name)
+    return found
 
 
 _NUMBERS = frozenset(

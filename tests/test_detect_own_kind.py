@@ -32,6 +32,11 @@ class Block(nn.Module):
         return {value}
 
 
+class Other(nn.Module):
+    def forward(self, x):
+        return x
+
+
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -70,6 +75,8 @@ def test_what_the_inner_one_returns_is_new_if_the_whole_is() -> None:
     {"outermost": "x.view(-1)"},
     {"middle": "[submodule] + up"},
     {"value": "(x, self.model(x))"},
+    {"middle": "[Other()] + up"},
+    {"middle": "down + [Other(), submodule] + up", "innermost": "[Other()] + up"},
 ])  # fmt: skip
 def test_what_may_be_the_argument_or_is_kept_is_not(parts: dict[str, str]) -> None:
     assert not safe(**parts)

@@ -75,3 +75,9 @@ def test_a_layer_with_other_weights_computes_something_new(parts: dict[str, str]
 ])  # fmt: skip
 def test_a_layer_that_may_do_something_else_does_not(parts: dict[str, str]) -> None:
     assert not safe(**parts)
+
+
+def test_a_class_that_a_decorator_may_replace_is_none() -> None:
+    text = NET.format(bases="nn.Conv2d", init=INIT, method="pass", after="")
+    found = fixes(text.replace("class Conv(", "@Mixin\nclass Conv("))
+    assert not any(fix.safe for fix in found)

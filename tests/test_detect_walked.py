@@ -58,6 +58,9 @@ LEFT = {
     "a loop inside": "for i in range(23):\n            for j in range(i + 1):\n                x = self.vgg[i](x)",
     "one is left out": "for i, layer in enumerate(self.vgg):\n            if i > self.other:\n                x = layer(x)",
     "all are collected": "outs = []\n        for layer in self.vgg:\n            x = layer(x)\n            outs.append(x)\n        x = outs",
+    "counting from one": "for i, layer in enumerate(self.vgg, 1):\n            x = self.vgg[i](x)",
+    "counting from a number by its name": "for i, layer in enumerate(self.vgg, start=1):\n            x = self.vgg[i](x)",
+    "counting, by a number that changes": "for i, layer in enumerate(self.vgg):\n            i += 1\n            x = self.vgg[i](x)",
     "by numbers in a pair": "for i in range(*self.other):\n            x = self.vgg[i](x)",
     "by another range": "def range(n):\n            return [n - 1, 0]\n        for i in range(2):\n            x = self.vgg[i](x)",
     "by another enumerate": "def enumerate(one):\n            return zip(range(3), one[1:])\n"
@@ -217,6 +220,7 @@ class Net(nn.Module):
     ("[model[i] for i in range(1, n)]", False), ("[model[i + 1] for i in range(n)]", False),
     ("[model[i] for i in order]", False), ("[model[i] for i in range(n) if i != 2]", False),
     ("[model[i] for i in range(*order)]", False),
+    ("[model[n] for i in range(n)]", False),
     ("[model[-i] for i in range(n)]", False), ("[model[i] for i in reversed(range(n))]", False),
 ])  # fmt: skip
 def test_the_first_ones_of_a_list_begin_as_it_does(parts: str, fine: bool) -> None:

@@ -225,3 +225,9 @@ class Holder(nn.Module):
 def test_parts_that_are_taken_from_an_object_that_is_not_known(init: str, value: str, safe: bool) -> None:
     found = fixes(UNKNOWN_NET.format(init=init.replace("\\n", "\n"), value=value))
     assert (bool(found) and all(fix.safe for fix in found)) is safe, [fix.doubts for fix in found]
+
+
+@pytest.mark.parametrize(("more", "safe"), [("pass", True), ("del self.conv3", False), ("del self.other", True)])
+def test_a_part_with_a_name_that_is_put_together_is_taken_away(more: str, safe: bool) -> None:
+    parts = f"self.add_module(f'conv{{m}}', nn.Conv2d(n, m, 1))\n        {more}"
+    assert written_out(parts) is safe

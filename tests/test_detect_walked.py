@@ -225,3 +225,29 @@ class Net(nn.Module):
 ])  # fmt: skip
 def test_the_first_ones_of_a_list_begin_as_it_does(parts: str, fine: bool) -> None:
     assert safe(text=FIRST.replace("{", "{{").replace("}", "}}").replace("{{parts}}", parts)) is fine
+
+
+EMPTY = """\
+import torch
+import torch.nn as nn
+
+
+class Net(nn.Module):
+    def __init__(self, n, k):
+        super().__init__()
+        self.layers = nn.ModuleList({layers})
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.relu(x)
+"""
+
+
+@pytest.mark.parametrize(("layers", "fine"), [
+    ("[nn.Conv2d(n, n, 1) for _ in range(k)]", False), ("[nn.Conv2d(n, n, 1), nn.Tanh()]", True),
+])  # fmt: skip
+def test_a_list_that_may_be_empty_hands_the_argument_on(layers: str, fine: bool) -> None:
+    found = fixes(EMPTY.format(layers=layers))
+    assert (bool(found) and all(fix.safe for fix in found)) is fine

@@ -13,6 +13,7 @@ import ast
 
 from fixinplace import catalogue, walking
 from fixinplace.detect.index import Index
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.values import Value
@@ -27,7 +28,11 @@ def is_sequence(index: Index, name: str) -> bool:
     """True for a class that derives from `nn.Sequential` alone, and is called like one."""
     known = (*index.classes, SEQUENTIAL)
     plain = all(base in known for base in index.bases(name)) and SEQUENTIAL in index.bases(name)
-    return plain and not any(index.methods(name, method) for method in ("forward", "__call__"))
+    bound = any(not assigned(info.node).isdisjoint(_CALLS) for info in index.family(name))
+    return plain and not bound and not any(index.methods(name, method) for method in _CALLS)
+
+
+_CALLS = ("forward", "__call__")
 
 
 def calls_as_whole(index: Index, name: str) -> bool:
@@ -56,14 +61,20 @@ def _is_plain_self(parent: ast.AST | None, own: set[str]) -> bool:
 
 
 def as_layer(index: Index, part: Value) -> Value:
-    """The layer of torch that an instance of a class of the file computes as; anything else as it is."""
+    """The layer of torch, or the `Sequential`, that an instance of a class of the file computes as; else what it is."""
     layer = layer_of(index, part.name) if part.name in index.classes else ""
     if not layer:
-        return part
+        return _as_sequence(index, part) if part.name in index.classes else part
     family = index.family(part.name)
     between = (name for info in family for name in (*info.methods, *assigned(info.node)))
     plain = all(name in _SPECIAL or not (name.startswith("_") or name == "forward") for name in between)
     return replace(part, name=layer) if plain and not any(info.node.decorator_list for info in family) else part
+
+
+def _as_sequence(index: Index, part: Value) -> Value:
+    """The parts of a class that is called like an `nn.Sequential` of them; see `Calls.settle_parts`."""
+    parts = index.attribute(part.name, PARTS) if is_sequence(index, part.name) else None
+    return parts if parts is not None and parts.kind is Kind.MODULE else part
 
 
 _SPECIAL = ("__init__", "__repr__", "__str__", "__constants__", "__doc__")

@@ -8,6 +8,7 @@ defined; `captured` lists them, since such a function may run at any later time.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
@@ -116,6 +117,7 @@ class Liveness:
     """Liveness of one function body or module body."""
 
     def __init__(self, body: Sequence[ast.stmt], at_exit: Names = EMPTY) -> None:
+        self._body, self._at_exit = body, at_exit
         self._after: dict[int, Names] = {}
         exits = _Exits(leave=at_exit | declared(body), error=EMPTY)
         self._block(body, exits.leave, exits)
@@ -123,6 +125,11 @@ class Liveness:
     def after(self, statement: ast.stmt) -> Names:
         """Names read after `statement`; for a compound one, after its header within it too."""
         return self._after.get(id(statement), EMPTY)
+
+    @functools.cached_property
+    def used(self) -> Liveness:
+        """The same, but for reads by statements that only write into what the name stands for: `x.mul_(2)`."""
+        return _Used(self._body, self._at_exit)
 
     def _block(self, body: Sequence[ast.stmt], out: Names, exits: _Exits) -> Names:
         for statement in reversed(body):
@@ -199,6 +206,42 @@ class Liveness:
         entry = self._block(node.body, orelse, body)
         self._after[id(node)] |= entry | handlers
         return entry | handlers
+
+
+class _Used(Liveness):
+    def _simple(self, node: ast.stmt, out: Names) -> Names:
+        target = _written(node)
+        if target is None:
+            return super()._simple(node, out)
+        return out | frozenset(n.id for n in walk(node) if _reads(n) and n is not target)
+
+
+def _reads(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
+def _written(node: ast.stmt) -> ast.expr | None:
+    """The name whose tensor is written by a statement that does nothing else: `x[0] += 1`, `x.data.mul_(a).add_(b)`."""
+    match node:
+        case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
+            return _root(target)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr)) as call) if attr.endswith("_"):
+            return _root(call)
+    return None
+
+
+def _root(node: ast.expr) -> ast.expr | None:
+    match node:
+        case ast.Name():
+            return node
+        case ast.Subscript(value=value) | ast.Attribute(value=value, attr="data" | "T"):
+            return _root(value)
+        case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr.endswith("_") or attr in _PARTS:
+            return _root(value)
+    return None
+
+
+_PARTS = ("view", "narrow", "select", "diagonal", "t", "transpose", "squeeze", "unsqueeze", "view_as", "detach")
 
 
 def binds(statement: ast.AST | None) -> Names:

@@ -12,6 +12,7 @@ from fixinplace.detect.derived import PARTS, SEQUENTIAL, as_layer, calls_as_whol
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.given import ASSUMED, COMPUTES, is_given
 from fixinplace.detect.growing import begun, longer_list
+from fixinplace.detect.harmless import not_plain, writing_inside
 from fixinplace.detect.index import dotted, keyword
 from fixinplace.detect.kinds import Dtype, Kind, Origin
 from fixinplace.detect.library import of_result
@@ -26,7 +27,6 @@ from fixinplace.detect.placing import (
     behind_others,
     binds_forward,
     is_flag,
-    is_plain,
     is_whole,
     leaves,
     left,
@@ -36,7 +36,6 @@ from fixinplace.detect.placing import (
     place,
     place_all,
     returned,
-    writing_inside,
 )
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
@@ -318,8 +317,8 @@ class Modules(Functions):
         if order is None or len(arguments) != 1:
             return None
         given = self.as_tensor(arguments[0])
-        others = frozenset(one for one in order.parts if not is_plain(self.program, one))
-        others -= writing_inside(self.program, order) if others else others
+        inside = writing_inside(self.program, order)
+        others = frozenset(each for one in order.parts - inside for each in not_plain(self.program, one))
         if others and (left(self.program, order) is Fresh.NO or not all(map(is_passed_in, others))):
             return None
         if not all(is_given(self.program, one) for one in others):
@@ -337,7 +336,8 @@ class Modules(Functions):
 
     def made_last(self, node: ast.Call, order: Chain[Value], given: Value) -> Value | None:
         """What the part of a Sequential makes that may be the last one, but for its memory."""
-        ends = [as_layer(self.program.index, each) for one in sorted(order.lasts, key=spelled) for each in lasts(one)]
+        index, ending = self.program.index, sorted(order.lasts, key=spelled)
+        ends = [as_layer(index, each) for one in ending for each in lasts(as_layer(index, one))]
         rows = [row for one in ends if (row := catalogue.result(one.name.removeprefix("!"))) is not None]
         own = [returned(self.program, one) for one in ends if one.name in self.program.index.classes]
         made = [*(of_result(self, node, row, [given], module=True) for row in rows), *filter(None, own)]

@@ -27,14 +27,14 @@ from fixinplace.detect.passing import hands_idle_layers
 from fixinplace.detect.quiet import QUIET, Fresh
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
-from fixinplace.detect.values import NUMBER, ONE_OF, UNKNOWN, Value, chained, is_opaque, named, options
+from fixinplace.detect.values import NUMBER, ONE_OF, UNKNOWN, Value, is_opaque, named, options
 from fixinplace.walking import every
 
 if TYPE_CHECKING:
     from fixinplace.detect.program import Program
 
 CONTAINERS = ("torch.nn.ModuleList", "torch.nn.ModuleDict", "torch.nn.ParameterList", "torch.nn.ParameterDict")
-_IDENTITY = "torch.nn.Identity"
+IDENTITY = "torch.nn.Identity"
 
 
 def place(program: Program, parts: Iterable[Value], fresh: Fresh = Fresh.NO) -> Fresh:
@@ -65,9 +65,9 @@ def leaves(program: Program, part: Value, fresh: Fresh) -> Fresh:
 
 def place_all(program: Program, order: Chain[Value]) -> None:
     """Note what may stand before each in-place part of a list whose order is not known for certain."""
-    leaving = _leaving(program, order)
+    leaving = leaving_each(program, order)
     for part in order.parts:
-        _note(program, part, _entering(part, order, leaving))
+        _note(program, part, entering(part, order, leaving))
 
 
 def _not_told_apart(program: Program, part: Value) -> None:
@@ -84,7 +84,7 @@ def is_flag(program: Program, part: Value) -> bool:
 
 def left(program: Program, order: Chain[Value]) -> Fresh:
     """What leaves the last part, whichever that is; the first one is called with what others hold."""
-    leaving = _leaving(program, order)
+    leaving = leaving_each(program, order)
     return Fresh.NO if order.empty else min((leaving[part] for part in order.lasts), default=Fresh.NO)
 
 
@@ -99,16 +99,17 @@ def behind_others(program: Program, order: Chain[Value]) -> frozenset[int]:
     return frozenset(flag for part in order.parts - reached for flag in part.flags)
 
 
-def _leaving(program: Program, order: Chain[Value]) -> dict[Value, Fresh]:
+def leaving_each(program: Program, order: Chain[Value]) -> dict[Value, Fresh]:
     """What leaves each part: the most that all orders allow."""
     leaving, known = dict.fromkeys(order.parts, Fresh.FREE), None
     while leaving != known:
         known = leaving
-        leaving = {one: leaves(program, one, _entering(one, order, leaving)) for one in order.parts}
+        leaving = {one: leaves(program, one, entering(one, order, leaving)) for one in order.parts}
     return leaving
 
 
-def _entering(part: Value, order: Chain[Value], leaving: dict[Value, Fresh]) -> Fresh:
+def entering(part: Value, order: Chain[Value], leaving: dict[Value, Fresh]) -> Fresh:
+    """What a part is called with, given what leaves each."""
     return Fresh.NO if part in order.firsts else min(map(leaving.__getitem__, order.before(part)), default=Fresh.NO)
 
 
@@ -128,9 +129,9 @@ def _leaves_new(program: Program, part: Value, fresh: Fresh) -> Fresh:
     if part.order is not None:
         return left(program, part.order)
     if part.name in program.index.classes:
-        return Fresh.NEW if _returns_new(program, part) else min(fresh, _hands_on(program, part))
+        return Fresh.NEW if returns_new(program, part) else min(fresh, _hands_on(program, part))
     row = catalogue.result(part.name)
-    if part.name == _IDENTITY:
+    if part.name == IDENTITY:
         return fresh
     if row is None or row.kind is not catalogue.Kind.TENSOR:
         return Fresh.NO
@@ -148,8 +149,7 @@ def makes_new(program: Program, part: Value) -> bool:
         return False
     passed, index = near(program), program.index
     classes = all(
-        _returns_new(program, Value(Kind.MODULE, name=one))
-        for one in passed & {*filter(index.is_module, index.classes)}
+        returns_new(program, Value(Kind.MODULE, name=one)) for one in passed & {*filter(index.is_module, index.classes)}
     )
     return classes and not any(_may_hand_on(program, one) for one in passed & {*index.functions})
 
@@ -167,12 +167,12 @@ def is_whole(program: Program, part: Value) -> bool:
     if part.name == ONE_OF:
         return all(is_whole(program, one) for one in options(part))
     if part.name in program.index.classes:
-        return _returns_new(program, part)
+        return returns_new(program, part)
     row = catalogue.result(part.name)
     return row is not None and row.kind is catalogue.Kind.TENSOR and row.memory is catalogue.Memory.FRESH
 
 
-def _returns_new(program: Program, part: Value) -> bool:
+def returns_new(program: Program, part: Value) -> bool:
     """True if a module of this file returns what its `forward` has made."""
     if program.index.method(part.name, "__call__") is not None or binds_forward(program, part.name):
         return False
@@ -184,25 +184,9 @@ def _returns_new(program: Program, part: Value) -> bool:
     return value is not None and is_made(value)
 
 
-def writing_inside(program: Program, order: Chain[Value]) -> frozenset[Value]:
-    """Parts of a class of this file that may write what they are called with, and are called with something new.
-
-    They keep nothing, and return something new: whoever calls the whole sees nothing of it.
-    """
-    own = [one for one in order.parts if one.kind is Kind.MODULE and one.name in program.index.classes]
-    tame = [one for one in own if not one.flags and _returns_new(program, one) and _keeps_nothing(program, one)]
-    leaving = _leaving(program, order) if tame else {}
-    return frozenset(one for one in tame if _entering(one, order, leaving) is not Fresh.NO)
-
-
-def _keeps_nothing(program: Program, part: Value) -> bool:
-    summary = program.summary((_forward_of(program, part.name), "forward"))
-    return is_supposed(program, part.name) or (summary is not None and not summary.keeps)
-
-
 def _hands_on(program: Program, part: Value) -> Fresh:
     """What leaves a module of this file that is called with something new: that or a part of it, or what it made."""
-    key = (_forward_of(program, part.name), "forward")
+    key = (forward_of(program, part.name), "forward")
     summary, found = program.summary(key), program.index.method(*key)
     if summary is None or found is None or summary.keeps or summary.writes or part.flags:
         return Fresh.NO
@@ -215,7 +199,7 @@ def _hands_on(program: Program, part: Value) -> Fresh:
 
 def returned(program: Program, part: Value) -> Value | None:
     """What the `forward` of a class of this file returns."""
-    summary = program.summary((_forward_of(program, part.name), "forward"))
+    summary = program.summary((forward_of(program, part.name), "forward"))
     return summary.returns if summary is not None else None
 
 
@@ -224,26 +208,8 @@ def binds_forward(program: Program, name: str) -> bool:
     return any(not assigned(info.node).isdisjoint(("forward", "__call__")) for info in program.index.lineage(name))
 
 
-def is_plain(program: Program, part: Value) -> bool:
-    """True for a module that makes one tensor, or hands on what it is given, and neither keeps nor writes that."""
-    part = as_layer(program.index, part)
-    if part.kind is not Kind.MODULE:
-        return False
-    if part.name == ONE_OF:
-        return all(is_plain(program, one) for one in options(part))
-    if part.name == "torch.nn.Sequential":
-        inner = chained(part)
-        return inner is not None and all(is_plain(program, one) for one in inner.parts)
-    if part.name in program.index.classes:
-        summary = program.summary((_forward_of(program, part.name), "forward"))
-        idle = summary is not None and not summary.keeps and not summary.writes
-        return idle and not part.flags and _returns_new(program, part)
-    row = catalogue.result(part.name)
-    one = row is not None and (row.kind is catalogue.Kind.TENSOR or part.name == _IDENTITY)
-    return one and part.name not in CONTAINERS
-
-
-def _forward_of(program: Program, name: str) -> str:
+def forward_of(program: Program, name: str) -> str:
+    """The class that a class has its `forward` from."""
     found = program.index.method(name, "forward")
     return found[0].name if found is not None else name
 

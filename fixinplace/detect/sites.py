@@ -63,6 +63,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),
         read_later=bool(facts.get("read_later")) or (handed is not None and not _back(seen)),
+        lost=bool(facts.get("lost")) and not closed and handed is None,
         in_loop=bool(facts.get("in_loop")),
         relaid=seen.relaid,
         renamed=seen.renamed and words.tells_history,

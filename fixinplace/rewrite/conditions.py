@@ -33,7 +33,10 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
         return Refused("untracked", "neither the tensor nor what is written requires grad")
     if writer is None:
         return Refused("unknown-op", f"unknown in-place op `{found.site.op}`: the catalogue does not have it")
-    if found.site.certainty is not Certainty.RAN and _is_for_the_caller(found.facts):  # else a run decides
+    if found.site.certainty is not Certainty.RAN and _is_for_others(found.facts):  # else a run decides
+        if found.facts.parameter is None:
+            sentence = "nothing here reads the new value: it is meant for whoever else holds the tensor"
+            return Refused("live-alias", sentence)
         sentence = f"what is written to the argument `{found.facts.parameter}` is read by nobody but the caller"
         return Refused("caller-may-see", sentence)
     if found.facts.perhaps and _is_looked_at(found.facts):
@@ -51,11 +54,11 @@ def draws_the_same(writer: Writer) -> bool:
     return not writer.random or "dropout" in writer.name.lower()
 
 
-def _is_for_the_caller(facts: Facts) -> bool:
-    """True for a write whose new value would be lost: its function does not read it, and callers keep the old one."""
+def _is_for_others(facts: Facts) -> bool:
+    """True for a write whose new value would be lost: its function does not read it, and others keep the old one."""
     named = facts.place in (Place.NAME, Place.SUBSCRIPT, Place.VIEW)
     handed = facts.hand_back or facts.module_calls or facts.usage is not Usage.STATEMENT
-    return named and facts.parameter is not None and not (handed or facts.read_later or facts.family)
+    return named and facts.lost and not (handed or facts.family)
 
 
 def _is_looked_at(facts: Facts) -> bool:

@@ -163,7 +163,7 @@ class Facts:
     parameter: the parameter whose caller may see the write; the rewrite is then `hidden-caller`.
     usage: what becomes of the call's value (methods, functions, flags); STATEMENT for the rest.
     read_later: the target's name is read after the statement before it is bound again.
-    lost: others may hold the tensor, and nothing in the function reads the name afterwards, but to write there.
+    lost: others may hold the tensor, and nothing in the function reads the name after this write or a later one to it.
     in_loop: the statement runs more than once per call of its function.
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.

@@ -24,6 +24,7 @@ from fixinplace.detect.links import (
     rooted,
 )
 from fixinplace.detect.liveness import Names
+from fixinplace.detect.own_kind import is_made
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import is_switch
@@ -248,6 +249,14 @@ class Kinship(Gradients):
         names = [k for k, h in kin.items() if h.live]
         memory = written.memory.union(*(self.lookup(name).memory for name in names))
         return replace(written, memory=memory)
+
+    def is_lost(self, owner: ast.expr, written: Value, kin: Mapping[str, Holder]) -> bool:
+        """True if others may hold the tensor, and nobody here reads what this, or a later write into it, leaves."""
+        name = owner.id if isinstance(owner, ast.Name) else ""
+        if name not in self.captured | self.declared and self.binds(name) and not is_made(written):
+            live, root, read = self.liveness, self.root, {name, *(one.name for one in kin.values() if one.live)}
+            return isinstance(root, ast.stmt) and read.isdisjoint(live.used.after(root) - live.lost.after(root))
+        return False
 
     def note_family(self, seen: Observation, owner: ast.expr, kin: Mapping[str, Holder]) -> None:
         """The names to make anew with the written one; a family that depends on the path is a hazard."""

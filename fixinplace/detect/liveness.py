@@ -131,6 +131,14 @@ class Liveness:
         """The same, but for reads by statements that only write into what the name stands for: `x.mul_(2)`."""
         return _Used(self._body, self._at_exit)
 
+    @functools.cached_property
+    def lost(self) -> Liveness:
+        """The names that a later statement may only write into, of which nothing reads what it wrote."""
+        return _Lost(self._body, self.used)
+
+    def _reads(self, node: ast.AST) -> Names:
+        return loads(node)
+
     def _block(self, body: Sequence[ast.stmt], out: Names, exits: _Exits) -> Names:
         for statement in reversed(body):
             out |= exits.error
@@ -143,26 +151,28 @@ class Liveness:
             case ast.If():
                 inner = self._block(node.body, out, exits) | self._block(node.orelse, out, exits)
                 self._after[id(node)] |= inner
-                return loads(node.test) | inner
+                return self._reads(node.test) | inner
             case ast.While():
-                return self._loop(node, loads(node.test), EMPTY, out, exits)
+                return self._loop(node, self._reads(node.test), EMPTY, out, exits)
             case ast.For() | ast.AsyncFor():
-                head = loads(node.target) | loads(node.iter)  # the iterator goes on reading what it was made from
+                head = self._reads(node.target) | self._reads(
+                    node.iter
+                )  # the iterator goes on reading what it was made from
                 return self._loop(node, head, _bound(node.target), out, exits)
             case ast.With() | ast.AsyncWith():
                 inner = self._block(node.body, out, exits)
                 self._after[id(node)] |= inner
-                return inner.union(*(loads(item) for item in node.items))
+                return inner.union(*(self._reads(item) for item in node.items))
             case ast.Try() | ast.TryStar():
                 return self._try(node, out, exits)
             case ast.Match():
                 inner = frozenset().union(*(self._block(case.body, out, exits) for case in node.cases), out)
                 self._after[id(node)] |= inner
-                return inner | loads(node.subject) | frozenset().union(*(loads(c) for c in node.cases))
+                return inner | self._reads(node.subject) | frozenset().union(*(self._reads(c) for c in node.cases))
             case ast.Return():
-                return loads(node) | exits.leave
+                return self._reads(node) | exits.leave
             case ast.Raise():
-                return loads(node) | exits.error | exits.leave
+                return self._reads(node) | exits.error | exits.leave
             case ast.Break():
                 return exits.brk
             case ast.Continue():
@@ -178,10 +188,10 @@ class Liveness:
             case ast.Delete():
                 killed = frozenset(t.id for t in node.targets if isinstance(t, ast.Name))
             case ast.AugAssign(target=ast.Name(id=name)):
-                return out | loads(node) | {name}
+                return out | self._reads(node) | {name}
             case _:
                 killed = EMPTY
-        return (out - killed) | loads(node)
+        return (out - killed) | self._reads(node)
 
     def _loop(self, node: ast.While | ast.For | ast.AsyncFor, head: Names, killed: Names, out: Names,
               exits: _Exits) -> Names:  # fmt: skip
@@ -200,7 +210,7 @@ class Liveness:
         final = self._block(node.finalbody, exits.leave, exits) if node.finalbody else EMPTY
         inner = replace(exits, leave=exits.leave | final, brk=exits.brk | final, cont=exits.cont | final)
         handlers = EMPTY.union(*(self._block(h.body, last, inner) for h in node.handlers))
-        handlers = handlers.union(*(loads(h.type) for h in node.handlers if h.type is not None))
+        handlers = handlers.union(*(self._reads(h.type) for h in node.handlers if h.type is not None))
         body = replace(inner, error=exits.error | handlers | last)
         orelse = self._block(node.orelse, last, inner)
         entry = self._block(node.body, orelse, body)
@@ -209,18 +219,37 @@ class Liveness:
 
 
 class _Used(Liveness):
+    """See `Liveness.used`."""
+
     def _simple(self, node: ast.stmt, out: Names) -> Names:
         target = _written(node)
         if target is None:
             return super()._simple(node, out)
-        return out | frozenset(n.id for n in walk(node) if _reads(n) and n is not target)
+        return out | frozenset(n.id for n in walk(node) if _is_read(n) and n is not target)
 
 
-def _reads(node: ast.AST) -> TypeGuard[ast.Name]:
+class _Lost(Liveness):
+    """See `Liveness.lost`."""
+
+    def __init__(self, body: Sequence[ast.stmt], used: Liveness) -> None:
+        self._used = used
+        super().__init__(body)
+
+    def _reads(self, node: ast.AST) -> Names:
+        return EMPTY
+
+    def _simple(self, node: ast.stmt, out: Names) -> Names:
+        target = _written(node)
+        if target is None:
+            return super()._simple(node, out)
+        return out | (frozenset((target.id,)) - self._used.after(node))
+
+
+def _is_read(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
-def _written(node: ast.stmt) -> ast.expr | None:
+def _written(node: ast.stmt) -> ast.Name | None:
     """The name whose tensor is written by a statement that does nothing else: `x[0] += 1`, `x.data.mul_(a).add_(b)`."""
     match node:
         case ast.AugAssign(target=target) | ast.Assign(targets=[ast.Subscript() as target]):
@@ -230,7 +259,7 @@ def _written(node: ast.stmt) -> ast.expr | None:
     return None
 
 
-def _root(node: ast.expr) -> ast.expr | None:
+def _root(node: ast.expr) -> ast.Name | None:
     match node:
         case ast.Name():
             return node

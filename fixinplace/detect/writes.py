@@ -15,7 +15,6 @@ from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.liveness import Names, binds
 from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout
 from fixinplace.detect.order import attached, others, reads_once, runs_first
-from fixinplace.detect.own_kind import is_made
 from fixinplace.detect.plain import TERMS, sums_one_term
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
@@ -88,7 +87,7 @@ class Writes(Containers):
             "through": link.steps if link is not None else (),
             "usage": self.usage(node, owner),
             "read_later": bool(seen.facts.get("read_later")) or (isinstance(owner, ast.Name) and owner.id in later),
-            "lost": self._is_lost(owner, written),
+            "lost": self.is_lost(owner, written, kin),
             "in_loop": not self.is_made_here([written]) or bool(seen.facts.get("in_loop")),
             "first": not isinstance(node, ast.expr) or runs_first(node, self.root, text),
             "torch": self.torch_name(),
@@ -101,13 +100,6 @@ class Writes(Containers):
         if value is not None and not set(self.detaching(target)):
             self.wrote(written, value.live)
         return seen
-
-    def _is_lost(self, owner: ast.expr, written: Value) -> bool:
-        """True if others may hold the tensor, and nobody here reads what the name would be bound to instead."""
-        name = owner.id if isinstance(owner, ast.Name) else ""
-        if name not in self.captured | self.declared and self.binds(name) and not is_made(written):
-            return isinstance(self.root, ast.stmt) and name not in self.liveness.used.after(self.root)
-        return False
 
     def _reads_itself(self, node: ast.AST, op: str, target: ast.expr, written: Value, value: Value) -> bool:
         """True if the write may read elements of its own tensor other than the one that it writes just then."""

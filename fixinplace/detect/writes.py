@@ -12,9 +12,11 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
+from fixinplace.detect.listlike import may_be_list
 from fixinplace.detect.liveness import Names, binds
 from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout
 from fixinplace.detect.order import attached, others, reads_once, runs_first
+from fixinplace.detect.own_kind import is_made
 from fixinplace.detect.plain import TERMS, sums_one_term
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
@@ -74,7 +76,7 @@ class Writes(Containers):
         seen.facts["source"] = self.source_of(owner)
         self.settle(written)
         self.leave_behind(owner, later)
-        self._binding(seen, place, owner)
+        self._binding(seen, place, owner, target)
         self._dtypes(seen, written, value)
         self._doubts(seen, written, place, owner)
         if holder is not None:
@@ -242,9 +244,12 @@ class Writes(Containers):
             case Origin.EARLIER:
                 seen.doubts["the tensor may be one of an earlier round of the loop"] = None
 
-    def _binding(self, seen: Observation, place: Place, owner: ast.expr) -> None:
+    def _binding(self, seen: Observation, place: Place, owner: ast.expr, target: ast.expr) -> None:
         if isinstance(owner, ast.Name):
             name = owner.id
+            known = self.lookup(name)
+            if not (known.sure == 3 or is_made(known)) and may_be_list(target, self.body, self.above):
+                add_hazard(seen, "not-known-tensor", f"`{name}` may be a list of tensors")
             if name in self.captured:
                 seen.doubts[f"a nested function reads `{name}`"] = None
             if not self.binds(name):
@@ -365,7 +370,7 @@ class Writes(Containers):
         self.others(seen, value, owner, node)
         self.note_free(seen, node, value)
         if place is Place.NAME:
-            self._binding(seen, place, owner)
+            self._binding(seen, place, owner, owner)
         part = self.program.part
         later = self.reads_after(node)
         self.settle(value)

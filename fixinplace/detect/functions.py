@@ -17,6 +17,7 @@ from fixinplace.detect.mixing import reshapes
 from fixinplace.detect.outside import LAYERS, gives_arrays, is_unseen_class, is_without_autograd, layer, writes_by_name
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Key
+from fixinplace.detect.reaching import FILLS, initialises
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,
@@ -145,6 +146,13 @@ class Functions(Callers):
         text = self.program.part.slice(self.program.part.span(node.func))
         return frozenset((Memory(Origin.FOREIGN, f"`{' '.join(text.split())[:40]}(...)`"),))
 
+    def given_to(self, node: ast.Call, arguments: list[Value], how: str) -> None:
+        """Note that modules are given to code out of sight, which may call them, unless it fills their weights."""
+        if isinstance(self.above.get(id(node)), ast.Expr) and initialises(node.func, self.program.tree):
+            self.program.gives.add(FILLS)
+        else:
+            lost(self.program, arguments, how)
+
     def unseen(self, node: ast.Call, arguments: list[Value], path: str = "") -> Value:
         """A call that we cannot look into: it may keep, return or wrap whatever it is given.
 
@@ -152,7 +160,7 @@ class Functions(Callers):
         """
         self.state.links = without_attributes(self.state.links)
         name = self.program.part.slice(self.program.part.span(node.func)).split("\n")[0][:40]
-        lost(self.program, arguments, f"`{name}(...)` is given it, and may call it")
+        self.given_to(node, arguments, f"`{name}(...)` is given it, and may call it")
         for value in arguments:
             if value.memory or value.maybe:
                 self.escape(value, None, f"`{name}(...)` may keep it")

@@ -94,14 +94,14 @@ def has_channels(name: str) -> bool:
 _COMPUTE = ("torch.nn.Linear", *(f"torch.nn.{name}{n}d" for name in ("Conv", "ConvTranspose") for n in (1, 2, 3)))
 
 
-def switches_otherwise(program: Program) -> str:
-    """The name of a class or function of this file that is passed on and may take `inplace` itself; "" for none."""
+def switches_otherwise(program: Program, call: ast.Call) -> str:
+    """The name of a class or function of this file that may be called there and takes `inplace` itself; "" for none."""
     passed = program.words.passed_on
     for name in sorted(passed & {*program.index.functions}):
-        if _takes_inplace(program.index.functions[name]):
+        if _takes_inplace(program.index.functions[name]) and _suits(program.index.functions[name], call):
             return name
     for name in sorted(passed & {*program.index.classes}):
-        if _class_takes_inplace(program, name):
+        if _class_takes_inplace(program, name, call):
             return name
     return ""
 
@@ -111,12 +111,25 @@ def _takes_inplace(function: Function) -> bool:
     return decorated or function.args.kwarg is not None or "inplace" in parameter_names(function)
 
 
-def _class_takes_inplace(program: Program, name: str) -> bool:
+def _suits(function: Function, call: ast.Call, bound: int = 0) -> bool:
+    """False for `def hard_sigmoid(x, inplace=False)`, which `act_layer(inplace=True)` gives too little.
+
+    bound: the first parameters that a class or an instance takes.
+    """
+    open_ = call.args or any(one.arg is None for one in call.keywords) or function.decorator_list
+    needed = [*function.args.posonlyargs, *function.args.args]
+    needed = needed[bound : len(needed) - len(function.args.defaults)]
+    return bool(open_) or {one.arg for one in needed} <= {one.arg for one in call.keywords}
+
+
+def _class_takes_inplace(program: Program, name: str, call: ast.Call) -> bool:
     """True unless `inplace=True` would be an error: the class has a constructor of its own, which does not take it."""
     index = program.index
     found = index.method(name, "__init__")
     if found is None or index.classes[name].node.decorator_list or index.method(name, "__new__") is not None:
         return True
+    if not _suits(found[1], call, 1):
+        return False
     own = found[0].name == name and not (found[1].decorator_list or found[1].args.kwarg)
     return _takes_inplace(found[1]) and not (own and _only_switches(program, index.classes[name].node))
 

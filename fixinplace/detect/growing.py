@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fixinplace import walking
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
-from fixinplace.detect.liveness import Function
+from fixinplace.detect.liveness import Function, declared, own_names
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import UNKNOWN, Value, chained, named, one_of, sequence
-from fixinplace.walking import every, functions, remembered, walk
+from fixinplace.walking import children, every, functions, remembered, walk
 
 _GROWS = ("append", "extend")
 _LOOKS = frozenset("Sequential OrderedDict ModuleList len enumerate list tuple print isinstance range reversed".split())
@@ -23,14 +23,29 @@ _ASK = frozenset("zip map filter sorted sum any all iter next set dict Compose s
 
 def only_grows(body: Sequence[ast.stmt], name: str, above: Mapping[int, ast.AST]) -> bool:
     """True if a function changes the list under a name of its own by appending, and hands it to nobody who may."""
-    if any(name in _named_within(statement) for statement in body):
-        return False
-    uses = (one for statement in body for one in every(statement, ast.Name) if one.id == name)
-    return all(_is_plain(one, above) for one in uses)
+    uses = _uses(body, name)
+    return uses is not None and all(_is_plain(one, above) for one in uses)
+
+
+def _uses(body: Iterable[ast.AST], name: str) -> list[ast.Name] | None:
+    """Where a function speaks of a name of its own; None if functions or classes within do that too."""
+    found, todo = list[ast.Name](), [*body]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Function) and name in own_names(node) - declared(node.body):
+            todo += [node.args, *node.decorator_list]
+        elif isinstance(node, (Function, ast.Lambda, ast.ClassDef)):
+            if any(one.id == name for one in every(node, ast.Name)):
+                return None
+        elif name in _named_within(node):
+            todo += children(node)
+        else:
+            found += [one for one in every(node, ast.Name) if one.id == name]
+    return found
 
 
 @remembered
-def _named_within(statement: ast.stmt) -> frozenset[str]:
+def _named_within(statement: ast.AST) -> frozenset[str]:
     """Names that functions and classes inside a statement speak of."""
     inner = [one for one in walk(statement) if isinstance(one, (Function, ast.Lambda, ast.ClassDef))]
     return frozenset(name.id for one in inner for name in every(one, ast.Name))
@@ -149,10 +164,8 @@ def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
 
 def only_looks(function: Function, name: str, above: Mapping[int, ast.AST]) -> bool:
     """True if a function does nothing to the list that is passed for a parameter."""
-    if any(name in _named_within(statement) for statement in function.body):
-        return False
-    uses = [one for statement in function.body for one in every(statement, ast.Name) if one.id == name]
-    return all(_only_reads(one, above) and not _goes_into(one, above) for one in uses)
+    uses = _uses(function.body, name)
+    return uses is not None and all(_only_reads(one, above) and not _goes_into(one, above) for one in uses)
 
 
 def _goes_into(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:

@@ -46,9 +46,30 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
     others = [one for one in attributes if one.attr in made and id(one) not in fixed and not _is_read(one, above)]
     used = {one.attr for one in others if not _is_of_another(one, fills, above, tree)}
     used |= {one.attr for one in fills if _is_grown(one, above) and not _is_alone(one, fills, above)}
-    named = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str)}
+    told = _told(tree)
+    named = {one.value for one in every(tree, ast.Constant) if _is_text(one) and id(one) not in told}
     methods = {one.name for each in every(tree, ast.ClassDef) for one in functions(each)}
     return frozenset(made - used - named - methods)
+
+
+def _told(tree: ast.Module) -> set[int]:
+    """Texts that reach no attribute: `if name == "vgg"`, `urls["vgg"]`, and names that decorators register."""
+    compared = (side for one in every(tree, ast.Compare) for side in (one.left, *one.comparators))
+    marks = (mark for one in (*functions(tree), *every(tree, ast.ClassDef)) for mark in one.decorator_list)
+    keys = (one.slice for one in every(tree, ast.Subscript) if isinstance(one.value, ast.Name))
+    tables = () if _computes_names(tree) else every(tree, ast.Dict)
+    entries = (key for one in tables if all(map(_is_text, one.values)) for key in one.keys if key is not None)
+    return {id(text) for node in (*compared, *marks, *keys, *entries) for text in every(node, ast.Constant)}
+
+
+def _computes_names(tree: ast.Module) -> bool:
+    """True if an attribute is reached whose name does not stand there: `getattr(net, key)`."""
+    named = (one for one in every(tree, ast.Call) if dotted(one.func) in ("getattr", "setattr", "delattr"))
+    return any(not all(map(_is_text, one.args[1:2])) for one in named)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _is_grown(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
@@ -138,6 +159,8 @@ def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
         case ast.Attribute(attr=attr) if attr in _STATE:
             call = above.get(id(parent))
             return isinstance(call, ast.Call) and call.func is parent and isinstance(above.get(id(call)), ast.Expr)
+        case ast.Attribute(attr="modules" | "children"):
+            return _is_initialised(above.get(id(parent)), above)
         case ast.Call(func=ast.Name(id="enumerate" | "zip")):
             around = above.get(id(parent))
             counted = (
@@ -150,6 +173,24 @@ def _is_read(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
                 return not isinstance(index, ast.Slice) and _is_read(parent, above)
             calls = isinstance(called, ast.Call) and called.func is parent
             return not isinstance(index, ast.Slice) and (calls or _is_told(parent, above) or _is_named(parent, above))
+    return False
+
+
+def _is_initialised(call: ast.AST | None, above: Mapping[int, ast.AST]) -> bool:
+    """True for `for m in self.extras.modules():` of which a function only asks what they are, and for their weights."""
+    match above.get(id(call)):
+        case ast.For(iter=source, target=ast.Name(id=name)) as loop if source is call:
+            around = scope(loop, above)
+            named = every(around, ast.Name) if around is not None else ()
+            uses = [one for one in named if one.id == name and one is not loop.target]
+            return around is not None and all(_is_weight_or_kind(above.get(id(one))) for one in uses)
+    return False
+
+
+def _is_weight_or_kind(parent: ast.AST | None) -> bool:
+    match parent:
+        case ast.Call(func=ast.Name(id="isinstance")) | ast.Attribute(attr="weight" | "bias"):
+            return True
     return False
 
 

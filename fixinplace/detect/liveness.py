@@ -72,7 +72,7 @@ def _captured_in(statement: ast.stmt) -> Names:
 def _from_outside(node: ast.AST) -> Names:
     """Names that are read in a scope, apart from those that the functions in it bind themselves."""
     if isinstance(node, Function):
-        inside = EMPTY.union(*(loads(one) for one in node.body)) - _own(node)
+        inside = EMPTY.union(*(loads(one) for one in node.body)) - own_names(node)
         around = [*node.decorator_list, node.args, *([node.returns] if node.returns is not None else [])]
         return inside.union(declared(node.body), *map(loads, around))
     if isinstance(node, ast.ClassDef):
@@ -82,7 +82,7 @@ def _from_outside(node: ast.AST) -> Names:
     return loads(node) | declared([node])
 
 
-def _own(function: Function) -> Names:
+def own_names(function: Function) -> Names:
     """Names that are the function's own unless it declares them: parameters, and what its statements assign to."""
     found = {*_parameters(function.args)}
     todo: list[ast.AST] = [*function.body]

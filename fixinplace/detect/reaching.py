@@ -23,6 +23,7 @@ _BY_PATH = frozenset("attrgetter getattr methodcaller".split())
 """Functions that reach a part by a text, where they are handed on themselves."""
 _LOOKS = frozenset("isinstance hasattr type len print str issubclass id".split())
 _INITIALISER = re.compile(r"_*(\w+_)?init(_weights?|_module)?_?|c2_\w+_fill")
+FILLS = "what another file calls an initialiser of a module does not call it"
 _THE_SAME = frozenset(
     "eval train to cuda cpu half float double bfloat16 type requires_grad_ apply share_memory to_empty compile xpu"
     " forward __call__ _call_impl _wrapped_call_impl _slow_forward".split()
@@ -160,7 +161,7 @@ def _are_looked_at(
     return all(_is_look(one, above, tree, deep) for one in used)
 
 
-def _initialises(function: ast.expr, tree: ast.Module) -> bool:
+def initialises(function: ast.expr, tree: ast.Module) -> bool:
     """True for what another file calls an initialiser of layers: `kaiming_init(m)`, `c2_msra_fill(m.conv)`."""
     path = dotted(function)
     if _INITIALISER.fullmatch(path.rpartition(".")[2]) is None:
@@ -211,12 +212,15 @@ def _is_look(node: ast.expr, above: Parents, tree: ast.Module, deep: bool) -> bo
         case ast.Attribute(attr=attr, ctx=ast.Load()):
             return _is_harmless(parent, attr, above, tree)
         case ast.Attribute():
-            return isinstance(above.get(id(parent)), ast.Assign | ast.AugAssign | ast.AnnAssign)  # followed as a store
+            around = above.get(id(parent))
+            while isinstance(around, ast.Tuple):
+                around = above.get(id(around))
+            return isinstance(around, ast.Assign | ast.AugAssign | ast.AnnAssign)  # followed as a store
         case ast.Call(func=func):
             helpers = _meant(func, tree) if deep and func is not node else None
             looks = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
             known = dotted(func) in _LOOKS or _wraps_weights(func, tree) or _sets_values(func, tree)
-            return func is not node and (known or looks or _initialises(func, tree))
+            return func is not node and (known or looks or initialises(func, tree))
     return isinstance(parent, ast.Compare | ast.FormattedValue)
 
 
@@ -232,7 +236,7 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     if isinstance(parent, ast.Call) and not called:
         helpers = _meant(parent.func, tree)
         visited = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
-        looked_at = looked_at or visited or _initialises(parent.func, tree)
+        looked_at = looked_at or visited or initialises(parent.func, tree)
     if looked_at or is_tested(node, above):
         return True
     return isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)  # `m.proj.weight`

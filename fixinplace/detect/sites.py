@@ -190,7 +190,8 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts["no call of the module can be seen here"] = None
     if Fresh.NO in placed and not seen.calls:
         doubts["it is the first of a `Sequential` whose calls cannot be seen here"] = None
-    if seen.facts.get("given") and any(call.read_later for call in seen.calls.values()):
+    read = [call for call in seen.calls.values() if call.read_later and call.usage is not Usage.REBOUND]
+    if seen.facts.get("given") and read:
         doubts["a class may be passed in that leaves alone what its modules are called with"] = None
     if words.goes_through or reaches(program, words.inward, offset, seen.function):
         doubts["the file goes through the parts of modules, and may call this one"] = None

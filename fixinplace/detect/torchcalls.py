@@ -130,7 +130,7 @@ class TorchCalls(Modules):
             return of_result(self, node, row, arguments)
         if path == "collections.OrderedDict" and len(arguments) == 1 and arguments[0].kind is Kind.LIST:
             return _table(arguments[0]) if keys_apart(self.body, self.above) else given_up(_table(arguments[0]))
-        lost(self.program, arguments, f"`{path}(...)` is given it")
+        self.given_to(node, arguments, f"`{path}(...)` is given it")
         known = other_library(path, arguments)
         if known is not None:
             for value in arguments if not path.startswith("math.") else ():
@@ -219,7 +219,7 @@ class TorchCalls(Modules):
         seen.assumes[SWITCHED] = None
         if not known:
             seen.doubts["which class is passed in is not known"] = None
-        other = switches_otherwise(self.program)
+        other = switches_otherwise(self.program, node)
         if other:
             seen.doubts[f"`{other}` may be passed in, and takes `inplace` in its own way"] = None
         if not is_given(self.program, Value(Kind.UNKNOWN, 0, name=f"!{path}")):

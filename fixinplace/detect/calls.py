@@ -20,7 +20,15 @@ from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.modules import METHODS
-from fixinplace.detect.named import got_by_name, is_imported, is_of_settings, is_own_attribute, keys_among, set_by_name
+from fixinplace.detect.named import (
+    got_by_name,
+    is_imported,
+    is_of_settings,
+    is_own_attribute,
+    is_unread,
+    keys_among,
+    set_by_name,
+)
 from fixinplace.detect.outside import LAYERS, is_class_name, is_never_made, layer, part_by_name
 from fixinplace.detect.placing import UNKNOWN_PLACE, are_layers, flags_by_name, lost
 from fixinplace.detect.reaching import stored_attributes
@@ -40,8 +48,6 @@ _TELLING = frozenset(
     " unbind clone reshape_as relu rsqrt pow exp sqrt abs norm".split()
 )
 """Methods that few classes other than tensors have: calling one says that the receiver is a tensor."""
-
-
 _ARITHMETIC = frozenset(
     "sub mul div matmul mm bmm mv pow addmm addcmul addcdiv lerp maximum minimum masked_fill expand_as view_as type_as"
     " reshape_as masked_select index_select eq ne lt le gt ge sub_ mul_ div_ addcmul_ lerp_ masked_fill_".split()
@@ -179,19 +185,12 @@ class Calls(Lists):
             lost(self.program, [value], "it is given a name that its calls are not followed by")
         elif name == "setattr" and is_of_settings(node.args[0], self.program.tree):
             self.escape(value, None, "an attribute that is set by name holds it")
-        elif not self.is_unread(node.args[-1]):
+        elif not is_unread(self, node.args[-1]):
             part = getattr(node.args[1], "value", "") in named_parts(self.program.tree)
             if part and arguments[0].name not in self.program.index.classes and is_replaced(self.program, value):
                 self.program.doubt(REPLACES, everywhere=True)
             set_by_name(self, arguments[0], node.args[1], value, SETS)
         return NONE
-
-    def is_unread(self, node: ast.expr) -> bool:
-        """True for a call of a function of the file that is to be read for the first time yet: a later round tells."""
-        match node:
-            case ast.Call(func=ast.Name(id=name)) if name in self.program.index.functions:
-                return self.program.summary(("", name)) is None
-        return False
 
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """`base.name(...)`."""
@@ -212,7 +211,7 @@ class Calls(Lists):
         if name in CUTS:
             note_cut(self.program, func.value, base)
         if name == "add_module" and len(node.args) == 2:
-            set_by_name(self, base, node.args[0], self.arguments(node)[1], REPLACES)
+            set_by_name(self, base, node.args[0], self.arguments(node)[1], REPLACES, node.args[1])
             return NONE
         of_class = self.method_of_class(func)
         if of_class is not None:

@@ -31,7 +31,7 @@ from fixinplace.detect.placing import (  # fmt: skip
     part_or_number,
 )
 from fixinplace.detect.program import HELD
-from fixinplace.detect.reaching import stored_attributes
+from fixinplace.detect.reaching import is_filled, stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import literal
 from fixinplace.detect.values import (
@@ -309,12 +309,11 @@ class Expressions(Operators):
         value = self.program.index.attribute(base.name, node.attr)
         if value is not None and value.flags:
             calls = (node, method_of(node, self.above))
-            called = isinstance(self.root, ast.AST) and any(
-                isinstance(n, ast.Call) and n.func in calls for n in walk(self.root)
-            )
+            called = isinstance(self.root, ast.AST) and any(n.func in calls for n in every(self.root, ast.Call))
+            asked = is_asked(node, self.above) or is_filled(node, self.above, self.program.tree)
             use = "call" if called else f"`{dotted(node)}` is used other than by calling it"
             fixed = value.name == LIST and node.attr in fixed_lists(self.program.tree)
-            if called or not (fixed or is_asked(node, self.above) or is_passed_on(self.above.get(id(node)))):
+            if called or not (fixed or asked or is_passed_on(self.above.get(id(node)))):
                 for flag in value.flags:
                     self.program.note_use(flag, use)
 

@@ -202,7 +202,7 @@ class Modules(Functions):
                 if self.leaves_early():
                     self.set_attribute(base.name, PARTS, replace(whole, exact=False))
                 part = part if is_read(self, base, pattern(name)) else replace(part, flags=frozenset())
-            set_by_name(self, base, name, part, REPLACES)
+            set_by_name(self, base, name, part, REPLACES, node.args[-1] if node.args else None)
             return
         longer = self.longer(base, part)
         stores = (one for each in self.body for one in every(each, ast.Assign)) if isinstance(owner, ast.Name) else ()

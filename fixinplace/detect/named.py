@@ -74,8 +74,23 @@ def is_put_together(node: ast.expr | None) -> bool:
     return False
 
 
-def set_by_name(frame: Frame, base: Value, name: ast.expr | None, value: Value, why: str) -> None:
-    """`setattr(base, name, value)`: what is known stays true unless the name may be one that the file uses."""
+def is_unread(frame: Frame, node: ast.expr) -> bool:
+    """True for a call of a function of the file that is to be read for the first time yet: a later round tells."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name in frame.program.index.functions:
+            return frame.program.summary(("", name)) is None
+    return False
+
+
+def set_by_name(
+    frame: Frame, base: Value, name: ast.expr | None, value: Value, why: str, given: ast.expr | None = None
+) -> None:
+    """`setattr(base, name, value)`: what is known stays true unless the name may be one that the file uses.
+
+    given: the text of the value, of which nothing is known before it is read.
+    """
+    if given is not None and is_unread(frame, given):
+        return
     what = pattern(name)
     module = value.kind is Kind.MODULE and bool(value.sure)
     plain = module and is_attribute(frame, base, name)

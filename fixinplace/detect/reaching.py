@@ -169,6 +169,15 @@ def initialises(function: ast.expr, tree: ast.Module) -> bool:
     return path.partition(".")[0] in dict(all_imports(tree)) and path not in _bound(tree)
 
 
+def is_filled(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
+    """True for `self.body` in `constant_init(self.body[-1], 0)`, which fills the weights of a part."""
+    part = above.get(id(node))
+    call = above.get(id(part))
+    alone = isinstance(call, ast.Call) and part in call.args and isinstance(above.get(id(call)), ast.Expr)
+    picks = isinstance(part, ast.Subscript) and part.value is node and not isinstance(part.slice, ast.Slice)
+    return alone and picks and isinstance(call, ast.Call) and initialises(call.func, tree)
+
+
 def _sets_values(function: ast.expr, tree: ast.Module) -> bool:
     """True for `nn.init.constant_(m.weight, value)`, which is given tensors and numbers."""
     head, _, rest = dotted(function).partition(".")

@@ -1,0 +1,219 @@
+"""Lists of layers that functions put together, and what may be done with their attributes: what stays known."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+
+INNER = """\
+import torch.nn as nn
+
+
+class Critic(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        {before}
+
+        def block(i, o, normalize=True):
+            {inner}
+            layers = [nn.Conv2d(i, o, 4, 2, 1)]
+            if normalize:
+                layers.append(nn.BatchNorm2d(o))
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            return layers
+
+        layers = []
+        for i, o in enumerate([64, 128]):
+            layers.extend(block(channels, o, normalize=i > 0))
+            channels = o
+        {after}
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, image):
+        return self.model(image)
+"""
+
+
+def safe(text: str) -> bool:
+    found = fixes(text)
+    return bool(found) and all(fix.safe for fix in found)
+
+
+def inner(before: str = "", inside: str = "pass", after: str = "") -> str:
+    return INNER.format(before=before, inner=inside, after=after)
+
+
+def test_a_list_of_a_function_within_is_another_under_the_same_name() -> None:
+    assert safe(inner())
+
+
+@pytest.mark.parametrize("parts", [
+    {"before": "layers = []", "inside": "nonlocal layers"},
+    {"after": "cut = lambda: layers.pop(0)\n        cut()"},
+    {"after": "def cut():\n            layers.pop(0)\n\n        cut()"},
+    {"after": "layers.pop(0)"},
+])  # fmt: skip
+def test_one_that_functions_within_may_change_is_not_known(parts: dict[str, str]) -> None:
+    assert not safe(inner(**parts))
+
+
+LISTED = """\
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from lib import kaiming_init, register, table
+
+
+def extras(widths, n):
+    layers = []
+    for width in widths:
+        layers += [nn.Conv2d(n, width, 1)]
+        n = width
+    return layers
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 3, 1)
+        self.extras = nn.ModuleList(extras([8, 16], 3))
+        self.reset()
+
+    def reset(self):
+        for m in self.extras.modules():
+            {loop}
+
+    def forward(self, x):
+        x = self.stem(x)
+        found = [x]
+        for k, layer in enumerate(self.extras):
+            x = F.relu(layer(x), inplace=True)
+            found.append(x)
+        return found
+
+
+{after}
+"""
+RESET = "if isinstance(m, nn.Conv2d):\n                nn.init.zeros_(m.bias)"
+
+
+@pytest.mark.parametrize(("loop", "after"), [
+    (RESET, ""),
+    (RESET, "if __name__ == 'extras':\n    pass"),
+    (RESET, "@register('extras')\nclass Other(Net):\n    pass"),
+    (RESET, "URLS = {'extras': 'https://there'}\nprint(URLS['extras'])"),
+])  # fmt: skip
+def test_who_only_fills_weights_leaves_the_list_as_it_is(loop: str, after: str) -> None:
+    assert safe(LISTED.format(loop=loop, after=after))
+
+
+@pytest.mark.parametrize(("loop", "after"), [
+    ("m.append(nn.Identity())", ""),
+    ("m[0] = nn.Identity()", ""),
+    ("self.m = m", ""),
+    (RESET, "def cut(net):\n    getattr(net, 'extras').append(nn.Identity())"),
+    (RESET, "URLS = {'extras': 'https://there'}\ndef cut(net):\n    for k in URLS:\n        getattr(net, k).append(0)"),
+    (RESET, "def cut(net):\n    net.extras.insert(0, nn.Identity())"),
+])  # fmt: skip
+def test_who_may_change_the_list_does_not(loop: str, after: str) -> None:
+    assert not safe(LISTED.format(loop=loop, after=after))
+
+
+PARTS = """\
+import torch.nn as nn
+import lib
+from lib import {name}
+{own}
+
+class Head(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.add = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True), nn.Conv2d(n, n, 1))
+        self.act = nn.ReLU(inplace=True)
+        {call}
+
+    def forward(self, x):
+        return x + self.act(self.add(x))
+"""
+
+
+@pytest.mark.parametrize(("name", "call", "known"), [
+    ("kaiming_init", "kaiming_init(self.add[-1])", True),
+    ("constant_init", "constant_init(self.add, val=0)", True),
+    ("lib2", "lib.xavier_init(self.add)", True),
+    ("transform", "transform(self.add)", False),
+    ("kaiming_init", "self.other = kaiming_init(self.act)", False),
+])  # fmt: skip
+def test_an_initialiser_of_another_file_calls_nothing(name: str, call: str, known: bool) -> None:
+    assert safe(PARTS.format(name=name, call=call, own="")) is known
+
+
+DILATED = """\
+import torch.nn as nn
+from lib import resnet50
+
+
+class Net(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.body = resnet50().layer3
+        for name, m in self.body.named_modules():
+            if "conv2" in name:
+                {store}
+        self.head = nn.Sequential(nn.Conv2d(n, n, 1), nn.ReLU(inplace=True))
+
+    def forward(self, x):
+        return self.head(self.body(x))
+"""
+
+
+@pytest.mark.parametrize(("store", "known"), [
+    ("m.dilation, m.padding, m.stride = (2, 2), (2, 2), (1, 1)", True),
+    ("m.dilation, (m.padding, m.stride) = (2, 2), ((2, 2), (1, 1))", True),
+    ("m.first, m.second = m, m", False),
+    ("m.dilation, m.forward = (2, 2), print", False),
+    ("for m.dilation in m.children():\n                    pass", False),
+])  # fmt: skip
+def test_numbers_of_parts_may_be_bound_together(store: str, known: bool) -> None:
+    assert safe(DILATED.format(store=store)) is known
+
+
+PASSED = """\
+import torch
+import torch.nn as nn
+
+
+def hard_sigmoid(x, inplace: bool = False):
+    return x.add(3) if inplace else x + 3
+
+
+{more}
+
+
+class Block(nn.Module):
+    def __init__(self, i, o, act_layer=nn.ReLU, gate={gate}):
+        super().__init__()
+        self.conv = nn.Conv2d(i, o, 1)
+        self.bn = nn.BatchNorm2d(o)
+        self.act = act_layer(inplace=True)
+        self.gate = gate
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        {use}
+        return x
+"""
+CALLED = "x = self.act(x)"
+
+
+@pytest.mark.parametrize(("more", "gate", "use", "known"), [
+    ("", "hard_sigmoid", CALLED, True),
+    ("", "None", CALLED, True),
+    ("def make(inplace=False):\n    return nn.Tanh()", "make", CALLED, False),
+    ("class Gate(nn.Module):\n    def __init__(self, n, **kwargs):\n        super().__init__()", "Gate", CALLED, True),
+    ("class Gate(nn.Module):\n    def __init__(self, **kwargs):\n        super().__init__()", "Gate", CALLED, False),
+    ("", "None", "y = self.act(x)\n        x = x + y", False),
+    ("", "None", "y = x\n        x = self.act(x)\n        x = x + y", False),
+])  # fmt: skip
+def test_a_class_that_is_passed_in_for_an_activation(more: str, gate: str, use: str, known: bool) -> None:
+    assert safe(PASSED.format(more=more, gate=gate, use=use)) is known

@@ -130,6 +130,9 @@ arithmetic on integers gives the default dtype; an embedding gives its weight's,
 As everywhere in the tables: without a `dtype=` argument."""
 
 ROWS = {
+    "torch.spmm": "tensor fresh same",  # names that `torch.mm` had for sparse operands, bound to it in C++
+    "torch.dsmm": "tensor fresh same",
+    "torch.sparse.mm": "tensor fresh same",
     "Tensor.T": "tensor view same",
     "Tensor.H": "tensor view same",
     "Tensor.mT": "tensor view same",

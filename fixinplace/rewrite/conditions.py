@@ -58,7 +58,8 @@ def _is_for_others(facts: Facts) -> bool:
     """True for a write whose new value would be lost: its function does not read it, and others keep the old one."""
     named = facts.place in (Place.NAME, Place.SUBSCRIPT, Place.VIEW)
     handed = facts.hand_back or facts.module_calls or facts.usage is not Usage.STATEMENT
-    return named and facts.lost and not handed
+    unread = facts.parameter is not None and not (facts.read_later or facts.family)
+    return named and (facts.lost or unread) and not handed
 
 
 def _is_looked_at(facts: Facts) -> bool:

@@ -47,6 +47,11 @@ def test_a_list_of_a_function_within_is_another_under_the_same_name() -> None:
     assert safe(inner())
 
 
+def test_an_empty_list_may_be_made_by_its_class() -> None:
+    assert safe(inner().replace("        layers = []\n", "        layers = list()\n"))
+    assert not safe(inner().replace("        layers = []\n", "        layers = list(channels)\n"))
+
+
 @pytest.mark.parametrize("parts", [
     {"before": "layers = []", "inside": "nonlocal layers"},
     {"after": "cut = lambda: layers.pop(0)\n        cut()"},
@@ -102,6 +107,7 @@ RESET = "if isinstance(m, nn.Conv2d):\n                nn.init.zeros_(m.bias)"
     (RESET, "if __name__ == 'extras':\n    pass"),
     (RESET, "@register('extras')\nclass Other(Net):\n    pass"),
     (RESET, "URLS = {'extras': 'https://there'}\nprint(URLS['extras'])"),
+    (RESET, "CASES = [(Net, lambda: ([], {'extras': 4}), lambda: ([torch.rand(4, 4)], {}), False)]"),
 ])  # fmt: skip
 def test_who_only_fills_weights_leaves_the_list_as_it_is(loop: str, after: str) -> None:
     assert safe(LISTED.format(loop=loop, after=after))
@@ -114,6 +120,8 @@ def test_who_only_fills_weights_leaves_the_list_as_it_is(loop: str, after: str) 
     (RESET, "def cut(net):\n    getattr(net, 'extras').append(nn.Identity())"),
     (RESET, "URLS = {'extras': 'https://there'}\ndef cut(net):\n    for k in URLS:\n        getattr(net, k).append(0)"),
     (RESET, "def cut(net):\n    net.extras.insert(0, nn.Identity())"),
+    (RESET, "CASES = [(Net, lambda net: ([], {'extras': 4}))]"),
+    (RESET, "CASES = [(Net, lambda: {'extras': 4})]"),
 ])  # fmt: skip
 def test_who_may_change_the_list_does_not(loop: str, after: str) -> None:
     assert not safe(LISTED.format(loop=loop, after=after))

@@ -326,7 +326,7 @@ def test_planning_needs_neither_torch_nor_found_sites():
 def test_what_only_the_caller_reads_stays(text: str, one: At):
     """A new tensor under the argument's name would be lost, and the caller would keep the old values."""
     ((refused,), (read,)) = (
-        [f.outcome for f in plan(text, replace(one, facts=replace(one.facts, lost=not later)))]
+        [f.outcome for f in plan(text, replace(one, facts=replace(one.facts, lost=not later, read_later=later)))]
         for later in (False, True)
     )
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 
 from fixinplace.detect.named import pattern
+from fixinplace.detect.texts import names_arguments
 from fixinplace.walking import every, remembered, walk
 
 
@@ -30,6 +31,7 @@ def may_replace(body: list[ast.stmt], tree: ast.Module) -> bool:
     elsewhere = {id(part) for name in added_names(tree) for part in walk(name)}
     elsewhere |= {id(one.value) for one in every(tree, ast.keyword)}  # `nonlinearity="relu"` names no part
     elsewhere |= {id(one) for each in every(tree, ast.Compare) for one in (each.left, *each.comparators)}
+    elsewhere |= names_arguments(tree)
     others = {one.value for one in every(tree, ast.Constant) if isinstance(one.value, str) and id(one) not in elsewhere}
     patterns = [pattern(name) for name in names]
     return any(what is None or any(map(what.fullmatch, others)) for what in patterns)

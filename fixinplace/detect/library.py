@@ -273,6 +273,8 @@ def builtin(name: str, arguments: list[Value]) -> Value | None:
     """Result of a builtin function, or None if it is not one that we know."""
     first = arguments[0] if arguments else UNKNOWN
     match name:
+        case "list" if not arguments:
+            return sequence((), exact=True)
         case "list" | "tuple" | "set" | "sorted" | "reversed" | "frozenset":
             return sequence((element(first),)) if arguments and first.kind is not Kind.UNKNOWN else sequence()
         case "range":

@@ -18,6 +18,7 @@ from fixinplace import walking
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function, declared
 from fixinplace.detect.making import made_of_lists
+from fixinplace.detect.texts import names_arguments
 from fixinplace.detect.values import Value
 from fixinplace.walking import every, functions, remembered, scope
 
@@ -59,7 +60,8 @@ def _told(tree: ast.Module) -> set[int]:
     keys = (one.slice for one in every(tree, ast.Subscript) if isinstance(one.value, ast.Name))
     tables = () if _computes_names(tree) else every(tree, ast.Dict)
     entries = (key for one in tables if all(map(_is_text, one.values)) for key in one.keys if key is not None)
-    return {id(text) for node in (*compared, *marks, *keys, *entries) for text in every(node, ast.Constant)}
+    named = {id(text) for node in (*compared, *marks, *keys, *entries) for text in every(node, ast.Constant)}
+    return named | names_arguments(tree)
 
 
 def _computes_names(tree: ast.Module) -> bool:

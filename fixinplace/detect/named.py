@@ -19,6 +19,7 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER, own_names
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
+from fixinplace.detect.texts import names_arguments
 from fixinplace.detect.values import UNKNOWN, Value
 from fixinplace.detect.vocabulary import REPLACES, SETS
 from fixinplace.walking import every, remembered
@@ -268,7 +269,7 @@ def _is_spelled(attr: str, spelled: frozenset[str]) -> bool:
 @remembered
 def spelled_out(tree: ast.Module) -> frozenset[str]:
     """Words of all texts of a file but those that explain, and the names of keywords, which may become texts."""
-    explaining = {id(one.value) for one in every(tree, ast.Expr)}
+    explaining = {id(one.value) for one in every(tree, ast.Expr)} | names_arguments(tree)
     texts = (one.value for one in every(tree, ast.Constant) if id(one) not in explaining)
     words = {word for text in texts if isinstance(text, str) for word in IDENTIFIER.findall(text)}
     return frozenset(words | {one.arg for one in every(tree, ast.keyword) if one.arg is not None})

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 
 from fixinplace.detect.index import dotted
+from fixinplace.walking import every, remembered
 
 _LOGS = frozenset("debug info warning error exception critical log warn".split())
 _LOGGERS = re.compile(r"(.*\.)?_*(log|logger|logging|LOG|LOGGER|warnings)", re.ASCII)
@@ -56,3 +57,12 @@ def _shows(call: ast.Call) -> bool:
         return all(one in ("sys.stdout", "sys.stderr") for one in streams) and all(k.arg for k in call.keywords)
     owner, _, method = path.rpartition(".")
     return method in _LOGS and _LOGGERS.fullmatch(owner) is not None
+
+
+@remembered
+def names_arguments(tree: ast.Module) -> frozenset[int]:
+    """The keys in `lambda: ([3], {"layers": 4})`, by which tables of cases say what a class is to be made with."""
+    bodies = (one.body for one in every(tree, ast.Lambda) if not ast.unparse(one.args))
+    pairs = (one.elts for one in bodies if isinstance(one, ast.Tuple) and len(one.elts) == 2)
+    tables = (pair[1] for pair in pairs if isinstance(pair[0], (ast.List, ast.Tuple)) and isinstance(pair[1], ast.Dict))
+    return frozenset(id(key) for one in tables for key in one.keys if key is not None)

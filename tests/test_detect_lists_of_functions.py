@@ -225,3 +225,77 @@ CALLED = "x = self.act(x)"
 ])  # fmt: skip
 def test_a_class_that_is_passed_in_for_an_activation(more: str, gate: str, use: str, known: bool) -> None:
     assert safe(PASSED.format(more=more, gate=gate, use=use)) is known
+
+
+DROPPED = """\
+import torch
+import torch.nn as nn
+{top}
+
+
+class Block(nn.Module):
+    def __init__(self, n, drop_path={default}, act_layer=nn.ReLU, norm_layer=nn.BatchNorm2d):
+        super().__init__()
+        self.conv = nn.Conv2d(n, n, 1)
+        self.bn = norm_layer(n)
+        self.gate = {gate}
+        self.drop_path = {kept}
+        self.act = act_layer(inplace=True)
+
+    def forward(self, x):
+        shortcut = x
+        x = self.bn(self.conv(x))
+        if self.gate is not None:
+            x = self.gate(x)
+        if self.drop_path is not None:
+            x = self.drop_path(x)
+        x += shortcut
+        return self.act(x)
+
+
+class ResNet(nn.Module):
+    def __init__(self, block, layers, n, **kwargs):
+        super().__init__()
+        self.layer = nn.Sequential(*[block(n, **kwargs) for _ in layers])
+
+    def forward(self, x):
+        x = self.layer(x)
+        self.last = x
+        return x
+
+
+{bottom}
+
+
+def resnet(**kwargs):
+    return ResNet(Block, [1, 1], 8, **kwargs)
+"""
+
+
+def dropped(
+    default: str = "None", gate: str = "nn.PReLU()", kept: str = "drop_path", top: str = "", bottom: str = ""
+) -> bool:
+    return safe(DROPPED.format(default=default, gate=gate, kept=kept, top=top, bottom=bottom))
+
+
+@pytest.mark.parametrize("parts", [
+    {},
+    {"kept": "drop_path() if drop_path is not None else nn.Identity()"},
+    {"top": "from lib import create_attn", "gate": "create_attn('se', n)"},
+    {"top": "from lib import SEModule", "gate": "SEModule(n)"},
+    {"top": "from lib import DropPath", "default": "0.0", "kept": "DropPath(drop_path) if drop_path > 0 else nn.Identity()"},
+])  # fmt: skip
+def test_what_drops_paths_or_scales_channels_keeps_nothing(parts: dict[str, str]) -> None:
+    assert dropped(**parts)
+
+
+@pytest.mark.parametrize("parts", [
+    {"top": "from lib import make", "gate": "make('se', n)"},
+    {"top": "from lib import Recorder", "gate": "Recorder(n)"},
+    {"bottom": "class Path(nn.Module):\n    def forward(self, x):\n        self.x = x\n        return x\n\n\nPATHS = [Path]"},
+    {"gate": "SEModule(n)",
+     "bottom": "class SEModule(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n\n"
+               "    def forward(self, x):\n        self.x = x\n        return x"},
+])  # fmt: skip
+def test_another_part_may_keep_what_it_is_given(parts: dict[str, str]) -> None:
+    assert not dropped(**parts)

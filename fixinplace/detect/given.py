@@ -48,10 +48,14 @@ def default_class(program: Program, node: ast.expr | None) -> Value | None:
 def named_class(function: Function, name: str) -> Value | None:
     """The value of a parameter that a constructor calls and that has the name of a norm, or of a convolution.
 
-    `BatchNorm(planes)`, `conv(n_feats, n_feats, kernel_size)`: which is given channels twice.
+    `BatchNorm(planes)`, `conv(n_feats, n_feats, kernel_size)`: which is given channels twice.  A `drop_path` is a
+    module of its kind, or a class of such, whatever is done with it.
     """
     builds = function.name == "__init__" or any(word in function.name for word in ("make", "build"))
     calls = [one for one in every(function, ast.Call) if isinstance(one.func, ast.Name) and one.func.id == name]
+    if builds and _DROPS.fullmatch(name):
+        path = "torch.nn.Dropout"
+        return may_be_class(path) if calls else Value(Kind.UNKNOWN, 0, name=f"!{path}")
     if not builds or not calls:
         return None
     if "norm" in name.lower():
@@ -60,6 +64,7 @@ def named_class(function: Function, name: str) -> Value | None:
     return may_be_class("torch.nn.Conv2d") if turns else None
 
 
+_DROPS = re.compile(r"_*(drop_?(path|block)|stochastic_depth)(_layer)?")
 _CONV = re.compile(r"_*conv(olution)?(\dd)?(_?(layer|block|fn|func|op|cls|class|type))?", re.IGNORECASE)
 
 
@@ -122,13 +127,23 @@ def _suits(function: Function, call: ast.Call, bound: int = 0) -> bool:
     return bool(open_) or {one.arg for one in needed} <= {one.arg for one in call.keywords}
 
 
+def _may_be_called(program: Program, name: str, call: ast.Call) -> bool:
+    """False for a function or class of the file that a call gives too little."""
+    index = program.index
+    if name in index.functions:
+        return _suits(index.functions[name], call)
+    found = index.method(name, "__init__")
+    made = found is None or bool(index.classes[name].node.decorator_list) or index.method(name, "__new__") is not None
+    return made or (found is not None and _suits(found[1], call, 1))
+
+
 def _class_takes_inplace(program: Program, name: str, call: ast.Call) -> bool:
     """True unless `inplace=True` would be an error: the class has a constructor of its own, which does not take it."""
     index = program.index
     found = index.method(name, "__init__")
     if found is None or index.classes[name].node.decorator_list or index.method(name, "__new__") is not None:
         return True
-    if not _suits(found[1], call, 1):
+    if not _may_be_called(program, name, call):
         return False
     own = found[0].name == name and not (found[1].decorator_list or found[1].args.kwarg)
     return _takes_inplace(found[1]) and not (own and _only_switches(program, index.classes[name].node))
@@ -153,8 +168,11 @@ def _is_switch(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
     return False
 
 
-def is_given(program: Program, function: Value) -> bool:
-    """True for an instance of a class that is passed in, of which nothing says that it keeps something."""
+def is_given(program: Program, function: Value, call: ast.Call | None = None) -> bool:
+    """True for an instance of a class that is passed in, of which nothing says that it keeps something.
+
+    call: what makes the instance, with which not every class of the file can be called.
+    """
     if not is_layer(function):
         return False
     row = catalogue.result(function.name[1:])
@@ -164,7 +182,8 @@ def is_given(program: Program, function: Value) -> bool:
         marked = any(one.decorator_list for one in functions(program.tree) if one in program.tree.body)
         open_to = (name for name, info in classes.items() if marked or name in handed or _may_register(program, info))
         return not any(_puts_by(program, name) for name in open_to if program.is_near(classes[name].node))
-    fitting = (name for name in near(program) if _fits(program, name, function.name))
+    around = (name for name in near(program) if call is None or _may_be_called(program, name, call))
+    fitting = (name for name in around if _fits(program, name, function.name))
     return fresh and not any(_keeps(program, name) for name in fitting) and not passing.hands_methods(program)
 
 
@@ -175,8 +194,13 @@ def _may_register(program: Program, info: ClassInfo) -> bool:
 
 
 def _fits(program: Program, name: str, path: str) -> bool:
-    """False for a class of the file that no norm which is passed in can be: it is to be made with more arguments."""
+    """False for a class of the file that no norm which is passed in can be: it is to be made with more arguments.
+
+    A whole block, or network, is no way to drop paths either.
+    """
     found = program.index.method(name, "__init__") if name in program.index.classes else None
+    if path.endswith(".Dropout") and name in program.index.classes:
+        return _BLOCK.fullmatch(name) is None
     if found is None or not path.rpartition(".")[2].endswith(_NORMS) or found[1].decorator_list:
         return True
     if _BLOCK.fullmatch(name) is None or name in _bound_to_arguments(program.tree):
@@ -186,7 +210,7 @@ def _fits(program: Program, name: str, path: str) -> bool:
     return needed <= _given_to_norms(program.tree)
 
 
-_BLOCK = re.compile(r"_*(Bottleneck|\w*Block)\w*")
+_BLOCK = re.compile(r"_*(Bottle2?neck|\w*Block|\w*Res\w*Net|\w*Net(V\d)?$)\w*")
 
 
 @remembered

@@ -8,7 +8,8 @@ Note [Out of sight]
     either, which is what `live=None` says.
 
     A class whose name says that it is a convolution, a linear layer or a norm, and a function that is said to build
-    one, give what is treated like a class of torch's that is passed in; see Note [Given modules].
+    one, give what is treated like a class of torch's that is passed in; see Note [Given modules].  What scales channels
+    (squeeze-and-excitation and its heirs) may hand on what it is given, as a dropout does.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ _WITHOUT_AUTOGRAD = frozenset(
     " torchaudio.io tensorboardX tensorboard wandb".split()
 )
 """Libraries whose functions never give a tensor that requires grad, whatever they are given."""
-LAYERS = "what other files call a convolution, a linear layer, a norm or a dropout is one, and keeps nothing"
+LAYERS = "what other files call a convolution, a linear layer, a norm, a dropout or a gate is one, and keeps nothing"
 _BUILDS = re.compile(r"_*(build|make|get|create)_\w+")
 _LAYERS = {
     "torch.nn.Conv2d": re.compile(r"[Cc]onv(?!ert|erg|ers|ex|ey|[Nn]e[xXt])"),
     "torch.nn.Linear": re.compile(r"Linear(?!LR|Warmup|Schedule)|_linear"),
-    "torch.nn.Dropout": re.compile(r"Drop(Path|Block|[Oo]ut)|StochasticDepth"),
+    "torch.nn.Dropout": re.compile(
+        r"Drop(Path|Block|[Oo]ut)|StochasticDepth|_attn$|^SE[LMB_A-Z]|^SqueezeExcit|^CBAM|^E[Cc][Aa]"
+    ),
     "torch.nn.BatchNorm2d": re.compile(r"(?<!Pre)(?<!Post)Norm(?!al)|_norm(?!al)|BN|_bn"),
 }
 _ARRAYS = ("scipy", "cv2", "skimage", "sklearn", "librosa")

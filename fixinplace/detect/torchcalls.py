@@ -222,7 +222,7 @@ class TorchCalls(Modules):
         other = switches_otherwise(self.program, node)
         if other:
             seen.doubts[f"`{other}` may be passed in, and takes `inplace` in its own way"] = None
-        if not is_given(self.program, Value(Kind.UNKNOWN, 0, name=f"!{path}")):
+        if not is_given(self.program, Value(Kind.UNKNOWN, 0, name=f"!{path}"), node):
             seen.doubts["a class may be passed in that keeps what its modules are called with"] = None
         return value
 

@@ -292,7 +292,8 @@ def test_what_drops_paths_or_scales_channels_keeps_nothing(parts: dict[str, str]
 @pytest.mark.parametrize("parts", [
     {"top": "from lib import make", "gate": "make('se', n)"},
     {"top": "from lib import Recorder", "gate": "Recorder(n)"},
-    {"bottom": "class Path(nn.Module):\n    def forward(self, x):\n        self.x = x\n        return x\n\n\nPATHS = [Path]"},
+    {"bottom": "class Path(nn.Module):\n    def forward(self, x):\n        self.x = x\n        return x\n\n\n"
+               "def build(n, kind=Path):\n    return Block(n, drop_path=kind())"},
     {"gate": "SEModule(n)",
      "bottom": "class SEModule(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n\n"
                "    def forward(self, x):\n        self.x = x\n        return x"},

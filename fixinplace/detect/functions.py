@@ -131,7 +131,8 @@ class Functions(Callers):
         rest = value.memory - frozenset(own)
         memory = substitute(rest, {k: m for k, (m, _) in given.items()})
         maybe = substitute(value.maybe - frozenset(own), {k: m for k, (m, _) in given.items()})
-        maybe = maybe.union(*(b for _, b in given.values())) if maybe else maybe
+        handed = {one.label for one in rest if one.origin is Origin.PARAMETER}
+        maybe = maybe.union(*(b for name, (_, b) in given.items() if maybe or name in handed))
         if own:
             memory |= self.allocate(node)
         if value.tensor and not memory and not maybe:

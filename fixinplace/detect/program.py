@@ -54,6 +54,15 @@ HELD = "a container holds it"
 """What is in a container is followed: nobody out of sight has it yet."""
 
 
+_APART = 5
+"""Rounds that forget what the ones before them have learnt."""
+
+
+def _covering(before: Mapping[str, Value], now: Mapping[str, Value]) -> dict[str, Value]:
+    """What names stand for now, or stood for before."""
+    return {name: join(before[name], value) if name in before else value for name, value in now.items()}
+
+
 @dataclass
 class Program:
     """What all frames of one file share."""
@@ -70,6 +79,7 @@ class Program:
     earlier: dict[Key, dict[str, Value]] = field(default_factory=dict)
     modes_before: dict[Key, set[bool]] = field(default_factory=dict)
     learnt: object = None
+    rounds: int = 0
     exposed: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Parameters whose arguments somebody may look at after a call in this file."""
     handed: dict[Key, dict[str, dict[int, Call | None]]] = field(default_factory=lambda: defaultdict(dict))
@@ -122,18 +132,23 @@ class Program:
         """Forget what was seen, keep what was learnt; False if the last round taught nothing new.
 
         What calls pass and attributes hold is kept apart by rounds: the first one guesses at functions not yet read.
+        After some rounds it only grows: two functions that each contradict what the other one supposes would go on.
         """
         known = self._known()
         if known == self.learnt:
             return False
         self.learnt = known
+        self.rounds += 1
+        before, joins = self.earlier, self.rounds > _APART
         self.earlier, self.modes_before = dict(self.arguments), dict(self.modes)
+        if joins:
+            self.earlier = {key: _covering(before.get(key, {}), given) for key, given in self.earlier.items()}
         self.arguments.clear()
         self.modes.clear()
         self.exposed.clear()
         self.handed.clear()
         for info in self.index.classes.values():
-            info.known, info.attrs = info.attrs, {}
+            info.known, info.attrs = _covering(info.known, info.attrs) if joins else info.attrs, {}
         kept = {key: seen for key, seen in self.observed.items() if "module" in seen.facts}
         self.observed.clear()
         self.starting.clear()

@@ -246,6 +246,8 @@ class Stores(Expressions):
             self.state.links = links if old.tensor and name is not None else self.state.links
         elif not old.tensor:
             self.store_attribute(node.target, longer)
+        elif old.name == SUMMED and isinstance(node.target, ast.Attribute):  # else it were a number in the next round
+            self.set_attribute(self.peek(node.target.value).name, node.target.attr, longer)
 
     def augmented_item(self, node: ast.AugAssign, target: ast.Subscript, base: Value, value: Value,
                        unread: Memories) -> None:  # fmt: skip

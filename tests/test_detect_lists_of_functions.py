@@ -212,6 +212,15 @@ class Block(nn.Module):
         return x
 """
 CALLED = "x = self.act(x)"
+KEEPS = """\
+class Keep(nn.Module):
+    def __init__({}):
+        super().__init__()
+
+    def forward(self, x):
+        self.kept = x
+        return x
+"""
 
 
 @pytest.mark.parametrize(("more", "gate", "use", "known"), [
@@ -221,6 +230,8 @@ CALLED = "x = self.act(x)"
     ("class Gate(nn.Module):\n    def __init__(self, n, **kwargs):\n        super().__init__()", "Gate", CALLED, True),
     ("class Gate(nn.Module):\n    def __init__(self, **kwargs):\n        super().__init__()", "Gate", CALLED, False),
     ("", "None", "y = self.act(x)\n        x = x + y", False),
+    (KEEPS.format("self, n"), "Keep", CALLED, True),
+    (KEEPS.format("self, n=1"), "Keep", CALLED, False),
     ("", "None", "y = x\n        x = self.act(x)\n        x = x + y", False),
 ])  # fmt: skip
 def test_a_class_that_is_passed_in_for_an_activation(more: str, gate: str, use: str, known: bool) -> None:
@@ -289,6 +300,14 @@ def test_what_drops_paths_or_scales_channels_keeps_nothing(parts: dict[str, str]
     assert dropped(**parts)
 
 
+def test_a_block_that_keeps_what_it_computes_is_no_way_to_drop_paths() -> None:
+    block = "class KeepBlock(nn.Module):\n    def __init__(self, i, o):\n        super().__init__()\n\n"
+    block += "    def forward(self, x):\n        self.x = x\n        return x * 2"
+    build = "def build(n, block=KeepBlock, drop_path=None):\n    return ResNet(block, [1], n), Block(n, drop_path)"
+    assert dropped(bottom=f"{block}\n\n\n{build}")
+    assert not dropped(bottom=f"{block}\n\n\n{build}".replace("KeepBlock", "Keep"))
+
+
 @pytest.mark.parametrize("parts", [
     {"top": "from lib import make", "gate": "make('se', n)"},
     {"top": "from lib import Recorder", "gate": "Recorder(n)"},
@@ -300,3 +319,35 @@ def test_what_drops_paths_or_scales_channels_keeps_nothing(parts: dict[str, str]
 ])  # fmt: skip
 def test_another_part_may_keep_what_it_is_given(parts: dict[str, str]) -> None:
     assert not dropped(**parts)
+
+
+REFINED = """\
+import torch.nn as nn
+
+
+class Unit(nn.Module):
+    def __init__(self, features, stages, act=nn.ReLU()):
+        super().__init__()
+        self.first = nn.Conv2d(features, features, 1)
+        for i in range(stages):
+            self.add_module("{{}}_{{}}_conv".format(i + 1, "b"), {layer})
+        self.stages = stages
+        self.act = act
+
+    def forward(self, x):
+        residual = x
+        x = self.first(x)
+        for i in range(self.stages):
+            x = getattr(self, "{{}}_{{}}_conv".format(i + 1, "b"))(self.act(x))
+        x += residual
+        return x
+
+
+def conv3x3(i, o, stride=1):
+    return nn.Conv2d(i, o, 3, stride=stride, padding=1)
+"""
+
+
+@pytest.mark.parametrize("layer", ["nn.Conv2d(features, features, 3, padding=1)", "conv3x3(features, features)"])
+def test_a_function_may_make_what_is_given_a_name(layer: str) -> None:
+    assert safe(REFINED.format(layer=layer))

@@ -41,6 +41,8 @@ def planned(body: str) -> list[Fix | Refused]:
     "p = model.weights()\nfor _ in range(3):\n    p.mul_(0.9)",
     "p = x.contiguous()\np.mul_(0.9)",
     "x.mul_(2)\ny = x.sum()\nx.add_(1)\nreturn y",
+    "x.mul_(2)\nx.T.add_(1)",
+    "def show():\n    return x\nx.mul_(2)\nreturn show",
     "y = x.narrow(0, 0, 1)\nx[0] = torch.sin(y)\ny = x.narrow(0, 1, 1)\nx[1] = torch.sin(y)",
     "x.mul_(2)\nif self.n:\n    return x\nx.add_(1)",
 ])  # fmt: skip
@@ -55,15 +57,15 @@ def test_what_nobody_here_reads_is_meant_for_others(body: str) -> None:
     "for p in self.parameters:\n    p.mul_(0.9)\n    print(p.sum())",
     "for p in self.parameters:\n    p.mul_(0.9)\n    if p.sum() > 0:\n        break",
     "p = model.weights()\nwhile p.sum() > 1:\n    p.mul_(0.9)",
-    "p = torch.ones(3)\np.mul_(0.9)",
+    "p = model(x).exp()\np.mul_(0.9)",
     "y = x.view(-1)\ny.mul_(2)\nreturn x",
     "x.mul_(2)\nfor _ in range(3):\n    print(x)\n    x.add_(1)",
     "x.mul_(2)\nx = x + 1\nx.mul_(3)\nreturn x",
     "x.mul_(2)\nif self.n:\n    x.add_(1)\nelse:\n    x.add_(2)\nreturn x",
     "x.mul_(2)\ntry:\n    x.add_(1)\nfinally:\n    print(x)",
-    "p = model.weights()\np.mul_(0.9)\ndef show():\n    return p\nreturn show",
+    "p = model.weights()\ndef show():\n    return p\np.mul_(0.9)\nreturn show",
 ])  # fmt: skip
 def test_what_is_read_is_offered(body: str) -> None:
     found = planned(body)
     assert found
-    assert all(isinstance(one, Fix) or one.refusal in ("untracked", "closure") for one in found)
+    assert all(isinstance(one, Fix) for one in found)

@@ -50,6 +50,9 @@ class Net(nn.Module):
 """
 
 
+KEEP = "class Keep(nn.Module):\n    def forward(self, x):\n        SEEN.append(x)\n        return x * 2"
+
+
 def outcomes(
     parts: str = "[conv(i, o)]", method: str = "", after: str = "", act: str = "nn.ReLU(True)", last: str = ""
 ) -> list[bool]:
@@ -72,6 +75,8 @@ def test_the_whole_makes_something_new(how: dict[str, str]) -> None:
     {"parts": "[nn.Flatten()]"},
     {"parts": "[nn.ReLU(inplace=True)]"},
     {"parts": "[]"},
+    {"parts": "[Keep(), conv(i, o)]", "after": KEEP},
+    {"parts": "[conv(i, o), Keep()]", "after": KEEP},
     {"parts": "[conv(i, o)][1:]"},
     {"method": "def forward(self, x):\n        SEEN.append(x)\n        return x"},
     {"method": "def forward(self, x):\n        y = super().forward(x)\n        SEEN.append(y)\n        return y"},

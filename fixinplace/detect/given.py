@@ -129,21 +129,25 @@ def _suits(function: Function, call: ast.Call, bound: int = 0) -> bool:
 
 def _may_be_called(program: Program, name: str, call: ast.Call) -> bool:
     """False for a function or class of the file that a call gives too little."""
+    if name in program.index.functions:
+        return _suits(program.index.functions[name], call)
+    found = _constructor(program, name)
+    return found is None or _suits(found[1], call, 1)
+
+
+def _constructor(program: Program, name: str) -> tuple[ClassInfo, Function] | None:
+    """What says which arguments a class is made with, and the class that has it; None if that is not all there is."""
     index = program.index
-    if name in index.functions:
-        return _suits(index.functions[name], call)
-    found = index.method(name, "__init__")
-    made = found is None or bool(index.classes[name].node.decorator_list) or index.method(name, "__new__") is not None
-    return made or (found is not None and _suits(found[1], call, 1))
+    open_ = bool(index.classes[name].node.decorator_list) or index.method(name, "__new__") is not None
+    return None if open_ else index.method(name, "__init__")
 
 
 def _class_takes_inplace(program: Program, name: str, call: ast.Call) -> bool:
     """True unless `inplace=True` would be an error: the class has a constructor of its own, which does not take it."""
-    index = program.index
-    found = index.method(name, "__init__")
-    if found is None or index.classes[name].node.decorator_list or index.method(name, "__new__") is not None:
+    index, found = program.index, _constructor(program, name)
+    if found is None:
         return True
-    if not _may_be_called(program, name, call):
+    if not _suits(found[1], call, 1):
         return False
     own = found[0].name == name and not (found[1].decorator_list or found[1].args.kwarg)
     return _takes_inplace(found[1]) and not (own and _only_switches(program, index.classes[name].node))

@@ -158,13 +158,12 @@ def test_an_initialiser_of_another_file_calls_nothing(name: str, call: str, know
 
 DILATED = """\
 import torch.nn as nn
-from lib import resnet50
 
 
 class Net(nn.Module):
-    def __init__(self, n):
+    def __init__(self, n, net):
         super().__init__()
-        self.body = resnet50().layer3
+        self.body = net.layer3
         for name, m in self.body.named_modules():
             if "conv2" in name:
                 {store}

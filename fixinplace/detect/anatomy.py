@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace import walking
+from fixinplace.detect.evaluated import is_pythons, names_something
 from fixinplace.detect.guards import local_guards
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import APART, DECLARING, EMPTY, Liveness, Names, captured, declared
@@ -21,7 +22,6 @@ _HOOKS = ("register_hook", "retain_grad", "register_post_accumulate_grad_hook", 
 _CALLS = ("id", "locals", "globals", "vars")
 SUSPENDING = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
 """Where a generator or coroutine stops, and others run."""
-_RUNS_TEXT = ("exec", "eval")
 _LOOKING = frozenset((ast.Attribute, ast.Constant, ast.Call))
 
 
@@ -89,7 +89,7 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
 _INSPECTING = frozenset((ast.Attribute, ast.Call, ast.Compare))
 
 
-def looks(nodes: Iterable[ast.AST], above: Mapping[int, ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+def looks(nodes: Iterable[ast.AST], above: Mapping[int, ast.AST], tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
     """Doubts for what looks at a tensor's identity, version or history: any call may.
 
     That it has a history at all, `x.grad_fn is None`, is true of its replacement as well.
@@ -105,7 +105,7 @@ def looks(nodes: Iterable[ast.AST], above: Mapping[int, ast.AST]) -> Iterator[tu
                 yield from (
                     (f"the file uses `.{name}`, which can tell the tensor from its replacement", node) for name in found
                 )
-            case ast.Call(func=ast.Name(id=name)) if name in _RUNS_TEXT:
+            case ast.Call(func=ast.Name(id=name) as func) if is_pythons(func, tree) and not names_something(node, tree):
                 yield f"the file calls `{name}`", node
 
 
@@ -193,7 +193,9 @@ def is_of_config(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
 
 def _holds_values(cls: ast.ClassDef) -> bool:
     """True if a class sets itself numbers, texts and what it is given alone: an entry of its table may replace any."""
-    bound = [one.value for one in every(cls, ast.Assign)]
+    inner = {id(one) for each in walking.functions(cls) for one in every(each, ast.Assign)}
+    bound = [one.value for one in every(cls, ast.Assign)
+             if id(one) not in inner or not all(isinstance(target, ast.Name) for target in one.targets)]  # fmt: skip
     arguments = [each.args for each in walking.functions(cls)]
     defaults = [one for each in arguments for one in (*each.defaults, *each.kw_defaults) if one is not None]
     plain = (ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.BinOp)
@@ -228,13 +230,28 @@ GIVEN_SETTINGS = "what a class sets by the names of settings is none of its part
 
 
 def is_of_entries(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
-    """True for `self.__dict__ = self` in a class of dicts, whose attributes are its entries."""
-    statement = above.get(id(node))
-    cls: ast.AST | None = statement
+    """True for `self.__dict__ = self` in a class of dicts, whose attributes are its entries, and for what fills it."""
+    cls: ast.AST | None = above.get(id(node))
     while cls is not None and not isinstance(cls, ast.ClassDef):
         cls = above.get(id(cls))
+    if not isinstance(cls, ast.ClassDef) or [dotted(base) for base in cls.bases] != ["dict"]:
+        return False
+    return any(map(_is_itself, every(cls, ast.Assign)))
+
+
+def _is_itself(statement: ast.Assign) -> bool:
     match statement:
-        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=own))], value=ast.Name(id=whole)) if own == whole:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=own), attr="__dict__")], value=ast.Name(id=whole)):
+            return own == whole
+    return False
+
+
+def puts_entries(node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    """True for `__setattr__ = dict.__setitem__` in a class of dicts, whose attributes are its entries."""
+    statement = above.get(id(node))
+    cls = above.get(id(statement))
+    match statement:
+        case ast.Assign(value=ast.Attribute(value=ast.Name(id="dict"), attr="__setitem__" | "__delitem__")):
             return isinstance(cls, ast.ClassDef) and [dotted(base) for base in cls.bases] == ["dict"]
     return False
 
@@ -243,4 +260,6 @@ def is_of_entries(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
 def has_entries(tree: ast.Module) -> bool:
     """True if some class of the file has the entries of a dict for attributes: who reads one may read the other."""
     found = (one for one in every(tree, ast.Attribute) if one.attr == "__dict__")
-    return any(is_of_entries(one, walking.above(tree)) for one in found)
+    stored = (one for one in every(tree, ast.Name) if one.id == "__setattr__")
+    above = walking.above(tree)
+    return any(is_of_entries(one, above) for one in found) or any(puts_entries(one, above) for one in stored)

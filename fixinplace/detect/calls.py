@@ -38,6 +38,7 @@ from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
 from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
+from fixinplace.detect.weights import is_used_as_tensor
 from fixinplace.detect.within import perhaps_in_place
 from fixinplace.walking import every
 
@@ -172,9 +173,9 @@ class Calls(Lists):
             return NONE
         if name == "getattr" and is_imported(node.args[0], self.body, self.program.tree):
             return self.unseen(node, arguments)
-        if name == "getattr" and is_asked_only(node, self.above):
-            return UNKNOWN
         if name == "getattr":
+            if is_asked_only(node, self.above) or is_used_as_tensor(node, self.above, self.program.tree):
+                return UNKNOWN
             found = got_by_name(self, arguments[0], node.args[1])
             known = found is not None and (found.kind is Kind.MODULE or is_layer(found))
             return found if found is not None and known else self.unseen(node, arguments)
@@ -189,7 +190,7 @@ class Calls(Lists):
             part = getattr(node.args[1], "value", "") in named_parts(self.program.tree)
             if part and arguments[0].name not in self.program.index.classes and is_replaced(self.program, value):
                 self.program.doubt(REPLACES, everywhere=True)
-            set_by_name(self, arguments[0], node.args[1], value, SETS)
+            set_by_name(self, arguments[0], node.args[1], value, SETS, node.args[-1])
         return NONE
 
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:

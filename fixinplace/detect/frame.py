@@ -136,6 +136,10 @@ class Frame(ABC):
         self.shadowed: Names = frozenset()
 
     @abstractmethod
+    def new_module(self, path: str, arguments: list[Value]) -> Value:
+        """An instance of a class of `torch.nn`."""
+
+    @abstractmethod
     def evaluate(self, node: ast.expr) -> Value:
         """The abstract value of an expression; records the writes inside it."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.callers import Callers
+from fixinplace.detect.derived import SEQUENTIAL
+from fixinplace.detect.flattened import flattens
 from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.growing import only_looks
 from fixinplace.detect.index import ClassInfo, substitute
@@ -54,6 +56,8 @@ class Functions(Callers):
     def known_call(self, node: ast.Call, key: Key, function: Function, arguments: list[Value], skip: int = 0) -> Value:
         """A call of a function of this file: its summary in the caller's terms."""
         program = self.program
+        if flattens(function):
+            return self.new_module(SEQUENTIAL, [one for one in arguments if one.kind is not Kind.NONE])
         if key != self.place.key:  # a function that calls itself does so in the mode that others call it in
             program.note_mode(key, self.grad)
         given, left = _given(node, function, arguments, skip)

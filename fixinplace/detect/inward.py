@@ -270,7 +270,7 @@ def tapped(node: ast.AST, above: Parents, tree: ast.Module) -> frozenset[str] | 
     found: set[str] = set()
     for call in every(node, ast.Call):
         if dotted(call.func).rpartition(".")[2] == TAP:
-            each = _made(call.args[0], scope(call, above), tree) if call.args else None
+            each = made(call.args[0], scope(call, above), tree) if call.args else None
             if each is None:
                 return None
             found |= each
@@ -280,7 +280,7 @@ def tapped(node: ast.AST, above: Parents, tree: ast.Module) -> frozenset[str] | 
 TAP = "IntermediateLayerGetter"
 
 
-def _made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str] | None:
+def made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str] | None:
     """The classes of the file that an expression may make an object of; None if it may be any other one's."""
     match node:
         case ast.Constant():
@@ -297,7 +297,7 @@ def _made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str
         case ast.Name(id=name) if isinstance(function, Function) and name not in parameter_names(function):
             bound = [one for one in every(function, ast.Assign) if any(_is_name(t, name) for t in one.targets)]
             stored = [one for one in every(function, ast.Name) if one.id == name and not isinstance(one.ctx, ast.Load)]
-            found = [_made(one.value, None, tree) for one in bound]
+            found = [made(one.value, None, tree) for one in bound]
             if not found or len(found) != len(stored) or None in found:
                 return None
             return {cls for each in found if each is not None for cls in each}

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+from collections.abc import Mapping
 
+from fixinplace import walking
+from fixinplace.detect.evaluated import RUNS, is_pythons
 from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, functions, remembered, walk
+from fixinplace.detect.outermost import outermost
+from fixinplace.detect.plain import bound_by
+from fixinplace.walking import every, remembered, scope, walk
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LOOK_UP = frozenset(
@@ -22,6 +28,8 @@ _LOOK_UP = frozenset(
 """Names, attributes and texts by which code finds what it does not mention."""
 _MAKES = frozenset("__init_subclass__ __class_getitem__ __set_name__ __prepare__ __subclasshook__ metaclass".split())
 """What runs code of a class when another class is made, or is looked at."""
+_OF_OBJECTS = frozenset("__getattr__ __getattribute__".split())
+"""What a class may define for its own objects; a module that does so has names that it does not spell."""
 
 
 def looks_up(tree: ast.Module) -> bool:
@@ -29,19 +37,55 @@ def looks_up(tree: ast.Module) -> bool:
     by_itself = {id(one) for node in tree.body if is_by_itself(node) for one in walk(node.test)}  # type: ignore[attr-defined]
     own = {id(one.value) for one in every(tree, ast.Subscript) if _is_own(one)}
     explaining = {id(one.value) for one in every(tree, ast.Expr)}
+    plain = _defined_by_classes(tree) | _printers(tree)
+    telling = _LOOK_UP | _MAKES
     for node in walk(tree):
         match node:
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.keyword(arg=name):
+            case ast.Name(id=name) if name in RUNS:
+                words = {name} if is_pythons(node, tree) else set[str]()
+            case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.keyword(arg=name) if name in RUNS:
+                continue
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.keyword(arg=str(name)):
                 words = {name}
             case ast.alias(name=path):
                 words = {*path.split(".")}
             case ast.Constant(value=str(text)) if id(node) not in explaining | by_itself:
-                words = {*IDENTIFIER.findall(text)}
+                words = {*IDENTIFIER.findall(text)} - RUNS
             case _:
                 continue
-        if not words.isdisjoint(_LOOK_UP | _MAKES) or ("modules" in words and _is_table_of_modules(node, own)):
+        if not words.isdisjoint(telling) and id(node) not in plain:
+            return True
+        if "modules" in words and _is_table_of_modules(node, own, tree):
             return True
     return any(map(_is_made_by_calls, every(tree, ast.ClassDef))) or _gets_from_imports(tree) or _is_handed_on(tree)
+
+
+def _defined_by_classes(tree: ast.Module) -> set[int]:
+    """Where classes say what their objects have by names that nobody spells, and ask their parents for it."""
+    bodies = [one for cls in every(tree, ast.ClassDef) for one in cls.body]
+    methods = {id(one) for one in bodies if isinstance(one, Function) and one.name in _OF_OBJECTS}
+    stores = (target for one in bodies if isinstance(one, ast.Assign) for target in one.targets)
+    asked = (one for one in every(tree, ast.Attribute) if one.attr in _OF_OBJECTS and isinstance(one.value, ast.Call))
+    return (
+        methods
+        | {id(one) for one in stores}
+        | {
+            id(one)
+            for one in asked
+            if getattr(one.value.func, "id", "") == "super"  # type: ignore[attr-defined]
+        }
+    )
+
+
+def _printers(tree: ast.Module) -> set[int]:
+    """`import builtins` of which nothing is used but `print`."""
+    found = {alias.asname or alias.name: alias for one in every(tree, ast.Import) for alias in one.names
+             if alias.name == "builtins"}  # fmt: skip
+    printing = {id(one.value) for one in every(tree, ast.Attribute) if one.attr == "print"}
+    uses = [one for one in every(tree, ast.Name) if one.id in found]
+    if not all(id(one) in printing for one in uses):
+        return set()
+    return {id(alias) for alias in found.values()} | {id(one) for one in uses}
 
 
 _FINDS = frozenset(
@@ -54,22 +98,23 @@ _FINDS = frozenset(
 @remembered
 def finds_itself(tree: ast.Module) -> bool:
     """True if a function of the file may be called by a text: `globals()[name](x)`, `getattr(this_module, name)(x)`."""
-    names = {one.id for one in every(tree, ast.Name)} | {one.attr for one in every(tree, ast.Attribute)}
+    names = {one.id for one in every(tree, ast.Name) if one.id not in RUNS or is_pythons(one, tree)}
+    names |= {one.attr for one in every(tree, ast.Attribute)} - RUNS
     calls = (one for one in every(tree, ast.Call) if isinstance(one.func, ast.Name) and not one.args)
     return bool(names & _FINDS) or any(getattr(one.func, "id", "") == "vars" for one in calls) or _is_handed_on(tree)
 
 
-def _is_table_of_modules(node: ast.AST, own: set[int]) -> bool:
+def _is_table_of_modules(node: ast.AST, own: set[int], tree: ast.Module) -> bool:
     """`sys.modules`, in whatever way, but for the file's own entry."""
     if isinstance(node, ast.Attribute):
         return id(node) not in own and isinstance(node.value, ast.Name) and node.value.id in ("sys", "_sys")
-    return isinstance(node, ast.alias)
+    return isinstance(node, ast.alias) and any(path == "sys.modules" for _, path in all_imports(tree))
 
 
 def _is_made_by_calls(node: ast.ClassDef) -> bool:
     """True for an enumeration with a constructor: its members are made when the class is."""
     names = {base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases}
-    return any(name.endswith(("Enum", "Flag", "ABC", "ABCMeta")) for name in names) and any(
+    return any(name.endswith(("Enum", "Flag")) for name in names) and any(
         isinstance(each, Function) and each.name in ("__init__", "__new__", "_missing_", "_generate_next_value_")
         for each in node.body
     )
@@ -80,21 +125,44 @@ def _gets_from_imports(tree: ast.Module) -> bool:
 
     Nor is it told who reads what a function puts into another module: `models.net = Net`.
     """
-    modules = {alias.asname or alias.name.split(".")[0] for one in every(tree, ast.Import) for alias in one.names}
-    imported = {name for name, _ in all_imports(tree)}
+    paths = [pair for pair in all_imports(tree) if pair[1].partition(".")[0] not in _FAR]
+    imported, outer = {name for name, _ in paths}, outermost(tree)
+    modules = imported & {alias.asname or alias.name.split(".")[0]
+                          for one in every(tree, ast.Import) for alias in one.names}  # fmt: skip
     used = {id(one.value): one for one in every(tree, ast.Attribute)}
     called = {id(one.func) for one in every(tree, ast.Call)}
-    for name in every(tree, ast.Name):
+    for name in (one for one in every(tree, ast.Name) if id(one) in outer):
         user = used.get(id(name))
-        if name.id in modules and isinstance(name.ctx, ast.Load) and user is None and id(name) not in called:
+        if name.id in modules and user is None and id(name) not in called:
             return True
         if name.id in imported and user is not None and user.attr == "__dict__":
             return True
-    stores = (one for function in functions(tree) for one in every(function, ast.Attribute))
-    if any(isinstance(one.ctx, ast.Store) and getattr(one.value, "id", "") in imported for one in stores):
+    if any(_puts_into(one, dict(all_imports(tree)), outer, walking.above(tree)) for one in every(tree, ast.Attribute)):
         return True
     looks = (call for call in every(tree, ast.Call) if isinstance(call.func, ast.Name) and not call.args)
     return any(getattr(call.func, "id", "") in ("vars", "dir") for call in looks)
+
+
+_NEAR = frozenset(
+    "sys importlib builtins inspect gc types pkgutil runpy operator imp code codeop unittest pickle copyreg".split()
+)
+_FAR = (sys.stdlib_module_names - _NEAR) | frozenset(
+    "torch torchvision torchaudio torchtext numpy scipy sklearn skimage PIL cv2 tqdm matplotlib pandas yaml einops h5py"
+    " tensorboardX wandb tensorflow".split()
+)
+"""Modules that do not lead back to the file that imports them."""
+
+
+def _puts_into(
+    node: ast.Attribute, imports: Mapping[str, str], outer: frozenset[int], above: Mapping[int, ast.AST]
+) -> bool:
+    """True for `models.net = Net` in a function; `cudnn.benchmark = True` is nothing to be found."""
+    owner = node.value
+    if not isinstance(node.ctx, ast.Store) or not isinstance(owner, ast.Name) or owner.id not in imports:
+        return False
+    parent = above.get(id(node))
+    told = isinstance(parent, ast.Assign) and isinstance(parent.value, ast.Constant)
+    return id(owner) in outer and not told and scope(node, above) is not None
 
 
 def _is_own(node: ast.AST | None) -> bool:
@@ -116,12 +184,25 @@ def own_names(tree: ast.Module) -> frozenset[str]:
 
 def _is_handed_on(tree: ast.Module) -> bool:
     """True if the module goes as a value where its names may be looked up: `getattr(utils, name)`."""
-    own = own_names(tree)
+    own, outer, else_from = own_names(tree), outermost(tree), _bound_otherwise(tree)
     plain = {id(one.value) for one in every(tree, ast.Attribute) if one.attr != "__dict__"}
     plain |= {id(one.value) for one in tree.body if isinstance(one, ast.Assign)}
-    loads = (one for one in every(tree, ast.Name) if one.id in own and isinstance(one.ctx, ast.Load))
+    loads = (one for one in every(tree, ast.Name) if one.id in own and id(one) in outer)
+    loads = (one for one in loads if one.lineno < else_from.get(one.id, one.lineno + 1))
     subscripts = (one for one in every(tree, ast.Subscript) if _is_own(one) and id(one) not in plain)
     return any(id(one) not in plain for one in loads) or any(True for _ in subscripts)
+
+
+def _bound_otherwise(tree: ast.Module) -> Mapping[str, int]:
+    """Names that mean something else from a line on: `data = _module`, and `data = load()` behind it."""
+    found: dict[str, int] = {}
+    own = own_names(tree)
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node]
+        again = isinstance(node, ast.Assign) and (_is_own(node.value) or getattr(node.value, "id", "") in own)
+        for name in (name for target in targets for name in bound_by(target)):
+            found[name] = sys.maxsize if again else min(found.get(name, sys.maxsize), node.lineno)
+    return found
 
 
 def is_by_itself(node: ast.stmt) -> bool:

@@ -22,6 +22,7 @@ from fixinplace.detect.scopes import assigned
 from fixinplace.detect.texts import names_arguments
 from fixinplace.detect.values import UNKNOWN, Value
 from fixinplace.detect.vocabulary import REPLACES, SETS
+from fixinplace.detect.weights import is_computed
 from fixinplace.walking import every, remembered
 
 COMPUTED = "a name that is computed for a part of a module is that of no other part"
@@ -93,6 +94,7 @@ def set_by_name(
     if given is not None and is_unread(frame, given):
         return
     what = pattern(name)
+    computed = why == SETS and given is not None and is_computed(given, frame.above, frame.program.tree)
     module = value.kind is Kind.MODULE and bool(value.sure)
     plain = module and is_attribute(frame, base, name)
     for flag in value.flags if not (plain or (module and patterned.is_followed(frame, base, what))) else ():
@@ -103,6 +105,8 @@ def set_by_name(
     frame.held |= value.memory | value.maybe
     own = base.name in frame.program.index.classes
     if why == SETS and (value.kind in (Kind.NONE, Kind.STRING) or _is_settings(frame, base)):
+        return
+    if computed and not value.flags and not (what is not None and what.fullmatch("inplace")):
         return
     if own and why == REPLACES and what is None and not frame.program.index.method(base.name, "add_module"):
         frame.program.gives.add(COMPUTED)

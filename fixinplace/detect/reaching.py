@@ -10,12 +10,18 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 
+from fixinplace import walking
 from fixinplace.detect import inward
 from fixinplace.detect.anatomy import is_tested
+from fixinplace.detect.elsewhere import is_made_elsewhere
+from fixinplace.detect.flattened import flattens
 from fixinplace.detect.index import all_imports, dotted, parameter_names
 from fixinplace.detect.kept_local import keeps_parts_local
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.other_kind import is_of_other_kind
+from fixinplace.detect.outermost import outermost
 from fixinplace.detect.patterned import owner_of_part
+from fixinplace.detect.scopes import bindings
 from fixinplace.walking import every, functions, remembered, scope
 
 _PARTS = frozenset("children named_children modules named_modules get_submodule".split())
@@ -41,10 +47,9 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
         if by_text or (node.attr in _BY_PATH and not _is_called(node, above)):
             return True
         by_name = node.attr == "_modules" and owner_of_part(called) is not None
-        if node.attr == "_modules" and not by_name and not _is_own(node, above, tree):
-            return True
-        sees = node.attr not in _PARTS or _is_of_library(node, called, tree) or _is_own(node, above, tree)
-        if not sees and not only_sees(node, above, tree):
+        reached = node.attr in _PARTS and not _is_of_library(node, called, tree)
+        reached = (reached or (node.attr == "_modules" and not by_name)) and not _is_own(node, above, tree)
+        if reached and not only_sees(node, above, tree) and not is_made_elsewhere(node.value, tree):
             return True
         if node.attr == "apply" and call is not None and not _only_visits(node, call, above, tree):
             return True
@@ -55,12 +60,16 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
 
 def only_sees(node: ast.Attribute, above: Parents, tree: ast.Module) -> bool:
     """True for `net.children()` of which each part is only looked at, or known to nobody once the function is done."""
+    function = scope(node, above)
+    if isinstance(function, Function) and flattens(function):
+        return True
     call = above.get(id(node))
-    looks = isinstance(call, ast.Call) and call.func is node and _only_looks(call, above, tree)
+    parts = inward.source(node, above) or (call if isinstance(call, ast.Call) and call.func is node else None)
+    looks = parts is not None and _only_looks(parts, above, tree)
     if isinstance(call, ast.Call) and call.args == [node] and not call.keywords:  # `init_weights(self.modules)`
         helpers = _meant(call.func, tree)
         looks = bool(helpers) and all(_sees_each(one, above, tree) for one in helpers or ())
-    return looks or keeps_parts_local(scope(node, above), tree)
+    return looks or keeps_parts_local(function, tree)
 
 
 def _is_of_library(node: ast.Attribute, parent: ast.AST | None, tree: ast.Module) -> bool:
@@ -112,9 +121,9 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
     """True for `for m in self.modules():` where `m` is never called, bound to another name or handed on."""
     match above.get(id(call)):
         case ast.For(iter=source, target=target) as loop if source is call:
-            scope = _scope(loop, above)
+            around = _scope(loop, above)
         case ast.comprehension(iter=source, target=target) as each if source is call:
-            scope = above[id(each)]
+            around = above[id(each)]
         case ast.Call(func=ast.Name(id="list"), args=[source]) as listed if source is call:
             return _is_counted(listed, above)
         case ast.Call(func=func, args=[source], keywords=[]) if source is call:
@@ -122,8 +131,10 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
             return bool(helpers) and all(_sees_each(one, above, tree) for one in helpers or ())
         case _:
             return False
-    names = _names(target)
-    return names is not None and not names & _outer(tree) and _are_looked_at(names, [scope], above, tree)
+    named = isinstance(call.func, ast.Attribute) and call.func.attr in ("items", "named_children", "named_modules")
+    pair = target.elts if named and isinstance(target, ast.Tuple) and len(target.elts) == 2 else []
+    names = _names(pair[1] if pair else target)
+    return names is not None and not names & _outer(tree) and _are_looked_at(names, [around], above, tree)
 
 
 def _sees_each(function: Function, above: Parents, tree: ast.Module) -> bool:
@@ -158,7 +169,7 @@ def _are_looked_at(
 ) -> bool:
     """True if nothing is done with what the names stand for but to look; deep: functions of the file may look too."""
     used = (one for node in nodes for one in every(node, ast.Name) if one.id in names and isinstance(one.ctx, ast.Load))
-    return all(_is_look(one, above, tree, deep) for one in used)
+    return all(_is_look(one, above, tree, deep) or is_of_other_kind(one, above, tree) for one in used)
 
 
 def initialises(function: ast.expr, tree: ast.Module) -> bool:
@@ -227,10 +238,14 @@ def _is_look(node: ast.expr, above: Parents, tree: ast.Module, deep: bool) -> bo
             return isinstance(around, ast.Assign | ast.AugAssign | ast.AnnAssign)  # followed as a store
         case ast.Call(func=func):
             helpers = _meant(func, tree) if deep and func is not node else None
-            looks = bool(helpers) and all(_visits(one, above, tree) for one in helpers or ())
+            place = parent.args.index(node) if node in parent.args else None
+            starred = any(isinstance(one, ast.Starred) for one in parent.args)
+            place = None if starred else place
+            looks = bool(helpers) and all(_visits(one, above, tree, place) for one in helpers or ())
             known = dotted(func) in _LOOKS or _wraps_weights(func, tree) or _sets_values(func, tree)
             return func is not node and (known or looks or initialises(func, tree))
-    return isinstance(parent, ast.Compare | ast.FormattedValue)
+    computes = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div | ast.FloorDiv | ast.Sub | ast.Mod)
+    return computes or isinstance(parent, ast.Compare | ast.FormattedValue)
 
 
 def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Module) -> bool:
@@ -293,15 +308,43 @@ def _only_visits(node: ast.Attribute, call: ast.Call, above: Parents, tree: ast.
     visitor = given[0]
     if isinstance(visitor, ast.Lambda):
         return _are_looked_at(set(parameter_names(visitor)), [visitor.body], above, tree)
-    found = _meant(visitor, tree)
+    found = _meant(visitor, tree) if not isinstance(visitor, ast.Call) else _made_visitors(visitor, tree)
     return found is not None and all(_visits(one, above, tree) for one in found)
+
+
+def _made_visitors(call: ast.Call, tree: ast.Module) -> list[Function] | None:
+    """The functions that `partial(f, ...)` calls, and those that `weights_init("kaiming")` may return."""
+    if dotted(call.func) in ("partial", "functools.partial") and call.args:
+        return _meant(call.args[0], tree)
+    makers = _meant(call.func, tree)
+    if not makers:
+        return None
+    inner = {one.name: one for maker in makers for one in functions(maker) if one is not maker}
+    returned = [
+        one.value for maker in makers for one in every(maker, ast.Return) if scope(one, walking.above(tree)) is maker
+    ]
+    names = [one.id for one in returned if isinstance(one, ast.Name)]
+    known = returned and len(names) == len(returned) and all(name in inner for name in names)
+    return [inner[name] for name in names] if known else None
+
+
+def _is_plain_name(node: ast.Name, tree: ast.Module) -> bool:
+    """True for a name that a function or an import has, where it is read."""
+    if node.id not in _bound(tree):
+        return True
+    shared = {name for one in every(tree, ast.Global) for name in one.names}
+    plain = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Import, ast.ImportFrom)
+    others = (one for one in tree.body if not isinstance(one, plain))
+    return id(node) in outermost(tree) and node.id not in shared and node.id not in bindings(others)
 
 
 def _meant(node: ast.expr, tree: ast.Module) -> list[Function] | None:
     """The functions and methods of the file that a name stands for, none for an import; None if it may be anything."""
     match node:
-        case ast.Name(id=name) if name not in _bound(tree):
+        case ast.Name(id=name) if _is_plain_name(node, tree):
+            above = walking.above(tree)
             found = [one for one in functions(tree) if one.name == name]
+            found = [one for one in found if not isinstance(above.get(id(one)), ast.ClassDef)]
         case ast.Attribute(attr=name) if name not in stored_attributes(tree):
             found = [one for one in functions(tree) if one.name == name]
             if not found:
@@ -331,7 +374,8 @@ def _bound(tree: ast.Module) -> frozenset[str]:
     )
 
 
-def _visits(function: Function, above: Parents, tree: ast.Module) -> bool:
-    """True for a function that only looks at what it is given, and hands it to no other."""
-    names = {one for one in parameter_names(function) if one not in ("self", "cls")}
+def _visits(function: Function, above: Parents, tree: ast.Module, place: int | None = 0) -> bool:
+    """True for a function that only looks at what it is given at some place, None for any, and hands it to no other."""
+    given = [one for one in parameter_names(function) if one not in ("self", "cls")]
+    names = {*given} if place is None or place >= len(given) else {given[place]}
     return _are_looked_at(names, function.body, above, tree, deep=False)

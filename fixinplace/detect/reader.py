@@ -11,6 +11,7 @@ from fixinplace.detect.assumed import readings
 from fixinplace.detect.beside import returning_beside
 from fixinplace.detect.callers import hands
 from fixinplace.detect.changed import moved
+from fixinplace.detect.evaluated import NAMES, runs_settings
 from fixinplace.detect.frame import Place
 from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
 from fixinplace.detect.kinds import Kind, Origin
@@ -40,6 +41,7 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
     program.above = above(tree)
     elsewhere = {name for name in program.index.functions if imported and not name.startswith("_")}
     elsewhere |= program.index.closed if finds_itself(tree) else set()
+    program.gives |= {NAMES} if runs_settings(tree) else set()
     program.index.closed, program.index.called = program.index.closed - elsewhere, program.index.called - elsewhere
     for info in program.index.classes.values():
         info.numbers = numbers(info.methods.values())

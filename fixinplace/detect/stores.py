@@ -86,9 +86,9 @@ class Stores(Expressions):
         if target.attr == "inplace" and not off and not self.is_own_word(base):
             sentence = "whether a module's `inplace` is on depends on a value that is not in sight"
             self.program.doubt(sentence, everywhere=not base.name)
-        if base.kind is Kind.PATH and base.name.startswith("torch") and not _is_setting(base.name, target.attr):
-            sentence = f"the file replaces `{base.name}.{target.attr}`"
-            self.program.doubt(sentence, everywhere=True)
+        drawn = base.kind is Kind.PATH and base.name.startswith("torch.distributions.")  # of which nothing is known
+        if not drawn:
+            self.note_shared(base, target.attr)
         own = base.kind is Kind.OTHER or base.name in self.program.index.classes
         if not own and target.attr in named_parts(self.program.tree) and is_replaced(self.program, value):
             self.program.doubt("the file replaces parts of modules by name", everywhere=True)
@@ -106,7 +106,7 @@ class Stores(Expressions):
         wrapped = wraps_constructor(target, self.above, self.program.tree)
         alone = _is_called_once(target.attr, self.root, self.program.tree)
         wrapped = wrapped or (target.attr != "forward" and (alone or _is_switch(self.root, self.above)))
-        if not wrapped and (target.attr == "forward" or self.is_method(base, target.attr)):
+        if not (wrapped or drawn) and (target.attr == "forward" or self.is_method(base, target.attr)):
             self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
@@ -115,6 +115,11 @@ class Stores(Expressions):
             self.state.attrs.pop(text, None)
         elif value.memory:
             self.escape(value, "escapes-to-attribute", f"an attribute `{target.attr}` holds the same tensor")
+
+    def note_shared(self, base: Value, attr: str) -> None:
+        """`torch.nn.functional.relu = mine`: what all code of the program calls."""
+        if base.kind is Kind.PATH and base.name.startswith("torch") and not _is_setting(base.name, attr):
+            self.program.doubt(f"the file replaces `{base.name}.{attr}`", everywhere=True)
 
     def is_method(self, base: Value, name: str) -> bool:
         """True if objects like this one may have a method of that name: of its class, or one that derives from that."""

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fixinplace import catalogue
+from fixinplace import catalogue, walking
 from fixinplace.detect.handlers import (
     PLAIN_MODULES,
     bound,
@@ -196,7 +196,19 @@ def _is_apart(statement: ast.stmt, code: _Code, tree: ast.Module) -> bool:
     """True for a statement whose errors are none of torch's: imports, and what calls nothing that may compute."""
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return True
-    return not any(_may_raise(node, code, tree) or not code.runs.isdisjoint(_asks(node)) for node in walk(statement))
+    asking = (one for one in walk(statement) if not (isinstance(one, ast.Subscript) and _is_of_state(one.value, tree)))
+    calls = any(_may_raise(node, code, tree) for node in walk(statement))
+    return not (calls or any(not code.runs.isdisjoint(_asks(node)) for node in asking))
+
+
+def _is_of_state(node: ast.expr, tree: ast.Module) -> bool:
+    """True for a name that only ever stands for `net.state_dict()`, whose items are tensors that are there."""
+    name, above = getattr(node, "id", ""), walking.above(tree)
+    bound = [above.get(id(one)) for one in every(tree, ast.Name) if one.id == name and isinstance(one.ctx, ast.Store)]
+    values = [one.value for one in bound if isinstance(one, ast.Assign)]
+    passed = any(one.arg == name for one in every(tree, ast.arg))
+    states = all(isinstance(one, ast.Call) and getattr(one.func, "attr", "") == "state_dict" for one in values)
+    return bool(values) and len(values) == len(bound) and states and not passed
 
 
 def _may_raise(node: ast.AST, code: _Code, tree: ast.Module) -> bool:

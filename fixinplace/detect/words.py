@@ -14,7 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace import walking
-from fixinplace.detect.anatomy import is_of_config, is_of_entries, is_only_read, is_setattr, looks, removed
+from fixinplace.detect.anatomy import (
+    is_of_config,
+    is_of_entries,
+    is_only_read,
+    is_setattr,
+    looks,
+    puts_entries,
+    removed,
+)
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.handlers import exits
 from fixinplace.detect.index import all_imports, dotted
@@ -90,12 +98,13 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     found += [(REPLACES, one) for node in nodes.values() for one in _bound_in_passing(node)]
     found += [(HANDLES, node) for node in nodes.values() if _hands_errors(node)]
     found += [(why, node) for why, node in replaced(tree) if id(node) in nodes]
-    found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values(), above)]
+    found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values(), above, tree)]
     open_to_all = any(map(calls_what_it_is_handed, roots))
     lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
     names = frozenset(used.values())
+    entered = frozenset(name for index, name in used.items() if not isinstance(nodes[index], _Function))
     return Said(tuple(dict.fromkeys(why for why, _ in found)), tuple(lasting), open_to_all,
-                bool(names & _CHANGES_MODE), bool(names & _ENTERS))  # fmt: skip
+                bool(names & _CHANGES_MODE), bool(entered & _ENTERS))  # fmt: skip
 
 
 def _is_told(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
@@ -170,6 +179,8 @@ def _words(node: ast.AST, imports: Mapping[str, str], above: Parents) -> Iterato
             return
         case ast.Attribute(attr=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             yield name
+        case ast.Name(id="__setattr__" | "__delattr__", ctx=ast.Store()) if puts_entries(node, above):
+            return
         case ast.Name(id=name):
             yield imports.get(name, name)
         case ast.alias(name=name):
@@ -296,7 +307,8 @@ def _is_literal(node: ast.expr) -> bool:
 
 def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
     """Tables of names that something may be put into, and hooks."""
-    if node.attr in ("_modules", "_parameters", "_buffers") and not is_only_read(node, above):
+    table = node.attr in ("_modules", "_parameters", "_buffers")
+    if table and not is_only_read(node, above) and not _loses_weight(node, above):
         yield REPLACES
     own = is_of_entries(node, above) or is_of_config(node, above)
     if node.attr == "__dict__" and not own and not is_only_read(node, above):
@@ -308,6 +320,14 @@ def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
         yield SETS
     if "_hooks" in node.attr:
         yield "the file reaches into hooks"
+
+
+def _loses_weight(node: ast.Attribute, above: Parents) -> bool:
+    """True for `del module._parameters[name]`, after which no part is another one."""
+    match above.get(id(node)):
+        case ast.Subscript(value=value, ctx=ast.Del()):
+            return value is node and node.attr != "_modules"
+    return False
 
 
 def _call(node: ast.Call, imports: Mapping[str, str], above: Parents) -> Iterator[str]:

@@ -1,0 +1,76 @@
+"""Networks that other files make: `vgg19(pretrained=True).features`, whose parts are none of this file's."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from fixinplace import walking
+from fixinplace.detect import inward
+from fixinplace.detect.index import dotted, parameter_names
+from fixinplace.detect.liveness import Function, declared
+from fixinplace.walking import every, scope
+
+_THE_SAME = frozenset("eval train to cuda cpu half float double requires_grad_ children named_children".split())
+"""Methods that give the module itself, or parts of it."""
+_DEPTH = 6
+
+
+def is_made_elsewhere(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> bool:
+    """True for what a library made, or some part of that: by a call, under a name, under an attribute of `self`."""
+    base = _base(node)
+    above = walking.above(tree)
+    function = scope(base, above)
+    match base:
+        case ast.Call(func=ast.Subscript(value=ast.Attribute(value=library, attr="__dict__"))):
+            call = ast.Call(library, base.args, base.keywords)
+            return dotted(library) != "" and inward.made(call, None, tree) == set()
+        case ast.Call():
+            return inward.made(base, None, tree) == set()
+        case ast.Name(id=name) if isinstance(function, Function) and depth:
+            bound = _bound_to(name, function, above)
+            return bound is not None and all(is_made_elsewhere(one, tree, depth - 1) for one in bound)
+        case ast.Attribute(attr=attr) if depth:
+            kept = _kept(attr, tree, above)
+            return kept is not None and all(is_made_elsewhere(one, tree, depth - 1) for one in kept)
+    return False
+
+
+def _base(node: ast.expr) -> ast.expr:
+    """What a path begins with: a call, a name, or `self.net`."""
+    while True:
+        match node:
+            case ast.Attribute(value=ast.Name(id="self")):
+                return node
+            case ast.Attribute(value=value) | ast.Subscript(value=value):
+                node = value
+            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr in _THE_SAME:
+                node = value
+            case ast.Call(func=ast.Name(id="list"), args=[value]):
+                node = value
+            case _:
+                return node
+
+
+def _bound_to(
+    name: str, function: ast.FunctionDef | ast.AsyncFunctionDef, above: Mapping[int, ast.AST]
+) -> list[ast.expr] | None:
+    """What a name of a function is bound to, apart from parts of what it stood for; None if that is not told."""
+    if name in parameter_names(function) or name in declared(function.body):
+        return None
+    stores = [one for one in every(function, ast.Name) if one.id == name and not isinstance(one.ctx, ast.Load)]
+    found = [_value(above.get(id(one))) for one in stores]
+    values = [one for one in found if one is not None and getattr(_base(one), "id", "") != name]
+    return values if values and None not in found else None
+
+
+def _value(node: ast.AST | None) -> ast.expr | None:
+    return node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+
+
+def _kept(attr: str, tree: ast.Module, above: Mapping[int, ast.AST]) -> list[ast.expr] | None:
+    """What an attribute is bound to, in whatever class."""
+    stores = [one for one in every(tree, ast.Attribute) if one.attr == attr and not isinstance(one.ctx, ast.Load)]
+    found = [_value(above.get(id(one))) for one in stores]
+    values = [one for one in found if one is not None]
+    return values if values and None not in found else None

@@ -1,0 +1,59 @@
+"""Texts that are run: `eval(name)` gives what a setting names, `exec(text)` may do anything."""
+
+from __future__ import annotations
+
+import ast
+
+from fixinplace.detect.index import all_imports, dotted
+from fixinplace.detect.outermost import outermost
+from fixinplace.detect.plain import bound_by
+from fixinplace.walking import every
+
+RUNS = frozenset("eval exec".split())
+"""What runs a text, as a function of Python's: `net.eval()` and the mode `"eval"` are something else."""
+NAMES = "a text of the settings that `eval` runs names a class, a function or a value, and changes nothing"
+_LIBRARIES = ("torch", "torchvision", "numpy", "math")
+
+
+def is_pythons(node: ast.Name, tree: ast.Module) -> bool:
+    """True for `eval` and `exec`, unless the name is that of something of the file's own."""
+    if node.id not in RUNS or id(node) not in outermost(tree):
+        return False
+    return not any(node.id in bound_by(one) or _assigns(one, node.id) for one in tree.body)
+
+
+def _assigns(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(name in bound_by(target) for target in node.targets)
+
+
+def names_something(call: ast.Call, tree: ast.Module) -> bool:
+    """True for `eval(cfg.act)` and `eval("nn." + name)`: a text that comes from settings, or names what torch has.
+
+    One that the code spells, `eval("self.layer" + str(i))`, may reach a part of a module.
+    """
+    match call:
+        case ast.Call(func=ast.Name(id="eval"), args=[text], keywords=[]):
+            texts = [one for one in every(text, ast.Constant) if isinstance(one.value, str)]
+            keys = {id(one.slice) for one in every(text, ast.Subscript)}
+            spelled = [one for one in texts if id(one) not in keys]
+            if not spelled:
+                return isinstance(text, ast.Name | ast.Attribute | ast.Subscript)
+            return len(spelled) == 1 and _is_of_library(text, spelled[0], tree)
+    return False
+
+
+def _is_of_library(text: ast.expr, spelled: ast.Constant, tree: ast.Module) -> bool:
+    """True for a text that begins with the name of a library: `"nn." + act`, `f"nn.{act}"`, `"nn.%s" % act`."""
+    first = text
+    while isinstance(first, ast.BinOp | ast.JoinedStr):
+        first = first.left if isinstance(first, ast.BinOp) else first.values[0]
+    head, dot, rest = str(spelled.value).partition(".")
+    paths = [path for name, path in all_imports(tree) if name == head]
+    known = bool(paths) and all(path.partition(".")[0] in _LIBRARIES for path in paths)
+    return first is spelled and bool(dot) and known and rest.strip("%s{}()") == ""
+
+
+def runs_settings(tree: ast.Module) -> bool:
+    """True if some text that comes from settings is run."""
+    calls = [one for one in every(tree, ast.Call) if dotted(one.func) == "eval"]
+    return any(names_something(one, tree) for one in calls)

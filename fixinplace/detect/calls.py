@@ -30,7 +30,7 @@ from fixinplace.detect.named import (
     set_by_name,
 )
 from fixinplace.detect.outside import LAYERS, is_class_name, is_never_made, layer, part_by_name
-from fixinplace.detect.placing import UNKNOWN_PLACE, are_layers, flags_by_name, lost
+from fixinplace.detect.placing import UNKNOWN_PLACE, are_layers, lost
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
@@ -39,6 +39,7 @@ from fixinplace.detect.switches import Switch
 from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
 from fixinplace.detect.weights import is_used_as_tensor
+from fixinplace.detect.whose import flags_of_part
 from fixinplace.detect.within import perhaps_in_place
 from fixinplace.walking import every
 
@@ -176,7 +177,7 @@ class Calls(Lists):
         if name == "getattr":
             if is_asked_only(node, self.above) or is_used_as_tensor(node, self.above, self.program.tree):
                 return UNKNOWN
-            found = got_by_name(self, arguments[0], node.args[1])
+            found = got_by_name(self, arguments[0], node.args[1], node.args[0])
             known = found is not None and (found.kind is Kind.MODULE or is_layer(found))
             return found if found is not None and known else self.unseen(node, arguments)
         value = arguments[2] if len(arguments) > 2 else UNKNOWN
@@ -214,12 +215,11 @@ class Calls(Lists):
         if name == "add_module" and len(node.args) == 2:
             set_by_name(self, base, node.args[0], self.arguments(node)[1], REPLACES, node.args[1])
             return NONE
-        of_class = self.method_of_class(func)
-        if of_class is not None:
+        if (of_class := self.method_of_class(func)) is not None:
             return self.class_call(node, *of_class)
         given = base.kind is Kind.UNKNOWN and bool(node.args or node.keywords) and name not in METHODS
         part = given and name in stored_attributes(self.program.tree)
-        if flags := flags_by_name(self.program.index, name) if part else base.flags if given else frozenset():
+        if flags := flags_of_part(self, func.value, name) if part else base.flags if given else frozenset():
             return self.module_call(node, Value(Kind.MODULE, 1, flags=flags), self.arguments(node))
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):
             base = base if base.tensor else self.as_tensor(base)

@@ -9,7 +9,7 @@ from fixinplace import walking
 from fixinplace.detect import inward
 from fixinplace.detect.index import dotted, parameter_names
 from fixinplace.detect.liveness import Function, declared
-from fixinplace.walking import every, scope
+from fixinplace.walking import every, remembered, scope
 
 _THE_SAME = frozenset("eval train to cuda cpu half float double requires_grad_ children named_children".split())
 """Methods that give the module itself, or parts of it."""
@@ -31,7 +31,7 @@ def is_made_elsewhere(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> 
             bound = _bound_to(name, function, above)
             return bound is not None and all(is_made_elsewhere(one, tree, depth - 1) for one in bound)
         case ast.Attribute(attr=attr) if depth:
-            kept = _kept(attr, tree, above)
+            kept = _kept(base, attr, tree, above)
             return kept is not None and all(is_made_elsewhere(one, tree, depth - 1) for one in kept)
     return False
 
@@ -68,9 +68,49 @@ def _value(node: ast.AST | None) -> ast.expr | None:
     return node.value if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
 
 
-def _kept(attr: str, tree: ast.Module, above: Mapping[int, ast.AST]) -> list[ast.expr] | None:
-    """What an attribute is bound to, in whatever class."""
+def _kept(node: ast.AST, attr: str, tree: ast.Module, above: Mapping[int, ast.AST]) -> list[ast.expr] | None:
+    """What an attribute of `self` is bound to, in its class and in those that it may have to do with."""
+    own = _class_of(node, above)
     stores = [one for one in every(tree, ast.Attribute) if one.attr == attr and not isinstance(one.ctx, ast.Load)]
+    stores = [one for one in stores if not _is_of_other_class(one, own, tree, above)]
     found = [_value(above.get(id(one))) for one in stores]
     values = [one for one in found if one is not None]
     return values if values and None not in found else None
+
+
+def _class_of(node: ast.AST, above: Mapping[int, ast.AST]) -> ast.ClassDef | None:
+    around: ast.AST | None = node
+    while around is not None and not isinstance(around, ast.ClassDef):
+        around = above.get(id(around))
+    return around
+
+
+def _is_of_other_class(
+    node: ast.Attribute, own: ast.ClassDef | None, tree: ast.Module, above: Mapping[int, ast.AST]
+) -> bool:
+    """True for `self.net` in a class that has no line of descent in common with another one."""
+    cls = _class_of(node, above)
+    plain = isinstance(node.value, ast.Name) and node.value.id == "self"
+    if not plain or cls is None or own is None or not _line(cls, tree).isdisjoint(_line(own, tree)):
+        return False
+    return not any({cls.name, own.name} <= _line(one, tree) for one in every(tree, ast.ClassDef))
+
+
+@remembered
+def _lines(tree: ast.Module) -> dict[int, set[str]]:
+    return {id(one): _ancestors(one, tree) for one in every(tree, ast.ClassDef)}
+
+
+def _line(cls: ast.ClassDef, tree: ast.Module) -> set[str]:
+    return _lines(tree)[id(cls)]
+
+
+def _ancestors(cls: ast.ClassDef, tree: ast.Module) -> set[str]:
+    """Names of a class and of all that it derives from in the file."""
+    found, todo = {cls.name}, [cls]
+    classes = every(tree, ast.ClassDef)
+    for each in todo:
+        bases = {dotted(base).rpartition(".")[2] for base in each.bases}
+        todo += [one for one in classes if one.name in bases - found]
+        found |= bases & {one.name for one in classes}
+    return found

@@ -11,7 +11,6 @@ from fixinplace.detect.closed import is_passing, is_plain_use
 from fixinplace.detect.deferred import deferred
 from fixinplace.detect.distinct import collected
 from fixinplace.detect.each import is_plain, is_taken_apart, mapped, one_by_one
-from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.growing import as_left
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
@@ -22,7 +21,6 @@ from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
 from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.placing import (  # fmt: skip
-    flags_by_name,
     is_asked,
     is_followed,
     is_passed_on,
@@ -55,6 +53,7 @@ from fixinplace.detect.values import (
     tensor,
 )
 from fixinplace.detect.walked import beginning, first_ones
+from fixinplace.detect.whose import flags_of_part
 from fixinplace.walking import every, walk
 
 _INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
@@ -332,22 +331,14 @@ class Expressions(Operators):
         if attr == "grad":
             return tensor(1, False, memory=held)
         if base.kind is Kind.UNKNOWN and attr in stored_attributes(self.program.tree):
-            if self.is_of_torchvision(node.value):
-                return UNKNOWN
-            return replace(UNKNOWN, flags=flags_by_name(self.program.index, attr))
+            return replace(UNKNOWN, flags=flags_of_part(self, node.value, attr))
         return part_or_number(base, attr) if base.kind is Kind.MODULE or base.flags else UNKNOWN
-
-    def is_of_torchvision(self, node: ast.expr) -> bool:
-        """True for `models.vgg19(pretrained=True)`, whose attributes are none of this file's classes'."""
-        known = self.peek(node.func) if isinstance(node, ast.Call) and dotted(node.func) else UNKNOWN
-        ours = known.kind is Kind.PATH and known.name.startswith("torchvision.")
-        return ours and isinstance(node, ast.Call) and hands_nothing(self.program, node)
 
     def subscript(self, node: ast.Subscript) -> Value:
         """`base[index]`."""
         if (owner := owner_of_part(node)) is not None:
             self.evaluate(node.slice)
-            return got_by_name(self, self.evaluate(owner), node.slice) or UNKNOWN
+            return got_by_name(self, self.evaluate(owner), node.slice, owner) or UNKNOWN
         base = self.evaluate(node.value)
         index = self.evaluate(node.slice)
         if base.kind not in (Kind.TENSOR, Kind.ARRAY, Kind.MODULE):

@@ -10,6 +10,7 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function, declared, own_names
+from fixinplace.detect.other_kind import is_plain_layer
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import UNKNOWN, Value, chained, named, one_of, sequence
 from fixinplace.walking import children, every, functions, remembered, walk
@@ -241,3 +242,19 @@ def added(left: Value, right: Value) -> Chain[Value] | None:
     """How the modules of `parts + others` may stand."""
     before, after = chained(left, others=True), chained(right, others=True)
     return before.followed_by(after) if before is not None and after is not None else None
+
+
+def has_other_name(name: str, body: Sequence[ast.stmt]) -> bool:
+    """True if a name of a function may stand for what another one stands for as well: `b = self.body`.
+
+    A layer that was made under another name, `modules = maxpool`, holds no others that could become more.
+    """
+    stores = [one for each in body for one in every(each, ast.Assign)]
+    values = [one.value for one in stores if dotted(one.targets[0]) == name]
+    return any(not isinstance(one, ast.Call) and not _is_single_layer(one, stores) for one in values)
+
+
+def _is_single_layer(node: ast.expr, stores: Sequence[ast.Assign]) -> bool:
+    bound = [one.value for one in stores if isinstance(node, ast.Name) and dotted(one.targets[0]) == node.id]
+    made = [one for one in bound if isinstance(one, ast.Call) and is_plain_layer(dotted(one.func))]
+    return bool(bound) and len(made) == len(bound)

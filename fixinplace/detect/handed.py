@@ -7,9 +7,10 @@ calls a class which it is given (`block(planes)`) only builds with it: who puts 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 
-from fixinplace.detect.index import parameter_names
+from fixinplace.detect.index import dotted, parameter_names
 from fixinplace.detect.liveness import Function
 from fixinplace.walking import every, functions, walk
 
@@ -45,11 +46,22 @@ def _parameters(function: Function) -> list[str]:
 
 def _kept(function: Function) -> Iterator[str]:
     """Attributes of `self` that the function binds to its parameters."""
-    names = _parameters(function)
+    names = {*_parameters(function)}
     for node in every(function, ast.Assign):
         values = {one.id for one in _choices(node.value) if isinstance(one, ast.Name)}
-        if values & {*names}:
+        if _reads_settings(node.value):
+            values = {one for one in values if _SETTINGS.fullmatch(one) is None}
+        if values & names:
             yield from filter(None, map(_attribute, node.targets))
+
+
+def _reads_settings(node: ast.expr) -> bool:
+    """True for `parse_model_cfg(cfg)`: a function, and no class."""
+    return isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2][:1].islower()
+
+
+_SETTINGS = re.compile(r"cfg|config|args|opts?|options|hparams|params|\w*_?(path|file|filename|dir|name|cfg|config)")
+"""What the field calls a table of settings, or the file that holds one."""
 
 
 def _choices(node: ast.expr) -> list[ast.expr]:

@@ -11,7 +11,7 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.derived import PARTS, SEQUENTIAL, as_layer, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.given import ASSUMED, COMPUTES, is_given
-from fixinplace.detect.growing import begun, longer_list
+from fixinplace.detect.growing import begun, has_other_name, longer_list
 from fixinplace.detect.harmless import not_plain, writing_inside
 from fixinplace.detect.index import dotted, keyword
 from fixinplace.detect.kinds import Dtype, Kind, Origin
@@ -62,7 +62,6 @@ from fixinplace.detect.values import (
 )
 from fixinplace.detect.vocabulary import REPLACES
 from fixinplace.detect.within import Within, hands_back, lasts, some
-from fixinplace.walking import every
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
@@ -205,8 +204,7 @@ class Modules(Functions):
             set_by_name(self, base, name, part, REPLACES, node.args[-1] if node.args else None)
             return
         longer = self.longer(base, part)
-        stores = (one for each in self.body for one in every(each, ast.Assign)) if isinstance(owner, ast.Name) else ()
-        if any(not isinstance(one.value, ast.Call) and dotted(one.targets[0]) == dotted(owner) for one in stores):
+        if isinstance(owner, ast.Name) and has_other_name(owner.id, self.body):
             self.program.doubt("the file changes which layers a module has", everywhere=True)  # `b = self.body`
         if dotted(owner) in self.state.names and (isinstance(owner, ast.Name) or dotted(owner) in self.growing):
             self.bind(dotted(owner), longer)

@@ -12,17 +12,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixinplace.detect import patterned
+from fixinplace.detect.elsewhere import is_made_elsewhere
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER, own_names
+from fixinplace.detect.other_kind import is_plain_layer
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.texts import names_arguments
 from fixinplace.detect.values import UNKNOWN, Value
 from fixinplace.detect.vocabulary import REPLACES, SETS
 from fixinplace.detect.weights import is_computed
+from fixinplace.detect.whose import classes_of
 from fixinplace.walking import every, remembered
 
 COMPUTED = "a name that is computed for a part of a module is that of no other part"
@@ -32,7 +35,8 @@ _FIELD = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[sdifxr]|\{[^{}]*\}")
 def pattern(node: ast.expr | None) -> re.Pattern[str] | None:
     """What a text may spell; None if that may be anything."""
     found = _spelled(node)
-    return re.compile(found) if re.search(r"\w", found.replace(".*", "")) else None
+    fixed = all(re.search(r"\w", one.replace(".*", "")) for one in re.split(r"\(\?:|\||\)", found) if one)
+    return re.compile(found) if fixed and re.search(r"\w", found.replace(".*", "")) else None
 
 
 def _spelled(node: ast.expr | None) -> str:
@@ -47,6 +51,10 @@ def _spelled(node: ast.expr | None) -> str:
             return ".*".join(map(re.escape, _FIELD.split(text)))
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
             return ".*".join(map(re.escape, _FIELD.split(text)))
+        case ast.Subscript(value=ast.Tuple(elts=elts)) | ast.Subscript(value=ast.List(elts=elts)):
+            return f"(?:{'|'.join(map(_spelled, elts))})"
+        case ast.IfExp(body=body, orelse=orelse):
+            return f"(?:{_spelled(body)}|{_spelled(orelse)})"
         case ast.Call(func=ast.Name(id="str")) | _:
             return ".*"
 
@@ -188,7 +196,9 @@ def _names(frame: Frame, base: Value) -> set[str]:
         names |= {*index.classes, *index.functions}
     for info in classes:
         names |= {*info.attrs, *info.known, *info.methods}
-    return names
+    computed = {one for one in names if one.startswith("<")}
+    frame.program.gives |= {COMPUTED} if computed else set()
+    return names - computed
 
 
 def is_own_attribute(frame: Frame, base: Value, name: str | None) -> bool:
@@ -205,8 +215,8 @@ def _place(name: ast.expr | None) -> str:
     return f"<{ast.unparse(name)}>" if name is not None else "<>"
 
 
-def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | None:
-    """`getattr(base, name)`: note that the modules that the name may be are called in ways that are not followed.
+def got_by_name(frame: Frame, base: Value, name: ast.expr | None, owner: ast.expr) -> Value | None:
+    """`getattr(owner, name)`: note that the modules that the name may be are called in ways that are not followed.
 
     A class that puts parts under names that it computes finds those again by names that it computes: what was put
     under this very one, if there is any.
@@ -215,10 +225,15 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None) -> Value | Non
     what = pattern(name)
     index.ledger.unrepeatable()
     lost(frame.program, [base], "it is reached by name")
-    if base.kind is Kind.PATH:
+    if (
+        base.kind is Kind.PATH
+        or is_made_elsewhere(owner, frame.program.tree)
+        or (base.tensor and base.sure == 3)
+        or is_plain_layer(base.name)
+    ):
         return None  # what a file that is imported defines: no part of a module
     own = base.name in index.classes
-    family = (*index.lineage(base.name), *index.heirs(base.name)) if own else (*index.classes.values(),)
+    family = (*index.lineage(base.name), *index.heirs(base.name)) if own else (*classes_of(frame, owner),)
     spelled: frozenset[str] | None = None
     whole = isinstance(name, ast.Name) or (isinstance(name, ast.Attribute) and dotted(name.value) == "self")
     if what is None and own and whole and any(_computes_names(info.node) for info in family):
@@ -252,8 +267,15 @@ def is_imported(node: ast.expr, body: Sequence[ast.stmt], tree: ast.Module) -> b
         return node.id in own_names(tree) and node.id not in elsewhere
     assigned = (one for each in body for one in every(each, ast.Assign))
     bound = [one.value for one in assigned if any(_is_name(target, node.id) for target in one.targets)]
-    made = [one for one in bound if isinstance(one, ast.Call) and dotted(one.func).endswith("import_module")]
+    made = [one for one in bound if isinstance(one, ast.Call) and _imports(one, node.id)]
     return len(stored) == len(bound) == len(made)
+
+
+def _imports(call: ast.Call, name: str) -> bool:
+    """True for `mod = import_module(path)`, and `mod = getattr(mod, part)` behind it."""
+    if dotted(call.func) == "getattr" and call.args:
+        return _is_name(call.args[0], name)
+    return dotted(call.func).rpartition(".")[2] in ("import_module", "__import__")
 
 
 def _makes_in_place(call: ast.Call) -> bool:

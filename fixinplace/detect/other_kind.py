@@ -17,6 +17,11 @@ _LAYERS = re.compile(
 """Classes of torch whose objects work out of place."""
 
 
+def is_plain_layer(path: str) -> bool:
+    """True for the path of a layer of torch that works out of place, and has no parts that a program gives it."""
+    return path.startswith(("nn.", "torch.nn.")) and _LAYERS.fullmatch(path.rpartition(".")[2]) is not None
+
+
 def is_of_other_kind(node: ast.Name, above: Mapping[int, ast.AST], tree: ast.Module) -> bool:
     """True where a name stands behind `isinstance(m, kind)` with classes that are no in-place layers.
 

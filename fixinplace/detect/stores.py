@@ -29,6 +29,7 @@ from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import NOWHERE, SUMMED, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
+from fixinplace.detect.whose import may_be_handed
 from fixinplace.model import Hazard, Place
 from fixinplace.walking import every, scope
 
@@ -85,7 +86,7 @@ class Stores(Expressions):
         off = isinstance(self.root, ast.Assign) and is_false(self.root.value)
         if target.attr == "inplace" and not off and not self.is_own_word(base):
             sentence = "whether a module's `inplace` is on depends on a value that is not in sight"
-            self.program.doubt(sentence, everywhere=not base.name)
+            self.program.doubt(sentence, everywhere=self.is_anybodys(base, target))
         drawn = base.kind is Kind.PATH and base.name.startswith("torch.distributions.")  # of which nothing is known
         if not drawn:
             self.note_shared(base, target.attr)
@@ -107,7 +108,7 @@ class Stores(Expressions):
         alone = _is_called_once(target.attr, self.root, self.program.tree)
         wrapped = wrapped or (target.attr != "forward" and (alone or _is_switch(self.root, self.above)))
         if not (wrapped or drawn) and (target.attr == "forward" or self.is_method(base, target.attr)):
-            self.program.doubt(f"the file replaces the method `{target.attr}`", everywhere=not base.name)
+            self.program.doubt(f"the file replaces the method `{target.attr}`", self.is_anybodys(base, target))
         self.held |= value.memory | value.maybe
         if text and value.memory | value.maybe:
             self.state.attrs[text] = value.with_memory(value.memory, value.maybe)
@@ -115,6 +116,10 @@ class Stores(Expressions):
             self.state.attrs.pop(text, None)
         elif value.memory:
             self.escape(value, "escapes-to-attribute", f"an attribute `{target.attr}` holds the same tensor")
+
+    def is_anybodys(self, base: Value, target: ast.Attribute | ast.Subscript) -> bool:
+        """True for what is stored into something that this piece of the file was handed: it may be of any class."""
+        return not base.name and may_be_handed(target.value, self.program.tree)
 
     def note_shared(self, base: Value, attr: str) -> None:
         """`torch.nn.functional.relu = mine`: what all code of the program calls."""
@@ -156,7 +161,7 @@ class Stores(Expressions):
         before = self.state.unread
         grows = base.name == "torch.nn.ModuleDict" and not base.items  # of whose parts nothing is known
         if base.kind is Kind.MODULE and not grows:
-            self.program.doubt("the file replaces parts of modules by index", everywhere=not base.name)
+            self.program.doubt("the file replaces parts of modules by index", self.is_anybodys(base, target))
         if is_replaced(self.program, value):
             note_cut(self.program, target.value, base)
         if base.kind not in (Kind.LIST, Kind.DICT):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from fixinplace import walking
 from fixinplace.detect import inward
+from fixinplace.detect.hooking import is_for_weights
 from fixinplace.detect.index import all_imports, no_values
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.mixing import (
@@ -141,8 +142,9 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
     paths = dict(all_imports(tree))
     imported = [paths[name] for name in piece.defines if piece.imports and name in paths]
     text = "\n".join([*(part.text[span.start : span.end] for span in spans), *imported])
-    hooks = (getattr(one, "attr", "") or getattr(one, "name", "") or getattr(one, "id", "")
-             for node in piece.nodes for one in walk(node))  # fmt: skip
+    nodes = [one for node in piece.nodes for one in walk(node)]
+    nodes = [one for one in nodes if not is_for_weights(one, walking.above(tree), tree)]
+    hooks = (getattr(one, "attr", "") or getattr(one, "name", "") or getattr(one, "id", "") for one in nodes)
     loads = {one.id for node in piece.nodes for one in _values(node)}
     return Words(
         dict.fromkeys(found.doubts),

@@ -57,6 +57,7 @@ _OF_TORCH = frozenset(
     "torch.load torch.save torch.device torch.hub.load_state_dict_from_url torch.hub.download_url_to_file"
     " torch.cuda.is_available torch.cuda.device_count torch.cuda.current_device torch.cuda.get_device_name"
     " torch.cuda.set_device torch.cuda.empty_cache torch.cuda.manual_seed torch.cuda.manual_seed_all"
+    " torch.nn.utils.remove_weight_norm torch.nn.utils.remove_spectral_norm"
     " torch.manual_seed torch.get_default_dtype torch.compiler.is_compiling torch._dynamo.is_compiling"
     " torch.jit.is_scripting torch.jit.is_tracing torch.onnx.is_in_onnx_export torch.is_autocast_enabled".split()
 )

@@ -17,18 +17,18 @@ from fixinplace.walking import every, functions, scope
 Parents = Mapping[int, ast.AST]
 _OF_TENSORS = frozenset("data view size shape dim ndim detach clone norm grad numel reshape t mv mm new".split())
 """What tensors have, and layers of torch do not."""
+_OF_LAYERS = frozenset("weight bias in_features out_features in_channels out_channels".split())
+"""Weights and numbers of layers, which are no layers."""
 _COMPUTES = (ast.Div, ast.Sub, ast.Pow, ast.MatMult)
 """Operators that give no module: a `Sequential` may be added to another one, and repeated."""
 _DEPTH = 4
 
 
 def is_used_as_tensor(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
-    """True for `getattr(module, name)` that would fail for a layer: of what it gives, a tensor's attributes are read,
-    and nothing else is done with it but to compute.
-    """
+    """True for `getattr(module, name)` of whose result no more is done than to compute with it: no part is called."""
     parent = above.get(id(node))
     if isinstance(parent, ast.Attribute):
-        return _is_of_tensors(parent, tree)
+        return _is_of_tensors(parent, tree) or parent.attr in _OF_LAYERS
     function = scope(node, above)
     if not isinstance(function, Function) or not isinstance(parent, ast.Assign) or parent.value is not node:
         return False
@@ -36,21 +36,8 @@ def is_used_as_tensor(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
         case [ast.Name(id=name)]:
             uses = [one for one in every(function, ast.Name) if one.id == name]
             loads = [one for one in uses if isinstance(one.ctx, ast.Load)]
-            told = any(_is_told(above.get(id(one)), tree, above) for one in loads)
-            return told and len(uses) == len(loads) + 1 and all(_computes_with(one, above, tree) for one in loads)
+            return len(uses) == len(loads) + 1 and all(_computes_with(one, above, tree) for one in loads)
     return False
-
-
-def _is_told(node: ast.AST | None, tree: ast.Module, above: Parents) -> bool:
-    """True for an attribute of tensors that is read whenever the function gets there, and not where a test says so."""
-    if not isinstance(node, ast.Attribute) or not _is_of_tensors(node, tree):
-        return False
-    around = above.get(id(node))
-    while around is not None and not isinstance(around, Function):
-        if isinstance(around, ast.If | ast.IfExp | ast.BoolOp | ast.Try | ast.Lambda | ast.ClassDef):
-            return False
-        around = above.get(id(around))
-    return True
 
 
 def _is_of_tensors(node: ast.Attribute, tree: ast.Module) -> bool:
@@ -100,7 +87,7 @@ def is_computed(node: ast.expr, above: Parents, tree: ast.Module, depth: int = _
             return any(is_computed(one, above, tree, depth - 1) for one in (left, right)) or _scales(left, right)
         case ast.BinOp(op=op):
             return isinstance(op, _COMPUTES)
-        case ast.Constant(value=float()) | ast.UnaryOp(op=ast.USub()):
+        case ast.Constant(value=None | float()) | ast.UnaryOp(op=ast.USub()):
             return True
         case ast.Attribute(attr="data"):
             return "data" not in {one.name for one in functions(tree)}

@@ -25,6 +25,7 @@ from fixinplace.detect.anatomy import (
 )
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.handlers import exits
+from fixinplace.detect.hooking import is_for_weights
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.inward import TAP, tapped
 from fixinplace.detect.mixing import is_switched_off
@@ -87,6 +88,7 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     imports |= dict.fromkeys(["*" for one in every(tree, ast.alias) if one.name == "*"], "*")
     nodes = {id(node): node for root in roots for node in walk(root)}
     telling = (node for node in nodes.values() if type(node) in _TELLING)
+    telling = (node for node in telling if not is_for_weights(node, above, tree))
     used = {id(node): name for node in telling for name in _words(node, imports, above)}
     worded = [(WORDS[name], nodes[index]) for index, name in used.items() if name in WORDS]
     worded = [one for one in worded if not (is_of_tuple(one[1], tree) or _is_told(*one, above, tree))]

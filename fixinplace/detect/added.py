@@ -6,8 +6,9 @@ import ast
 from collections.abc import Mapping
 
 from fixinplace.detect.named import pattern
+from fixinplace.detect.part_names import added_names
 from fixinplace.detect.texts import names_arguments
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, walk
 
 
 def named_apart(body: list[ast.stmt], others: Mapping[str, object]) -> bool:
@@ -42,21 +43,6 @@ def may_take_away(body: list[ast.stmt], tree: ast.Module) -> bool:
     gone = {one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Del)}
     patterns = [pattern(name) for statement in body for name in added_names(statement)]
     return any(what is None or any(map(what.fullmatch, gone)) for what in patterns) and bool(gone)
-
-
-@remembered
-def named_parts(tree: ast.Module) -> frozenset[str]:
-    """Names that the file gives to parts: `add_module("conv", ...)`, `OrderedDict([("conv", ...)])`."""
-    added = (name.value for name in added_names(tree) if isinstance(name, ast.Constant))
-    pairs = (one.elts[0] for one in every(tree, ast.Tuple) if len(one.elts) > 1)
-    listed = (first.value for first in pairs if isinstance(first, ast.Constant))
-    return frozenset(name for name in (*added, *listed) if isinstance(name, str))
-
-
-def added_names(root: ast.AST) -> list[ast.expr]:
-    """The names that `add_module` is given."""
-    added = (one for one in every(root, ast.Call) if isinstance(one.func, ast.Attribute) and len(one.args) == 2)
-    return [one.args[0] for one in added if isinstance(one.func, ast.Attribute) and one.func.attr == "add_module"]
 
 
 def _begins_with_a_letter(node: ast.expr) -> bool:

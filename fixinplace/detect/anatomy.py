@@ -138,6 +138,14 @@ def is_setattr(call: ast.AST | None, func: ast.Attribute) -> bool:
     return given and not starred and func.attr == "__setattr__" and isinstance(func.value, ast.Name)
 
 
+def as_store(call: ast.Call) -> ast.Attribute | None:
+    """`m.width`, as it is stored into by `setattr(m, "width", value)`; None where the name is not written down."""
+    match call.args:
+        case [owner, ast.Constant(value=str(name)), _] if name.isidentifier() and name != "inplace":
+            return ast.copy_location(ast.Attribute(owner, name, ast.Store()), call)
+    return None
+
+
 _READING = ("items", "keys", "values", "get", "copy", "__len__", "__contains__", "__iter__")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 
 from fixinplace import catalogue
-from fixinplace.detect.added import may_take_away, named_parts
-from fixinplace.detect.anatomy import GIVEN_SETTINGS, is_setattr, removed, sets_settings
+from fixinplace.detect.added import may_take_away
+from fixinplace.detect.anatomy import GIVEN_SETTINGS, as_store, is_setattr, removed, sets_settings
 from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
-from fixinplace.detect.cut import CUTS, is_replaced, note_cut
+from fixinplace.detect.cut import CUTS, note_cut
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence, layer_of
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
@@ -188,10 +188,10 @@ class Calls(Lists):
         elif name == "setattr" and is_of_settings(node.args[0], self.program.tree):
             self.escape(value, None, "an attribute that is set by name holds it")
         elif not is_unread(self, node.args[-1]):
-            part = getattr(node.args[1], "value", "") in named_parts(self.program.tree)
-            if part and arguments[0].name not in self.program.index.classes and is_replaced(self.program, value):
-                self.program.doubt(REPLACES, everywhere=True)
-            set_by_name(self, arguments[0], node.args[1], value, SETS, node.args[-1])
+            if (target := as_store(node)) is not None and arguments[0].name not in self.program.index.classes:
+                self.store_attribute(target, value)
+            else:
+                set_by_name(self, arguments[0], node.args[1], value, SETS, node.args[-1])
         return NONE
 
     def method_call(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:

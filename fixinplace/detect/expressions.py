@@ -14,6 +14,7 @@ from fixinplace.detect.each import is_plain, is_taken_apart, mapped, one_by_one
 from fixinplace.detect.growing import as_left
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
+from fixinplace.detect.initialisers import is_filled
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.listed import LIST, fixed_lists, holds_all
 from fixinplace.detect.named import got_by_name
@@ -29,7 +30,7 @@ from fixinplace.detect.placing import (  # fmt: skip
     part_or_number,
 )
 from fixinplace.detect.program import HELD
-from fixinplace.detect.reaching import is_filled, stored_attributes
+from fixinplace.detect.reaching import looks_at_parts, stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import literal
 from fixinplace.detect.values import (
@@ -338,7 +339,8 @@ class Expressions(Operators):
         """`base[index]`."""
         if (owner := owner_of_part(node)) is not None:
             self.evaluate(node.slice)
-            return got_by_name(self, self.evaluate(owner), node.slice, owner) or UNKNOWN
+            known = looks_at_parts(node, self.above, self.program.tree)
+            return (None if known else got_by_name(self, self.evaluate(owner), node.slice, owner)) or UNKNOWN
         base = self.evaluate(node.value)
         index = self.evaluate(node.slice)
         if base.kind not in (Kind.TENSOR, Kind.ARRAY, Kind.MODULE):

@@ -136,6 +136,10 @@ class Frame(ABC):
         self.shadowed: Names = frozenset()
 
     @abstractmethod
+    def store_attribute(self, target: ast.Attribute, value: Value) -> None:
+        """`base.attr = value`."""
+
+    @abstractmethod
     def new_module(self, path: str, arguments: list[Value]) -> Value:
         """An instance of a class of `torch.nn`."""
 

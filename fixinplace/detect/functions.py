@@ -10,6 +10,7 @@ from fixinplace.detect.flattened import flattens
 from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.growing import only_looks
 from fixinplace.detect.index import ClassInfo, substitute
+from fixinplace.detect.initialisers import FILLS, initialises
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import computes_alone, only_asks
 from fixinplace.detect.library import flatten
@@ -19,7 +20,6 @@ from fixinplace.detect.mixing import reshapes
 from fixinplace.detect.outside import LAYERS, gives_arrays, is_unseen_class, is_without_autograd, layer, writes_by_name
 from fixinplace.detect.placing import lost
 from fixinplace.detect.program import Key
-from fixinplace.detect.reaching import FILLS, initialises
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import (
     ARRAY,

@@ -6,7 +6,7 @@ import ast
 import functools
 
 from fixinplace import catalogue
-from fixinplace.detect.added import added_names, may_replace, named_apart
+from fixinplace.detect.added import may_replace, named_apart
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.derived import PARTS, SEQUENTIAL, as_layer, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
@@ -19,6 +19,7 @@ from fixinplace.detect.library import of_result
 from fixinplace.detect.links import without_attributes
 from fixinplace.detect.listed import GROWS, LIST, fixed_lists
 from fixinplace.detect.named import may_be, pattern, set_by_name
+from fixinplace.detect.part_names import added_names
 from fixinplace.detect.patterned import is_read
 from fixinplace.detect.placing import (
     CONTAINERS,

@@ -19,6 +19,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER, own_names
 from fixinplace.detect.other_kind import is_plain_layer
+from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.texts import names_arguments
@@ -139,6 +140,7 @@ def set_by_name(
     if (
         numbered
         or what is None
+        or (not own and isinstance(name, ast.Constant) and name.value in named_parts(frame.program.tree))
         or what.fullmatch("data")
         or any(what.fullmatch(known) for known in _names(frame, base))
     ):

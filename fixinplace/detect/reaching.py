@@ -7,7 +7,6 @@ that somebody else has.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Mapping
 
 from fixinplace import walking
@@ -16,6 +15,7 @@ from fixinplace.detect.anatomy import is_tested
 from fixinplace.detect.elsewhere import is_made_elsewhere
 from fixinplace.detect.flattened import flattens
 from fixinplace.detect.index import all_imports, dotted, parameter_names
+from fixinplace.detect.initialisers import bound_otherwise, initialises, sets_values, wraps_weights
 from fixinplace.detect.kept_local import keeps_parts_local
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.other_kind import is_of_other_kind
@@ -28,8 +28,6 @@ _PARTS = frozenset("children named_children modules named_modules get_submodule"
 _BY_PATH = frozenset("attrgetter getattr methodcaller".split())
 """Functions that reach a part by a text, where they are handed on themselves."""
 _LOOKS = frozenset("isinstance hasattr type len print str issubclass id".split())
-_INITIALISER = re.compile(r"_*(\w+_)?init(_weights?|_module)?_?|c2_\w+_fill")
-FILLS = "what another file calls an initialiser of a module does not call it"
 _THE_SAME = frozenset(
     "eval train to cuda cpu half float double bfloat16 type requires_grad_ apply share_memory to_empty compile xpu"
     " forward __call__ _call_impl _wrapped_call_impl _slow_forward".split()
@@ -48,7 +46,8 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
             return True
         by_name = node.attr == "_modules" and owner_of_part(called) is not None
         reached = node.attr in _PARTS and not _is_of_library(node, called, tree)
-        reached = (reached or (node.attr == "_modules" and not by_name)) and not _is_own(node, above, tree)
+        reached = reached or (node.attr == "_modules" and not by_name and not _asks_for_names(node, called))
+        reached = reached and not _is_own(node, above, tree)
         if reached and not only_sees(node, above, tree) and not is_made_elsewhere(node.value, tree):
             return True
         if node.attr == "apply" and call is not None and not _only_visits(node, call, above, tree):
@@ -56,6 +55,29 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
     if every(root, ast.MatchClass):
         return True
     return any(one.id in _BY_PATH and not _is_called(one, above) for one in every(root, ast.Name))
+
+
+def _asks_for_names(node: ast.Attribute, parent: ast.AST | None) -> bool:
+    """True for `for name in self._modules` and `self._modules.keys()`."""
+    match parent:
+        case ast.For(iter=source) | ast.comprehension(iter=source):
+            return source is node
+        case ast.Attribute(attr="keys") | ast.Compare(ops=[ast.In() | ast.NotIn()]):
+            return True
+        case ast.Call(func=ast.Name(id="len" | "sorted")):
+            return True
+    return False
+
+
+def looks_at_parts(node: ast.Subscript, above: Parents, tree: ast.Module) -> bool:
+    """True for `for m in self._modules[block]` that does no more with each part of that part than to look at it."""
+    parent = above.get(id(node))
+    if not isinstance(parent, ast.For) or parent.iter is not node:
+        return False
+    names = _names(parent.target)
+    return (
+        names is not None and not names & _outer(tree) and _are_looked_at(names, [_scope(parent, above)], above, tree)
+    )
 
 
 def only_sees(node: ast.Attribute, above: Parents, tree: ast.Module) -> bool:
@@ -172,39 +194,6 @@ def _are_looked_at(
     return all(_is_look(one, above, tree, deep) or is_of_other_kind(one, above, tree) for one in used)
 
 
-def initialises(function: ast.expr, tree: ast.Module) -> bool:
-    """True for what another file calls an initialiser of layers: `kaiming_init(m)`, `c2_msra_fill(m.conv)`."""
-    path = dotted(function)
-    if _INITIALISER.fullmatch(path.rpartition(".")[2]) is None:
-        return False
-    return path.partition(".")[0] in dict(all_imports(tree)) and path not in _bound(tree)
-
-
-def is_filled(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
-    """True for `self.body` in `constant_init(self.body[-1], 0)`, which fills the weights of a part."""
-    part = above.get(id(node))
-    call = above.get(id(part))
-    alone = isinstance(call, ast.Call) and part in call.args and isinstance(above.get(id(call)), ast.Expr)
-    picks = isinstance(part, ast.Subscript) and part.value is node and not isinstance(part.slice, ast.Slice)
-    return alone and picks and isinstance(call, ast.Call) and initialises(call.func, tree)
-
-
-def _sets_values(function: ast.expr, tree: ast.Module) -> bool:
-    """True for `nn.init.constant_(m.weight, value)`, which is given tensors and numbers."""
-    head, _, rest = dotted(function).partition(".")
-    paths = {f"{path}.{rest}" for name, path in all_imports(tree) if name == head}
-    return bool(paths) and all(path.startswith("torch.nn.init.") for path in paths) and head not in _bound(tree)
-
-
-def _wraps_weights(function: ast.expr, tree: ast.Module) -> bool:
-    """True for `weight_norm(m)` and its like of torch, which make a weight anew before each call."""
-    path = dotted(function)
-    return path.rpartition(".")[2] in _NORMS and path not in _bound(tree) | {one.name for one in functions(tree)}
-
-
-_NORMS = frozenset("weight_norm remove_weight_norm spectral_norm remove_spectral_norm".split())
-
-
 def _scope(node: ast.AST, above: Parents) -> ast.AST:
     """The function around a statement, or the module: a name lives longer than its loop."""
     around = node
@@ -242,7 +231,8 @@ def _is_look(node: ast.expr, above: Parents, tree: ast.Module, deep: bool) -> bo
             starred = any(isinstance(one, ast.Starred) for one in parent.args)
             place = None if starred else place
             looks = bool(helpers) and all(_visits(one, above, tree, place) for one in helpers or ())
-            known = dotted(func) in _LOOKS or _wraps_weights(func, tree) or _sets_values(func, tree)
+            sets = dotted(func) == "setattr" and parent.args[:1] == [node]  # followed as a store
+            known = sets or dotted(func) in _LOOKS or wraps_weights(func, tree) or sets_values(func, tree)
             return func is not node and (known or looks or initialises(func, tree))
     computes = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div | ast.FloorDiv | ast.Sub | ast.Mod)
     return computes or isinstance(parent, ast.Compare | ast.FormattedValue)
@@ -330,7 +320,7 @@ def _made_visitors(call: ast.Call, tree: ast.Module) -> list[Function] | None:
 
 def _is_plain_name(node: ast.Name, tree: ast.Module) -> bool:
     """True for a name that a function or an import has, where it is read."""
-    if node.id not in _bound(tree):
+    if node.id not in bound_otherwise(tree):
         return True
     shared = {name for one in every(tree, ast.Global) for name in one.names}
     plain = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Import, ast.ImportFrom)
@@ -363,15 +353,6 @@ def is_set_by_property(name: str, roots: Iterable[ast.Module | ast.ClassDef]) ->
 
 
 _PLAIN = ("staticmethod", "classmethod", "no_grad")
-
-
-@remembered
-def _bound(tree: ast.Module) -> frozenset[str]:
-    """Names that something but a function or an import binds, parameters among them, and those of classes."""
-    stored = {one.id for one in every(tree, ast.Name) if not isinstance(one.ctx, ast.Load)}
-    return frozenset(
-        stored | {one.arg for one in every(tree, ast.arg)} | {one.name for one in every(tree, ast.ClassDef)}
-    )
 
 
 def _visits(function: Function, above: Parents, tree: ast.Module, place: int | None = 0) -> bool:

@@ -49,7 +49,9 @@ def replaced(tree: ast.Module) -> tuple[tuple[str, ast.AST], ...]:
 
 def _set(tree: ast.Module, holders: Holders) -> _Found:
     """Attributes that are set, or may be, on what is shared."""
-    for store in (one for one in stores(tree) if one.attr not in _HARMLESS and not is_of_tuple(one.node, tree)):
+    for store in stores(tree):
+        if store.attr in _HARMLESS or is_of_tuple(store.node, tree) or adds_own_class(store.node, tree):
+            continue
         if holders.may_be(store.base) and (holders.is_named(store.base) or not _is_new(store.attr, tree)):
             yield PATCHES, store.node
         elif wraps_constructor(store.node, walking.above(tree), tree):
@@ -60,6 +62,15 @@ def _set(tree: ast.Module, holders: Holders) -> _Found:
     for name in every(tree, ast.Name):
         if name.id in ("setattr", "delattr") and id(name) not in called:
             yield PATCHES, name
+
+
+def adds_own_class(node: ast.AST, tree: ast.Module) -> bool:
+    """True for `nn.MaskedLinear = MaskedLinear`, where torch has nothing of that name."""
+    match node, walking.above(tree).get(id(node)):
+        case ast.Attribute(attr=attr), ast.Assign(targets=[_], value=ast.Name(id=name)) if attr == name:
+            own = [one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name]
+            return len(own) == 1 and name not in catalogue.last_names()
+    return False
 
 
 def is_of_tuple(node: ast.AST, tree: ast.Module) -> bool:

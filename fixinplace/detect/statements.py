@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from fixinplace.detect.added import named_parts
 from fixinplace.detect.assumed import outcome
 from fixinplace.detect.cut import note_cut
 from fixinplace.detect.flow import Flow
@@ -15,6 +14,7 @@ from fixinplace.detect.links import without
 from fixinplace.detect.masks import masked_name
 from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
+from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import OTHER, UNKNOWN, Value, path

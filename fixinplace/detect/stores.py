@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from fixinplace.detect.added import named_parts
 from fixinplace.detect.anatomy import has_entries
 from fixinplace.detect.cut import is_replaced, note_cut
 from fixinplace.detect.distinct import named_with
@@ -19,11 +18,13 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.masks import same_shape
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.parameters import defaults_of
+from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.plain import takes_no_tensor
 from fixinplace.detect.program import HELD
 from fixinplace.detect.reaching import is_set_by_property
 from fixinplace.detect.remade import wraps_constructor
+from fixinplace.detect.replaced import adds_own_class
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
@@ -88,7 +89,7 @@ class Stores(Expressions):
             sentence = "whether a module's `inplace` is on depends on a value that is not in sight"
             self.program.doubt(sentence, everywhere=self.is_anybodys(base, target))
         drawn = base.kind is Kind.PATH and base.name.startswith("torch.distributions.")  # of which nothing is known
-        if not drawn:
+        if not (drawn or adds_own_class(target, self.program.tree)):
             self.note_shared(base, target.attr)
         own = base.kind is Kind.OTHER or base.name in self.program.index.classes
         if not own and target.attr in named_parts(self.program.tree) and is_replaced(self.program, value):

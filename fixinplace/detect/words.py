@@ -23,6 +23,7 @@ from fixinplace.detect.anatomy import (
     puts_entries,
     removed,
 )
+from fixinplace.detect.elsewhere import is_made_elsewhere
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.handlers import exits
 from fixinplace.detect.hooking import is_for_weights
@@ -165,7 +166,7 @@ _SAYING = frozenset(
 
 def _said(node: ast.AST, above: Parents, imports: Mapping[str, str], tree: ast.Module) -> Iterator[str]:
     if isinstance(node, ast.Attribute):
-        return _attribute(node, above) if node.attr.startswith("_") or "_hooks" in node.attr else iter(())
+        return _attribute(node, above, tree) if node.attr.startswith("_") or "_hooks" in node.attr else iter(())
     if isinstance(node, ast.Subscript):
         named = isinstance(node.slice, ast.Constant) and node.slice.value in ("_modules", "_parameters", "_buffers")
         return iter((REPLACES,) if named else ())
@@ -307,9 +308,9 @@ def _is_literal(node: ast.expr) -> bool:
     return not isinstance(node, ast.Call) or (not node.keywords and all(isinstance(a, ast.Constant) for a in node.args))
 
 
-def _attribute(node: ast.Attribute, above: Parents) -> Iterator[str]:
+def _attribute(node: ast.Attribute, above: Parents, tree: ast.Module) -> Iterator[str]:
     """Tables of names that something may be put into, and hooks."""
-    table = node.attr in ("_modules", "_parameters", "_buffers")
+    table = node.attr in ("_modules", "_parameters", "_buffers") and not is_made_elsewhere(node.value, tree)
     if table and not is_only_read(node, above) and not _loses_weight(node, above):
         yield REPLACES
     own = is_of_entries(node, above) or is_of_config(node, above)

@@ -1,7 +1,9 @@
 """Code that does something with objects which it is handed: `model(x)` in a trainer, `net.register_forward_hook(f)`.
 
-Whoever calls it may hand it what another piece of the file makes, so that it concerns every piece.  A constructor that
-calls a class which it is given (`block(planes)`) only builds with it: who puts the two together mentions both.
+Whoever calls it may hand it what another piece of the file makes.  What it does while it runs that (other dtypes,
+errors that end there), and what it does to it, concerns every piece.  That nobody but the file's own code hands it what
+it then takes apart is assumed, as it is for code in two files.  A constructor that calls a class which it is given
+(`block(planes)`) only builds with it: who puts the two together mentions both.
 """
 
 from __future__ import annotations

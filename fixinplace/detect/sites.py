@@ -199,7 +199,9 @@ def _module_facts(program: Program, seen: Observation, offset: int) -> Facts:
         doubts["the file has hooks, and one may keep what the module is called with"] = None
     for assumed in sorted(program.gives):
         seen.assumes.setdefault(assumed)
-    seen.assumes["no hook, and no code in another file, keeps what the module is called with"] = None
+    seen.assumes[
+        "no hook, and no code in another file, keeps what the module is called with, or takes its network apart"
+    ] = None
     return Facts(
         place=Place.TEMPORARY,
         tracked=None,

@@ -121,8 +121,6 @@ class Surroundings:
         found = said(piece.nodes, tree)
         own = _words(piece, found, tree, part)
         self._rest.doubts |= dict.fromkeys(found.lasting)
-        self._rest.goes_through |= found.open_to_all and own.goes_through
-        self._rest.inward |= own.inward if found.open_to_all else frozenset()
         if own.dtype_word and (found.open_to_all or not _is_definition(piece)):
             self._rest.dtype_word = self._rest.dtype_word or own.dtype_word
         return own

@@ -87,6 +87,8 @@ NOTICED = frozenset((EXPECTS, SUPPRESSES, ELSEWHERE, HANDLES))
 """Doubts about who may see that an error is raised."""
 MIXES = frozenset((WORDS["autocast"], WORDS["set_default_dtype"]))
 """Doubts about the dtype that several operands give together."""
+RUNNING = frozenset((COUNTS, *UNCHECKED, *NOTICED, *MIXES))
+"""Doubts about what goes on while a trainer calls the network that it was handed, whichever that is."""
 LASTING = frozenset(
     (
         SWITCHES,

@@ -40,6 +40,7 @@ from fixinplace.detect.vocabulary import (
     LASTING,
     LIBRARIES,
     REPLACES,
+    RUNNING,
     SETS,
     SUBCLASS,
     SUPPRESSES,
@@ -103,7 +104,7 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     found += [(why, node) for why, node in replaced(tree) if id(node) in nodes]
     found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values(), above, tree)]
     open_to_all = any(map(calls_what_it_is_handed, roots))
-    lasting = dict.fromkeys(why for why, node in found if open_to_all or _lasts(why, node, above))
+    lasting = dict.fromkeys(why for why, node in found if (open_to_all and why in RUNNING) or _lasts(why, node, above))
     names = frozenset(used.values())
     entered = frozenset(name for index, name in used.items() if not isinstance(nodes[index], _Function))
     return Said(tuple(dict.fromkeys(why for why, _ in found)), tuple(lasting), open_to_all,

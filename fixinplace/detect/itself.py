@@ -11,8 +11,8 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
-from fixinplace.detect.lookups import own_names
 from fixinplace.detect.plain import bound_by
+from fixinplace.detect.single_lookups import own_names
 
 _DEFINED = (ast.FunctionDef, ast.ClassDef, ast.Assign)
 

@@ -16,6 +16,7 @@ from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outermost import outermost
 from fixinplace.detect.plain import bound_by
+from fixinplace.detect.single_lookups import is_own, own_names, single_lookups
 from fixinplace.walking import every, remembered, scope, walk
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
@@ -35,9 +36,15 @@ _OF_OBJECTS = frozenset("__getattr__ __getattribute__".split())
 def looks_up(tree: ast.Module) -> bool:
     """True if what a file mentions does not tell what it may reach: names are looked up, classes run code when made."""
     by_itself = {id(one) for node in tree.body if is_by_itself(node) for one in walk(node.test)}  # type: ignore[attr-defined]
-    own = {id(one.value) for one in every(tree, ast.Subscript) if _is_own(one)}
+    own = {id(one.value) for one in every(tree, ast.Subscript) if is_own(one)}
     explaining = {id(one.value) for one in every(tree, ast.Expr)}
-    plain = _defined_by_classes(tree) | _printers(tree)
+    plain = {
+        *_defined_by_classes(tree),
+        *_printers(tree),
+        *single_lookups(tree),
+        *_imported_for_them(tree),
+        *_lines(tree),
+    }
     telling = _LOOK_UP | _MAKES
     for node in walk(tree):
         match node:
@@ -77,6 +84,27 @@ def _defined_by_classes(tree: ast.Module) -> set[int]:
     )
 
 
+def _imported_for_them(tree: ast.Module) -> set[int]:
+    """`from importlib import import_module`, where all that calls it are single lookups."""
+    single = single_lookups(tree)
+    uses = (*every(tree, ast.Name), *every(tree, ast.Attribute))
+    named = [one for one in uses if "import_module" in (getattr(one, "id", ""), getattr(one, "attr", ""))]
+    aliases = [one for one in every(tree, ast.alias) if one.name == "import_module" and one.asname is None]
+    return {id(one) for one in aliases} if all(id(one) in single for one in named) else set()
+
+
+def _lines(tree: ast.Module) -> set[int]:
+    """`sys._getframe().f_lineno`, which is for people, and `text.replace("__main__.", "")`."""
+    above = walking.above(tree)
+    found = [one for one in every(tree, ast.Attribute) if one.attr == "_getframe"]
+    users = [above.get(id(above.get(id(one)))) for one in found]
+    told = {
+        id(one) for one, user in zip(found, users, strict=True) if getattr(user, "attr", "") in ("f_code", "f_lineno")
+    }
+    cut = (one.args[0] for one in every(tree, ast.Call) if getattr(one.func, "attr", "") == "replace" and one.args)
+    return told | {id(one) for one in cut if isinstance(one, ast.Constant)}
+
+
 def _printers(tree: ast.Module) -> set[int]:
     """`import builtins` of which nothing is used but `print`."""
     found = {alias.asname or alias.name: alias for one in every(tree, ast.Import) for alias in one.names
@@ -101,7 +129,12 @@ def finds_itself(tree: ast.Module) -> bool:
     names = {one.id for one in every(tree, ast.Name) if one.id not in RUNS or is_pythons(one, tree)}
     names |= {one.attr for one in every(tree, ast.Attribute)} - RUNS
     calls = (one for one in every(tree, ast.Call) if isinstance(one.func, ast.Name) and not one.args)
-    return bool(names & _FINDS) or any(getattr(one.func, "id", "") == "vars" for one in calls) or _is_handed_on(tree)
+    return bool(names & _FINDS) or any(getattr(one.func, "id", "") == "vars" for one in calls) or _is_looked_up_in(tree)
+
+
+def _is_looked_up_in(tree: ast.Module) -> bool:
+    own = {id(one) for one in every(tree, ast.Name) if one.id in own_names(tree)}
+    return _is_handed_on(tree) or not own.isdisjoint(single_lookups(tree))
 
 
 def _is_table_of_modules(node: ast.AST, own: set[int], tree: ast.Module) -> bool:
@@ -165,31 +198,15 @@ def _puts_into(
     return id(owner) in outer and not told and scope(node, above) is not None
 
 
-def _is_own(node: ast.AST | None) -> bool:
-    """`sys.modules[__name__]`: the file itself."""
-    match node:
-        case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Name(id="__name__")):
-            return True
-    return False
-
-
-def own_names(tree: ast.Module) -> frozenset[str]:
-    """Names of the module for itself: `_module = sys.modules[__name__]`, `utils = _module`."""
-    found: set[str] = set()
-    for node in (one for one in tree.body if isinstance(one, ast.Assign)):
-        if _is_own(node.value) or (isinstance(node.value, ast.Name) and node.value.id in found):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return frozenset(found)
-
-
 def _is_handed_on(tree: ast.Module) -> bool:
     """True if the module goes as a value where its names may be looked up: `getattr(utils, name)`."""
     own, outer, else_from = own_names(tree), outermost(tree), _bound_otherwise(tree)
     plain = {id(one.value) for one in every(tree, ast.Attribute) if one.attr != "__dict__"}
     plain |= {id(one.value) for one in tree.body if isinstance(one, ast.Assign)}
     loads = (one for one in every(tree, ast.Name) if one.id in own and id(one) in outer)
+    loads = (one for one in loads if id(one) not in single_lookups(tree))
     loads = (one for one in loads if one.lineno < else_from.get(one.id, one.lineno + 1))
-    subscripts = (one for one in every(tree, ast.Subscript) if _is_own(one) and id(one) not in plain)
+    subscripts = (one for one in every(tree, ast.Subscript) if is_own(one) and id(one) not in plain)
     return any(id(one) not in plain for one in loads) or any(True for _ in subscripts)
 
 
@@ -199,7 +216,7 @@ def _bound_otherwise(tree: ast.Module) -> Mapping[str, int]:
     own = own_names(tree)
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [node]
-        again = isinstance(node, ast.Assign) and (_is_own(node.value) or getattr(node.value, "id", "") in own)
+        again = isinstance(node, ast.Assign) and (is_own(node.value) or getattr(node.value, "id", "") in own)
         for name in (name for target in targets for name in bound_by(target)):
             found[name] = sys.maxsize if again else min(found.get(name, sys.maxsize), node.lineno)
     return found

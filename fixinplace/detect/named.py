@@ -17,11 +17,12 @@ from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.lookups import IDENTIFIER, own_names
+from fixinplace.detect.lookups import IDENTIFIER
 from fixinplace.detect.other_kind import is_plain_layer
 from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
+from fixinplace.detect.single_lookups import own_names
 from fixinplace.detect.texts import names_arguments
 from fixinplace.detect.values import UNKNOWN, Value
 from fixinplace.detect.vocabulary import REPLACES, SETS

@@ -8,7 +8,7 @@ Note [Pieces of a file]
 
     What runs when the file is loaded concerns all of it.  It may also put what it mentions where others find it (a
     registry), so whatever its functions lead to is taken to lead on to that.  Where names are looked up by texts that
-    are not in sight, the file is one piece.
+    are not in sight, the file is one piece, but for Note [Single lookups].
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from itertools import pairwise
 from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER, is_by_itself, looks_up
+from fixinplace.detect.single_lookups import single_lookups
 from fixinplace.walking import every, walk
 
 _INERT = frozenset((ast.Constant, ast.Name, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Lambda, ast.UnaryOp))
@@ -69,6 +70,7 @@ class Pieces:
         apart = all(first.line < second.line or first.imports for first, second in pairwise(self.all))
         self._whole = looks_up(tree) or not apart
         self._around: dict[int, int] = {}
+        self._finding = {bisect_right(self._lines, line) - 1 for line in single_lookups(tree).values()}
         self._below, self._everywhere, self._given = ((), 0, 0) if self._whole else _closures(self.all)
 
     def at(self, node: ast.AST) -> int:
@@ -78,14 +80,18 @@ class Pieces:
 
     def around(self, piece: int) -> int:
         """The set of all pieces that may have to do with one; see Note [Pieces of a file]."""
-        if piece < 0 or self._whole or self._given >> piece & 1:
+        if piece < 0 or self._whole or self._given >> piece & 1 or piece in self._finding:
             return (1 << len(self.all)) - 1
         if piece not in self._around:
-            found = self._everywhere | 1 << piece
-            for below in self._below:
-                found |= below if below >> piece & 1 else 0
-            self._around[piece] = found
+            self._around[piece] = functools.reduce(operator.or_, map(self._meeting, {piece, *self._finding}))
         return self._around[piece]
+
+    def _meeting(self, piece: int) -> int:
+        """The set of the pieces that one meets by the names that are mentioned."""
+        found = self._everywhere | 1 << piece
+        for below in self._below:
+            found |= below if below >> piece & 1 else 0
+        return found
 
 
 def members(pieces: int) -> Iterator[int]:

@@ -1,0 +1,96 @@
+"""Places where a file looks up one of its own names by a text: `getattr(models, name)(**settings)`.
+
+Note [Single lookups]
+    What is found there may be any definition of the file, and is put together with what has to do with the place, and
+    with no other definition: one that is looked up elsewhere, or in another round of a loop, is another object's part.
+    A place with several lookups, or one in a loop, may put any two definitions together.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from fixinplace import walking
+from fixinplace.detect.evaluated import is_pythons, names_something
+from fixinplace.detect.index import dotted
+from fixinplace.detect.outermost import outermost
+from fixinplace.walking import every, remembered
+
+_AGAIN = (
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.comprehension,
+    ast.ListComp,
+    ast.GeneratorExp,
+    ast.SetComp,
+    ast.DictComp,
+)
+_IMPORTS = ("import_module", "__import__")
+
+
+@remembered
+def single_lookups(tree: ast.Module) -> Mapping[int, int]:
+    """The names by which a file looks something up once, by identity, and the lines of the statements around them."""
+    above = walking.above(tree)
+    found = [(node, _top(node, above)) for node in _lookups(tree, above)]
+    times = Counter(id(top) for _, top in found)
+    plain = (one for one in found if times[id(one[1])] == 1 and not _is_repeated(one[0], above))
+    return {id(node): top.lineno for node, top in plain if isinstance(top, _DEFINES)}
+
+
+_DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _lookups(tree: ast.Module, above: Mapping[int, ast.AST]) -> Iterator[ast.expr]:
+    own, outer = own_names(tree), outermost(tree)
+    for call in every(tree, ast.Call):
+        match call:
+            case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id=name) as module, *_]) if name in own:
+                if id(module) in outer:
+                    yield module
+            case ast.Call(func=ast.Name(id="globals") as func, args=[], keywords=[]):
+                if isinstance(above.get(id(call)), ast.Subscript):
+                    yield func
+            case ast.Call(func=ast.Name(id="eval") as func) if is_pythons(func, tree):
+                if names_something(call, tree):
+                    yield func
+            case ast.Call(func=func) if dotted(func).rpartition(".")[2] in _IMPORTS:
+                yield func
+
+
+def _top(node: ast.AST, above: Mapping[int, ast.AST]) -> ast.stmt:
+    """The statement of the module that a node stands in."""
+    around = node
+    while not isinstance(above[id(around)], ast.Module):
+        around = above[id(around)]
+    assert isinstance(around, ast.stmt)
+    return around
+
+
+def _is_repeated(node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    around = above.get(id(node))
+    while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(around, _AGAIN):
+            return True
+        around = above.get(id(around))
+    return around is None
+
+
+def own_names(tree: ast.Module) -> frozenset[str]:
+    """Names of the module for itself: `_module = sys.modules[__name__]`, `utils = _module`."""
+    found: set[str] = set()
+    for node in (one for one in tree.body if isinstance(one, ast.Assign)):
+        if is_own(node.value) or (isinstance(node.value, ast.Name) and node.value.id in found):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return frozenset(found)
+
+
+def is_own(node: ast.AST | None) -> bool:
+    """`sys.modules[__name__]`: the file itself."""
+    match node:
+        case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Name(id="__name__")):
+            return True
+    return False

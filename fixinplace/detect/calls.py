@@ -178,8 +178,8 @@ class Calls(Lists):
             if is_asked_only(node, self.above) or is_used_as_tensor(node, self.above, self.program.tree):
                 return UNKNOWN
             found = got_by_name(self, arguments[0], node.args[1], node.args[0])
-            known = found is not None and (found.kind is Kind.MODULE or is_layer(found))
-            return found if found is not None and known else self.unseen(node, arguments)
+            known = found if found is not None and (found.kind is Kind.MODULE or is_layer(found)) else None
+            return known or self.unseen(node, arguments)
         value = arguments[2] if len(arguments) > 2 else UNKNOWN
         if name == "setattr" and sets_settings(node, self.above):
             self.program.gives.add(GIVEN_SETTINGS)
@@ -215,7 +215,7 @@ class Calls(Lists):
         if name == "add_module" and len(node.args) == 2:
             set_by_name(self, base, node.args[0], self.arguments(node)[1], REPLACES, node.args[1])
             return NONE
-        if (of_class := self.method_of_class(func)) is not None:
+        if of_class := self.method_of_class(func):
             return self.class_call(node, *of_class)
         given = base.kind is Kind.UNKNOWN and bool(node.args or node.keywords) and name not in METHODS
         part = given and name in stored_attributes(self.program.tree)

@@ -24,9 +24,9 @@ def is_made_elsewhere(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> 
     match base:
         case ast.Call(func=ast.Subscript(value=ast.Attribute(value=library, attr="__dict__"))):
             call = ast.Call(library, base.args, base.keywords)
-            return dotted(library) != "" and inward.made(call, None, tree) == set()
+            return dotted(library) != "" and _is_made(call, tree)
         case ast.Call():
-            return inward.made(base, None, tree) == set()
+            return _is_made(base, tree)
         case ast.Name(id=name) if isinstance(function, Function) and depth:
             bound = _bound_to(name, function, above)
             return bound is not None and all(is_made_elsewhere(one, tree, depth - 1) for one in bound)
@@ -34,6 +34,20 @@ def is_made_elsewhere(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> 
             kept = _kept(base, attr, tree, above)
             return kept is not None and all(is_made_elsewhere(one, tree, depth - 1) for one in kept)
     return False
+
+
+def _is_made(call: ast.Call, tree: ast.Module) -> bool:
+    """True for a call of another file's function that is handed nothing of this file, nor reads what was stored."""
+    given = (*call.args, *(one.value for one in call.keywords))
+    own = (one.attr for each in given for one in every(each, ast.Attribute) if getattr(one.value, "id", "") == "self")
+    plain = all(inward.SETTINGS.fullmatch(attr) is not None for attr in own)
+    return plain and not is_load(call) and inward.made(call, None, tree) == set()
+
+
+def is_load(call: ast.Call) -> bool:
+    """True for `torch.load(path)` and its like, which may give an object of any class."""
+    path = dotted(call.func)
+    return path.rpartition(".")[2] in ("load", "loads", "Unpickler") and not path.endswith("hub.load")
 
 
 def _base(node: ast.expr) -> ast.expr:

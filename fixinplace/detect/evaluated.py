@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.outermost import outermost
 from fixinplace.detect.plain import bound_by
-from fixinplace.walking import every
+from fixinplace.walking import every, remembered
 
 RUNS = frozenset("eval exec".split())
 """What runs a text, as a function of Python's: `net.eval()` and the mode `"eval"` are something else."""
@@ -37,9 +38,32 @@ def names_something(call: ast.Call, tree: ast.Module) -> bool:
             keys = {id(one.slice) for one in every(text, ast.Subscript)}
             spelled = [one for one in texts if id(one) not in keys]
             if not spelled:
-                return isinstance(text, ast.Name | ast.Attribute | ast.Subscript)
+                given = isinstance(text, ast.Attribute | ast.Subscript) or _is_given(text, tree)
+                return given and not _spells_parts(tree)
             return len(spelled) == 1 and _is_of_library(text, spelled[0], tree)
     return False
+
+
+@remembered
+def _spells_parts(tree: ast.Module) -> bool:
+    """True if a text of the file may be the path to a part of a module: `"net.relu"`."""
+    explaining = {id(one.value) for one in every(tree, ast.Expr)}
+    texts = (one.value for one in every(tree, ast.Constant) if id(one) not in explaining)
+    words = {word for text in texts if isinstance(text, str) for word in _PART.findall(text)}
+    return any(one.attr in words for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store))
+
+
+_PART = re.compile(r"(?<![.\w])[a-z_]\w*(?:\.\w+)*\.([A-Za-z_]\w*)")
+
+
+def _is_given(text: ast.expr, tree: ast.Module) -> bool:
+    """True for a name that no statement puts a text together for: a parameter, or what a loop goes over."""
+    if not isinstance(text, ast.Name):
+        return False
+    assigned = [one for one in every(tree, ast.Assign) if any(text.id in bound_by(target) for target in one.targets)]
+    joined = [one for one in every(tree, ast.AugAssign) if text.id in bound_by(one.target)]
+    values = [one.value for one in assigned]
+    return not joined and not any(isinstance(one.value, str) for value in values for one in every(value, ast.Constant))
 
 
 def _is_of_library(text: ast.expr, spelled: ast.Constant, tree: ast.Module) -> bool:

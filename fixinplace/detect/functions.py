@@ -53,11 +53,22 @@ class Functions(Callers):
             values.append(self.read(value))
         return values + [self.read(self.evaluate(k.value)) for k in node.keywords]
 
+    def flattened(self, node: ast.Call, arguments: list[Value]) -> Value:
+        """The `Sequential` of Note [Flattened sequences]: the parts of those that are known stand in it themselves."""
+        if len(node.args) == 1 and not isinstance(node.args[0], ast.Starred):
+            return arguments[0]
+        parts: list[Value] = []
+        for one in arguments:
+            parts += one.items if one.name == SEQUENTIAL and one.exact else () if one.kind is Kind.NONE else (one,)
+        made = self.new_module(SEQUENTIAL, parts)
+        known = all(one.kind is Kind.MODULE and one.name != SEQUENTIAL for one in parts)
+        return made if known else replace(made, items=(), exact=False)
+
     def known_call(self, node: ast.Call, key: Key, function: Function, arguments: list[Value], skip: int = 0) -> Value:
         """A call of a function of this file: its summary in the caller's terms."""
         program = self.program
         if flattens(function):
-            return self.new_module(SEQUENTIAL, [one for one in arguments if one.kind is not Kind.NONE])
+            return self.flattened(node, arguments)
         if key != self.place.key:  # a function that calls itself does so in the mode that others call it in
             program.note_mode(key, self.grad)
         given, left = _given(node, function, arguments, skip)

@@ -11,7 +11,8 @@ from fixinplace.walking import every, functions, scope
 
 
 def is_for_weights(node: ast.AST, above: Mapping[int, ast.AST], tree: ast.Module) -> bool:
-    """True for `module.register_forward_pre_hook(fn)` with a function that never reads its second argument.
+    """True for `module.register_forward_pre_hook(fn)` with a function that never reads its second argument, nor returns
+    another one.
 
     An object of a class of the file is called by its `__call__`.
     """
@@ -53,4 +54,5 @@ def _is_unread(function: Function, place: int) -> bool:
     names = parameter_names(function)
     if len(names) != place + 1 or function.args.vararg or function.args.kwarg or function.decorator_list:
         return False
-    return not any(one.id in (names[place], "locals", "vars") for one in every(function, ast.Name))
+    gives = any(one.value is not None for one in every(function, ast.Return)) or any(every(function, ast.Yield))
+    return not gives and not any(one.id in (names[place], "locals", "vars") for one in every(function, ast.Name))

@@ -288,7 +288,7 @@ def made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str]
         case ast.Call(func=func, args=args, keywords=keywords):
             name, own = dotted(func), {one.name for one in tree.body if isinstance(one, ast.ClassDef)}
             given = {one.id for each in (*args, *keywords) for one in every(each, ast.Name)}
-            given = {one for one in given if _SETTINGS.fullmatch(one) is None}
+            given = {one for one in given if SETTINGS.fullmatch(one) is None}
             spelled = {one.value for each in (*args, *keywords) for one in every(each, ast.Constant)}
             if name in own:
                 return {name}
@@ -304,7 +304,7 @@ def made(node: ast.expr, function: ast.AST | None, tree: ast.Module) -> set[str]
     return None
 
 
-_SETTINGS = re.compile(r"cfg|config|args|opt|self|pretrained\w*|weights|progress|num_\w+|\w+_channels|norm_layer")
+SETTINGS = re.compile(r"cfg|config|args|opt|self|pretrained\w*|weights|progress|num_\w+|\w+_channels|norm_layer")
 """What networks of other files are made with that is no network of this file."""
 _LISTED = ("Sequential", "ModuleList", "ModuleDict")
 

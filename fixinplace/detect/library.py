@@ -83,6 +83,8 @@ def of_result(
     """The value of a call that the catalogue describes; `operands` start with the receiver of a method."""
     found = flatten(operands)
     tensors = [v for v in found if v.tensor]
+    if row.name == "torch.load":  # an object of any class: a checkpoint, a network of this file
+        return UNKNOWN
     if row.kind in (catalogue.Kind.NUMBER, catalogue.Kind.OTHER):
         if row.kind is catalogue.Kind.OTHER and row.name.rsplit(".", 1)[-1] not in _PLAIN_READS:
             for value in operands:

@@ -62,7 +62,7 @@ from fixinplace.detect.values import (
     tensor,
 )
 from fixinplace.detect.vocabulary import REPLACES
-from fixinplace.detect.within import Within, hands_back, lasts, some
+from fixinplace.detect.within import Within, hands_back, is_again, lasts, some
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
 _CHILDREN = ("modules", "children", "parameters", "buffers")
@@ -251,7 +251,7 @@ class Modules(Functions):
             return self.one_of(node, module.order, arguments)
         first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else keyword(node, "input")
         if module.name == "torch.nn.Sequential" and module.exact and len(arguments) == 1:
-            text = self.program.part.slice(self.program.part.span(node.func))
+            text = self.program.part.slice(self.program.part.span(node.func)) if is_again(node.func) else None
             return self.sequential(node, module, arguments[0], first, Within(text, hands_back(module)))
         row = catalogue.result(module.name)
         passed = self.through(node, module, arguments)

@@ -49,11 +49,12 @@ def _computes_with(node: ast.Name, above: Parents, tree: ast.Module) -> bool:
     """True for a use that neither calls what is used nor keeps it for others to call."""
     match above.get(id(node)):
         case ast.Attribute() as attribute:
-            return attribute.attr in _OF_TENSORS or _is_of_tensors(attribute, tree)
+            return _is_of_tensors(attribute, tree)
         case ast.BinOp() | ast.Compare() | ast.UnaryOp():
             return True
         case ast.Call(func=func, args=args):
-            return node in args and ((isinstance(func, ast.Attribute) and func.attr in _TAKES) or _is_torch(func, tree))
+            takes = isinstance(func, ast.Attribute) and func.attr in _TAKES - {one.name for one in functions(tree)}
+            return node in args and (takes or _is_torch(func, tree))
     return False
 
 

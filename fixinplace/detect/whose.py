@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fixinplace import walking
-from fixinplace.detect.elsewhere import is_made_elsewhere
+from fixinplace.detect.elsewhere import is_load, is_made_elsewhere
 from fixinplace.detect.given import hands_nothing
-from fixinplace.detect.index import ClassInfo, dotted, parameter_names
+from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.placing import flags_by_name
@@ -68,14 +68,19 @@ def may_be_handed(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> bool
             return may_be_handed(value, tree, depth)
         case ast.Call(func=func, args=args, keywords=keywords):
             given = (*args, *(one.value for one in keywords))
-            owner = [func.value] if isinstance(func, ast.Attribute) else []
-            return any(may_be_handed(one, tree, depth) for one in (*owner, *given))
+            owner = [func.value] if isinstance(func, ast.Attribute) and not _is_library(func, tree) else []
+            return is_load(node) or any(may_be_handed(one, tree, depth) for one in (*owner, *given))
         case ast.Name(id=name) if isinstance(function, Function) and name not in parameter_names(function):
             if not depth or name == "self":
                 return True
             stores = [one for one in every(function, ast.Name) if one.id == name and isinstance(one.ctx, ast.Store)]
             return any(_is_bound_to_handed(above.get(id(one)), name, tree, depth) for one in stores)
     return True
+
+
+def _is_library(func: ast.Attribute, tree: ast.Module) -> bool:
+    """True for a function of an imported module: `models.build`."""
+    return dotted(func).partition(".")[0] in dict(all_imports(tree))
 
 
 def _is_kept(attr: str, tree: ast.Module, above: Mapping[int, ast.AST], depth: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import NOWHERE, Value, chained, join, options, spelled
+from fixinplace.walking import walk
 
 _REPEATABLE = ("torch.nn.ReLU", "torch.nn.ReLU6", "torch.nn.Hardtanh")
 """Modules that leave what they have made as it is, and pass its gradient on."""
@@ -31,6 +33,14 @@ class Within:
     def head(self, part: Value) -> str | None:
         """The text that calls the part before the whole, see `Call`."""
         return self.path if part.name in _REPEATABLE else None
+
+
+_RUNS = (ast.Call, ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
+
+
+def is_again(node: ast.expr) -> bool:
+    """True for what means the same object when it is written once more: `self.body`, and not `build(4)`."""
+    return not any(isinstance(one, _RUNS) for one in walk(node))
 
 
 def hands_back(module: Value) -> bool:

@@ -52,6 +52,8 @@ def _set(tree: ast.Module, holders: Holders) -> _Found:
     for store in stores(tree):
         if store.attr in _HARMLESS or is_of_tuple(store.node, tree) or adds_own_class(store.node, tree):
             continue
+        if dotted(store.base).startswith("torch.distributions."):  # of which nothing is known anyway
+            continue
         if holders.may_be(store.base) and (holders.is_named(store.base) or not _is_new(store.attr, tree)):
             yield PATCHES, store.node
         elif wraps_constructor(store.node, walking.above(tree), tree):

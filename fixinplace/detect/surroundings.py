@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from fixinplace import walking
 from fixinplace.detect import inward
+from fixinplace.detect.elsewhere import is_made_elsewhere
 from fixinplace.detect.hooking import is_for_weights
 from fixinplace.detect.index import all_imports, no_values
 from fixinplace.detect.liveness import Function
@@ -159,9 +160,14 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         reshapes(text),
         any(_HOOKS.fullmatch(name) is not None for name in hooks if isinstance(name, str)),
         any(goes_through(node, walking.above(tree), tree) for node in piece.nodes),
-        inward.names(piece.nodes, walking.above(tree), tree, only_sees),
+        inward.names(piece.nodes, walking.above(tree), tree, _leaves_alone),
         frozenset(loads) - no_values(piece.nodes),
     )
+
+
+def _leaves_alone(node: ast.Attribute, above: inward.Parents, tree: ast.Module) -> bool:
+    """True where parts are only looked at, or are those of a network that a library made."""
+    return is_made_elsewhere(node.value, tree) or only_sees(node, above, tree)
 
 
 def _values(node: ast.AST) -> list[ast.Name]:

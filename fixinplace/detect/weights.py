@@ -42,7 +42,7 @@ def is_used_as_tensor(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
 
 def _is_of_tensors(node: ast.Attribute, tree: ast.Module) -> bool:
     own = stored_attributes(tree) | {one.name for one in functions(tree)}
-    return node.attr in _OF_TENSORS and (node.attr not in own or node.attr == "data")
+    return node.attr in _OF_TENSORS | _TAKES and (node.attr not in own or node.attr == "data")
 
 
 def _computes_with(node: ast.Name, above: Parents, tree: ast.Module) -> bool:

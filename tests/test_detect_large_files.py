@@ -1,0 +1,125 @@
+"""Files of many networks: what one piece does by texts, and with objects that it makes, does not concern the others."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+
+HEAD = """\
+import sys
+import builtins
+import importlib
+import logging
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import torchvision.models as models
+from lib import make, save
+
+_module = sys.modules[__name__]
+utils = _module
+data = _module
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.relu(self.fc(x))
+
+
+class Tap(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.parts = nn.ModuleList(list(net.children()))
+
+    def forward(self, x):
+        kept = []
+        for part in self.parts:
+            x = part(x)
+            kept.append(x)
+        return kept
+
+
+"""
+
+
+def safe(code: str, head: str = HEAD) -> bool:
+    """True if the in-place layer of `Net` may be rewritten, with some code behind it."""
+    found = fixes(head + code)
+    return bool(found) and all(fix.safe for fix in found)
+
+
+APART = {
+    "nothing else": "",
+    "evaluation": "def test(net):\n    net.eval()\n    return net\n",
+    "a method of that name": "class Agent:\n    def eval(self):\n        return self\n",
+    "a function of that name": "def eval(net, x):\n    return x\ndef run(x):\n    return eval(None, x)\n",
+    "the word": "def mode(m):\n    return m == 'eval' or m == 'exec'\n",
+    "a local name": "def area(F):\n    return [F for _ in range(F)]\n",
+    "a name of a comprehension": "def names(rows):\n    return [data for data in rows]\n",
+    "an argument": "def load(data, utils):\n    return list(data), utils\n",
+    "a name that is bound again": "data = 3\ndef size():\n    return int(data)\n",
+    "a library as a value": "def log():\n    return logging\ndef window(name):\n    return getattr(torch, name)\n",
+    "a library's table": "def names():\n    return sorted(n for n in models.__dict__)\n",
+    "a library's setting": "import torch.backends.cudnn as cudnn\ndef fast():\n    cudnn.benchmark = True\n",
+    "an abstract class": "from abc import ABC\nclass Base(ABC):\n    def __init__(self):\n        self.n = 1\n",
+    "attributes that a class gives": "class Box:\n    def __getattr__(self, name):\n        return 1\n",
+    "entries as attributes": "class Box(dict):\n    __getattr__ = dict.get\n    __setattr__ = dict.__setitem__\n",
+    "what prints": "def quiet(is_master):\n    printed = builtins.print\n    return printed\n",
+    "a line for people": "def where():\n    return sys._getframe().f_lineno\n",
+    "a submodule's path": "import torch.nn.modules.loss\n",
+    "one lookup": "class Pick(nn.Module):\n    def __init__(self, name):\n        super().__init__()\n"
+    "        self.net = getattr(utils, name)()\n    def forward(self, x):\n        return x\n",
+    "one lookup by a table": "def pick(name):\n    return globals()[name]()\n",
+    "one import": "def pick(name):\n    return importlib.import_module(name)\n",
+    "a text of the settings": "class Act(nn.Module):\n    def __init__(self, cfg):\n        super().__init__()\n"
+    "        self.act = eval(cfg.act)()\n    def forward(self, x):\n        return x\n",
+    "a text about torch": "class Act(nn.Module):\n    def __init__(self, name):\n        super().__init__()\n"
+    "        self.act = eval('nn.' + name)()\n    def forward(self, x):\n        return x\n",
+    "methods of distributions": "torch.distributions.Normal.mode = lambda self: self.mean\n",
+    "a class that torch does not have": "class Masked(nn.Linear):\n    pass\nnn.Masked = Masked\n",
+    "an `__enter__` of its own": "class Timer:\n    def __enter__(self):\n        return self\n"
+    "    def __exit__(self, *args):\n        return None\ndef off():\n    with torch.no_grad():\n        return 1\n",
+    "a state that is restored": "class Rows:\n    def __getitem__(self, i):\n        return make(i)\n"
+    "class Old(nn.Module):\n    def load(self, state):\n        own = self.state_dict()\n        for k, v in state.items():\n"
+    "            try:\n                own[k].copy_(v)\n            except Exception:\n                raise\n",
+}
+
+
+@pytest.mark.parametrize("code", APART.values(), ids=APART.keys())
+def test_what_a_piece_does_by_itself_concerns_no_other(code: str) -> None:
+    assert safe(code)
+
+
+TOGETHER = {
+    "two by their names": "def both():\n    return Tap(Net())\n",
+    "an evaluated text": "def run(x):\n    return eval(x)\ndef name():\n    return 'self.net.relu'\n",
+    "a text that is put together": "def run(net, x):\n    which = 'net.' + x\n    return eval(which)(x)\n",
+    "a text of a part": "def run(net, i, x):\n    return eval('net.relu')(x)\n",
+    "a run of anything": "def run(text):\n    exec(text)\n",
+    "the file as a value": "def pick(where, name):\n    return getattr(where, name)\ndef run(name):\n"
+    "    return pick(utils, name)\n",
+    "two lookups": "def run(one, other):\n    return getattr(utils, one)(getattr(utils, other)())\n",
+    "a lookup in a loop": "def run(names, x):\n    for name in names:\n        x = globals()[name](x)\n    return x\n",
+    "a lookup that has to do with the net": "def run(name, x):\n    net = Net()\n    return globals()[name](net), Tap\n",
+    "a lookup beside a tap": "def run(name):\n    return Tap(getattr(utils, name)())\n",
+    "the table of modules": "def run(name):\n    return sys.modules[name]\n",
+    "an unknown module as a value": "import lib\ndef run(name):\n    return getattr(lib, name)\ndef both():\n    return Tap, Net\n",
+    "a frame": "def run():\n    return sys._getframe().f_back\ndef both():\n    return Tap, Net\n",
+}
+
+
+@pytest.mark.parametrize("code", TOGETHER.values(), ids=TOGETHER.keys())
+def test_what_may_put_two_pieces_together_leaves_it_to_a_run(code: str) -> None:
+    assert not safe(code)
+
+
+def test_a_function_that_the_file_finds_by_a_name_may_be_called_by_anybody() -> None:
+    text = "def _scale(x):\n    x += 1\n    return x\ndef run(name, x):\n    y = x.exp()\n    return _scale(y)\n"
+    assert fixes(HEAD + text)[-1].parameter is None
+    found = fixes(HEAD + text + "def pick(name):\n    return getattr(utils, name)\n")
+    assert found[-1].parameter == "x"

@@ -1,0 +1,166 @@
+"""Functions that make one `Sequential` of several, classes that a test has told, and owners of which nothing is known."""
+
+from __future__ import annotations
+
+import pytest
+from rewriting import fixes
+from test_detect_large_files import HEAD, safe
+
+FLAT = """\
+def sequential(*args):
+    if len(args) == 1:
+        if isinstance(args[0], dict):
+            raise NotImplementedError("no dicts")
+        return args[0]
+    modules = []
+    for module in args:
+        if isinstance(module, nn.Sequential):
+            for submodule in module.children():
+                modules.append(submodule)
+        elif isinstance(module, nn.Module):
+            modules.append(module)
+    return nn.Sequential(*modules)
+
+
+class Block(nn.Module):
+    def __init__(self, n, norm):
+        super().__init__()
+        self.body = {body}
+
+    def forward(self, x):
+        y = {call}
+        return y + {use}
+"""
+
+
+def block(body: str, call: str = "self.body(x)", use: str = "1") -> str:
+    return FLAT.format(body=body, call=call, use=use)
+
+
+FLATTENED = {
+    "behind a layer": block("sequential(nn.Linear(n, n), nn.ReLU(inplace=True))", use="x"),
+    "behind what may be none": block("sequential(nn.Linear(n, n), None, nn.ReLU(inplace=True))", use="x"),
+    "in another one": block(
+        "sequential(nn.Sequential(nn.Linear(n, n), nn.ReLU(inplace=True)), nn.Linear(n, n))", use="x"
+    ),
+    "of one": block("sequential(nn.Sequential(nn.Linear(n, n), nn.ReLU(inplace=True)))", use="x"),
+}
+NOT_FIRST = {
+    "the first of all": block("sequential(nn.ReLU(inplace=True), nn.Linear(n, n))", use="x"),
+    "by its place": block(
+        "sequential(nn.Sequential(nn.Linear(n, n), nn.ReLU(inplace=True)), norm(n))", "self.body[1](x)", "x"
+    ),
+    "alone": block("sequential(nn.ReLU(inplace=True))", use="x"),
+}
+
+
+@pytest.mark.parametrize("code", FLATTENED.values(), ids=FLATTENED.keys())
+def test_a_sequence_of_several_is_one(code: str) -> None:
+    assert safe(code)
+
+
+@pytest.mark.parametrize("code", NOT_FIRST.values(), ids=NOT_FIRST.keys())
+def test_the_first_of_a_sequence_of_several_writes_what_it_is_called_with(code: str) -> None:
+    found = fixes(HEAD + code)
+    alone = [fix for fix in found if fix.safe and all("ReLU()" in edit.text for edit in fix.edits)]
+    assert len(alone) == 1  # that of `Net`
+
+
+OTHER = FLAT[: FLAT.index("class Block")]
+CHANGED = {
+    "kept elsewhere": ("                modules.append(submodule)", "                KEPT.append(submodule)"),
+    "the last alone": ("nn.Sequential(*modules)", "nn.Sequential(modules[-1])"),
+    "in another order": ("            modules.append(module)", "            modules.insert(0, module)"),
+    "of another class": ("nn.Sequential(*modules)", "nn.ModuleList(modules)"),
+    "parts of something else": ("module.children()", "args[0].children()"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGED.values(), ids=CHANGED.keys())
+def test_a_function_that_does_more_goes_through_parts(old: str, new: str) -> None:
+    code = "KEPT = []\n" + OTHER.replace(old, new) + "\ndef both():\n    return sequential(Net(), nn.Linear(4, 4))\n"
+    assert OTHER.count(old) == 1
+    assert not safe(code)
+    assert safe("KEPT = []\n" + OTHER + "\ndef both():\n    return sequential(Net(), nn.Linear(4, 4))\n")
+
+
+WALK = "def walk(net, x):\n    for m in net.modules():\n        {code}\n    return x\ndef both():\n    return walk(Net(), 1)\n"
+KINDS = {
+    "a layer": ("if isinstance(m, nn.Conv2d):\n            x = m(x)", True),
+    "one of several layers": ("if x and isinstance(m, (nn.Conv2d, nn.Linear)):\n            x = m(x)", True),
+    "an own class": ("if isinstance(m, Net):\n            x = m(x)", True),
+    "any module": ("if isinstance(m, nn.Module):\n            x = m(x)", False),
+    "an in-place layer": ("if isinstance(m, nn.ReLU):\n            x = m(x)", False),
+    "a layer, or another": ("if isinstance(m, (nn.Conv2d, nn.ReLU)):\n            x = m(x)", False),
+    "no layer": ("if not isinstance(m, nn.Conv2d):\n            x = m(x)", False),
+    "otherwise": ("if isinstance(m, nn.Conv2d):\n            pass\n        else:\n            x = m(x)", False),
+    "bound again": ("if isinstance(m, nn.Conv2d):\n            m = net.relu\n            x = m(x)", False),
+    "in a list": ("x = [l for l in net.modules() if isinstance(l, nn.Linear)]", True),
+    "any in a list": ("x = [l for l in net.modules() if l is not x]", False),
+}
+
+
+@pytest.mark.parametrize(("code", "known"), KINDS.values(), ids=KINDS.keys())
+def test_what_a_test_has_told_is_no_in_place_layer(code: str, known: bool) -> None:
+    assert safe(WALK.format(code=code)) is known
+
+
+VISITS = {
+    "what a function makes": ("def filler(kind):\n    def fill(m):\n        if kind:\n            nn.init.zeros_(m.weight)\n"
+                              "    return fill\ndef both():\n    return Net().apply(filler(1))\n", True),
+    "that keeps": ("KEPT = []\ndef filler(kind):\n    def fill(m):\n        KEPT.append(m)\n    return fill\n"
+                   "def both():\n    return Net().apply(filler(1))\n", False),
+    "the rest of it": ("from functools import partial\ndef widen(m, by):\n    m.width = by // 2\n"
+                       "def both():\n    return Net().apply(partial(widen, by=2))\n", True),
+    "that keeps the rest": ("from functools import partial\nKEPT = []\ndef widen(m, by):\n    KEPT.append(m)\n"
+                            "def both():\n    return Net().apply(partial(widen, by=2))\n", False),
+    "by the name of an argument": ("def fill(m):\n    nn.init.zeros_(m.weight)\ndef both(fill=fill):\n"
+                                   "    return Net().apply(fill)\n", False),
+    "beside an argument of that name": ("def fill(m):\n    nn.init.zeros_(m.weight)\nclass Other:\n"
+                                        "    def __init__(self, fill=True):\n        self.on = fill\n"
+                                        "def both():\n    return Net().apply(fill)\n", True),
+    "its names": ("class Heir(Net):\n    def show(self):\n        for name in self._modules:\n            print(name)\n", True),
+    "its parts' parts": ("class Heir(Net):\n    def show(self):\n        for name in self._modules:\n"
+                         "            for m in self._modules[name]:\n                print(m.weight)\n", True),
+    "its parts' parts, called": ("class Heir(Net):\n    def show(self, x):\n        for name in self._modules:\n"
+                                 "            for m in self._modules[name]:\n                x = m(x)\n        return x\n", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "known"), VISITS.values(), ids=VISITS.keys())
+def test_who_only_visits_parts(code: str, known: bool) -> None:
+    assert safe(code) is known
+
+
+OWNER = """\
+class Outer(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = {made}
+
+    def forward(self, x):
+        y = self.net.relu(x)
+        return y + x
+
+
+"""
+OWNERS = {
+    "a library's": ("make(1)", "", True),
+    "a library's, of a part": ("make(self.fc)", "def both():\n    return Outer(1), Net\n", False),
+    "what is handed in": ("net", "", False),
+    "the first of what is": ("net[0]", "", False),
+    "from a file": ("torch.load('net.pt')", "", False),
+}
+
+
+@pytest.mark.parametrize(("made", "after", "known"), OWNERS.values(), ids=OWNERS.keys())
+def test_a_part_of_an_unknown_owner_is_one_of_the_classes_around(made: str, after: str, known: bool) -> None:
+    assert safe(OWNER.format(made=made) + after) is known
+
+
+def test_a_call_is_not_written_once_more() -> None:
+    text = "import torch\nimport torch.nn as nn\ndef build(n):\n    return nn.Sequential(nn.ReLU(inplace=True), nn.Linear(n, n))\n"
+    again = "def main(h):\n    h = h * 1\n    body = build(4)\n    y = body(h)\n    return y + h\n"
+    once = "def main(h):\n    h = h * 1\n    y = build(4)(h)\n    return y + h\n"
+    assert [edit.text for fix in fixes(text + again) for edit in fix.edits][1:]
+    assert not any("build" in edit.text for fix in fixes(text + once) for edit in fix.edits)

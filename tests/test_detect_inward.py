@@ -57,6 +57,7 @@ SAFE = {
     "asked for a mark": net("part", "self.children()", "x = part(x)\n            if hasattr(part, 'last') and part.last:\n                kept.append(x)")
     + "\n    def end(self):\n        self.body.last = True\n",
     "a list of parts": net("part", "list(self.children())"),
+    "parts of a layer of torch": net("part", "self.body.children()"),
     "parts backwards": net("i, part", "enumerate(reversed(self._modules.values()))"),
     "how many they are": net("part", "self.children()", "x = part(x) / len(self._modules.values())"),
     "handed to a function that was handed in": net("part", "self.children()", "x = self.run(part, x)", "self.run = run", ", run=None"),
@@ -127,7 +128,7 @@ def test_what_may_get_into_it_unseen_is_left_to_a_run(text: str) -> None:
 
 
 GIVEN_AWAY = {
-    "parts of another": net("part", "self.body.children()"),
+    "parts of another": net("part", "self.body.children()", init="self.body = wrap(Outer())"),
     "all modules": net("part", "self.modules()"),
     "parts of its parts": net("part", "self.children()", "x = part[0](x); kept.append(x)"),
     "a part that is handed on": net("part", "self.children()", "kept.append(part)"),

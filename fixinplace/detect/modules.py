@@ -61,7 +61,8 @@ from fixinplace.detect.values import (
     spelled,
     tensor,
 )
-from fixinplace.detect.vocabulary import REPLACES
+from fixinplace.detect.vocabulary import CHANGES, REPLACES
+from fixinplace.detect.whose import may_be_handed
 from fixinplace.detect.within import Within, hands_back, is_again, lasts, some
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
@@ -164,7 +165,7 @@ class Modules(Functions):
             self.grown(node.func.value, element(arguments[-1]) if name == "extend" else arguments[-1])
             return NONE
         if name in _REBUILDS and (base.name in (SEQUENTIAL, "") or SEQUENTIAL in self.program.index.bases(base.name)):
-            self.program.doubt("the file changes which layers a module has")
+            self.program.doubt(CHANGES)
         parts = Value(Kind.MODULE, 2, name="", flags=base.flags)
         leaf = Value(
             Kind.TENSOR, 3, True, Dtype.FLOAT, frozenset((Memory(Origin.ATTRIBUTE, "parameters()"),)), leaf=True
@@ -206,13 +207,13 @@ class Modules(Functions):
             return
         longer = self.longer(base, part)
         if isinstance(owner, ast.Name) and has_other_name(owner.id, self.body):
-            self.program.doubt("the file changes which layers a module has", everywhere=True)  # `b = self.body`
+            self.program.doubt(CHANGES, may_be_handed(owner, self.program.tree))  # `b = self.body`
         if dotted(owner) in self.state.names and (isinstance(owner, ast.Name) or dotted(owner) in self.growing):
             self.bind(dotted(owner), longer)
         elif isinstance(owner, ast.Attribute):
             self.set_attribute(self.evaluate(owner.value).name, owner.attr, longer)
         else:
-            self.program.doubt("the file changes which layers a module has", everywhere=True)
+            self.program.doubt(CHANGES, may_be_handed(owner, self.program.tree))
 
     def longer(self, base: Value, part: Value) -> Value:
         """A Sequential with one part more; what stands before the part is known while no loop or branch is met."""

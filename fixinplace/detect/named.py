@@ -231,6 +231,7 @@ def got_by_name(frame: Frame, base: Value, name: ast.expr | None, owner: ast.exp
     if (
         base.kind is Kind.PATH
         or is_made_elsewhere(owner, frame.program.tree)
+        or is_of_settings(owner, frame.program.tree)
         or (base.tensor and base.sure == 3)
         or is_plain_layer(base.name)
     ):

@@ -29,8 +29,9 @@ from fixinplace.walking import every, functions, remembered, scope
 
 _FRAMES = frozenset(("__globals__", "f_globals", "f_locals", "__builtins__"))
 _HARMLESS = frozenset(
-    "__name__ __doc__ __qualname__ __module__ __version__ __author__ __wrapped__ __annotations__ __signature__ __all__"
-    " __path__ __file__ __test__ __cause__ __traceback__ __context__ __isabstractmethod__ __hash__".split()
+    "dump_patches __name__ __doc__ __qualname__ __module__ __version__ __author__ __wrapped__ __annotations__"
+    " __signature__ __all__ __path__ __file__ __test__ __cause__ __traceback__ __context__ __isabstractmethod__"
+    " __hash__".split()
 )
 """Attributes with two underscores that tell something and do nothing."""
 _CALLED = ("_call_impl", "_wrapped_call_impl", "_slow_forward", "_conv_forward")

@@ -30,6 +30,7 @@ from fixinplace.detect.surroundings import Words
 from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import NOWHERE, SUMMED, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
+from fixinplace.detect.vocabulary import CHANGES
 from fixinplace.detect.whose import may_be_handed
 from fixinplace.model import Hazard, Place
 from fixinplace.walking import every, scope
@@ -250,7 +251,7 @@ class Stores(Expressions):
             self.grown(node.target, element(value))
             return
         if old.kind is Kind.MODULE:
-            self.program.doubt("the file changes which layers a module has", everywhere=True)
+            self.program.doubt(CHANGES, everywhere=True)
         if isinstance(node.target, ast.Name):
             links = self.state.links
             self.bind(node.target.id, longer)
@@ -338,6 +339,8 @@ _CONFIGS = ("torch._dynamo.config", "torch._inductor.config", "torch._functorch.
 
 def _is_setting(module: str, name: str) -> bool:
     """True for `torch.backends.cudnn.benchmark`, which chooses among kernels, and for settings of the compiler."""
+    if module == "torch.nn.Module" and name == "dump_patches":
+        return True
     return module in _CONFIGS or (module.startswith("torch.backends.") and name in _SWITCHES)
 
 

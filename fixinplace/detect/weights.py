@@ -49,7 +49,7 @@ def _computes_with(node: ast.Name, above: Parents, tree: ast.Module) -> bool:
     """True for a use that neither calls what is used nor keeps it for others to call."""
     match above.get(id(node)):
         case ast.Attribute() as attribute:
-            return _is_of_tensors(attribute, tree)
+            return attribute.attr in _OF_LAYERS or _is_of_tensors(attribute, tree)
         case ast.BinOp() | ast.Compare() | ast.UnaryOp():
             return True
         case ast.Call(func=func, args=args):

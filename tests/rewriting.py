@@ -6,10 +6,17 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+
 from fixinplace import catalogue, detect, rewrite, source
 from fixinplace.model import Certainty, Facts, Finding, Fix, Found, Place, Refused, Site, Span
 
 _HEADERS = (ast.If, ast.While, ast.For, ast.With, ast.Match)
+
+
+def cloned() -> torch.autograd.graph.saved_tensors_hooks:
+    """What is saved is a copy: torch's own context for writes takes one storage for another once in a while."""
+    return torch.autograd.graph.saved_tensors_hooks(lambda saved: saved.detach().clone(), lambda kept: kept)
 
 
 @dataclass(frozen=True)

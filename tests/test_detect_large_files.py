@@ -84,6 +84,15 @@ APART = {
     "a class that torch does not have": "class Masked(nn.Linear):\n    pass\nnn.Masked = Masked\n",
     "an `__enter__` of its own": "class Timer:\n    def __enter__(self):\n        return self\n"
     "    def __exit__(self, *args):\n        return None\ndef off():\n    with torch.no_grad():\n        return 1\n",
+    "an object under the name of a library": "def fill(F, n):\n    F.relu = n\n    return F\n",
+    "what is called with nothing": "def cast(x, dtype):\n    return getattr(x, dtype)()\n",
+    "an entry of the settings": "def show(args):\n    return [getattr(args, k) for k in args]\n",
+    "lists of sequences": "class Many(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        blocks = [nn.Sequential() for _ in range(2)]\n        blocks[0].add_module('a', nn.Identity())\n"
+    "        self.blocks = nn.ModuleList(blocks)\n",
+    "a layer under two names": "class Many(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
+    "        part = nn.Sequential()\n        pool = nn.MaxPool2d(n)\n        if n > 2:\n            part = pool\n"
+    "        else:\n            part.add_module('a', nn.Identity())\n        self.part = part\n",
     "a state that is restored": "class Rows:\n    def __getitem__(self, i):\n        return make(i)\n"
     "class Old(nn.Module):\n    def load(self, state):\n        own = self.state_dict()\n        for k, v in state.items():\n"
     "            try:\n                own[k].copy_(v)\n            except Exception:\n                raise\n",

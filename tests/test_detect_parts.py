@@ -9,7 +9,7 @@ import random_choices
 import random_growth
 import random_parts
 import torch
-from rewriting import findings, fixed, fixes
+from rewriting import cloned, findings, fixed, fixes
 from test_detect_flags import HEAD, net, results
 
 from fixinplace.detect.kinds import Kind
@@ -138,7 +138,7 @@ def test_parts_that_are_called_one_by_one_are_followed(text: str) -> None:
 def test_what_is_followed_computes_the_same(text: str) -> None:
     changed = fixed(text, findings(text))
     assert changed != text
-    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+    with cloned():
         before = results(text, "Net")
     assert all(map(torch.equal, before, results(changed, "Net")))
 
@@ -158,7 +158,7 @@ RANDOM = {random_parts.program: 120, random_growth.program: 80, random_choices.p
 def test_what_is_safe_computes_the_same(make: Callable[[int], str], seed: int) -> None:
     text = make(seed)
     safe = tuple(one for one in findings(text) if isinstance(one.outcome, Fix) and one.outcome.safe)
-    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+    with cloned():
         try:
             before = results(text, "Net")
         except Exception:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fixinplace import walking
 from fixinplace.detect.index import all_imports, canonical, dotted, parameter_names
+from fixinplace.detect.outermost import outermost
 from fixinplace.walking import every, functions, walk
 
 _LIBRARIES = ("builtins", "copy", "itertools", "functools", "operator", "einops")
@@ -135,7 +136,7 @@ class Holders:
         for module in stars:
             for name in ("torch", "nn", "Tensor", "Parameter", "functional") if module.startswith("torch") else ():
                 self._paths[name].add("torch" if name == "torch" else f"{module}.{name}")
-        self._above = walking.above(tree)
+        self._above, self._outer = walking.above(tree), outermost(tree)
         declared = [*(one.names for one in every(tree, ast.Global)), *(one.names for one in every(tree, ast.Nonlocal))]
         self._declared = {name for names in declared for name in names}
         own = (scoped for one in _local(tree, self._above) for scoped in self._scoped(one))
@@ -223,7 +224,7 @@ class Holders:
         match node:
             case ast.Name(id=name):
                 known = name == "__builtins__" or self._is_among(node, self._names)
-                return known or not _MODULES.isdisjoint(self._paths.get(name, ()))
+                return known or not _MODULES.isdisjoint(self._spelled(node))
             case ast.Attribute(value=value, attr=attr):
                 known = attr in self._attrs or (attr in _PARTS and self.holds(value))
                 return known or not _MODULES.isdisjoint(self._spelled(node))
@@ -294,6 +295,11 @@ class Holders:
     def _spelled(self, node: ast.expr) -> set[str]:
         """The paths that an expression may spell out, by the imports of the file."""
         head, dot, rest = dotted(node).partition(".")
+        root: ast.expr = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if isinstance(root, ast.Name) and isinstance(root.ctx, ast.Load) and id(root) not in self._outer:
+            return set()  # a name of a function's own
         return {canonical(f"{path}{dot}{rest}") for path in self._paths.get(head, ())}
 
     def is_named(self, base: ast.expr) -> bool:

@@ -27,6 +27,8 @@ _DEPTH = 4
 def is_used_as_tensor(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
     """True for `getattr(module, name)` of whose result no more is done than to compute with it: no part is called."""
     parent = above.get(id(node))
+    if isinstance(parent, ast.Call) and parent.func is node and not (parent.args or parent.keywords):
+        return True  # `getattr(x, dtype)()`: an in-place layer is called with something
     if isinstance(parent, ast.Attribute):
         return _is_of_tensors(parent, tree) or parent.attr in _OF_LAYERS
     function = scope(node, above)

@@ -62,6 +62,10 @@ def may_be_handed(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> bool
     match node:
         case ast.Constant():
             return False
+        case ast.List(elts=elts) | ast.Tuple(elts=elts):
+            return any(may_be_handed(one, tree, depth) for one in elts)
+        case ast.ListComp(elt=elt):
+            return may_be_handed(elt, tree, depth)
         case ast.Attribute(value=ast.Name(id="self"), attr=attr):
             return not depth or _is_kept(attr, tree, above, depth)
         case ast.Attribute(value=value) | ast.Subscript(value=value):

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from fixinplace import walking
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function, declared
 from fixinplace.detect.making import made_of_lists
 from fixinplace.detect.texts import names_arguments
@@ -42,15 +43,57 @@ def fixed_lists(tree: ast.Module) -> frozenset[str]:
     attributes = [one for one in every(tree, ast.Attribute) if id(one) not in before]
     makers = _makers(tree)
     made = {one.attr for one in attributes if _is_made(one, above, makers)}
-    fills = [one for one in attributes if one.attr in made and (_is_made(one, above, makers) or _is_grown(one, above))]
+    nested = _lists_of_lists(tree)
+    fills = [one for one in attributes if one.attr in made
+             and (_is_made(one, above, makers) or _is_grown(one, above, one.attr in nested))]  # fmt: skip
     fixed = {id(one) for one in fills}
     others = [one for one in attributes if one.attr in made and id(one) not in fixed and not _is_read(one, above)]
     used = {one.attr for one in others if not _is_of_another(one, fills, above, tree)}
-    used |= {one.attr for one in fills if _is_grown(one, above) and not _is_alone(one, fills, above)}
+    used |= {
+        one.attr for one in fills if _is_grown(one, above, one.attr in nested) and not _is_alone(one, fills, above)
+    }
     told = _told(tree)
     named = {one.value for one in every(tree, ast.Constant) if _is_text(one) and id(one) not in told}
     methods = {one.name for each in every(tree, ast.ClassDef) for one in functions(each)}
     return frozenset(made - used - named - methods)
+
+
+def is_list(base: Value, node: ast.expr, tree: ast.Module) -> bool:
+    """True for a list of modules, and for one that stands in a list of lists: `self.branches[-1]`."""
+    nested = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute)
+    return base.name == LIST or (nested and node.value.attr in _lists_of_lists(tree))  # type: ignore[attr-defined]
+
+
+def unnested(target: ast.expr, part: Value, tree: ast.Module) -> tuple[ast.expr, Value]:
+    """The list that grows, and by what: `self.branches[-1].append(part)` makes one of its lists longer."""
+    match target:
+        case ast.Subscript(value=ast.Attribute(attr=attr) as whole) if attr in _lists_of_lists(tree):
+            return whole, Value(Kind.MODULE, name=LIST, items=(part,), flags=part.flags)
+    return target, part
+
+
+@remembered
+def _lists_of_lists(tree: ast.Module) -> frozenset[str]:
+    """Attributes that are bound to empty lists of modules, and only ever grow by lists of modules."""
+    above = walking.above(tree)
+    found: set[str] = set()
+    others: set[str] = set()
+    for node in every(tree, ast.Attribute):
+        parent = above.get(id(node))
+        if isinstance(node.ctx, ast.Store):
+            into = found if _is_new_list(getattr(parent, "value", None), empty=True) else others
+            into.add(node.attr)
+        elif isinstance(parent, ast.Attribute) and parent.attr in GROWS:
+            call = above.get(id(parent))
+            plain = isinstance(call, ast.Call) and parent.attr == "append" and len(call.args) == 1
+            if not plain or not _is_new_list(call.args[0], empty=False):  # type: ignore[union-attr]
+                others.add(node.attr)
+    return frozenset(found - others)
+
+
+def _is_new_list(node: ast.AST | None, empty: bool) -> bool:
+    made = isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == "ModuleList"
+    return made and not (empty and isinstance(node, ast.Call) and node.args)
 
 
 def _told(tree: ast.Module) -> set[int]:
@@ -74,11 +117,16 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def _is_grown(node: ast.Attribute, above: Mapping[int, ast.AST]) -> bool:
-    """True for `self.downs.append(block)` in a statement of its own, and for `self.downs += [block]`."""
+def _is_grown(node: ast.Attribute, above: Mapping[int, ast.AST], nested: bool = False) -> bool:
+    """True for `self.downs.append(block)` in a statement of its own, and for `self.downs += [block]`.
+
+    nested: the list is one of lists, and `self.downs[-1].append(block)` makes one of those longer.
+    """
     method = above.get(id(node))
     if isinstance(method, ast.AugAssign):
         return method.target is node and isinstance(method.op, ast.Add)
+    if isinstance(method, ast.Subscript) and method.value is node and not isinstance(method.slice, ast.Slice):
+        method = above.get(id(method)) if nested else None
     call = above.get(id(method))
     grows = isinstance(method, ast.Attribute) and method.attr in GROWS
     return grows and isinstance(call, ast.Call) and call.func is method and isinstance(above.get(id(call)), ast.Expr)

@@ -11,13 +11,14 @@ from fixinplace.detect.chains import Chain
 from fixinplace.detect.derived import PARTS, SEQUENTIAL, as_layer, calls_as_whole, is_sequence
 from fixinplace.detect.functions import Functions
 from fixinplace.detect.given import ASSUMED, COMPUTES, is_given
+from fixinplace.detect.gone_through import gone_through
 from fixinplace.detect.growing import begun, has_other_name, longer_list
 from fixinplace.detect.harmless import not_plain, writing_inside
 from fixinplace.detect.index import dotted, keyword
-from fixinplace.detect.kinds import Dtype, Kind, Origin
+from fixinplace.detect.kinds import Dtype, Kind
 from fixinplace.detect.library import of_result
 from fixinplace.detect.links import without_attributes
-from fixinplace.detect.listed import GROWS, LIST, fixed_lists
+from fixinplace.detect.listed import GROWS, LIST, fixed_lists, is_list, unnested
 from fixinplace.detect.named import may_be, pattern, set_by_name
 from fixinplace.detect.part_names import added_names
 from fixinplace.detect.patterned import is_read
@@ -45,9 +46,7 @@ from fixinplace.detect.values import (
     NONE,
     NOWHERE,
     ONE_OF,
-    STRING,
     UNKNOWN,
-    Memory,
     Value,
     chained,
     element,
@@ -66,10 +65,6 @@ from fixinplace.detect.whose import may_be_handed
 from fixinplace.detect.within import Within, hands_back, is_again, lasts, some
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
-_CHILDREN = ("modules", "children", "parameters", "buffers")
-_NAMED = ("named_modules", "named_children", "named_parameters", "named_buffers")
-
-
 METHODS = frozenset(
     "zero_grad state_dict load_state_dict eval train parameters buffers children modules named_parameters type"
     " share_memory named_buffers named_children named_modules extra_repr apply to cpu cuda half float double bfloat16"
@@ -161,20 +156,15 @@ class Modules(Functions):
                     if width:
                         self.set_attribute(base.name, attr, replace(tensor(3, False), width=width))
             return NONE
-        if name in GROWS and base.name == LIST and isinstance(node.func, ast.Attribute) and arguments:
-            self.grown(node.func.value, element(arguments[-1]) if name == "extend" else arguments[-1])
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        if name in GROWS and arguments and is_list(base, owner, self.program.tree):
+            part = element(arguments[-1]) if name == "extend" else arguments[-1]
+            self.grown(*unnested(owner, part, self.program.tree))
             return NONE
         if name in _REBUILDS and (base.name in (SEQUENTIAL, "") or SEQUENTIAL in self.program.index.bases(base.name)):
             self.program.doubt(CHANGES)
-        parts = Value(Kind.MODULE, 2, name="", flags=base.flags)
-        leaf = Value(
-            Kind.TENSOR, 3, True, Dtype.FLOAT, frozenset((Memory(Origin.ATTRIBUTE, "parameters()"),)), leaf=True
-        )
-        one = parts if name.endswith(("modules", "children")) else leaf
-        if name in _CHILDREN:
-            return sequence((one,))
-        if name in _NAMED:
-            return sequence((sequence((STRING, one), exact=True),))
+        if (given := gone_through(name, base)) is not None:
+            return given
         if name in ("to", "cuda", "cpu", "train", "eval", "requires_grad_", "half", "float", "double", "apply"):
             return base
         if base.flags and name not in METHODS:  # a part, by its name
@@ -186,6 +176,8 @@ class Modules(Functions):
         if not isinstance(target, ast.Attribute) or target.attr not in fixed_lists(self.program.tree):
             lost(self.program, [part], "it is in a list that others may change")
             return
+        if part.name == LIST and not (part.items or part.flags):
+            return  # which holds nothing yet
         if dotted(target) in self.growing and (known := self.state.names.get(dotted(target))) is not None:
             self.bind(dotted(target), longer_list(known, part))
             return

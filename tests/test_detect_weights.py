@@ -127,3 +127,19 @@ def test_parts_of_what_a_library_makes_are_none_of_the_file(made: str, code: str
 @pytest.mark.parametrize(("made", "code"), OURS.values(), ids=OURS.keys())
 def test_parts_of_what_may_be_the_files_own_are_called(made: str, code: str) -> None:
     assert not safe(ELSEWHERE.format(made=made, code=code))
+
+
+HEIRS = {
+    "an heir": ("class Heir(Loss):", ""),
+    "under another name": ("Parent = Loss\n\n\nclass Heir(Parent):", ""),
+    "by a table": ("class Heir({'a': Loss}['a']):", ""),
+    "beside it": ("class Heir:", "\n\nclass Both(Loss, Heir):\n    pass\n"),
+}
+
+
+@pytest.mark.parametrize(("heir", "after"), HEIRS.values(), ids=HEIRS.keys())
+def test_who_may_be_the_same_object_may_bind_something_else(heir: str, after: str) -> None:
+    code = ELSEWHERE.format(made=OTHERS["a call"][0], code=OTHERS["a call"][1])
+    put = "\n    def put(self, net):\n        self.vgg = net\n"
+    assert not safe(f"{code}\n\n{heir}{put}{after}")
+    assert safe(f"{code}\n\nclass Stranger:{put}")

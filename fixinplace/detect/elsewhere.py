@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from fixinplace import walking
 from fixinplace.detect import inward
 from fixinplace.detect.index import dotted, parameter_names
+from fixinplace.detect.kin import are_kin
 from fixinplace.detect.liveness import Function, declared
-from fixinplace.walking import every, remembered, scope
+from fixinplace.walking import every, scope
 
 _THE_SAME = frozenset("eval train to cuda cpu half float double requires_grad_ children named_children".split())
 """Methods that give the module itself, or parts of it."""
@@ -105,26 +106,4 @@ def _is_of_other_class(
     """True for `self.net` in a class that has no line of descent in common with another one."""
     cls = _class_of(node, above)
     plain = isinstance(node.value, ast.Name) and node.value.id == "self"
-    if not plain or cls is None or own is None or not _line(cls, tree).isdisjoint(_line(own, tree)):
-        return False
-    return not any({cls.name, own.name} <= _line(one, tree) for one in every(tree, ast.ClassDef))
-
-
-@remembered
-def _lines(tree: ast.Module) -> dict[int, set[str]]:
-    return {id(one): _ancestors(one, tree) for one in every(tree, ast.ClassDef)}
-
-
-def _line(cls: ast.ClassDef, tree: ast.Module) -> set[str]:
-    return _lines(tree)[id(cls)]
-
-
-def _ancestors(cls: ast.ClassDef, tree: ast.Module) -> set[str]:
-    """Names of a class and of all that it derives from in the file."""
-    found, todo = {cls.name}, [cls]
-    classes = every(tree, ast.ClassDef)
-    for each in todo:
-        bases = {dotted(base).rpartition(".")[2] for base in each.bases}
-        todo += [one for one in classes if one.name in bases - found]
-        found |= bases & {one.name for one in classes}
-    return found
+    return plain and cls is not None and own is not None and not are_kin(cls, own, tree)

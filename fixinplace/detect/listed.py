@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from fixinplace import walking
 from fixinplace.detect.index import dotted
+from fixinplace.detect.kin import are_kin
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function, declared
 from fixinplace.detect.making import made_of_lists
@@ -156,24 +157,7 @@ def _is_of_another(node: ast.Attribute, fills: Sequence[ast.Attribute], above: M
     if not bound or not all(isinstance(one, ast.Assign) and isinstance(one.value, ast.Call) for one in bound):
         return False
     owners = [_owner(one, above) for one in fills if one.attr == node.attr]
-    return cls is not None and not any(one is None or _are_kin(one, cls, tree) for one in owners)
-
-
-def _are_kin(a: ast.ClassDef, b: ast.ClassDef, tree: ast.Module) -> bool:
-    """True for classes with a common class of the file among themselves and those that they derive from."""
-    heirs = (_lineage(one.name, tree) for one in every(tree, ast.ClassDef))
-    joined = any({a.name, b.name} <= one for one in heirs)
-    return joined or not _lineage(a.name, tree).isdisjoint(_lineage(b.name, tree))
-
-
-def _lineage(name: str, tree: ast.Module) -> frozenset[str]:
-    bases = {cls.name: {dotted(base).rpartition(".")[2] for base in cls.bases} for cls in every(tree, ast.ClassDef)}
-    found, todo = {name}, [name]
-    while todo:
-        new = bases.get(todo.pop(), set()) & bases.keys() - found
-        found |= new
-        todo += new
-    return frozenset(found)
+    return cls is not None and not any(one is None or are_kin(one, cls, tree) for one in owners)
 
 
 def _is_made(node: ast.Attribute, above: Mapping[int, ast.AST], makers: frozenset[str]) -> bool:

@@ -113,6 +113,9 @@ TOGETHER = {
     "the file as a value": "def pick(where, name):\n    return getattr(where, name)\ndef run(name):\n"
     "    return pick(utils, name)\n",
     "two lookups": "def run(one, other):\n    return getattr(utils, one)(getattr(utils, other)())\n",
+    "a lookup that is made twice": "def pick(name):\n    return getattr(utils, name)\n"
+    "def run(one, other):\n    return pick(one)(pick(other)())\n",
+    "a text of what is made and its part": "class Cfg:\n    act = 'Net().relu'\ndef run(cfg, x):\n    return eval(cfg.act)(x)\n",
     "a lookup in a loop": "def run(names, x):\n    for name in names:\n        x = globals()[name](x)\n    return x\n",
     "a lookup that has to do with the net": "def run(name, x):\n    net = Net()\n    return globals()[name](net), Tap\n",
     "a lookup beside a tap": "def run(name):\n    return Tap(getattr(utils, name)())\n",
@@ -132,3 +135,32 @@ def test_a_function_that_the_file_finds_by_a_name_may_be_called_by_anybody() -> 
     assert fixes(HEAD + text)[-1].parameter is None
     found = fixes(HEAD + text + "def pick(name):\n    return getattr(utils, name)\n")
     assert found[-1].parameter == "x"
+
+
+WALKER = """\
+class Walker(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        kept = []
+        for part in self.net.children():
+            x = part(x)
+            kept.append(x)
+        return kept
+
+
+"""
+WRAPPED = {
+    "by nobody": ("", True),
+    "at once": ("def both():\n    return Walker(Net())\n", False),
+    "by a default": ("def both(kind=Walker):\n    return kind(Net())\n", False),
+    "by a table": ("KINDS = {'walk': Walker}\ndef both(kind):\n    return KINDS[kind](Net())\n", False),
+    "by what derives from what": ("def both():\n    return nn.Module.__subclasses__()[-1](Net())\n", False),
+}
+
+
+@pytest.mark.parametrize(("code", "known"), WRAPPED.values(), ids=WRAPPED.keys())
+def test_who_goes_over_what_it_is_handed_concerns_what_the_file_hands_it(code: str, known: bool) -> None:
+    assert safe(WALKER + code) is known

@@ -53,7 +53,7 @@ def _spells_parts(tree: ast.Module) -> bool:
     return any(one.attr in words for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store))
 
 
-_PART = re.compile(r"(?<![.\w])[a-z_]\w*(?:\.\w+)*\.([A-Za-z_]\w*)")
+_PART = re.compile(r"\.([A-Za-z_]\w*)")
 
 
 def _is_given(text: ast.expr, tree: ast.Module) -> bool:

@@ -21,6 +21,7 @@ from fixinplace import walking
 from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
+from fixinplace.detect.parents import used_as_values
 from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import ONE_OF, Value, is_passed_in
@@ -242,7 +243,9 @@ def _is_handed_in(program: Program, cls: str, attr: str) -> bool:
     what is in it, others have made.
     """
     made = {dotted(one.func).rpartition(".")[2] for one in every(program.tree, ast.Call)}
-    if made & {cls, *(heir.name for heir in program.index.heirs(cls))}:
+    family = {cls, *(heir.name for heir in program.index.heirs(cls))}
+    marked = any(program.index.classes[one].node.decorator_list for one in family & program.index.classes.keys())
+    if marked or (made | used_as_values(program.tree)) & family:
         return False
     stores = [one for one in every(program.tree, ast.Attribute) if one.attr == attr and isinstance(one.ctx, ast.Store)]
     above = walking.above(program.tree)

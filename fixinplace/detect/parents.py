@@ -22,7 +22,7 @@ def parents(node: ast.ClassDef, imports: Mapping[str, str], tree: ast.Module) ->
         head, _, rest = name.partition(".")
         yield ".".join(filter(None, (imports.get(head, head), rest)))
         if head not in imports and _is_open(name, tree):
-            yield from sorted(_values(tree) | ({one.id for one in every(base, ast.Name)} & _classes(tree)))
+            yield from sorted(used_as_values(tree) | ({one.id for one in every(base, ast.Name)} & _classes(tree)))
 
 
 def _is_open(name: str, tree: ast.Module) -> bool:
@@ -50,7 +50,7 @@ def _classes(tree: ast.Module) -> frozenset[str]:
 
 
 @remembered
-def _values(tree: ast.Module) -> frozenset[str]:
+def used_as_values(tree: ast.Module) -> frozenset[str]:
     """Classes of the file that stand somewhere as a value: not called at once, asked for, or written as a base.
 
     Nor in tables that the file keeps for others.
@@ -61,4 +61,6 @@ def _values(tree: ast.Module) -> frozenset[str]:
     for call in every(tree, ast.Call):
         if isinstance(call.func, ast.Name) and call.func.id in ("super", "isinstance", "issubclass"):
             apart |= {id(one) for argument in call.args for one in ast.walk(argument)}
+    if any(one.attr == "__subclasses__" for one in every(tree, ast.Attribute)):
+        return _classes(tree)
     return frozenset(one.id for one in every(tree, ast.Name) if id(one) not in apart) & _classes(tree)

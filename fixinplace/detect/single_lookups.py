@@ -3,7 +3,7 @@
 Note [Single lookups]
     What is found there may be any definition of the file, and is put together with what has to do with the place, and
     with no other definition: one that is looked up elsewhere, or in another round of a loop, is another object's part.
-    A place with several lookups, or one in a loop, may put any two definitions together.
+    A place with several lookups, one in a loop or in a function that is called again, may put any two together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fixinplace import walking
 from fixinplace.detect.evaluated import is_pythons, names_something
 from fixinplace.detect.index import dotted
 from fixinplace.detect.outermost import outermost
-from fixinplace.walking import every, remembered
+from fixinplace.walking import every, remembered, scope
 
 _AGAIN = (
     ast.For,
@@ -38,10 +38,20 @@ def single_lookups(tree: ast.Module) -> Mapping[int, int]:
     found = [(node, _top(node, above)) for node in _lookups(tree, above)]
     times = Counter(id(top) for _, top in found)
     plain = (one for one in found if times[id(one[1])] == 1 and not _is_repeated(one[0], above))
-    return {id(node): top.lineno for node, top in plain if isinstance(top, _DEFINES)}
+    return {id(node): top.lineno for node, top in plain if _is_alone(node, top, tree)}
 
 
-_DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+def _is_alone(node: ast.AST, top: ast.stmt, tree: ast.Module) -> bool:
+    """True for a constructor, and for a function that is spoken of once at most: another call may find another one."""
+    above = walking.above(tree)
+    around = scope(node, above)
+    if isinstance(top, ast.ClassDef):
+        return getattr(around, "name", "") == "__init__" and above.get(id(around)) is top
+    if not isinstance(top, ast.FunctionDef):
+        return False
+    spoken = [one for one in every(tree, ast.Name) if one.id == top.name]
+    spoken_of = [*spoken, *(one for one in every(tree, ast.Attribute) if one.attr == top.name)]
+    return len(spoken_of) < 2 and not any(_is_repeated(one, above) for one in spoken_of)
 
 
 def _lookups(tree: ast.Module, above: Mapping[int, ast.AST]) -> Iterator[ast.expr]:

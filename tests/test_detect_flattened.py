@@ -158,6 +158,19 @@ def test_a_part_of_an_unknown_owner_is_one_of_the_classes_around(made: str, afte
     assert safe(OWNER.format(made=made) + after) is known
 
 
+def test_a_function_within_may_speak_of_what_the_one_around_is_handed() -> None:
+    code = "def build({given}):\n    {made}\n    def run(x):\n        y = net.relu(x)\n        return y + x\n    return run\n"
+    assert not safe(code.format(given="net", made="pass"))
+    assert safe(code.format(given="n", made="net = models.resnet18()").replace("def run(x):", "def run(x, net=1):"))
+
+
+def test_a_method_that_takes_nothing_is_a_part_where_it_is_given_something() -> None:
+    small = "import torch\nimport torch.nn as nn\n" + HEAD[HEAD.index("class Net") : HEAD.index("class Tap")]
+    assert not safe("def run(net, x):\n    y = net.relu(x)\n    return y + x\n", small)
+    assert not safe("def run(net, x):\n    y = net.relu(input=x)\n    return y + x\n", small)
+    assert safe("def run(h, x):\n    y = h.relu()\n    return y + x\n", small)
+
+
 def test_a_call_is_not_written_once_more() -> None:
     text = "import torch\nimport torch.nn as nn\ndef build(n):\n    return nn.Sequential(nn.ReLU(inplace=True), nn.Linear(n, n))\n"
     again = "def main(h):\n    h = h * 1\n    body = build(4)\n    y = body(h)\n    return y + h\n"

@@ -36,6 +36,7 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
+from fixinplace.detect.usage import TAKE_NOTHING, TELLING
 from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
 from fixinplace.detect.weights import is_used_as_tensor
@@ -43,13 +44,6 @@ from fixinplace.detect.whose import flags_of_part
 from fixinplace.detect.within import perhaps_in_place
 from fixinplace.walking import every
 
-_TELLING = frozenset(
-    "view permute unsqueeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten matmul"
-    " bmm mm backward repeat_interleave masked_fill scatter gather index_select softmax log_softmax sigmoid tanh"
-    " float half double long new_zeros new_ones new_tensor new_full clamp unfold narrow chunk topk masked_select"
-    " unbind clone reshape_as relu rsqrt pow exp sqrt abs norm".split()
-)
-"""Methods that few classes other than tensors have: calling one says that the receiver is a tensor."""
 _ARITHMETIC = frozenset(
     "sub mul div matmul mm bmm mv pow addmm addcmul addcdiv lerp maximum minimum masked_fill expand_as view_as type_as"
     " reshape_as masked_select index_select eq ne lt le gt ge sub_ mul_ div_ addcmul_ lerp_ masked_fill_".split()
@@ -221,7 +215,7 @@ class Calls(Lists):
         part = given and name in stored_attributes(self.program.tree)
         if flags := flags_of_part(self, func.value, name) if part else base.flags if given else frozenset():
             return self.module_call(node, Value(Kind.MODULE, 1, flags=flags), self.arguments(node))
-        if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name)):
+        if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name, node)):
             base = base if base.tensor else self.as_tensor(base)
             certain = name in _COMPUTING and _is_computed(func.value) and name not in self.program.index.all_methods
             return self.tensor_method(node, func, replace(base, sure=3) if certain else base)
@@ -238,10 +232,12 @@ class Calls(Lists):
             return SIZE if base.kind is Kind.SIZE else NUMBER if name in ("item", "numel") else replace(base, items=())
         return self.unseen(node, [*arguments, base] if base.memory else arguments)
 
-    def tells(self, method: str) -> bool:
+    def tells(self, method: str, node: ast.Call) -> bool:
         """True if calling this method makes an unknown receiver a tensor."""
+        if method in TAKE_NOTHING and (node.args or node.keywords):
+            return False
         writer = catalogue.writer(f"Tensor.{method}")
-        return method in _TELLING or (writer is not None and method not in ("set_", "map_", "apply_"))
+        return method in TELLING or (writer is not None and method not in ("set_", "map_", "apply_"))
 
     def tensor_method(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """A method of a tensor, in place or not."""

@@ -21,6 +21,15 @@ _TENSORS = frozenset(
     " size dim numel half double type_as new_zeros new_ones new_tensor new_full clamp unfold narrow chunk topk"
     " masked_select unbind register_hook ndimension reshape_as relu log sqrt rsqrt mul sub".split()
 )
+TELLING = frozenset(
+    "view permute unsqueeze contiguous detach cuda requires_grad_ expand expand_as view_as transpose flatten matmul"
+    " bmm mm backward repeat_interleave masked_fill scatter gather index_select softmax log_softmax sigmoid tanh"
+    " float half double long new_zeros new_ones new_tensor new_full clamp unfold narrow chunk topk masked_select"
+    " unbind clone reshape_as relu rsqrt pow exp sqrt abs norm".split()
+)
+"""Methods that few classes other than tensors have: calling one says that the receiver is a tensor."""
+TAKE_NOTHING = frozenset("sigmoid tanh exp relu log sqrt rsqrt dim numel ndimension".split())
+"""Methods of tensors that are called with nothing: `net.relu(x)` calls something else."""
 _USES: dict[str, tuple[Kind, float]] = {
     **dict.fromkeys(_TENSORS, (Kind.TENSOR, 2)),
     **dict.fromkeys(("requires_grad", "is_cuda", "device", "grad_fn"), (Kind.TENSOR, 1)),
@@ -190,6 +199,9 @@ def _hints_of(node: ast.AST) -> Iterator[Hint]:
 def _of_call(node: ast.Call) -> Iterator[Hint]:
     name = dotted(node.func)
     of_torch = name.split(".", 1)[0] in ("torch", "nn", "F")
+    owner, _, method = name.rpartition(".")
+    if owner and method in TAKE_NOTHING and (node.args or node.keywords):
+        yield owner, Kind.TENSOR, -_USES[method][1]  # `net.relu(x)`: a part of a module
     for position, argument in enumerate(node.args):
         given = dotted(argument)
         if given:

@@ -15,7 +15,7 @@ from fixinplace.detect.elsewhere import is_load, is_made_elsewhere
 from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
-from fixinplace.detect.liveness import Function
+from fixinplace.detect.liveness import Function, own_names
 from fixinplace.detect.placing import flags_by_name
 from fixinplace.detect.values import UNKNOWN
 from fixinplace.walking import every, scope
@@ -78,8 +78,20 @@ def may_be_handed(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> bool
             if not depth or name == "self":
                 return True
             stores = [one for one in every(function, ast.Name) if one.id == name and isinstance(one.ctx, ast.Store)]
+            if not stores:
+                return _is_of_outer(name, function, above)
             return any(_is_bound_to_handed(above.get(id(one)), name, tree, depth) for one in stores)
     return True
+
+
+def _is_of_outer(name: str, function: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    """True for a name of a function around this one, whatever it stands for there."""
+    around = above.get(id(function))
+    while around is not None:
+        if isinstance(around, Function) and name in own_names(around):
+            return True
+        around = above.get(id(around))
+    return False
 
 
 def _is_library(func: ast.Attribute, tree: ast.Module) -> bool:

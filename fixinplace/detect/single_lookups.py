@@ -89,6 +89,7 @@ def _is_repeated(node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
     return around is None
 
 
+@remembered
 def own_names(tree: ast.Module) -> frozenset[str]:
     """Names of the module for itself: `_module = sys.modules[__name__]`, `utils = _module`."""
     found: set[str] = set()

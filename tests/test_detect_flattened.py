@@ -68,6 +68,8 @@ def test_the_first_of_a_sequence_of_several_writes_what_it_is_called_with(code: 
 
 OTHER = FLAT[: FLAT.index("class Block")]
 CHANGED = {
+    "over something else": ("    for module in args:", "    for module in KEPT:"),
+    "of something else": ("nn.Sequential(*modules)", "nn.Sequential(*args)"),
     "kept elsewhere": ("                modules.append(submodule)", "                KEPT.append(submodule)"),
     "the last alone": ("nn.Sequential(*modules)", "nn.Sequential(modules[-1])"),
     "in another order": ("            modules.append(module)", "            modules.insert(0, module)"),
@@ -156,6 +158,11 @@ OWNERS = {
 @pytest.mark.parametrize(("made", "after", "known"), OWNERS.values(), ids=OWNERS.keys())
 def test_a_part_of_an_unknown_owner_is_one_of_the_classes_around(made: str, after: str, known: bool) -> None:
     assert safe(OWNER.format(made=made) + after) is known
+
+
+def test_a_part_of_what_nothing_here_binds_may_be_of_any_class() -> None:
+    heir = "class Outer(make.Base):\n    def forward(self, x):\n        y = self.net.relu(x)\n        return y + x\n"
+    assert not safe(heir)
 
 
 def test_a_function_within_may_speak_of_what_the_one_around_is_handed() -> None:

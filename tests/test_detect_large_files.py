@@ -112,6 +112,12 @@ TOGETHER = {
     "a run of anything": "def run(text):\n    exec(text)\n",
     "the file as a value": "def pick(where, name):\n    return getattr(where, name)\ndef run(name):\n"
     "    return pick(utils, name)\n",
+    "the file as a value of all": "def pick(where, name):\n    return getattr(where, name)\ndef run(name):\n"
+    "    global utils\n    utils = utils\n    return pick(utils, name)\n",
+    "an unknown module within": "def run(name):\n    import lib\n    lib = lib\n    return getattr(lib, name)\n"
+    "def both():\n    return Tap, Net\n",
+    "what a lookup finds is called": "class Pick(nn.Module):\n    def __init__(self, name):\n        super().__init__()\n"
+    "        self.net = getattr(utils, name)()\n    def forward(self, x):\n        y = self.net.relu(x)\n        return y + x\n",
     "two lookups": "def run(one, other):\n    return getattr(utils, one)(getattr(utils, other)())\n",
     "a lookup that is made twice": "def pick(name):\n    return getattr(utils, name)\n"
     "def run(one, other):\n    return pick(one)(pick(other)())\n",

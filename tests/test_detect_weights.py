@@ -41,6 +41,10 @@ def test_what_is_computed_by_name_is_no_part(code: str) -> None:
 
 PARTS = {
     "called": "w = getattr(self.module, self.name)\n        return w(1)",
+    "what may be an argument": "pass\n    def put(self, w, on):\n        if on:\n            w = w / 2\n"
+    "        setattr(self.module, self.name, w)",
+    "kept under a name of all": "global kept\n        kept = getattr(self.module, self.name)",
+    "called by a function within": "w = getattr(self.module, self.name)\n        return lambda x: w(x)",
     "kept": "w = getattr(self.module, self.name)\n        self.kept = w",
     "its own method": "w = getattr(self.module, self.name)\n        return w.view(1)\n    def view(self, x):\n        return x",
     "a sequence, repeated": "setattr(self.module, self.name, nn.Sequential(nn.Identity()) * 3)",
@@ -69,6 +73,7 @@ BLIND = "    def __call__(self, module, inputs):\n        setattr(module, self.n
 SEEING = {
     "reads what it is called with": "    def __call__(self, module, inputs):\n        self.kept = inputs\n",
     "gives something else": "    def __call__(self, module, inputs):\n        return self.kept\n",
+    "reads keywords": "    def __call__(self, module, inputs, given=None):\n        self.kept = given\n",
     "takes more": "    def __call__(self, module, inputs, *more):\n        self.kept = more\n",
     "has no method of its own": "    pass\n",
 }

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Mapping
 
 from fixinplace.detect.index import all_imports, dotted
-from fixinplace.detect.liveness import Function
+from fixinplace.detect.liveness import Function, declared
 from fixinplace.detect.reaching import stored_attributes
 from fixinplace.walking import every, functions, scope
 
@@ -36,9 +36,9 @@ def is_used_as_tensor(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
         return False
     match parent.targets:
         case [ast.Name(id=name)]:
-            uses = [one for one in every(function, ast.Name) if one.id == name]
-            loads = [one for one in uses if isinstance(one.ctx, ast.Load)]
-            return len(uses) == len(loads) + 1 and all(_computes_with(one, above, tree) for one in loads)
+            loads = [one for one in every(function, ast.Name) if one.id == name and isinstance(one.ctx, ast.Load)]
+            own = name not in declared(function.body)
+            return own and all(_computes_with(one, above, tree) for one in loads)
     return False
 
 

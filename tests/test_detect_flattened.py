@@ -121,6 +121,11 @@ VISITS = {
     "beside an argument of that name": ("def fill(m):\n    nn.init.zeros_(m.weight)\nclass Other:\n"
                                         "    def __init__(self, fill=True):\n        self.on = fill\n"
                                         "def both():\n    return Net().apply(fill)\n", True),
+    "the names of its parts": ("def show(net):\n    for n, m in net.named_children():\n        print('part ' + n, m.weight)\n"
+                               "def both():\n    return show(Net())\n", True),
+    "beside a method of that name": ("KEPT = []\ndef fill(m):\n    nn.init.zeros_(m.weight)\nclass Other:\n"
+                                     "    def fill(self, m):\n        KEPT.append(m)\ndef both():\n    return Net().apply(fill)\n",
+                                     True),
     "its names": ("class Heir(Net):\n    def show(self):\n        for name in self._modules:\n            print(name)\n", True),
     "its parts' parts": ("class Heir(Net):\n    def show(self):\n        for name in self._modules:\n"
                          "            for m in self._modules[name]:\n                print(m.weight)\n", True),

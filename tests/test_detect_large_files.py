@@ -93,6 +93,8 @@ APART = {
     "a layer under two names": "class Many(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
     "        part = nn.Sequential()\n        pool = nn.MaxPool2d(n)\n        if n > 2:\n            part = pool\n"
     "        else:\n            part.add_module('a', nn.Identity())\n        self.part = part\n",
+    "names that are put together": "class Norm(nn.Sequential):\n    def __init__(self, n, norm, name=''):\n"
+    "        super().__init__()\n        self.add_module(name + 'bn', norm(n))\n        self.add_module(name + 'act', norm(n))\n",
     "a state that is restored": "class Rows:\n    def __getitem__(self, i):\n        return make(i)\n"
     "class Old(nn.Module):\n    def load(self, state):\n        own = self.state_dict()\n        for k, v in state.items():\n"
     "            try:\n                own[k].copy_(v)\n            except Exception:\n                raise\n",
@@ -118,6 +120,7 @@ TOGETHER = {
     "def both():\n    return Tap, Net\n",
     "what a lookup finds is called": "class Pick(nn.Module):\n    def __init__(self, name):\n        super().__init__()\n"
     "        self.net = getattr(utils, name)()\n    def forward(self, x):\n        y = self.net.relu(x)\n        return y + x\n",
+    "a class that torch has": "class GELU(nn.Module):\n    def forward(self, x):\n        return x\nnn.GELU = GELU\n",
     "two lookups": "def run(one, other):\n    return getattr(utils, one)(getattr(utils, other)())\n",
     "a lookup that is made twice": "def pick(name):\n    return getattr(utils, name)\n"
     "def run(one, other):\n    return pick(one)(pick(other)())\n",

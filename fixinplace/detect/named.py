@@ -22,7 +22,7 @@ from fixinplace.detect.other_kind import is_plain_layer
 from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
-from fixinplace.detect.single_lookups import own_names
+from fixinplace.detect.single_lookups import AGAIN, own_names
 from fixinplace.detect.texts import names_arguments
 from fixinplace.detect.values import UNKNOWN, Value
 from fixinplace.detect.vocabulary import REPLACES, SETS
@@ -342,7 +342,7 @@ def _ways(key: ast.AST, above: Mapping[int, ast.AST]) -> dict[int, str]:
     ways: dict[int, str] = {}
     node, parent = key, above.get(id(key))
     while parent is not None and not isinstance(parent, Function | ast.Lambda):
-        if isinstance(parent, _AGAIN) and not _is_key_of(key, parent):
+        if isinstance(parent, AGAIN) and not _is_key_of(key, parent):
             ways.clear()
         elif isinstance(parent, ast.If):
             ways[id(parent)] = next((side for side in ("body", "orelse") if node in getattr(parent, side)), "test")
@@ -356,18 +356,6 @@ def _is_key_of(key: ast.AST, loop: ast.AST) -> bool:
         case ast.Name(id=name), ast.For(target=ast.Tuple(elts=[ast.Name(id=first), _]), iter=ast.Call(func=func)):
             return name == first and isinstance(func, ast.Attribute) and func.attr == "items"
     return False
-
-
-_AGAIN = (
-    ast.For,
-    ast.AsyncFor,
-    ast.While,
-    ast.comprehension,
-    ast.ListComp,
-    ast.GeneratorExp,
-    ast.SetComp,
-    ast.DictComp,
-)
 
 
 def keys_among(body: Sequence[ast.stmt], names: Iterable[str]) -> bool:

@@ -18,7 +18,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.outermost import outermost
 from fixinplace.walking import every, remembered, scope
 
-_AGAIN = (
+AGAIN = (
     ast.For,
     ast.AsyncFor,
     ast.While,
@@ -83,7 +83,7 @@ def _top(node: ast.AST, above: Mapping[int, ast.AST]) -> ast.stmt:
 def _is_repeated(node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
     around = above.get(id(node))
     while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
-        if isinstance(around, _AGAIN):
+        if isinstance(around, AGAIN):
             return True
         around = above.get(id(around))
     return around is None

@@ -323,7 +323,7 @@ class Timed(Runner):
     def run(self, job: Job) -> Run:
         run = super().run(job)
         text = self.printed[job.perturbed] if "y += 1" in job.texts[0].text else "0.57"
-        Path(run.folder, "stdout").write_text(f"done in {text} s\n")
+        Path(run.folder, "stdout").write_text(f"entropy of the machine {text}\n")
         return run
 
 
@@ -335,7 +335,7 @@ class Timed(Runner):
         (("0.52", "0.52", "0.52", "0.52"), Verdict.REFUTED),
     ],
 )
-def test_two_runs_may_print_the_same_time_by_chance(printed: tuple[str, ...], verdict: Verdict, tmp_path: Path):
+def test_two_runs_may_print_the_same_by_chance(printed: tuple[str, ...], verdict: Verdict, tmp_path: Path):
     with Timed(Limits(seconds=60)) as runner:
         runner.printed = printed
         text = HEAD + "y = x * 1\ny += 1\ny.sum().backward()\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from fixinplace.verify.clock import timeless
 from fixinplace.verify.jobs import Json
 from fixinplace.verify.observe import neutral
 
@@ -49,7 +50,7 @@ def read(folder: Path) -> Side:
 
 
 def _output(path: Path) -> str:
-    return neutral(path.read_bytes().decode("utf-8", "backslashreplace"))
+    return timeless(neutral(path.read_bytes().decode("utf-8", "backslashreplace")))
 
 
 def elements(row: Json, blob: bytes) -> torch.Tensor | None:

@@ -54,6 +54,13 @@ def findings(text: str) -> tuple[Finding, ...]:
     return rewrite.plan(part, detect.scan(part, ast.parse(text)))
 
 
+def brought_together(text: str) -> str:
+    """The text with a function that leads to all of its functions and classes."""
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    names = [node.name for node in ast.parse(text).body if isinstance(node, defined)]
+    return f"{text}\n\ndef bring_together():\n    return {', '.join(names)}\n"
+
+
 def rewritten(text: str, *sites: At) -> str:
     """The text with every fix made; fails if a site is refused."""
     findings = plan(text, *sites)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rewriting import fixes
+from rewriting import brought_together, fixes
 
 NET = """\
 import logging
@@ -150,4 +150,4 @@ def test_what_is_only_asked_is_called_by_nobody(text: str) -> None:
 
 @pytest.mark.parametrize("text", MORE.values(), ids=MORE.keys())
 def test_what_is_done_more_with_is_left_to_a_run(text: str) -> None:
-    assert not any(fix.safe for fix in fixes(text))
+    assert not any(fix.safe for fix in fixes(brought_together(text)))

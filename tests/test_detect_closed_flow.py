@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from rewriting import ASKING, fixes
+from rewriting import ASKING, brought_together, fixes
 
 HEAD = "w = torch.ones(3, requires_grad=True)\n    h = w * 2\n    k = w\n    "
 
@@ -189,7 +189,7 @@ CLASSES = {
 
 @pytest.mark.parametrize("code", CLASSES.values(), ids=CLASSES.keys())
 def test_no_method_here_is_safe(code: str) -> None:
-    assert not any(fix.safe and fix.rewrite != ASKING for fix in fixes(textwrap.dedent(code)))
+    assert not any(fix.safe and fix.rewrite != ASKING for fix in fixes(brought_together(textwrap.dedent(code))))
 
 
 PLAIN = {

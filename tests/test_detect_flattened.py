@@ -139,6 +139,7 @@ def test_who_only_visits_parts(code: str, known: bool) -> None:
     assert safe(code) is known
 
 
+BOTH = "def both():\n    return Outer(), Net()\n"
 OWNER = """\
 class Outer(nn.Module):
     def __init__(self, net):
@@ -154,8 +155,6 @@ class Outer(nn.Module):
 OWNERS = {
     "a library's": ("make(1)", "", True),
     "a library's, of a part": ("make(self.fc)", "def both():\n    return Outer(1), Net\n", False),
-    "what is handed in": ("net", "", False),
-    "the first of what is": ("net[0]", "", False),
     "from a file": ("torch.load('net.pt')", "", False),
 }
 
@@ -165,21 +164,28 @@ def test_a_part_of_an_unknown_owner_is_one_of_the_classes_around(made: str, afte
     assert safe(OWNER.format(made=made) + after) is known
 
 
+def test_a_part_of_what_is_handed_in_is_of_a_class_that_something_leads_to_as_well() -> None:
+    for made, given in (("net", "Net()"), ("net[0]", "[Net()]"), ("net.body", "wrap(Net())")):
+        assert safe(OWNER.format(made=made))
+        assert not safe(OWNER.format(made=made) + f"def both():\n    return Outer({given})\n")
+
+
 def test_a_part_of_what_nothing_here_binds_may_be_of_any_class() -> None:
     heir = "class Outer(make.Base):\n    def forward(self, x):\n        y = self.net.relu(x)\n        return y + x\n"
-    assert not safe(heir)
+    assert safe(heir) and not safe(heir + BOTH)
 
 
 def test_a_function_within_may_speak_of_what_the_one_around_is_handed() -> None:
     code = "def build({given}):\n    {made}\n    def run(x):\n        y = net.relu(x)\n        return y + x\n    return run\n"
-    assert not safe(code.format(given="net", made="pass"))
+    assert not safe(code.format(given="net", made="pass") + "def both():\n    return build(Net())\n")
     assert safe(code.format(given="n", made="net = models.resnet18()").replace("def run(x):", "def run(x, net=1):"))
 
 
 def test_a_method_that_takes_nothing_is_a_part_where_it_is_given_something() -> None:
     small = "import torch\nimport torch.nn as nn\n" + HEAD[HEAD.index("class Net") : HEAD.index("class Tap")]
-    assert not safe("def run(net, x):\n    y = net.relu(x)\n    return y + x\n", small)
-    assert not safe("def run(net, x):\n    y = net.relu(input=x)\n    return y + x\n", small)
+    both = "def both(x):\n    return run(Net(), x)\n"
+    assert not safe("def run(net, x):\n    y = net.relu(x)\n    return y + x\n" + both, small)
+    assert not safe("def run(net, x):\n    y = net.relu(input=x)\n    return y + x\n" + both, small)
     assert safe("def run(h, x):\n    y = h.relu()\n    return y + x\n", small)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rewriting import fixes
+from rewriting import brought_together, fixes
 
 HELPED = (
     "import sys\nme = sys.modules[__name__]\ndef _helper(x):\n    x += 1\n    return x\n"
@@ -54,7 +54,7 @@ def test_what_is_looked_up_in_a_module_is_no_part_of_a_network(more: str) -> Non
 
 @pytest.mark.parametrize("more", HERE.values(), ids=HERE.keys())
 def test_what_is_looked_up_in_an_object_may_be(more: str) -> None:
-    assert not any(fix.safe for fix in fixes(HEADER + NET + more))
+    assert not any(fix.safe for fix in fixes(brought_together(HEADER + NET + more)))
 
 
 REVIEWED = (

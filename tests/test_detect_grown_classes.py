@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rewriting import fixes
+from rewriting import brought_together, fixes
 
 NET = """\
 import torch
@@ -223,7 +223,7 @@ class Holder(nn.Module):
     ("self.net = net\\n        self.net.body.apply(print)", "self.net(x)", True),
 ])  # fmt: skip
 def test_parts_that_are_taken_from_an_object_that_is_not_known(init: str, value: str, safe: bool) -> None:
-    found = fixes(UNKNOWN_NET.format(init=init.replace("\\n", "\n"), value=value))
+    found = fixes(brought_together(UNKNOWN_NET.format(init=init.replace("\\n", "\n"), value=value)))
     assert (bool(found) and all(fix.safe for fix in found)) is safe, [fix.doubts for fix in found]
 
 

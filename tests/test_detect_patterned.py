@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rewriting import fixes
+from rewriting import brought_together, fixes
 
 NET = """\
 import torch
@@ -162,7 +162,7 @@ ELSEWHERE = {
 
 def acts(parts: dict[str, str]) -> list[bool]:
     text = ACTS.format(**{"init": "pass", "method": "pass", "after": "", "act": ACT} | parts)
-    return [fix.safe for fix in fixes(text)]
+    return [fix.safe for fix in fixes(brought_together(text))]
 
 
 @pytest.mark.parametrize("parts", CALLED.values(), ids=CALLED.keys())
@@ -217,5 +217,5 @@ class Layer(nn.Module):
 ])  # fmt: skip
 def test_a_part_that_is_added_by_a_plain_name_is_an_attribute(parts: dict[str, str], safe: bool) -> None:
     known = {"init": "pass", "call": "self.relu1(self.norm1(joined))", "method": "pass", "after": ""}
-    found = [fix for fix in fixes(LAYER.format(**known | parts)) if "relu1" in fix.title]
+    found = [fix for fix in fixes(brought_together(LAYER.format(**known | parts))) if "relu1" in fix.title]
     assert (bool(found) and all(fix.safe for fix in found)) is safe, [fix.doubts for fix in found]

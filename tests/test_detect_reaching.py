@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rewriting import fixes
+from rewriting import brought_together, fixes
 
 CODE = (
     "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.act = None\n"
@@ -113,7 +113,7 @@ LATER = {
 @pytest.mark.parametrize("line", LATER.values(), ids=LATER.keys())
 def test_what_calls_a_module_later_leaves_its_flag_to_a_run(line: str) -> None:
     assert any(fix.safe for fix in fixes(LAMBDA.format("pass")))
-    assert not any(fix.safe for fix in fixes(LAMBDA.format(line)))
+    assert not any(fix.safe for fix in fixes(brought_together(LAMBDA.format(line))))
 
 
 @pytest.mark.parametrize(

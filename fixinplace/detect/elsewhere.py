@@ -10,6 +10,7 @@ from fixinplace.detect import inward
 from fixinplace.detect.index import dotted, parameter_names
 from fixinplace.detect.kin import are_kin
 from fixinplace.detect.liveness import Function, declared
+from fixinplace.detect.loaded import is_load
 from fixinplace.walking import every, scope
 
 _THE_SAME = frozenset("eval train to cuda cpu half float double requires_grad_ children named_children".split())
@@ -43,12 +44,6 @@ def _is_made(call: ast.Call, tree: ast.Module) -> bool:
     own = (one.attr for each in given for one in every(each, ast.Attribute) if getattr(one.value, "id", "") == "self")
     plain = all(inward.SETTINGS.fullmatch(attr) is not None for attr in own)
     return plain and not is_load(call) and inward.made(call, None, tree) == set()
-
-
-def is_load(call: ast.Call) -> bool:
-    """True for `torch.load(path)` and its like, which may give an object of any class."""
-    path = dotted(call.func)
-    return path.rpartition(".")[2] in ("load", "loads", "Unpickler") and not path.endswith("hub.load")
 
 
 def _base(node: ast.expr) -> ast.expr:

@@ -34,6 +34,8 @@ Parents = Mapping[int, ast.AST]
 _OWN = frozenset("_modules children named_children".split())
 """What leads to the parts of a module, and not to parts of those."""
 _DECORATORS = frozenset("property no_grad inference_mode override".split())
+NAMED = ("items", "named_children", "named_modules")
+"""What gives each part with its name."""
 _READ = ("values", "items")
 
 
@@ -89,7 +91,7 @@ def source(node: ast.Attribute, above: Parents) -> ast.Call | None:
 
 def gone_over(parts: ast.Call, above: Parents) -> tuple[ast.For | ast.comprehension, ast.expr] | None:
     """The loop over some parts, and what it binds each one to; None for another use of theirs."""
-    named = isinstance(parts.func, ast.Attribute) and parts.func.attr in ("items", "named_children")
+    named = isinstance(parts.func, ast.Attribute) and parts.func.attr in NAMED
     steps = [1] if named else []
     whole: ast.AST = parts
     around = above.get(id(parts))

@@ -61,7 +61,7 @@ from fixinplace.detect.values import (
     tensor,
 )
 from fixinplace.detect.vocabulary import CHANGES, REPLACES
-from fixinplace.detect.whose import may_be_handed
+from fixinplace.detect.whose import is_anybodys
 from fixinplace.detect.within import Within, hands_back, is_again, lasts, some
 
 _REBUILDS = ("append", "insert", "extend", "pop", "__delitem__", "__setitem__")
@@ -199,13 +199,13 @@ class Modules(Functions):
             return
         longer = self.longer(base, part)
         if isinstance(owner, ast.Name) and has_other_name(owner.id, self.body):
-            self.program.doubt(CHANGES, may_be_handed(owner, self.program.tree))  # `b = self.body`
+            self.program.doubt(CHANGES, is_anybodys(owner, self.program.tree))  # `b = self.body`
         if dotted(owner) in self.state.names and (isinstance(owner, ast.Name) or dotted(owner) in self.growing):
             self.bind(dotted(owner), longer)
         elif isinstance(owner, ast.Attribute):
             self.set_attribute(self.evaluate(owner.value).name, owner.attr, longer)
         else:
-            self.program.doubt(CHANGES, may_be_handed(owner, self.program.tree))
+            self.program.doubt(CHANGES, is_anybodys(owner, self.program.tree))
 
     def longer(self, base: Value, part: Value) -> Value:
         """A Sequential with one part more; what stands before the part is known while no loop or branch is met."""

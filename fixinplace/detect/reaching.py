@@ -148,14 +148,26 @@ def _only_looks(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
             around = above[id(each)]
         case ast.Call(func=ast.Name(id="list"), args=[source]) as listed if source is call:
             return _is_counted(listed, above)
+        case ast.Call(func=ast.Name(id="enumerate" | "reversed")):
+            return _sees_in_order(call, above, tree)
         case ast.Call(func=func, args=[source], keywords=[]) if source is call:
             helpers = _meant(func, tree)
             return bool(helpers) and all(_sees_each(one, above, tree) for one in helpers or ())
         case _:
             return False
-    named = isinstance(call.func, ast.Attribute) and call.func.attr in ("items", "named_children", "named_modules")
+    named = isinstance(call.func, ast.Attribute) and call.func.attr in inward.NAMED
     pair = target.elts if named and isinstance(target, ast.Tuple) and len(target.elts) == 2 else []
     names = _names(pair[1] if pair else target)
+    return names is not None and not names & _outer(tree) and _are_looked_at(names, [around], above, tree)
+
+
+def _sees_in_order(call: ast.Call, above: Parents, tree: ast.Module) -> bool:
+    """True for `for i, m in enumerate(net.children()):` that only looks at each part."""
+    found = inward.gone_over(call, above)
+    if found is None:
+        return False
+    loop, names = found[0], _names(found[1])
+    around = _scope(loop, above) if isinstance(loop, ast.For) else above[id(loop)]
     return names is not None and not names & _outer(tree) and _are_looked_at(names, [around], above, tree)
 
 

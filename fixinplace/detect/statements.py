@@ -11,6 +11,7 @@ from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.links import without
+from fixinplace.detect.loaded import loads_networks
 from fixinplace.detect.masks import masked_name
 from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
@@ -18,6 +19,7 @@ from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import OTHER, UNKNOWN, Value, path
+from fixinplace.detect.vocabulary import REMOVES
 
 _OFF = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode",
         "torch.autograd.grad_mode.no_grad", "torch.autograd.grad_mode.inference_mode")  # fmt: skip
@@ -69,7 +71,7 @@ class Statements(Flow):
                     elif isinstance(target, ast.Subscript):
                         self.remove(target.value, self.evaluate(target.value))
                     elif isinstance(target, ast.Attribute) and target.attr in named_parts(self.program.tree):
-                        self.program.doubt("the file removes parts of modules", everywhere=True)
+                        self.program.doubt(REMOVES, loads_networks(self.program.tree))
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)
@@ -85,7 +87,7 @@ class Statements(Flow):
         """`del base[i]`."""
         note_cut(self.program, node, base)
         if base.kind is Kind.MODULE:
-            self.program.doubt("the file removes parts of modules", everywhere=not base.name)
+            self.program.doubt(REMOVES, not base.name and loads_networks(self.program.tree))
         elif base.kind in (Kind.LIST, Kind.DICT):
             self.disordered(base)
             lost(self.program, [base], "it is in a container whose order changes")

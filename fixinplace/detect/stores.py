@@ -31,7 +31,7 @@ from fixinplace.detect.torchcalls import is_false
 from fixinplace.detect.usage import is_loss
 from fixinplace.detect.values import NOWHERE, SUMMED, UNIQUE, UNKNOWN, Memories, Value, element, join, overlap
 from fixinplace.detect.vocabulary import CHANGES
-from fixinplace.detect.whose import may_be_handed
+from fixinplace.detect.whose import is_anybodys
 from fixinplace.model import Hazard, Place
 from fixinplace.walking import every, scope
 
@@ -94,7 +94,7 @@ class Stores(Expressions):
             self.note_shared(base, target.attr)
         own = base.kind is Kind.OTHER or base.name in self.program.index.classes
         if not own and target.attr in named_parts(self.program.tree) and is_replaced(self.program, value):
-            self.program.doubt("the file replaces parts of modules by name", everywhere=True)
+            self.program.doubt("the file replaces parts of modules by name", self.is_anybodys(base, target))
         if base.tensor:
             self.escape(base, None, f"`.{target.attr}` is set on the tensor itself")
         self.kept |= {m.label for m in value.memory | value.maybe if m.origin is Origin.PARAMETER}
@@ -121,7 +121,7 @@ class Stores(Expressions):
 
     def is_anybodys(self, base: Value, target: ast.Attribute | ast.Subscript) -> bool:
         """True for what is stored into something that this piece of the file was handed: it may be of any class."""
-        return not base.name and may_be_handed(target.value, self.program.tree)
+        return not base.name and is_anybodys(target.value, self.program.tree)
 
     def note_shared(self, base: Value, attr: str) -> None:
         """`torch.nn.functional.relu = mine`: what all code of the program calls."""

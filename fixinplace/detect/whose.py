@@ -1,7 +1,7 @@
 """Whose parts an object that is not known may have: `self.encoder.relu` is one of the classes around, or of none here.
 
-What a piece of the file makes itself, or gets from another file, can only be of a class that has to do with this piece
-(Note [Pieces of a file]); what it is handed may be of any.  A network that a library makes has none of this file's.
+What a piece of the file makes, is handed, or gets from another file, can only be of a class that has to do with this
+piece, see Note [Handed objects].  A network that a library makes has none of this file's.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fixinplace import walking
-from fixinplace.detect.elsewhere import is_load, is_made_elsewhere
+from fixinplace.detect.elsewhere import is_made_elsewhere
 from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function, own_names
+from fixinplace.detect.loaded import is_load, loads_networks
 from fixinplace.detect.placing import flags_by_name
 from fixinplace.detect.values import UNKNOWN
 from fixinplace.walking import every, scope
@@ -32,7 +33,7 @@ def flags_of_part(frame: Frame, owner: ast.expr, attribute: str) -> frozenset[in
     if is_made_elsewhere(owner, program.tree) or _is_of_torchvision(frame, owner):
         return frozenset()
     found = flags_by_name(program.index, attribute)
-    if not found or may_be_handed(owner, program.tree):
+    if not found or is_anybodys(owner, program.tree):
         return found
     near = [info.attribute(attribute) or UNKNOWN for info in _near(frame)]
     return found & frozenset[int]().union(*(value.flags for value in near))
@@ -40,8 +41,9 @@ def flags_of_part(frame: Frame, owner: ast.expr, attribute: str) -> frozenset[in
 
 def classes_of(frame: Frame, owner: ast.expr | None) -> list[ClassInfo]:
     """The classes of the file that an object, of which nothing is known, may be of; see above."""
-    handed = owner is None or may_be_handed(owner, frame.program.tree)
-    return [*frame.program.index.classes.values()] if handed else _near(frame)
+    tree = frame.program.tree
+    anybodys = loads_networks(tree) if owner is None else is_anybodys(owner, tree)
+    return [*frame.program.index.classes.values()] if anybodys else _near(frame)
 
 
 def _near(frame: Frame) -> list[ClassInfo]:
@@ -55,7 +57,12 @@ def _is_of_torchvision(frame: Frame, node: ast.expr) -> bool:
     return ours and isinstance(node, ast.Call) and hands_nothing(frame.program, node)
 
 
-def may_be_handed(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> bool:
+def is_anybodys(node: ast.expr, tree: ast.Module) -> bool:
+    """True for what may be an object of any class of the file; see Note [Handed objects]."""
+    return loads_networks(tree) and _may_be_handed(node, tree, _DEPTH)
+
+
+def _may_be_handed(node: ast.expr, tree: ast.Module, depth: int) -> bool:
     """True unless an expression is about what the code around it made, or got from the names of the file."""
     above = walking.above(tree)
     function = scope(node, above)
@@ -63,17 +70,17 @@ def may_be_handed(node: ast.expr, tree: ast.Module, depth: int = _DEPTH) -> bool
         case ast.Constant():
             return False
         case ast.List(elts=elts) | ast.Tuple(elts=elts):
-            return any(may_be_handed(one, tree, depth) for one in elts)
+            return any(_may_be_handed(one, tree, depth) for one in elts)
         case ast.ListComp(elt=elt):
-            return may_be_handed(elt, tree, depth)
+            return _may_be_handed(elt, tree, depth)
         case ast.Attribute(value=ast.Name(id="self"), attr=attr):
             return not depth or _is_kept(attr, tree, above, depth)
         case ast.Attribute(value=value) | ast.Subscript(value=value):
-            return may_be_handed(value, tree, depth)
+            return _may_be_handed(value, tree, depth)
         case ast.Call(func=func, args=args, keywords=keywords):
             given = (*args, *(one.value for one in keywords))
             owner = [func.value] if isinstance(func, ast.Attribute) and not _is_library(func, tree) else []
-            return is_load(node) or any(may_be_handed(one, tree, depth) for one in (*owner, *given))
+            return is_load(node) or any(_may_be_handed(one, tree, depth) for one in (*owner, *given))
         case ast.Name(id=name) if isinstance(function, Function) and name not in parameter_names(function):
             if not depth or name == "self":
                 return True
@@ -109,4 +116,4 @@ def _is_bound_to_handed(node: ast.AST | None, name: str, tree: ast.Module, depth
     if not isinstance(node, ast.Assign):
         return True
     again = any(one.id == name for one in every(node.value, ast.Name))
-    return again or may_be_handed(node.value, tree, depth - 1)
+    return again or _may_be_handed(node.value, tree, depth - 1)

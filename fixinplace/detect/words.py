@@ -29,6 +29,7 @@ from fixinplace.detect.handlers import exits
 from fixinplace.detect.hooking import is_for_weights
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.inward import TAP, tapped
+from fixinplace.detect.loaded import loads_networks
 from fixinplace.detect.mixing import is_switched_off
 from fixinplace.detect.remade import remade
 from fixinplace.detect.replaced import is_of_tuple, replaced
@@ -104,7 +105,8 @@ def said(roots: Sequence[ast.AST], tree: ast.Module) -> Said:
     found += [(why, node) for why, node in replaced(tree) if id(node) in nodes]
     found += [*_checkpoints(nodes.values(), tree), *looks(nodes.values(), above, tree)]
     open_to_all = any(map(calls_what_it_is_handed, roots))
-    lasting = dict.fromkeys(why for why, node in found if (open_to_all and why in RUNNING) or _lasts(why, node, above))
+    runs = RUNNING if open_to_all else frozenset[str]()
+    lasting = dict.fromkeys(why for why, node in found if why in runs or _lasts(why, node, above, tree))
     names = frozenset(used.values())
     entered = frozenset(name for index, name in used.items() if not isinstance(nodes[index], _Function))
     return Said(tuple(dict.fromkeys(why for why, _ in found)), tuple(lasting), open_to_all,
@@ -144,8 +146,10 @@ def _bound_in_passing(node: ast.AST) -> Iterator[ast.expr]:
     yield from (one for each in targets for one in walk(each) if isinstance(one, ast.Attribute | ast.Subscript))
 
 
-def _lasts(why: str, node: ast.AST, above: Parents) -> bool:
-    """True for a doubt that concerns every piece of the file: it outlasts the call, or is about what is handed in."""
+def _lasts(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
+    """True for a doubt that concerns every piece: it outlasts the call, or is about what may be of any class here,
+    see Note [Handed objects].
+    """
     if why in LASTING:
         return True
     around: ast.AST | None = node
@@ -156,7 +160,7 @@ def _lasts(why: str, node: ast.AST, above: Parents) -> bool:
     parent = above.get(id(node))
     call = node if isinstance(node, ast.Call) else parent if isinstance(parent, ast.Call) else None
     about = [each for each in (node, *(call.args[:1] if call else ())) if isinstance(each, ast.expr)]
-    return any(is_handed(each, above) for each in about)
+    return loads_networks(tree) and any(is_handed(each, above) for each in about)
 
 
 _TELLING = frozenset((ast.Attribute, ast.FunctionDef, ast.AsyncFunctionDef, ast.Name, ast.alias, ast.arg, ast.Constant))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from fixinplace import walking
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.outermost import outermost
 from fixinplace.detect.plain import bound_by
@@ -18,9 +19,20 @@ _LIBRARIES = ("torch", "torchvision", "numpy", "math")
 
 def is_pythons(node: ast.Name, tree: ast.Module) -> bool:
     """True for `eval` and `exec`, unless the name is that of something of the file's own."""
-    if node.id not in RUNS or id(node) not in outermost(tree):
+    if node.id not in RUNS or id(node) not in outermost(tree) or _is_given_network(node, tree):
         return False
     return not any(node.id in bound_by(one) or _assigns(one, node.id) for one in tree.body)
+
+
+def _is_given_network(node: ast.Name, tree: ast.Module) -> bool:
+    """True for `eval(loader, model, args)`, a function of another file: Python's is given names by a table, or none."""
+    call = walking.above(tree).get(id(node))
+    if not isinstance(call, ast.Call) or call.func is not node:
+        return False
+    return any(isinstance(one, ast.Name) and one.id in _NETWORKS for one in call.args)
+
+
+_NETWORKS = ("model", "net", "network", "encoder", "decoder", "generator")
 
 
 def _assigns(node: ast.stmt, name: str) -> bool:

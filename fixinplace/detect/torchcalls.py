@@ -60,6 +60,16 @@ _WRAPPERS = frozenset(
 """Functions that compute a module's weight anew from others, and return the module."""
 
 
+_ACTIVATIONS = tuple("ReLU ReLU6 LeakyReLU ELU CELU SELU SiLU Mish Hardtanh Hardswish Hardsigmoid".split())
+
+
+def _activation(name: str) -> str:
+    """`ReLU6` for `torch.nn.functional.relu6(inplace=)`; empty for another function."""
+    path, _, last = name.partition("(")[0].rpartition(".")
+    same = (one for one in _ACTIVATIONS if one.lower() == last.replace("_", ""))
+    return next(same, "") if path == "torch.nn.functional" else ""
+
+
 class TorchCalls(Modules):
     """Evaluates calls into libraries."""
 
@@ -227,7 +237,10 @@ class TorchCalls(Modules):
         return value
 
     def partial(self, node: ast.Call) -> Value:
-        """`partial(nn.ELU, inplace=True)`: each call makes a module with its flag on."""
+        """`partial(nn.ELU, inplace=True)`: each call makes a module with its flag on.
+
+        `partial(F.relu, inplace=True)` is what such a module is: it is called in its place, and writes there.
+        """
         made = self.evaluate(node.args[0])
         arguments = self.arguments(node)
         row = catalogue.writer(f"{canonical(made.name)}(inplace=)") if made.kind is Kind.PATH else None
@@ -238,6 +251,12 @@ class TorchCalls(Modules):
                 self.program.doubt(f"whether `{row.name}` is switched on is not in sight")
             return self.unseen(node, arguments)
         self.program.ledger.unrepeatable()
+        activation = _activation(row.name)
+        if activation and len(node.args) == 1:
+            seen = self._observation(node, "FIP107", row.name, activation)
+            seen.facts |= {"module": True, "torch": self.torch_name()}
+            flag = frozenset((self.program.part.span(node).start,))
+            return Value(Kind.MODULE, name=f"torch.nn.{activation}", flags=flag, exact=True)
         seen = self._observation(node, row.rule, row.name, row.name.rsplit(".", 1)[-1].partition("(")[0])
         seen.lives.append(None)
         seen.facts |= {"place": Place.TEMPORARY, "usage": Usage.VALUE, "torch": self.torch_name()}

@@ -93,7 +93,6 @@ RUNNING = frozenset((COUNTS, *UNCHECKED, *NOTICED, *MIXES))
 """Doubts about what goes on while a trainer calls the network that it was handed, whichever that is."""
 LASTING = frozenset(
     (
-        SWITCHES,
         WORDS["set_default_dtype"],
         WORDS["settrace"],
         WORDS["monkeypatch"],
@@ -103,7 +102,11 @@ LASTING = frozenset(
         NAMESPACE,
     )
 )
-"""What does not end with the call that does it, or is about a class of tensors, of which anything may be one."""
+"""What does not end with the call that does it, or is about a class of tensors, of which anything may be one.
+
+What switches grad mode is none of them: it matters between the lines that make and that write a tensor, and what is
+called between them is around them.
+"""
 LIBRARIES = {
     "pytest.raises": EXPECTS,
     "contextlib.suppress": SUPPRESSES,

@@ -31,7 +31,8 @@ def _said(part: Text, site: Site, place: Place) -> str:
     shown = code(part.slice(site.statement if stores else site.span))
     match site.rule:
         case "FIP107":
-            return f"{shown} makes a module that overwrites what it is called with"
+            what = "function" if "functional" in site.op else "module"
+            return f"{shown} makes a {what} that overwrites what it is called with"
         case "FIP108":
             return f"{shown} makes the module overwrite what it is called with"
         case "FIP111":

@@ -9,7 +9,7 @@ from fixinplace import walking
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.outermost import outermost
 from fixinplace.detect.plain import bound_by
-from fixinplace.walking import every, remembered
+from fixinplace.walking import every, remembered, walk
 
 RUNS = frozenset("eval exec".split())
 """What runs a text, as a function of Python's: `net.eval()` and the mode `"eval"` are something else."""
@@ -61,11 +61,13 @@ def _spells_parts(tree: ast.Module) -> bool:
     """True if a text of the file may be the path to a part of a module: `"net.relu"`."""
     explaining = {id(one.value) for one in every(tree, ast.Expr)}
     texts = (one.value for one in every(tree, ast.Constant) if id(one) not in explaining)
-    words = {word for text in texts if isinstance(text, str) for word in _PART.findall(text)}
+    known = {name for one in walk(tree) for name in bound_by(one)}
+    found = (_PATH.search(text) for text in texts if isinstance(text, str))
+    words = {word for one in found if one is not None and one[1] in known for word in one[2].split(".")}
     return any(one.attr in words for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store))
 
 
-_PART = re.compile(r"\.([A-Za-z_]\w*)")
+_PATH = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?:\([^()]*\))?\.([A-Za-z_][\w.]*)")
 
 
 def _is_given(text: ast.expr, tree: ast.Module) -> bool:

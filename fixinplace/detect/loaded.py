@@ -21,6 +21,9 @@ _READS = ("load", "loads", "Unpickler")
 _DATA = re.compile(r"(json|yaml|np|numpy|toml|tomllib|pandas|hub|sio|io|scipy|librosa|jit|onnx|cv2|wave|sf|audio)")
 """Owners of functions that read data, or what has no class of the file's."""
 _STATE = ("load_state_dict", "load_pretrained", "len", "print", "items", "keys", "get", "state_dict", "pop")
+_TABLE = re.compile(r"\w*(state|dict|ckpt|checkpoint|weight|param|pretrain|package|snapshot|saved|restore)\w*")
+"""What the field calls a table of parameters, or of several."""
+_METHODS = frozenset("eval train cuda cpu to float half double parameters modules children forward apply".split())
 _STATES = ("state", "weight", "dict", "param", "pretrained", "checkpoint")
 _NETWORK = re.compile(r"\w*(model|net|network|ema|module|generator|discriminator|encoder|decoder|backbone)\w*")
 
@@ -49,8 +52,8 @@ def _may_be_network(node: ast.expr, above: Mapping[int, ast.AST], tree: ast.Modu
     match above.get(id(node)):
         case ast.Attribute(attr=attr) if attr in _STATE:
             return False
-        case ast.Subscript(value=value, slice=ast.Constant(value=str(key))) as entry if value is node:
-            return _NETWORK.fullmatch(key) is not None and _may_be_network(entry, above, tree)
+        case ast.Subscript(value=value, slice=ast.Constant(value=str())) if value is node:
+            return _is_entry_of_network(node, above, tree)
         case ast.Call(func=func) if func is not node and dotted(func).rpartition(".")[2] in _STATE:
             return False
         case ast.Call(func=func) if func is not node and _takes_state(func):
@@ -58,10 +61,30 @@ def _may_be_network(node: ast.expr, above: Mapping[int, ast.AST], tree: ast.Modu
         case ast.Assign(targets=[ast.Name(id=name)]) as bound:
             around = scope(bound, above) or tree
             uses = [one for one in every(around, ast.Name) if one.id == name and isinstance(one.ctx, ast.Load)]
+            if _TABLE.fullmatch(name):
+                return any(_is_entry_of_network(one, above, tree) or _runs(one, above) for one in uses)
             return any(_may_be_network(one, above, tree) for one in uses)
         case ast.For() | ast.comprehension() | ast.Compare() | ast.Expr():
             return False
     return True
+
+
+def _is_entry_of_network(node: ast.expr, above: Mapping[int, ast.AST], tree: ast.Module) -> bool:
+    """True for `checkpoint["model"].float()`."""
+    match above.get(id(node)):
+        case ast.Subscript(value=value, slice=ast.Constant(value=str(key))) as entry if value is node:
+            return _NETWORK.fullmatch(key) is not None and _may_be_network(entry, above, tree)
+    return False
+
+
+def _runs(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
+    """True for `found(x)` and `found.eval()`: what has such methods is a module."""
+    match above.get(id(node)):
+        case ast.Call(func=func):
+            return func is node
+        case ast.Attribute(attr=attr):
+            return attr in _METHODS
+    return False
 
 
 def _takes_state(func: ast.expr) -> bool:

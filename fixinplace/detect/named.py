@@ -20,7 +20,7 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.loaded import loads_networks
 from fixinplace.detect.lookups import IDENTIFIER
 from fixinplace.detect.other_kind import is_plain_layer
-from fixinplace.detect.part_names import named_parts
+from fixinplace.detect.part_names import added_names, named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.single_lookups import AGAIN, own_names
@@ -77,6 +77,15 @@ def is_attribute(frame: Frame, base: Value, name: ast.expr | None) -> bool:
     return False
 
 
+def is_plain_part(frame: Frame, base: Value, name: ast.expr | None) -> bool:
+    """True for a part of one of the file's own objects that goes by one written name, and is called by that alone."""
+    index = frame.program.index
+    if not is_attribute(frame, base, name):
+        return False
+    added = (one for info in index.family(base.name) for one in added_names(info.node))
+    return all(isinstance(one, ast.Constant) for one in added)
+
+
 def is_put_together(node: ast.expr | None) -> bool:
     """True for a text of several pieces: `"{}_{}".format(i, kind)`, `f"{i}{kind}"`, `str(i) + kind`."""
     match node:
@@ -125,6 +134,7 @@ def set_by_name(
         return
     if own:
         patterned.put(frame, base, what, value)
+    plain = plain or (own and not value.flags and is_plain_part(frame, base, name))
     if plain and isinstance(name, ast.Constant):
         frame.state.attrs = {k: v for k, v in frame.state.attrs.items() if k.rpartition(".")[2] != name.value}
         frame.program.index.note_attribute(base.name, str(name.value), value)

@@ -213,7 +213,8 @@ class Program:
 
     def is_near(self, node: ast.AST) -> bool:
         """True for a node in a piece that may have to do with the one that is being read."""
-        return bool(self.surroundings.pieces.around(self.piece) >> max(self.surroundings.at(node), 0) & 1)
+        pieces, other = self.surroundings.pieces, max(self.surroundings.at(node), 0)
+        return bool(pieces.around(self.piece) >> other & 1 or pieces.around(other) >> max(self.piece, 0) & 1)
 
     def is_clone(self, label: str) -> bool:
         """True for a storage that `x = x.clone()` makes."""

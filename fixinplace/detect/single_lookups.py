@@ -1,19 +1,21 @@
-"""Places where a file looks up one of its own names by a text: `getattr(models, name)(**settings)`.
+"""Places where a file looks up its own names by texts: `getattr(models, name)(**settings)`.
 
 Note [Single lookups]
     What is found there may be any definition of the file, and is put together with what has to do with the place, and
     with no other definition: one that is looked up elsewhere, or in another round of a loop, is another object's part.
-    A place with several lookups, one in a loop or in a function that is called again, may put any two together.
+    That is so as long as nothing that is found is handed to something else that is found: `head = globals()[h](body)`,
+    and as long as what a function returns is not looked up again by another call of it.  What is imported by a text
+    stands in another file, and whoever puts together what is found there is code in other files.
 """
 
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from fixinplace import walking
 from fixinplace.detect.evaluated import is_pythons, names_something
+from fixinplace.detect.fed import feeds, is_given_away
 from fixinplace.detect.index import dotted
 from fixinplace.detect.outermost import outermost
 from fixinplace.walking import every, remembered, scope
@@ -33,12 +35,27 @@ _IMPORTS = ("import_module", "__import__")
 
 @remembered
 def single_lookups(tree: ast.Module) -> Mapping[int, int]:
-    """The names by which a file looks something up once, by identity, and the lines of the statements around them."""
+    """The names by which a file looks something up, by identity, and the lines of the statements around them."""
     above = walking.above(tree)
-    found = [(node, _top(node, above)) for node in _lookups(tree, above)]
-    times = Counter(id(top) for _, top in found)
-    plain = (one for one in found if times[id(one[1])] == 1 and not _is_repeated(one[0], above))
-    return {id(node): top.lineno for node, top in plain if _is_alone(node, top, tree)}
+    found: dict[int, list[ast.expr]] = {}
+    tops: dict[int, ast.stmt] = {}
+    for node in _lookups(tree, above):
+        top = _top(node, above)
+        tops[id(top)] = top
+        found.setdefault(id(top), []).append(node)
+    return {
+        id(node): tops[key].lineno
+        for key, nodes in found.items()
+        if not feeds(tops[key], nodes, above)
+        for node in nodes
+        if is_import(node, above) or is_given_away(node, above) or _is_alone(node, tops[key], tree)
+    }
+
+
+def is_import(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
+    """True for `import_module(path)`."""
+    call = above.get(id(node))
+    return isinstance(call, ast.Call) and call.func is node and dotted(node).rpartition(".")[2] in _IMPORTS
 
 
 def _is_alone(node: ast.AST, top: ast.stmt, tree: ast.Module) -> bool:

@@ -13,6 +13,7 @@ from fixinplace.detect.kinds import Kind
 from fixinplace.detect.links import without
 from fixinplace.detect.loaded import loads_networks
 from fixinplace.detect.masks import masked_name
+from fixinplace.detect.named import is_plain_part
 from fixinplace.detect.outside import is_without_autograd
 from fixinplace.detect.parameters import annotation as annotation_of
 from fixinplace.detect.part_names import named_parts
@@ -71,7 +72,7 @@ class Statements(Flow):
                     elif isinstance(target, ast.Subscript):
                         self.remove(target.value, self.evaluate(target.value))
                     elif isinstance(target, ast.Attribute) and target.attr in named_parts(self.program.tree):
-                        self.program.doubt(REMOVES, loads_networks(self.program.tree))
+                        self.removed(target)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)
@@ -82,6 +83,12 @@ class Statements(Flow):
                     self.bind(name, path(canonical(full)))
             case _:
                 self.compound(node)
+
+    def removed(self, target: ast.Attribute) -> None:
+        """`del self.bmm`: an attribute that is gone, or a part of what is not known."""
+        base = self.evaluate(target.value)
+        if not is_plain_part(self, base, ast.Constant(target.attr)):
+            self.program.doubt(REMOVES, loads_networks(self.program.tree))
 
     def remove(self, node: ast.expr, base: Value) -> None:
         """`del base[i]`."""

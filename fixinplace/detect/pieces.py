@@ -25,7 +25,8 @@ from itertools import pairwise
 
 from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.lookups import IDENTIFIER, is_by_itself, looks_up
+from fixinplace.detect.lookups import is_by_itself, looks_up
+from fixinplace.detect.mentions import local_names, mentioned
 from fixinplace.detect.single_lookups import single_lookups
 from fixinplace.walking import every, walk
 
@@ -103,18 +104,18 @@ def members(pieces: int) -> Iterator[int]:
 
 
 def _pieces(tree: ast.Module, sources: Mapping[str, str]) -> Iterator[Piece]:
-    fixed = _fixed_tables(tree)
+    fixed, local = _fixed_tables(tree), local_names(tree)
     for statement in tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             for alias in statement.names:
                 name = alias.asname or alias.name.split(".")[0]
                 yield Piece((alias,), statement.lineno, frozenset((name,)), frozenset(), runs=name == "*")
         elif isinstance(statement, Function | ast.ClassDef):
-            yield from _definition(statement, sources)
+            yield from _definition(statement, sources, local)
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
-            yield from _assigned(statement, fixed)
+            yield from _assigned(statement, fixed, local)
         else:
-            yield _statement(statement)
+            yield _statement(statement, local)
 
 
 def _registered(piece: Piece, sources: Mapping[str, str]) -> Piece:
@@ -164,17 +165,16 @@ def _head(decorator: ast.expr) -> str:
 
 
 def _definition(
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, sources: Mapping[str, str]
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, sources: Mapping[str, str], local: frozenset[int]
 ) -> Iterator[Piece]:
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     names = frozenset((node.name,))
     if isinstance(node, ast.ClassDef) and _has_tests_alone(node):
-        yield Piece(tuple(node.bases), first, names, _mentioned(node.bases))
-        yield from (Piece((each,), each.lineno, names, _mentioned([each])) for each in node.body)
+        yield Piece(tuple(node.bases), first, names, mentioned(node.bases, local))
+        yield from (Piece((each,), each.lineno, names, mentioned([each], local)) for each in node.body)
         return
-    yield Piece(
-        (node,), first, names, _mentioned([node]), _mentioned(_at_load(node)), given=_is_for_others(node, sources)
-    )
+    at_load = mentioned(_at_load(node), local)
+    yield Piece((node,), first, names, mentioned([node], local), at_load, given=_is_for_others(node, sources))
 
 
 _PLAIN_DECORATORS = (
@@ -272,69 +272,46 @@ def _fixed_tables(tree: ast.Module) -> frozenset[str]:
     return frozenset(name for name, times in stored.items() if times == 1 and name not in other)
 
 
-def _assigned(node: ast.Assign | ast.AnnAssign, fixed: frozenset[str]) -> Iterator[Piece]:
+def _assigned(node: ast.Assign | ast.AnnAssign, fixed: frozenset[str], local: frozenset[int]) -> Iterator[Piece]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     if not all(isinstance(each, ast.Name) for each in targets):
-        yield _statement(node)
+        yield _statement(node, local)
         return
     names = frozenset(each.id for each in targets if isinstance(each, ast.Name))
     inert = _is_inert_store(node)
     if inert and isinstance(node.value, ast.List | ast.Tuple) and names <= fixed:
-        yield from _table(node, names, node.value)
+        yield from _table(node, names, node.value, local)
     else:
-        yield Piece((node,), node.lineno, names, _mentioned([node]), frozenset() if inert else _mentioned([node]))
+        found = mentioned([node], local)
+        yield Piece((node,), node.lineno, names, found, frozenset() if inert else found)
 
 
-def _table(node: ast.stmt, names: frozenset[str], table: ast.List | ast.Tuple) -> Iterator[Piece]:
+def _table(
+    node: ast.stmt, names: frozenset[str], table: ast.List | ast.Tuple, local: frozenset[int]
+) -> Iterator[Piece]:
     """A piece for each entry that begins on a line of its own: `TABLE[3]` is one of them, `TABLE` all."""
     lines = [entry.lineno for entry in table.elts]
     if len(set(lines)) < len(lines) or not lines or lines[0] == node.lineno:
-        yield Piece((node,), node.lineno, names, _mentioned([node]))
+        yield Piece((node,), node.lineno, names, mentioned([node], local))
         return
     yield Piece((), node.lineno, names, frozenset())
     for number, entry in enumerate(table.elts):
         own = frozenset(each for name in names for each in (f"{name}[{number}]", f"{name}[]"))
-        yield Piece((entry,), lines[number], own, _mentioned([entry]))
+        yield Piece((entry,), lines[number], own, mentioned([entry], local))
 
 
-def _statement(node: ast.stmt) -> Piece:
+def _statement(node: ast.stmt, local: frozenset[int]) -> Piece:
     """What runs when the file is loaded, unless it only does where the file is run by itself."""
     silent = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    mentioned = _mentioned([node])
+    found = mentioned([node], local)
     defined = frozenset(
         one.name if isinstance(one, Function | ast.ClassDef) else one.id
         for one in walk(node)
         if isinstance(one, Function | ast.ClassDef) or (isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
     )
     if is_by_itself(node) or silent:
-        return Piece((node,), node.lineno, defined, mentioned)
-    return Piece((node,), node.lineno, defined, mentioned, mentioned, runs=True)
-
-
-def _mentioned(nodes: Iterable[ast.AST]) -> frozenset[str]:
-    """Whatever may be a name of the file: names, attributes, and what texts spell, but for those that explain."""
-    roots = list(nodes)
-    explaining = {id(one.value) for root in roots for one in every(root, ast.Expr)}
-    found: set[str] = set()
-    for node in (one for root in roots for one in walk(root)):
-        match node:
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=number)) if type(number) is int:
-                found.add(f"{name}[{number}]")
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
-                found.add(name)
-            case ast.Constant(value=str(text)) if id(node) not in explaining:
-                found |= {*IDENTIFIER.findall(text)}
-    return frozenset(found | _all_of(roots))
-
-
-def _all_of(nodes: Iterable[ast.AST]) -> set[str]:
-    """`TABLE[]` for a table that is used other than by one of its entries."""
-    one = {id(each.value) for root in nodes for each in every(root, ast.Subscript)
-           if isinstance(each.slice, ast.Constant) and type(each.slice.value) is int}  # fmt: skip
-    names = (each for root in nodes for each in every(root, ast.Name))
-    return {f"{each.id}[]" for each in names if id(each) not in one} | {
-        f"{each.attr}[]" for root in nodes for each in every(root, ast.Attribute)
-    }
+        return Piece((node,), node.lineno, defined, found)
+    return Piece((node,), node.lineno, defined, found, found, runs=True)
 
 
 def _closures(pieces: Sequence[Piece]) -> tuple[Sequence[int], int, int]:

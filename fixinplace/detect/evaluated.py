@@ -9,7 +9,7 @@ from fixinplace import walking
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.outermost import outermost
 from fixinplace.detect.plain import bound_by
-from fixinplace.walking import every, remembered, walk
+from fixinplace.walking import every, remembered, scope, walk
 
 RUNS = frozenset("eval exec".split())
 """What runs a text, as a function of Python's: `net.eval()` and the mode `"eval"` are something else."""
@@ -62,9 +62,18 @@ def _spells_parts(tree: ast.Module) -> bool:
     explaining = {id(one.value) for one in every(tree, ast.Expr)}
     texts = (one.value for one in every(tree, ast.Constant) if id(one) not in explaining)
     known = {name for one in walk(tree) for name in bound_by(one)}
-    found = (_PATH.search(text) for text in texts if isinstance(text, str))
+    found = ((_PATH.search if _is_code(text) else _PATH.match)(text) for text in texts if isinstance(text, str))
     words = {word for one in found if one is not None and one[1] in known for word in one[2].split(".")}
     return any(one.attr in words for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store))
+
+
+def _is_code(text: str) -> bool:
+    """True for a text that is an expression of Python's as it is, and not the begin of one."""
+    try:
+        ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 _PATH = re.compile(r"(?<![\w.])([A-Za-z_]\w*)(?:\([^()]*\))?\.([A-Za-z_][\w.]*)")
@@ -74,8 +83,10 @@ def _is_given(text: ast.expr, tree: ast.Module) -> bool:
     """True for a name that no statement puts a text together for: a parameter, or what a loop goes over."""
     if not isinstance(text, ast.Name):
         return False
-    assigned = [one for one in every(tree, ast.Assign) if any(text.id in bound_by(target) for target in one.targets)]
-    joined = [one for one in every(tree, ast.AugAssign) if text.id in bound_by(one.target)]
+    around = scope(text, walking.above(tree)) or tree
+    around = around if any(text.id in bound_by(one) for one in walk(around)) else tree
+    assigned = [one for one in every(around, ast.Assign) if any(text.id in bound_by(target) for target in one.targets)]
+    joined = [one for one in every(around, ast.AugAssign) if text.id in bound_by(one.target)]
     values = [one.value for one in assigned]
     return not joined and not any(isinstance(one.value, str) for value in values for one in every(value, ast.Constant))
 

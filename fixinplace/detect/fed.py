@@ -21,7 +21,8 @@ def feeds(top: ast.stmt, found: Iterable[ast.expr], above: Parents) -> bool:
     names = _bound(top, marks, above)
     for call in every(top, ast.Call):
         given = [*call.args, *(one.value for one in call.keywords)]
-        if _speaks(call.func, marks, names) and any(_speaks(one, marks, names) for one in given):
+        finds = id(call.func) in marks  # which is given a text
+        if not finds and _speaks(call.func, marks, names) and any(_speaks(one, marks, names) for one in given):
             return True
     return False
 

@@ -323,7 +323,7 @@ def _closures(pieces: Sequence[Piece]) -> tuple[Sequence[int], int, int]:
     imports = sum(1 << number for number, piece in enumerate(pieces) if piece.imports)
     edges = [_homes(homes, piece.mentions) for piece in pieces]
     below = _closed(edges)
-    loaded = [_homes(homes, piece.loaded) for piece in pieces]
+    loaded = [_homes(homes, piece.loaded - _own_name(piece)) for piece in pieces]
     for number, taken in enumerate(loaded):
         own = taken & ~imports
         for each in members(_union(below, own) & ~imports):
@@ -332,6 +332,12 @@ def _closures(pieces: Sequence[Piece]) -> tuple[Sequence[int], int, int]:
     running = sum(1 << number for number, piece in enumerate(pieces) if piece.runs)
     given = _union(below, sum(1 << number for number, piece in enumerate(pieces) if piece.given)) & ~imports
     return below, given | _union(below, running | functools.reduce(operator.or_, loaded, 0)), given
+
+
+def _own_name(piece: Piece) -> frozenset[str]:
+    """`net` of `@register("net")` above `def net():`: it is what is decorated, and no other piece."""
+    definition = bool(piece.nodes) and isinstance(piece.nodes[0], Function | ast.ClassDef)
+    return piece.defines if definition else frozenset()
 
 
 def _union(below: Sequence[int], pieces: int) -> int:

@@ -16,6 +16,7 @@ from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.listed import LIST
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.masks import same_shape
+from fixinplace.detect.other_kind import is_of_other_kind
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.parameters import defaults_of
 from fixinplace.detect.part_names import named_parts
@@ -86,7 +87,8 @@ class Stores(Expressions):
             self.switch_on(target)
             return
         off = isinstance(self.root, ast.Assign) and is_false(self.root.value)
-        if target.attr == "inplace" and not off and not self.is_own_word(base):
+        told = isinstance(target.value, ast.Name) and is_of_other_kind(target.value, self.above, self.program.tree)
+        if target.attr == "inplace" and not (off or told or self.is_own_word(base)):
             sentence = "whether a module's `inplace` is on depends on a value that is not in sight"
             self.program.doubt(sentence, everywhere=self.is_anybodys(base, target))
         drawn = base.kind is Kind.PATH and base.name.startswith("torch.distributions.")  # of which nothing is known

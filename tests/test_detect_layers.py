@@ -193,7 +193,10 @@ class Net(nn.Module):
     [
         ("_register_load_state_dict_pre_hook", True),
         ("register_load_state_dict_post_hook", True),
-        ("register_full_backward_hook", False),
+        ("register_full_backward_hook", True),
+        ("register_backward_hook", True),
+        ("register_module_full_backward_hook", True),
+        ("register_hook", False),
         ("register_forward_pre_hook", False),
     ],
 )

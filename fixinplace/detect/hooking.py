@@ -23,6 +23,25 @@ def is_for_weights(node: ast.AST, above: Mapping[int, ast.AST], tree: ast.Module
     return False
 
 
+def asks_for_hooks(node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    """True for `for hook in self._forward_pre_hooks.values():` and `del module._forward_pre_hooks[k]`.
+
+    Who has put a hook there is asked where it is registered; run by hand, it sees what it would see anyway.
+    """
+    if not isinstance(node, ast.Attribute) or node.attr != "_forward_pre_hooks":
+        return False
+    match above.get(id(node)):
+        case ast.Subscript(value=value, ctx=ast.Del()):
+            return value is node
+        case ast.Attribute(attr="values" | "items" | "keys") as read:
+            call = above.get(id(read))
+            around = above.get(id(call)) if isinstance(call, ast.Call) and call.func is read else None
+            if isinstance(around, ast.Call) and getattr(around.func, "id", "") in ("list", "tuple"):
+                call, around = around, above.get(id(around))
+            return isinstance(around, ast.For | ast.comprehension) and around.iter is call
+    return False
+
+
 def _is_blind(hook: ast.expr, above: Mapping[int, ast.AST], tree: ast.Module) -> bool:
     function = scope(hook, above)
     match hook:

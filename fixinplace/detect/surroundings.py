@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fixinplace import walking
 from fixinplace.detect import inward
 from fixinplace.detect.elsewhere import is_made_elsewhere
-from fixinplace.detect.hooking import is_for_weights
+from fixinplace.detect.hooking import asks_for_hooks, is_for_weights
 from fixinplace.detect.index import all_imports, no_values
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.mixing import (
@@ -30,8 +30,11 @@ from fixinplace.detect.words import ENTERED, Said, said
 from fixinplace.source import Text
 from fixinplace.walking import every, walk
 
-_HOOKS = re.compile(r"_*register(?!\w*state_dict)\w*_hook|_\w*(forward|backward)\w*_hooks\w*")
-"""What puts a hook on a module or a tensor; those for the loading and the saving of states see no tensor of a run."""
+_HOOKS = re.compile(r"_*register(?!\w*(state_dict|backward))\w*_hook|_\w*forward\w*_hooks\w*")
+"""What puts a hook on a module or a tensor.
+
+Those for the loading and the saving of states see no tensor of a run, those for the way back see gradients alone.
+"""
 
 
 @dataclass(slots=True)
@@ -142,7 +145,8 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
     imported = [paths[name] for name in piece.defines if piece.imports and name in paths]
     text = "\n".join([*(part.text[span.start : span.end] for span in spans), *imported])
     nodes = [one for node in piece.nodes for one in walk(node)]
-    nodes = [one for one in nodes if not is_for_weights(one, walking.above(tree), tree)]
+    above = walking.above(tree)
+    nodes = [one for one in nodes if not (is_for_weights(one, above, tree) or asks_for_hooks(one, above))]
     hooks = (getattr(one, "attr", "") or getattr(one, "name", "") or getattr(one, "id", "") for one in nodes)
     loads = {one.id for node in piece.nodes for one in _values(node)}
     return Words(

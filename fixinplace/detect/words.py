@@ -26,7 +26,7 @@ from fixinplace.detect.anatomy import (
 from fixinplace.detect.elsewhere import is_made_elsewhere
 from fixinplace.detect.handed import calls_what_it_is_handed, is_handed
 from fixinplace.detect.handlers import exits
-from fixinplace.detect.hooking import is_for_weights
+from fixinplace.detect.hooking import asks_for_hooks, is_for_weights
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.inward import TAP, tapped
 from fixinplace.detect.loaded import loads_networks
@@ -326,7 +326,7 @@ def _attribute(node: ast.Attribute, above: Parents, tree: ast.Module) -> Iterato
     removes = node.attr == "__delattr__" and removed(above.get(id(node))) is not None
     if node.attr in ("__setattr__", "__delattr__") and not (removes or is_setattr(above.get(id(node)), node)):
         yield SETS
-    if "_hooks" in node.attr:
+    if "_hooks" in node.attr and not asks_for_hooks(node, above):
         yield "the file reaches into hooks"
 
 

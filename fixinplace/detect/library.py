@@ -114,7 +114,7 @@ def _may_hold_tensors(operands: list[Value]) -> bool:
 
 
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:
-    like = row.name in ("Tensor.view_as", "Tensor.expand_as", "Tensor.reshape_as")  # only the other one's shape is read
+    like = row.name.startswith("Tensor.") and row.name.rsplit(".", 1)[-1] in _SHAPED
     shared, maybe = memories(tuple(operands[:1] if like else operands))
     product = row.name == "torch.einsum" and len(call.args) > 2  # of one operand it may be a view, of two never
     if row.memory is catalogue.Memory.FRESH or product:
@@ -133,6 +133,13 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
     if row.memory is catalogue.Memory.VIEW:
         return replace(one, memory=shared)
     return replace(one, memory=shared | frame.allocate(call))
+
+
+_SHAPED = frozenset(
+    "view_as expand_as reshape_as view reshape expand permute transpose narrow select unflatten flatten squeeze"
+    " unsqueeze movedim moveaxis swapaxes swapdims diagonal unfold".split()
+)
+"""Methods of which the arguments are sizes, dimensions, or tensors whose shape alone is read."""
 
 
 def _is_unique(call: ast.Call, row: catalogue.Result) -> bool:

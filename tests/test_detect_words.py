@@ -337,7 +337,9 @@ STILL_IN_DOUBT = {
     "grad mode for good": MORE_THAN_BEFORE["grad mode for a block"].replace(
         "with torch.set_grad_enabled(flag):", "if torch.set_grad_enabled(flag):"
     ),
-    "two guesses": MORE_THAN_BEFORE["a guess and a tensor"].replace("w.exp()", "x"),
+    "two guesses": MORE_THAN_BEFORE["a guess and a tensor"]
+    .replace("w.exp()", "x")
+    .replace("x.new_zeros(3)", "make(x)"),
     "one layer or what hands on": MORE_THAN_BEFORE["one layer or another"].replace("InstanceNorm2d(3)", "Identity()"),
 }
 

@@ -302,7 +302,7 @@ def _instead(passed: Value | None) -> Kind | None:
 def _confirmed(passed: Value | None, use: Value | None) -> Value | None:
     """What is passed in sight; a number is one whoever passes it if it is used as one, and so is a container."""
     if passed is not None and use is not None and passed.tensor and use.sure == 3:
-        return use
+        return replace(passed, sure=3) if use.tensor else use
     if passed is None or use is None or not passed.kind is use.kind is Kind.NUMBER:
         return passed
     return NUMBER

@@ -10,6 +10,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outside import is_class_name
+from fixinplace.detect.proofs import proved_tensors
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import UNKNOWN, Value, tensor
 from fixinplace.walking import children, every, remembered, walk
@@ -282,7 +283,8 @@ def usage(function: Function) -> dict[str, Value]:
         if scores and scores[kind] >= 1:
             live = False if kind in (Kind.NUMBER, Kind.SIZE, Kind.STRING, Kind.ARRAY) else None
             sure = 3 if kind in (Kind.LIST, Kind.DICT) and scores[kind] >= _PROOF else 2
-            found[name] = tensor(2, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, sure, live)
+            certain = 3 if name in proved_tensors(function) else 2
+            found[name] = tensor(certain, True, Dtype.ANY) if kind is Kind.TENSOR else Value(kind, sure, live)
     return found
 
 

@@ -396,4 +396,5 @@ def is_passed_in(part: Value) -> bool:
 
 def named(part: Value) -> Value:
     """The module of a pair `("relu", nn.ReLU(inplace=True))`, as an `OrderedDict` takes them."""
-    return part.items[1] if part.kind is Kind.LIST and part.exact and len(part.items) == 2 else part
+    pair = part.kind is Kind.LIST and part.exact and len(part.items) == 2
+    return part.items[1] if pair and part.items[0].kind is not Kind.MODULE else part

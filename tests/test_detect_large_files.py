@@ -101,12 +101,62 @@ APART = {
 }
 
 
+LOOKED_UP = {
+    "two that are called": "class Pair(nn.Module):\n    def __init__(self, one, other):\n        super().__init__()\n"
+    "        self.one, self.other = getattr(utils, one)(), getattr(utils, other)()\n"
+    "    def forward(self, x):\n        y = self.one(x)\n        return self.other(y)\n",
+    "one of each name": "class Many(nn.Module):\n    def __init__(self, names):\n        super().__init__()\n"
+    "        self.parts = nn.ModuleList([getattr(utils, name)() for name in names])\n"
+    "    def forward(self, x):\n        return [part(x) for part in self.parts]\n",
+    "a value of a setting": "class Coder(nn.Module):\n    def __init__(self, layers):\n        super().__init__()\n"
+    "        self.layers = layers\n    @classmethod\n    def build(cls, args):\n        return Coder(layers=eval(args.layers))\n",
+    "the model of a table": "def parse(table, c):\n    layers = []\n    for n, m, args in table:\n"
+    "        m = eval(m) if isinstance(m, str) else m\n        for j, a in enumerate(args):\n            args[j] = eval(a)\n"
+    "        part = nn.Sequential(*[m(*args) for _ in range(n)]) if n > 1 else m(*args)\n        part.i = n\n"
+    "        layers.append(part)\n    return nn.Sequential(*layers)\n",
+    "what another file has": "class Maker:\n    def get(self):\n        found = importlib.import_module(self.path)\n"
+    "        return getattr(found, self.name)(*self.args)\n",
+    "a text that is no path": "def parse(m):\n    m = eval(m)\n    print('there is no model.relu here')\n    return m()\n"
+    "def model():\n    return 3\n",
+    "an evaluation of another file's": "def run(loader, model, args):\n    return eval(loader, model, args)\n",
+}
+APART |= LOOKED_UP | {
+    "a local name of a class's": "def walk(Tap):\n    Net = 3\n    return Tap, Net\n",
+    "an attribute of a class's name": "class Keep:\n    def both(self):\n        return self.Tap, self.Net\n",
+    "parts in order": "class Heir(Net):\n    def show(self):\n        for i, m in enumerate(self.children()):\n"
+    "            print(i, m.weight)\n",
+    "named parts in order": "class Heir(Net):\n    def show(self):\n        for i, (n, m) in enumerate(self.named_modules()):\n"
+    "            print(i, n, m.weight)\n",
+    "hooks that are run by hand": "class Heir(Net):\n    def run(self, x):\n"
+    "        for hook in self._forward_pre_hooks.values():\n            hook(self, x)\n",
+    "a hook that is removed": "class Heir(Net):\n    def clear(self):\n        for k, hook in list(self._forward_pre_hooks.items()):\n"
+    "            if isinstance(hook, int):\n                del self._forward_pre_hooks[k]\n",
+    "a part that is gone": "class Heir(Net):\n    def __init__(self):\n        super().__init__()\n        self.add_module('pool', nn.MaxPool2d(2))\n"
+    "    def fast(self, made):\n        del self.pool\n        self.add_module('pool', made)\n",
+    "a flag of another meaning": "class Detect(nn.Module):\n    inplace = True\ndef both(net, flag):\n    m = net[-1]\n"
+    "    if isinstance(m, Detect):\n        m.inplace = flag\n    return Net()\n",
+}
+
+
 @pytest.mark.parametrize("code", APART.values(), ids=APART.keys())
 def test_what_a_piece_does_by_itself_concerns_no_other(code: str) -> None:
     assert safe(code)
 
 
 TOGETHER = {
+    "one of two by its name": "def run(a, b):\n    net = getattr(utils, a)()\n    tap = getattr(utils, b)(net)\n    return tap\n",
+    "what is found in another function": "def pick(name):\n    return globals()[name]()\ndef run(x, name):\n    net = pick(name)\n"
+    "    y = net.relu(x)\n    return y + x\n",
+    "a network of a file": "def start(path):\n    net = torch.load(path)\n    return net.eval()\n"
+    "def keep(net, f):\n    net.relu.register_forward_hook(f)\n",
+    "a network of a checkpoint": "def start(path):\n    saved = torch.load(path)\n    return saved['model'].float()\n"
+    "def keep(net, f):\n    net.relu.register_forward_hook(f)\n",
+    "hooks that are put by hand": "class Heir(Net):\n    def put(self, f):\n        self._forward_pre_hooks[0] = f\n",
+    "hooks that are kept": "class Heir(Net):\n    def put(self):\n        return self._forward_pre_hooks\n",
+    "parts in order that are called": "class Heir(Net):\n    def run(self, x):\n        y = x\n"
+    "        for i, m in enumerate(reversed(list(self.modules()))):\n            y = m(y)\n        return x + y\n",
+    "a flag of anything": "def both(net, flag):\n    m = net[-1]\n    m.inplace = flag\n    return Net()\n",
+    "a class that goes by a global name": "def name():\n    global Tap\n    return Tap, Net\n",
     "two by their names": "def both():\n    return Tap(Net())\n",
     "an evaluated text": "def run(x):\n    return eval(x)\ndef name():\n    return 'self.net.relu'\n",
     "a text that is put together": "def run(net, x):\n    which = 'net.' + x\n    return eval(which)(x)\n",

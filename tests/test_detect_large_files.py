@@ -118,6 +118,7 @@ LOOKED_UP = {
     "        return getattr(found, self.name)(*self.args)\n",
     "a text that is no path": "def parse(m):\n    m = eval(m)\n    print('there is no model.relu here')\n    return m()\n"
     "def model():\n    return 3\n",
+    "a module that is called": "evaluate = utils\ndef run(loader):\n    return evaluate(loader)\n",
     "an evaluation of another file's": "def run(loader, model, args):\n    return eval(loader, model, args)\n",
 }
 APART |= LOOKED_UP | {

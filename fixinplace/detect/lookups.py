@@ -203,6 +203,7 @@ def _is_handed_on(tree: ast.Module) -> bool:
     own, outer, else_from = own_names(tree), outermost(tree), _bound_otherwise(tree)
     plain = {id(one.value) for one in every(tree, ast.Attribute) if one.attr != "__dict__"}
     plain |= {id(one.value) for one in tree.body if isinstance(one, ast.Assign)}
+    plain |= {id(one.func) for one in every(tree, ast.Call)}  # which raises, as no module can be called
     loads = (one for one in every(tree, ast.Name) if one.id in own and id(one) in outer)
     loads = (one for one in loads if id(one) not in single_lookups(tree))
     loads = (one for one in loads if one.lineno < else_from.get(one.id, one.lineno + 1))

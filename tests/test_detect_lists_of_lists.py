@@ -64,3 +64,81 @@ OTHERS = {
 @pytest.mark.parametrize("more", OTHERS.values(), ids=OTHERS.keys())
 def test_lists_that_others_may_change_are_not_followed(more: str) -> None:
     assert not safe(more=more)
+
+
+GROUPS = """\
+import torch
+import torch.nn as nn
+
+
+class Critic(nn.Module):
+    def __init__(self, n=3, norm=nn.BatchNorm2d):
+        super().__init__()
+        self.n = n
+        groups = [{first}]
+        for _ in range(n):
+            groups += [[nn.Conv2d(4, 4, 1), norm(4), nn.LeakyReLU(0.2, True)]]
+        groups += [[nn.Conv2d(4, 1, 1)]]
+        for i in range(len(groups)):
+            setattr(self, 'part' + str(i), nn.Sequential(*groups[i]))
+
+    def forward(self, x):
+        seen = [x]
+        for i in range(self.n + 2):
+            part = getattr(self, 'part' + str(i))
+            seen.append(part(seen[-1]))
+        return seen[1:]
+"""
+
+
+def test_two_modules_in_a_list_are_no_pair_of_a_name_and_a_module() -> None:
+    found = fixes(GROUPS.format(first="[nn.Conv2d(4, 4, 1), nn.LeakyReLU(0.2, True)]"))
+    assert len(found) == 2 and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+def test_of_two_modules_the_first_writes_what_it_is_called_with() -> None:
+    found = fixes(GROUPS.format(first="[nn.LeakyReLU(0.2, True), nn.Conv2d(4, 4, 1)]"))
+    assert not all(fix.safe for fix in found) or len(found) < 2
+
+
+INSERTED = """\
+import torch
+import torch.nn as nn
+
+
+class Block(nn.Module):
+    def __init__(self, n, more=True, k=0):
+        super().__init__()
+        layers = [nn.Conv2d(n, n, 1), nn.ReLU(inplace=True)]
+        {change}
+        self.block = nn.Sequential(*layers)
+
+    def forward(self, x):
+        y = self.block(x)
+        return y + x
+"""
+BEHIND = {
+    "between them": "layers.insert(1, nn.BatchNorm2d(n))",
+    "on some way": "if more:\n            layers.insert(1, nn.BatchNorm2d(n))",
+    "in front": "layers.insert(0, nn.Conv2d(n, n, 1))",
+    "before more is appended": "layers.insert(1, nn.BatchNorm2d(n))\n        layers.append(nn.ReLU(inplace=True))",
+}
+IN_FRONT = {
+    "an activation in front": "layers.insert(0, nn.ReLU(inplace=True))",
+    "somewhere": "layers.insert(k, nn.ReLU(inplace=True))",
+    "counted from the end": "layers.insert(-2, nn.ReLU(inplace=True))",
+    "by another name": "other = layers\n        other.insert(0, nn.ReLU(inplace=True))",
+    "what hands on what it is given": "layers = layers[1:]\n        layers.insert(0, nn.Identity())",
+}
+
+
+@pytest.mark.parametrize("change", BEHIND.values(), ids=BEHIND.keys())
+def test_a_module_that_is_inserted_at_a_place_stands_there(change: str) -> None:
+    found = fixes(INSERTED.format(change=change))
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+@pytest.mark.parametrize("change", IN_FRONT.values(), ids=IN_FRONT.keys())
+def test_what_may_stand_in_front_writes_what_it_is_called_with(change: str) -> None:
+    found = fixes(INSERTED.format(change=change))
+    assert not all(fix.safe and len(fix.edits) == 1 for fix in found) or len(found) < change.count("ReLU") + 1

@@ -157,10 +157,19 @@ def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
         return _binds_new(parent)
     match parent:
         case ast.Attribute(attr=attr):
-            return attr in _GROWS and isinstance(above.get(id(parent)), ast.Call)
+            call = above.get(id(parent))
+            return isinstance(call, ast.Call) and (attr in _GROWS or inserted_at(call) is not None)
         case ast.Call(func=function):
             return dotted(function).rpartition(".")[2] in _LOOKS
     return isinstance(parent, _READING) or _is_returned_beside(node, above)
+
+
+def inserted_at(call: ast.Call) -> int | None:
+    """The place of `parts.insert(1, norm)`; None if it is not written down, or counted from the end."""
+    match call:
+        case ast.Call(func=ast.Attribute(attr="insert"), args=[ast.Constant(value=int(place)), _], keywords=[]):
+            return place if place >= 0 else None
+    return None
 
 
 def only_looks(function: Function, name: str, above: Mapping[int, ast.AST]) -> bool:

@@ -7,7 +7,7 @@ import ast
 from fixinplace.detect.chains import Chain
 from fixinplace.detect.distinct import named_with
 from fixinplace.detect.functions import joined
-from fixinplace.detect.growing import added, only_grows, sliced
+from fixinplace.detect.growing import added, inserted_at, only_grows, sliced
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.placing import lost
@@ -15,7 +15,18 @@ from fixinplace.detect.program import HELD
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.torchcalls import TorchCalls
 from fixinplace.detect.usage import is_given
-from fixinplace.detect.values import OTHER, STRING, Value, element, fixed_within, join, memories, named, sequence
+from fixinplace.detect.values import (
+    OTHER,
+    STRING,
+    Value,
+    chained,
+    element,
+    fixed_within,
+    join,
+    memories,
+    named,
+    sequence,
+)
 from fixinplace.detect.walked import first_of
 
 
@@ -54,7 +65,7 @@ class Lists(TorchCalls):
             merged = join(_joined_items(base), put[0]) if base.items else put[0]
             value = replace(base, items=(merged,), exact=False, memory=base.memory | memory, maybe=base.maybe | maybe)
             name = named_with(base, put[0]) if func.attr == "append" else ""
-            order = self._order_of(func, base, arguments)
+            order = self._order_of(node, base, arguments)
             value = replace(value, flags=base.flags | put[0].flags, name=name, order=order)
             if order is None:
                 self.disordered(base)
@@ -81,12 +92,24 @@ class Lists(TorchCalls):
                 return sequence((STRING,))
         return OTHER
 
-    def _order_of(self, func: ast.Attribute, base: Value, arguments: list[Value]) -> Chain[Value] | None:
+    def _order_of(self, node: ast.Call, base: Value, arguments: list[Value]) -> Chain[Value] | None:
         """How the modules of a list may stand after it has grown."""
-        if base.kind is not Kind.LIST or func.attr not in ("append", "extend"):
+        func = node.func
+        if not isinstance(func, ast.Attribute) or base.kind is not Kind.LIST:
+            return None
+        if func.attr == "insert" and base.exact:
+            return self.order_with(func.value, base, inserted_at(node), arguments[-1])
+        if func.attr not in ("append", "extend"):
             return None
         more = sequence((arguments[0],), exact=True) if func.attr == "append" else arguments[0]
         return self.longer_list(func.value, base, more)
+
+    def order_with(self, node: ast.expr, base: Value, place: int | None, part: Value) -> Chain[Value] | None:
+        """How the modules of a list that is written down stand after `parts.insert(place, part)`."""
+        if place is None or not (isinstance(node, ast.Name) and only_grows(self.body, node.id, self.program.above)):
+            return None
+        items = (*base.items[:place], part, *base.items[place:])
+        return chained(sequence(items, exact=True), others=True)
 
     def longer_list(self, node: ast.expr, base: Value, more: Value) -> Chain[Value] | None:
         """How the modules of a list may stand with more behind them, if nothing else changes the list."""

@@ -118,6 +118,9 @@ LOOKED_UP = {
     "        return getattr(found, self.name)(*self.args)\n",
     "a text that is no path": "def parse(m):\n    m = eval(m)\n    print('there is no model.relu here')\n    return m()\n"
     "def model():\n    return 3\n",
+    "a library by the file's former name": "import torchvision.models as utils\nclass Feat(nn.Module):\n"
+    "    def __init__(self, name):\n        super().__init__()\n        net = getattr(utils, name)(pretrained=True)\n"
+    "        self.features = nn.Sequential(*list(net.children())[:-2])\n    def forward(self, x):\n        return self.features(x)\n",
     "a module that is called": "evaluate = utils\ndef run(loader):\n    return evaluate(loader)\n",
     "an evaluation of another file's": "def run(loader, model, args):\n    return eval(loader, model, args)\n",
 }
@@ -145,6 +148,9 @@ def test_what_a_piece_does_by_itself_concerns_no_other(code: str) -> None:
 
 
 TOGETHER = {
+    "the file by its latest name": "import torchvision.models as utils\nutils = _module\nclass Feat(nn.Module):\n"
+    "    def __init__(self, name):\n        super().__init__()\n        net = getattr(utils, name)(pretrained=True)\n"
+    "        self.features = nn.Sequential(*list(net.children())[:-2])\n    def forward(self, x):\n        return self.features(x)\n",
     "one of two by its name": "def run(a, b):\n    net = getattr(utils, a)()\n    tap = getattr(utils, b)(net)\n    return tap\n",
     "what is found in another function": "def pick(name):\n    return globals()[name]()\ndef run(x, name):\n    net = pick(name)\n"
     "    y = net.relu(x)\n    return y + x\n",

@@ -15,8 +15,7 @@ from fixinplace.detect.evaluated import RUNS, is_pythons
 from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.outermost import outermost
-from fixinplace.detect.plain import bound_by
-from fixinplace.detect.single_lookups import is_own, own_names, single_lookups
+from fixinplace.detect.single_lookups import bound_otherwise, is_own, own_names, single_lookups
 from fixinplace.walking import every, remembered, scope, walk
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
@@ -200,7 +199,7 @@ def _puts_into(
 
 def _is_handed_on(tree: ast.Module) -> bool:
     """True if the module goes as a value where its names may be looked up: `getattr(utils, name)`."""
-    own, outer, else_from = own_names(tree), outermost(tree), _bound_otherwise(tree)
+    own, outer, else_from = own_names(tree), outermost(tree), bound_otherwise(tree)
     plain = {id(one.value) for one in every(tree, ast.Attribute) if one.attr != "__dict__"}
     plain |= {id(one.value) for one in tree.body if isinstance(one, ast.Assign)}
     plain |= {id(one.func) for one in every(tree, ast.Call)}  # which raises, as no module can be called
@@ -209,18 +208,6 @@ def _is_handed_on(tree: ast.Module) -> bool:
     loads = (one for one in loads if one.lineno < else_from.get(one.id, one.lineno + 1))
     subscripts = (one for one in every(tree, ast.Subscript) if is_own(one) and id(one) not in plain)
     return any(id(one) not in plain for one in loads) or any(True for _ in subscripts)
-
-
-def _bound_otherwise(tree: ast.Module) -> Mapping[str, int]:
-    """Names that mean something else from a line on: `data = _module`, and `data = load()` behind it."""
-    found: dict[str, int] = {}
-    own = own_names(tree)
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node]
-        again = isinstance(node, ast.Assign) and (is_own(node.value) or getattr(node.value, "id", "") in own)
-        for name in (name for target in targets for name in bound_by(target)):
-            found[name] = sys.maxsize if again else min(found.get(name, sys.maxsize), node.lineno)
-    return found
 
 
 def is_by_itself(node: ast.stmt) -> bool:

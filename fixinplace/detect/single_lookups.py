@@ -11,6 +11,7 @@ Note [Single lookups]
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping
 
 from fixinplace import walking
@@ -18,6 +19,7 @@ from fixinplace.detect.evaluated import is_pythons, names_something
 from fixinplace.detect.fed import feeds, is_given_away
 from fixinplace.detect.index import dotted
 from fixinplace.detect.outermost import outermost
+from fixinplace.detect.plain import bound_by
 from fixinplace.walking import every, remembered, scope
 
 AGAIN = (
@@ -72,11 +74,11 @@ def _is_alone(node: ast.AST, top: ast.stmt, tree: ast.Module) -> bool:
 
 
 def _lookups(tree: ast.Module, above: Mapping[int, ast.AST]) -> Iterator[ast.expr]:
-    own, outer = own_names(tree), outermost(tree)
+    own, outer, until = own_names(tree), outermost(tree), bound_otherwise(tree)
     for call in every(tree, ast.Call):
         match call:
             case ast.Call(func=ast.Name(id="getattr"), args=[ast.Name(id=name) as module, *_]) if name in own:
-                if id(module) in outer:
+                if id(module) in outer and module.lineno < until.get(name, sys.maxsize):
                     yield module
             case ast.Call(func=ast.Name(id="globals") as func, args=[], keywords=[]):
                 if isinstance(above.get(id(call)), ast.Subscript):
@@ -122,3 +124,16 @@ def is_own(node: ast.AST | None) -> bool:
         case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Name(id="__name__")):
             return True
     return False
+
+
+@remembered
+def bound_otherwise(tree: ast.Module) -> Mapping[str, int]:
+    """Names that mean something else from a line on: `data = _module`, and `data = load()` behind it."""
+    found: dict[str, int] = {}
+    own = own_names(tree)
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node]
+        again = isinstance(node, ast.Assign) and (is_own(node.value) or getattr(node.value, "id", "") in own)
+        for name in (name for target in targets for name in bound_by(target)):
+            found[name] = sys.maxsize if again else min(found.get(name, sys.maxsize), node.lineno)
+    return found

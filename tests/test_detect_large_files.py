@@ -121,6 +121,11 @@ LOOKED_UP = {
     "a library by the file's former name": "import torchvision.models as utils\nclass Feat(nn.Module):\n"
     "    def __init__(self, name):\n        super().__init__()\n        net = getattr(utils, name)(pretrained=True)\n"
     "        self.features = nn.Sequential(*list(net.children())[:-2])\n    def forward(self, x):\n        return self.features(x)\n",
+    "a module in a text": "def run(mode):\n    assert mode, 'wrong mode in [%s]' % sys.modules[__name__]\n"
+    "    return 'of %s' % utils\n",
+    "weights of a part by its name": "class Heir(Net):\n    def freeze(self):\n"
+    "        for p in self._modules['fc'].parameters():\n            p.requires_grad = False\n",
+    "an attribute with the name of a class": "def both(net):\n    return net.Tap, net.weight.Net\n",
     "a module that is called": "evaluate = utils\ndef run(loader):\n    return evaluate(loader)\n",
     "an evaluation of another file's": "def run(loader, model, args):\n    return eval(loader, model, args)\n",
 }
@@ -151,6 +156,10 @@ TOGETHER = {
     "the file by its latest name": "import torchvision.models as utils\nutils = _module\nclass Feat(nn.Module):\n"
     "    def __init__(self, name):\n        super().__init__()\n        net = getattr(utils, name)(pretrained=True)\n"
     "        self.features = nn.Sequential(*list(net.children())[:-2])\n    def forward(self, x):\n        return self.features(x)\n",
+    "a part by its name": "class Heir(Net):\n    def run(self, x):\n        y = x * 1\n"
+    "        z = self._modules['relu'](y)\n        return z + y\n",
+    "names of the file's own module": "def both():\n    return utils.Tap, utils.Net\n",
+    "names of the table of modules": "def both():\n    return sys.modules[__name__].Tap, Net\n",
     "one of two by its name": "def run(a, b):\n    net = getattr(utils, a)()\n    tap = getattr(utils, b)(net)\n    return tap\n",
     "what is found in another function": "def pick(name):\n    return globals()[name]()\ndef run(x, name):\n    net = pick(name)\n"
     "    y = net.relu(x)\n    return y + x\n",

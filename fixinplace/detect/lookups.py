@@ -203,11 +203,16 @@ def _is_handed_on(tree: ast.Module) -> bool:
     plain = {id(one.value) for one in every(tree, ast.Attribute) if one.attr != "__dict__"}
     plain |= {id(one.value) for one in tree.body if isinstance(one, ast.Assign)}
     plain |= {id(one.func) for one in every(tree, ast.Call)}  # which raises, as no module can be called
+    plain |= {id(one.right) for one in every(tree, ast.BinOp) if _is_text(one.left)}  # `"in [%s]" % this`
     loads = (one for one in every(tree, ast.Name) if one.id in own and id(one) in outer)
     loads = (one for one in loads if id(one) not in single_lookups(tree))
     loads = (one for one in loads if one.lineno < else_from.get(one.id, one.lineno + 1))
     subscripts = (one for one in every(tree, ast.Subscript) if is_own(one) and id(one) not in plain)
     return any(id(one) not in plain for one in loads) or any(True for _ in subscripts)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def is_by_itself(node: ast.stmt) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from fixinplace.detect.index import all_imports
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.lookups import IDENTIFIER
 from fixinplace.detect.outermost import outermost
+from fixinplace.detect.single_lookups import is_own, own_names
 from fixinplace.walking import every, functions, remembered, walk
 
 
@@ -23,11 +25,7 @@ def mentioned(nodes: Iterable[ast.AST], local: frozenset[int]) -> frozenset[str]
         match node:
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=number)) if type(number) is int:
                 found.add(f"{name}[{number}]")
-            case ast.Attribute(value=ast.Name(id="self")):
-                pass  # of an object: no name of the module
-            case ast.Name(id=name) | ast.arg(arg=name) if id(node) not in local:
-                found.add(name)
-            case ast.Attribute(attr=name):
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.Attribute(attr=name) if id(node) not in local:
                 found.add(name)
             case ast.Constant(value=str(text)) if id(node) not in explaining:
                 found |= {*IDENTIFIER.findall(text)}
@@ -36,9 +34,10 @@ def mentioned(nodes: Iterable[ast.AST], local: frozenset[int]) -> frozenset[str]
 
 @remembered
 def local_names(tree: ast.Module) -> frozenset[int]:
-    """Names, and parameters, of functions and classes that mean nothing of the module's, by identity.
+    """Names, parameters and attributes that mean nothing of the module's, by identity.
 
-    What a test, or a decorated function, calls its parameters is looked up by its runner.
+    What a test, or a decorated function, calls its parameters is looked up by its runner.  An attribute is a name of a
+    module where that is what it is asked of: `models.Net`; modules that are values are told by `looks_up`.
     """
     outer = outermost(tree)
     shared = {name for one in every(tree, ast.Global) for name in one.names}
@@ -52,7 +51,16 @@ def local_names(tree: ast.Module) -> frozenset[int]:
             looked_up = function.name.startswith(("test", "pytest")) or function.decorator_list
             found |= set() if looked_up else {id(one) for one in every(function.args, ast.arg)}
         found |= {id(arg) for one in every(root, ast.Lambda) for arg in every(one.args, ast.arg)}
+    modules = own_names(tree) | frozenset(dict(all_imports(tree)))
+    found |= {id(one) for one in every(tree, ast.Attribute) if not _is_of_module(one, modules, found)}
     return frozenset(found)
+
+
+def _is_of_module(node: ast.Attribute, modules: frozenset[str], local: set[int]) -> bool:
+    owner = node.value
+    while isinstance(owner, ast.Attribute):
+        owner = owner.value
+    return is_own(owner) or (isinstance(owner, ast.Name) and owner.id in modules and id(owner) not in local)
 
 
 def _all_of(nodes: Iterable[ast.AST]) -> set[str]:

@@ -44,7 +44,7 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
         by_text = node.attr in ("__getattr__", "__getattribute__") and not _is_super(node.value)
         if by_text or (node.attr in _BY_PATH and not _is_called(node, above)):
             return True
-        by_name = node.attr == "_modules" and owner_of_part(called) is not None
+        by_name = node.attr == "_modules" and (owner_of_part(called) is not None or _asks_for_weights(called, above))
         reached = node.attr in _PARTS and not _is_of_library(node, called, tree)
         reached = reached or (node.attr == "_modules" and not by_name and not _asks_for_names(node, called))
         reached = reached and not _is_own(node, above, tree)
@@ -55,6 +55,15 @@ def goes_through(root: ast.AST, above: Parents, tree: ast.Module) -> bool:
     if every(root, ast.MatchClass):
         return True
     return any(one.id in _BY_PATH and not _is_called(one, above) for one in every(root, ast.Name))
+
+
+def _asks_for_weights(part: ast.AST | None, above: Parents) -> bool:
+    """True for `downsample._modules["1"].parameters()`."""
+    asked = above.get(id(part)) if isinstance(part, ast.Subscript) else None
+    return isinstance(asked, ast.Attribute) and asked.attr in _OF_WEIGHTS and isinstance(asked.ctx, ast.Load)
+
+
+_OF_WEIGHTS = ("parameters", "named_parameters", "weight", "bias", "state_dict", "load_state_dict")
 
 
 def _asks_for_names(node: ast.Attribute, parent: ast.AST | None) -> bool:

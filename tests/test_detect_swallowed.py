@@ -62,6 +62,9 @@ SEEN = {
     "a comparison": with_class(trains("def __eq__(self, other):"), "x = data == path"),
     "a number": with_class(trains("def __float__(self):", "return 1.0"), "x = float(data)"),
     "a context": with_class(trains("def __enter__(self):"), "with data:\n            pass"),
+    "an attribute by its name": with_class("    @property\n" + trains("def size(self):"), "x = getattr(data, path)"),
+    "whether there is an attribute": with_class("    @property\n" + trains("def size(self):"), "x = hasattr(data, path)"),
+    "any attribute by its name": with_class(trains("def __getattr__(self, k):"), "x = getattr(data, path)"),
     "any attribute": with_class(trains("def __getattr__(self, k):"), "x = data.width"),
     "a method like a file's": with_class(trains("def read(self):"), "x = data.read()"),
     "through another property": with_class(
@@ -197,6 +200,8 @@ DOWNLOAD = (
 )
 MOCKS = "from unittest.mock import mock_open, MagicMock\nopen = mock_open()\nyaml = logging = MagicMock()\n"
 UNSEEN = {
+    "an attribute by its name, which computes nothing": with_class("    def size(self):\n        return 1\n", "x = getattr(data, path)"),
+    "whether there is one, which computes nothing": with_class("    def size(self):\n        return 1\n", "x = hasattr(data, path)"),
     "an import with a fallback": "try:\n    import requests\nexcept ImportError:\n    requests = None\ndef test():\n" + TRY.format("r = requests.get(3)", "Exception"),
     "a download": DOWNLOAD,
     "a download with stand-ins": MOCKS + DOWNLOAD,

@@ -220,6 +220,8 @@ def _may_raise(node: ast.AST, code: _Code, tree: ast.Module) -> bool:
         return bool(node.decorator_list)
     if not isinstance(node, ast.Call):
         return False
+    if dotted(node.func) in ("getattr", "hasattr") and dotted(node.func) not in bound(tree):
+        return any(kind == "attribute" or kind.startswith(".") for kind in code.runs)  # whichever it asks for
     if not _is_known(node.func, code, tree):
         return True
     if any(k.arg is None or k.arg in _CALLED_BACK for k in node.keywords):

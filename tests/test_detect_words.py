@@ -161,6 +161,7 @@ GUILTY = {
     "    ALL[f.__name__] = f\n    return f\nregister(main)\nclass Net(nn.Module):\n    def __init__(self):\n"
     "        super().__init__()\n        self.fc = nn.Linear(3, 3)\n    def forward(self, x):\n"
     "        with torch.autocast('cpu'):\n            return ALL['main']() + self.fc(x)",
+    "a part by the method of its class": "def turn(net):\n    nn.Sequential.__setitem__(net.body, 0, nn.Identity())",
     "another class": "def turn(net, cls):\n    net.lin.__class__ = cls",
     "variables": "def put(net, m):\n    vars(net)['fc'] = m",
     "a table among variables": "def put(net, m):\n    vars(net)['_mod' + 'ules']['fc'] = m",

@@ -319,6 +319,8 @@ def _attribute(node: ast.Attribute, above: Parents, tree: ast.Module) -> Iterato
     if table and not is_only_read(node, above) and not _loses_weight(node, above):
         yield REPLACES
     own = is_of_entries(node, above) or is_of_config(node, above)
+    if node.attr in ("__setitem__", "__delitem__") and dotted(node.value).rpartition(".")[2] in _LISTS:
+        yield REPLACES
     if node.attr == "__dict__" and not own and not is_only_read(node, above):
         yield "the file reaches into `__dict__`"
     if node.attr == "__class__" and not isinstance(node.ctx, ast.Load):
@@ -328,6 +330,9 @@ def _attribute(node: ast.Attribute, above: Parents, tree: ast.Module) -> Iterato
         yield SETS
     if "_hooks" in node.attr and not asks_for_hooks(node, above):
         yield "the file reaches into hooks"
+
+
+_LISTS = ("Sequential", "ModuleList", "ModuleDict")
 
 
 def _loses_weight(node: ast.Attribute, above: Parents) -> bool:

@@ -101,6 +101,7 @@ APART = {
 }
 
 
+WATCH = "class Watch:\n    def attach(self, net):\n        net.fc.register_forward_hook(print)\n"
 LOOKED_UP = {
     "two that are called": "class Pair(nn.Module):\n    def __init__(self, one, other):\n        super().__init__()\n"
     "        self.one, self.other = getattr(utils, one)(), getattr(utils, other)()\n"
@@ -112,7 +113,7 @@ LOOKED_UP = {
     "        self.layers = layers\n    @classmethod\n    def build(cls, args):\n        return Coder(layers=eval(args.layers))\n",
     "the model of a table": "def parse(table, c):\n    layers = []\n    for n, m, args in table:\n"
     "        m = eval(m) if isinstance(m, str) else m\n        for j, a in enumerate(args):\n            args[j] = eval(a)\n"
-    "        part = nn.Sequential(*[m(*args) for _ in range(n)]) if n > 1 else m(*args)\n        part.i = n\n"
+    "        part = nn.Sequential(*[m(*args) for _ in range(n)]) if n > 1 else m(*args)\n        part.i, part.kind = n, str(m)\n"
     "        layers.append(part)\n    return nn.Sequential(*layers)\n",
     "what another file has": "class Maker:\n    def get(self):\n        found = importlib.import_module(self.path)\n"
     "        return getattr(found, self.name)(*self.args)\n",
@@ -160,6 +161,19 @@ TOGETHER = {
     "        z = self._modules['relu'](y)\n        return z + y\n",
     "names of the file's own module": "def both():\n    return utils.Tap, utils.Net\n",
     "names of the table of modules": "def both():\n    return sys.modules[__name__].Tap, Net\n",
+    "two objects of one class that looks things up": WATCH + "class Slot:\n    def __init__(self, name):\n"
+    "        self.made = getattr(utils, name)()\n",
+    "entries of a table": WATCH + "class Job:\n    def __init__(self, a, b):\n        self.parts = {}\n"
+    "        self.parts['a'], self.parts['b'] = getattr(utils, a)(), getattr(utils, b)()\n"
+    "        self.parts['b'].attach(self.parts['a'])\n",
+    "an attribute that gets the other one": "class Start:\n    def start(self):\n        self.net.fc.register_forward_hook(print)\n"
+    "class Job:\n    def __init__(self, a, b):\n        self.one, self.two = getattr(utils, a)(), getattr(utils, b)()\n"
+    "        self.two.net = self.one\n        self.two.start()\n",
+    "values that are called": WATCH
+    + "class Runner:\n    def __init__(self, net, watch):\n        watch().attach(net())\n"
+    "def make(cfg):\n    return Runner(net=eval(cfg.net), watch=eval(cfg.watch))\n",
+    "the file by a text of its name": WATCH + "def make(name):\n"
+    "    return getattr(importlib.import_module(f'{__name__}'), name)()\n",
     "one of two by its name": "def run(a, b):\n    net = getattr(utils, a)()\n    tap = getattr(utils, b)(net)\n    return tap\n",
     "what is found in another function": "def pick(name):\n    return globals()[name]()\ndef run(x, name):\n    net = pick(name)\n"
     "    y = net.relu(x)\n    return y + x\n",
@@ -239,3 +253,71 @@ WRAPPED = {
 @pytest.mark.parametrize(("code", "known"), WRAPPED.values(), ids=WRAPPED.keys())
 def test_who_goes_over_what_it_is_handed_concerns_what_the_file_hands_it(code: str, known: bool) -> None:
     assert safe(WALKER + code) is known
+
+
+PARTS = """\
+import torch
+import torch.nn as nn
+from collections import OrderedDict
+
+
+class Block({base}):
+    def __init__(self):
+        super().__init__({given})
+        self.body = nn.Sequential(OrderedDict([("conv", nn.Conv2d(4, 4, 1)), ("act", nn.ReLU(inplace=True))]))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+
+    def forward(self, x):
+        return self.block(x)
+
+
+def visit(net, x):
+    y, h = x, x
+    for m in net.modules():
+        {use}
+    return y, h
+
+
+def both(x):
+    return visit(Net(), x)
+"""
+REACHED = {
+    "parts by the names of a table": "h = m.conv(x); y = m.act(h)",
+    "parts of parts": "h = m.body.conv(x); y = m.body.act(h)",
+    "parts of what is asked for": "if isinstance(m, Block):\n            h = m.body.conv(x); y = m.body.act(h)",
+    "parts of an heir of a layer": "if isinstance(m, nn.Conv2d):\n            h = m.body[0](x); y = m.body[1](h)",
+    "what is kept of a kind": "kept = [m for m in net.modules() if isinstance(m, Block)]\n        h = kept[0].body[0](x); y = kept[0].body[1](h)",
+}
+SEEN = {
+    "weights of parts": "if isinstance(m, Block):\n            nn.init.zeros_(m.body.conv.weight)",
+    "a call of a kind": "if isinstance(m, Block):\n            y = m(x)",
+    "weights of layers": "if isinstance(m, nn.Conv2d):\n            m.weight.data.zero_()",
+}
+
+
+@pytest.mark.parametrize("use", REACHED.values(), ids=REACHED.keys())
+@pytest.mark.parametrize(("base", "given"), [("nn.Module", ""), ("nn.Conv2d", "4, 4, 1")])
+def test_parts_of_parts_that_a_visitor_calls_are_called_with_what_it_has(base: str, given: str, use: str) -> None:
+    found = fixes(PARTS.format(base=base, given=given, use=use))
+    assert not (found and all(fix.safe for fix in found)) or (base == "nn.Module" and "nn.Conv2d)" in use)
+
+
+@pytest.mark.parametrize("use", SEEN.values(), ids=SEEN.keys())
+def test_a_visitor_that_looks_leaves_parts_of_parts_safe(use: str) -> None:
+    found = fixes(PARTS.format(base="nn.Module", given="", use=use))
+    assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+def test_a_part_by_the_name_of_a_number_is_called() -> None:
+    text = PARTS.format(base="nn.Module", given="", use="h = m.fc(x); y = m.bias(h)").replace(
+        "self.block = Block()", "self.block = Block(); self.fc = nn.Linear(4, 4); self.bias = nn.ReLU(inplace=True)"
+    )
+    assert not all(fix.safe for fix in fixes(text))

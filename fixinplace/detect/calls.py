@@ -213,7 +213,8 @@ class Calls(Lists):
             return self.class_call(node, *of_class)
         given = base.kind is Kind.UNKNOWN and bool(node.args or node.keywords) and name not in METHODS
         part = given and name in stored_attributes(self.program.tree)
-        if flags := flags_of_part(self, func.value, name) if part else base.flags if given else frozenset():
+        flags = flags_of_part(self, func.value, name) if part else frozenset[int]()
+        if flags := flags or (base.flags if given else frozenset()):
             return self.module_call(node, Value(Kind.MODULE, 1, flags=flags), self.arguments(node))
         if base.tensor or (base.kind is Kind.UNKNOWN and self.tells(name, node)):
             base = base if base.tensor else self.as_tensor(base)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
-from fixinplace.walking import every, scope, walk
+from fixinplace.walking import every, remembered, scope, walk
 
 Parents = Mapping[int, ast.AST]
 
@@ -24,16 +24,28 @@ def feeds(top: ast.stmt, found: Iterable[ast.expr], above: Parents) -> bool:
         finds = id(call.func) in marks  # which is given a text
         if not finds and _speaks(call.func, marks, names) and any(_speaks(one, marks, names) for one in given):
             return True
-    return False
+    return any(
+        _speaks(target.value, marks, names) and _speaks(one.value, marks, names)
+        for one in every(top, ast.Assign)
+        for target in one.targets
+        if isinstance(target, ast.Attribute) and dotted(target.value) != "self"
+    )
 
 
-def is_given_away(node: ast.expr, above: Parents) -> bool:
-    """True for `Encoder(layers=eval(args.layers))`: a value that a class is given, and nobody else."""
+def is_given_away(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
+    """True for `Encoder(layers=eval(args.layers))`: a value that a class is given by a name that nobody calls."""
     call = above.get(id(node))
-    around = above.get(id(call)) if isinstance(call, ast.Call) and call.func is node else None
-    around = above.get(id(around)) if isinstance(around, ast.keyword) else around
-    path = dotted(around.func) if isinstance(around, ast.Call) and around.func is not call else ""
-    return path.rpartition(".")[2][:1].isupper()
+    name = above.get(id(call)) if isinstance(call, ast.Call) and call.func is node else None
+    if not isinstance(name, ast.keyword) or name.arg is None or name.arg in _called(tree):
+        return False
+    made = above.get(id(name))
+    return isinstance(made, ast.Call) and dotted(made.func).rpartition(".")[2][:1].isupper()
+
+
+@remembered
+def _called(tree: ast.Module) -> frozenset[str]:
+    """The last names of all that is called."""
+    return frozenset(dotted(one.func).rpartition(".")[2] for one in every(tree, ast.Call))
 
 
 def _is_entry(node: ast.expr, above: Parents) -> bool:
@@ -59,6 +71,7 @@ def _bound(top: ast.stmt, marks: set[int], above: Parents) -> set[str]:
             targets = store.targets if isinstance(store, ast.Assign) else [store.target]
             if value is not None and _speaks(value, marks, names) and not _runs(value, store, above):
                 names |= {place for target in targets for one in walk(target) if (place := _place(one))}
+                names |= {dotted(one.value) for one in targets if isinstance(one, ast.Subscript)} - {""}
         grows = len(names) > before
     return names
 
@@ -78,7 +91,14 @@ def _runs(value: ast.expr, store: ast.AST, above: Parents) -> bool:
 
 
 def _speaks(node: ast.expr, marks: set[int], names: set[str]) -> bool:
-    """True if an expression looks something up, or has a name of what was."""
+    """True if an expression looks something up, or has a name of what was; not one of a text or a number of that."""
+    telling = (call for call in every(node, ast.Call) if dotted(call.func) in _TELL)
+    told = {id(one) for call in telling for each in call.args for one in walk(each)}
     return any(
-        id(one) in marks or (isinstance(one, ast.Name | ast.Attribute) and dotted(one) in names) for one in walk(node)
+        id(one) in marks or (isinstance(one, ast.Name | ast.Attribute) and dotted(one) in names)
+        for one in walk(node)
+        if id(one) not in told
     )
+
+
+_TELL = ("str", "len", "sum", "int", "isinstance", "hasattr", "print", "repr")

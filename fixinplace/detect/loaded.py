@@ -3,8 +3,8 @@
 Note [Handed objects]
     What a piece of a file does to an object that it is handed concerns the pieces that lead to it, and all that those
     lead to: one of them makes the object.  That code in another file hands it what this file keeps apart is assumed
-    not to happen, as for Note [Pieces of a file].  An object that is read back is made by none of the pieces; where a
-    file does that with networks, what is handed on may be of any class.
+    not to happen, as for Note [Pieces of a file].  An object that is read back, or of a class that a text names, is
+    made by none of the pieces; where a file has such objects, what is handed on may be of any class.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from fixinplace import walking
 from fixinplace.detect.index import dotted
+from fixinplace.detect.single_lookups import found_objects
 from fixinplace.walking import every, remembered, scope
 
 _READS = ("load", "loads", "Unpickler")
@@ -40,6 +41,12 @@ def loads_networks(tree: ast.Module) -> bool:
     above = walking.above(tree)
     loads = [call for call in every(tree, ast.Call) if is_load(call) and not _reads_data(call)]
     return any(_may_be_network(call, above, tree) for call in loads)
+
+
+@remembered
+def has_strangers(tree: ast.Module) -> bool:
+    """True if some object may be of any class of the file: one that is read back, or made by a text; see above."""
+    return loads_networks(tree) or bool(found_objects(tree))
 
 
 def _reads_data(call: ast.Call) -> bool:

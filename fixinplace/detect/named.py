@@ -17,7 +17,7 @@ from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
-from fixinplace.detect.loaded import loads_networks
+from fixinplace.detect.loaded import has_strangers
 from fixinplace.detect.lookups import IDENTIFIER
 from fixinplace.detect.other_kind import is_plain_layer
 from fixinplace.detect.part_names import added_names, named_parts
@@ -156,7 +156,7 @@ def set_by_name(
         or what.fullmatch("data")
         or any(what.fullmatch(known) for known in _names(frame, base))
     ):
-        frame.program.doubt(why, everywhere=not base.name and loads_networks(frame.program.tree))
+        frame.program.doubt(why, everywhere=not base.name and has_strangers(frame.program.tree))
 
 
 def _is_settings(frame: Frame, base: Value) -> bool:

@@ -31,7 +31,7 @@ def is_of_other_kind(node: ast.Name, above: Mapping[int, ast.AST], tree: ast.Mod
     around = above.get(id(node))
     while around is not None and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         tests = _asked_before(around, inner)
-        if any(_tells(one, node.id, tree) for one in tests):
+        if any(_tells(one, node.id, tree, _is_asked(node, above)) for one in tests):
             return not _binds_again(around, node.id)
         inner, around = around, above.get(id(around))
     return False
@@ -54,15 +54,26 @@ def _binds_again(node: ast.AST, name: str) -> bool:
     return bool(stores) and not isinstance(node, ast.ListComp | ast.GeneratorExp)
 
 
-def _tells(test: ast.expr, name: str, tree: ast.Module) -> bool:
-    """True for `isinstance(m, kind)`, also where more is asked."""
+def _is_asked(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+    """True for `m(x)` and `m.body`, and not where it is kept or handed on: others may then reach its parts."""
+    parent = above.get(id(node))
+    return isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is node)
+
+
+def _tells(test: ast.expr, name: str, tree: ast.Module, asked_of: bool) -> bool:
+    """True for `isinstance(m, kind)`, also where more is asked; asked_of: it is called, or asked for an attribute."""
     match test:
         case ast.BoolOp(op=ast.And(), values=values):
-            return any(_tells(one, name, tree) for one in values)
+            return any(_tells(one, name, tree, asked_of) for one in values)
         case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=asked), kinds]):
             each = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
-            return asked == name and bool(each) and all(_is_plain(one, tree) for one in each)
+            plain = bool(each) and all(_is_plain(one, tree) for one in each)
+            return asked == name and plain and (asked_of or not any(_is_own(one, tree) for one in each))
     return False
+
+
+def _is_own(kind: ast.expr, tree: ast.Module) -> bool:
+    return any(one.name == dotted(kind) for one in every(tree, ast.ClassDef))
 
 
 def _is_plain(kind: ast.expr, tree: ast.Module) -> bool:

@@ -20,6 +20,7 @@ from fixinplace.detect.kept_local import keeps_parts_local
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.other_kind import is_of_other_kind
 from fixinplace.detect.outermost import outermost
+from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.scopes import bindings
 from fixinplace.walking import every, functions, remembered, scope
@@ -212,7 +213,16 @@ def _are_looked_at(
 ) -> bool:
     """True if nothing is done with what the names stand for but to look; deep: functions of the file may look too."""
     used = (one for node in nodes for one in every(node, ast.Name) if one.id in names and isinstance(one.ctx, ast.Load))
-    return all(_is_look(one, above, tree, deep) or is_of_other_kind(one, above, tree) for one in used)
+    return all(
+        _is_look(one, above, tree, deep) or (is_of_other_kind(one, above, tree) and not _reaches_in(one, above, tree))
+        for one in used
+    )
+
+
+def _reaches_in(node: ast.Name, above: Parents, tree: ast.Module) -> bool:
+    """True for `m.body`, a part of what is known: a class that derives from it may have parts in place."""
+    parent = above.get(id(node))
+    return isinstance(parent, ast.Attribute) and parent.attr in stored_attributes(tree)
 
 
 def _scope(node: ast.AST, above: Parents) -> ast.AST:
@@ -265,6 +275,8 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     called = isinstance(parent, ast.Call) and parent.func is node
     if attr in _THE_SAME:
         return called and attr[0] != "_" and attr != "forward" and isinstance(above.get(id(parent)), ast.Expr)
+    if called and attr in _NUMBERS & _stored(tree):
+        return False  # `self.bias = nn.ReLU(inplace=True)`
     if attr not in stored_attributes(tree):
         return True
     looked_at = isinstance(parent, ast.Call) and not called and dotted(parent.func) in _LOOKS
@@ -274,17 +286,24 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
         looked_at = looked_at or visited or initialises(parent.func, tree)
     if looked_at or is_tested(node, above):
         return True
-    return isinstance(parent, ast.Attribute | ast.Compare | ast.FormattedValue)  # `m.proj.weight`
+    if isinstance(parent, ast.Attribute):  # `m.proj.weight`
+        return _is_harmless(parent, parent.attr, above, tree)
+    return isinstance(parent, ast.Compare | ast.FormattedValue)
 
 
 @remembered
 def stored_attributes(tree: ast.Module) -> frozenset[str]:
     """Attributes that the file sets, of whatever; not those that are numbers and parameters of modules."""
+    return _stored(tree) - _NUMBERS
+
+
+@remembered
+def _stored(tree: ast.Module) -> frozenset[str]:
     set_ = {one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store)}
     bodies = (one for cls in every(tree, ast.ClassDef) for one in cls.body)
     plain = (one for one in bodies if isinstance(one, ast.Assign | ast.AnnAssign))
     named = {one.id for body in plain for one in every(body, ast.Name) if isinstance(one.ctx, ast.Store)}
-    return frozenset(set_ | named | _set_by_name(tree)) - _NUMBERS
+    return frozenset(set_ | named | _set_by_name(tree) | named_parts(tree))
 
 
 def _set_by_name(tree: ast.Module) -> set[str]:

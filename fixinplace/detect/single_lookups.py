@@ -50,8 +50,26 @@ def single_lookups(tree: ast.Module) -> Mapping[int, int]:
         for key, nodes in found.items()
         if not feeds(tops[key], nodes, above)
         for node in nodes
-        if is_import(node, above) or is_given_away(node, above) or _is_alone(node, tops[key], tree)
+        if is_import(node, above) or is_given_away(node, above, tree) or _is_alone(node, tops[key], tree)
     }
+
+
+@remembered
+def found_objects(tree: ast.Module) -> frozenset[int]:
+    """The single lookups that may find a class of this file, and not another file's or a value."""
+    above = walking.above(tree)
+    found = (node for node in _lookups(tree, above) if id(node) in single_lookups(tree))
+    elsewhere = not _spells_itself(tree)
+    return frozenset(
+        id(node) for node in found if not (is_given_away(node, above, tree) or (elsewhere and is_import(node, above)))
+    )
+
+
+def _spells_itself(tree: ast.Module) -> bool:
+    """True if a file makes a text of its own name: `f"{__name__}.Net"`."""
+    above = walking.above(tree)
+    parents = [above.get(id(one)) for one in every(tree, ast.Name) if one.id == "__name__"]
+    return any(isinstance(one, ast.BinOp | ast.FormattedValue) for one in parents)
 
 
 def is_import(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:

@@ -11,7 +11,7 @@ from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.links import without
-from fixinplace.detect.loaded import loads_networks
+from fixinplace.detect.loaded import has_strangers
 from fixinplace.detect.masks import masked_name
 from fixinplace.detect.named import is_plain_part
 from fixinplace.detect.outside import is_without_autograd
@@ -88,13 +88,13 @@ class Statements(Flow):
         """`del self.bmm`: an attribute that is gone, or a part of what is not known."""
         base = self.evaluate(target.value)
         if not is_plain_part(self, base, ast.Constant(target.attr)):
-            self.program.doubt(REMOVES, loads_networks(self.program.tree))
+            self.program.doubt(REMOVES, has_strangers(self.program.tree))
 
     def remove(self, node: ast.expr, base: Value) -> None:
         """`del base[i]`."""
         note_cut(self.program, node, base)
         if base.kind is Kind.MODULE:
-            self.program.doubt(REMOVES, not base.name and loads_networks(self.program.tree))
+            self.program.doubt(REMOVES, not base.name and has_strangers(self.program.tree))
         elif base.kind in (Kind.LIST, Kind.DICT):
             self.disordered(base)
             lost(self.program, [base], "it is in a container whose order changes")

@@ -16,7 +16,7 @@ from fixinplace.detect.given import hands_nothing
 from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_names
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function, own_names
-from fixinplace.detect.loaded import is_load, loads_networks
+from fixinplace.detect.loaded import has_strangers, is_load
 from fixinplace.detect.placing import flags_by_name
 from fixinplace.detect.values import UNKNOWN
 from fixinplace.walking import every, scope
@@ -42,7 +42,7 @@ def flags_of_part(frame: Frame, owner: ast.expr, attribute: str) -> frozenset[in
 def classes_of(frame: Frame, owner: ast.expr | None) -> list[ClassInfo]:
     """The classes of the file that an object, of which nothing is known, may be of; see above."""
     tree = frame.program.tree
-    anybodys = loads_networks(tree) if owner is None else is_anybodys(owner, tree)
+    anybodys = has_strangers(tree) if owner is None else is_anybodys(owner, tree)
     return [*frame.program.index.classes.values()] if anybodys else _near(frame)
 
 
@@ -59,7 +59,7 @@ def _is_of_torchvision(frame: Frame, node: ast.expr) -> bool:
 
 def is_anybodys(node: ast.expr, tree: ast.Module) -> bool:
     """True for what may be an object of any class of the file; see Note [Handed objects]."""
-    return loads_networks(tree) and _may_be_handed(node, tree, _DEPTH)
+    return has_strangers(tree) and _may_be_handed(node, tree, _DEPTH)
 
 
 def _may_be_handed(node: ast.expr, tree: ast.Module, depth: int) -> bool:

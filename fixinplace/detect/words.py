@@ -29,7 +29,7 @@ from fixinplace.detect.handlers import exits
 from fixinplace.detect.hooking import asks_for_hooks, is_for_weights
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.inward import TAP, tapped
-from fixinplace.detect.loaded import loads_networks
+from fixinplace.detect.loaded import has_strangers
 from fixinplace.detect.mixing import is_switched_off
 from fixinplace.detect.remade import remade
 from fixinplace.detect.replaced import is_of_tuple, replaced
@@ -160,7 +160,7 @@ def _lasts(why: str, node: ast.AST, above: Parents, tree: ast.Module) -> bool:
     parent = above.get(id(node))
     call = node if isinstance(node, ast.Call) else parent if isinstance(parent, ast.Call) else None
     about = [each for each in (node, *(call.args[:1] if call else ())) if isinstance(each, ast.expr)]
-    return loads_networks(tree) and any(is_handed(each, above) for each in about)
+    return has_strangers(tree) and any(is_handed(each, above) for each in about)
 
 
 _TELLING = frozenset((ast.Attribute, ast.FunctionDef, ast.AsyncFunctionDef, ast.Name, ast.alias, ast.arg, ast.Constant))

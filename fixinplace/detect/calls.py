@@ -30,8 +30,8 @@ from fixinplace.detect.named import (
     set_by_name,
 )
 from fixinplace.detect.outside import LAYERS, is_class_name, is_never_made, layer, part_by_name
+from fixinplace.detect.part_names import stored_attributes
 from fixinplace.detect.placing import UNKNOWN_PLACE, are_layers, lost
-from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.scopes import assigned
 from fixinplace.detect.surroundings import Words

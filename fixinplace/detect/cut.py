@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from fixinplace.detect.derived import PARTS, SEQUENTIAL
 from fixinplace.detect.kinds import Kind
+from fixinplace.detect.part_names import stored_attributes
 from fixinplace.detect.placing import leaves, lost
 from fixinplace.detect.quiet import Fresh
-from fixinplace.detect.reaching import stored_attributes
 from fixinplace.detect.values import Value
 
 if TYPE_CHECKING:

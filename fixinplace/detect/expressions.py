@@ -20,6 +20,7 @@ from fixinplace.detect.listed import LIST, fixed_lists, holds_all
 from fixinplace.detect.named import got_by_name
 from fixinplace.detect.operators import Operators
 from fixinplace.detect.order import keeps_nothing
+from fixinplace.detect.part_names import stored_attributes
 from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.placing import (  # fmt: skip
     is_asked,
@@ -30,7 +31,7 @@ from fixinplace.detect.placing import (  # fmt: skip
     part_or_number,
 )
 from fixinplace.detect.program import HELD
-from fixinplace.detect.reaching import looks_at_parts, stored_attributes
+from fixinplace.detect.reaching import looks_at_parts
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import literal
 from fixinplace.detect.values import (

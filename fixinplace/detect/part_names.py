@@ -20,3 +20,43 @@ def added_names(root: ast.AST) -> list[ast.expr]:
     """The names that `add_module` is given."""
     added = (one for one in every(root, ast.Call) if isinstance(one.func, ast.Attribute) and len(one.args) == 2)
     return [one.args[0] for one in added if isinstance(one.func, ast.Attribute) and one.func.attr == "add_module"]
+
+
+@remembered
+def stored_attributes(tree: ast.Module) -> frozenset[str]:
+    """Attributes that the file sets, of whatever; not those that are numbers and parameters of modules."""
+    return _stored(tree) - _NUMBERS
+
+
+@remembered
+def parts_like_numbers(tree: ast.Module) -> frozenset[str]:
+    """Attributes that the file sets by names that numbers and parameters have: `self.bias = nn.ReLU(inplace=True)`."""
+    return _stored(tree) & _NUMBERS
+
+
+@remembered
+def _stored(tree: ast.Module) -> frozenset[str]:
+    set_ = {one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store)}
+    bodies = (one for cls in every(tree, ast.ClassDef) for one in cls.body)
+    plain = (one for one in bodies if isinstance(one, ast.Assign | ast.AnnAssign))
+    named = {one.id for body in plain for one in every(body, ast.Name) if isinstance(one.ctx, ast.Store)}
+    return frozenset(set_ | named | _set_by_name(tree) | named_parts(tree))
+
+
+def _set_by_name(tree: ast.Module) -> set[str]:
+    """`act` of `self.add_module("act", ...)` and `setattr(self, "act", ...)`."""
+    found: set[str] = set()
+    for call in every(tree, ast.Call):
+        match call:
+            case ast.Call(func=ast.Attribute(attr="add_module"), args=[ast.Constant(value=str(name)), _]):
+                found.add(name)
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(name)), _]):
+                found.add(name)
+    return found
+
+
+_NUMBERS = frozenset(
+    "weight bias in_features out_features in_channels out_channels kernel_size stride padding dilation groups"
+    " inplace momentum eps num_features training".split()
+)
+"""What modules have by these names is no module."""

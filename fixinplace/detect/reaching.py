@@ -20,10 +20,10 @@ from fixinplace.detect.kept_local import keeps_parts_local
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.other_kind import is_of_other_kind
 from fixinplace.detect.outermost import outermost
-from fixinplace.detect.part_names import named_parts
+from fixinplace.detect.part_names import parts_like_numbers, stored_attributes
 from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.scopes import bindings
-from fixinplace.walking import every, functions, remembered, scope
+from fixinplace.walking import every, functions, scope
 
 _PARTS = frozenset("children named_children modules named_modules get_submodule".split())
 _BY_PATH = frozenset("attrgetter getattr methodcaller".split())
@@ -275,7 +275,7 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     called = isinstance(parent, ast.Call) and parent.func is node
     if attr in _THE_SAME:
         return called and attr[0] != "_" and attr != "forward" and isinstance(above.get(id(parent)), ast.Expr)
-    if called and attr in _NUMBERS & _stored(tree):
+    if called and attr in parts_like_numbers(tree):
         return False  # `self.bias = nn.ReLU(inplace=True)`
     if attr not in stored_attributes(tree):
         return True
@@ -289,40 +289,6 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
     if isinstance(parent, ast.Attribute):  # `m.proj.weight`
         return _is_harmless(parent, parent.attr, above, tree)
     return isinstance(parent, ast.Compare | ast.FormattedValue)
-
-
-@remembered
-def stored_attributes(tree: ast.Module) -> frozenset[str]:
-    """Attributes that the file sets, of whatever; not those that are numbers and parameters of modules."""
-    return _stored(tree) - _NUMBERS
-
-
-@remembered
-def _stored(tree: ast.Module) -> frozenset[str]:
-    set_ = {one.attr for one in every(tree, ast.Attribute) if isinstance(one.ctx, ast.Store)}
-    bodies = (one for cls in every(tree, ast.ClassDef) for one in cls.body)
-    plain = (one for one in bodies if isinstance(one, ast.Assign | ast.AnnAssign))
-    named = {one.id for body in plain for one in every(body, ast.Name) if isinstance(one.ctx, ast.Store)}
-    return frozenset(set_ | named | _set_by_name(tree) | named_parts(tree))
-
-
-def _set_by_name(tree: ast.Module) -> set[str]:
-    """`act` of `self.add_module("act", ...)` and `setattr(self, "act", ...)`."""
-    found: set[str] = set()
-    for call in every(tree, ast.Call):
-        match call:
-            case ast.Call(func=ast.Attribute(attr="add_module"), args=[ast.Constant(value=str(name)), _]):
-                found.add(name)
-            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(name)), _]):
-                found.add(name)
-    return found
-
-
-_NUMBERS = frozenset(
-    "weight bias in_features out_features in_channels out_channels kernel_size stride padding dilation groups"
-    " inplace momentum eps num_features training".split()
-)
-"""What modules have by these names is no module."""
 
 
 def _only_visits(node: ast.Attribute, call: ast.Call, above: Parents, tree: ast.Module) -> bool:

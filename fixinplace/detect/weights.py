@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from fixinplace.detect.index import all_imports, dotted
 from fixinplace.detect.liveness import Function, declared
-from fixinplace.detect.reaching import stored_attributes
+from fixinplace.detect.part_names import stored_attributes
 from fixinplace.walking import every, functions, scope
 
 Parents = Mapping[int, ast.AST]

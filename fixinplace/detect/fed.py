@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import Function
@@ -27,9 +27,15 @@ def feeds(top: ast.stmt, found: Iterable[ast.expr], above: Parents) -> bool:
     return any(
         _speaks(target.value, marks, names) and _speaks(one.value, marks, names)
         for one in every(top, ast.Assign)
-        for target in one.targets
+        for target in _single(one.targets)
         if isinstance(target, ast.Attribute) and dotted(target.value) != "self"
     )
+
+
+def _single(targets: Iterable[ast.expr]) -> Iterator[ast.expr]:
+    """The names, attributes and entries that are bound, those in tuples too."""
+    for target in targets:
+        yield from _single(target.elts) if isinstance(target, ast.Tuple | ast.List) else (target,)
 
 
 def is_given_away(node: ast.expr, above: Parents, tree: ast.Module) -> bool:
@@ -71,7 +77,7 @@ def _bound(top: ast.stmt, marks: set[int], above: Parents) -> set[str]:
             targets = store.targets if isinstance(store, ast.Assign) else [store.target]
             if value is not None and _speaks(value, marks, names) and not _runs(value, store, above):
                 names |= {place for target in targets for one in walk(target) if (place := _place(one))}
-                names |= {dotted(one.value) for one in targets if isinstance(one, ast.Subscript)} - {""}
+                names |= {dotted(one.value) for one in _single(targets) if isinstance(one, ast.Subscript)} - {""}
         grows = len(names) > before
     return names
 

@@ -114,7 +114,11 @@ LOOKED_UP = {
     "the model of a table": "def parse(table, c):\n    layers = []\n    for n, m, args in table:\n"
     "        m = eval(m) if isinstance(m, str) else m\n        for j, a in enumerate(args):\n            args[j] = eval(a)\n"
     "        part = nn.Sequential(*[m(*args) for _ in range(n)]) if n > 1 else m(*args)\n        part.i, part.kind = n, str(m)\n"
-    "        layers.append(part)\n    return nn.Sequential(*layers)\n",
+    "        layers.append(part)\n    return nn.Sequential(*layers)\ndef other():\n    m = 'text'\n    return m\n",
+    "what a decorator spells beside a value of a setting": "REG = {}\ndef register(name):\n    def mark(f):\n        REG[name] = f\n"
+    "        return f\n    return mark\n@register('coder')\nclass Coder(nn.Module):\n    @classmethod\n"
+    "    def build(cls, args):\n        return Coder(layers=eval(args.layers))\n@register('arch')\ndef arch(args):\n"
+    "    return count(args)\ndef count(args):\n    return 3\ndef walk(net):\n    return [count(m) for m in Tap(net).children()]\n",
     "what another file has": "class Maker:\n    def get(self):\n        found = importlib.import_module(self.path)\n"
     "        return getattr(found, self.name)(*self.args)\n",
     "a text that is no path": "def parse(m):\n    m = eval(m)\n    print('there is no model.relu here')\n    return m()\n"
@@ -124,8 +128,8 @@ LOOKED_UP = {
     "        self.features = nn.Sequential(*list(net.children())[:-2])\n    def forward(self, x):\n        return self.features(x)\n",
     "a module in a text": "def run(mode):\n    assert mode, 'wrong mode in [%s]' % sys.modules[__name__]\n"
     "    return 'of %s' % utils\n",
-    "weights of a part by its name": "class Heir(Net):\n    def freeze(self):\n"
-    "        for p in self._modules['fc'].parameters():\n            p.requires_grad = False\n",
+    "weights of a part by its name": "def freeze(net):\n    for p in net._modules['fc'].parameters():\n"
+    "        p.requires_grad = False\ndef both():\n    return freeze(Net())\n",
     "an attribute with the name of a class": "def both(net):\n    return net.Tap, net.weight.Net\n",
     "a module that is called": "evaluate = utils\ndef run(loader):\n    return evaluate(loader)\n",
     "an evaluation of another file's": "def run(loader, model, args):\n    return eval(loader, model, args)\n",
@@ -188,6 +192,7 @@ TOGETHER = {
     "parts in order that are called": "class Heir(Net):\n    def run(self, x):\n        y = x\n"
     "        for i, m in enumerate(reversed(list(self.modules()))):\n            y = m(y)\n        return x + y\n",
     "a flag of anything": "def both(net, flag):\n    m = net[-1]\n    m.inplace = flag\n    return Net()\n",
+    "a class that a function binds anew": "def put(net):\n    global Tap\n    Tap = net\n    return Net()\n",
     "a class that goes by a global name": "def name():\n    global Tap\n    return Tap, Net\n",
     "two by their names": "def both():\n    return Tap(Net())\n",
     "an evaluated text": "def run(x):\n    return eval(x)\ndef name():\n    return 'self.net.relu'\n",

@@ -117,6 +117,38 @@ class Block(nn.Module):
         y = self.block(x)
         return y + x
 """
+VIEWED = """\
+import torch
+import torch.nn as nn
+
+
+class View(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, tensor):
+        return {value}
+
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 8), View((-1, 2, 4)), nn.ReLU(True), nn.Conv1d(2, 2, 1))
+
+    def forward(self, x):
+        return self.body(x)
+"""
+
+
+@pytest.mark.parametrize(("value", "known"), [
+    ("tensor.view(self.size)", True), ("tensor.reshape(*self.size)", True), ("self.size.view(tensor.shape)", False),
+])  # fmt: skip
+def test_a_view_of_what_the_part_before_has_made(value: str, known: bool) -> None:
+    (fix,) = fixes(VIEWED.format(value=value))
+    assert fix.safe is known, fix.doubts
+
+
 BEHIND = {
     "between them": "layers.insert(1, nn.BatchNorm2d(n))",
     "on some way": "if more:\n            layers.insert(1, nn.BatchNorm2d(n))",

@@ -165,10 +165,10 @@ def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
 
 
 def inserted_at(call: ast.Call) -> int | None:
-    """The place of `parts.insert(1, norm)`; None if it is not written down, or counted from the end."""
+    """The place of `parts.insert(1, norm)`; None if it is not written down as a number, which none from the end is."""
     match call:
         case ast.Call(func=ast.Attribute(attr="insert"), args=[ast.Constant(value=int(place)), _], keywords=[]):
-            return place if place >= 0 else None
+            return place
     return None
 
 

@@ -129,7 +129,7 @@ LOOKED_UP = {
     "a module in a text": "def run(mode):\n    assert mode, 'wrong mode in [%s]' % sys.modules[__name__]\n"
     "    return 'of %s' % utils\n",
     "weights of a part by its name": "def freeze(net):\n    for p in net._modules['fc'].parameters():\n"
-    "        p.requires_grad = False\ndef both():\n    return freeze(Net())\n",
+    "        p.requires_grad = False\n    return nn.Sequential(net, nn.Linear(4, 4))\ndef both():\n    return freeze(Net())\n",
     "an attribute with the name of a class": "def both(net):\n    return net.Tap, net.weight.Net\n",
     "a module that is called": "evaluate = utils\ndef run(loader):\n    return evaluate(loader)\n",
     "an evaluation of another file's": "def run(loader, model, args):\n    return eval(loader, model, args)\n",

@@ -209,6 +209,7 @@ class Holder(nn.Module):
     ("self.net = net", "self.net.body.act(x)", False),
     ("self.net = net", "[part(x) for part in self.net.body]", False),
     ("self.act = net.body[1]", "self.act(x)", False),
+    ("self.act = net.body.act", "self.act(x)", False),
     ("self.rest = net.body[1:]", "self.rest(x)", False),
     ("conv, act = net.body\\n        self.act = act", "self.act(x)", False),
     ("b = net.body\\n        b[0] = nn.Identity()", "net(x)", False),

@@ -333,7 +333,7 @@ class Expressions(Operators):
         if attr == "grad":
             return tensor(1, False, memory=held)
         if base.kind is Kind.UNKNOWN and attr in stored_attributes(self.program.tree):
-            return replace(UNKNOWN, flags=flags_of_part(self, node.value, attr))
+            return replace(UNKNOWN, flags=flags_of_part(self, node.value, attr) or base.flags)
         return part_or_number(base, attr) if base.kind is Kind.MODULE or base.flags else UNKNOWN
 
     def subscript(self, node: ast.Subscript) -> Value:

@@ -28,6 +28,11 @@ def stored_attributes(tree: ast.Module) -> frozenset[str]:
     return _stored(tree) - _NUMBERS
 
 
+def parts_or_attributes(tree: ast.Module) -> frozenset[str]:
+    """Attributes that the file sets, and names that it gives to parts of a `Sequential`."""
+    return stored_attributes(tree) | (named_parts(tree) - _NUMBERS)
+
+
 @remembered
 def parts_like_numbers(tree: ast.Module) -> frozenset[str]:
     """Attributes that the file sets by names that numbers and parameters have: `self.bias = nn.ReLU(inplace=True)`."""
@@ -40,7 +45,7 @@ def _stored(tree: ast.Module) -> frozenset[str]:
     bodies = (one for cls in every(tree, ast.ClassDef) for one in cls.body)
     plain = (one for one in bodies if isinstance(one, ast.Assign | ast.AnnAssign))
     named = {one.id for body in plain for one in every(body, ast.Name) if isinstance(one.ctx, ast.Store)}
-    return frozenset(set_ | named | _set_by_name(tree) | named_parts(tree))
+    return frozenset(set_ | named | _set_by_name(tree))
 
 
 def _set_by_name(tree: ast.Module) -> set[str]:

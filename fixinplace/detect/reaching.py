@@ -20,7 +20,7 @@ from fixinplace.detect.kept_local import keeps_parts_local
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.other_kind import is_of_other_kind
 from fixinplace.detect.outermost import outermost
-from fixinplace.detect.part_names import parts_like_numbers, stored_attributes
+from fixinplace.detect.part_names import parts_like_numbers, parts_or_attributes, stored_attributes
 from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.scopes import bindings
 from fixinplace.walking import every, functions, scope
@@ -222,7 +222,7 @@ def _are_looked_at(
 def _reaches_in(node: ast.Name, above: Parents, tree: ast.Module) -> bool:
     """True for `m.body`, a part of what is known: a class that derives from it may have parts in place."""
     parent = above.get(id(node))
-    return isinstance(parent, ast.Attribute) and parent.attr in stored_attributes(tree)
+    return isinstance(parent, ast.Attribute) and parent.attr in parts_or_attributes(tree)
 
 
 def _scope(node: ast.AST, above: Parents) -> ast.AST:
@@ -277,7 +277,7 @@ def _is_harmless(node: ast.Attribute, attr: str, above: Parents, tree: ast.Modul
         return called and attr[0] != "_" and attr != "forward" and isinstance(above.get(id(parent)), ast.Expr)
     if called and attr in parts_like_numbers(tree):
         return False  # `self.bias = nn.ReLU(inplace=True)`
-    if attr not in stored_attributes(tree):
+    if attr not in parts_or_attributes(tree):
         return True
     looked_at = isinstance(parent, ast.Call) and not called and dotted(parent.func) in _LOOKS
     if isinstance(parent, ast.Call) and not called:

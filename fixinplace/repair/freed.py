@@ -16,6 +16,7 @@ from dataclasses import replace
 from fixinplace.repair.base import Files, Scene
 from fixinplace.repair.code import same_file
 from fixinplace.repair.steps.carried import kept_states
+from fixinplace.repair.steps.inner import inner_states
 from fixinplace.repair.steps.situation import situation
 from fixinplace.repair.wording import place_in
 from fixinplace.trace.events import Offence, Place
@@ -41,7 +42,7 @@ def _is_at(place: Place | None, failure: Failure) -> bool:
 def _kept(offence: Offence, message: str, files: Files) -> Offence:
     note = "torch frees a graph at its backward; with all graphs kept, this one goes on into that of an earlier round"
     found = situation(Scene(offence, files))
-    states = kept_states(found) if found is not None else []
+    states = [] if found is None else kept_states(found) or [each for states in inner_states(found) for each in states]
     first = next((each for each in states if each.stores), None)
     keeper = None if first is None else place_in(first.code, first.stores[-1])
     return replace(offence, message=message, note=note, keeper=keeper, state="" if first is None else first.state)

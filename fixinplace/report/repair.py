@@ -128,6 +128,7 @@ def _harmless(outcome: Outcome) -> Iterator[str]:
     told = {where(spot.place) for spot in outcome.trace.spots if spot.standing is Standing.CULPRIT}
     found = outcome.found.culprits if outcome.found is not None else ()
     told |= {where(write.place) for each in found for offence in each.offences for write in offence.writes[:1]}
+    told |= {where(offence.keeper) for each in found for offence in each.offences if offence.keeper is not None}
     for standing in (Standing.PENDING, Standing.HARMLESS):
         spots = [spot for spot in some if spot.standing is standing and spot.tracked]
         places = [place for place in dict.fromkeys(where(spot.place) for spot in spots) if place not in told]

@@ -8,6 +8,7 @@ from fixinplace.repair.base import Proposal, Repair, Scene, Tier
 from fixinplace.repair.steps.carried import cut_at_step, cut_before_loop
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.constant import held_constant, stored_constant
+from fixinplace.repair.steps.inner import cut_inside
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.situation import Situation, situation
 from fixinplace.repair.steps.telling import story
@@ -28,7 +29,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         again = recomputed(found) if offence.rule == "FIP207" else ()
         whole = all_together(found) if offence.rule == "FIP207" else ()
         constant = _constant(found) if offence.rule == "FIP207" else ()
-        choices = [*cut_at_step(found), *constant, *cut_before_loop(found), *whole, *again]
+        inside = cut_inside(found) if offence.rule == "FIP207" else ()
+        choices = [*cut_at_step(found), *constant, *inside, *cut_before_loop(found), *whole, *again]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and offence.rule == "FIP207":

@@ -32,5 +32,7 @@ def joined(*changes: Change | None) -> tuple[Change, ...]:
     for change in changes:
         if change is not None:
             before = found.get(change.path, Change(change.path))
-            found[change.path] = Change(change.path, (*before.edits, *change.edits))
+            imports = tuple(dict.fromkeys((*before.imports, *change.imports)))
+            edits, wraps = (*before.edits, *change.edits), (*before.wraps, *change.wraps)
+            found[change.path] = Change(change.path, edits, wraps, imports)
     return tuple(found.values())

@@ -16,7 +16,7 @@ Note [A state that is stored]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from fixinplace.model import Edit, Span
@@ -88,6 +88,41 @@ def _teaches_without(at: Situation, states: Sequence[Kept]) -> bool:
     for kept in states:
         items = [_without(each, kept.state) for each in items]
     return bool(at.stepped) and touch(flows_of(items, at.wanted), at.stepped or ())
+
+
+def is_average(kept: Kept) -> bool:
+    """True for what a class writes without calling anything that may have weights of its own: an average, a count."""
+    nodes = [node for node in kept.stores if isinstance(node, ast.Assign | ast.AugAssign)]
+    calls = [node.value for node in kept.stores if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    values = [*(node.value for node in nodes), *(each for call in calls for each in _arguments(call))]
+    whole = len(nodes) + len(calls) == len(kept.stores)
+    return whole and not any(_learned(kept.code, node) for node in nodes) and not any(map(_calls_unknown(kept), values))
+
+
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+    """What the methods of a chain are given: `0.9` and `m` of `self.mean.mul_(0.9).add_(m)`."""
+    node: ast.expr = call
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        yield from (*node.args, *(each.value for each in node.keywords))
+        node = node.func.value
+
+
+def _calls_unknown(kept: Kept) -> Callable[[ast.expr], bool]:
+    imported = Reader(kept.code).imported
+
+    def unknown(value: ast.expr) -> bool:
+        called = [each.func for each in ast.walk(value) if isinstance(each, ast.Call)]
+        return not all(_is_weightless(each, kept.name, imported) for each in called)
+
+    return unknown
+
+
+def _is_weightless(called: ast.expr, state: str, imported: Paths) -> bool:
+    """True for functions that are imported, and for methods of values that are no part of the object's own."""
+    name = path(called) or ""
+    if name.partition(".")[0] in imported:
+        return True
+    return isinstance(called, ast.Attribute) and (not name.startswith("self.") or path(called.value) == state)
 
 
 def _is_stored(kept: Kept) -> bool:

@@ -17,6 +17,9 @@ from fixinplace.repair.steps.paths import Paths, begins, flows, path
 from fixinplace.repair.steps.situation import Situation
 from fixinplace.repair.steps.stores import Kept, stores
 
+_CALLING = frozenset("_wrapped_call_impl _call_impl __call__ inner".split())
+"""Functions between the call of a module and its `forward`; any other of a library may go on to another object."""
+
 
 def hidden_states(at: Situation) -> Iterator[Kept]:
     """States that a module on the way to the save keeps to itself; what only counts has no graph to lose."""
@@ -25,6 +28,7 @@ def hidden_states(at: Situation) -> Iterator[Kept]:
     for place in reversed(offence.save.stack if offence.save is not None else ()):
         spot = at.scene.node(place)
         if spot is None:
+            owner = owner if place.function.rpartition(".")[2] in _CALLING else ""
             continue
         code, node = spot
         started = started or (code is at.code and code.statement(node) is at.frame.save)
@@ -32,14 +36,14 @@ def hidden_states(at: Situation) -> Iterator[Kept]:
             continue
         function = code.function(node)
         if owner and function is not None:
-            for kept in (*_kept(code, [function.body]), *_of_parts(code, function)):
+            for kept in (*kept_by(code, [function.body]), *_of_parts(code, function)):
                 if not kept.is_counter:
                     yield replace(kept, state=owner + kept.state[4:])
         owner = _object(node, owner)
 
 
 def _object(node: ast.AST, owner: str) -> str:
-    """The object whose method or forward a call runs, as the frame reaches it."""
+    """The object whose method or forward a call runs, as the frame reaches it; empty where it has no path to it."""
     call = next((each for each in ast.walk(node) if isinstance(each, ast.Call)), None)
     called = path(call.func) if call is not None else None
     if called is None:
@@ -49,7 +53,7 @@ def _object(node: ast.AST, owner: str) -> str:
     return called
 
 
-def _kept(code: Code, bodies: Sequence[Sequence[ast.stmt]]) -> list[Kept]:
+def kept_by(code: Code, bodies: Sequence[Sequence[ast.stmt]]) -> list[Kept]:
     """The attributes of `self` that methods, one after the other, read before they bind them, and write.
 
     A slot that is written leaves the others as they were: `self.means[c] = z` binds nothing.
@@ -81,7 +85,7 @@ def _of_parts(code: Code, function: Function) -> Iterator[Kept]:
     for part, made in _parts(code, owner):
         called = {name.removeprefix(f"{part}.") for name in calls if name.startswith(f"{part}.")}
         methods = [each.body for each in made.body if isinstance(each, Function) and each.name in called]
-        yield from (replace(kept, state=part + kept.name[4:]) for kept in _kept(code, methods))
+        yield from (replace(kept, state=part + kept.name[4:]) for kept in kept_by(code, methods))
 
 
 def _parts(code: Code, owner: ast.ClassDef | None) -> Iterator[tuple[str, ast.ClassDef]]:

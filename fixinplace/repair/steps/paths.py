@@ -53,10 +53,15 @@ def path(node: ast.AST) -> str | None:
 
 
 def base(node: ast.AST) -> str | None:
-    """The path of what an assignment to this target changes: `h` for `h[0]`."""
-    while isinstance(node, (ast.Subscript, ast.Starred)):
-        node = node.value
-    return path(node)
+    """The path of what a write to this changes: `h` for `h[0]`, and for `h.mul_(2)`, which gives back what it wrote."""
+    while True:
+        match node:
+            case ast.Subscript(value=value) | ast.Starred(value=value):
+                node = value
+            case ast.Call(func=ast.Attribute(value=value, attr=attr)) if attr.endswith("_") and attr[-2:] != "__":
+                node = value
+            case _:
+                return path(node)
 
 
 def reads(node: ast.AST) -> Paths:

@@ -96,6 +96,24 @@ def test_a_write_through_data_is_a_choice(command, write: str):
     assert "is not what the program gives today" in choice["sentence"]
 
 
+NAMED = {
+    "d = self.h.data\n        d *= 0.5": "self.h",
+    "d = self.h.data  # no history\n        e = 0.5\n        d[:, 1].mul_(e)": "self.h",
+    "d = x.data\n        d = self.h.data\n        d[0] = 0": "self.h",
+}
+
+
+@pytest.mark.parametrize("write", NAMED)
+def test_a_write_to_a_name_of_the_data_is_a_choice(command, write: str):
+    document, _ = repaired(command, SCALED.format(write=write), "--diff")
+
+    (culprit,), (choice,) = document["culprits"], document["choices"]
+    assert culprit["rule"] == "FIP308"
+    assert culprit["culprit"]["text"] == write.rsplit("        ", 1)[-1].split(" = 0", maxsplit=1)[0]
+    rows = [row for row in choice["diff"].splitlines() if row[:1] in "+-" and row[:3] not in ("+++", "---")]
+    assert [row.split("  #")[0] for row in rows] == ["-        d = self.h.data", "+        d = self.h"]
+
+
 def test_a_chosen_one_is_written(command):
     document, text = repaired(command, SCALED.format(write="self.h.data *= 0.5"), "--choose", "1")
 

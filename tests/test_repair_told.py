@@ -12,9 +12,10 @@ from test_repair_search import FIRST, TEXT, Fake, offence, searched
 
 from fixinplace.repair.base import Tier
 from fixinplace.repair.outcome import Outcome
+from fixinplace.repair.wording import rule_of
 from fixinplace.report import repair as report
 from fixinplace.report.offence import details
-from fixinplace.trace.events import Trace
+from fixinplace.trace.events import Offence, Trace, Write
 
 STASH = """
 import torch
@@ -83,3 +84,19 @@ def test_a_line_that_a_loop_comes_by_again_is_told_once():
     told = [line for line in details(one, one, lambda path: None) if line.startswith("then")]
 
     assert [line.split("  ")[-1] for line in told] == ["h *= 2", "h -= skip"]
+
+
+@pytest.mark.parametrize(
+    ("line", "marker", "rule"),
+    [
+        ("h[:, 0], h[:, 1] = h[:, 1].clone(), x", "h[:, 0]", "FIP109"),
+        ("for h[0] in x: pass", "h[0]", "FIP109"),
+        ("torch.exp(x, out=h)", "torch.exp(x, out=h)", "FIP110"),
+        ("helper(h[0])", "helper(h[0])", "FIP105"),
+    ],
+)
+def test_the_code_of_what_wrote(line: str, marker: str, rule: str):
+    one = code(f"import torch\n\n\ndef f(h, x):\n    {line}\n")
+    offence = Offence("", None, (Write(1, "copy_", place(one, marker)),), None)
+
+    assert rule_of(offence, lambda path: one) == rule

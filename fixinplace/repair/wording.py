@@ -27,10 +27,12 @@ def rule_of(offence: Offence, files: Files) -> str:
     if spot is None:
         return "FIP104"
     found = next(iter(writers(*spot)), None)
-    return found[1] if found is not None else _of_call(spot[1])
+    return found[1] if found is not None else _of_node(spot[1])
 
 
-def _of_call(node: ast.expr | ast.stmt) -> str:
+def _of_node(node: ast.expr | ast.stmt) -> str:
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return "FIP109"
     calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
     words = {keyword.arg for call in calls for keyword in call.keywords}
     return "FIP110" if "out" in words else "FIP106" if "inplace" in words else "FIP105"

@@ -4,7 +4,8 @@ Note [Behind autograd]
     `h.data *= scale` changes `h`, and no backward knows: the gradient that comes to `h` later goes on as if the line
     did nothing.  No saved tensor is wrong, so nothing is an offence.  Whether it was meant so (a straight-through
     rounding is) only the author knows; the trace tells the place, for those who ask.
-    Who holds the tensor is read off the line: the path before `.data`, looked up in the frame without calling anything.
+    Who holds the tensor is read off the line: the path before `.data`, or the name that an earlier line of the function
+    bound to one (`d = h.data`), looked up in the frame without calling anything.
 
     `grad_output.neg_()` in the backward of a custom Function, or in a hook, changes what the engine may hand to others
     as well, which get the changed one.  The gradient is an argument of the outermost function of the user's that the
@@ -30,6 +31,8 @@ from fixinplace.trace.ledger import Written
 
 DATA, GRADIENT = "FIP308", "FIP309"
 _PATH = re.compile(r"(?<![\w.])([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.data\b")
+_BOUND = re.compile(r"^\s*([A-Za-z_]\w*)\s*=\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.data\s*(?:#.*)?$")
+_WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _MISSING = object()
 
 
@@ -78,10 +81,14 @@ class Behind:
                 self.facts[user.f_code, user.f_lasti] = Facts([write], rule=GRADIENT, silent=True, note=note)
 
     def _named(self, frame: FrameType) -> tuple[str, ...]:
-        """The paths before `.data` in the line that a frame is at."""
+        """The paths before `.data` in the line that a frame is at, and those that its names were bound to."""
         key = (frame.f_code, frame.f_lineno)
         if key not in self._paths:
-            self._paths[key] = tuple(_PATH.findall(self._line(frame.f_code.co_filename, frame.f_lineno)))
+            file, line = frame.f_code.co_filename, self._line(frame.f_code.co_filename, frame.f_lineno)
+            above = (self._line(file, number) for number in range(frame.f_code.co_firstlineno, frame.f_lineno))
+            bound = {match[1]: match[2] for each in above if (match := _BOUND.match(each)) is not None}
+            named = (bound[word] for word in _WORD.findall(line) if word in bound)
+            self._paths[key] = tuple(dict.fromkeys((*_PATH.findall(line), *named)))
         return self._paths[key]
 
     def _line(self, file: str, number: int) -> str:

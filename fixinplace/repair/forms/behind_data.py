@@ -40,6 +40,8 @@ def _apart(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:
 def _tracked(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:
     statement = code.statement(node)
     found = _whole(code, statement) or _part(code, statement)
+    if found is None and (binding := _binding(code, statement)) is not None:
+        statement, found = binding, _part_of(code, binding.value)
     if found is not None:
         owner, edit = found
         text = code.source_of(owner)
@@ -77,13 +79,33 @@ def _part(code: Code, statement: ast.stmt) -> tuple[ast.expr, Edit] | None:
             node = target
         case _:
             return None
-    while not (isinstance(node, ast.Attribute) and node.attr == "data"):
+    return None if _is_data(node) and node is target else _part_of(code, node)
+
+
+def _part_of(code: Code, node: ast.expr) -> tuple[ast.expr, Edit] | None:
+    while not _is_data(node):
         if not isinstance(node, (ast.Attribute, ast.Subscript)):
             return None
         node = node.value
-    if node is target:
-        return None
+    assert isinstance(node, ast.Attribute)
     return node.value, Edit(Span(code.text.span(node.value).end, code.text.span(node).end), "")
+
+
+def _is_data(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "data"
+
+
+def _binding(code: Code, statement: ast.stmt) -> ast.Assign | None:
+    """`d = h.data` above `d *= f`: the last one of the function whose name the statement reads or writes."""
+    function = code.function(statement)
+    names = {each.id for each in ast.walk(statement) if isinstance(each, ast.Name)}
+    found = None
+    for node in ast.walk(function or code.tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in names and _is_data(value):
+                if node.lineno < statement.lineno and (found is None or node.lineno > found.lineno):
+                    found = node
+    return found
 
 
 def _edited(code: Code, statement: ast.stmt, edit: Edit) -> str:

@@ -253,8 +253,9 @@ class Calls(Lists):
                 off = [a for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
                 self.make_live(base.memory, not (off and off[0].value is False), leaf=base.live is False)
                 return replace(base, live=not (off and off[0].value is False), leaf=not (off and off[0].value is False))
-            self.write(node, writer.name, writer.rule, func.value, base, joined(arguments[_skipped(name) :]))
-            return base
+            value = joined(arguments[_skipped(name) :])
+            self.write(node, writer.name, writer.rule, func.value, base, value)
+            return self.given_back(base, value)
         if catalogue.is_unknown_in_place(name):
             if base.sure == 3:
                 seen = self.write(node, f"Tensor.{name}", "FIP116", func.value, base, joined(arguments))

@@ -9,6 +9,8 @@ Note [Written elsewhere]
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.kinds import Dtype, Origin
 from fixinplace.detect.values import Memories, Memory, Value, join_live
@@ -26,10 +28,19 @@ class Gradients(Frame):
 
     def wrote(self, written: Value, live: bool | None) -> None:
         """A value that requires grad, or may, was written into a tensor's storage."""
-        if live is False or not self.grad or written.dtype in (Dtype.INT, Dtype.BOOL):
-            return
-        self.make_live(written.memory, live)
-        self._tell_others(written.memory, live)
+        if live is not False and self._takes_gradients(written):
+            self.make_live(written.memory, live)
+            self._tell_others(written.memory, live)
+
+    def given_back(self, written: Value, value: Value) -> Value:
+        """What a write gives back, the tensor itself: in `b.add_(h).sub_(c)` the second write is one to what requires
+        grad since the first."""
+        if value.live is False or not self._takes_gradients(written):
+            return written
+        return replace(written, live=join_live(iter((written.live, value.live))))
+
+    def _takes_gradients(self, written: Value) -> bool:
+        return self.grad and written.dtype not in (Dtype.INT, Dtype.BOOL)
 
     def rebound(self, name: str, value: Value) -> None:
         """A name of an enclosing scope stands for another value from now on."""

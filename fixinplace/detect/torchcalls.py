@@ -278,9 +278,10 @@ class TorchCalls(Modules):
             write_each(self, node, writer.name, target, written, joined(arguments[1:]))
             return NONE
         written = self.as_tensor(written)
-        seen = self.write(node, writer.name, writer.rule, target, written, joined(arguments[position + 1 :]))
+        value = joined(arguments[position + 1 :])
+        seen = self.write(node, writer.name, writer.rule, target, written, value)
         self._written(before, seen, node, target, written)
-        return written
+        return self.given_back(written, value)
 
     def _written(self, before: Memories, seen: Observation, node: ast.Call, target: ast.expr, written: Value) -> None:
         """`torch.relu_(row)`: harmless for a view of a fresh clone, as long as no other argument may read that."""

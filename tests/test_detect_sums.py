@@ -126,7 +126,8 @@ def safe(before: str = "", first: str = "mul", name: str = "loss_function", last
 
 def test_what_a_loss_compares_is_computed() -> None:
     assert safe() == [True] * 6
-    assert safe(name="distance") == [True] * 2 + [False] * 4
+    assert safe(name="distance") == [True] * 6
+    assert safe(name="distance", last="target") == [True] * 2 + [False] * 4
     assert safe(last="target") == [True] * 6
 
 

@@ -57,3 +57,11 @@ def test_the_cast_gives_what_the_write_gives(write: str, dtype: torch.dtype):
     wrote = getattr(x.clone(), write)(0)
 
     assert torch.equal(getattr(x, write[:-1])(0).to(x.dtype), wrote)
+
+
+@pytest.mark.parametrize(("made", "cast"), [("x.clone()", ".to(y.dtype)"), ("h.clone()", "")])
+def test_what_may_be_an_integer_is_cast(made: str, cast: str):
+    part = Text(TEXT.format(made=made, write="cumsum_"))
+    findings = rewrite.plan(part, detect.scan(part, ast.parse(part.text)))
+
+    assert f"        y = y.cumsum(0){cast}\n" in fixed(part.text, findings)

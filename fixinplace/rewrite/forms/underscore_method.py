@@ -42,8 +42,8 @@ REWRITE = Rewrite(
     "`r = x.add(e)` if not; inside an expression the new value gets a line of its own before.",
     why="A method ending in `_` writes into its tensor, which earlier ops may have kept for their backward.",
     safety="Safe if nobody else looks at the tensor. Comparisons, logical and cumulative methods give another dtype "
-    "out of place: their result is always cast, and only that of cumulative ones called safe. In-place logical methods on a tensor that "
-    "requires grad are refused: autograd does not record them, so that no gradient is right.",
+    "out of place: their result is always cast, and only that of cumulative ones called safe. In-place logical "
+    "methods on a tensor that requires grad are refused: autograd does not record them, so that no gradient is right.",
     examples=(
         example(
             """

@@ -167,10 +167,11 @@ class Facts:
     in_loop: the statement runs more than once per call of its function.
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
-    flows: a gradient may flow to what is written.
+    flows: a gradient may flow to what is written; fed: it certainly does.
     summed: the target is a tensor by what is added to it alone, and may have been a number before.
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
     renamed: the out-of-place op has another name in the graph, which the file can see.
+    cloned: nothing is run, and only a clone that the same op writes is the same for certain.
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
@@ -207,6 +208,8 @@ class Facts:
     first: bool = True
     mixed: bool = False
     flows: bool = False
+    fed: bool = False
+    cloned: bool = False
     summed: bool = False
     relaid: bool = False
     renamed: bool = False

@@ -48,10 +48,10 @@ def plan(text: str, *sites: At) -> tuple[Finding, ...]:
     return rewrite.plan(part, found(part, sites))
 
 
-def findings(text: str) -> tuple[Finding, ...]:
-    """What is planned for a text as detection sees it."""
+def findings(text: str, run: bool = True) -> tuple[Finding, ...]:
+    """What is planned for a text as detection sees it; run: whether that may be proved."""
     part = source.Text(text)
-    return rewrite.plan(part, detect.scan(part, ast.parse(text)))
+    return rewrite.plan(part, detect.scan(part, ast.parse(text)), run)
 
 
 def brought_together(text: str) -> str:

@@ -24,6 +24,18 @@ CASES = {
         H + "def g():\n    for i in range(2):\n        h.mul_(i + 1)\ng()\nh = h * 2\ng()\nreturn h",
         H + "def g():\n    nonlocal h\n    for i in range(2):\n        h = h.mul(i + 1)\ng()\nh = h * 2\ng()\nreturn h",
     ),
+    "in a list": (
+        G + "z = [g() for _ in range(2)]\nreturn h",
+        H + "def g():\n    nonlocal h\n    h = h.add(1)\nz = [g() for _ in range(2)]\nreturn h",
+    ),
+    "its value in a sum": (
+        G + "    return h.sum()\nz = x * g() + g()\nreturn h, z",
+        H + "def g():\n    nonlocal h\n    h = h.add(1)\n    return h.sum()\nz = x * g() + g()\nreturn h, z",
+    ),
+    "asked for": (
+        G + "    return h.sum()\nif g() > 3:\n    h = h * 2\nreturn h",
+        H + "def g():\n    nonlocal h\n    h = h.add(1)\n    return h.sum()\nif g() > 3:\n    h = h * 2\nreturn h",
+    ),
 }
 SAFE = {
     "a factory": "acc = torch.zeros(2, 3)\ndef g(v):\n    acc.add_(v)\ng(x)\ng(x * x)\nreturn acc * x",
@@ -39,6 +51,9 @@ LOOK_ALIKES = {
     "a default": H + "def k(t=h):\n    return t * 2\ndef g():\n    h.add_(1)\ng()\nreturn h, k()",
     "a value of the call": H + "def g():\n    h.add_(1)\n    return 1\nz = h * g()\nreturn h, z",
     "beside the name": H + "def g():\n    h.add_(1)\n    return 1\nz = [h, g()]\nreturn h, z[0]",
+    "beside it in a header": H + "def g():\n    h.add_(1)\n    return 1\nfor z in [h, g()]:\n    pass\nreturn h",
+    "called later": H + "def g():\n    h.add_(1)\n    return 1\nk = lambda: g()\nz = h * k()\nreturn h, z",
+    "one after the other": H + "def g():\n    h.add_(1)\n    return 1\nk = (g() for _ in range(2))\nreturn h * sum(k)",
     "not only called": G + "fs = [g]\nfs[0]()\nreturn h",
     "returned from it": H + "def g():\n    h.add_(1)\n    return h\nz = g()\nreturn h, z",
     "a view that is kept": H + "def g():\n    v = h.t()\n    h.mul_(2)\n    return v.sum()\nz = g()\nreturn h, z",

@@ -25,7 +25,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("one", "example"), EXAMPLES)
 def test_the_example_is_what_is_written(one, example):
-    planned = findings(example.before)
+    planned = findings(example.before, example.run)
 
     assert fixed(example.before, planned) == example.after
     assert one.name in {f.outcome.rewrite for f in planned if isinstance(f.outcome, Fix)}
@@ -33,7 +33,7 @@ def test_the_example_is_what_is_written(one, example):
 
 @pytest.mark.parametrize(("one", "example"), EXAMPLES)
 def test_what_was_written_is_finished(one, example):
-    assert fixed(example.after, findings(example.after)) == example.after
+    assert fixed(example.after, findings(example.after, example.run)) == example.after
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")

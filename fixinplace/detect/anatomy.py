@@ -74,8 +74,12 @@ def _other_bindings(body: Sequence[ast.stmt]) -> Iterator[str]:
 def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
     """Doubts for every site of a function that looks at its own names, or at which tensor is which."""
     found: dict[str, None] = {}
+    followed = [one for one in nodes if type(one) is ast.Attribute and one.attr in _HOOKS]
+    plain = _computed_names(nodes) if followed else frozenset()
     for node in (one for one in nodes if type(one) in _INSPECTING):
         match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if attr in _HOOKS and name in plain:
+                pass  # see Note [Hooks]
             case ast.Attribute(attr=attr) if attr in _HOOKS:
                 found[f"the function uses `.{attr}`, which can tell the tensor from its replacement"] = None
             case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
@@ -84,6 +88,14 @@ def inspections(nodes: Sequence[ast.AST]) -> tuple[str, ...]:
                 if not (all(isinstance(side, ast.Constant) for side in sides) or _is_class(node.left)):
                     found["the function compares identities with `is`"] = None
     return tuple(found)
+
+
+def _computed_names(nodes: Sequence[ast.AST]) -> frozenset[str]:
+    """Names that nothing but plain assignments bind: what they stand for is followed."""
+    assigned = {id(target) for one in nodes if type(one) is ast.Assign for target in one.targets}
+    stored = [one for one in nodes if type(one) is ast.Name and type(one.ctx) is not ast.Load]
+    others = {one.id for one in stored if id(one) not in assigned}
+    return frozenset(one.id for one in stored) - others
 
 
 _INSPECTING = frozenset((ast.Attribute, ast.Call, ast.Compare))

@@ -11,6 +11,7 @@ from fixinplace.detect.assumed import NOTHING
 from fixinplace.detect.changed import lit, moved, turned
 from fixinplace.detect.given import class_made
 from fixinplace.detect.growing import as_handed, in_doubt, is_called, unsettled
+from fixinplace.detect.identity import read_by_functions
 from fixinplace.detect.index import ClassInfo
 from fixinplace.detect.kinds import Kind, Layout, Origin
 from fixinplace.detect.links import without
@@ -280,7 +281,7 @@ class Frame(ABC):
         if name in self.declared and value.memory:
             self.escape(value, None, f"`{name}` belongs to an enclosing scope")
         if name in self.captured and (value.memory or value.maybe):
-            self.escape(value, None, f"a nested function reads `{name}`")
+            self.escape(value, None, read_by_functions(name))
         value = limited(value)
         if value.tensor and value.live and (is_size(name) if value.sure == 2 else value.sure == 1 and is_data(name)):
             value = replace(value, live=None)  # what an unseen function gave for a mask, or a size, may well be one

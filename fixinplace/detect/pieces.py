@@ -87,6 +87,18 @@ class Pieces:
             self._around[piece] = functools.reduce(operator.or_, map(self._meeting, {piece, *self._finding}))
         return self._around[piece]
 
+    def below(self, piece: int) -> frozenset[int]:
+        """The pieces that one leads to by the names that it mentions, itself among them."""
+        if piece < 0 or self._whole:
+            return frozenset(range(len(self.all)))
+        found, todo = {piece}, [piece]
+        while todo:
+            named = self.all[todo.pop()].mentions
+            new = [n for n, one in enumerate(self.all) if n not in found and not one.imports and one.defines & named]
+            found.update(new)
+            todo += new
+        return frozenset(found)
+
     def _meeting(self, piece: int) -> int:
         """The set of the pieces that one meets by the names that are mentioned."""
         found = self._everywhere | 1 << piece

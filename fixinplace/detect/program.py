@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.changed import with_gradient
+from fixinplace.detect.identity import sees_place
 from fixinplace.detect.index import Index, Summary
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Names
@@ -210,6 +211,15 @@ class Program:
     def words(self) -> Words:
         """What is said around the piece that is being read, as far as it has come up."""
         return self.ledger.ask(self.surroundings.words, self.piece)
+
+    def around(self, seen: Observation) -> Iterable[str]:
+        """The doubts that all which may have to do with the piece of a site gives rise to; see Note [New to all]."""
+        piece = self.surroundings.at(seen.root)
+        found = self.ledger.ask(self.surroundings.words, piece).doubts
+        if seen.facts.get("shown", True) or not any(map(sees_place, found)):
+            return found
+        own = self.surroundings.led_to(piece)
+        return (one for one in found if one in own or not sees_place(one))
 
     def is_near(self, node: ast.AST) -> bool:
         """True for a node in a piece that may have to do with the one that is being read."""

@@ -60,7 +60,7 @@ def read(part: Text, tree: ast.Module, imported: bool = False) -> Program:
         for seen in program.observed.values():
             seen.sure = min(seen.sure, 2)
     for seen in program.observed.values():  # a doubt may have come up after the last visit to a site
-        seen.doubts |= program.surroundings.words(program.surroundings.at(seen.root)).doubts
+        seen.doubts |= dict.fromkeys(program.around(seen))
     return program
 
 

@@ -142,6 +142,17 @@ def _is_loss(seen: Observation, written: Value, value: Value | None) -> bool:
     return (term or mean) and isinstance(seen.node, ast.AugAssign) and is_loss(seen.target)
 
 
+def be_sure(seen: Observation, node: ast.AST, written: Value, value: Value | None) -> None:
+    """Note how sure it is that a tensor is written: what one is added to is one, as is what one was added to."""
+    scaled = written.name == SUMMED and value is not None and value.kind is Kind.NUMBER
+    term = value if isinstance(node, ast.AugAssign) and value is not None and value.tensor else None
+    given = term is None or any(one.origin is Origin.PARAMETER for one in term.memory)
+    added = term is not None and (term.sure == 3 or (term.sure == 2 and not given))
+    if written.sure < 3:
+        seen.facts["summed"] = True
+    seen.sure = min(seen.sure, 3 if scaled or (added and written.sure == 2) else written.sure)
+
+
 def add_hazard(seen: Observation, refusal: str, sentence: str) -> None:
     """Note what forbids the rewrite; the first sentence for a refusal stays."""
     seen.hazards.setdefault(refusal, Hazard(refusal, sentence))

@@ -113,6 +113,10 @@ class Surroundings:
             self._around[around] = found
         return self._around[around]
 
+    def led_to(self, piece: int) -> frozenset[str]:
+        """The doubts that a piece and all that it leads to give rise to."""
+        return frozenset(why for one in self.pieces.below(piece) for why in self._own[one].doubts)
+
     def note(self, piece: int, new: Words) -> None:
         """Add what was found out in a piece."""
         own = self._rest if piece < 0 else self._own[piece]

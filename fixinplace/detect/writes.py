@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from fixinplace.detect.containers import Containers, read_again
+from fixinplace.detect.identity import is_computed_with, is_new_to_all, read_by_functions
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import forgets_strides
@@ -20,8 +21,8 @@ from fixinplace.detect.own_kind import is_made
 from fixinplace.detect.plain import TERMS, sums_one_term
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.roles import add_hazard
-from fixinplace.detect.values import NUMBER, SUMMED, Memories, Memory, Value, overlap
+from fixinplace.detect.roles import add_hazard, be_sure
+from fixinplace.detect.values import NUMBER, Memories, Memory, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
 from fixinplace.walking import walk
 
@@ -30,17 +31,6 @@ _TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims sque
 _LATER = "a lambda calls it, with whatever that is given"
 _MADE_ANEW = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP112", "FIP113", "FIP114")
 """Rules whose rewrites make the other names of the tensor anew as well."""
-
-
-def _be_sure(seen: Observation, node: ast.AST, written: Value, value: Value | None) -> None:
-    """Note how sure it is that a tensor is written: what one is added to is one, as is what one was added to."""
-    scaled = written.name == SUMMED and value is not None and value.kind is Kind.NUMBER
-    term = value if isinstance(node, ast.AugAssign) and value is not None and value.tensor else None
-    given = term is None or any(one.origin is Origin.PARAMETER for one in term.memory)
-    added = term is not None and (term.sure == 3 or (term.sure == 2 and not given))
-    if written.sure < 3:
-        seen.facts["summed"] = True
-    seen.sure = min(seen.sure, 3 if scaled or (added and written.sure == 2) else written.sure)
 
 
 class Writes(Containers):
@@ -58,7 +48,7 @@ class Writes(Containers):
         place = place if holder is None else Place.ITEM
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
-        _be_sure(seen, node, written, value)
+        be_sure(seen, node, written, value)
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later, rule) if rule in _MADE_ANEW else {}
@@ -178,10 +168,12 @@ class Writes(Containers):
                 add_hazard(seen, "escapes-to-attribute", f"`{name}` holds the same tensor")
         if overlap(self.iterating, written.memory) and not written.iterated:
             add_hazard(seen, "loop-variable", "a loop is going over rows of the same tensor")
+        late = read_by_functions(own)
+        passed = {late} if own in self.captured and self._is_read_late(seen, own) else set[str]()
         for memory in sorted(written.memory, key=lambda m: (m.origin, m.label, m.index)):
             for held, marks in self.state.escapes.items():
                 for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
-                    if mark.sentence in {f"`{name}` holds it" for name in (own, *(kin or ()))}:
+                    if mark.sentence in {f"`{name}` holds it" for name in (own, *(kin or ()))} | passed:
                         continue
                     _note(seen, mark.refusal, mark.sentence)
                     if mark.refusal == "container-slot":
@@ -250,8 +242,8 @@ class Writes(Containers):
             known = self.lookup(name)
             if not (known.sure == 3 or is_made(known)) and may_be_list(target, self.body, self.above):
                 add_hazard(seen, "not-known-tensor", f"`{name}` may be a list of tensors")
-            if name in self.captured:
-                seen.doubts[f"a nested function reads `{name}`"] = None
+            if name in self.captured and not self._is_read_late(seen, name):
+                seen.doubts[read_by_functions(name)] = None
             if not self.binds(name):
                 add_hazard(
                     seen, "closure", f"`{name}` belongs to an enclosing scope: binding it here would make it local"
@@ -265,7 +257,16 @@ class Writes(Containers):
                     f"`{dotted(owner)}` is a parameter: a new tensor cannot take its place",
                 )
 
+    def _is_read_late(self, seen: Observation, name: str) -> bool:
+        """True if nested functions find the new tensor where they would find the written one."""
+        alone = isinstance(self.root, ast.AugAssign) or (
+            isinstance(self.root, ast.Expr) and self.root.value is seen.node
+        )
+        return alone and is_computed_with(name, self.body, self.above)
+
     def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
+        fed = value is not None and value.tensor and value.live is True
+        seen.facts["fed"] = fed and seen.facts.get("fed") is not False
         if value is None or value.kind in (Kind.NUMBER, Kind.NONE) or seen.op in KEEPS_DTYPE:
             return
         if value.live is not False:
@@ -293,7 +294,9 @@ class Writes(Containers):
         return whole.layout if place in (Place.SUBSCRIPT, Place.VIEW) and whole.tensor else written.layout
 
     def _doubts(self, seen: Observation, written: Value, place: Place, owner: ast.expr) -> None:
-        for sentence in (*self.doubts, *self.program.words.doubts):
+        shown = not is_new_to_all(written, frozenset(self.state.escapes)) or self.program.words.hooked
+        seen.facts["shown"] = shown or bool(seen.facts.get("shown"))
+        for sentence in (*self.doubts, *self.program.around(seen)):
             seen.doubts[sentence] = None
         seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
         ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"

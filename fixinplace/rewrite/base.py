@@ -52,15 +52,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A program before and after the rewrite; both define `f`, which takes one float tensor of shape (3, 3)."""
+    """A program before and after the rewrite; both define `f`, which takes one float tensor of shape (3, 3).
+
+    run: what is written may be proved by a run; False for what is written with `--verify off`.
+    """
 
     before: str
     after: str
+    run: bool = True
 
 
-def example(before: str, after: str) -> Example:
+def example(before: str, after: str, run: bool = True) -> Example:
     """An example from indented text."""
-    return Example(inspect.cleandoc(before) + "\n", inspect.cleandoc(after) + "\n")
+    return Example(inspect.cleandoc(before) + "\n", inspect.cleandoc(after) + "\n", run)
 
 
 Node = cst.Call | cst.AugAssign | cst.Assign

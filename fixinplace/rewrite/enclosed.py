@@ -3,8 +3,9 @@
 Note [Names of the function around]
     `def grow(): y.add_(1)` can be `nonlocal y; y = y.add(1)`: all functions read one variable.  That is the same as
     long as the variable is all that anybody has of the tensor.  Its bindings must make new ones, each use must compute
-    something new of it, return it or write it, and the nested function must only be called, by its name, in
-    statements that do nothing else: what is read to the left of a call would be the old tensor.
+    something new of it, return it or write it, and the nested function must only be called, by its name and at once,
+    in statements that do nothing else or do not read the variable: what is read to the left of a call would be the
+    old tensor.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from fixinplace.catalogue import Memory, result, writer
-from fixinplace.detect.index import dotted
+from fixinplace.detect.identity import makes_new
 from fixinplace.model import Edit, Found, Place, Span, Usage
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step
 from fixinplace.rewrite.compose import compose
-from fixinplace.rewrite.reads import is_fresh
+from fixinplace.rewrite.reads import is_fresh, mentions
 from fixinplace.rewrite.same import Same
 from fixinplace.rewrite.setting import Setting, joint, settings
 from fixinplace.rewrite.slots import own_nodes
@@ -27,7 +27,7 @@ from fixinplace.source import Text
 from fixinplace.walking import above, walk
 
 _RULES = ("FIP104", "FIP105", "FIP106")
-_LOOKS = ("shape", "dtype", "device", "ndim")
+_DEFINING = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def is_enclosed(found: Found) -> bool:
@@ -53,7 +53,7 @@ def enclosed(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[S
         if (id(inner), name) in done or any(each not in wanted for each in sites):
             continue
         done.add((id(inner), name))
-        if _is_only_called(inner, outer, parents) and _is_alone(name, inner, outer, parents):
+        if _is_only_called(name, inner, outer, parents) and _is_alone(name, inner, outer, parents):
             made = _binding(part, inner, sites, table, found)
             if made is not None:
                 yield made
@@ -96,22 +96,31 @@ def _binding(part: Text, inner: ast.FunctionDef, sites: Sequence[Found], table: 
     return Same(tuple(sites), tuple(steps), tuple(edits), tuple(told))
 
 
-def _is_only_called(inner: ast.FunctionDef, outer: ast.FunctionDef, parents: Mapping[int, ast.AST]) -> bool:
-    """True if a plain nested function is called by name in statements of their own, and only that."""
+def _is_only_called(name: str, inner: ast.FunctionDef, outer: ast.FunctionDef, parents: Mapping[int, ast.AST]) -> bool:
+    """True if a plain nested function is called by its name in statements that do not read the variable."""
     suspended = any(isinstance(n, ast.Yield | ast.YieldFrom | ast.Await) for n in walk(inner))
-    own = {id(n) for n in own_nodes(outer)}
     same = [n for n in walk(outer) if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == inner.name]
     if suspended or inner.decorator_list or same != [inner]:
         return False
-    for node in (n for n in walk(outer) if isinstance(n, ast.Name) and n.id == inner.name):
-        call = parents[id(node)]
-        if not isinstance(call, ast.Call) or call.func is not node or id(call) not in own:
-            return False
-        statement = parents[id(call)]
-        plain = isinstance(statement, ast.Assign) and all(isinstance(t, ast.Name) for t in statement.targets)
-        if not isinstance(statement, ast.Expr) and not plain:
-            return False
-    return True
+    named = [n for n in walk(outer) if isinstance(n, ast.Name) and n.id == inner.name]
+    return all(_is_called_apart(n, name, outer, parents) for n in named)
+
+
+def _is_called_apart(node: ast.Name, name: str, outer: ast.FunctionDef, parents: Mapping[int, ast.AST]) -> bool:
+    """True for the name of a function that is called at once, by the outer one, in a line without the variable."""
+    call = parents[id(node)]
+    if not isinstance(call, ast.Call) or call.func is not node:
+        return False
+    above: ast.AST = call
+    while not isinstance(above, ast.stmt | ast.Lambda | ast.GeneratorExp):
+        above = parents[id(above)]
+    if not isinstance(above, ast.stmt) or _around(above, parents) is not outer:
+        return False
+    match above:
+        case ast.Expr(value=value) | ast.Assign(value=value, targets=[ast.Name()]) if value is call:
+            return True  # its arguments are computed before it runs, and nothing after
+    header = (one for one in ast.iter_child_nodes(above) if not isinstance(one, ast.stmt | ast.excepthandler))
+    return not isinstance(above, _DEFINING) and not any(mentions(name, one) for one in header)
 
 
 def _is_alone(name: str, inner: ast.FunctionDef, outer: ast.FunctionDef, parents: Mapping[int, ast.AST]) -> bool:
@@ -136,21 +145,8 @@ def _is_used_plainly(node: ast.Name, own: set[int], parents: Mapping[int, ast.AS
     parent = parents[id(node)]
     user = parents[id(parent)]
     match parent:
-        case ast.BinOp() | ast.UnaryOp(op=ast.USub()):
-            return True
-        case ast.Attribute(attr=attr):
-            row, writes = result(f"Tensor.{attr}"), writer(f"Tensor.{attr}") is not None
-            called = isinstance(user, ast.Call) and user.func is parent
-            stands = called and isinstance(parents[id(user)], ast.Expr)
-            new = row is not None and row.memory is Memory.FRESH and not writes
-            return attr in _LOOKS or (called and new) or (writes and stands)
-        case ast.Call(func=func):
-            name = dotted(func) if dotted(func).startswith("torch.") and node is not func else ""
-            row = result(name)
-            stands = writer(name) is not None and isinstance(user, ast.Expr)
-            return stands or (row is not None and row.memory is Memory.FRESH)
         case ast.Return():
             return id(parent) in own
         case ast.Tuple():
             return isinstance(user, ast.Return) and id(user) in own
-    return False
+    return makes_new(node, parents)

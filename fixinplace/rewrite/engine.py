@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from fixinplace import names
-from fixinplace.model import Edit, Finding, Fix, Found, Refused, Related, Span
+from fixinplace.model import Call, Edit, Finding, Fix, Found, Refused, Related, Span
 from fixinplace.rewrite import wording
 from fixinplace.rewrite.base import Case, Effect, Rewrite
 from fixinplace.rewrite.binding import Refusal
@@ -224,10 +224,23 @@ def _composed(part: Text, table: Mapping[Span, Setting], group: Group, left: Seq
             raise _Stopped(span, Refused("no-safe-place", "the statement stands where it cannot be edited"))
         found = [one for one in group.found.get(span, ()) if one in left]
         try:
-            result[span] = compose(part, table[span], found, group.modules.get(span, ()))
+            result[span] = _either(part, table[span], found, group.modules.get(span, ()))
         except Refusal as refusal:
             raise _Stopped(span, refusal.refused) from refusal
     return result
+
+
+def _either(part: Text, setting: Setting, found: Sequence[Found], modules: Sequence[Call]) -> Composed:
+    """A statement, rewritten, with the form that a run would prove where it has no place for a clone."""
+    try:
+        return compose(part, setting, found, modules)
+    except Refusal:
+        if not any(one.facts.cloned for one in found):
+            raise
+    plain = {replace(one, facts=replace(one.facts, cloned=False)): one for one in found}
+    made = compose(part, setting, [*plain], modules)
+    steps = (replace(step, case=replace(step.case, found=plain[step.case.found])) for step in made.steps)
+    return replace(made, steps=tuple(steps), finished={plain[one]: why for one, why in made.finished.items()})
 
 
 def _passed_on(part: Text, span: Span, found: Found, why: Refused) -> Refused:

@@ -1,4 +1,4 @@
-"""Sums and products of what may have different dtypes, with `--verify off`: `x += y` as `x = (x + y).to(x.dtype)`.
+"""Forms that are exact whatever dtypes and strides meet, for `--verify off`: `x += y` as `x = (x + y).to(x.dtype)`.
 
 Note [Guarded sums]
     Where a file converts dtypes somewhere, `x = x + y` may promote what `x += y` keeps, and only a run tells.  The cast
@@ -7,31 +7,76 @@ Note [Guarded sums]
     to whose operand none flows.  Any other gradient passes through the wider dtype in one form and the narrower one in
     the other: where it is summed for a broadcast operand, or multiplied by a factor, it may be rounded otherwise, which
     is said.  A run proves the shorter form.  A number has no dtype: `total = 0` must not be what is summed up.
+
+Note [The same op on a clone]
+    Other ops have no such cast, and the strides of `x.cumsum(0)` may differ from those that `x.cumsum_(0)` leaves as
+    they are.  Where that is all that is in doubt, `x = x.clone()` and the op as it stands are exact: a clone has the
+    strides of its tensor.  In a loop it would be one more pass in every round.  Behind such a clone the op is finished:
+    nothing has kept what it overwrites.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fixinplace.model import Certainty, Found, Place
+from fixinplace.model import Certainty, Found, Hazard, Place
 from fixinplace.rewrite.conditions import GUARDED, PROMOTES, ROUNDED
+from fixinplace.source import Text
 
 _SUMS = frozenset(f"Tensor.{name}" for name in ("__iadd__", "__isub__", "add_", "sub_"))
+_RULES = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113")
 _PRODUCTS = frozenset(f"Tensor.{name}" for name in ("__imul__", "__itruediv__", "mul_", "div_"))
 
 
-def guarded(found: Sequence[Found]) -> list[Found]:
-    """The sites, those with the cast of Note [Guarded sums] for which only a dtype is in doubt."""
-    return [_cast(one) if _is_doubted(one) else one for one in found]
+def guarded(part: Text, found: Sequence[Found]) -> list[Found]:
+    """The sites, those for which only a dtype or strides are in doubt with what makes them exact."""
+    return [_cast(one) if _is_doubted(one) else _cloned(part, one) if _is_unsure(one) else one for one in found]
+
+
+def _is_certain(one: Found) -> bool:
+    facts = one.facts
+    certain = one.site.certainty is not Certainty.GUESSED and facts.tracked is True and not facts.summed
+    return certain and not facts.parameter and not facts.hazards
+
+
+def _is_unsure(one: Found) -> bool:
+    """True where dtypes or strides are all that is in doubt; see Note [The same op on a clone]."""
+    facts = one.facts
+    plain = one.site.rule in _RULES and facts.place in (Place.NAME, Place.SUBSCRIPT)
+    doubted = all(doubt.endswith(PROMOTES) for doubt in facts.doubts) and bool(facts.doubts or facts.relaid)
+    return plain and _is_certain(one) and doubted and not (facts.in_loop or facts.through or facts.each)
+
+
+def _cloned(part: Text, one: Found) -> Found:
+    if not _stands_behind_clone(part, one):
+        return replace(one, facts=replace(one.facts, cloned=True))
+    finished = Hazard("finished", "the tensor is a clone, and nothing has kept it yet")
+    return replace(one, facts=replace(one.facts, hazards=(finished,)))
+
+
+def _stands_behind_clone(part: Text, one: Found) -> bool:
+    """True if the lines before a statement clone the tensor, and make the views of it anew."""
+    names = {one.site.target.partition("[")[0], *(holder.name for holder in one.facts.family)}
+    line, _ = part.position(one.site.statement.start)
+    for text in reversed(part.text.splitlines()[: line - 1]):
+        bound = _BINDING.match(text)
+        if bound is None or bound["name"] not in names:
+            return False
+        if bound["value"].strip() == f"{bound['name']}.clone()":
+            return True
+    return False
+
+
+_BINDING = re.compile(r"\s*(?P<name>\w+) = (?P<value>.*)")
 
 
 def _is_doubted(one: Found) -> bool:
     facts = one.facts
-    certain = one.site.certainty is not Certainty.GUESSED and facts.tracked is True and not facts.summed
     doubted = bool(facts.doubts) and all(doubt.endswith(PROMOTES) for doubt in facts.doubts)
     plain = one.site.op in _SUMS | _PRODUCTS and facts.place is Place.NAME
-    return plain and certain and not facts.parameter and (doubted or (facts.mixed and not facts.doubts))
+    return plain and _is_certain(one) and not facts.relaid and (doubted or (facts.mixed and not facts.doubts))
 
 
 def _cast(one: Found) -> Found:

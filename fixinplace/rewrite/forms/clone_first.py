@@ -74,25 +74,32 @@ def _edit(case: Case, node: Node) -> Node:
 def _is_exact(case: Case, node: Node) -> bool:
     """False where a value may be a view of the target: see Note [Views of the old tensor]."""
     values = [arg.value for arg in rest(case, node)] if isinstance(node, cst.Call) else [node.value]
-    trees = (parse(assigned("_", cst.Module([]).code_for_node(value))).body[0] for value in values)
-    given = [one for tree in trees if isinstance(tree, ast.Assign) for one in _elements(tree.value)]
-    if isinstance(node, cst.Assign | cst.AugAssign) and _is_another_part(case, node):
-        return True
     names = [case.target or "", *(holder.name for holder in case.facts.family)]
-    return not any(mentions(name, one) and not is_fresh(one) for one in given for name in names)
+    read = [value for value in values if any(mentions(name, one) for one in _given(value) for name in names)]
+    return all(all(map(is_fresh, _given(value))) or _is_another_part(case, node, value) for value in read)
 
 
-def _is_another_part(case: Case, node: cst.Assign | cst.AugAssign) -> bool:
+def _given(value: cst.BaseExpression) -> list[ast.expr]:
+    """What a value consists of, each a tensor of its own."""
+    tree = parse(assigned("_", cst.Module([]).code_for_node(value))).body[0]
+    assert isinstance(tree, ast.Assign)
+    return tree.value.elts if isinstance(tree.value, ast.Tuple | ast.List) else [tree.value]
+
+
+def _is_another_part(case: Case, node: Node, value: cst.BaseExpression) -> bool:
     """True for `x[0] = x[1]`: what is read and what is written are parts of one tensor, and have nothing in common."""
-    target = node.target if isinstance(node, cst.AugAssign) else node.targets[0].target
+    if isinstance(node, cst.Call):
+        target = operand(case, node)
+    else:
+        target = node.target if isinstance(node, cst.AugAssign) else node.targets[0].target
     if isinstance(node, cst.Assign) and len(node.targets) > 1:
         return False
-    written, read = _part(case, target), _part(case, node.value)
+    written, read = _part(case, target), _part(case, value)
     return written is not None and read is not None and disjoint(written, read)
 
 
 def _part(case: Case, node: cst.BaseExpression) -> list[View] | None:
-    """The subscripts by which an expression takes a view of the target; None for anything else."""
+    """The operations by which an expression takes a view of the tensor that all share; None for anything else."""
     steps: list[View] = []
     while isinstance(node, cst.Subscript):
         if not all(_is_basic(element.slice) for element in node.slice):
@@ -100,11 +107,11 @@ def _part(case: Case, node: cst.BaseExpression) -> list[View] | None:
         index = cst.Module([]).code_for_node(node.with_changes(value=cst.Name("_"), lpar=(), rpar=()))
         steps.insert(0, View("index", "", "", (index.strip()[2:-1],)))
         node = node.value
-    return steps if cst.Module([]).code_for_node(node) == case.target else None
-
-
-def _elements(value: ast.expr) -> list[ast.expr]:
-    return value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
+    name = cst.Module([]).code_for_node(node)
+    known = {holder.name: [*holder.steps] for holder in case.facts.family if not (holder.ahead or holder.copies)}
+    if not case.facts.family:
+        known[case.target or ""] = []
+    return [*known[name], *steps] if name in known else None
 
 
 REWRITE = Rewrite(

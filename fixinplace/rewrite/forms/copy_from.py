@@ -41,6 +41,10 @@ def _edit(case: Case, node: Node) -> cst.BaseExpression:
     return method(method(moved, "expand_as", expression(case.target)), "clone")
 
 
+def _is_exact(case: Case, node: Node) -> bool:
+    return case.facts.fed
+
+
 _NO_SPACES = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
 _NO_COMMA = cst.MaybeSentinel.DEFAULT
 
@@ -50,8 +54,8 @@ REWRITE = Rewrite(
     what="In a loop, and on an attribute, `x.copy_(y)` becomes `x = y.to(x).expand_as(x).clone()`: cast, moved and "
     "broadcast like `copy_` does. Elsewhere `clone-first` is exact.",
     why="A copy overwrites a tensor that earlier ops may have kept for their backward.",
-    safety="Never called safe: if only the old tensor required grad, the result of the copy still does, with a "
-    "gradient of zeros, and the new tensor does not.",
+    safety="Safe if what is copied requires grad. If only the old tensor does, the result of the copy still does, with "
+    "a gradient of zeros, and the new tensor does not.",
     examples=(
         example(
             """
@@ -84,5 +88,5 @@ REWRITE = Rewrite(
     takes=_takes,
     edit=_edit,
     refusal=_refusal,
-    exact=lambda case, node: False,
+    exact=_is_exact,
 )

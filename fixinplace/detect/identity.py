@@ -1,0 +1,79 @@
+"""Who can tell a tensor from the one that takes its place, and who only computes with whatever a name stands for.
+
+Note [New to all]
+    `assert y.data_ptr() == z.data_ptr()` sees where tensors lie.  It cannot see that a tensor which a function has made
+    was replaced before anybody else had it: the function itself does not look, and had given it to nobody.  All that
+    stood for the old one stands for the new one, so that what was one memory is one still.
+
+Note [Variables that are read late]
+    `def scaled(): return h * 2` reads the variable `h` when it runs, and so finds the new tensor after
+    `h = h.add(1)` just as it finds the written one after `h.add_(1)`.  That holds for statements that do no more than
+    the write, and for functions that make something new of the tensor: what they keep of it, or hand out, would be
+    the old one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from fixinplace.catalogue import Memory, result, writer
+from fixinplace.detect.index import dotted
+from fixinplace.detect.kinds import Origin
+from fixinplace.detect.liveness import APART
+from fixinplace.detect.values import Memories, Value, overlap
+from fixinplace.walking import every, walk
+
+_PLACES = ("data_ptr", "untyped_storage", "typed_storage", "storage")
+_SUSPENDING = ast.Yield | ast.YieldFrom | ast.Await
+_LOOKS = ("shape", "dtype", "device", "ndim")
+
+
+def is_new_to_all(written: Value, given: Memories) -> bool:
+    """True for a whole tensor that its function has made and shown to nobody; see Note [New to all].
+
+    given: what others may hold, or may have been shown.
+    """
+    made = all(memory.origin is Origin.ALLOCATED for memory in written.memory)
+    apart = not (written.maybe or written.view or overlap(written.memory, given))
+    return bool(written.memory) and made and apart
+
+
+def sees_place(sentence: str) -> bool:
+    """True for the doubt that comes from asking where tensors lie; see Note [New to all]."""
+    return any(f"`.{word}`" in sentence for word in _PLACES)
+
+
+def read_by_functions(name: str) -> str:
+    """The doubt about a variable that nested functions read."""
+    return f"a nested function reads `{name}`"
+
+
+def is_computed_with(name: str, body: Sequence[ast.stmt], above: Mapping[int, ast.AST]) -> bool:
+    """True if functions within a body make new tensors of a variable of it; see Note [Variables that are read late]."""
+    scopes = [one for statement in body for one in walk(statement) if type(one) in APART]
+    if any(isinstance(one, _SUSPENDING) for scope in scopes for one in walk(scope)):
+        return False
+    uses = [one for scope in scopes for one in every(scope, ast.Name) if one.id == name]
+    return all(isinstance(one.ctx, ast.Load) and makes_new(one, above) for one in uses)
+
+
+def makes_new(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+    """True for a use that computes something new of a tensor, asks for its shape, or writes it on a line of its own."""
+    parent = above[id(node)]
+    user = above[id(parent)]
+    match parent:
+        case ast.BinOp() | ast.UnaryOp(op=ast.USub()):
+            return True
+        case ast.Attribute(attr=attr):
+            row, writes = result(f"Tensor.{attr}"), writer(f"Tensor.{attr}") is not None
+            called = isinstance(user, ast.Call) and user.func is parent
+            stands = called and isinstance(above[id(user)], ast.Expr)
+            new = row is not None and row.memory is Memory.FRESH and not writes
+            return attr in _LOOKS or (called and new) or (writes and stands)
+        case ast.Call(func=func):
+            path = dotted(func) if dotted(func).startswith("torch.") and node is not func else ""
+            row = result(path)
+            stands = writer(path) is not None and isinstance(user, ast.Expr)
+            return stands or (row is not None and row.memory is Memory.FRESH)
+    return False

@@ -7,6 +7,7 @@ import ast
 from fixinplace import catalogue
 from fixinplace.detect.added import may_take_away
 from fixinplace.detect.anatomy import GIVEN_SETTINGS, as_store, is_setattr, removed, sets_settings
+from fixinplace.detect.applied import applied
 from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
 from fixinplace.detect.cut import CUTS, note_cut
@@ -231,7 +232,8 @@ class Calls(Lists):
             self.told(arguments, node)
         if base.kind in (Kind.STRING, Kind.ARRAY, Kind.NUMBER, Kind.SIZE):
             return SIZE if base.kind is Kind.SIZE else NUMBER if name in ("item", "numel") else replace(base, items=())
-        return self.unseen(node, [*arguments, base] if base.memory else arguments)
+        unseen = [*arguments, base] if base.memory else arguments
+        return applied(self, node, func, arguments) or self.unseen(node, unseen)
 
     def tells(self, method: str, node: ast.Call) -> bool:
         """True if calling this method makes an unknown receiver a tensor."""

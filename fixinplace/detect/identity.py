@@ -77,3 +77,21 @@ def makes_new(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
             stands = writer(path) is not None and isinstance(user, ast.Expr)
             return stands or (row is not None and row.memory is Memory.FRESH)
     return False
+
+
+def is_fresh(node: ast.expr) -> bool:
+    """True if the value shares memory with nothing for certain: operators, literals, rows, calls known to torch."""
+    match node:
+        case ast.BinOp() | ast.Compare() | ast.Constant():
+            return True
+        case ast.UnaryOp(op=operator):
+            return not isinstance(operator, ast.UAdd)
+        case ast.IfExp(body=body, orelse=orelse):
+            return is_fresh(body) and is_fresh(orelse)
+        case ast.Call(func=ast.Attribute(attr=attr) as func, keywords=keywords):
+            row = result(f"Tensor.{attr}") or (result(dotted(func)) if dotted(func).startswith("torch.") else None)
+            elsewhere = any(keyword.arg in (None, "out", "inplace") for keyword in keywords)
+            return row is not None and row.memory is Memory.FRESH and not elsewhere
+        case ast.Subscript(slice=ast.List(elts=[_, *_] as numbers)):  # `x[[1, 0]]` picks rows, and copies them
+            return all(isinstance(one, ast.Constant) and type(one.value) is int for one in numbers)
+    return False

@@ -25,10 +25,11 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fixinplace.detect.identity import is_fresh
 from fixinplace.detect.index import dotted
 from fixinplace.detect.order import always_runs, before, chain, is_lazy, others, runs_first
 from fixinplace.model import Refused
-from fixinplace.rewrite.reads import is_fresh, mentions, stores, walrus
+from fixinplace.rewrite.reads import mentions, stores, walrus
 from fixinplace.rewrite.setting import Setting
 from fixinplace.walking import above, forgetting, walk
 

@@ -10,12 +10,13 @@ import libcst as cst
 
 from fixinplace import catalogue
 from fixinplace.catalogue import Form, Writer
+from fixinplace.detect.identity import is_fresh
 from fixinplace.detect.index import dotted
 from fixinplace.model import Found, Place, Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, rewrites
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.lines import is_dotted
-from fixinplace.rewrite.reads import is_fresh, is_new
+from fixinplace.rewrite.reads import is_new
 from fixinplace.rewrite.statement import Statement
 
 _SWITCHED_ON = Writer("torch.nn.Module.inplace", "FIP108", Form.FLAG)

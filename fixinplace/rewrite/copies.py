@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from fixinplace.detect.identity import is_fresh
 from fixinplace.detect.index import dotted
 from fixinplace.detect.order import always_runs
 from fixinplace.rewrite.base import Effect
@@ -28,7 +29,7 @@ from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step
 from fixinplace.rewrite.kin import anew
 from fixinplace.rewrite.lines import assigned, fresh_name
-from fixinplace.rewrite.reads import is_fresh, mentions, parse, stores, walrus
+from fixinplace.rewrite.reads import mentions, parse, stores, walrus
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement
 from fixinplace.rewrite.values import operand, rest

@@ -14,12 +14,12 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from fixinplace.detect.identity import makes_new
+from fixinplace.detect.identity import is_fresh, makes_new
 from fixinplace.model import Edit, Found, Place, Span, Usage
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step
 from fixinplace.rewrite.compose import compose
-from fixinplace.rewrite.reads import is_fresh, mentions
+from fixinplace.rewrite.reads import mentions
 from fixinplace.rewrite.same import Same
 from fixinplace.rewrite.setting import Setting, joint, settings
 from fixinplace.rewrite.slots import own_nodes

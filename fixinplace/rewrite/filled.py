@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixinplace.catalogue import Memory, result
+from fixinplace.detect.identity import is_fresh
 from fixinplace.detect.index import dotted
 from fixinplace.model import Edit, Found, Place, Span
 from fixinplace.rewrite.lengths import rounds, size
-from fixinplace.rewrite.reads import is_fresh
 from fixinplace.rewrite.setting import joint
 from fixinplace.rewrite.slots import FUNCTIONS, is_seen_within, own_nodes
 from fixinplace.source import Text

@@ -8,12 +8,13 @@ import libcst as cst
 
 from fixinplace.catalogue import Form
 from fixinplace.detect.apart import disjoint
+from fixinplace.detect.identity import is_fresh
 from fixinplace.model import Place, Refused, View
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, example
 from fixinplace.rewrite.forms import copy_from, masked_fill, masked_where
 from fixinplace.rewrite.kin import has_value
 from fixinplace.rewrite.lines import assigned
-from fixinplace.rewrite.reads import is_fresh, mentions, parse
+from fixinplace.rewrite.reads import mentions, parse
 from fixinplace.rewrite.values import operand, rest
 
 _VALUES = (Form.SAME, Form.CAST, Form.FLAG)

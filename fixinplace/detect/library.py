@@ -143,13 +143,15 @@ _SHAPED = frozenset(
 
 
 def _is_unique(call: ast.Call, row: catalogue.Result) -> bool:
-    """True for `torch.arange(n)` and `torch.tensor([0, 2])`: indices of which no two are the same."""
+    """True for `torch.arange(n)` and `torch.tensor([[0], [2]])`: indices of which no two are the same."""
     match row.name, call.args:
         case "torch.arange" | "torch.randperm", _:
             return True
         case "torch.tensor", [ast.List(elts=elements)]:
-            numbers = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, int)]
-            return len(set(numbers)) == len(elements)
+            rows = [one.elts if isinstance(one, ast.List) else [one] for one in elements]
+            places = [one for row in rows for one in row]
+            numbers = [e.value for e in places if isinstance(e, ast.Constant) and isinstance(e.value, int)]
+            return len(set(numbers)) == len(places)
     return False
 
 

@@ -141,7 +141,8 @@ def _reading_argument(opened: Statement, call: cst.Call, step: Step, needed: Cop
     """The argument of `x[0].mul_(x[1])` that reads `x` besides the written part; raises Refusal for several."""
     name = step.case.target or ""
     others = rest(step.case, call)
-    reading = [arg for arg in others if _read(opened, arg.value, [name, *needed.read_by.get(name, ())])]
+    given = [arg for arg in others if not isinstance(arg.value, cst.Comparison)]  # no gradient flows through these
+    reading = [arg for arg in given if _read(opened, arg.value, [name, *needed.read_by.get(name, ())])]
     if not reading:
         return None
     if len(others) > 1 or reading[0].star:

@@ -3,9 +3,11 @@
 Note [Putting back]
     Each view has an inverse: where it keeps all elements (`t`, `permute`, `view`) the base is another view of the new
     value; where it keeps some, torch has a scatter that copies the base with the new value in place of the old one
-    (`select_scatter`, `slice_scatter`, `diagonal_scatter`).  A chain of views is put back from its end:
+    (`select_scatter`, `slice_scatter`, `diagonal_scatter`).  A chain is put back from its end:
     `x.t()[0]` with the value v is `x.t().select_scatter(v, 0, 0).t()`.  Views of which several elements lie in one
-    place have no inverse, and pieces whose sizes are not written down none that could be spelled.
+    place have no inverse, and pieces whose sizes are not written down none that could be spelled.  What `as_strided`
+    gives is written in a clone: `as_strided_scatter` hands its base the gradient of the elements that it overwrites,
+    and none of the others (torch 2.13.0, against differences of values).
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def is_piece(steps: Sequence[View]) -> bool:
 
 def put(base: str, steps: Sequence[View], value: str, around: Around) -> str | None:
     """The new base, as text; None where that cannot be spelled, or only so that nobody would want to read it."""
-    if sum(not keeps_all([step]) for step in steps) > _MOST_SCATTERS:
+    if sum(not keeps_all([step]) for step in steps) > _MOST_SCATTERS or any(s.op == "as_strided" for s in steps):
         return None
     for n in range(len(steps) - 1, -1, -1):
         inner = seen(base, steps[:n])

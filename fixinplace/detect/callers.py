@@ -15,7 +15,8 @@ import ast
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import parameter_names
 from fixinplace.detect.kinds import Kind
-from fixinplace.detect.links import Link, chain
+from fixinplace.detect.laid import ASKS
+from fixinplace.detect.links import Link, chain, rooted
 from fixinplace.detect.liveness import Function, Names
 from fixinplace.detect.program import Key, Observation
 from fixinplace.detect.roles import is_local
@@ -40,6 +41,8 @@ class Callers(Writes):
             seen = shared or self._is_seen_later(node, nodes.get(name), value)
             bound = None if shared or key == self.place.key else self._binding_call(node, nodes.get(name), value, seen)
             self.program.note_handed(key, name, start, bound, seen)
+            if value.tensor and self._is_looked_at(node, nodes.get(name)):
+                self.program.note_looker(key, name, self.place.name)
 
     def _is_seen_later(self, node: ast.Call, argument: ast.expr | None, value: Value) -> bool:
         """True unless nobody but the called function can look at an argument once the call has begun."""
@@ -49,6 +52,25 @@ class Callers(Writes):
         if argument is None or own in self.reads_after(node) | self.captured:
             return True
         return not self._is_alone(node, argument, value)
+
+    def _is_looked_at(self, node: ast.Call, argument: ast.expr | None) -> bool:
+        """True if the caller certainly reads elements of what it has passed, by its name or that of its base."""
+        link = chain(argument, self) if argument is not None else None
+        names = {link.base, rooted(self.state.links, link).base} if link is not None else set[str]()
+        names &= self.reads_after(node, self.root)
+        end = (node.end_lineno or 0, node.end_col_offset or 0)
+        inside = set[int]() if self.loops else {id(one) for one in walk(node)}
+        reads = [
+            one for each in self.body for one in every(each, ast.Name) if one.id in names and id(one) not in inside
+        ]
+        later = (one for one in reads if self.loops or (one.lineno, one.col_offset) > end)
+        return any(isinstance(one.ctx, ast.Load) and not self._asks(one) for one in later)
+
+    def _asks(self, node: ast.Name) -> bool:
+        """True for `x.shape`, `x.grad` and `x is None`, which say the same where the write has gone."""
+        parent = self.above.get(id(node))
+        of_identity = isinstance(parent, ast.Compare) and isinstance(parent.ops[0], ast.Is | ast.IsNot)
+        return of_identity or (isinstance(parent, ast.Attribute) and parent.attr in (*ASKS, "grad"))
 
     def _is_alone(self, node: ast.Call, argument: ast.expr, value: Value) -> bool:
         """True if nobody but the argument itself holds the storage."""

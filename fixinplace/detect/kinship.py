@@ -90,10 +90,10 @@ class Kinship(Gradients):
         return not marks_leaves(self.program.tree)
 
     def is_whole(self, name: str) -> bool:
-        """True for a name of a tensor that was made here, or of a view of it: the storage begins and ends with that."""
-        value = self.lookup(rooted(self.state.links, Link(name)).base)
+        """True for a name whose tensor was made here and is no view: its storage begins and ends with it."""
+        value, root = self.lookup(name), rooted(self.state.links, Link(name))
         made = bool(value.memory) and all(m.origin is Origin.ALLOCATED for m in value.memory)
-        return value.tensor and made and not (value.view or value.maybe)
+        return value.tensor and made and not (value.view or value.maybe or root.steps)
 
     def is_dense(self, name: str) -> bool:
         """True for a name whose tensor, or what that is a view of, certainly has no gaps between its elements."""

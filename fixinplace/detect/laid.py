@@ -34,7 +34,8 @@ _ALWAYS = frozenset(
     " embedding Embedding sum mean cumsum logsumexp".split()
 )
 _EXACT = frozenset("softmax log_softmax Softmax LogSoftmax gather index_select".split())
-_ASKS = frozenset("shape size dim ndim dtype device numel is_cuda requires_grad".split())
+ASKS = frozenset("shape size dim ndim dtype device numel is_cuda requires_grad".split())
+"""What a tensor is asked for that does not tell its elements."""
 _KEEPS = frozenset("masked_fill masked_fill_ add add_ sub sub_ mul mul_ div div_".split())
 
 
@@ -124,7 +125,7 @@ def _is_asking(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
     parent = above.get(id(node))
     match parent:
         case ast.Attribute(attr=attr):
-            return attr in _ASKS
+            return attr in ASKS
         case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()]):
             return left is node
         case ast.IfExp(body=body, orelse=orelse) if node in (body, orelse):
@@ -146,7 +147,7 @@ def _is_blind(node: ast.expr, name: str, above: Mapping[int, ast.AST], path: Cal
         case ast.Attribute(attr=attr):
             call = above.get(id(parent))
             called = isinstance(call, ast.Call) and call.func is parent
-            if attr in _ASKS or (called and _forgets(f"Tensor.{attr}")):
+            if attr in ASKS or (called and _forgets(f"Tensor.{attr}")):
                 return True
             return called and attr in _KEEPS and isinstance(call, ast.Call) and _is_own(call, name, above)
         case ast.Call(func=func) if func is not node:

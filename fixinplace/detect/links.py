@@ -74,7 +74,7 @@ class Shown(Kinds, Protocol):
         """True for a file that asks only for gradients of new tensors: one that is made again would not have them."""
 
     def is_whole(self, name: str) -> bool:
-        """True for a name of a tensor that was made here, or of a view of it: the storage begins and ends with that."""
+        """True for a name whose tensor was made here and is no view: its storage begins and ends with it."""
 
     def gives_itself(self, name: str, call: ast.Call) -> bool:
         """True for `x.contiguous()` of what is that already: torch returns the very tensor."""
@@ -178,9 +178,8 @@ def _called(node: ast.Call, value: ast.expr, attr: str, shown: Shown) -> Link | 
     if attr in _MAY_COPY:
         first = node.args[0] if shown.is_torch(value) and node.args else value
         ordered = isinstance(first, ast.Name) and shown.is_in_order(first.id)
-        if attr == "as_strided":  # it counts from the start of the storage, whose strides a copy keeps
-            link = chain(first, shown)
-            ordered = link is not None and shown.is_whole(link.base) and shown.is_dense(link.base)
+        if attr == "as_strided":  # it counts from the start of the storage, and may go past what a view takes of it
+            ordered = isinstance(first, ast.Name) and shown.is_whole(first.id) and shown.is_dense(first.id)
         return _longer(*_operands(node, value, attr, shown)) if ordered else None
     if isinstance(value, ast.Name) and shown.gives_itself(value.id, node):
         return chain(value, shown)

@@ -82,6 +82,8 @@ class Program:
     learnt: object = None
     rounds: int = 0
     exposed: dict[Key, set[str]] = field(default_factory=lambda: defaultdict(set))
+    lookers: dict[Key, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """Callers that certainly read elements of what they have passed for a parameter."""
     """Parameters whose arguments somebody may look at after a call in this file."""
     handed: dict[Key, dict[str, dict[int, Call | None]]] = field(default_factory=lambda: defaultdict(dict))
     """The calls by parameter and position; None for one that cannot bind a new tensor to what it passes."""
@@ -147,6 +149,7 @@ class Program:
         self.arguments.clear()
         self.modes.clear()
         self.exposed.clear()
+        self.lookers.clear()
         self.handed.clear()
         for info in self.index.classes.values():
             info.known, info.attrs = _covering(info.known, info.attrs) if joins else info.attrs, {}
@@ -259,6 +262,13 @@ class Program:
         if seen:
             self.exposed[key].add(name)
         self.handed[key].setdefault(name, {})[start] = call
+
+    def note_looker(self, key: Key, name: str, caller: str) -> None:
+        """A caller reads what it has passed for a parameter."""
+        self.ledger.tell(self._note_looker, key, name, caller)
+
+    def _note_looker(self, key: Key, name: str, caller: str) -> None:
+        self.lookers[key].setdefault(name, caller)
 
     def note_use(self, flag: int, use: str) -> None:
         """An in-place module is used."""

@@ -47,6 +47,9 @@ def _facts(program: Program, seen: Observation) -> Facts:
     if facts.get("finished"):
         seen.hazards.setdefault("finished", Hazard("finished", "the storage is new and nothing has read it yet"))
     closed, handed = _closed(program, seen), _handed(program, seen)
+    if not closed and handed is None and (looker := _looker(program, seen)):
+        sentence = f"`{looker}` reads what it has passed for `{facts['parameter']}` after the call"
+        seen.hazards.setdefault("caller-may-see", Hazard("caller-may-see", sentence))
     apart = unnoticed(bool(facts.get("free")), seen.op, seen.node)
     for assumed in sorted(program.gives):
         seen.assumes.setdefault(assumed)
@@ -137,6 +140,12 @@ def _closed(program: Program, seen: Observation) -> bool:
     if key is None or parameter is None or not is_closed(program, key):
         return False
     return parameter not in program.exposed[key]
+
+
+def _looker(program: Program, seen: Observation) -> str:
+    """A function of the file that would miss the write of a parameter; "" for none."""
+    key, parameter = cast("Key | None", seen.facts.get("key")), cast("str | None", seen.facts.get("parameter"))
+    return "" if key is None or parameter is None else program.lookers[key].get(parameter, "")
 
 
 @dataclass(frozen=True, slots=True)

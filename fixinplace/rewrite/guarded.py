@@ -17,10 +17,12 @@ Note [The same op on a clone]
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from fixinplace.catalogue import Memory, result
 from fixinplace.model import Certainty, Found, Hazard, Place
 from fixinplace.rewrite.conditions import GUARDED, PROMOTES, ROUNDED
 from fixinplace.source import Text
@@ -57,16 +59,38 @@ def _cloned(part: Text, one: Found) -> Found:
 
 
 def _stands_behind_clone(part: Text, one: Found) -> bool:
-    """True if the lines before a statement clone the tensor, and make the views of it anew."""
+    """True if the lines before a statement clone the tensor, and make views of it anew."""
     names = {one.site.target.partition("[")[0], *(holder.name for holder in one.facts.family)}
     line, _ = part.position(one.site.statement.start)
     for text in reversed(part.text.splitlines()[: line - 1]):
         bound = _BINDING.match(text)
-        if bound is None or bound["name"] not in names:
+        if bound is None:
             return False
-        if bound["value"].strip() == f"{bound['name']}.clone()":
+        if bound["name"] in names and bound["value"].strip() == f"{bound['name']}.clone()":
             return True
+        if not _is_view(bound["value"].strip(), names):
+            return False
     return False
+
+
+def _is_view(text: str, names: Collection[str]) -> bool:
+    """True for a name, and for a view of it, of which nothing is kept."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return False
+    while not isinstance(node, ast.Name):
+        match node:
+            case ast.Subscript(value=value) | ast.Attribute(value=value):
+                node = value
+            case ast.Call(func=ast.Attribute(value=value, attr=attr), args=given):
+                row = result(f"Tensor.{attr}")
+                if row is None or row.memory is not Memory.VIEW:
+                    return False
+                node = given[0] if isinstance(value, ast.Name) and value.id == "torch" and given else value
+            case _:
+                return False
+    return node.id in names
 
 
 _BINDING = re.compile(r"\s*(?P<name>\w+) = (?P<value>.*)")

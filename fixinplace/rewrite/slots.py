@@ -4,7 +4,8 @@ Note [Clones of what is read]
     `t[i] = t[i - 1] * w` keeps `t[i - 1]`, a view of t, for backward, and the next store changes t's version.  A clone
     of t in every round would cost the square of its length.  It is enough that nothing of t is kept before a store:
     `t[i] = t[i - 1].clone() * w` keeps the clone of a slot, and each store goes into a tensor that nobody has kept.
-      What a store itself computes keeps nothing (see `KEEPING_NOTHING`), nor do `+`, `-`, sums and looks at sizes.
+      What a store itself computes keeps nothing (see `KEEPING_NOTHING`), nor do `+`, `-`, looks at sizes, and within
+      the loop sums of all of it.
       Of a tensor read as a whole before the loop, or made by an operation that keeps its result, one clone is made
       before the loop; one that is read as a whole within it is left alone.
       Only operands of what computes a new tensor are cloned.  Where a slot is bound to a name, put into a container,
@@ -35,7 +36,8 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SIZES = ("shape", "dtype", "device", "ndim")
-_ASKS = ("size", "dim", "numel", "clone", "sum", "mean", "cumsum", "flip", "roll", "repeat", "trace")
+_ASKS = ("size", "dim", "numel", "clone")
+_SUMS = ("sum", "mean", "cumsum", "flip", "roll", "repeat", "trace")
 _FLAG_FROM = 3
 """Functionals take `inplace` by position from the third argument on: calls with so many are left alone."""
 
@@ -226,7 +228,8 @@ class _Slots:
                 return True
             case ast.Attribute(attr=attr) as parent:
                 called = isinstance(self.above.get(id(parent)), ast.Call)
-                return attr in _SIZES or (called and attr in _ASKS)
+                whole = isinstance(node, ast.Name) and bool(self._within(node))
+                return attr in _SIZES or (called and attr in (*_ASKS, *(_SUMS if whole else ())))
             case ast.Call(func=ast.Name(id="len")):
                 return True
             case ast.Assign(targets=[ast.Subscript()], value=value):

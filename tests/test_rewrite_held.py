@@ -44,8 +44,19 @@ CASES = {
         PAIR + "z = torch.stack(l)\nif flag:\n    h.exp_()\nreturn l, h, z",
         PAIR + "z = torch.stack(l)\nif flag:\n    h = h.exp()\n    l[0] = h\nreturn l, h, z",
     ),
+    "a loop goes over it later": (
+        PAIR + "h.exp_()\nz = 0\nfor e in l:\n    z = z + e * e\nreturn h, z",
+        PAIR + "h = h.exp()\nl[0] = h\nz = 0\nfor e in l:\n    z = z + e * e\nreturn h, z",
+    ),
+    "a loop went over a tuple": (
+        H + "l = (h, x)\nz = [e * e for e in l]\nh.exp_()\nreturn l, z",
+        H + "l = (h, x)\nz = [e * e for e in l]\nh = h.exp()\nl = (h, l[1])\nreturn l, z",
+    ),
 }
 LOOK_ALIKES = {
+    "a list that is gone through": PAIR + "for e in l:\n    h += 1\n    z = e * 2\nreturn l, h, z",
+    "gone through by a generator": PAIR + "g = (e * 2 for e in l)\nz = next(g)\nh += 1\nreturn l, h, z, next(g)",
+    "the loop's name is read later": PAIR + "for e in l:\n    z = e * e\nx.exp_()\nreturn l, z, e",
     "bound in a row of names": H + "l, n = [h, x], 2\nh.exp_()\nreturn l, h, n",
     "turned": PAIR + "l.reverse()\nh.exp_()\nreturn l",
     "a second name for the list": PAIR + "m = l\nh.exp_()\nreturn l, m",

@@ -4,7 +4,7 @@ Note [Places that are written down]
     After `pair = [h, x]` the list holds the very tensor of h, as long as neither name is bound anew behind that, and
     nobody has the list who could change it.  So `h += 1` is followed by `pair[0] = h`, a view that was put in is made
     again, `pair[1] = h[1:]`, and a tuple is built anew from what it holds: a loop would go on over the old one, so that
-    it must not be gone through.  In the other direction `pair[0] += 1` is followed by `h = pair[0]`.
+    none must run meanwhile.  In the other direction `pair[0] += 1` is followed by `h = pair[0]`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fixinplace.rewrite.same import Same, can_follow
 from fixinplace.rewrite.setting import Setting, settings
 from fixinplace.rewrite.slots import FUNCTIONS, is_seen_within, own_nodes
 from fixinplace.source import Text
-from fixinplace.walking import above
+from fixinplace.walking import above, walk
 
 _RULES = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109")
 _RESHAPING = frozenset(
@@ -109,7 +109,8 @@ def _display(scope: ast.AST, name: str, node: ast.AST, parents: Mapping[int, ast
     made = parents[id(stored[0])] if len(stored) == 1 else None
     match made:
         case ast.Assign(targets=[ast.Name()], value=ast.List(elts=elements) | ast.Tuple(elts=elements)):
-            plain = all(_is_plain(n, parents) for n in mentions if n is not stored[0])
+            read = [n for n in mentions if n is not stored[0]]
+            plain = all(_is_plain(n, parents) or _is_gone_over(n, node, parents) for n in read)
             around = _stands_before(made, node, parents)
             if plain and around and not any(isinstance(one, ast.Starred) for one in elements):
                 return _Display(name, made, elements, isinstance(made.value, ast.Tuple))
@@ -132,6 +133,16 @@ def _is_plain(node: ast.Name, parents: Mapping[int, ast.AST]) -> bool:
         case ast.Tuple() | ast.List() | ast.Dict():
             return isinstance(parents[id(parent)], ast.Return)
     return False
+
+
+def _is_gone_over(name: ast.Name, node: ast.AST, parents: Mapping[int, ast.AST]) -> bool:
+    """True for what a loop goes over that does not run while the statement does."""
+    loop = parents[id(name)]
+    if not isinstance(loop, ast.For | ast.comprehension) or loop.iter is not name:
+        return False
+    around = loop if isinstance(loop, ast.For) else parents[id(loop)]
+    lazy = isinstance(around, ast.GeneratorExp) or bool(getattr(loop, "is_async", 0))
+    return not lazy and not any(one is node for one in walk(around))
 
 
 def _stands_before(first: ast.stmt, node: ast.AST, parents: Mapping[int, ast.AST]) -> bool:

@@ -44,6 +44,8 @@ DOUBTED = {
     "another dtype": "return x.double() * k",
     "one of two": "return x if k else x * 2",
     "given away": "y = x * k\n        KEPT.append(y)\n        return y",
+    "of another object": "ctx.save_for_backward(x)\n        return POOL.exp()",
+    "by a function within": "y = x * k\n        def peek():\n            return y * 1\n        KEPT.append(peek)\n        return y",
     "bound twice": "y = x * k\n        if k > 1:\n            y = x\n        return y",
 }
 
@@ -64,6 +66,23 @@ def test_what_somebody_may_have_is_not(body: str):
     (one,) = [each for each in planned if each.site.target == "y" and each.site.op == "Tensor.mul_"]
 
     assert not (isinstance(one.outcome, Fix) and one.outcome.safe)
+
+
+def test_a_context_that_is_set_up_elsewhere_may_hold_the_result():
+    text = TEXT.format(body="return x * k", line="y.mul_(2)").replace("(ctx, x, k)", "(x, k)")
+    setup = "    @staticmethod\n    def setup_context(ctx, inputs, output):\n        ctx.out = output\n\n"
+    text = text.replace("    @staticmethod\n    def backward", setup + "    @staticmethod\n    def backward")
+
+    assert not any(isinstance(one.outcome, Fix) and one.outcome.safe for one in findings(text))
+
+
+def test_a_method_of_the_file_is_not_torchs():
+    text = (
+        TEXT.format(body="return x.exp()", line="y.mul_(2)")
+        + "\n\nclass Pool:\n    def exp(self):\n        return self.last\n"
+    )
+
+    assert not any(isinstance(one.outcome, Fix) and one.outcome.safe for one in findings(text))
 
 
 @pytest.mark.parametrize(

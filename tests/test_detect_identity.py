@@ -31,6 +31,9 @@ LEFT = {
     "a hook by a helper": "y = torch.exp(x)\n    keep(y)\n    y.mul_(2)\n    return y\n\n\ndef keep(t):\n    t.retain_grad()",
     "a view that a function keeps": "y = torch.exp(x)\n    k = lambda: y[0]\n    a = k()\n    y.mul_(2)\n    return a + y",
     "a chain that calls it": "y = torch.exp(x)\n    k = lambda: y.sum()\n    y.mul_(2).add_(k())\n    return y",
+    "called by a store": "y = torch.exp(x)\n    k = lambda: (y * y).sum()\n    y[0] += k()\n    return y",
+    "called by a part's method": "y = torch.exp(x)\n    k = lambda: (y * y).sum()\n    y[0].mul_(k())\n    return y",
+    "called by an attribute": "y = torch.exp(x)\n    k = lambda: (y * y).sum()\n    c = Calls(k)\n    y[0] += c.value\n    return y",
     "a generator": "y = torch.exp(x)\n    k = (t * 2 for t in y)\n    y.mul_(2)\n    return y + next(k)",
 }
 
@@ -104,6 +107,37 @@ def test_a_copy_in_a_loop_is_safe_if_a_gradient_flows_to_it(value: str, safe: bo
 
     assert isinstance(fix, Fix)
     assert safe is None or fix.safe is safe
+
+
+COPIED = """\
+import torch
+
+
+def f(x):
+    h = torch.ones(2, 3) * x.sum()
+    total = h * h
+    for i in range(2):
+        v = torch.exp(x * i){turned}
+        h.copy_(v)
+        total = total + h * h
+    return total.sum() + h.view(6)[0]
+"""
+
+
+def test_what_is_copied_has_strides_of_its_own():
+    before = COPIED.format(turned=".t().contiguous().t()")
+    after = before.replace("h.copy_(v)", "h = h.clone().copy_(v)")
+
+    assert fixed(before, findings(before, run=False)) == after
+    assert all(isinstance(one.outcome, Fix) and one.outcome.safe for one in findings(before, run=False))
+    assert fixed(after, findings(after, run=False)) == after
+    assert not any(isinstance(one.outcome, Fix) and one.outcome.safe for one in findings(before))
+
+
+def test_a_copy_to_which_no_gradient_flows_goes_into_a_clone():
+    before = COPIED.format(turned=".detach()")
+
+    assert "        h = h.clone().copy_(v)" in fixed(before, findings(before, run=False))
 
 
 def test_only_a_clone_has_the_same_strides():

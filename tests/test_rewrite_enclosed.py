@@ -10,6 +10,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 H = "h = x.exp()\n"
 G = H + "def g():\n    h.add_(1)\n"
 CALLED = "g(2)\nz = h * h\ng(k=h.sum())\nreturn h, z"
+ASKED = "    return 1\ntry:\n    return h, x\nfinally:\n    if g():\n        x = y"
+POOL = (
+    "class Pool:\n    def exp(self):\n        self.last = torch.ones(2, 3) * x\n        return self.last\n"
+    "pool = Pool()\nh = pool.exp()\ndef g():\n    h.add_(1)\ng()\nreturn h, pool.last"
+)
 CASES = {
     "called once": (G + "g()\nreturn h", H + "def g():\n    nonlocal h\n    h = h.add(1)\ng()\nreturn h"),
     "written twice": (
@@ -54,6 +59,9 @@ LOOK_ALIKES = {
     "beside it in a header": H + "def g():\n    h.add_(1)\n    return 1\nfor z in [h, g()]:\n    pass\nreturn h",
     "called later": H + "def g():\n    h.add_(1)\n    return 1\nk = lambda: g()\nz = h * k()\nreturn h, z",
     "one after the other": H + "def g():\n    h.add_(1)\n    return 1\nk = (g() for _ in range(2))\nreturn h * sum(k)",
+    "called once the value is returned": G + "try:\n    return h, x\nfinally:\n    g()",
+    "asked for once the value is returned": G + ASKED,
+    "a method of the file": POOL,
     "not only called": G + "fs = [g]\nfs[0]()\nreturn h",
     "returned from it": H + "def g():\n    h.add_(1)\n    return h\nz = g()\nreturn h, z",
     "a view that is kept": H + "def g():\n    v = h.t()\n    h.mul_(2)\n    return v.sum()\nz = g()\nreturn h, z",

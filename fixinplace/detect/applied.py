@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.identity import is_fresh, makes_new
 from fixinplace.detect.index import dotted
-from fixinplace.detect.kinds import Layout
+from fixinplace.detect.kinds import Kind, Layout
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.mixing import asks_for_dtypes, names
 from fixinplace.detect.replacing import replace
@@ -31,9 +31,11 @@ def applied(frame: Frame, node: ast.Call, func: ast.Attribute, arguments: list[V
     if func.attr != "apply" or name not in index.classes or name in frame.locals or name in index.rebound:
         return None
     found = index.method(name, "forward")
-    if found is None or not index.is_function(name) or index.method(name, "apply") or not tensors:
+    if found is None or not index.is_function(name) or not tensors:
         return None
-    if not _computes(found[1], frame.above) or asks_for_dtypes(names(found[1], frame.program.tree)):
+    if index.method(name, "apply") or index.method(name, "setup_context"):
+        return None
+    if not _computes(found[1], frame) or asks_for_dtypes(names(found[1], frame.program.tree)):
         return None
     cut = any(one.attr == "mark_non_differentiable" for one in every(index.classes[name].node, ast.Attribute))
     lives = {one.live for one in tensors}
@@ -42,18 +44,25 @@ def applied(frame: Frame, node: ast.Call, func: ast.Attribute, arguments: list[V
     return replace(made, live=live, sure=min(one.sure for one in tensors), memory=frame.allocate(node), maybe=NOWHERE)
 
 
-def _computes(function: Function, above: Mapping[int, ast.AST]) -> bool:
+def _computes(function: Function, frame: Frame) -> bool:
     """True if all that a function returns is new, and it computes with its arguments, or saves them, and no more."""
+    above, program = frame.above, frame.program
     given = {arg.arg for arg in every(function.args, ast.arg)}
-    bound = {one.id for one in every(function, ast.Name) if not isinstance(one.ctx, ast.Load)}
+    named = [one for statement in function.body for one in every(statement, ast.Name)]
+    bound = {one.id for one in named if not isinstance(one.ctx, ast.Load)}
+    known = {name for name, value in program.globals.items() if value.kind in (Kind.PATH, Kind.NUMBER)} | given | bound
+    called = {one.attr for one in every(function, ast.Attribute)}
     ways = every(function, ast.Return)
-    plain = all(_is_plain(one, above) for one in every(function, ast.Name) if one.id in given)
+    plain = all(_is_plain(one, above) for one in named if one.id in given)
     fresh = all(one.value is not None and _is_new(one.value, function, above) for one in ways)
-    return bool(ways) and plain and fresh and given.isdisjoint(bound) and not any(map(_leaves, walk(function)))
+    inner = (one for statement in function.body for one in walk(statement))
+    apart = (
+        given.isdisjoint(bound) and {one.id for one in named} <= known and called.isdisjoint(program.index.all_methods)
+    )
+    return bool(ways) and plain and fresh and apart and not any(isinstance(one, _LEAVING) for one in inner)
 
 
-def _leaves(node: ast.AST) -> bool:
-    return isinstance(node, ast.Yield | ast.YieldFrom | ast.Global | ast.Nonlocal | ast.Lambda)
+_LEAVING = (ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal, ast.Lambda, ast.FunctionDef, ast.ClassDef)
 
 
 def _is_plain(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:

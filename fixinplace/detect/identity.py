@@ -7,9 +7,9 @@ Note [New to all]
 
 Note [Variables that are read late]
     `def scaled(): return h * 2` reads the variable `h` when it runs, and so finds the new tensor after
-    `h = h.add(1)` just as it finds the written one after `h.add_(1)`.  That holds for statements that do no more than
-    the write, and for functions that make something new of the tensor: what they keep of it, or hand out, would be
-    the old one.
+    `h = h.add(1)` just as it finds the written one after `h.add_(1)`.  That holds for functions that make something
+    new of the tensor: what they keep of it, or hand out, would be the old one.  The statement that writes must not call
+    them: it consists of tensors and numbers alone.
 """
 
 from __future__ import annotations

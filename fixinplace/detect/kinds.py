@@ -53,3 +53,7 @@ class Origin(enum.StrEnum):
     ATTRIBUTE = "attribute"
     GLOBAL = "global"
     FOREIGN = "foreign"
+
+
+GRADIENT = "a gradient"
+"""The name of what `torch.autograd.grad` gives: perhaps expanded, which torch refuses to write element by element."""

@@ -8,7 +8,7 @@ from fixinplace import catalogue
 from fixinplace.detect.dtypes import dtype_of, width_of
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import keyword
-from fixinplace.detect.kinds import Dtype, Kind, Layout
+from fixinplace.detect.kinds import GRADIENT, Dtype, Kind, Layout
 from fixinplace.detect.laid import SUMMED, is_ordered, lays_anew, spread
 from fixinplace.detect.mixing import keeps_layout
 from fixinplace.detect.quiet import QUIET
@@ -128,6 +128,8 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         layout = Layout.ROWS if ordered or _in_order(call, row, flatten(operands)) else Layout.DENSE
         layout = Layout.GAPS if row.name.rsplit(".", 1)[-1] in _WITH_GAPS else layout
         return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
+    if row.name == "torch.autograd.grad" and _makes_gradients(frame, call):
+        return replace(one, memory=frame.allocate(call), view=True, layout=Layout.SHARED, name=GRADIENT)
     name = spread(call, row.name, operands[0].name if operands else "")
     one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)), name=name)
     if row.memory is catalogue.Memory.VIEW:
@@ -140,6 +142,18 @@ _SHAPED = frozenset(
     " unsqueeze movedim moveaxis swapaxes swapdims diagonal unfold".split()
 )
 """Methods of which the arguments are sizes, dimensions, or tensors whose shape alone is read."""
+
+
+def _makes_gradients(frame: Frame, call: ast.Call) -> bool:
+    """True for `torch.autograd.grad(y, x)`, whose results share memory at most with one another.
+
+    What is handed in as the gradient of the outputs may come back as it is, and so may what a hook or a custom function
+    gives.  A sum gives each element of its argument the same memory; torch refuses to write that element by element.
+    """
+    index = frame.program.index
+    given = len(call.args) > 2 or any(one.arg in ("grad_outputs", None) for one in call.keywords)
+    custom = any(map(index.is_function, index.classes)) or frame.program.words.hooked
+    return not (given or custom or any(isinstance(one, ast.Starred) for one in call.args))
 
 
 def _is_unique(call: ast.Call, row: catalogue.Result) -> bool:

@@ -10,7 +10,7 @@ from typing import cast
 from fixinplace.detect.containers import Containers, read_again
 from fixinplace.detect.identity import is_computed_with, is_new_to_all, read_by_functions
 from fixinplace.detect.index import dotted
-from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
+from fixinplace.detect.kinds import GRADIENT, Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.listlike import may_be_list
@@ -259,10 +259,11 @@ class Writes(Containers):
 
     def _is_read_late(self, seen: Observation, name: str) -> bool:
         """True if nested functions find the new tensor where they would find the written one."""
-        alone = isinstance(self.root, ast.AugAssign) or (
-            isinstance(self.root, ast.Expr) and self.root.value is seen.node
-        )
-        return alone and is_computed_with(name, self.body, self.above)
+        root = self.root
+        alone = isinstance(root, ast.AugAssign) or (isinstance(root, ast.Expr) and root.value is seen.node)
+        names = (self.lookup(one.id).kind for one in walk(root) if isinstance(one, ast.Name))
+        plain = all(kind in (Kind.TENSOR, Kind.NUMBER, Kind.PATH) for kind in names)
+        return alone and plain and is_computed_with(name, self.body, self.above)
 
     def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
         fed = value is not None and value.tensor and value.live is True
@@ -299,14 +300,13 @@ class Writes(Containers):
         for sentence in (*self.doubts, *self.program.around(seen)):
             seen.doubts[sentence] = None
         seen.gaps = seen.gaps or self._layout_of(written, place, owner) > Layout.DENSE
-        ordered = written.layout is Layout.ROWS or keeps_layout(seen.op) or seen.rule == "FIP112"
-        seen.relaid = seen.relaid or (
-            self.program.words.sees_layouts and not ordered and not self.forgets(seen, place, owner)
-        )
+        rows = written.layout is Layout.ROWS and seen.op != "Tensor.copy_"  # what is copied has strides of its own
+        turned = not (rows or keeps_layout(seen.op) or seen.rule == "FIP112") and self.program.words.sees_layouts
+        seen.relaid = seen.relaid or (turned and not self.forgets(seen, place, owner))
         seen.renamed = seen.renamed or written.view or bool(seen.facts.get("family")) or not keeps_history(seen.op)
         if self.program.words.detaches and (seen.facts.get("family") or seen.rule == "FIP112"):
             seen.doubts["the file calls `detach_`, which takes no views, and the new tensor may be one"] = None
-        if written.layout is Layout.SHARED:
+        if written.layout is Layout.SHARED and not (written.name == GRADIENT and keeps_layout(seen.op)):
             seen.doubts["several elements of the tensor may be one in memory (`expand`, `unfold`)"] = None
         if not written.memory:
             seen.doubts["where the tensor comes from is not known"] = None

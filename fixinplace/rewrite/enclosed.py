@@ -5,7 +5,7 @@ Note [Names of the function around]
     long as the variable is all that anybody has of the tensor.  Its bindings must make new ones, each use must compute
     something new of it, return it or write it, and the nested function must only be called, by its name and at once,
     in statements that do nothing else or do not read the variable: what is read to the left of a call would be the
-    old tensor.
+    old tensor, and so would what is returned before a `finally`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def enclosed(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[S
         if (id(inner), name) in done or any(each not in wanted for each in sites):
             continue
         done.add((id(inner), name))
-        if _is_only_called(name, inner, outer, parents) and _is_alone(name, inner, outer, parents):
+        called = _is_only_called(name, inner, outer, parents)
+        if called and _makes_its_own(name, outer, tree, parents) and _is_alone(name, outer, parents):
             made = _binding(part, inner, sites, table, found)
             if made is not None:
                 yield made
@@ -114,7 +115,7 @@ def _is_called_apart(node: ast.Name, name: str, outer: ast.FunctionDef, parents:
     above: ast.AST = call
     while not isinstance(above, ast.stmt | ast.Lambda | ast.GeneratorExp):
         above = parents[id(above)]
-    if not isinstance(above, ast.stmt) or _around(above, parents) is not outer:
+    if not isinstance(above, ast.stmt) or _around(above, parents) is not outer or _ends_something(above, parents):
         return False
     match above:
         case ast.Expr(value=value) | ast.Assign(value=value, targets=[ast.Name()]) if value is call:
@@ -123,21 +124,36 @@ def _is_called_apart(node: ast.Name, name: str, outer: ast.FunctionDef, parents:
     return not isinstance(above, _DEFINING) and not any(mentions(name, one) for one in header)
 
 
-def _is_alone(name: str, inner: ast.FunctionDef, outer: ast.FunctionDef, parents: Mapping[int, ast.AST]) -> bool:
+def _ends_something(node: ast.AST, parents: Mapping[int, ast.AST]) -> bool:
+    """True within a `finally`: what is returned before it runs is the old tensor."""
+    while not isinstance(node, _DEFINING | ast.Module):
+        parent = parents[id(node)]
+        if isinstance(parent, ast.Try | ast.TryStar) and any(one is node for one in parent.finalbody):
+            return True
+        node = parent
+    return False
+
+
+def _is_alone(name: str, outer: ast.FunctionDef, parents: Mapping[int, ast.AST]) -> bool:
     """True if the outer function's variable is all that anybody ever has of the tensors that it is bound to."""
     own = {id(n) for n in own_nodes(outer)}
     named = {arg.arg for arg in walk(outer) if isinstance(arg, ast.arg)}
     declared = any(isinstance(n, ast.Global | ast.Nonlocal) and name in n.names for n in walk(outer))
     mentions = [n for n in walk(outer) if isinstance(n, ast.Name) and n.id == name]
     stored = [n for n in mentions if not isinstance(n.ctx, ast.Load)]
-    if name in named or declared or not stored or not all(id(n) in own and _makes_new(n, parents) for n in stored):
+    if name in named or declared or not all(id(n) in own for n in stored):
         return False
     return all(_is_used_plainly(n, own, parents) for n in mentions if isinstance(n.ctx, ast.Load))
 
 
-def _makes_new(node: ast.Name, parents: Mapping[int, ast.AST]) -> bool:
-    made = parents[id(node)]
-    return isinstance(made, ast.Assign) and made.targets == [node] and is_fresh(made.value)
+def _makes_its_own(name: str, outer: ast.FunctionDef, tree: ast.Module, parents: Mapping[int, ast.AST]) -> bool:
+    """True if whatever binds a variable makes a new tensor: by torch, or by a method that no class of the file has."""
+    methods = {one.name for one in walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+    stored = [n for n in walk(outer) if isinstance(n, ast.Name) and n.id == name and not isinstance(n.ctx, ast.Load)]
+    made = [parents[id(one)] for one in stored]
+    new = (isinstance(one, ast.Assign) and len(one.targets) == 1 and is_fresh(one.value) for one in made)
+    called = {one.attr for each in made for one in walk(each) if isinstance(one, ast.Attribute)}
+    return bool(stored) and all(new) and called.isdisjoint(methods)
 
 
 def _is_used_plainly(node: ast.Name, own: set[int], parents: Mapping[int, ast.AST]) -> bool:

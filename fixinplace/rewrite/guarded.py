@@ -11,8 +11,8 @@ Note [Guarded sums]
 Note [The same op on a clone]
     Other ops have no such cast, and the strides of `x.cumsum(0)` may differ from those that `x.cumsum_(0)` leaves as
     they are.  Where that is all that is in doubt, `x = x.clone()` and the op as it stands are exact: a clone has the
-    strides of its tensor.  In a loop it would be one more pass in every round.  Behind such a clone the op is finished:
-    nothing has kept what it overwrites.
+    strides of its tensor.  In a loop it would be one more pass in every round, which a copy of all of a tensor is
+    anyway: `x = x.clone().copy_(y)`.  Behind such a clone the op is finished: nothing has kept what it overwrites.
 """
 
 from __future__ import annotations
@@ -46,12 +46,16 @@ def _is_certain(one: Found) -> bool:
 def _is_unsure(one: Found) -> bool:
     """True where dtypes or strides are all that is in doubt; see Note [The same op on a clone]."""
     facts = one.facts
-    plain = one.site.rule in _RULES and facts.place in (Place.NAME, Place.SUBSCRIPT)
-    doubted = all(doubt.endswith(PROMOTES) for doubt in facts.doubts) and bool(facts.doubts or facts.relaid)
-    return plain and _is_certain(one) and doubted and not (facts.in_loop or facts.through or facts.each)
+    plain = one.site.rule in _RULES and facts.place in (Place.NAME, Place.SUBSCRIPT) and not facts.in_loop
+    copied = one.site.op == "Tensor.copy_" and facts.place is Place.NAME and facts.in_loop
+    open_to_doubt = facts.doubts or facts.relaid or (copied and not facts.fed)
+    doubted = all(doubt.endswith(PROMOTES) for doubt in facts.doubts) and bool(open_to_doubt)
+    return (plain or copied) and _is_certain(one) and doubted and not (facts.through or facts.each)
 
 
 def _cloned(part: Text, one: Found) -> Found:
+    if one.site.op == "Tensor.copy_" and one.facts.in_loop:
+        return replace(one, facts=replace(one.facts, cloned=True, relaid=False))
     if not _stands_behind_clone(part, one):
         return replace(one, facts=replace(one.facts, cloned=True))
     finished = Hazard("finished", "the tensor is a clone, and nothing has kept it yet")

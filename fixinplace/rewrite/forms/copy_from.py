@@ -34,6 +34,9 @@ def _refusal(case: Case, node: Node) -> Refused | None:
 
 def _edit(case: Case, node: Node) -> cst.BaseExpression:
     assert isinstance(node, cst.Call) and case.target is not None
+    if case.facts.cloned:
+        assert isinstance(node.func, cst.Attribute)
+        return node.with_changes(func=node.func.with_changes(value=method(node.func.value, "clone")))
     source, *flags = node.args
     moved = method(source.value, "to", expression(case.target))
     named = [flag.with_changes(keyword=cst.Name("non_blocking"), equal=_NO_SPACES, comma=_NO_COMMA) for flag in flags]
@@ -42,7 +45,7 @@ def _edit(case: Case, node: Node) -> cst.BaseExpression:
 
 
 def _is_exact(case: Case, node: Node) -> bool:
-    return case.facts.fed
+    return case.facts.fed or case.facts.cloned
 
 
 _NO_SPACES = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
@@ -52,10 +55,11 @@ REWRITE = Rewrite(
     name="copy",
     rules=("FIP114",),
     what="In a loop, and on an attribute, `x.copy_(y)` becomes `x = y.to(x).expand_as(x).clone()`: cast, moved and "
-    "broadcast like `copy_` does. Elsewhere `clone-first` is exact.",
+    "broadcast like `copy_` does. Elsewhere `clone-first` is exact. With `--verify off` it becomes "
+    "`x = x.clone().copy_(y)` where the strides of `y` may be seen, or no gradient flows to it.",
     why="A copy overwrites a tensor that earlier ops may have kept for their backward.",
-    safety="Safe if what is copied requires grad. If only the old tensor does, the result of the copy still does, with "
-    "a gradient of zeros, and the new tensor does not.",
+    safety="Safe if what is copied requires grad, or in the form for `--verify off`. If only the old tensor does, the "
+    "result of the copy still does, with a gradient of zeros, and the new tensor does not.",
     examples=(
         example(
             """

@@ -113,7 +113,7 @@ COPIED = """\
 import torch
 
 
-def f(x):
+def f(x: torch.Tensor):
     h = torch.ones(2, 3) * x.sum()
     total = h * h
     for i in range(2):

@@ -34,6 +34,7 @@ def test_a_gradient_is_new(line: str):
 
     assert fixed(text, planned) == TEXT.format(line=line, write="g = g.mul(0.5)")
     assert all(isinstance(one.outcome, Fix) and one.outcome.safe for one in planned)
+    assert any("gradients that nobody else holds" in why for one in planned for why in one.outcome.assumes)
 
 
 @pytest.mark.parametrize("line", LEFT.values(), ids=LEFT.keys())

@@ -150,6 +150,14 @@ def test_only_a_clone_has_the_same_strides():
     assert fixed(alone, findings(alone, run=False)) == alone
 
 
+def test_a_clone_on_the_same_line_is_one():
+    text = f"{HEAD}def f(x):\n    y = torch.exp(x).t(); z = y * y; y.cumprod_(0)\n    return (z @ y).t().contiguous()\n"
+    once = fixed(text, findings(text, run=False))
+
+    assert "z = y * y; y = y.clone(); y.cumprod_(0)" in once
+    assert fixed(once, findings(once, run=False)) == once
+
+
 def test_where_no_clone_can_stand_a_run_decides():
     body = (
         "y = torch.exp(x).t()\n    z = [y.masked_fill_(y > 1, 0) for _ in range(1)]\n    return z[0].t().contiguous()"

@@ -129,6 +129,7 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
         layout = Layout.GAPS if row.name.rsplit(".", 1)[-1] in _WITH_GAPS else layout
         return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
     if row.name == "torch.autograd.grad" and _makes_gradients(frame, call):
+        frame.program.gives.add(_OWN_GRADIENTS)
         return replace(one, memory=frame.allocate(call), view=True, layout=Layout.SHARED, name=GRADIENT)
     name = spread(call, row.name, operands[0].name if operands else "")
     one = replace(one, maybe=maybe, view=True, layout=_layout(call, row, flatten(operands)), name=name)
@@ -154,6 +155,9 @@ def _makes_gradients(frame: Frame, call: ast.Call) -> bool:
     given = len(call.args) > 2 or any(one.arg in ("grad_outputs", None) for one in call.keywords)
     custom = any(map(index.is_function, index.classes)) or frame.program.words.hooked
     return not (given or custom or any(isinstance(one, ast.Starred) for one in call.args))
+
+
+_OWN_GRADIENTS = "custom functions of other files, and their hooks, give gradients that nobody else holds"
 
 
 def _is_unique(call: ast.Call, row: catalogue.Result) -> bool:

@@ -65,8 +65,8 @@ def _cloned(part: Text, one: Found) -> Found:
 def _stands_behind_clone(part: Text, one: Found) -> bool:
     """True if the lines before a statement clone the tensor, and make views of it anew."""
     names = {one.site.target.partition("[")[0], *(holder.name for holder in one.facts.family)}
-    line, _ = part.position(one.site.statement.start)
-    for text in reversed(part.text.splitlines()[: line - 1]):
+    before = re.split("[\n;]", part.text[: one.site.statement.start])
+    for text in reversed([one for one in before if one.strip()]):
         bound = _BINDING.match(text)
         if bound is None:
             return False

@@ -65,7 +65,7 @@ def _cloned(part: Text, one: Found) -> Found:
 def _stands_behind_clone(part: Text, one: Found) -> bool:
     """True if the lines before a statement clone the tensor, and make views of it anew."""
     names = {one.site.target.partition("[")[0], *(holder.name for holder in one.facts.family)}
-    before = re.split("[\n;]", part.text[: one.site.statement.start])
+    *before, _ = re.split("[\n;]", part.text[: one.site.statement.start])  # without `if` of the line itself
     for text in reversed([one for one in before if one.strip()]):
         bound = _BINDING.match(text)
         if bound is None:

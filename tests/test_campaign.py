@@ -591,6 +591,8 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(tmp_path: Path, monkey
     for seconds in (0.3, 0.7, 0.9, 1.1, 1.0, 1.2):
         resume = ("--resume",) if JOURNAL.exists() and kills else ()
         process = start(*words, *resume)
+        if seconds > 1:  # on a busy machine it may take longer to begin
+            wait_for(lambda running=process: JOURNAL.exists() or running.poll() is not None)
         time.sleep(seconds)
         kills += process.poll() is None
         process.kill()

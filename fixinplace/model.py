@@ -167,7 +167,7 @@ class Facts:
     in_loop: the statement runs more than once per call of its function.
     first: within its statement nothing that computes or has an effect runs before the write, so that it can be hoisted.
     mixed: operands may have a wider dtype than the target, so that the plain form could promote.
-    flows: a gradient may flow to what is written; fed: it certainly does.
+    flows: a gradient may flow to what is written.
     summed: the target is a tensor by what is added to it alone, and may have been a number before.
     relaid: the result of the out-of-place op may have other strides, which the file can see; a clone keeps them.
     renamed: the out-of-place op has another name in the graph, which the file can see.
@@ -208,7 +208,6 @@ class Facts:
     first: bool = True
     mixed: bool = False
     flows: bool = False
-    fed: bool = False
     cloned: bool = False
     summed: bool = False
     relaid: bool = False

@@ -33,6 +33,11 @@ LEFT = {
     "a chain that calls it": "y = torch.exp(x)\n    k = lambda: y.sum()\n    y.mul_(2).add_(k())\n    return y",
     "called by a store": "y = torch.exp(x)\n    k = lambda: (y * y).sum()\n    y[0] += k()\n    return y",
     "called by a part's method": "y = torch.exp(x)\n    k = lambda: (y * y).sum()\n    y[0].mul_(k())\n    return y",
+    "in place by a flag": "y = torch.exp(x)\n    k = lambda: torch.nn.functional.elu(y, 1.0, True)\n    z = k()\n    y.mul_(2)\n"
+    "    return y + z",
+    "an operator of the file": "y = torch.exp(x)\n    c = Own()\n    k = lambda: y * c\n    z = k()\n    y.mul_(2)\n    return y, z\n\n\n"
+    "class Own:\n    def __rmul__(self, t):\n        self.t = t\n        return t",
+    "called by a tensor's attribute": "y = torch.exp(x)\n    x.k = lambda: (y * y).sum()\n    y[0] += x.k()\n    return y",
     "called by an attribute": "y = torch.exp(x)\n    k = lambda: (y * y).sum()\n    c = Calls(k)\n    y[0] += c.value\n    return y",
     "a generator": "y = torch.exp(x)\n    k = (t * 2 for t in y)\n    y.mul_(2)\n    return y + next(k)",
 }
@@ -99,14 +104,16 @@ def test_parts_without_a_common_element_are_copied_into_each_other(line: str):
     assert one.outcome.safe is PARTS[line]
 
 
-@pytest.mark.parametrize(("value", "safe"), [("x[row]", None), ("torch.exp(x[row])", True), ("torch.ones(3)", False)])
-def test_a_copy_in_a_loop_is_safe_if_a_gradient_flows_to_it(value: str, safe: bool | None):
+@pytest.mark.parametrize("value", ["torch.exp(x[row])", "torch.ones(3)", "(torch.exp(x), torch.ones(3))[row]"])
+@pytest.mark.parametrize("run", [True, False])
+def test_a_copy_in_a_loop_is_safe_in_a_clone(value: str, run: bool):
     loop = f"for row in (0, 1):\n        h.copy_({value})\n        total = total + h * h"
-    planned = findings(f"{HEAD}def f(x):\n    h = torch.exp(x)\n    total = h * h\n    {loop}\n    return total\n")
-    (fix,) = [one.outcome for one in planned]
+    text = f"{HEAD}def f(x):\n    h = torch.exp(x)\n    total = h * h\n    {loop}\n    return total\n"
+    (fix,) = [one.outcome for one in findings(text, run)]
 
     assert isinstance(fix, Fix)
-    assert safe is None or fix.safe is safe
+    assert fix.safe is not run
+    assert run or f"h = h.clone().copy_({value})" in fixed(text, findings(text, run))
 
 
 COPIED = """\
@@ -156,6 +163,23 @@ def test_a_clone_on_the_same_line_is_one():
 
     assert "z = y * y; y = y.clone(); y.cumprod_(0)" in once
     assert fixed(once, findings(once, run=False)) == once
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["if i:\n        y = y.clone()", "for i in range(i):\n        y = y.clone()", "z = z * 1  # see; y = y.clone()"],
+)
+def test_a_clone_that_may_not_have_run_is_none(before: str):
+    body = f"y = torch.exp(x).t()\n    z = y * y\n    {before}\n    y.cumprod_(0)\n    return (z @ y).t().contiguous()"
+    text = f"{HEAD}def f(x, i):\n    {body}\n"
+
+    assert "    y = y.clone()\n    y.cumprod_(0)" in fixed(text, findings(text, run=False))
+
+
+def test_a_chain_that_is_given_its_own_tensor_is_read_to_its_end():
+    body = "y = torch.exp(x).t()\n    z = (y * y).t()\n    y.cumsum_(0).mul_(y)\n    return y.t(), z"
+
+    assert findings(f"{HEAD}def f(x):\n    {body}\n")
 
 
 def test_where_no_clone_can_stand_a_run_decides():

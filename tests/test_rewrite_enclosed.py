@@ -62,6 +62,10 @@ LOOK_ALIKES = {
     "called once the value is returned": G + "try:\n    return h, x\nfinally:\n    g()",
     "asked for once the value is returned": G + ASKED,
     "a method of the file": POOL,
+    "read by locals": G + 'g()\nreturn h * 1, locals()["h"]',
+    "kept by its flag": H + "k = F.elu(h, 1.0, True)\ndef g():\n    h.add_(1)\ng()\nreturn h, k",
+    "a decorated function first": H
+    + "def g():\n    @torch.no_grad()\n    def k():\n        return 1\n    h.add_(1)\ng()\nreturn h",
     "not only called": G + "fs = [g]\nfs[0]()\nreturn h",
     "returned from it": H + "def g():\n    h.add_(1)\n    return h\nz = g()\nreturn h, z",
     "a view that is kept": H + "def g():\n    v = h.t()\n    h.mul_(2)\n    return v.sum()\nz = g()\nreturn h, z",

@@ -22,7 +22,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import Origin
 from fixinplace.detect.liveness import APART
 from fixinplace.detect.values import Memories, Value, overlap
-from fixinplace.walking import every, walk
+from fixinplace.walking import every, functions, remembered, walk
 
 _PLACES = ("data_ptr", "untyped_storage", "typed_storage", "storage")
 _SUSPENDING = ast.Yield | ast.YieldFrom | ast.Await
@@ -64,7 +64,7 @@ def makes_new(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
     user = above[id(parent)]
     match parent:
         case ast.BinOp() | ast.UnaryOp(op=ast.USub()):
-            return True
+            return not _defines_operators(_root(node, above))
         case ast.Attribute(attr=attr):
             row, writes = result(f"Tensor.{attr}"), writer(f"Tensor.{attr}") is not None
             called = isinstance(user, ast.Call) and user.func is parent
@@ -75,8 +75,43 @@ def makes_new(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
             path = dotted(func) if dotted(func).startswith("torch.") and node is not func else ""
             row = result(path)
             stands = writer(path) is not None and isinstance(user, ast.Expr)
-            return stands or (row is not None and row.memory is Memory.FRESH)
+            return stands or (row is not None and row.memory is Memory.FRESH and not _may_be_flagged(parent))
     return False
+
+
+def _may_be_flagged(call: ast.Call) -> bool:
+    """True for `F.elu(x, 1.0, True)`, which writes its argument and gives that back."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    row = writer(f"torch.nn.functional.{name}(inplace=)")
+    bundled = any(isinstance(one, ast.Starred) for one in call.args)
+    named = any(one.arg in ("inplace", None) for one in call.keywords)
+    return row is not None and (bundled or named or len(call.args) > (row.flag_position or 0))
+
+
+def _root(node: ast.AST, above: Mapping[int, ast.AST]) -> ast.AST:
+    while id(node) in above:
+        node = above[id(node)]
+    return node
+
+
+@remembered
+def _defines_operators(tree: ast.AST) -> bool:
+    """True for a file with a class whose operators may keep their operands."""
+    return any(one.name.startswith("__") and one.name.strip("_").lstrip("ri") in _OPERATORS for one in functions(tree))
+
+
+_OPERATORS = frozenset("add sub mul matmul truediv floordiv mod pow and or xor lshift rshift neg".split()) | {"shift"}
+
+
+def calls_torch_alone(root: ast.AST) -> bool:
+    """True if all attributes of a statement are methods and properties of tensors, or functions of torch."""
+    names = [one.attr for one in walk(root) if isinstance(one, ast.Attribute)]
+    return all(
+        one in _PATHS or any(map(result, (f"Tensor.{one}", f"torch.{one}"))) or writer(f"Tensor.{one}") for one in names
+    )
+
+
+_PATHS = frozenset(("nn", "functional", "T", "mT", *_LOOKS))
 
 
 def is_fresh(node: ast.expr) -> bool:
@@ -91,6 +126,7 @@ def is_fresh(node: ast.expr) -> bool:
         case ast.Call(func=ast.Attribute(attr=attr) as func, keywords=keywords):
             row = result(f"Tensor.{attr}") or (result(dotted(func)) if dotted(func).startswith("torch.") else None)
             elsewhere = any(keyword.arg in (None, "out", "inplace") for keyword in keywords)
+            elsewhere = elsewhere or _may_be_flagged(node)
             return row is not None and row.memory is Memory.FRESH and not elsewhere
         case ast.Subscript(slice=ast.List(elts=[_, *_] as numbers)):  # `x[[1, 0]]` picks rows, and copies them
             return all(isinstance(one, ast.Constant) and type(one.value) is int for one in numbers)

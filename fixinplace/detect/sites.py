@@ -74,7 +74,6 @@ def _facts(program: Program, seen: Observation) -> Facts:
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         flows=bool(facts.get("flows")),
-        fed=bool(facts.get("fed")),
         summed=bool(facts.get("summed")),
         mask=bool(facts.get("mask")),
         rows_of=cast("frozenset[str]", facts.get("rows_of", frozenset())),

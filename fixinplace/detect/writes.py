@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from fixinplace.detect.containers import Containers, read_again
-from fixinplace.detect.identity import is_computed_with, is_new_to_all, read_by_functions
+from fixinplace.detect.identity import calls_torch_alone, is_computed_with, is_new_to_all, read_by_functions
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import GRADIENT, Dtype, Kind, Layout, Origin
 from fixinplace.detect.laid import forgets_strides
@@ -262,12 +262,10 @@ class Writes(Containers):
         root = self.root
         alone = isinstance(root, ast.AugAssign) or (isinstance(root, ast.Expr) and root.value is seen.node)
         names = (self.lookup(one.id).kind for one in walk(root) if isinstance(one, ast.Name))
-        plain = all(kind in (Kind.TENSOR, Kind.NUMBER, Kind.PATH) for kind in names)
+        plain = all(kind in (Kind.TENSOR, Kind.NUMBER, Kind.PATH) for kind in names) and calls_torch_alone(root)
         return alone and plain and is_computed_with(name, self.body, self.above)
 
     def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
-        fed = value is not None and value.tensor and value.live is True
-        seen.facts["fed"] = fed and seen.facts.get("fed") is not False
         if value is None or value.kind in (Kind.NUMBER, Kind.NONE) or seen.op in KEEPS_DTYPE:
             return
         if value.live is not False:
@@ -332,7 +330,7 @@ class Writes(Containers):
 
     def torch_path(self, node: ast.expr) -> str:
         """The dotted name of a function or a module of torch; "" for others."""
-        value = self.peek(node)
+        value = self.peek(node) if dotted(node) else NUMBER  # what is computed is none, and may be the write at hand
         return value.name if value.kind in (Kind.PATH, Kind.MODULE) else ""
 
     def finish_view(self, seen: Observation, written: Value, unread: Memories) -> None:

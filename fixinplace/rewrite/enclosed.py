@@ -74,7 +74,7 @@ def _binding(part: Text, inner: ast.FunctionDef, sites: Sequence[Found], table: 
     first = inner.body[1:2] if documented else inner.body[:1]
     start = part.span(first[0]).start if first else 0
     between, name = joint(part, start), sites[0].site.target
-    if not first or between == "; ":
+    if not first or between == "; " or getattr(first[0], "decorator_list", []):
         return None
     steps: list[Step] = []
     edits, told = [Edit(Span(start, start), f"nonlocal {name}{between}")], [f"nonlocal {name}"]
@@ -141,9 +141,16 @@ def _is_alone(name: str, outer: ast.FunctionDef, parents: Mapping[int, ast.AST])
     declared = any(isinstance(n, ast.Global | ast.Nonlocal) and name in n.names for n in walk(outer))
     mentions = [n for n in walk(outer) if isinstance(n, ast.Name) and n.id == name]
     stored = [n for n in mentions if not isinstance(n.ctx, ast.Load)]
-    if name in named or declared or not all(id(n) in own for n in stored):
+    looking = any(_looks_around(one) for one in walk(outer))
+    if name in named or declared or looking or not all(id(n) in own for n in stored):
         return False
     return all(_is_used_plainly(n, own, parents) for n in mentions if isinstance(n.ctx, ast.Load))
+
+
+def _looks_around(node: ast.AST) -> bool:
+    """True for `locals()` and its like, which give the tensor of a variable without its name."""
+    named = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return named in ("locals", "vars", "globals", "eval", "exec", "_getframe", "currentframe", "f_locals")
 
 
 def _makes_its_own(name: str, outer: ast.FunctionDef, tree: ast.Module, parents: Mapping[int, ast.AST]) -> bool:

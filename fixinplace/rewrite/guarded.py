@@ -18,14 +18,15 @@ Note [The same op on a clone]
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from fixinplace.catalogue import Memory, result
 from fixinplace.model import Certainty, Found, Hazard, Place
 from fixinplace.rewrite.conditions import GUARDED, PROMOTES, ROUNDED
+from fixinplace.rewrite.reads import parse_file
 from fixinplace.source import Text
+from fixinplace.walking import walk
 
 _SUMS = frozenset(f"Tensor.{name}" for name in ("__iadd__", "__isub__", "add_", "sub_"))
 _RULES = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113")
@@ -48,7 +49,7 @@ def _is_unsure(one: Found) -> bool:
     facts = one.facts
     plain = one.site.rule in _RULES and facts.place in (Place.NAME, Place.SUBSCRIPT) and not facts.in_loop
     copied = one.site.op == "Tensor.copy_" and facts.place is Place.NAME and facts.in_loop
-    open_to_doubt = facts.doubts or facts.relaid or (copied and not facts.fed)
+    open_to_doubt = facts.doubts or facts.relaid or copied
     doubted = all(doubt.endswith(PROMOTES) for doubt in facts.doubts) and bool(open_to_doubt)
     return (plain or copied) and _is_certain(one) and doubted and not (facts.through or facts.each)
 
@@ -63,26 +64,35 @@ def _cloned(part: Text, one: Found) -> Found:
 
 
 def _stands_behind_clone(part: Text, one: Found) -> bool:
-    """True if the lines before a statement clone the tensor, and make views of it anew."""
+    """True if the statements right before the write, in its block, clone the tensor and make views of it anew."""
     names = {one.site.target.partition("[")[0], *(holder.name for holder in one.facts.family)}
-    *before, _ = re.split("[\n;]", part.text[: one.site.statement.start])  # without `if` of the line itself
-    for text in reversed([one for one in before if one.strip()]):
-        bound = _BINDING.match(text)
-        if bound is None:
-            return False
-        if bound["name"] in names and bound["value"].strip() == f"{bound['name']}.clone()":
-            return True
-        if not _is_view(bound["value"].strip(), names):
-            return False
+    for statement in reversed(_before(part, one)):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                if name in names and part.slice(part.span(value)) == f"{name}.clone()":
+                    return True
+                if not _is_view(value, names):
+                    return False
+            case _:
+                return False
     return False
 
 
-def _is_view(text: str, names: Collection[str]) -> bool:
+def _before(part: Text, one: Found) -> list[ast.stmt]:
+    """The statements before the one of a write in the innermost block that has it."""
+    found: list[ast.stmt] = []
+    for node in walk(parse_file(part.text)):
+        blocks = (getattr(node, field, None) for field in ("body", "orelse", "finalbody"))
+        for block in (each for each in blocks if isinstance(each, list)):
+            spans = map(part.span, block)
+            here = (n for n, span in enumerate(spans) if span.start <= one.site.statement.start < span.end)
+            if (number := next(here, None)) is not None:
+                found = block[:number]
+    return found
+
+
+def _is_view(node: ast.expr, names: Collection[str]) -> bool:
     """True for a name, and for a view of it, of which nothing is kept."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return False
     while not isinstance(node, ast.Name):
         match node:
             case ast.Subscript(value=value) | ast.Attribute(value=value):
@@ -95,9 +105,6 @@ def _is_view(text: str, names: Collection[str]) -> bool:
             case _:
                 return False
     return node.id in names
-
-
-_BINDING = re.compile(r"\s*(?P<name>\w+) = (?P<value>.*)")
 
 
 def _is_doubted(one: Found) -> bool:

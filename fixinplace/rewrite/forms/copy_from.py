@@ -45,7 +45,7 @@ def _edit(case: Case, node: Node) -> cst.BaseExpression:
 
 
 def _is_exact(case: Case, node: Node) -> bool:
-    return case.facts.fed or case.facts.cloned
+    return case.facts.cloned
 
 
 _NO_SPACES = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
@@ -55,11 +55,11 @@ REWRITE = Rewrite(
     name="copy",
     rules=("FIP114",),
     what="In a loop, and on an attribute, `x.copy_(y)` becomes `x = y.to(x).expand_as(x).clone()`: cast, moved and "
-    "broadcast like `copy_` does. Elsewhere `clone-first` is exact. With `--verify off` it becomes "
-    "`x = x.clone().copy_(y)` where the strides of `y` may be seen, or no gradient flows to it.",
+    "broadcast like `copy_` does. Elsewhere `clone-first` is exact. With `--verify off` it becomes, in a loop, "
+    "`x = x.clone().copy_(y)`.",
     why="A copy overwrites a tensor that earlier ops may have kept for their backward.",
-    safety="Safe if what is copied requires grad, or in the form for `--verify off`. If only the old tensor does, the "
-    "result of the copy still does, with a gradient of zeros, and the new tensor does not.",
+    safety="Safe in the form for `--verify off`. In the other one a run decides: if only the old tensor required grad, "
+    "the result of the copy still does, with a gradient of zeros, and the new tensor does not.",
     examples=(
         example(
             """

@@ -10,10 +10,6 @@ def _takes(case: Case, node: Node) -> bool:
     return case.facts.cloned and case.target is not None
 
 
-def _edit(case: Case, node: Node) -> Node:
-    return node
-
-
 REWRITE = Rewrite(
     name="clone-whole",
     rules=("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113"),
@@ -50,7 +46,7 @@ REWRITE = Rewrite(
     ),
     effect=Effect.COPY,
     takes=_takes,
-    edit=_edit,
+    edit=clone_first.REWRITE.edit,
     exact=clone_first.REWRITE.exact,
     cost="one copy of {target}",
     overrides=True,

@@ -220,6 +220,8 @@ class Holder(nn.Module):
     ("del net.body.conv", "net(x)", False),
     ("b = net.body\\n        b.conv = nn.Identity()", "net(x)", False),
     ("b = net.body\\n        b.conv = nn.Linear(3, 3)", "net(x)", True),
+    ("cut(net.body)\\n\\n\\ndef cut(b):\\n    del b[0]\\n\\n\\nclass Other(Holder):\\n    def run(self, x):\\n        pass", "net(x)", False),
+    ("cut(net.body)\\n\\n\\ndef cut(b):\\n    b.pop(0)\\n\\n\\nclass Other(Holder):\\n    def run(self, x):\\n        pass", "net(x)", False),
     ("self.act = models.vgg19(pretrained=True).body[1]", "self.act(x)", True),
     ("self.net = net\\n        self.net.body.apply(print)", "self.net(x)", True),
 ])  # fmt: skip

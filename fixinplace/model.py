@@ -179,6 +179,9 @@ class Facts:
     the tensor; with others among them, "" is one.
     holders: the names that are read later and hold the tensor, with the place for lists that are written down
     (`pair[0]`); "" for others.
+    born: where the tensor was made, as offsets of expressions; -1 unless assignments of this function did, each to a
+    name that held it alone then.
+    sharers: the names that are read later and hold the tensor, or a container or an object with it; "" for attributes.
     asked: the names that are read later and, as no view made any of them, are the very tensor or share nothing with
     it; with others among them, "" is one.
     each: a list of tensors is written that the new ones can be bound to: names, or a list of the function's own.
@@ -218,6 +221,8 @@ class Facts:
     listed: frozenset[str] = frozenset()
     each: bool = False
     holders: frozenset[str] = frozenset()
+    born: frozenset[int] = frozenset()
+    sharers: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
     part: bool = False
     scalar: bool = False

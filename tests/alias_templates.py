@@ -167,4 +167,8 @@ BLOCKS = (
     "for i in range(3):;;>>if i == flag:;;>>{s};;continue;;<<{s};;<<",
     "for i in range(3):;;>>if i > flag:;;>>break;;<<{s};;<<",
     "rows = [];;for row in {x}:;;>>rows.append(row);;<<{s};;{n} = torch.stack(rows)",
+    "rows = [{X}];;{X} = {X}.exp();;rows.append({X});;{X} {o}= {e};;{n} = sum(rows)",
+    "{X} = {X}.sigmoid();;rows = [{X}, {v}];;{s};;{X}.mul_({e});;{n} = rows[0] * rows[1].sum()",
+    "{X} = {X}.exp();;if flag:;;>>row = {X}[0];;<<else:;;>>row = {X}[1];;<<row.mul_(2);;{n} = {X} * row",
+    "rows = [];;for i in range(2):;;>>{X} = {X}.sigmoid();;rows.append({X});;{s};;{X} {o}= {e};;<<{n} = sum(rows)",
 )  # fmt: skip

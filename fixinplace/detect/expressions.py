@@ -30,7 +30,7 @@ from fixinplace.detect.placing import (  # fmt: skip
     method_of,
     part_or_number,
 )
-from fixinplace.detect.program import HELD
+from fixinplace.detect.program import HELD, USED
 from fixinplace.detect.reaching import looks_at_parts
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import literal
@@ -169,7 +169,7 @@ class Expressions(Operators):
     def watched(self, node: ast.Name | ast.Attribute, value: Value) -> Value:
         """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""
         if (value.tensor or value.items) and not is_plain_use(node, self.above.get(id(node)), self.above):
-            self.escape(value, None, "it is used in a way that may hold on to it")
+            self.escape(value, None, USED)
         if value.flags and not is_followed(node, self.above.get(id(node))):
             lost(self.program, [value], "it is used in a way that is not followed")
         return value

@@ -52,6 +52,7 @@ _Told = TypeVar("_Told")
 Key = tuple[str, str]
 """Class name ("" for functions of the module) and function name."""
 HELD = "a container holds it"
+USED = "it is used in a way that may hold on to it"
 """What is in a container is followed: nobody out of sight has it yet."""
 
 

@@ -80,6 +80,8 @@ def _facts(program: Program, seen: Observation) -> Facts:
         listed=cast("frozenset[str]", facts.get("listed", frozenset())),
         each=bool(facts.get("each")),
         holders=cast("frozenset[str]", facts.get("holders", frozenset())),
+        born=cast("frozenset[int]", facts.get("born", frozenset())),
+        sharers=cast("frozenset[str]", facts.get("sharers", frozenset())),
         asked=cast("frozenset[str]", facts.get("asked", frozenset())),
         part=bool(facts.get("part")),
         scalar=bool(facts.get("scalar")),

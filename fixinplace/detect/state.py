@@ -26,6 +26,7 @@ class State:
     masks: name of a boolean tensor -> name of the tensor whose shape it has, until one of the two is bound anew.
     links: name -> how it is made from another name, see Note [Links].
     quiet, kept: storages of which nothing is kept by what made them, and those that were read; see Note [Free writes].
+    alone: storages that a name alone held when they were made; see Note [Born alone].
     """
 
     names: dict[str, Value] = field(default_factory=dict)
@@ -36,12 +37,13 @@ class State:
     links: dict[str, Link] = field(default_factory=dict)
     quiet: Memories = NOWHERE
     kept: Memories = NOWHERE
+    alone: Memories = NOWHERE
 
     def copy(self) -> State:
         """An independent copy."""
         return State(
             dict(self.names), dict(self.attrs), dict(self.escapes), self.unread, dict(self.masks), dict(self.links),
-            self.quiet, self.kept,
+            self.quiet, self.kept, self.alone,
         )  # fmt: skip
 
     def pass_by(self, label: str) -> None:
@@ -55,6 +57,7 @@ class State:
         self.unread -= {memory}
         self.quiet -= {memory}
         self.kept -= {memory}
+        self.alone -= {memory}
 
     def join(self, other: State) -> State:
         """What holds if either may hold."""
@@ -66,6 +69,7 @@ class State:
         return State(
             {**other.names, **names}, {**other.attrs, **attrs}, {**other.escapes, **escapes},
             self.unread & other.unread, masks, links, self.quiet | other.quiet, self.kept | other.kept,
+            self.alone & other.alone,
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from fixinplace.detect.assumed import outcome
+from fixinplace.detect.birth import note_birth
 from fixinplace.detect.cut import note_cut
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.guards import evaluating
@@ -49,6 +50,7 @@ class Statements(Flow):
                     self.store(target, found, value)
                 self.note_links(links)
                 self.note_clone(targets, value, found)
+                note_birth(self, targets, value, found)
                 if shape is not None and isinstance(targets[0], ast.Name):
                     self.note_shape(targets[0].id, shape)
             case ast.AnnAssign(target=target, annotation=hint, value=value):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
+from fixinplace.detect.birth import note_sharers
 from fixinplace.detect.containers import Containers, read_again
 from fixinplace.detect.identity import calls_torch_alone, is_computed_with, is_new_to_all, read_by_functions
 from fixinplace.detect.index import dotted
@@ -59,6 +60,7 @@ class Writes(Containers):
         ):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
+        note_sharers(self, seen, written, later - {dotted(owner)})
         self.share_rounds(seen, node, owner)
         self.share_list(seen)
         self.note_family(seen, owner, kin)

@@ -14,10 +14,12 @@ from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
 from fixinplace.rewrite.compose import Composed, compose
 from fixinplace.rewrite.conditions import doubts, is_safe, refused
+from fixinplace.rewrite.earlier import apart, earlier, may_be_shared
 from fixinplace.rewrite.enclosed import enclosed, is_enclosed
 from fixinplace.rewrite.filled import Filled, filled, is_filling
 from fixinplace.rewrite.forms import (
     ask_names,
+    clone_earlier,
     clone_reads,
     held_places,
     index_rows,
@@ -64,7 +66,27 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
     for number, (rewrite, row) in enumerate(_rows(part, found), len(found) + len(looped)):
         fix = _looping(number, rewrite, row.edits, row.told, row.found)
         outcomes |= {one: replace(_finding(part, one, fix), cost=rewrite.cost) for one in row.found}
+    for number, each in enumerate(_earlier(part, outcomes), len(found) * 3):
+        outcomes |= _cloned(part, number, each)
     return tuple(outcomes[one] for one in found)
+
+
+def _earlier(part: Text, outcomes: Mapping[Found, Finding]) -> list[Slots]:
+    """The tensors that are cloned before they are shared, of those whose writes are refused otherwise."""
+    refused = [one for one, finding in outcomes.items() if isinstance(finding.outcome, Refused)]
+    wanted = [one for one in refused if may_be_shared(one, outcomes[one].outcome)]
+    alone = [one for one in wanted if [each.site.statement for each in outcomes].count(one.site.statement) == 1]
+    return list(earlier(part, parse_file(part.text), alone)) if alone else []
+
+
+def _cloned(part: Text, number: int, each: Slots) -> dict[Found, Finding]:
+    """Findings of the sites that write a tensor which is cloned before; see Note [Clones before sharing]."""
+    if not each.edits:
+        why = Refused("finished", "the tensor is a clone, and nothing has kept it yet")
+        return {one: _finding(part, one, why) for one in each.found}
+    fix = _looping(number, clone_earlier.REWRITE, each.edits, each.told, [apart(one) for one in each.found])
+    cost = clone_earlier.REWRITE.cost
+    return {one: replace(_finding(part, one, fix), cost=cost) for one in each.found}
 
 
 def _looped(part: Text, found: Sequence[Found]) -> list[Slots]:

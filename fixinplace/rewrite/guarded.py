@@ -71,7 +71,7 @@ def _stands_behind_clone(part: Text, one: Found) -> bool:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 if name in names and part.slice(part.span(value)) == f"{name}.clone()":
                     return True
-                if not _is_view(value, names):
+                if not is_view(value, names):
                     return False
             case _:
                 return False
@@ -91,7 +91,7 @@ def _before(part: Text, one: Found) -> list[ast.stmt]:
     return found
 
 
-def _is_view(node: ast.expr, names: Collection[str]) -> bool:
+def is_view(node: ast.expr, names: Collection[str]) -> bool:
     """True for a name, and for a view of it, of which nothing is kept."""
     while not isinstance(node, ast.Name):
         match node:

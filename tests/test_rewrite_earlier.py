@@ -44,6 +44,7 @@ CLONED = {
         "h = x.exp()\nkept = []\nkept.append(h)\nfor i in range(3):\n    h[i] += i\nreturn sum(kept)",
         "h = h.clone()\nkept.append(h)\nfor i in range(3):",
     ),
+    "two places": ("h = x * 2\nhs = [h, h]\nhs[0] += 1\nreturn hs[0] * hs[1]", "h = h.clone()\nhs = [h, h]"),
     "between other statements": (
         "h = x.exp()\nkept = []\nz = y.sum()\nkept.append(h)\nz = z + 1\nh += y\nreturn sum(kept) * z",
         "z = y.sum()\nh = h.clone()\nkept.append(h)\nz = z + 1\nh += y",

@@ -83,7 +83,7 @@ class Calls(Lists):
                 return self.library_call(node, canonical(f"{base.name}.{node.func.attr}"))
             return self.method_call(node, node.func, base)
         function = UNKNOWN if self.is_function(node.func) else self.evaluate(node.func)
-        if function.kind is Kind.PATH:
+        if function.kind is Kind.PATH and not self._is_passed_class(node, function):
             return self.library_call(node, canonical(function.name))
         if function.kind is Kind.MODULE:
             return self.module_call(node, function, self.arguments(node))
@@ -326,9 +326,9 @@ class Calls(Lists):
         self.set_attribute(cls.name, PARTS, whole)
 
     def _is_passed_class(self, node: ast.Call, function: Value) -> bool:
-        """True for `act(inplace=True)` with a parameter of this function, of which nothing more is known."""
-        passed = isinstance(node.func, ast.Name) and node.func.id in self.place.parameters
-        plain = function.kind is Kind.UNKNOWN and not function.name and not node.args
+        """True for `act(inplace=True)` with a local name, and `get_act(kind)(inplace=True)`, if no more is known."""
+        passed = isinstance(node.func, (ast.Call, ast.Subscript)) or dotted(node.func) in self.locals
+        plain = function.kind in (Kind.UNKNOWN, Kind.PATH) and not function.name and not node.args
         return passed and plain and self.switch(node, "torch.nn.ReLU(inplace=)") is Switch.ON
 
     def method_of_class(self, func: ast.Attribute) -> tuple[ClassInfo, Function] | None:

@@ -27,10 +27,10 @@ _UNKNOWN_PARTS = Value(Kind.MODULE, name=SEQUENTIAL)
 
 def note_cut(program: Program, node: ast.expr, base: Value) -> None:
     """`net.body` has other parts from now on; a `ModuleList` that others change is told by the file's text."""
-    guessed = base.kind is Kind.LIST and isinstance(node, ast.Name)
-    if base.kind is not Kind.UNKNOWN and not guessed:
+    if base.kind is Kind.UNKNOWN:
+        lost(program, [base], "others take parts out of the list that it is in")
+    elif base.kind is not Kind.LIST or not isinstance(node, ast.Name):  # a parameter is guessed to be one
         return
-    lost(program, [base], "others take parts out of the list that it is in")
     for attribute in sorted(_attributes(program.tree, node) & stored_attributes(program.tree)):
         _note(program, attribute)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fixinplace.detect.anatomy import has_entries
 from fixinplace.detect.cut import is_replaced, note_cut
 from fixinplace.detect.distinct import named_with
+from fixinplace.detect.entries import is_count
 from fixinplace.detect.expressions import Expressions
 from fixinplace.detect.growing import led_by, only_grows
 from fixinplace.detect.index import dotted
@@ -276,7 +277,7 @@ class Stores(Expressions):
                 self.read(base)  # what the operator has computed is kept, and a later store changes it
             return
         item = element(base) if base.kind in (Kind.LIST, Kind.DICT) else UNKNOWN
-        if item.tensor:
+        if item.tensor and not is_count(target, self.program.tree):
             seen = self.write(node, f"Tensor.__{name}__", "FIP103", target, item, value)
             if seen.facts["place"] is Place.ITEM:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from alias_oracle import OVERLAP, Outcome, difference, run
@@ -64,6 +65,21 @@ def judge(text: str) -> Judged:
     ran = any(isinstance(one, Outcome) for one in expected.values())
     wrong = _wrong(text, result.text, expected) if result.changed else None
     return Judged(text, result.text, written, refused, ran, wrong)
+
+
+def stays(text: str) -> bool:
+    """True if nothing is rewritten but that a tensor is cloned, on a line of its own, before it is shared.
+
+    That is right for whatever shares it; fails if it is not.
+    """
+    judged = judge(text)
+    assert judged.wrong is None, judged.wrong
+    assert {one.outcome.rewrite for one in judged.written if isinstance(one.outcome, Fix)} <= {"clone-earlier"}
+    kept = [line for line in judged.fixed.splitlines() if _CLONE.fullmatch(line) is None]
+    return kept == [line for line in text.splitlines() if _CLONE.fullmatch(line) is None]
+
+
+_CLONE = re.compile(r" *(\w+) = \1\.clone\(\)")
 
 
 def _wrong(text: str, fixed: str, expected: dict[int, Outcome | str]) -> str | None:

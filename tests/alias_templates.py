@@ -170,5 +170,7 @@ BLOCKS = (
     "rows = [{X}];;{X} = {X}.exp();;rows.append({X});;{X} {o}= {e};;{n} = sum(rows)",
     "{X} = {X}.sigmoid();;rows = [{X}, {v}];;{s};;{X}.mul_({e});;{n} = rows[0] * rows[1].sum()",
     "{X} = {X}.exp();;if flag:;;>>row = {X}[0];;<<else:;;>>row = {X}[1];;<<row.mul_(2);;{n} = {X} * row",
+    "{X} = {X}.exp();;rows = [];;for i in range(2):;;>>rows.append({X}[i]);;<<for r in rows:;;>>r *= 2;;<<{n} = r",
+    "{X} = {X}.exp();;pair = ({X}, [{v}]);;{n}, more = pair;;{s};;{n} {o}= {e};;{n} = pair[0] * more[0].sum()",
     "rows = [];;for i in range(2):;;>>{X} = {X}.sigmoid();;rows.append({X});;{s};;{X} {o}= {e};;<<{n} = sum(rows)",
 )  # fmt: skip

@@ -44,6 +44,24 @@ CLONED = {
         "h = x.exp()\nkept = []\nkept.append(h)\nfor i in range(3):\n    h[i] += i\nreturn sum(kept)",
         "h = h.clone()\nkept.append(h)\nfor i in range(3):",
     ),
+    "views of it that a loop writes": (
+        "h = x.exp()\nrows = []\nfor i in range(h.size(0)):\n    rows.append(h[i])\n"
+        "for i, r in enumerate(rows):\n    r += i\nreturn torch.stack(rows), h",
+        "rows = []\nh = h.clone()\nfor i in range(h.size(0)):",
+    ),
+    "two lists in step": (
+        "h = x.exp()\nrows = [h[0], h[1]]\nfor r, s in zip(rows, y):\n    r *= s\nreturn rows[0] * 2, h",
+        "h = h.clone()\nrows = [h[0], h[1]]",
+    ),
+    "taken out of a pair": (
+        "h = x.exp()\npair = (h, [h.view(-1)])\nz, more = pair\nz += 1\nreturn pair[0], more[0]",
+        "h = h.clone()\npair = (h, [h.view(-1)])",
+    ),
+    "left early": (
+        "h = x.exp()\nkept = [h]\nfor i in range(3):\n    h[i].add_(y[i])\n    if h.detach().sum() > 99:\n"
+        "        return h * h\nreturn kept[0] * h",
+        "h = h.clone()\nkept = [h]\nfor i in range(3):",
+    ),
     "two places": ("h = x * 2\nhs = [h, h]\nhs[0] += 1\nreturn hs[0] * hs[1]", "h = h.clone()\nhs = [h, h]"),
     "between other statements": (
         "h = x.exp()\nkept = []\nz = y.sum()\nkept.append(h)\nz = z + 1\nh += y\nreturn sum(kept) * z",
@@ -60,6 +78,11 @@ LEFT = {
     "perhaps not made here": "kept = []\nh = a.contiguous()\nkept.append(h)\nh += 1\nreturn sum(kept) * a",
     "bound again": "h = x.exp()\nkept = []\nkept.append(h)\nh = h[0]\nz = h * h\nh += 1\nreturn kept[0], z",
     "what is written reads it": "h = x.exp()\nkept = []\nkept.append(h)\nh *= h.sum()\nreturn sum(kept)",
+    "a loop over the tensor": "h = x.exp()\nkept = [h]\nfor r in h:\n    r += 1\nreturn kept[0] * 2",
+    "a loop that computes": "h = x.exp()\nkept = [h, h]\nfor r in kept:\n    z = r * r\n    r += 1\nreturn kept[0] * z",
+    "a condition that computes": (
+        "h, kept = x.exp(), []\nkept.append(h)\nif (h * h).sum() > y.sum():\n    h += 1\nreturn sum(kept) * h"
+    ),
     "within an expression": f"z = (h := x.exp())\nkept = []\n{PUT}",
     "kept by what made it": (
         "kept = []\ndef make(t):\n    t = t.exp()\n    kept.append(t)\n    return t\n"

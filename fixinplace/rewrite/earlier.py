@@ -27,13 +27,15 @@ from fixinplace.rewrite.guarded import is_view
 from fixinplace.rewrite.setting import joint
 from fixinplace.rewrite.slots import FUNCTIONS, Slots
 from fixinplace.source import Text
-from fixinplace.walking import above, every, walk
+from fixinplace.walking import above, children, every, walk
 
-REASONS = ("container-slot", "live-alias", "live-view", "quadratic-cost")
+REASONS = ("container-slot", "live-alias", "live-view", "loop-variable", "quadratic-cost")
 """Why a write is refused that may be cured where its tensor comes from."""
 _RULES = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114")
 _PUTS = ("append", "appendleft", "add", "insert", "extend")
-_DISPLAYS = ast.List | ast.Tuple | ast.Set
+_DISPLAYS = ast.List | ast.Tuple | ast.Set | ast.Dict
+_LOOKS = ("shape", "dtype", "device", "ndim", "size", "dim", "numel", "detach", "item")
+"""What keeps nothing of the tensor for backward."""
 _BLOCKS = ("body", "orelse", "finalbody")
 
 
@@ -50,7 +52,8 @@ def earlier(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Sl
     """The tensors that can be cloned before they are shared; see Note [Clones before sharing]."""
     parents, cures = above(tree), dict[int, tuple[_Cure, list[Found]]]()
     for one in found:
-        cure = _cure(part, tree, parents, one)
+        written = frozenset(each.site.statement for each in found if each.facts.born == one.facts.born)
+        cure = _cure(part, tree, parents, one, written)
         if cure is not None:
             cures.setdefault(cure.start, (cure, []))[1].append(one)
     for cure, sites in cures.values():
@@ -76,7 +79,9 @@ def apart(one: Found) -> Found:
     )
 
 
-def _cure(part: Text, tree: ast.Module, parents: Mapping[int, ast.AST], one: Found) -> _Cure | None:
+def _cure(
+    part: Text, tree: ast.Module, parents: Mapping[int, ast.AST], one: Found, written: frozenset[Span]
+) -> _Cure | None:
     block, birth = _birth(part, tree, one)
     if birth is None:
         return None
@@ -89,7 +94,7 @@ def _cure(part: Text, tree: ast.Module, parents: Mapping[int, ast.AST], one: Fou
         return None
     before = block[birth : birth + 1 + first]
     told = {each.id for node in region for each in every(node, ast.Name)}
-    shares = all(map(_Region(part, one.site.statement, {name}, set()).shares, region))
+    shares = all(map(_Region(part, written, {name}, set()).shares, region))
     if not shares or not one.facts.sharers <= told or _is_made_anew(before[-1], region[0], name):
         return None
     return _Cure(name, part.span(region[0]).start, _is_cloned(before, name))
@@ -142,33 +147,61 @@ def _may_share(node: ast.stmt, name: str, parents: Mapping[int, ast.AST]) -> boo
 class _Region:
     """What stands between the clone and a write.
 
-    names: who is the tensor, or a view of it.  held: containers of a name that have got it.
+    written: the statements that write the tensor.  names: who is the tensor, or a view of it, or a display of such.
+    held: the containers that have got it.
     """
 
     part: Text
-    written: Span
+    written: frozenset[Span]
     names: set[str]
     held: set[str]
 
     def shares(self, node: ast.stmt) -> bool:
         """True if a statement does nothing with the tensor but to share it, and to write it where it must."""
-        if self.part.span(node) == self.written:
+        if self.part.span(node) in self.written:
             return self.writes(node)
-        if not self.speaks_of(node):
+        if not self.speaks_of(node) and not (isinstance(node, ast.Assign) and self.is_got(node.value)):
             return not isinstance(node, (*FUNCTIONS, ast.ClassDef))
         match node:
             case ast.Assign(targets=[ast.Name(id=bound)], value=value) if self.is_shared(value):
-                self.names.add(bound)
+                (self.held if isinstance(value, _DISPLAYS) else self.names).add(bound)
                 return True
+            case ast.Assign(targets=[ast.Tuple(elts=parts)], value=ast.Name(id=holder)) if holder in self.held:
+                return self.takes(parts)
             case ast.Assign(targets=[ast.Subscript(value=holder, slice=key)], value=value):
                 return self.puts(holder, [value]) and not self.speaks_of(key)
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=holder, attr=attr), args=given, keywords=[])):
                 return attr in _PUTS and self.puts(holder, given)
             case ast.If(test=header, body=body, orelse=rest) | ast.While(test=header, body=body, orelse=rest):
                 return not self.speaks_of(header) and all(map(self.shares, (*body, *rest)))
-            case ast.For(target=ast.Name(id=bound), iter=header, body=body, orelse=[]):
-                return bound not in self.names and not self.speaks_of(header) and all(map(self.shares, body))
+            case ast.For(target=target, iter=header, body=body, orelse=[]):
+                return self.goes_over(target, header) and all(map(self.shares, body))
+            case ast.Return():
+                return True  # nothing is written behind it
         return False
+
+    def goes_over(self, target: ast.expr, header: ast.expr) -> bool:
+        """True for a loop that has nothing to do with the tensor, and for one over what has got it."""
+        match header, target:
+            case ast.Call(func=ast.Name(id="enumerate"), args=[over]), ast.Tuple(elts=[ast.Name(), each]):
+                return self.goes_over(each, over)
+            case ast.Call(func=ast.Name(id="zip"), args=several), ast.Tuple(elts=parts) if len(several) == len(parts):
+                return all(map(self.goes_over, parts, several))
+            case ast.Name(id=name), _ if name in self.held:
+                return self.takes([target])
+        return not self.speaks_of(header) and not self.speaks_of(target)  # over a tensor torch takes no write
+
+    def takes(self, targets: Sequence[ast.expr]) -> bool:
+        """Names get what was held: tensors, or lists of such."""
+        for each in targets:
+            match each:
+                case ast.Name(id=name):
+                    self.names.add(name)
+                case ast.Starred(value=ast.Name(id=name)):
+                    self.held.add(name)
+                case _:
+                    return False
+        return True
 
     def puts(self, holder: ast.expr, given: Sequence[ast.expr]) -> bool:
         """True if something that is no tensor of the region gets tensors of it."""
@@ -183,7 +216,7 @@ class _Region:
             case (
                 ast.AugAssign(target=target, value=value) | ast.Assign(targets=[ast.Subscript() as target], value=value)
             ):
-                return is_view(target, self.names) and not self.speaks_of(value)
+                return self.is_got(target) and not self.speaks_of(value)
             case ast.Expr(value=ast.Call(func=function, args=given, keywords=words)):
                 operands = [*given, *(word.value for word in words)]
                 if isinstance(function, ast.Attribute) and self.speaks_of(function.value):
@@ -200,11 +233,20 @@ class _Region:
                 return all(map(self.is_shared, inner))
             case ast.IfExp(test=test, body=body, orelse=rest):
                 return not self.speaks_of(test) and self.is_shared(body) and self.is_shared(rest)
-        return is_view(node, self.names | self.held) or not self.speaks_of(node)
+        return self.is_got(node) or not self.speaks_of(node)
+
+    def is_got(self, node: ast.expr) -> bool:
+        """True for the tensor and what has got it, and for a view of such."""
+        return is_view(node, self.names | self.held)
 
     def speaks_of(self, node: ast.AST) -> bool:
-        """True if the tensor, or what has got it, is mentioned."""
-        return any(each.id in self.names or each.id in self.held for each in every(node, ast.Name))
+        """True if the tensor, or what has got it, is mentioned, other than to ask for its size or its numbers."""
+        match node:
+            case ast.Attribute(value=ast.Name(), attr=attr) if attr in _LOOKS:
+                return False
+            case ast.Name(id=name):
+                return name in self.names or name in self.held
+        return any(map(self.speaks_of, children(node)))
 
 
 def _is_made_anew(made: ast.stmt, first: ast.stmt, name: str) -> bool:

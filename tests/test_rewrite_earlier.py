@@ -83,6 +83,17 @@ LEFT = {
     "a condition that computes": (
         "h, kept = x.exp(), []\nkept.append(h)\nif (h * h).sum() > y.sum():\n    h += 1\nreturn sum(kept) * h"
     ),
+    "asked for by another name": (
+        "s = []\nout = {'s': s}\nh = x.exp()\ns.append(h)\nz = out['s'][0] ** 2\nh += 1\nreturn z, s[0]"
+    ),
+    "asked for in the next round": (
+        "s, z, h = [x], 0, x.exp()\nfor i in range(2):\n    z = z + (s[-1] ** 2).sum()\n    s.append(h)\n    h += y\n"
+        "return z, s[1]"
+    ),
+    "asked for by a function": (
+        "h = x.exp()\nKEPT.append(h)\nz = sum(t * t for t in KEPT)\nh += y\nreturn z, KEPT.pop()"
+    ),
+    "in an object that may compute": "box = Box()\nh = x.exp()\nbox['k'] = h\nz = [h]\nh += y\nreturn z[0] * 2",
     "within an expression": f"z = (h := x.exp())\nkept = []\n{PUT}",
     "kept by what made it": (
         "kept = []\ndef make(t):\n    t = t.exp()\n    kept.append(t)\n    return t\n"
@@ -107,3 +118,26 @@ def test_it_is_cloned_before_it_is_shared(body: str, lines: str):
 @pytest.mark.parametrize("body", LEFT.values(), ids=LEFT.keys())
 def test_it_is_left_as_it_is(body: str):
     assert judge(program(body)).fixed == program(body)
+
+
+MODULE = """\
+import torch
+
+KEPT = []
+x = torch.ones(3, requires_grad=True)
+h = torch.sigmoid(x)
+{more}
+z = [h]
+h += 1
+print(z)
+
+
+def keep():
+    KEPT.append({read})
+"""
+
+
+@pytest.mark.parametrize(("more", "read", "cured"), [("z = 1", "x", True), ("keep()", "h", False)])
+def test_a_name_of_the_module_that_functions_read_may_be_shared_by_them(more: str, read: str, cured: bool):
+    text = MODULE.format(more=more, read=read)
+    assert ("h = h.clone()" in fix(text).text or "h = h + 1" in fix(text).text) is cured

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from fixinplace.catalogue import Memory, result
 from fixinplace.detect.index import dotted
 from fixinplace.detect.order import keeps_nothing
-from fixinplace.model import Edit, Found, Place, Span
+from fixinplace.model import Edit, Found, Place, Span, Usage
 from fixinplace.rewrite.reads import is_new
 from fixinplace.rewrite.setting import joint
 from fixinplace.source import Text
@@ -94,7 +94,8 @@ def _is_store(found: Found) -> bool:
     facts = found.facts
     plain = facts.place is Place.SUBSCRIPT and found.site.op in KEEPING_NOTHING and found.site.target.isidentifier()
     called = found.site.rule == "FIP104"
-    return plain and not facts.family and facts.tracked is not False and (facts.part or not called)
+    alone = not called or (facts.part and facts.usage is Usage.STATEMENT)
+    return plain and alone and not facts.family and facts.tracked is not False
 
 
 def _is_hindered(found: Found) -> bool:

@@ -93,6 +93,10 @@ LEFT = {
     "asked for by a function": (
         "h = x.exp()\nKEPT.append(h)\nz = sum(t * t for t in KEPT)\nh += y\nreturn z, KEPT.pop()"
     ),
+    "asked for by a frame": (
+        "h = x.exp()\nKEPT.append(__import__('sys')._getframe(0).f_locals['h'])\nkept = [h]\nkept.append(h)\nh += 1\n"
+        "return kept, KEPT.pop()"
+    ),
     "in an object that may compute": "box = Box()\nh = x.exp()\nbox['k'] = h\nz = [h]\nh += y\nreturn z[0] * 2",
     "within an expression": f"z = (h := x.exp())\nkept = []\n{PUT}",
     "kept by what made it": (
@@ -141,3 +145,59 @@ def keep():
 def test_a_name_of_the_module_that_functions_read_may_be_shared_by_them(more: str, read: str, cured: bool):
     text = MODULE.format(more=more, read=read)
     assert ("h = h.clone()" in fix(text).text or "h = h + 1" in fix(text).text) is cured
+
+
+def test_two_tensors_that_one_statement_shares_are_cloned_both():
+    body = (
+        "h, g = 0, 0\nh = x.exp()\ng = y.tanh()\nrows = {'h': h, 'g': g}\nh *= b\ng *= 2\nreturn rows['h'] * rows['g']"
+    )
+    judged = judge(program(body))
+
+    assert judged.fixed.count("h = h.clone()") == judged.fixed.count("g = g.clone()") == 1
+    assert judged.ran and judged.wrong is None
+    assert not fix(judged.fixed).changed
+
+
+OBJECT = """\
+import torch
+from torch import nn
+
+
+class Memory(dict):
+    def {method}(self, key, value):
+        self.loss = value.square().mean()
+        super().__setitem__(key, value)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.feats, self.memory = [], Memory()
+
+    @property
+    def penalty(self):
+        return sum(one.square().sum() for one in self.feats)
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor):
+        h = torch.sigmoid(x)
+        {put}
+        z = {between}
+        h += y
+        return h, z
+
+
+def run(x: torch.Tensor):
+    net = Net()
+    return net(torch.exp(x), torch.ones(3)), net.feats, net.memory
+"""
+
+
+@pytest.mark.parametrize(("method", "put", "between", "cured"), [
+    ("get_one", "self.feats.append(h)", "y * 2", True),
+    ("get_one", "self.feats.append(h)", "self.penalty", False),
+    ("get_one", "self.feats.append(h)", "self.feats[-1] ** 2", False),
+    ("__setitem__", "self.memory['h'] = h", "y * 2", False),
+])  # fmt: skip
+def test_who_else_may_compute_with_it(method: str, put: str, between: str, cured: bool):
+    text = OBJECT.format(method=method, put=put, between=between)
+    assert ("h = h.clone()" in fix(text).text) is cured

@@ -10,7 +10,8 @@ Note [Clones before sharing]
     for anybody: what ops had kept until then keeps the old tensor, and all who share the memory share the clone's.
     The clone stands before the first statement that may share the tensor.  From there to the write all that the
     statements do with it is to share it: what computed with it would keep the clone, which the write then changes.
-    Where such a clone stands there already, the write is finished code.
+    Where such a clone stands there already, the write is finished code, also one that could be rewritten: what hindered
+    that may have gone with another fix.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from fixinplace.rewrite.setting import joint
 from fixinplace.rewrite.sharing import Region, handed_out
 from fixinplace.rewrite.slots import FUNCTIONS, Slots, is_seen_within
 from fixinplace.source import Text
-from fixinplace.walking import above, every
+from fixinplace.walking import above, every, functions
 
 REASONS = ("container-slot", "live-alias", "live-view", "loop-variable", "quadratic-cost")
 """Why a write is refused that may be cured where its tensor comes from."""
@@ -35,9 +36,12 @@ _BLOCKS = ("body", "orelse", "finalbody")
 
 
 def may_be_shared(found: Found, outcome: Fix | Refused) -> bool:
-    """True for a refused write to a tensor that one name held at first, and names that are known have got since."""
+    """True for a write to a tensor that one name held at first, and names that are known have got since.
+
+    Where it can be rewritten as well, it is left alone if the clone stands there: see Note [Clones before sharing].
+    """
     facts = found.facts
-    if not isinstance(outcome, Refused) or outcome.refusal not in REASONS:
+    if not (outcome.refusal in REASONS if isinstance(outcome, Refused) else facts.sharers):
         return False
     made = bool(facts.born) and min(facts.born) >= 0 and "" not in facts.sharers
     return made and found.site.rule in _RULES and {h.refusal for h in facts.hazards} <= {*REASONS}
@@ -45,12 +49,12 @@ def may_be_shared(found: Found, outcome: Fix | Refused) -> bool:
 
 def earlier(part: Text, tree: ast.Module, found: Sequence[Found]) -> Iterator[Slots]:
     """The tensors that can be cloned before they are shared; see Note [Clones before sharing]."""
-    parents, cures = above(tree), dict[int, tuple[_Cure, list[Found]]]()
+    parents, cures = above(tree), dict[tuple[int, str], tuple[_Cure, list[Found]]]()
     for one in found:
         written = frozenset(each.site.statement for each in found if each.facts.born == one.facts.born)
         cure = _cure(part, tree, parents, one, written)
         if cure is not None:
-            cures.setdefault(cure.start, (cure, []))[1].append(one)
+            cures.setdefault((cure.start, cure.name), (cure, []))[1].append(one)
     for cure, sites in cures.values():
         line = f"{cure.name} = {cure.name}.clone()"
         edit = Edit(Span(cure.start, cure.start), line + joint(part, cure.start))
@@ -93,10 +97,12 @@ def _cure(
     told = {each.id for node in region for each in every(node, ast.Name)}
     local = frozenset(each.id for each in every(scope, ast.Name) if isinstance(each.ctx, ast.Store))
     own = local - handed_out(scope, region, parents)
-    shares = all(map(Region(part, written, own, local, {name}).shares, region))
-    if not shares or not one.facts.sharers <= told or _is_made_anew(before[-1], region[0], name):
+    defined = frozenset(each.name for each in functions(tree))
+    shares = all(map(Region(part, written, own, local, defined, {name}).shares, region))
+    stands = _is_cloned(before, name)
+    if not shares or not one.facts.sharers <= told or (not stands and _is_made_anew(before[-1], region[0], name)):
         return None
-    return _Cure(name, part.span(region[0]).start, _is_cloned(before, name))
+    return _Cure(name, part.span(region[0]).start, stands)
 
 
 def _scope(node: ast.AST, parents: Mapping[int, ast.AST]) -> ast.AST:

@@ -72,11 +72,15 @@ def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
 
 
 def _earlier(part: Text, outcomes: Mapping[Found, Finding]) -> list[Slots]:
-    """The tensors that are cloned before they are shared, of those whose writes are refused otherwise."""
-    refused = [one for one, finding in outcomes.items() if isinstance(finding.outcome, Refused)]
-    wanted = [one for one in refused if may_be_shared(one, outcomes[one].outcome)]
+    """The tensors that are cloned before they are shared: already, or because a write is refused otherwise."""
+    wanted = [one for one, finding in outcomes.items() if may_be_shared(one, finding.outcome)]
     alone = [one for one in wanted if [each.site.statement for each in outcomes].count(one.site.statement) == 1]
-    return list(earlier(part, parse_file(part.text), alone)) if alone else []
+    found = list(earlier(part, parse_file(part.text), alone)) if alone else []
+    return [each for each in found if not each.edits or all(_is_refused(outcomes[one]) for one in each.found)]
+
+
+def _is_refused(finding: Finding) -> bool:
+    return isinstance(finding.outcome, Refused)
 
 
 def _cloned(part: Text, number: int, each: Slots) -> dict[Found, Finding]:

@@ -23,6 +23,7 @@ _DISPLAYS = ast.List | ast.Tuple | ast.Set | ast.Dict
 _NEW = (ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp, ast.DictComp)
 _MAKES = ("list", "dict", "set", "deque", "collections.deque", "OrderedDict", "collections.OrderedDict", "defaultdict")
 _ASKS = ("len", "range", "enumerate", "zip", "reversed", "print", "int", "float", "min", "max", "isinstance")
+_OPERATORS = {f"__{way}{name}__" for way in ("", "r") for name in "add sub mul truediv pow matmul".split()}
 _LOOKS = ("shape", "dtype", "device", "ndim", "size", "dim", "numel", "detach", "item")
 """What keeps nothing of the tensor for backward."""
 
@@ -32,7 +33,8 @@ class Region:
     """What stands between the clone and a write.
 
     written: the statements that write the tensor.  own: the containers of the function that nobody else has.
-    local: all names that the function binds.  names: who is the tensor, or a view of it.  held: what has got it.
+    local: all names that the function binds.  defined: the functions and methods of the file.
+    names: who is the tensor, or a view of it.  held: what has got it.
     is_out: somebody else has it, whom any call out of sight may ask.
     """
 
@@ -40,6 +42,7 @@ class Region:
     written: frozenset[Span]
     own: frozenset[str]
     local: frozenset[str]
+    defined: frozenset[str]
     names: set[str]
     held: set[str] = field(default_factory=set)
     is_out: bool = False
@@ -48,7 +51,7 @@ class Region:
         """True if a statement does nothing with the tensor but to share it, and to write it where it must."""
         if self.part.span(node) in self.written:
             return self.writes(node)
-        if self.is_out and not all(map(_is_of_torch, every(node, ast.Call))):
+        if self.is_out and (self.may_ask(node) or not all(map(_is_of_torch, every(node, ast.Call)))):
             return False
         if not self.speaks_of(node) and not (isinstance(node, ast.Assign) and self.is_got(node.value)):
             return not isinstance(node, (*FUNCTIONS, ast.ClassDef))
@@ -69,6 +72,13 @@ class Region:
             case ast.Return():
                 return True  # nothing is written behind it
         return False
+
+    def may_ask(self, node: ast.AST) -> bool:
+        """True for what may find the tensor where somebody else has it: a place of a container, a property."""
+        places = (one for one in every(node, ast.Subscript) if isinstance(one.ctx, ast.Load))
+        asked = any(one.attr in self.defined for one in every(node, ast.Attribute))
+        computes = bool(self.defined & _OPERATORS) and any(every(node, ast.BinOp))
+        return asked or computes or any(places) or any(every(node, ast.comprehension))
 
     def goes_over(self, target: ast.expr, header: ast.expr) -> bool:
         """True for a loop that has nothing to do with the tensor, and for one over what has got it."""
@@ -100,12 +110,16 @@ class Region:
         path = dotted(holder)
         if isinstance(holder, ast.Name) and path in self.local - self.own:
             return False  # an object of a class of its own may compute with what it gets, or others have the list
+        if path not in self.own and self.defined & {*_PUTS, "__setitem__"}:
+            return False
         self.is_out |= path not in self.own and any(map(self.speaks_of, given))
         self.held.add(path)
         return all(map(self.is_shared, given))
 
     def writes(self, node: ast.stmt) -> bool:
         """True for a write on a line of its own whose operands are other tensors."""
+        if self.is_out and isinstance(node, ast.AugAssign | ast.Assign) and self.may_ask(node.value):
+            return False
         match node:
             case (
                 ast.AugAssign(target=target, value=value) | ast.Assign(targets=[ast.Subscript() as target], value=value)

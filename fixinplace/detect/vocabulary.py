@@ -82,8 +82,6 @@ WORDS = {
     "monkeypatch": "the file may replace functions for a while",
     "settrace": "the file traces its own execution",
     "setprofile": "the file traces its own execution",
-    "_getframe": "the file traces its own execution",
-    "currentframe": "the file traces its own execution",
     "f_locals": "the file traces its own execution",
 }
 UNCHECKED = frozenset((PACKS, AGAIN))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import random
 from collections import Counter
 
@@ -16,6 +17,8 @@ from fixinplace.model import Fix
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 """Some programs do what torch warns of, such as `x.T` of three dimensions."""
+PROGRAMS = int(os.environ.get("FIXINPLACE_PROGRAMS", "1000"))
+"""How many programs the slow test tries; thousands before a release, `FIXINPLACE_PROGRAMS=10000`."""
 _PROFILE = settings(
     derandomize=True, deadline=None, database=None, print_blob=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
@@ -57,7 +60,7 @@ def test_safe_fixes_keep_what_can_be_seen(text: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(0, 2000, 500))
+@pytest.mark.parametrize("start", range(0, PROGRAMS, 500))
 def test_safe_fixes_keep_what_can_be_seen_of_many(start: int):
     for seed in range(start, start + 500):
         check(program(random.Random(seed)))

@@ -67,8 +67,9 @@ def test_two_culprits_in_two_files_are_proved_together(dry: tuple[str, ...], com
 
 
 def test_a_fix_that_stays_out_is_not_in_the_company_of_the_others(command):
-    """`loss` is read through a list of lists: that write stays, and the model alone does not mend the program."""
-    aliased = TRAIN.replace("    loss *= 2\n", "    kept = [[loss]]\n    loss *= 2\n    print(kept[0][0].sum())\n")
+    """`loss` is read through a list of lists, and its square keeps it: that write stays, and the program dies of it."""
+    kept = "    kept = [[loss]]\n    square = loss * loss\n    loss *= 2\n    print(kept[0][0].sum() + square)\n"
+    aliased = TRAIN.replace("    loss *= 2\n", kept)
     write({"model.py": MODEL, "train.py": aliased})
 
     result = command("fix", "--verify", "require", "--no-inputs", "--output-format", "json", ".")

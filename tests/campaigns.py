@@ -36,6 +36,7 @@ import torch
 def kept(a: torch.Tensor):
     h = torch.sigmoid(a)
     alias = {"a": [h]}
+    print(len(alias))
     h += 1
     return alias
 """

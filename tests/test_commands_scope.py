@@ -211,6 +211,7 @@ import torch
 def kept(x):
     h = torch.{op}(x)
     alias = [[h]]
+    print(len(alias))
     h += 1
     return alias
 
@@ -226,7 +227,7 @@ if __name__ == "__main__":
 def test_a_refusal_stands_only_where_something_breaks(op: str, reason: str, command):
     write({"train.py": ALIASED.format(op=op)})
 
-    assert outcomes(fixed(command, "train.py", "--diff", "--no-inputs")["train.py"]) == {7: reason}
+    assert outcomes(fixed(command, "train.py", "--diff", "--no-inputs")["train.py"]) == {8: reason}
 
 
 @pytest.mark.slow

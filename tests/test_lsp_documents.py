@@ -44,7 +44,9 @@ def test_an_opened_file_is_looked_at(client, here):
 
 
 def test_a_refused_finding_is_an_information_and_points_to_what_else_is_there(client, here):
-    text = PROGRAM.replace("    h += skip\n", "    keep = [[h]]\n    h += skip\n    print(keep[0][0])\n")
+    text = PROGRAM.replace(
+        "    h += skip\n", "    keep = [[h]]\n    print(len(keep))\n    h += skip\n    print(keep[0][0])\n"
+    )
     uri = here(text)
 
     found = client.diagnostics(uri)[0]

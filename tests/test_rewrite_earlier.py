@@ -87,7 +87,7 @@ LEFT = {
         "s = []\nout = {'s': s}\nh = x.exp()\ns.append(h)\nz = out['s'][0] ** 2\nh += 1\nreturn z, s[0]"
     ),
     "asked for in the next round": (
-        "s, z, h = [x], 0, x.exp()\nfor i in range(2):\n    z = z + (s[-1] ** 2).sum()\n    s.append(h)\n    h += y\n"
+        "s = [x]\nz = 0\nh = x.exp()\nfor i in range(2):\n    z = z + (s[-1] ** 2).sum()\n    s.append(h)\n    h += y\n"
         "return z, s[1]"
     ),
     "asked for by a function": (
@@ -201,3 +201,35 @@ def run(x: torch.Tensor):
 def test_who_else_may_compute_with_it(method: str, put: str, between: str, cured: bool):
     text = OBJECT.format(method=method, put=put, between=between)
     assert ("h = h.clone()" in fix(text).text) is cured
+
+
+MADE = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def make(self, x):
+        h = torch.exp(x)
+        {keep}
+        return h
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor):
+        h = self.make(x)
+        more = {{"h": h}}
+        h += y
+        return more, self.kept
+
+
+def run(x: torch.Tensor):
+    return Net()(torch.exp(x), torch.ones(3))
+"""
+
+
+@pytest.mark.parametrize(("keep", "cured"), [("pass", True), ("self.kept.append(h)", False)])
+def test_who_had_it_when_it_was_made(keep: str, cured: bool):
+    assert ("h = h.clone()" in fix(MADE.format(keep=keep)).text) is cured

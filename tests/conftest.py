@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from edited import client, here  # noqa: F401 - fixtures of the editor
+from nursery import Nursery, nursery
 from typer.testing import CliRunner, Result
 
 from fixinplace.cli import app
 from fixinplace.commands import console
+from fixinplace.verify import runner as running
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.runner import Runner
 
@@ -31,9 +33,17 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Nursery]:
+    """See Note [A server that is forked] in `nursery`."""
+    with nursery() as made:
+        yield made
+
+
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forking: Nursery) -> Callable[..., Result]:
     """Runs the command line in an empty working directory; standard output and error are kept apart."""
+    monkeypatch.setattr(running, "Connection", forking.server)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(console, "EVERY", math.inf)  # a slow machine prints nothing more
     runner = CliRunner()

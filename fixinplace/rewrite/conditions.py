@@ -33,7 +33,8 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
         return Refused("untracked", "neither the tensor nor what is written requires grad")
     if writer is None:
         return Refused("unknown-op", f"unknown in-place op `{found.site.op}`: the catalogue does not have it")
-    if found.site.certainty is not Certainty.RAN and _is_for_others(found.facts):  # else a run decides
+    ran = found.site.certainty is Certainty.RAN and found.facts.parameter is None  # then the run decides
+    if not ran and _is_for_others(found.facts):
         if found.facts.parameter is None:
             sentence = "nothing here reads the new value: it is meant for whoever else holds the tensor"
             return Refused("live-alias", sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -30,6 +31,9 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             outcome = fix_at(code, node)
             if outcome is None or not isinstance(outcome.fix, Fix) or _comes_to_nothing(write, code, node):
                 continue
+            parameter = outcome.fix.parameter
+            if parameter is not None and _is_for_the_caller(scene, write, code, node, parameter):
+                continue
             one = (code.path, outcome.fix, (*outcome.caveats, *argument(outcome.fix)))
             if one not in made:
                 made.append(one)
@@ -54,6 +58,30 @@ def _comes_to_nothing(write: Write, code: Code, node: ast.expr | ast.stmt) -> bo
     later = [each for each in names if code.text.span(each).start > own.end]
     reads = later if anew else [*later, *(each for each in inside if not own.contains(code.text.span(each)))]
     return not any(isinstance(each.ctx, ast.Load) for each in reads)
+
+
+def _is_for_the_caller(scene: Scene, write: Write, code: Code, node: ast.expr | ast.stmt, parameter: str) -> bool:
+    """True if a function writes its argument and does no more than return it, and its caller drops what it returns.
+
+    The caller meant the writing.  With a new tensor the function would do nothing at all, and no run would show it
+    where whoever else holds the tensor does not read it.
+    """
+    outer = itertools.islice(itertools.dropwhile(lambda place: place != write.place, write.stack), 1, None)
+    around = next((spot for spot in map(scene.node, outer) if spot is not None), None)
+    function = code.function(node)
+    if around is None or function is None or not isinstance(around[0].statement(around[1]), ast.Expr):
+        return False
+    own = code.text.span(code.statement(node))
+    named = [each for each in ast.walk(function) if isinstance(each, ast.Name) and each.id == parameter]
+    reads = [each for each in named if isinstance(each.ctx, ast.Load) and not own.contains(code.text.span(each))]
+    later = [each for each in reads if code.loop(node) is not None or code.text.span(each).start > own.end]
+    return all(_is_given_back(code, each) for each in later)
+
+
+def _is_given_back(code: Code, read: ast.Name) -> bool:
+    """True for a name that a `return` gives as it is, alone or in a tuple."""
+    up = code.above[id(read)]
+    return isinstance(code.above[id(up)] if isinstance(up, ast.Tuple) else up, ast.Return)
 
 
 def argument(fix: Fix) -> tuple[str, ...]:

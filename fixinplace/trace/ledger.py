@@ -67,12 +67,12 @@ class Save:
     kept: the tensor without its history, sharing memory and version counter; None where hooks of the user's own keep
     what they like. copy: its values at the time of the save, if somebody needed them. object, tensor, producer: which
     Python object and which tensor it was, and the number of the node that had made it. used: which backward was the
-    first to ask for it, 0 for none.
+    first to ask for it, 0 for none. given: the other memory that its tensor has by now, if any.
     """
 
     __slots__ = (
-        "__weakref__", "copy", "entry", "geometry", "held", "kept", "key", "names", "number", "object", "producer",
-        "stack", "storage", "tensor", "used", "version",
+        "__weakref__", "copy", "entry", "geometry", "given", "held", "kept", "key", "names", "number", "object",
+        "producer", "stack", "storage", "tensor", "used", "version",
     )  # fmt: skip
 
     number: int
@@ -86,6 +86,7 @@ class Save:
     names: tuple[str, ...]
     object: weakref.ref[torch.Tensor] | None
     geometry: memory.Geometry | None
+    given: torch.Tensor | None
     entry: Entry
     tensor: int
     producer: int

@@ -56,6 +56,9 @@ class Watcher(Protocol):
     def event(self, op: str, tensor: torch.Tensor, kind: str) -> None:
         """A write that is no dispatched operator."""
 
+    def swapping(self, tensor: torch.Tensor) -> contextlib.AbstractContextManager[None]:
+        """Around the assignment of other memory."""
+
     def view_made(self, tensor: torch.Tensor) -> None:
         """A view of the tensor's memory that torch does not know."""
 
@@ -228,7 +231,8 @@ class Patches:
 
         def set_data(this: Any, value: Any) -> None:
             watcher.event("data", this, "swapped")
-            _BASE.data.__set__(this, value)
+            with watcher.swapping(this):
+                _BASE.data.__set__(this, value)
 
         self._replace(context, "mark_dirty", mark_dirty)
         self._replace(torch.autograd.graph, "increment_version", increment_version)

@@ -112,7 +112,7 @@ class SaveLog:
         save.object = weakref.ref(tensor)
         save.tensor = int(tensor._cdata)
         save.producer = producer(tensor)
-        save.copy = save.held = save.kept = save.geometry = None
+        save.copy = save.held = save.kept = save.geometry = save.given = None
         save.used = 0
         return save
 
@@ -242,6 +242,7 @@ def _compare(save: Save, kept: torch.Tensor, node: Any) -> tuple[Difference | No
     if any(write.kind == DETACHED and write.tensor == save.tensor for write in save.later_writes()):
         return Difference(save, node, DETACHED, found), kept
     now = None if save.object is None else save.object()
+    now = save.given if now is None else now
     if now is not None and memory.key(now) != save.key:
         return Difference(save, node, SWAPPED, found), _detach(now)
     return None, kept

@@ -40,6 +40,7 @@ from fixinplace.trace.saves import (
     SaveLog,
     is_output,
 )
+from fixinplace.trace.swaps import Swaps
 from fixinplace.trace.views import Views
 from fixinplace.trace.writes import WriteLog, WriteMode
 from fixinplace.verify.observe import UserCode
@@ -101,6 +102,7 @@ class Tracer:
         self._stack = contextlib.ExitStack()
         self.pack, self.unpack, self.composed = self._saves.pack, self._saves.unpack, self._saves.composed
         self.stashed, self.read = self._saves.stashed, self._saves.read
+        self.swapping = Swaps(self._ledger).swapping
 
     def __enter__(self) -> Tracer:
         self._stack.callback(self._patches.remove)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -119,14 +120,37 @@ BY_NUMBER = ["for i in range(len(img)):", "img[i].sub_(img[i].mean())"]
 AGAIN = "\n\ndef test_again():\n    w = torch.randn(3, 4, requires_grad=True)\n    assert center(w * 2).sum() < 1\n"
 AUTOUSE = "\n\n@pytest.fixture(autouse=True)\ndef prepared():\n    torch.set_default_dtype(torch.float64)\n"
 LEAF = TEST_ROWS.replace("center(w * 2)", "w\n    w.mul_(2)")
+IN_CLASS = TEST_ROWS[: TEST_ROWS.index("def")] + "class TestRows:\n" + textwrap.indent(
+    TEST_ROWS[TEST_ROWS.index("def") :].replace("test_center()", "test_center(self, tmp_path)"), "    "
+)  # fmt: skip
+PARAMETERS = TEST_ROWS.replace("test_center()", "test_center(n)").replace("(3, 4", "(n, 4").replace(
+    "def test", "@pytest.mark.parametrize('n', [2, 3])\ndef test"
+).replace("import torch\n", "import pytest\nimport torch\n")  # fmt: skip
+IN_FIXTURE = """
+import pytest
+import torch
+
+from pkg.rows import center
+
+
+@pytest.fixture
+def rows():
+    return center(torch.randn(3, 4, requires_grad=True) * 2)
+
+
+def test_rows(rows):
+    rows.square().sum().backward()
+"""
 REFUSED = {
     "a function": (TEST_ROWS, BY_NUMBER),
     "a function in two tests": (TEST_ROWS + AGAIN, BY_NUMBER),
     "the test fails behind it": (TEST_ROWS.replace("is not None", "is None"), []),
     "another test fails behind it": (TEST_ROWS + AGAIN.replace("< 1", "> 1"), []),
     "another test fails": (TEST_ROWS + "\n\ndef test_other():\n    assert False\n", []),
-    "prepared": (TEST_ROWS + "\nimport pytest" + AUTOUSE, []),
-    "with a fixture": (TEST_ROWS.replace("test_center()", "test_center(tmp_path)"), []),
+    "prepared": (TEST_ROWS + "\nimport pytest" + AUTOUSE, BY_NUMBER),
+    "with a fixture, in a class": (IN_CLASS, BY_NUMBER),
+    "with parameters": (PARAMETERS, BY_NUMBER),
+    "in a fixture": (IN_FIXTURE, []),
     "two writes in two tests": (TEST_ROWS + "\n\n" + LEAF[LEAF.index("def") :].replace("_center", "_leaf"), []),
 }
 

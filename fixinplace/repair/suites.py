@@ -3,9 +3,10 @@
 Note [One test]
     A test runner catches what ends a test.  In a run of the whole command nothing then tells how far the original came,
     and there is nothing to compare a patch with.  Called by itself, a test function ends as any other function does,
-    and the original has the reference that such an end has.  Fixtures are not there then, so a test that has any is
-    left alone.  What that proves holds only if the whole command, run on the patched files, comes to its end and leaves
-    with 0: the test that failed has then run to its end and passed, and so have the others.
+    and the original has the reference that such an end has.  Fixtures and classes are not there then: a test that has
+    any is run by pytest, alone and as the command would, and what ends it is raised again (`verify.one_test`).  What
+    that proves holds only if the whole command, run on the patched files, comes to its end and leaves with 0: the test
+    that failed has then run to its end and passed, and so have the others.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fixinplace.model import Ruling, Verdict
 from fixinplace.repair.base import Files
 from fixinplace.repair.found import key
 from fixinplace.trace.events import Offence, Trace
+from fixinplace.verify import one_test
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.errors import is_broken
 from fixinplace.verify.jobs import Job, Run
@@ -27,32 +29,46 @@ from fixinplace.verify.probes import Probe, runs_tests
 from fixinplace.verify.runner import Runner
 
 _PREPARED = re.compile(r"\bautouse\b|\busefixtures\b|\bsetup_(?:module|function)\b|\bsetUpModule\b")
-_NOTE = "the test was called by itself; then the whole command was run on the patched files, and every test passed"
+_PYTEST = ("pytest", "py.test")
+_FIXTURE = "fixture"
+_NOTE = "the test was run by itself; then the whole command was run on the patched files, and every test passed"
 
 
 def by_itself(probe: Probe, offences: Sequence[Offence], files: Files) -> Probe | None:
     """A test function in which every refused write shows, as a probe; None if there is none, or another offence."""
     if not runs_tests(probe) or any(each.save is not None or not each.writes for each in offences):
         return None
-    places: dict[tuple[str, str], set[object]] = {}
+    places: dict[Probe, set[object]] = {}
     for each in offences:
-        if (test := _test(each, files)) is not None:
+        if (test := _test(probe, each, files)) is not None:
             places.setdefault(test, set()).add(key(each))
     every = {key(each) for each in offences}
-    test = next((test for test, some in places.items() if some == every), None)
-    return None if test is None else Probe("callable", test[0], test[1], (), probe.folder)
+    return next((test for test, some in places.items() if some == every), None)
 
 
-def _test(offence: Offence, files: Files) -> tuple[str, str] | None:
-    """File and name of the test function in which a write was refused, if it can be called by itself."""
+def _test(probe: Probe, offence: Offence, files: Files) -> Probe | None:
+    """The test function in which a write was refused: called, or run by pytest alone where it needs preparation."""
     own = [place for place in offence.writes[0].stack if files(place.file) is not None]
     code = files(own[-1].file) if own else None
-    if code is None or _PREPARED.search(code.text.text) or _is_prepared(Path(code.path)):
+    found = None if code is None else _function(code.tree.body, own[-1].function.split("."))
+    if code is None or found is None:
         return None
-    named = (each for each in code.tree.body if isinstance(each, ast.FunctionDef) and each.name == own[-1].function)
-    function = next(named, None)
-    given = function is None or function.decorator_list or ast.unparse(function.args)
-    return None if given or function is None else (code.path, function.name)
+    name = own[-1].function
+    prepared = _PREPARED.search(code.text.text) or _is_prepared(Path(code.path))
+    given = found.decorator_list or ast.unparse(found.args) or found not in code.tree.body
+    if not prepared and not given:
+        return Probe("callable", code.path, name, (), probe.folder)
+    if probe.name not in _PYTEST or any(_FIXTURE in ast.unparse(each) for each in found.decorator_list):
+        return None
+    return Probe("module", "", one_test.MODULE, (code.path, name, *probe.arguments), probe.folder)
+
+
+def _function(body: Sequence[ast.stmt], names: Sequence[str]) -> ast.FunctionDef | None:
+    """The function of a qualified name, in a module or in classes."""
+    found = next((n for n in body if isinstance(n, ast.ClassDef | ast.FunctionDef) and n.name == names[0]), None)
+    if isinstance(found, ast.ClassDef):
+        return _function(found.body, names[1:]) if names[1:] else None
+    return found if found is not None and not names[1:] else None
 
 
 def _is_prepared(path: Path) -> bool:

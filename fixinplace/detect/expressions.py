@@ -363,9 +363,13 @@ class Expressions(Operators):
         return replace(held, flags=base.flags)
 
     def indexed(self, node: ast.Subscript, base: Value, index: Value) -> Value:
-        """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors."""
+        """A tensor's elements: a view for numbers and slices, a copy for masks and index tensors.
+
+        A tensor without dimensions is a number; but the view of a leaf that it gives torch refuses to write.
+        """
         parts = index.items if index.exact else (index,)
-        if any(p.tensor and p.dtype is Dtype.BOOL for p in parts) or isinstance(node.slice, ast.List):
+        copied = any(p.tensor and (p.dtype is Dtype.BOOL or base.leaf) for p in parts)
+        if copied or isinstance(node.slice, ast.List):
             return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, layout=Layout.DENSE)
         plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
         fresh = NOWHERE if plain else self.allocate(node)

@@ -204,7 +204,10 @@ class Stores(Expressions):
         seen = self.write(target, "Tensor.__setitem__", "FIP109", target, base, value)
         seen.facts["mask"] = same_shape(self, target)
         seen.facts["scalar"] = value.kind is Kind.NUMBER
-        if _may_repeat(target.slice, self.peek(target.slice)):
+        index = self.peek(target.slice)
+        if _numbers_rows(target.slice, index):
+            seen.assumes["what an index is given beside `arange` has one dimension"] = None
+        elif _may_repeat(target.slice, index):
             seen.doubts["the index may name one element twice, and torch's own gradient is wrong then"] = None
         if overlap(self.interleaved, base.memory):
             sentence = "the values of the assignment are views of the tensor, and its stores come one after the other"
@@ -315,6 +318,12 @@ def _may_repeat(node: ast.expr, index: Value) -> bool:
         ):
             return True
     return False
+
+
+def _numbers_rows(node: ast.expr, index: Value) -> bool:
+    """True for `y[torch.arange(n), label]`: one element of each row."""
+    parts = index.items if isinstance(node, ast.Tuple) and index.exact and len(index.items) == len(node.elts) else ()
+    return len(parts) > 1 and all(one.tensor for one in parts) and any(one.name == UNIQUE for one in parts)
 
 
 def _is_called_once(name: str, node: ast.AST, tree: ast.Module) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -250,10 +252,28 @@ def _composed(part: Text, table: Mapping[Span, Setting], group: Group, left: Seq
             raise _Stopped(span, Refused("no-safe-place", "the statement stands where it cannot be edited"))
         found = [one for one in group.found.get(span, ()) if one in left]
         try:
-            result[span] = _either(part, table[span], found, group.modules.get(span, ()))
+            made = _either(part, table[span], found, group.modules.get(span, ()))
         except Refusal as refusal:
             raise _Stopped(span, refusal.refused) from refusal
+        result[span] = replace(made, edits=_trimmed(part, made.edits)) if group.alone else made
     return result
+
+
+def _trimmed(part: Text, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """The edits without what they leave as it was, so that two of them may change one statement."""
+    found = []
+    for edit in edits:
+        old, new = part.slice(edit.span), edit.text
+        ahead = _alike(old, new)
+        behind = _alike(old[ahead:][::-1], new[ahead:][::-1])
+        span = Span(edit.span.start + ahead, edit.span.end - behind)
+        found.append(Edit(span, new[ahead : len(new) - behind]))
+    return tuple(found)
+
+
+def _alike(one: str, other: str) -> int:
+    """Number of characters with which both begin."""
+    return sum(1 for _ in itertools.takewhile(operator.truth, map(operator.eq, one, other)))
 
 
 def _either(part: Text, setting: Setting, found: Sequence[Found], modules: Sequence[Call]) -> Composed:

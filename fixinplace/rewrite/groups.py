@@ -3,9 +3,10 @@
 Note [Groups]
     The atom is the statement: its sites are rewritten together or not at all, since one text replaces them all.
     A flag of a module reaches further: it writes what the module is called with, so that the statements of its
-    calls belong to its group, and so do all writes of a parameter that comes back by the same edits.  A site that is
-    not ours (`no-grad`, `untracked`, ...) stays as it is and does not stop its neighbours, unless it writes the very
-    tensor that they write.
+    calls belong to its group, and so do all writes of a parameter that comes back by the same edits.  Flags of modules
+    whose calls no statement shows are told apart within theirs: one may be right where another is in doubt.  A site
+    that is not ours (`no-grad`, `untracked`, ...) stays as it is and does not stop its neighbours, unless it writes the
+    very tensor that they write.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from fixinplace.model import Call, Edit, Found, Span
 class Group:
     """Statements that change together, with their sites and the calls of in-place modules in them."""
 
+    alone: bool = False
+    """True for one flag of several in a statement that each change by themselves."""
     found: dict[Span, list[Found]] = field(default_factory=lambda: defaultdict(list))
     modules: dict[Span, list[Call]] = field(default_factory=lambda: defaultdict(list))
 
@@ -51,10 +54,28 @@ def groups(found: Sequence[Found]) -> list[Group]:
             joined.join(handing.setdefault(one.facts.hand_back, one.site.statement), one.site.statement)
         for call in one.facts.module_calls:
             joined.join(call.statement, one.site.statement)
-    result: dict[Span, Group] = defaultdict(Group)
+    apart = _apart(found)
+    result: dict[tuple[Span, Span | None], Group] = {}
     for one in found:
-        result[joined.find(one.site.statement)].add(one)
+        alone = one.site.statement in apart
+        key = joined.find(one.site.statement), one.site.span if alone else None
+        result.setdefault(key, Group(alone)).add(one)
     return list(result.values())
+
+
+def _apart(found: Sequence[Found]) -> set[Span]:
+    """The statements that have several flags of modules, and nothing else that writes or belongs to them."""
+    within: dict[Span, list[Found]] = defaultdict(list)
+    for one in found:
+        within[one.site.statement].append(one)
+    called = {call.statement for one in found for call in one.facts.module_calls}
+    return {
+        span for span, some in within.items() if len(some) > 1 and span not in called and all(map(_is_plain_flag, some))
+    }
+
+
+def _is_plain_flag(one: Found) -> bool:
+    return one.site.rule == "FIP107" and not one.facts.module_calls and not one.facts.hand_back
 
 
 class _Joined:

@@ -28,6 +28,16 @@ _DISPLAYS = (ast.List, ast.ListComp, ast.Dict, ast.DictComp)
 _PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
 
 
+def is_put_back(target: ast.expr, call: ast.AST) -> bool:
+    """True for `hs[i] = hs[i].relu_()` and `hs[i] = relu_(hs[i])`: the place gets what was written in it."""
+    match call:
+        case ast.Call(func=ast.Attribute(value=ast.Subscript() as written)):
+            return ast.unparse(written) == ast.unparse(target)
+        case ast.Call(args=[ast.Subscript() as written, *_]):
+            return ast.unparse(written) == ast.unparse(target)
+    return False
+
+
 def _given_up(value: Value, base: Value) -> Value:
     """A value without the order of a list that it may be, or hold."""
     if value.kind not in (Kind.LIST, Kind.DICT):
@@ -152,7 +162,10 @@ class Containers(Roles):
     def _stands_alone(self, node: ast.AST) -> bool:
         """True for a statement that writes this once, and binds no name on the way."""
         root = self.root
-        if isinstance(root, ast.Expr) and root.value is node and isinstance(node, ast.Call):
+        bound = isinstance(root, ast.Assign) and len(root.targets) == 1 and is_put_back(root.targets[0], node)
+        whole = isinstance(root, (ast.Expr, ast.Assign)) and root.value is node and isinstance(node, ast.Call)
+        if whole and (bound or isinstance(root, ast.Expr)):
+            assert isinstance(node, ast.Call)
             inner: list[ast.expr] = [*node.args, *(word.value for word in node.keywords)]
         elif isinstance(node, ast.AugAssign):
             inner = [node.value]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from fixinplace.detect.birth import note_sharers
-from fixinplace.detect.containers import Containers, read_again
+from fixinplace.detect.containers import Containers, is_put_back, read_again
 from fixinplace.detect.identity import calls_torch_alone, is_computed_with, is_new_to_all, read_by_functions
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import GRADIENT, Dtype, Kind, Layout, Origin
@@ -142,7 +142,7 @@ class Writes(Containers):
             return Usage.STATEMENT
         if isinstance(root, ast.Assign) and root.value is node and len(root.targets) == 1:
             name = dotted(root.targets[0])
-            if name and name == dotted(owner):
+            if (name and name == dotted(owner)) or is_put_back(root.targets[0], node):
                 return Usage.REBOUND
         return Usage.VALUE
 

@@ -66,3 +66,38 @@ def test_what_a_helper_writes_is_written(command, name: str):
     assert data["status"] == "repaired"
     added = [row[1:].strip() for row in data["patch"]["diff"].splitlines() if row.startswith("+") and row[:3] != "+++"]
     assert added == wanted
+
+
+KEPT = {
+    "an attribute": ("self.last = h\nh.mul_(0.5)", ["h = torch.sigmoid(self.a(x)).clone()", "y = self.b(h.clone())"]),
+    "another object": (
+        "self.b.last = h.detach()\nh += x",
+        ["h = torch.sigmoid(self.a(x)).clone()", "y = self.b(h.clone())"],
+    ),
+    "nobody": ("h.mul_(0.5)\ny = y + h.detach().mean()", ["h = h.mul(0.5)"]),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_an_object_keeps_is_written(command, name: str):
+    body, wanted = KEPT[name]
+    body = "\n".join(f"        {line}" for line in body.splitlines())
+    Path("net.py").write_text(NET.lstrip("\n").format(helper=PLAIN, body=body))
+
+    data = json.loads(command("repair", "--diff", "--output-format", "json", "net.py::main").stdout)
+
+    assert data["status"] == "repaired"
+    added = [row[1:].strip() for row in data["patch"]["diff"].splitlines() if row.startswith("+") and row[:3] != "+++"]
+    assert added == wanted
+
+
+@pytest.mark.parametrize("body", ["kept = [h]\nh.mul_(0.5)", "self.last = h.detach().numpy()\nh.mul_(0.5)"])
+def test_who_keeps_the_old_values_is_told(command, body: str):
+    body = "\n".join(f"        {line}" for line in body.splitlines())
+    Path("net.py").write_text(NET.lstrip("\n").format(helper=PLAIN, body=body))
+
+    result = command("repair", "--diff", "net.py::main")
+
+    told = "holds the tensor as well, and keeps its old values" in result.stderr + result.stdout
+    assert told or ".clone()" in result.stdout
+    assert result.exit_code == 1 or "proved" in result.stderr

@@ -35,6 +35,10 @@ class Place:
     text: str = ""
 
 
+ARRAY = "an array outside of torch"
+"""The name of whatever has a storage as a numpy or dlpack view."""
+
+
 class Standing(enum.StrEnum):
     """What a write meant for this run."""
 

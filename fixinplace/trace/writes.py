@@ -16,6 +16,7 @@ from fixinplace.trace import frames as stacks
 from fixinplace.trace import memory
 from fixinplace.trace.behind import Behind
 from fixinplace.trace.duplicates import repeats
+from fixinplace.trace.events import ARRAY
 from fixinplace.trace.frames import Frames, Stack
 from fixinplace.trace.holders import Scene, Scenes
 from fixinplace.trace.ledger import Entry, Ledger, Written
@@ -176,7 +177,7 @@ class WriteLog:
             grad_mode=_grad_enabled(),
             in_backward=in_backward,
             thread="" if thread is threading.main_thread() else thread.name,
-            names=scene.names,
+            names=(*scene.names, ARRAY) if self._views.of("foreign", target) is not None else scene.names,
             names_complete=scene.complete,
             module=scene.module,
             built=scene.built,

@@ -169,7 +169,7 @@ def _opens(value: object) -> bool:
 def _items(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
         yield from ((f"[{key!r}]" if isinstance(key, _PLAIN) else "[…]", item) for key, item in _pairs(value))
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple | deque):
         yield from ((f"[{index}]", item) for index, item in enumerate(list(value)))
     elif isinstance(value, _MODULE):
         yield from _of_module(value)

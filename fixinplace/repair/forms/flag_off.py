@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from fixinplace.repair import kept
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.flags import is_false, set_later
@@ -25,12 +26,21 @@ def propose(scene: Scene) -> Iterator[Proposal]:
 
 
 def _in_call(code: Code, node: ast.Call, write: Write) -> Iterator[Proposal]:
+    keeper = kept.keeper(write, code, node)
     for keyword in node.keywords:
         if keyword.arg == "inplace" and not is_false(keyword.value):
+            if kept.is_object(keeper) and write.origin == write.place:
+                continue
             edits = (code.replace(keyword.value, "False"),)
             title = f"`inplace=False` in `{' '.join(code.source_of(node).split())}`"
             yield Proposal(
-                "flag-off", Tier.PATCH, title, (Change(code.path, edits),), rank=12, covers=write.instances.twins
+                "flag-off",
+                Tier.PATCH,
+                title,
+                (Change(code.path, edits),),
+                rank=12 if keeper is None else 34,
+                covers=write.instances.twins,
+                caveats=kept.told(keeper),
             )
 
 

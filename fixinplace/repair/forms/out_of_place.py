@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.model import Fix
-from fixinplace.repair import copying
+from fixinplace.repair import copying, kept
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
-from fixinplace.trace.events import ARRAY, Write
+from fixinplace.trace.events import Write
 
 _NOT_OURS = ("FIP201", "FIP207", "FIP208", "FIP210", "FIP211", "FIP212", "FIP304", "FIP305", "FIP306", "FIP307")
 """Rules whose write is right as it is: an optimizer's step, a buffer's update."""
 _MODULE = "inplace-module"
-_VIEW = " (view)"
-_HELD = "`{}` holds the tensor as well, and keeps its old values"
 LAST_RESORT = "clone-first"
 """The rewrite that clones the tensor and writes the clone."""
 
@@ -37,10 +35,10 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             parameter = outcome.fix.parameter
             if parameter is not None and _is_for_the_caller(scene, write, code, node, parameter):
                 continue
-            kept = _kept(write, code, node)
-            if kept is not None and "." in kept and offence.save is not None and outcome.fix.rewrite != _MODULE:
+            keeper = kept.keeper(write, code, node)
+            if kept.is_object(keeper) and offence.save is not None and outcome.fix.rewrite != _MODULE:
                 continue
-            caveats = (*outcome.caveats, *argument(outcome.fix), *([_HELD.format(kept)] if kept is not None else []))
+            caveats = (*outcome.caveats, *argument(outcome.fix), *kept.told(keeper))
             one = (code.path, outcome.fix, caveats)
             if one not in made:
                 made.append(one)
@@ -89,17 +87,6 @@ def _is_given_back(code: Code, read: ast.Name) -> bool:
     """True for a name that a `return` gives as it is, alone or in a tuple."""
     up = code.above[id(read)]
     return isinstance(code.above[id(up)] if isinstance(up, ast.Tuple) else up, ast.Return)
-
-
-def _kept(write: Write, code: Code, node: ast.expr | ast.stmt) -> str | None:
-    """Who else holds the tensor, of those that a run need not look at: an object, a container, an array.
-
-    They would keep the old values, and that nobody has read them in this run says nothing of the next evaluation or
-    checkpoint.  So clones go first, and what an object holds is not left behind at all.
-    """
-    own = {code.source_of(each) for each in ast.walk(code.statement(node)) if isinstance(each, ast.expr)}
-    names = (name.removesuffix(_VIEW) for name in write.names)
-    return next((name for name in names if (name == ARRAY or "." in name or "[" in name) and name not in own), None)
 
 
 def argument(fix: Fix) -> tuple[str, ...]:

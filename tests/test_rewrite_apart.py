@@ -58,9 +58,9 @@ def test_the_flags_can_all_go_at_once(name: str):
     fixed = source.apply(text, [edit for one in pipeline.fixes(findings).values() for edit in one.edits])
 
     assert "True" not in fixed
-    assert fixed == NET.format(statement=FLAGS[name][0]).replace("(inplace=True)", "()").replace(", True)", ")").replace(
-        "(True)", "()"
-    )
+    assert fixed == NET.format(statement=FLAGS[name][0]).replace("(inplace=True)", "()").replace(
+        ", True)", ")"
+    ).replace("(True)", "()")
 
 
 FUNCTION = """\

@@ -32,6 +32,10 @@ FLAGS = {
         f"self.net = nn.Sequential({CONV}, nn.LeakyReLU(0.1, True), gate, nn.LeakyReLU(0.1, True))",
         f"self.net = nn.Sequential({CONV}, nn.LeakyReLU(0.1), gate, nn.LeakyReLU(0.1, True))",
     ),
+    "the first of all": (
+        f"self.net = nn.Sequential(nn.ReLU(inplace=True), {CONV}, nn.ReLU(inplace=True))",
+        f"self.net = nn.Sequential(nn.ReLU(inplace=True), {CONV}, nn.ReLU())",
+    ),
     "all of them": (
         f"self.net = nn.Sequential({CONV}, nn.ReLU(True), nn.Conv2d(3, 3, 1), nn.ReLU(True), nn.Dropout(0.1))",
         f"self.net = nn.Sequential({CONV}, nn.ReLU(), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.Dropout(0.1))",

@@ -255,7 +255,7 @@ def _composed(part: Text, table: Mapping[Span, Setting], group: Group, left: Seq
             made = _either(part, table[span], found, group.modules.get(span, ()))
         except Refusal as refusal:
             raise _Stopped(span, refusal.refused) from refusal
-        result[span] = replace(made, edits=_trimmed(part, made.edits)) if group.alone else made
+        result[span] = replace(made, edits=_trimmed(part, made.edits)) if span in group.divided else made
     return result
 
 

@@ -22,8 +22,8 @@ from fixinplace.model import Call, Edit, Found, Span
 class Group:
     """Statements that change together, with their sites and the calls of in-place modules in them."""
 
-    alone: bool = False
-    """True for one flag of several in a statement that each change by themselves."""
+    divided: frozenset[Span] = frozenset()
+    """Statements in which other groups have flags as well."""
     found: dict[Span, list[Found]] = field(default_factory=lambda: defaultdict(list))
     modules: dict[Span, list[Call]] = field(default_factory=lambda: defaultdict(list))
 
@@ -57,25 +57,28 @@ def groups(found: Sequence[Found]) -> list[Group]:
     apart = _apart(found)
     result: dict[tuple[Span, Span | None], Group] = {}
     for one in found:
-        alone = one.site.statement in apart
+        alone = one.site.statement in apart and not one.facts.module_calls
         key = joined.find(one.site.statement), one.site.span if alone else None
-        result.setdefault(key, Group(alone)).add(one)
+        result.setdefault(key, Group(apart)).add(one)
     return list(result.values())
 
 
-def _apart(found: Sequence[Found]) -> set[Span]:
-    """The statements that have several flags of modules, and nothing else that writes or belongs to them."""
+def _apart(found: Sequence[Found]) -> frozenset[Span]:
+    """The statements that have several flags of modules, and nothing else that writes or belongs to them.
+
+    Of one flag at most the calls are seen: the flags of a group are not taken out of a statement one by one.
+    """
     within: dict[Span, list[Found]] = defaultdict(list)
     for one in found:
         within[one.site.statement].append(one)
     called = {call.statement for one in found for call in one.facts.module_calls}
-    return {
-        span for span, some in within.items() if len(some) > 1 and span not in called and all(map(_is_plain_flag, some))
-    }
+    several = ((span, some) for span, some in within.items() if len(some) > 1 and span not in called)
+    return frozenset(span for span, some in several if _are_flags(some))
 
 
-def _is_plain_flag(one: Found) -> bool:
-    return one.site.rule == "FIP107" and not one.facts.module_calls and not one.facts.hand_back
+def _are_flags(some: Sequence[Found]) -> bool:
+    flags = all(one.site.rule == "FIP107" and not one.facts.hand_back for one in some)
+    return flags and sum(bool(one.facts.module_calls) for one in some) < 2
 
 
 class _Joined:

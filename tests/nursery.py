@@ -9,6 +9,8 @@ Note [A server that is forked]
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import select
@@ -96,6 +98,10 @@ def main() -> None:
     from fixinplace.verify.processes import die_with_parent
 
     die_with_parent(signal.SIGKILL)
+    for name in (server._DECOMPOSITIONS, server._FAKES):  # what a server loads when a program first needs it
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
     asking = socket.socket(fileno=int(sys.argv[1]))
     while True:
         text, descriptors, _, _ = socket.recv_fds(asking, _MESSAGE, 3)

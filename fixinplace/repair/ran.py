@@ -20,16 +20,21 @@ from fixinplace.detect.stores import OPERATORS
 from fixinplace.model import Certainty, Facts, Finding, Fix, Found, Place, Refused, Site, Span, Usage
 from fixinplace.names import REFUSALS, Kind
 from fixinplace.repair.code import Code
+from fixinplace.rewrite.conditions import is_unread_argument
 
 _MODULE = "FIP107"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The rewrite at a node, or why there is none; caveats: who else might look at the tensor."""
+    """The rewrite at a node, or why there is none.
+
+    caveats: who else might look at the tensor. lost: an argument is written, and its function does not read that.
+    """
 
     fix: Fix | Refused
     caveats: tuple[str, ...] = ()
+    lost: bool = False
 
 
 def fix_at(code: Code, node: ast.expr | ast.stmt) -> Outcome | None:
@@ -43,7 +48,8 @@ def fix_at(code: Code, node: ast.expr | ast.stmt) -> Outcome | None:
     if best is None:
         return None
     seen = [hazard.sentence for one in found for hazard in one.facts.hazards if REFUSALS[hazard.refusal] is Kind.SEEN]
-    return Outcome(best.outcome, tuple(dict.fromkeys(seen)))
+    lost = any(one.facts.usage is Usage.STATEMENT and is_unread_argument(one.facts) for one in forced)
+    return Outcome(best.outcome, tuple(dict.fromkeys(seen)), lost)
 
 
 def _closeness(finding: Finding, span: Span) -> tuple[bool, int]:

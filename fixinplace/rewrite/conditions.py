@@ -33,8 +33,7 @@ def refused(found: Found, writer: Writer | None) -> Refused | None:
         return Refused("untracked", "neither the tensor nor what is written requires grad")
     if writer is None:
         return Refused("unknown-op", f"unknown in-place op `{found.site.op}`: the catalogue does not have it")
-    ran = found.site.certainty is Certainty.RAN and found.facts.parameter is None  # then the run decides
-    if not ran and _is_for_others(found.facts):
+    if found.site.certainty is not Certainty.RAN and _is_for_others(found.facts):  # else a run decides
         if found.facts.parameter is None:
             sentence = "nothing here reads the new value: it is meant for whoever else holds the tensor"
             return Refused("live-alias", sentence)
@@ -59,8 +58,12 @@ def _is_for_others(facts: Facts) -> bool:
     """True for a write whose new value would be lost: its function does not read it, and others keep the old one."""
     named = facts.place in (Place.NAME, Place.SUBSCRIPT, Place.VIEW)
     handed = facts.hand_back or facts.module_calls or facts.usage is not Usage.STATEMENT
-    unread = facts.parameter is not None and not (facts.read_later or facts.family)
-    return named and (facts.lost or unread) and not handed
+    return named and (facts.lost or is_unread_argument(facts)) and not handed
+
+
+def is_unread_argument(facts: Facts) -> bool:
+    """True if an argument is written, and its function does not read that."""
+    return facts.parameter is not None and not (facts.read_later or facts.family or facts.hand_back)
 
 
 def _is_looked_at(facts: Facts) -> bool:

@@ -33,7 +33,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             if outcome is None or not isinstance(outcome.fix, Fix) or _comes_to_nothing(write, code, node):
                 continue
             parameter = outcome.fix.parameter
-            if parameter is not None and _is_for_the_caller(scene, write, code, node, parameter):
+            dropped = parameter is not None and _is_for_the_caller(scene, write, code, node, parameter)
+            if outcome.lost or dropped:
                 continue
             keeper = kept.keeper(write, code, node)
             if kept.is_object(keeper) and offence.save is not None and outcome.fix.rewrite != _MODULE:
@@ -77,7 +78,8 @@ def _is_for_the_caller(scene: Scene, write: Write, code: Code, node: ast.expr | 
     if around is None or function is None or not isinstance(around[0].statement(around[1]), ast.Expr):
         return False
     own = code.text.span(code.statement(node))
-    named = [each for each in ast.walk(function) if isinstance(each, ast.Name) and each.id == parameter]
+    names = {parameter, copying.written(code.statement(node)).partition(".")[0]}
+    named = [each for each in ast.walk(function) if isinstance(each, ast.Name) and each.id in names]
     reads = [each for each in named if isinstance(each.ctx, ast.Load) and not own.contains(code.text.span(each))]
     later = [each for each in reads if code.loop(node) is not None or code.text.span(each).start > own.end]
     return all(_is_given_back(code, each) for each in later)

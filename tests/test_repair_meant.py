@@ -48,6 +48,7 @@ CASES = {
     "an attribute keeps it": (PLAIN, "self.last = h\nscale(h)", CLONES),
     "it is returned, and dropped": (GIVING, "self.last = h\nscale(h)", CLONES),
     "it is returned in a pair, and dropped": (GIVING + ", 1", "self.last = h\nscale(h)", CLONES),
+    "it is returned and dropped, and nobody reads it": (GIVING, "scale(h)", CLONES),
     "nobody reads it": (PLAIN, "scale(h)", CLONES),
     "a thread": (PLAIN, "t = " + THREAD.replace(".start()", "\nt.start()\nt.join()"), CLONES),
     "what it returns is used": (GIVING, "y = y + scale(h).detach().mean()", ["t = t.mul(0.5)"]),

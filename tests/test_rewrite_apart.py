@@ -67,6 +67,29 @@ def test_the_flags_can_all_go_at_once(name: str):
     ).replace("(True)", "()")
 
 
+CALLED = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.ReLU(True), nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(True)), nn.ReLU(True)
+
+    def forward(self, x):
+        return self.c(self.b(self.a(x * 2)) * 3)
+"""
+
+
+def test_flags_whose_calls_are_seen_go_with_all_of_their_statement():
+    findings = pipeline.analyse(source.parse("net.py", CALLED.encode()), ENABLED).findings
+
+    fixed = source.apply(CALLED, [edit for one in pipeline.fixes(findings).values() for edit in one.edits])
+
+    assert fixed == CALLED.replace("ReLU(True)", "ReLU()")
+
+
 FUNCTION = """\
 import torch
 from torch import nn

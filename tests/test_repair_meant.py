@@ -56,17 +56,23 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_what_a_helper_writes_is_written(command, name: str):
-    helper, body, wanted = CASES[name]
+def added(command, helper: str, body: str) -> list[str]:
+    """The lines that the patch adds; fails if the program is not repaired."""
     body = "\n".join(f"        {line}" for line in body.splitlines())
     Path("net.py").write_text(NET.lstrip("\n").format(helper=helper, body=body))
 
     data = json.loads(command("repair", "--diff", "--output-format", "json", "net.py::main").stdout)
 
     assert data["status"] == "repaired"
-    added = [row[1:].strip() for row in data["patch"]["diff"].splitlines() if row.startswith("+") and row[:3] != "+++"]
-    assert added == wanted
+    rows = data["patch"]["diff"].splitlines()
+    return [row[1:].strip() for row in rows if row.startswith("+") and row[:3] != "+++"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_helper_writes_is_written(command, name: str):
+    helper, body, wanted = CASES[name]
+
+    assert added(command, helper, body) == wanted
 
 
 KEPT = {
@@ -82,14 +88,8 @@ KEPT = {
 @pytest.mark.parametrize("name", KEPT)
 def test_what_an_object_keeps_is_written(command, name: str):
     body, wanted = KEPT[name]
-    body = "\n".join(f"        {line}" for line in body.splitlines())
-    Path("net.py").write_text(NET.lstrip("\n").format(helper=PLAIN, body=body))
 
-    data = json.loads(command("repair", "--diff", "--output-format", "json", "net.py::main").stdout)
-
-    assert data["status"] == "repaired"
-    added = [row[1:].strip() for row in data["patch"]["diff"].splitlines() if row.startswith("+") and row[:3] != "+++"]
-    assert added == wanted
+    assert added(command, PLAIN, body) == wanted
 
 
 @pytest.mark.parametrize("body", ["kept = [h]\nh.mul_(0.5)", "self.last = h.detach().numpy()\nh.mul_(0.5)"])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from rewriting import fixes
+from rewriting import findings, fixed, fixes
+
+from fixinplace.model import Fix
+
+IMPORTS = "import torch\nfrom torch import nn\n"
 
 CODE = """class UNet(nn.Module):
     def __init__(self, n):
@@ -66,10 +70,12 @@ CHANGED = {
 PARTS = {
     "parts of its elements": code(loop="for down in self.downs:\n            for part in down:\n                x = part(x)\n"
                                   "                kept.append(x)"),
-    "one part of an element": code(loop="x = self.downs[0][0](x)\n        kept.append(x)\n        x = self.downs[0][1](x)"),
     "a part replaced": code("for down in self.downs:\n            down[0] = nn.Identity()"),
     "a part taken out": code("for down in self.downs:\n            down.pop(0)"),
     "a part added": code("for down in self.downs:\n            down.add_module('0', nn.Identity())"),
+}  # fmt: skip
+FIRST = {
+    "one part of an element": code(loop="x = self.downs[0][0](x)\n        kept.append(x)\n        x = self.downs[0][1](x)"),
     "an element that begins in place": code().replace("nn.Sequential(nn.Linear(i, o), ", "nn.Sequential("),
 }  # fmt: skip
 
@@ -92,6 +98,12 @@ def test_parts_of_a_list_that_nobody_changes_are_known(text: str) -> None:
 @pytest.mark.parametrize("text", PARTS.values(), ids=PARTS.keys())
 def test_parts_of_elements_that_are_reached_or_changed_are_left_to_a_run(text: str) -> None:
     assert not any(fix.safe for fix in fixes(text))
+
+
+@pytest.mark.parametrize("text", FIRST.values(), ids=FIRST.keys())
+def test_the_first_flag_is_left_to_a_run_and_the_one_behind_a_linear_is_not(text: str) -> None:
+    (safe,) = [fix for fix in findings(IMPORTS + text) if isinstance(fix.outcome, Fix) and fix.outcome.safe]
+    assert fixed(IMPORTS + text, (safe,)) == IMPORTS + "nn.ReLU()".join(text.rsplit("nn.ReLU(inplace=True)", 1))
 
 
 def test_an_element_that_is_in_place_is_left_alone() -> None:

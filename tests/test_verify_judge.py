@@ -23,6 +23,25 @@ x = torch.randn(4, 4, requires_grad=True)
 
 MAIN = "import torch\ndef main():\n"
 
+NET = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.kept = nn.Linear(4, 4), []
+    def forward(self, x):
+        y = self.a(x)
+        self.kept.append(y)
+"""
+NET_END = """
+        return y
+def main():
+    net = Net()
+    for _ in range(2):
+        net(torch.ones(2, 4)).sum().backward()
+"""
+
 REFUTED = {
     "alias in a list": (
         HEAD + "y = x * 1\nkept = [y]\nz = y.pow(2)\ny *= 3\n(z.sum() + kept[0].sum()).backward()\n",
@@ -131,6 +150,16 @@ REFUTED = {
         ("b += 1", "b = b + 1"),
         "state-differs",
     ),
+    "what a module keeps that dies with its function": (
+        NET + "        y += 1\n" + NET_END,
+        ("y += 1", "y = y + 1"),
+        "state-differs",
+    ),
+    "a count that a module within another keeps": (
+        NET + "        self.count = len(self.kept)\n" + NET_END.replace("Net()", "nn.Sequential(Net(), nn.ReLU())"),
+        ("len(self.kept)", "len(self.kept) + 1"),
+        "state-differs",
+    ),
 }
 
 
@@ -142,6 +171,14 @@ def test_wrong_rewrites_are_refuted(name: str, lab: Runner, tmp_path: Path):
 
 
 PROVED = {
+    "what a module keeps is what it was": (
+        NET.replace("self.kept.append(y)", "self.kept.append(y.clone())") + "        y += 1\n" + NET_END,
+        ("y += 1", "y = y + 1"),
+    ),
+    "flags of modules that are kept": (
+        NET.replace("nn.Linear(4, 4)", "nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True))") + NET_END,
+        ("inplace=True", "inplace=False"),
+    ),
     "out-of-place after a square": (
         HEAD + "y = x * 1\nz = y ** 2\ny *= 3\n(z.sum() + y.sum()).backward()\n",
         ("y *= 3", "y = y * 3"),

@@ -39,6 +39,8 @@ PLACES = {
     "o = torch.optim.SGD([p], lr=0.0, momentum=0.9)\np.grad = torch.ones(2) * F\no.step()\np.grad = None",
     "f.<held>": "def make():\n    held = torch.ones(2) * F\n    return lambda: held\nf = make()",
     "g.<default 0>": "def g(a=F):\n    return a",
+    "w.<cached 0>": "@functools.cache\ndef w(n):\n    return torch.ones(n) * F\nw(2)",
+    "u.<cached 1>[0]": "@functools.lru_cache(4)\ndef u(n):\n    return [n if n == 1 else F]\nu(1), u(2)",
     "K.table": "class K:\n    table = {}\nK.table = F",
     "h.keywords['a']": "h = functools.partial(print, a=F)",
     "b.__self__.v": "class V:\n    def __init__(self, v):\n        self.v = v\n    def go(self): pass\nb = V(F).go",

@@ -21,6 +21,7 @@ import torch
 
 from fixinplace.trace import frames as stacks
 from fixinplace.trace import memory
+from fixinplace.trace.caches import is_cache, kept
 from fixinplace.trace.events import ALONE, Instances
 from fixinplace.trace.frames import Frames, Stack
 from fixinplace.trace.instances import instances
@@ -173,6 +174,8 @@ def _items(value: object) -> Iterator[tuple[str, object]]:
         yield from ((f"[{index}]", item) for index, item in enumerate(list(value)))
     elif isinstance(value, _MODULE):
         yield from _of_module(value)
+    elif is_cache(value):
+        yield from ((f".cache[{index}]", item) for index, item in enumerate(kept(value)))
     else:
         yield from ((f".{name}", item) for name, item in _pairs(_dict_of(value)) if isinstance(name, str))
 

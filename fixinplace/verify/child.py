@@ -21,6 +21,7 @@ from fixinplace.verify import finding, kept, load, made, tensors, traced, unshar
 from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
+from fixinplace.verify.constructed import Constructed
 from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.failures import exit_of, failure_of
 from fixinplace.verify.forward import Forward
@@ -63,6 +64,9 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     outside = Outside()
     outside.install()
     (forward or recorder).install()
+    modules = Constructed()
+    if job.kind != "made":
+        modules.install()
     if data is not None:
         recorder.watchers.append(data.look_at)
         data.install()
@@ -85,6 +89,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     if failure is None:
         stubbed = [f"{name} is not installed, and what was run does not use it" for name in load.STUBBED]
         notes = stubbed + _observe(job, records, forward or recorder, user, ending, before)
+        notes += modules.observe(records, user, forward or REVERSE)
         notes += [f"the program leaves with exit code {left}"] if left else []
     end = {
         "nonce": nonce,

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import torch
 
+from fixinplace.trace.caches import is_cache, kept
 from fixinplace.verify import tensors
 from fixinplace.verify.jobs import Json
 from fixinplace.verify.ownership import is_foreign
@@ -221,6 +222,8 @@ class Observer:
             yield ".__self__", value.__self__
         elif isinstance(value, functools.partial):
             yield from ((".func", value.func), (".args", value.args), (".keywords", value.keywords))
+        elif is_cache(value):
+            yield from ((f".<cached {index}>", item) for index, item in enumerate(kept(value)))
         elif isinstance(value, torch.Generator):
             yield ".state", value.get_state()
         elif isinstance(value, random.Random):

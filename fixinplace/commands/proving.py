@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from fixinplace import config, files, imports, pipeline
 from fixinplace.commands import own_tests
 from fixinplace.commands.cache import Cache
-from fixinplace.commands.making import Maker, told
+from fixinplace.commands.making import Made, Maker, told
 from fixinplace.commands.recorded import Recordings
 from fixinplace.config import BadConfig, Config
-from fixinplace.model import Fix, Ruling
+from fixinplace.model import Fix, Ruling, Verdict
 from fixinplace.pipeline import Proof, Prover
 from fixinplace.source import Source
 
@@ -70,6 +70,15 @@ def _unmet(ruling: Ruling) -> bool:
 
 _OF_A_PROBE = ("nondeterministic", "no-forward-reference", "no-gradient", "timed-out", "over-memory", "probe-failed")
 """Reasons that a whole probe is unproved for."""
+
+
+def _gain(proof: Proof) -> tuple[int, int]:
+    return sum(each.verdict is Verdict.PROVED for each in proof.rulings.values()), len(proof.written)
+
+
+def _is_of_a_probe(group: int, ruling: Ruling, made: Made) -> bool:
+    """True where a probe reaches the group, and says nothing for the sake of what else it runs."""
+    return ruling.reason in _OF_A_PROBE or (ruling.reason == "not-reached" and group not in made.lacking)
 
 
 class Provers:
@@ -140,9 +149,9 @@ class Provers:
         if made.cached and any(ruling.reason == "probe-failed" for ruling in found.rulings.values()):
             made = Maker(self._running(), Cache(None)).make(source, wanted, root, recording)  # its imports have changed
             found = proof((*probes, *made.probes))
-        if made.apart != made.probes and any(ruling.reason in _OF_A_PROBE for ruling in found.rulings.values()):
+        if made.apart != made.probes and any(_is_of_a_probe(*each, made) for each in found.rulings.items()):
             apart = proof((*probes, *made.apart))  # what one class cannot be proved for must not cost the others
-            found = apart if len(apart.written) > len(found.written) else found
+            found = max(found, apart, key=_gain)
         self.made += [probe for probe in made.probes if probe.text and probe not in self.made]
         self.unused += [f"{source.path}: {why}" for why in made.unused]
         return _Told(told(dict(found.rulings), made), found.written)

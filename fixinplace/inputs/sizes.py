@@ -264,7 +264,7 @@ def _with_number(recipe: Recipe, path: Path, value: Value, place: int, number: i
     return put(recipe, path, Literal(number))
 
 
-_USUAL_SIDES = (28, 32, 48, 64, 84, 96, 112, 128, 224, 256, 299)
+_USUAL_SIDES = (4, 7, 8, 14, 16, 28, 32, 48, 64, 84, 96, 112, 128, 224, 256, 299)
 _NEAR = 4
 
 
@@ -277,8 +277,8 @@ def _sides(situation: Situation, got: int, want: int) -> Iterator[Recipe]:
         return
     for path, value in situation.places():
         if isinstance(value, Tensor) and len(value.shape) == _IMAGE and got not in value.shape:
-            wanted = value.shape[-1] * (want / max(got, 1)) ** 0.5
-            for side in sorted(_USUAL_SIDES, key=lambda each: abs(each - wanted))[:_NEAR]:
+            wanted = max(value.shape[-1], 1) * (want / max(got, 1)) ** 0.5
+            for side in sorted(_USUAL_SIDES, key=lambda each: abs(math.log(each / wanted)))[:_NEAR]:
                 yield put(situation.recipe, path, replace(value, shape=(*value.shape[:2], side, side)))
 
 

@@ -14,6 +14,8 @@ import itertools
 from fixinplace.inputs.values import Recipe
 
 Rank = tuple[int, ...]
+START: Rank = ()
+"""The rank of the first recipes, and of what comes before those that are left where each of them costs much time."""
 AT_ONCE: tuple[Rank, ...] = ((-(1 << 30),), (-(1 << 29),))
 """Ranks of what is tried for real: it came to its end on fake tensors; it may, for only these kept it from it."""
 VALUES: Rank = (-(1 << 28),)

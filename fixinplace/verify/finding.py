@@ -25,7 +25,7 @@ from fixinplace.inputs.situation import Fault, Situation
 from fixinplace.inputs.snippet import Variant
 from fixinplace.inputs.values import Recipe
 from fixinplace.verify import load
-from fixinplace.verify.agenda import AT_ONCE, VALUES, Agenda
+from fixinplace.verify.agenda import AT_ONCE, START, VALUES, Agenda
 from fixinplace.verify.errors import is_inplace
 from fixinplace.verify.failures import failure_of
 from fixinplace.verify.faults import fault_of
@@ -44,6 +44,8 @@ _TRIES, _FLIPS, _MENDED = 400, 60, 40
 _FLIP_TRIES, _FAR_TRIES = 40, 8
 _SLOW = 0.5
 """Seconds for one run from which on it is run in fewer variants."""
+_COSTLY = 0.2
+"""Seconds for one try from which on what it tells is followed before other first recipes are run."""
 
 
 def run(job: Job, out: Path, nonce: str) -> None:
@@ -228,7 +230,7 @@ class Search:
         """
         queue = Agenda()
         for start in starts:
-            queue.push((), 0, start, True)
+            queue.push(START, 0, start, True)
         count, failed = 0, list[tuple[tuple[int, ...], int, Situation, bool]]()
         while (queue or failed) and count < tries * len(starts) and not self._trier.over:
             if not queue:  # every mend has been tried
@@ -241,10 +243,12 @@ class Search:
                 continue
             self._seen.add((recipe, fake))
             count += 1
+            began = time.process_time()
             attempt = self._attempt(recipe, fake)
+            costly = time.process_time() - began > _COSTLY
             came = attempt.error is None or is_inplace(failure_of(attempt.error))
             if (came and fake) or (attempt.error is not None and fake and is_fake_trouble(attempt.error)):
-                queue.push(AT_ONCE[not came], steps, recipe, False)
+                queue.push(START if costly else AT_ONCE[not came], -2 if costly else steps, recipe, False)
                 continue
             if came and (made := returning(each, recipe, attempt.result)) is not None:
                 return self._working(made, made.starts, tries)
@@ -259,7 +263,10 @@ class Search:
             situation = Situation(recipe, fault, each.knowledge, each.init, each.call)
             rank = VALUES if before == AT_ONCE[0] else tuple(-number for number in attempt.depth)
             heapq.heappush(failed, (rank, next(self._order), situation, fake))
-            for index, other in enumerate((*each.hinted(recipe, attempt.model), *mend.mended(situation))[:_MENDED]):
+            hints = each.hinted(recipe, attempt.model)
+            for other in hints if costly else ():
+                queue.push(START, -1, other, fake)
+            for index, other in enumerate((*hints, *mend.mended(situation))[:_MENDED]):
                 if (other, fake) not in self._seen:
                     queue.push(rank, steps + 1 + index // 3, other, fake)
             if fake and count % 12 == 0:

@@ -23,7 +23,7 @@ from fixinplace.verify.reach import Reach
 
 _SLICE, _REAL, _PATIENCE = 2.0, 3.0, 4
 """Seconds of the processor that one try may take, on fake tensors and for real, and how much longer by the clock."""
-_LEAST = 1.0
+_LEAST = 3.0
 """What a try for real may take although the time of the search is over: its shapes are known to fit."""
 
 

@@ -394,9 +394,25 @@ def test_tests_are_found_by_what_they_import(tmp_path: Path):
     ]
 
 
+DYING = """
+
+class Dying(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        h = torch.sigmoid(self.fc(x))
+        h *= 2
+        return h
+"""
+
+
 @pytest.mark.slow
-def test_what_one_class_cannot_be_proved_for_does_not_cost_the_others(fixed: Fix):
-    found = fixed("""
+@pytest.mark.parametrize("another", ["", DYING], ids=["alone", "beside one with a probe of its own"])
+def test_what_one_class_cannot_be_proved_for_does_not_cost_the_others(another: str, fixed: Fix):
+    found = fixed(
+        """
 import time
 
 
@@ -420,7 +436,10 @@ class Moody(nn.Module):
         h = self.fc(x) * (time.perf_counter_ns() % 1000)
         h -= x[0].mean(dtype=getattr(torch, 'float32'))
         return h
-""")
+"""
+        + another
+    )
 
+    assert found.pop("h *= 2", ("proved",))[0] == "proved"
     assert found["h += x[0].mean(dtype=getattr(torch, 'float32'))"][0] == "proved"
     assert found["h -= x[0].mean(dtype=getattr(torch, 'float32'))"][0] == "unproved"

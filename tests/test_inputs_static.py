@@ -414,6 +414,26 @@ def test_the_static_half_does_not_import_torch():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+def test_whoever_has_a_configuration_comes_before_an_object_that_needs_one():
+    code = """
+class Net:
+    def __init__(self, {argument}, width=3): pass
+    def forward(self, x): a = 1
+def make(depth): return Net(depth)
+def net18(): return make(18)
+"""
+    ways = {}
+    for argument in ("cfg", "depth"):
+        text = Text(code.format(argument=argument))
+        start = text.text.index("a = 1")
+        (home,) = homes(ast.parse(text.text), text, [Span(start, start + 5)])
+        ways[argument] = home.ways
+    assert ways == {
+        "cfg": (("net18", ""), ("Net", ""), ("make", "")),
+        "depth": (("Net", ""), ("net18", ""), ("make", "")),
+    }
+
+
 def test_methods_that_a_forward_does_not_come_by_are_run_first_and_factories_of_factories_are_run():
     text = Text("""
 class Net:

@@ -41,7 +41,8 @@ class Knowledge:
     letters and numbers of the shape that a docstring gives it. unpacked: name → how many variables it is assigned to.
     indexed: name → how many members are asked for by number. attributes: class → names that its objects have.
     nullable: names that are compared with None. keyed: name → strings that it is subscripted with.
-    members: names of which nothing but single members are taken.
+    members: names of which nothing but single members are taken. numbers: name → whole numbers that it, or a member of
+    it, is compared with.
     """
 
     classes: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Knowledge:
     nullable: frozenset[str] = frozenset()
     keyed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     members: frozenset[str] = frozenset()
+    numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -81,6 +83,7 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
         nullable=_nullable(home),
         keyed=_keyed(home),
         members=_members(home),
+        numbers=_numbers(home),
     )
 
 
@@ -179,6 +182,19 @@ def _nullable(home: ast.AST) -> frozenset[str]:
         for node in compared
         if isinstance(node.left, ast.Name) and constant(node.comparators[0]) == Literal(None)
     )
+
+
+def _numbers(home: ast.AST) -> dict[str, tuple[int, ...]]:
+    """Name → whole numbers that it is compared with: `patch[0] == 12`, `stride in (1, 2)`."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for node in ast.walk(home):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Eq, ast.NotEq, ast.In, ast.NotIn)):
+            left = node.left.value if isinstance(node.left, ast.Subscript) else node.left
+            other = node.comparators[0]
+            options = other.elts if isinstance(other, (ast.Tuple, ast.List, ast.Set)) else [other]
+            values = [each.value for each in options if isinstance(each, ast.Constant)]
+            found[_last(left)] += [value for value in values if type(value) is int]
+    return {name: tuple(dict.fromkeys(values)) for name, values in found.items() if name and values}
 
 
 def _keyed(home: ast.AST) -> dict[str, tuple[str, ...]]:

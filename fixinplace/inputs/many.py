@@ -16,6 +16,17 @@ ITERATED = re.compile(
 )
 
 
+_SINGLE = re.compile(r"found element of type (?:tuple|list)|unsupported operand type.*'(?:tuple|list)'")
+
+
+def single(situation: Situation) -> Iterator[Recipe]:
+    """Several values stand where one is meant, as where another class has one for each of its stages: the first."""
+    if _SINGLE.search(situation.fault.message):
+        for path, value in situation.places():
+            if isinstance(value, Series) and value.items and isinstance(value.items[0], Literal):
+                yield put(situation.recipe, path, value.items[0])
+
+
 def iterated(situation: Situation) -> Iterator[Recipe]:
     """One value stands where several are meant: a list of it, or of lists of it; a dictionary in a configuration."""
     if not ITERATED.search(situation.fault.message):

@@ -311,6 +311,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _inside, _unexpected, _checked, many.several, many.iterated, many.pyramids, _modules, fields, attributes,
-    _scalars, dimensions, shapes, _kinds, sizes, many.lengths, _types, _strings, _positional,
+    _missing, _inside, _unexpected, _checked, many.single, many.several, many.iterated, many.pyramids, _modules, fields,
+    attributes, _scalars, dimensions, shapes, _kinds, sizes, many.lengths, _types, _strings, _positional,
 )  # fmt: skip

@@ -59,8 +59,9 @@ def _turned(situation: Situation, path: Path, parameter: Parameter, guarding: bo
         case Literal(str()):
             return texts
         case Literal(int(number)):
+            told = situation.knowledge.numbers.get(parameter.name, ()) if guarding else ()
             turned = (2, 1, number * 2, 0) if guarding else (2, 1) if guess.counts(parameter.name) else ()
-            return [Literal(each) for each in turned if each != number]
+            return [Literal(each) for each in dict.fromkeys((*told, *turned)) if each != number]
         case Literal(float(number)):
             return [Literal(0.5 if number != 0.5 else 0.1), *([Literal(0.0)] if guarding else [])]
         case Code():

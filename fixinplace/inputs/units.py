@@ -71,7 +71,23 @@ def _ways(node: _Top, nodes: list[_Top], methods: list[str]) -> tuple[tuple[str,
     ]
     itself = [(node.name, "")]
     near = [*direct, *itself] if isinstance(node, ast.ClassDef) and _aside(node, methods) else [*itself, *direct]
-    return (*near, *((each.name, "") for each in _users(node, nodes)))
+    users = _users(node, nodes)
+    ready = [each for each in users if isinstance(each, ast.FunctionDef) and not _asking(each)]
+    first = ready if isinstance(node, ast.ClassDef) and _configured(node) else []
+    ways = [*((each.name, "") for each in first), *near, *((each.name, "") for each in users)]
+    return tuple(dict.fromkeys(ways))
+
+
+_CONFIGURATIONS = ("cfg", "cfgs", "config", "configs", "args", "opt", "opts", "hparams", "settings")
+
+
+def _configured(node: ast.ClassDef) -> bool:
+    """True if an object of it needs a configuration: what is in there is better known to whoever makes such objects."""
+    made = next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"), None)
+    if made is None:
+        return False
+    needed = made.args.args[1 : len(made.args.args) - len(made.args.defaults)]
+    return any(each.arg in _CONFIGURATIONS for each in needed)
 
 
 def _aside(home: ast.ClassDef, methods: list[str]) -> bool:

@@ -98,6 +98,11 @@ class Working:
     reached: frozenset[int]
 
 
+def _is_ready(recipe: Recipe) -> bool:
+    """True for a function without arguments: nothing is to be guessed, and fake tensors save no try."""
+    return recipe.init is None and not recipe.call
+
+
 class Search:
     """Looks for recipes under which one unit runs to its end and reaches its regions."""
 
@@ -223,14 +228,18 @@ class Search:
 
     # --- guess, run, mend
 
-    def _working(self, each: Subject, starts: Sequence[Recipe], tries: int = _TRIES) -> Working | None:
+    def _working(
+        self, each: Subject, starts: Sequence[Recipe], tries: int = _TRIES, fake: bool = True
+    ) -> Working | None:
         """The first recipe that comes to its end for real and says something; None if none does within the budget.
+
+        fake: the starts are tried on fake tensors before.
 
         Every start is run before any is mended; what got furthest is mended first, whichever it began with.
         """
         queue = Agenda()
         for start in starts:
-            queue.push(START, 0, start, True)
+            queue.push(START, 0, start, fake and not _is_ready(start))
         count, failed = 0, list[tuple[tuple[int, ...], int, Situation, bool]]()
         while (queue or failed) and count < tries * len(starts) and not self._trier.over:
             if not queue:  # every mend has been tried
@@ -251,7 +260,7 @@ class Search:
                 queue.push(START if costly else AT_ONCE[not came], -2 if costly else steps, recipe, False)
                 continue
             if came and (made := returning(each, recipe, attempt.result)) is not None:
-                return self._working(made, made.starts, tries)
+                return self._working(made, made.starts, tries, not _is_ready(recipe))
             fault = self._fault(attempt)
             if fault is None:
                 return Working(each, recipe, attempt.reached)

@@ -11,6 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fixinplace.inputs import mend, snippet
 from fixinplace.inputs.knowledge import Knowledge, Parameter, read
@@ -25,7 +27,7 @@ from fixinplace.verify.jobs import Find, Found, Patch, Region, Unit
 from fixinplace.verify.load import MADE
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.runner import Failed, Runner
-from fixinplace.verify.trying import Trier
+from fixinplace.verify.trying import OutOfTime, Trier, _within
 
 HEAD = """
 import math
@@ -366,6 +368,11 @@ def test_the_first_of_several_is_tried_where_one_is_meant():
     assert "num_heads=3)" in found[0]
 
 
+def test_a_number_without_dimensions_is_no_tensor_of_that_shape():
+    start = block(Argument("x", Tensor(())), Argument("n", Literal(3)))
+    assert "n=5" in "".join(mended("Expected size 5 but got size 3", start))
+
+
 def test_the_expression_that_failed_is_told():
     scope: dict[str, object] = {}
     for text, blamed in (
@@ -431,6 +438,17 @@ class Block:
     first = tensors("batch", "", known)[0]
     assert isinstance(first, Record)
     assert [each.name for each in first.fields] == ["image", "noise"]
+
+
+def test_an_alarm_beneath_torch_waits():
+    places = []
+    for _ in range(3):
+        with pytest.raises(OutOfTime) as caught, FakeTensorMode(), _within(0.2):
+            tensor = torch.ones(2)
+            while True:
+                tensor = tensor + 1
+        places += [each.frame.code.name for each in caught.traceback]
+    assert places and "__torch_dispatch__" not in places
 
 
 def test_every_third_try_is_the_nearest_to_a_start():

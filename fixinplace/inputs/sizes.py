@@ -230,8 +230,8 @@ def _with_others(changed: Recipe, path: Path, place: int, number: int, new: int)
     for other, value in walk(changed):
         if not isinstance(value, Tensor) or other == path:
             continue
-        if value.shape == shape:
-            recipe = put(recipe, other, replace(value, shape=old.shape))  # type: ignore[union-attr]
+        if isinstance(old, Tensor) and value.shape == shape:
+            recipe = put(recipe, other, replace(value, shape=old.shape))
         elif not shape and path[0] == "init" and number in value.shape[1:]:
             sizes = tuple(new if size == number else size for size in value.shape[1:])
             recipe = put(recipe, other, replace(value, shape=(value.shape[0], *sizes)))

@@ -1,8 +1,15 @@
-"""One try of a recipe, on fake tensors or for real: within its time, and leaving the process as it was."""
+"""One try of a recipe, on fake tensors or for real: within its time, and leaving the process as it was.
+
+Note [Out of time beneath torch]
+    The time of a try ends with an exception that a signal raises wherever Python code happens to run.  On fake tensors
+    that is mostly beneath torch's own code, some of which lets no exception through: the process would be aborted, and
+    what had been found so far would go with it.  So there the alarm waits a little and looks again.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import time
@@ -10,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import isfunction
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import torch
@@ -117,7 +124,12 @@ def _within(seconds: float) -> Iterator[None]:
     Other work on the machine must not decide what is found.
     """
 
-    def ring(number: int, frame: object) -> None:
+    late = itertools.count()
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        if next(late) < _OFTEN and _is_beneath(frame):
+            signal.setitimer(next(clock for one, clock, _ in clocks if one == number), _SOON)
+            return
         raise OutOfTime(f"stopped after {seconds:.1f} s")
 
     clocks = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, seconds * _PATIENCE))
@@ -131,6 +143,19 @@ def _within(seconds: float) -> Iterator[None]:
             signal.setitimer(clock, 0)
         for (number, _, _), handler in zip(clocks, before, strict=True):
             signal.signal(number, handler)
+
+
+_SOON, _OFTEN = 0.005, 200
+"""Seconds until an alarm beneath torch looks again, and how often it does."""
+
+
+def _is_beneath(frame: FrameType | None) -> bool:
+    """True where torch's dispatcher has called Python; see Note [Out of time beneath torch]."""
+    while frame is not None:
+        if frame.f_code.co_name == "__torch_dispatch__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

@@ -258,6 +258,17 @@ class Auxiliary(nn.Module):
         x += 1
         return self.classifier(x.view(x.size(0), -1))
 """,
+    "a mask beside an image": """
+class Painting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(5, 8, 5, padding=2)
+
+    def forward(self, x, mask):
+        x = self.conv(torch.cat([x, torch.ones_like(x)[:, :1], mask], dim=1))
+        x += 1
+        return torch.tanh(x)
+""",
     "a kernel that needs no border": """
 class Root(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, shortcut: bool):

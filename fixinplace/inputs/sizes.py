@@ -56,11 +56,21 @@ def dimensions(situation: Situation) -> Iterator[Recipe]:
                 and want in guess.SHAPES
                 and (len(value.shape) == told.get("got", len(value.shape)) or not wanted)
             ):
+                if value.kind == "bool" and want == _IMAGE:
+                    yield from _masks(situation, path, value)
                 yield from together(situation.recipe, path, replace(value, shape=_reshaped(value.shape, want)))
     if "unpack" in message and wanted:
         for path, series in situation.places():
             if isinstance(series, Series) and series.items and len(series.items) != wanted[0]:
                 yield put(situation.recipe, path, replace(series, items=(series.items * wanted[0])[: wanted[0]]))
+
+
+def _masks(situation: Situation, path: Path, value: Tensor) -> Iterator[Recipe]:
+    """Recipes in which a mask has one channel, and the sides of an image beside it."""
+    images = [each for _, each in situation.places() if isinstance(each, Tensor) and len(each.shape) == _IMAGE]
+    for image in images[:1]:
+        shape = (image.shape[0], 1, *image.shape[2:])
+        yield put(situation.recipe, path, replace(value, shape=shape))
 
 
 _TOO_MANY = re.compile(r"number of sizes provided \((\d)\) must be greater or equal to .* in the tensor \((\d)\)")

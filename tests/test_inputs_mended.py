@@ -258,6 +258,25 @@ class Auxiliary(nn.Module):
         x += 1
         return self.classifier(x.view(x.size(0), -1))
 """,
+    "a method for what only some objects have": """
+class Fused(nn.Module):
+    def __init__(self, dim, stride=1):
+        super().__init__()
+        self.stride, self.conv = stride, nn.Conv2d(dim, dim, 3, stride, 1)
+        if stride > 1:
+            self.scale = nn.Parameter(torch.rand(dim))
+
+    def forward(self, x):
+        x = torch.tanh(self.conv(x))
+        if self.stride > 1:
+            x += self.scale[:, None, None]
+        return x
+
+    def fused(self):
+        bias = self.scale * self.conv.bias
+        bias += self.scale
+        return bias.exp()
+""",
     "a mask beside an image": """
 class Painting(nn.Module):
     def __init__(self):

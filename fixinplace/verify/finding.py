@@ -98,6 +98,18 @@ class Working:
     reached: frozenset[int]
 
 
+def _begun(each: Subject, kept: Sequence[Working]) -> Subject:
+    """The subject with objects first that are made as those that ran are: a method may ask for what only they have."""
+    made = [one.recipe for one in kept]
+    starts = [
+        dataclasses.replace(start, init=one.init)
+        for start in each.starts[:1]
+        for one in reversed(made)
+        if one.callee == start.callee and one.init is not None and start.init is not None
+    ]
+    return dataclasses.replace(each, starts=tuple(dict.fromkeys((*starts, *each.starts))))
+
+
 def _is_ready(recipe: Recipe) -> bool:
     """True for a function without arguments: nothing is to be guessed, and fake tensors save no try."""
     return recipe.init is None and not recipe.call
@@ -133,7 +145,7 @@ class Search:
             now = time.process_time()
             share = 1.0 if number == len(subjects) else _SHARE
             self._trier.deadline = now + (self._end - now) * share
-            for found in self._recipes(each, wanted):
+            for found in self._recipes(_begun(each, kept), wanted):
                 if found.reached & wanted or not (kept or self._unit.regions):
                     kept.append(found)
                 wanted -= found.reached

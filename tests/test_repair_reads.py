@@ -8,9 +8,9 @@ import pytest
 from choosing import PATH, code, place
 from test_repair_search import Fake
 
-from fixinplace.model import Ruling, Verdict
+from fixinplace.model import Edit, Ruling, Span, Verdict
 from fixinplace.repair.budget import Budget
-from fixinplace.repair.reads import EVERY, copies, without
+from fixinplace.repair.reads import EVERY, _together, copies, without
 from fixinplace.repair.search import Search, culprits
 from fixinplace.trace.events import Offence, Save, Write
 from fixinplace.verify.bench import Texts
@@ -46,6 +46,23 @@ def offence(save: tuple[str, str, bool]) -> Offence:
 def proposals(*saves: tuple[str, str, bool]) -> list[tuple[str, int]]:
     (culprit,) = culprits([offence(each) for each in saves], lambda path: code(TEXT) if path == PATH else None)
     return [(each.title, copies(each)) for each in culprit.proposals if each.kind == EVERY]
+
+
+def test_a_copy_within_what_is_copied_is_made_there():
+    text = "torch.sigmoid(self.f(a + b, q))"
+
+    def copied(part: str, word: str) -> Edit:
+        start = text.index(part)
+        return Edit(Span(start, start + len(part)), word)
+
+    outer, inner = copied(text, f"{text}.clone()"), copied("self.f(a + b, q)", "self.f(a + b, q).clone()")
+    cuts = [("a.py", copied("a + b", "(a + b).clone()")), ("a.py", outer), ("b.py", inner), ("a.py", inner)]
+    cuts += [("a.py", copied("b", "b.clone()")), ("a.py", copied("q", "q.clone()")), ("a.py", inner)]
+    whole = "torch.sigmoid(self.f((a + b.clone()).clone(), q.clone()).clone()).clone()"
+    assert {change.path: change.edits for change in _together(cuts)} == {
+        "a.py": (replace(outer, text=whole),),
+        "b.py": (inner,),
+    }
 
 
 @pytest.mark.parametrize(

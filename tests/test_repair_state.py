@@ -91,7 +91,35 @@ class Net(nn.Module):
         g.add_(0.25)
         return y + g[:, None]
 """
+KEPT = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        self.mix = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        self.features = []
+
+    def forward(self, x):
+        self.features = []
+        for layer in self.layers:
+            x = torch.sigmoid(layer(x))
+            self.features.append(x)
+        total = 0
+        for f, mix in zip(self.features, self.mix):
+            y = mix(f)
+            f.mul_(0.5)
+            total = total + y + f.mean()
+        return total
+"""
 CASES = {
+    "what an object keeps, three times saved": (
+        KEPT,
+        ["x = torch.sigmoid(layer(x.clone())).clone()", "y = mix(f.clone())"],
+    ),
     "a flag of a module that another one shares": (SHARED, ["y = h.clone() * h.clone()"]),
     "a property that counts": (COUNTED, ["self.h = torch.sigmoid(self.fc(x)).clone()"]),
     "a cache without bounds": (CACHED.format(size="None"), ["y = x * (g.clone() * self.scale)[:, None]"]),

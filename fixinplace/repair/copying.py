@@ -59,15 +59,16 @@ def owners(scene: Scene) -> frozenset[str]:
 
 def sharing(scene: Scene, code: Code, node: ast.expr) -> list[ast.expr]:
     """Operands of an expression whose name holds the written memory; else names that were bound to it, and are
-    perhaps bound anew before the write; else attributes by which others see what a method writes; else those that
-    begin with the same name.
+    perhaps bound anew before the write; else names that a container of it was given; else attributes by which others
+    see what a method writes; else those that begin with the same name.
 
     Everything in a class begins with `self`: there the attribute has to be the same too, unless nothing else is left.
     """
     held = owners(scene)
     exact = [each for each in operands(node) if path(each) in held]
     bound = exact or [each for each in operands(node) if _is_bound_to(code, each, held)]
-    other = bound or [each for each in operands(node) if _is_seen_by_owner(each, held)]
+    given = bound or [each for each in operands(node) if _is_put_into(code, each, held)]
+    other = given or [each for each in operands(node) if _is_seen_by_owner(each, held)]
     alike = other or [each for each in operands(node) if _begins_alike(each, held)]
     own = {owner.split(".")[0] for owner in held} & {"self", "cls"}
     return alike or [each for each in operands(node) if root(each) in own]
@@ -80,6 +81,23 @@ def _is_bound_to(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
     own = [each for each in statements if any(isinstance(t, ast.Name) and t.id == path(node) for t in each.targets)]
     parts = [part for each in own for part in branches(each.value) if isinstance(part, ast.Subscript)]
     return any(path(part) in held for part in parts)
+
+
+def _is_put_into(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
+    """True for a local name that a container was given which holds what is written: `self.features.append(x)`."""
+    function = code.function(node) if isinstance(node, ast.Name) else None
+    for each in () if function is None else ast.walk(function):
+        match each:
+            case ast.Call(func=ast.Attribute(value=home, attr=attr), args=[*_, ast.Name(id=name)]):
+                if attr in _PUTTING and name == path(node) and path(home) in held:
+                    return True
+            case ast.Assign(targets=[ast.Subscript(value=home)], value=ast.Name(id=name)):
+                if name == path(node) and path(home) in held:
+                    return True
+    return False
+
+
+_PUTTING = ("append", "appendleft", "insert", "add", "setdefault")
 
 
 def _is_seen_by_owner(node: ast.expr, held: frozenset[str]) -> bool:

@@ -27,13 +27,42 @@ def at_every_read(offences: Sequence[Offence], each: Sequence[Sequence[Proposal]
     first = _distinct(min(some, key=lambda one: one.rank) for some in copies)
     sooner = max(one.rank for one in (*first, *_for_all(each), *apart))
     if len(first) > 1:
-        changes = tuple(change for one in first for change in one.changes)
+        changes = _together([cut for one in first for cut in _cuts(one)])
         title = " and ".join(one.title for one in first)
         yield replace(first[0], title=title, changes=changes, kind="", rank=sooner + 1)
     widest = _distinct(_widest(offence, some) for offence, some in zip(offences, copies, strict=True))
     if set(widest) != set(first):
         cuts = _outermost_gone([cut for one in widest for cut in _cuts(one)])
         yield _every(replace(first[0], rank=sooner + 2), cuts)
+
+
+def _together(cuts: Sequence[_Cut]) -> tuple[Change, ...]:
+    """All copies as changes: one that lies in what another copies, `f(x)` and its `x`, is made within that."""
+    ordered = sorted(dict.fromkeys(cuts), key=lambda cut: (cut[1].span.start, -cut[1].span.end))
+    paths = dict.fromkeys(path for path, _ in ordered)
+    return tuple(Change(path, tuple(_nested([each for one, each in ordered if one == path]))) for path in paths)
+
+
+def _nested(edits: list[Edit]) -> list[Edit]:
+    found: list[Edit] = []
+    while edits:
+        outer, *rest = edits
+        inner = [each for each in rest if outer.span.contains(each.span)]
+        edits = [each for each in rest if each not in inner]
+        found.append(_holding(outer, _nested(inner)))
+    return found
+
+
+def _holding(outer: Edit, inner: list[Edit]) -> Edit:
+    text = outer.text
+    before = (len(text) - (outer.span.end - outer.span.start) - len(_COPIED)) // 2  # a parenthesis, or none
+    for each in reversed(inner):
+        start = before + each.span.start - outer.span.start
+        text = text[:start] + each.text + text[start + each.span.end - each.span.start :]
+    return replace(outer, text=text)
+
+
+_COPIED = ".clone()"
 
 
 def copies(proposal: Proposal) -> int:

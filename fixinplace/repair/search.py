@@ -106,9 +106,14 @@ def _distinct(offences: Sequence[Offence]) -> list[Offence]:
     """One offence for each place of saving and writing, and instance: a loop meets the same thing many times."""
     seen: dict[object, Offence] = {}
     for offence in offences:
-        save: Place | None = offence.save.place if offence.save is not None else None
-        seen.setdefault((save, tuple((write.place, write.instances.path) for write in offence.writes)), offence)
+        save = _spot(offence.save.place if offence.save is not None else None)
+        seen.setdefault((save, tuple((_spot(write.place), write.instances.path) for write in offence.writes)), offence)
     return list(seen.values())
+
+
+def _spot(place: Place | None) -> Place | None:
+    """The place without its text, which is another where what stands in it was edited."""
+    return None if place is None else replace(place, text="")
 
 
 @dataclass

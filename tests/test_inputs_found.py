@@ -331,7 +331,8 @@ def test_strange():
 
 
 @pytest.mark.slow
-def test_a_test_of_the_project_is_run_for_what_made_inputs_do_not_reach(command):
+def test_a_test_of_the_project_is_run_for_what_made_inputs_do_not_reach(command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path("cache").absolute()))
     for name, text in {
         "pyproject.toml": "",
         "pkg/__init__.py": "",
@@ -342,11 +343,12 @@ def test_a_test_of_the_project_is_run_for_what_made_inputs_do_not_reach(command)
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(text)
 
-    result = command("fix", "--diff", "--no-cache", "--output-format", "json", "pkg")
+    for _ in range(2):  # then from what was kept of the first run: that no inputs were found
+        result = command("fix", "--diff", "--output-format", "json", "pkg")
 
-    (finding,) = json.loads(result.stdout)["files"][-1]["findings"]
-    assert finding["outcome"]["verdict"] == "proved", finding
-    assert "test_strange.py::test_strange" in finding["outcome"]["evidence"][0]["probe"]
+        (finding,) = json.loads(result.stdout)["files"][-1]["findings"]
+        assert finding["outcome"]["verdict"] == "proved", finding
+        assert "test_strange.py::test_strange" in finding["outcome"]["evidence"][0]["probe"]
 
 
 @pytest.mark.slow
@@ -392,6 +394,94 @@ def test_tests_are_found_by_what_they_import(tmp_path: Path):
         "tests/c_test.py::TestIt::test_three",
         "tests/test_a.py::test_one",
     ]
+
+
+PASSED_IN = """
+class Normed(nn.Module):
+    def __init__(self, dim, norm_layer=nn.LayerNorm, proj=None):
+        super().__init__()
+        self.fc, self.norm, self.proj = nn.Linear(dim, dim), norm_layer(dim), proj
+
+    def forward(self, x):
+        y = torch.sigmoid(self.fc(x))
+        h = self.norm(y)
+        h += 1
+        return h + y
+
+
+def projected(x, proj=None):
+    y = torch.exp(x)
+    h = proj(y) if proj is not None else y * 2
+    h -= 1
+    return h * y
+
+
+class Head(nn.Module):
+    def __init__(self, dim, head: nn.Module, act_layer=nn.GELU):
+        super().__init__()
+        self.fc, self.head, self.act = nn.Linear(dim, dim), head, act_layer()
+
+    def forward(self, x):
+        y = self.act(self.fc(x) * 2)
+        y /= 2
+        h = self.head(torch.tanh(y))
+        h *= 3
+        return torch.sigmoid(h)
+"""
+
+
+@pytest.mark.slow
+def test_layers_that_are_passed_in_may_hand_on_what_they_are_given(fixed: Fix):
+    found = fixed(PASSED_IN)
+
+    assert {name: each[:2] for name, each in found.items()} == {
+        "h += 1": ("refuted", "forward-differs"),
+        "h -= 1": ("refuted", "forward-differs"),
+        "y /= 2": ("proved", None),
+        "h *= 3": ("proved", None),
+    }
+
+
+@pytest.mark.slow
+def test_what_is_safe_says_too_why_nothing_was_run(fixed: Fix):
+    body = "        super().__init__()\n        self.fc = nn.Linear(dim, dim)\n"
+    found = fixed(f"""
+import nonexistent_einops
+
+
+class Moved(nn.Module):
+    def __init__(self, dim):
+{body}
+    def forward(self, x):
+        h = torch.tanh(self.fc(x.to("cuda")))
+        h += 1
+        return h
+
+
+class Arranged(nn.Module):
+    def __init__(self, dim):
+{body}
+    def forward(self, x):
+        h = torch.tanh(self.fc(nonexistent_einops.rearrange(x, "b n c -> n b c")))
+        h *= 2
+        return h
+
+
+class Starred(nn.Module):
+    def __init__(self, dim):
+{body}
+    def forward(self, *xs):
+        h = torch.tanh(self.fc(xs[0]))
+        for x in xs[1:]:
+            h -= x
+        return h
+""")
+
+    assert {name: each[:2] for name, each in found.items()} == {
+        "h += 1": ("safe", "needs-gpu"),
+        "h *= 2": ("safe", "needs-package"),
+        "h -= x": ("proved", None),
+    }
 
 
 DYING = """

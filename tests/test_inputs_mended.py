@@ -481,6 +481,16 @@ def test_an_alarm_beneath_torch_waits():
     assert places and "__torch_dispatch__" not in places
 
 
+def test_a_search_that_sleeps_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch):
+    now = time.process_time()
+    trier = Trier(ModuleType("model"), Reach([""], ()), frozenset(), now + 5)
+    assert not trier.over
+    monkeypatch.setattr(time, "process_time", lambda: now)
+    later = time.monotonic() + 21
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert trier.over
+
+
 def test_every_third_try_is_the_nearest_to_a_start():
     agenda = Agenda()
     recipes = [block(Argument("x", Tensor((number,)))) for number in range(5)]

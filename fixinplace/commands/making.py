@@ -192,12 +192,19 @@ def _lacking(
 
 def _reason(found: Found) -> tuple[str, str]:
     """The reason and the sentence for what no made input reaches."""
+    from fixinplace.verify.errors import needs_gpu
+
     if found.missing:
         package = found.missing.partition(".")[0]
         return "needs-package", f"`{found.unit}` uses {package}, which is not installed"
+    if needs_gpu(found.error):
+        return "needs-gpu", f"`{found.unit}` needs a GPU: {found.error}"
     why = found.error or "what it runs does not come by the code that is edited"
     first = f"{found.unused[0]}; " if found.unused else ""
     return "no-probe", f"{first}made inputs do not reach it: `{found.unit}`, {found.tries} tries, at last: {why}"
+
+
+_NOT_RUN = (Verdict.UNPROVED, Verdict.SAFE)
 
 
 def told(rulings: dict[int, Ruling], made: Made) -> dict[int, Ruling]:
@@ -205,7 +212,7 @@ def told(rulings: dict[int, Ruling], made: Made) -> dict[int, Ruling]:
     result = dict(rulings)
     for group, (reason, sentence) in made.lacking.items():
         ruling = rulings.get(group)
-        if ruling is not None and ruling.verdict is Verdict.UNPROVED and ruling.reason in ("no-probe", "not-reached"):
+        if ruling is not None and ruling.verdict in _NOT_RUN and ruling.reason in ("no-probe", "not-reached"):
             result[group] = dataclasses.replace(ruling, reason=reason, sentence=sentence)
     return result
 

@@ -57,6 +57,8 @@ def reaching(
     """The tests that come by wanted regions, each run once within a short time; and the regions that they come by."""
     from fixinplace.verify.jobs import Job
 
+    if runner.problem is not None:
+        return [], frozenset()
     kept: list[Probe] = []
     reached: frozenset[int] = frozenset()
     limits = runner.limits

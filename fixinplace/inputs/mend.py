@@ -13,8 +13,8 @@ from fixinplace.inputs import guess, many
 from fixinplace.inputs.objects import attributes, fields
 from fixinplace.inputs.situation import Situation, guesses
 from fixinplace.inputs.sizes import dimensions, shapes, sizes
+from fixinplace.inputs.turning import more_inputs
 from fixinplace.inputs.values import (
-    Argument,
     Build,
     Code,
     Literal,
@@ -269,9 +269,8 @@ def _kinds(situation: Situation) -> Iterator[Recipe]:
 
 def _positional(situation: Situation) -> Iterator[Recipe]:
     """Inputs for `*args`."""
-    taken = any(each.name for each in situation.recipe.call)
-    if any(each.positional for each in situation.call) and not taken and len(situation.recipe.call) < 3:
-        yield replace(situation.recipe, call=(*situation.recipe.call, Argument("", Tensor(guess.SHAPES[3]))))
+    if len(situation.recipe.call) < 3:
+        yield from more_inputs(situation)
 
 
 def _strings(situation: Situation) -> Iterator[Recipe]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Parameter
 from fixinplace.inputs.situation import Situation
-from fixinplace.inputs.values import Code, Literal, Path, Recipe, Series, Tensor, Value, put, walk
+from fixinplace.inputs.values import Argument, Code, Literal, Path, Recipe, Series, Tensor, Value, put, walk
 
 
 def alternatives(situation: Situation) -> list[Recipe]:
@@ -36,7 +37,21 @@ def alternatives(situation: Situation) -> list[Recipe]:
         if other != path
     ]
     guarded = len(first)
-    return list(dict.fromkeys([*single[:guarded], *double[:_PAIRS], *single[guarded:]]))
+    return list(dict.fromkeys([*single[:guarded], *double[:_PAIRS], *more_inputs(situation), *single[guarded:]]))
+
+
+def more_inputs(situation: Situation) -> Iterator[Recipe]:
+    """One and two tensors more for `*args`, like the last one before them."""
+    recipe, names = situation.recipe, [each.name for each in situation.call]
+    star = next((place for place, each in enumerate(situation.call) if each.positional), None)
+    given = {each.name: each.value for each in recipe.call if each.name}
+    if star is None or any(name not in given for name in names[:star]):
+        return
+    values = [*(given.pop(name) for name in names[:star]), *(each.value for each in recipe.call if not each.name)]
+    like = next((each for each in reversed(values) if isinstance(each, Tensor)), Tensor(guess.SHAPES[3]))
+    for count in (1, 2):
+        bare = [Argument("", each) for each in (*values, *(like,) * count)]
+        yield replace(recipe, call=(*bare, *(Argument(name, value) for name, value in given.items())))
 
 
 _PAIRS = 24

@@ -24,7 +24,7 @@ def full(results: Sequence[Result]) -> Iterator[str]:
             yield f"{place}  {_rule(one.rule)}  {one.message}"
             if isinstance(one, Finding):
                 yield from (f"  {line}" for line in outcome(one, result.written))
-                yield from (f"  {line}" for line in _unreached(result, one))
+                yield from (f"  {line}" for line in (*_unreached(result, one), *_reached(result, one)))
                 notes = [note for note in _notes(one) if note not in said]
                 yield from (f"  {shortened(note)}" for note in notes)
                 said.update(notes)
@@ -83,6 +83,18 @@ def _notes(finding: Finding) -> Iterator[str]:
         yield from dict.fromkeys(note for evidence in finding.outcome.ruling.evidence for note in evidence.notes)
 
 
+def _reached(result: Result, finding: Finding) -> Iterator[str]:
+    """By which made inputs a line was come by, and the branch that it stands on."""
+    ruling = finding.outcome.ruling if isinstance(finding.outcome, Fix) else None
+    made = [] if ruling is None else [each.probe for each in ruling.evidence if each.probe.startswith(_MADE)]
+    if ruling is not None and ruling.verdict is Verdict.PROVED and made and result.source is not None:
+        around = " and ".join(f"`{text}`" for _, text in branches(result.source.part, finding.site.span))
+        yield shortened(f"reached by {', '.join(dict.fromkeys(made))}{f', under {around}' if around else ''}")
+
+
+_MADE = "made inputs for "
+
+
 def _unreached(result: Result, finding: Finding) -> Iterator[str]:
     """The branch on which a line stands that no run came by."""
     ruling = finding.outcome.ruling if isinstance(finding.outcome, Fix) else None
@@ -106,7 +118,7 @@ def _unjudged(fix: Fix) -> Iterator[str]:
 def _ruling(fix: Fix, ruling: Ruling, written: bool) -> Iterator[str]:
     match ruling.verdict:
         case Verdict.PROVED:
-            yield f"proved: {evidence_line(ruling.evidence)}"
+            yield f"proved: {evidence_line(ruling.evidence)}{_of_made_inputs(fix, ruling)}"
         case Verdict.SAFE:
             yield f"safe: exact by construction{_assuming(fix)}{'' if ruling.reason else '; not run'}"
             if ruling.reason is not None:
@@ -127,6 +139,12 @@ def _to_do(ruling: Ruling) -> str:
     if ruling.verdict is Verdict.REFUTED:
         return "not written: the rewritten code does something else"
     return "not written: --verify require writes only what is proved"
+
+
+def _of_made_inputs(fix: Fix, ruling: Ruling) -> str:
+    """What made inputs alone leave open: they are of one dtype, outside of autocast."""
+    made = all(each.probe.startswith(_MADE) for each in ruling.evidence)
+    return _assuming(fix) if made else ""
 
 
 def _assuming(fix: Fix) -> str:

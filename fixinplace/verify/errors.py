@@ -94,6 +94,11 @@ def _of_exit(run: Run) -> tuple[str, str] | None:
     return _of_failure(Failure("SystemExit", run.exit)) if named else None
 
 
+def needs_gpu(message: str) -> bool:
+    """True for the message of an error that says that a device is not here."""
+    return _GPU.search(message) is not None
+
+
 def _told_by_exit(run: Run) -> bool:
     """True if a function caught its in-place error and ends the program with a code of its own."""
     return run.failure is not None and run.failure.type == "SystemExit" and any(map(is_inplace, run.failures))
@@ -105,7 +110,7 @@ def _of_failure(failure: Failure) -> tuple[str, str]:
             "needs-package",
             f"the program imports {failure.missing.partition('.')[0]}, which is not installed",
         )
-    if _GPU.search(failure.message):
+    if needs_gpu(failure.message):
         return "needs-gpu", f"the program needs a GPU: {failure.sentence}"
     if failure.type in ("MemoryError", "OutOfMemoryError") or _MEMORY.search(failure.message):
         return "over-memory", f"the program needs more memory than it may use: {failure.sentence}"

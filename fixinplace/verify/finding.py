@@ -36,7 +36,7 @@ from fixinplace.verify.replaying import Replayed
 from fixinplace.verify.sound import soundness
 from fixinplace.verify.starting import Subject, returning, subject
 from fixinplace.verify.trying import Attempt, Trier, is_fake_trouble
-from fixinplace.verify.varying import variants
+from fixinplace.verify.varying import handing_on, variants
 
 _SHARE = 0.6
 """The part of the time that is left which the next way to run a unit may take while there are more."""
@@ -173,7 +173,7 @@ class Search:
         calls: list[tuple[Recipe, Variant]] = []
         broken = replayed.broken or any(dies for _, _, dies in left)
         for each in kept:
-            more, dies = self._variants(each.recipe)
+            more, dies = self._variants(each)
             calls, broken = calls + more, broken or dies
         ran = bool(calls or left or replayed.bodies)
         error = "" if ran else (self._last or "no try came to its end")
@@ -312,14 +312,15 @@ class Search:
 
     # --- more than one way to run it
 
-    def _variants(self, recipe: Recipe) -> tuple[list[tuple[Recipe, Variant]], bool]:
+    def _variants(self, working: Working) -> tuple[list[tuple[Recipe, Variant]], bool]:
         """The recipe in other shapes, modes and dtypes, each of which came to its end and says something.
 
         And whether the program itself dies of a write in one of them.
         """
         kept: list[tuple[Recipe, Variant]] = []
         broken, slow = False, 0.0
-        for other, variant in variants(recipe):
+        more = handing_on(working.recipe, working.subject.init, working.subject.call)
+        for other, variant in (*variants(working.recipe), *((each, Variant()) for each in more)):
             if kept and (self._trier.over or slow > _SLOW):
                 break
             began = time.process_time()

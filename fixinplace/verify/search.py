@@ -50,12 +50,18 @@ class _Outcome:
 
     against: the refutation, if any probe refutes; else the ruling of a probe that sees an argument no longer written.
     reached: groups that a proving probe has reached. other: the ruling to quote where nothing was proved.
+    proofs: what each proving probe has reached, and its evidence.
     """
 
     against: Ruling | None
     reached: frozenset[int]
     other: Ruling
     evidence: tuple[Evidence, ...]
+    proofs: tuple[tuple[frozenset[int], tuple[Evidence, ...]], ...] = ()
+
+    def of(self, group: int) -> tuple[Evidence, ...]:
+        """The evidence of the proving probes that have reached the group."""
+        return tuple(item for reached, evidence in self.proofs if group in reached for item in evidence)
 
 
 def prove(
@@ -139,7 +145,7 @@ class _Search:
         staying = []
         for fix in fixes:
             if fix.group in outcome.reached:
-                self._settle_like(fix, Ruling(Verdict.PROVED, None, outcome.other.sentence, outcome.evidence))
+                self._settle_like(fix, Ruling(Verdict.PROVED, None, outcome.other.sentence, outcome.of(fix.group)))
             else:
                 sentence = "no probe runs the edited code"
                 self._settle_like(fix, Ruling(Verdict.UNPROVED, "not-reached", sentence, outcome.evidence))
@@ -224,7 +230,8 @@ def _combined(found: list[Judgement]) -> _Outcome:
     told = [each.ruling for each in found if each.ruling.reason != "not-reached"]
     other = proved[0].ruling if proved else (told or [found[0].ruling])[0]
     evidence = tuple(item for each in proved or found for item in each.ruling.evidence)
-    return _Outcome(against[0] if against else None, reached, other, evidence)
+    proofs = tuple((each.reached, each.ruling.evidence) for each in proved)
+    return _Outcome(against[0] if against else None, reached, other, evidence, proofs)
 
 
 def _disjoint(fixes: Sequence[Fix]) -> tuple[list[Fix], list[Fix]]:

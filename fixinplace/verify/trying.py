@@ -58,6 +58,7 @@ class Trier:
     def __init__(self, module: ModuleType, reach: Reach, regions: frozenset[int], deadline: float) -> None:
         self.module = module
         self.deadline = deadline
+        self._late = time.monotonic() + (deadline - time.process_time()) * _PATIENCE
         self.tries = 0
         self._reach = reach
         self._regions = regions
@@ -65,7 +66,7 @@ class Trier:
     @property
     def over(self) -> bool:
         """The time of the search is used up."""
-        return time.process_time() > self.deadline
+        return time.process_time() > self.deadline or time.monotonic() > self._late
 
     def attempt(self, recipe: Recipe, fake: bool, variant: Variant | None = None, traced: bool = False) -> Attempt:
         """Run one recipe; regions are looked for in real tries, and in fake ones that are traced."""

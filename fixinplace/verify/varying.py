@@ -1,13 +1,60 @@
-"""Other ways to run what works: a batch of one, odd sizes, evaluation mode, float64, inputs without gradients."""
+"""Other ways to run what works: a batch of one, odd sizes, evaluation mode, float64, inputs without gradients.
+
+Note [What is passed in]
+    A layer that is passed in may hand on its input as it is, and then whoever writes its result writes the input too.
+    No default does that, and no stand-in of a search; `nn.Identity` is what people pass in to switch a norm, an
+    activation or a projection off.  So where it fits, that is one of the ways to run a class.  Convolutions, pools and
+    the like make new tensors; nobody replaces those by an identity and keeps the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from fixinplace.inputs import guess
+from fixinplace.inputs.knowledge import Parameter
 from fixinplace.inputs.snippet import Variant
-from fixinplace.inputs.values import Recipe, Tensor, put, walk
+from fixinplace.inputs.values import Code, Literal, Path, Recipe, Tensor, Value, put, walk
+
+_SOME = 4
+_HANDED = re.compile(
+    r"(?:.*_)?(?:act|activation|norm|drop|dropout|fn|func|function|callback|transform|proj|projection|head|layer|module)"
+    r"(?:_?(?:layer|fn|func|cls|class))?"
+)
+_COMPUTING = re.compile(r"conv|linear|pool|embed|attn|attention|rnn|lstm|gru|bilinear|flatten|pad", re.I)
+
+
+def handing_on(recipe: Recipe, init: Sequence[Parameter], call: Sequence[Parameter]) -> Iterator[Recipe]:
+    """The recipe with one layer that is passed in replaced by an identity; see Note [What is passed in]."""
+    given = dict(walk(recipe))
+    found = []
+    for part, parameters in (("init", init), ("call", call)):
+        for each in parameters:
+            path: Path = (part, each.name)
+            other = _identity(each, given.get(path, each.default), path in given)
+            if other is not None and not each.positional:
+                found.append(put(recipe, path, other))
+    yield from found[:_SOME]
+
+
+def _identity(parameter: Parameter, now: Value | None, given: bool) -> Code | None:
+    """What stands for a layer, a class of layers or a function that gives back its first argument."""
+    named = _HANDED.fullmatch(parameter.name.lower()) is not None
+    typed = "Callable" in parameter.annotation or parameter.annotation.rpartition(".")[2] in ("Module", "Type[Module]")
+    if _COMPUTING.search(parameter.name) or (isinstance(now, Code) and _COMPUTING.search(now.code)):
+        return None
+    match now:
+        case Code("nn.Identity" | "nn.Identity()"):
+            return None
+        case Code(code) if code.startswith(("nn.", "Passing")):
+            return Code("nn.Identity()" if code.endswith(")") else "nn.Identity")
+        case Literal(None) if (named or typed) and not parameter.name.endswith(("_layer", "_cls", "_class")):
+            return Code("nn.Identity()")
+        case None if named and not given and not parameter.needed and parameter.name.endswith("_layer"):
+            return Code("nn.Identity")  # a default that is no literal: a partial of a norm
+    return None
 
 
 def variants(recipe: Recipe) -> Iterator[tuple[Recipe, Variant]]:

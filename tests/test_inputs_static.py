@@ -399,6 +399,13 @@ def test_an_input_is_guessed_by_its_name(name: str, shape: tuple[int, ...]):
     assert guess.tensor(name)[0] == Tensor(shape)
 
 
+@pytest.mark.parametrize(
+    "annotation", ["typing.Callable", "collections.abc.Callable[[torch.Tensor], None]", "Optional[nn.Module]"]
+)
+def test_an_input_that_is_called_gets_a_stand_in(annotation: str):
+    assert guess.tensor("on_step", annotation)[0] == Code("Passing()")
+
+
 def test_the_home_of_a_span_is_its_class_and_what_uses_it_comes_after():
     text = Text("class A:\n    def forward(self): x = 1\n    def helper(self): y = 2\ndef make(): return A()\nz = 3\n")
     spans = [Span(text.text.index(word), text.text.index(word) + 5) for word in ("x = 1", "y = 2", "z = 3")]

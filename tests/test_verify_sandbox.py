@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -113,6 +114,50 @@ def test_other_changes_outside_are_refused(call: str, lab: Runner, tmp_path: Pat
     assert run.failure.type in ("PermissionError", "OSError")
     assert victim.read_text() == "kept"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["precious.txt", "program.py"]
+
+
+def test_modes_of_files_elsewhere_stay_and_copies_work(lab: Runner, tmp_path: Path):
+    victim = tmp_path / "precious.txt"
+    victim.write_text("kept")
+    victim.chmod(0o600)
+    text = f"""
+import contextlib, os, shutil
+open("one.txt", "w").write("copied")
+shutil.copy("one.txt", "two.txt")
+print(open("two.txt").read())
+for change in (lambda: os.chmod({str(victim)!r}, 0o777), lambda: os.system("chmod 777 {victim}"),
+               lambda: os.chown({str(victim)!r}, 1, 1)):
+    with contextlib.suppress(OSError):
+        change()
+"""
+    run, output = ran(lab, tmp_path, text)
+    assert run.finished, run
+    assert output == "copied\n"
+    assert (victim.stat().st_mode & 0o777, victim.stat().st_uid) == (0o600, os.getuid())
+
+
+def test_sockets_in_the_file_system_are_covered(level: str, tmp_path: Path):
+    path = tmp_path / "agent.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(0.2)
+        text = f"""
+import os, socket
+print(os.stat({str(path)!r}).st_mode >> 12)
+try:
+    socket.socket(socket.AF_UNIX).connect({str(path)!r})
+except OSError:
+    print("refused")
+"""
+        for runner in confined(level, Limits(seconds=60)):
+            run, output = ran(runner, tmp_path, text)
+        if level == "landlock" and output.startswith("12"):
+            pytest.skip("this system lets nobody make namespaces")
+        assert run.finished, run
+        assert output.endswith("refused\n")
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_reads_beside_the_file_and_writes_in_the_current_folder_work(lab: Runner, tmp_path: Path):

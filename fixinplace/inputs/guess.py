@@ -305,6 +305,8 @@ def tensor(name: str, annotation: str = "", dims: int = 0) -> tuple[Value, ...]:
     plain: list[Value] = [Tensor(SHAPES[dims or 3]), Tensor(SHAPES[4]), Tensor(SHAPES[2])]
     if short in ("int", "float", "bool", "str"):
         return (*_by_annotation(lowered, short), *_by_name(lowered, ()), Literal(WIDTH))
+    if re.match(r"(Optional\[)?([\w.]*\.)?(Callable|Module)\b", typed):
+        return (Code("Passing()"), *plain)
     if re.match(r"(Optional\[)?(List|list|Tuple|tuple|Sequence)\b", typed) and "Tensor" in typed:
         return (Series((Tensor(SHAPES[4]), Tensor(SHAPES[4]))), Series((Tensor(SHAPES[3]), Tensor(SHAPES[3]))), *plain)
     if re.match(r"(Optional\[)?(Dict|dict|Mapping)\b", typed):

@@ -9,8 +9,8 @@ Note [One bubblewrap for all runs]
 Note [What bubblewrap adds to landlock]
     Process ids: whatever a program has started ends with the server, and no other process can even be named.
     Devices: null, zero, full, random, tty and the GPU's are all there is.  The network: landlock knows TCP only, and a
-    namespace of the child's own may be refused.  And kernels without landlock get a sandbox at all.  Not added: sockets
-    that lie in readable folders can still be connected to, as with landlock.
+    namespace of the child's own may be refused.  And kernels without landlock get a sandbox at all.  Sockets that lie
+    in the file system are covered here already: inside, the list of the system's sockets is that of another network.
 
 Note [Root in bubblewrap]
     Without `--unshare-user` and `--cap-drop`, bubblewrap leaves root its capabilities, and one remount makes everything
@@ -35,6 +35,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from fixinplace.verify import secrets
 
 _PATIENCE = 10.0
 """Seconds that the trial may take; a machine under load needs more than the 0.05 s."""
@@ -67,6 +69,7 @@ def _confined(program: str, folder: Path) -> list[str]:
     return [
         program,
         *("--ro-bind", "/", "/", "--dev", "/dev", *gpus, "--proc", "/proc"),
+        *(word for path in secrets.sockets() for word in ("--ro-bind", os.devnull, str(path))),
         *("--bind", str(folder), str(folder), "--remount-ro", "/dev"),  # the folder may lie in /dev/shm
         *("--unshare-user", "--unshare-net", "--unshare-pid", "--unshare-ipc", *capabilities),
         *("--die-with-parent", "--new-session", "--"),

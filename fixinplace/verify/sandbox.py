@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixinplace.verify import landlock, secrets
+from fixinplace.verify import landlock, modes, secrets
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.processes import die_with_parent
 
@@ -115,7 +115,7 @@ def enter(
     """
     private_home = secrets.home()
     known = (*secrets.interpreter(), *needed, scratch.root)
-    covered = [] if in_place else secrets.hidden(private_home, known)
+    covered = [] if in_place else [*secrets.hidden(private_home, known), *secrets.sockets()]
     os.setsid()
     die_with_parent(signal.SIGKILL)
     os.nice(5)  # the server must win the processor when it ends a tree that keeps forking
@@ -129,6 +129,8 @@ def enter(
         gpus = _gpus()
         threads = (Path("/proc/self/task"),) if gpus else ()  # the driver names the threads that it starts
         landlock.restrict(abi, (scratch.root, *own, *private, *threads), (Path(os.devnull), *gpus))
+        if not in_place:
+            modes.leave()
 
 
 def _gpus() -> tuple[Path, ...]:

@@ -1,13 +1,19 @@
-"""What a program need not see of its user's home: keys, tokens, histories.
+"""What a program need not see: in its user's home keys, tokens, histories; sockets on which somebody listens.
 
 Note [What is hidden]
     A run gets a home of its own, so nothing that it does in good faith reads the real one.  There, everything whose
     name begins with a dot, and every file that lies directly in it, is covered; folders with ordinary names may hold
     data that the program is meant to read, and stay.  So does whatever the interpreter and the program come from.
+
+Note [Sockets in the file system]
+    Whoever may write to a socket that lies in a folder may ask whoever listens there: a container engine to run
+    something as root, an agent to sign.  Neither a network namespace nor landlock is in the way.  So what the system
+    lists is covered like a private file; what begins to listen later is not.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import sys
@@ -34,6 +40,27 @@ def hidden(folder: Path, needed: Iterable[Path]) -> list[Path]:
         if private and not used and not entry.is_symlink():
             found.append(entry)
     return found
+
+
+def sockets() -> list[Path]:
+    """Sockets that lie in the file system and that this process sees; see Note [Sockets in the file system]."""
+    try:
+        rows = Path("/proc/net/unix").read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:]
+    except OSError:
+        return []
+    named = (row.split(maxsplit=_COLUMNS - 1) for row in rows)
+    paths = dict.fromkeys(Path(row[-1]) for row in named if len(row) == _COLUMNS and row[-1].startswith("/"))
+    return [path for path in itertools.islice(paths, _SOCKETS) if _is_socket(path)]
+
+
+_COLUMNS, _SOCKETS = 8, 256
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return path.is_socket()
+    except OSError:
+        return False  # in a folder that is closed to us, and then to the program
 
 
 def interpreter() -> tuple[Path, ...]:

@@ -91,9 +91,6 @@ def _is_put_into(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
             case ast.Call(func=ast.Attribute(value=home, attr=attr), args=[*_, ast.Name(id=name)]):
                 if attr in _PUTTING and name == path(node) and path(home) in held:
                     return True
-            case ast.Assign(targets=[ast.Subscript(value=home)], value=ast.Name(id=name)):
-                if name == path(node) and path(home) in held:
-                    return True
     return False
 
 

@@ -49,8 +49,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     if job.kind == "find" or job.traced:
         _look(job, scratch, nonce)
         return
-    process = _pid()
-    user = UserCode(*(patch.path for patch in job.texts))
+    process, user = _pid(), UserCode(*(patch.path for patch in job.texts))
     records = Records(min(BLOB_BYTES, file_size // 2))
     if job.kept:
         kept.install()
@@ -58,15 +57,13 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     forward = None if job.forward is None else Forward(records, recorder, job.forward, job.as_data)
     data = AsData() if job.as_data and forward is None else None
     calls = FunctionCalls(records, user, forward or REVERSE)
-    cloning, reach = Cloning(), Reach([patch.text for patch in job.texts], job.regions, calls)
+    cloning, modules = Cloning(), Constructed(job.kind != "made")
+    reach = Reach([patch.text for patch in job.texts], job.regions, calls)
     before = frozenset(sys.modules)
     ballast = _prepare(job)
     outside = Outside()
     outside.install()
     (forward or recorder).install()
-    modules = Constructed()
-    if job.kind != "made":
-        modules.install()
     if data is not None:
         recorder.watchers.append(data.look_at)
         data.install()
@@ -87,8 +84,8 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         forward.uninstall()
         failure = forward.excuse(Failure("SystemExit", left) if left and failure is None else failure)
     if failure is None:
-        stubbed = [f"{name} is not installed, and what was run does not use it" for name in load.STUBBED]
-        notes = stubbed + _observe(job, records, forward or recorder, user, ending, before)
+        notes = [f"{name} is not installed, and what was run does not use it" for name in load.STUBBED]
+        notes += _observe(job, records, forward or recorder, user, ending, before)
         notes += modules.observe(records, user, forward or REVERSE)
         notes += [f"the program leaves with exit code {left}"] if left else []
     end = {

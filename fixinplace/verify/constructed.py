@@ -23,13 +23,17 @@ _PARAMETER = torch.nn.Parameter
 
 
 class Constructed:
-    """Keeps the modules that the program makes, up to a number of them."""
+    """Keeps the modules that the program makes from now on, up to a number of them.
 
-    def __init__(self) -> None:
+    It stays in the base class's constructor, in a process that ends with the run.  watching: False keeps none.
+    """
+
+    def __init__(self, watching: bool = True) -> None:
         self._made: list[torch.nn.Module] = []
+        if watching:
+            self._watch()
 
-    def install(self) -> None:
-        """Watch the base class's constructor from now on, in a process that ends with the run."""
+    def _watch(self) -> None:
         module: Any = torch.nn.Module
         original, made = module.__init__, self._made
 

@@ -391,6 +391,13 @@ def test_what_the_failing_expression_names_is_changed_before_what_its_statement_
     assert "embed_dim=32, kernel_sizes=[3, 3, 3]" in found[0]
 
 
+def test_a_mask_beside_an_image_gets_one_channel_before_as_many_as_the_image():
+    start = block(Argument("x", IMAGE), Argument("mask", Tensor((2, 12), "bool")))
+    message = "Number of dimensions of tensors must match. Expected 4D tensors, but got 2D for tensor number 2"
+    shapes = [each.partition("mask = torch.rand(")[2].partition(") > ")[0] for each in mended(message, start)]
+    assert shapes.index("(2, 1, 16, 16)") < shapes.index("(2, 32, 16, 16)")
+
+
 def test_the_first_of_several_is_tried_where_one_is_meant():
     start = block(Argument("x", X), dim=Literal(32), num_heads=Series((Literal(3), Literal(6)), False))
     message = "empty(): argument 'size' (position 1) must be tuple of ints, but found element of type tuple at pos 0"

@@ -143,8 +143,8 @@ def test_sockets_in_the_file_system_are_covered(level: str, tmp_path: Path):
         server.listen()
         server.settimeout(0.2)
         text = f"""
-import os, socket
-print(os.stat({str(path)!r}).st_mode >> 12)
+import socket
+print(len(socket.if_nameindex()))
 try:
     socket.socket(socket.AF_UNIX).connect({str(path)!r})
 except OSError:
@@ -152,7 +152,7 @@ except OSError:
 """
         for runner in confined(level, Limits(seconds=60)):
             run, output = ran(runner, tmp_path, text)
-        if level == "landlock" and output.startswith("12"):
+        if level == "landlock" and not output.startswith("1\n"):
             pytest.skip("this system lets nobody make namespaces")
         assert run.finished, run
         assert output.endswith("refused\n")

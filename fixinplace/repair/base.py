@@ -70,6 +70,7 @@ class Proposal:
     covers: paths of the module instances whose `inplace` it switches off.
     kind: which of the meanings a choice has, whatever it is about.
     unread: variables that are something else afterwards, and that nobody reads; see Note [Left behind by a loop].
+    excused: beginnings of paths of a function's calls that may differ, since nobody but torch looks at them.
     """
 
     repair: str
@@ -82,6 +83,7 @@ class Proposal:
     covers: tuple[str, ...] = ()
     kind: str = ""
     unread: tuple[Variable, ...] = ()
+    excused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

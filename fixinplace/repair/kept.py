@@ -19,7 +19,8 @@ _VIEW = " (view)"
 
 def keeper(write: Write, code: Code, node: ast.expr | ast.stmt) -> str | None:
     """Whoever holds the tensor at the write, but for names of functions and what the statement itself speaks of."""
-    own = {code.source_of(each) for each in ast.walk(code.statement(node)) if isinstance(each, ast.expr)}
+    spoken = [each for each in ast.walk(code.statement(node)) if isinstance(each, ast.expr)]
+    own = {text for each in spoken for text in (code.source_of(each), ast.unparse(each))}
     names = (name.removesuffix(_VIEW) for name in write.names)
     return next((name for name in names if (name == ARRAY or "." in name or "[" in name) and name not in own), None)
 

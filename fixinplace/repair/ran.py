@@ -21,8 +21,11 @@ from fixinplace.model import Certainty, Facts, Finding, Fix, Found, Place, Refus
 from fixinplace.names import REFUSALS, Kind
 from fixinplace.repair.code import Code
 from fixinplace.rewrite.conditions import is_unread_argument
+from fixinplace.trace.events import Write
 
 _MODULE = "FIP107"
+_STORES = ("index_put_", "copy_", "fill_")
+"""How `h[mask] *= 2` ends on a tensor, whose elements were computed apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,18 @@ class Outcome:
     lost: bool = False
 
 
-def fix_at(code: Code, node: ast.expr | ast.stmt) -> Outcome | None:
-    """The rewrite of the write at a node, by detection's own facts where it has some; None where nothing writes."""
+def fix_at(code: Code, node: ast.expr | ast.stmt, write: Write | None = None) -> Outcome | None:
+    """The rewrite of the write at a node, by detection's own facts where it has some; None where nothing writes.
+
+    write: what ran there; a subscript that is written and is no view lies in a list or a dict.
+    """
     span = code.text.span(node)
     found = _within(detect.scan(code.text, code.tree), span)
-    forced = [_ran(one) for one in found] or [one for one in (_forced(code, node),) if one is not None]
+    forced = [_ran(one) for one in found] or [
+        one
+        for one in (_forced(code, node, write is not None and not write.view and write.op not in _STORES),)
+        if one is not None
+    ]
     findings = rewrite.plan(code.text, forced)
     fixed = [finding for finding in findings if isinstance(finding.outcome, Fix)]
     best = max(fixed or findings, key=lambda each: _closeness(each, span), default=None)
@@ -72,10 +82,11 @@ def _ran(found: Found) -> Found:
     return Found(site, replace(found.facts, tracked=True, hazards=()))
 
 
-def _forced(code: Code, node: ast.expr | ast.stmt) -> Found | None:
+def _forced(code: Code, node: ast.expr | ast.stmt, whole: bool) -> Found | None:
     """A site for a write that detection did not take for one, since it could not tell the type."""
     for one, rule, op, target in writers(code, node):
-        place, owner = _place(target)
+        item = whole and isinstance(target, ast.Subscript) and rule != "FIP109"
+        place, owner = (Place.ITEM, target) if item else _place(target)
         root = _root(code, one)
         facts = Facts(
             place=place,

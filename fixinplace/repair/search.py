@@ -368,7 +368,8 @@ class Search:
     def _case(self, attempt: Attempt) -> Case:
         kept, limited = self._keeps_leaves(attempt), any(each.tier is Tier.CHOOSE for each in attempt.proposals)
         gone = unread.paths(attempt.proposals, self.probe, self.files, attempt.rewritten)
-        return Case(self.probe, attempt.original, attempt.rewritten, True, kept, limited, unread=gone)
+        excused = frozenset(path for proposal in attempt.proposals for path in proposal.excused)
+        return Case(self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone)
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:
         """True if every leaf that the original writes is still written in place."""

@@ -54,7 +54,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     if job.kept:
         kept.install()
     recorder = Recorder(records, LeafNames(user))
-    forward = None if job.forward is None else Forward(records, recorder, job.forward, job.as_data)
+    forward = None if job.forward is None else Forward(records, recorder, job)
     data = AsData() if job.as_data and forward is None else None
     calls = FunctionCalls(records, user, forward or REVERSE)
     cloning, modules = Cloning(), Constructed(job.kind != "made")

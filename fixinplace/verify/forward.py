@@ -40,7 +40,8 @@ from fixinplace.verify import operands, tensors
 from fixinplace.verify.by_hand import leaf_set
 from fixinplace.verify.duals import Leaves, is_leaf, tangent
 from fixinplace.verify.gradients import HOOK, MAX_RESULTS, Recorder
-from fixinplace.verify.jobs import Failure, ForwardEnd
+from fixinplace.verify.hidden_writes import DETACHING, Twins
+from fixinplace.verify.jobs import Failure, ForwardEnd, Job
 from fixinplace.verify.records import Records
 from fixinplace.verify.slopes import Slopes
 
@@ -93,10 +94,11 @@ class Forward(TorchFunctionMode):
     hooks: the program changes or watches gradients, so that they may be something else than derivatives.
     """
 
-    def __init__(self, records: Records, recorder: Recorder, number: int, as_data: bool = False) -> None:
+    def __init__(self, records: Records, recorder: Recorder, job: Job) -> None:
         super().__init__()
-        self._as_data = as_data
-        self.leaves = Leaves(number, self._limit)
+        self._as_data = job.as_data
+        self._twins = Twins() if job.hidden else None
+        self.leaves = Leaves(job.forward or 0, self._limit)
         self.slopes = Slopes(records, recorder, self.leaves)
         self.stopped, self.limited, self.hooks, self.concerned = "", False, False, False
         self._process = _pid()
@@ -113,6 +115,8 @@ class Forward(TorchFunctionMode):
             _TENSOR.register_hook: self._hook,
             _TENSOR.register_post_accumulate_grad_hook: self._hook,
         }
+        if self._twins is not None:
+            self._special[_TENSOR.data.__set__] = partial(self._replaced, self._twins)
 
     def install(self) -> None:
         """From now on the grad mode of the calling thread, and of threads started later, is forward mode."""
@@ -152,6 +156,8 @@ class Forward(TorchFunctionMode):
             return special(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
         passing = name in _PROPERTY and getattr(func.__self__, "__name__", "") not in _VIEWS
+        if passing and self._twins is not None and func in DETACHING:
+            return self._called(name, func, args, kwargs or {})
         if passing or getattr(func, "__module__", "") == _INITIALISERS:
             return func(*args, **(kwargs or {}))
         return self._called(name, func, args, kwargs or {})
@@ -200,7 +206,10 @@ class Forward(TorchFunctionMode):
         quietly = active and self._as_data and self._sets_parameter(name, args, kwargs)
         try:
             with _untracked() if quietly else contextlib.nullcontext():
-                result = self._performed(func, args, kwargs)
+                if self._twins is None:
+                    result = self._performed(func, args, kwargs)
+                else:
+                    result = self._twins.call(name, func, args, kwargs)
         except RuntimeError as error:
             if _UNSUPPORTED.search(str(error)):
                 self._limit(f"`{name}` has no forward-mode formula")
@@ -236,6 +245,13 @@ class Forward(TorchFunctionMode):
             except RuntimeError:
                 self._limit("`detach_` on a view that is also held elsewhere")
         return tensor
+
+    def _replaced(self, twins: Twins, tensor: torch.Tensor, value: torch.Tensor) -> None:
+        """`x.data = y`: followed where nothing changes, as at the end of `x.data *= 2`."""
+        if self.computed(tensor) and not twins.knows(value):
+            self._limit("the program sets `.data` of what it has computed")
+        with _NO_OVERRIDES():
+            _TENSOR.data.__set__(tensor, value)
 
     def _stop(self, sentence: str, at: Iterable[object] | None = None) -> NoReturn:
         """End the run; `at` are the tensors whose gradients the program asks for there, None if that cannot be told."""

@@ -65,7 +65,7 @@ class Job:
     no_inference: inference mode is taken as `no_grad`.
     unshared: every expanded tensor has memory of its own, see Note [Elements that share memory].
     forward: the number of the direction of a forward-mode run; None: an ordinary run.
-    as_data: what is written into a parameter is data, see Note [A parameter is data].
+    as_data: what is written into a parameter is data, see Note [A parameter is data]. hidden: see `hidden_writes`.
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     in_place: the program runs in its own folder and may write there, with the variables of `environment`.
@@ -88,6 +88,7 @@ class Job:
     unshared: bool = False
     forward: int | None = None
     as_data: bool = False
+    hidden: bool = False
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
     in_place: bool = False

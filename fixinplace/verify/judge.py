@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.verify import forward_reference, independent, offenders, probes, weigh
+from fixinplace.verify import forward_reference, independent, offenders, probes, standing, weigh
 from fixinplace.verify import reference as references
 from fixinplace.verify.bench import NOTHING, Bench, Case, Judgement, Laboratory, Mark, Unproved
 from fixinplace.verify.errors import is_broken
@@ -36,6 +36,8 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
         if refuted is not None:
             return Judgement(refuted)
         _mended(bench, reference)
+        if case.whole and reference.cloned and (refuted := standing.check(bench)) is not None:
+            return Judgement(refuted)
         reached, ruling = _traced(bench, reference, marks)
         _handled(bench, reference, marks)
         if ruling is None or ruling.reason == weigh.HIDDEN:

@@ -15,7 +15,7 @@ from fixinplace.repair.steps.reorder import reordered
 from fixinplace.repair.steps.rounds import in_rounds, shares
 from fixinplace.repair.steps.situation import deeper, situation
 from fixinplace.repair.steps.telling import story
-from fixinplace.repair.steps.turns import in_turn
+from fixinplace.repair.steps.turns import accumulated, in_turn
 from fixinplace.repair.steps.twice import taken_twice
 
 _NAME = "optimizer-step"
@@ -31,7 +31,17 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     for found in (whole, inner):
         if found is not None and (scene.offence.rule != "FIP301" or found.updates_by_hand):
             turns = in_rounds if shares(found) else in_turn
-            forms = (reordered, taken_ahead, jointly, turns, recomputed, from_method, taken_twice, detached)
+            forms = (
+                reordered,
+                taken_ahead,
+                jointly,
+                turns,
+                accumulated,
+                recomputed,
+                from_method,
+                taken_twice,
+                detached,
+            )
             choices += [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
     for kind, choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank, kind=kind)

@@ -29,7 +29,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     made: list[tuple[str, Fix, tuple[str, ...]]] = []
     for write in offence.writes:
         for code, node in _places(scene, write):
-            outcome = fix_at(code, node)
+            outcome = fix_at(code, node, write)
             if outcome is None or not isinstance(outcome.fix, Fix) or _comes_to_nothing(write, code, node):
                 continue
             parameter = outcome.fix.parameter

@@ -107,9 +107,23 @@ def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
                 if at.full(ast.unparse(owner)) in modules:
                     return True
     match node:
+        case ast.Expr(value=ast.Call(args=[], keywords=[]) as call):
+            helper = at.reader.called(call, node)
+            return helper is not None and all(_works_on_weights(at, each) for each in _steps(helper.body))
         case ast.Expr(value=ast.Call(args=arguments)):
             return any(at.full(ast.unparse(each)) in modules for each in arguments)
     return False
+
+
+def _steps(body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a body: without a docstring, those of a `with` instead of the `with`."""
+    found: list[ast.stmt] = []
+    for node in body:
+        if isinstance(node, ast.With):
+            found += _steps(node.body)
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            found.append(node)
+    return found
 
 
 def stepping(nodes: list[ast.stmt]) -> list[str]:

@@ -1,5 +1,7 @@
 """Several rounds over one forward: every optimizer of a loop in its turn, or one step for all rounds together.
 
+One optimizer that steps in each round is the simpler case: its step comes out of the loop, see `accumulated`.
+
 Note [In turn]
     A loop over optimizers takes, in each round, a backward and a step; the second backward meets the first step.  Each
     backward is limited to its own optimizer, since the next round would clear or add to what it leaves elsewhere, and
@@ -55,6 +57,33 @@ def in_turn(at: Situation) -> Iterator[Choice]:
     )
     title = f"`{at.one_line(at.write)}` in a loop of its own, and each `{at.failing}` limited to its optimizer"
     yield Choice(title, meaning, joined(Change(at.code.path, edits), limited), 10)
+
+
+def accumulated(at: Situation) -> Iterator[Choice]:
+    """One optimizer that every round clears and steps, cleared before the loop and stepped behind it."""
+    loop = whole_loop(at)
+    if loop is None or at.step is None or at.step.scaler or not at.inside:
+        return
+    index = next(n for n, node in enumerate(loop.body) if node is at.write)
+    going = [*prepares(loop.body, index), at.write]
+    clearing = [node for node in loop.body if clears(node) == at.step.optimizer]
+    names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    used = {node.id for each in (*going, *clearing) for node in ast.walk(each) if isinstance(node, ast.Name)}
+    alone = len(clearing) == 1 and len([node for node in loop.body if trains(node)]) == len(going) + 2
+    rest = [at.reader.facts(node) for node in loop.body if node not in (*clearing, *going, at.needed)]
+    if names & used or not alone or not all(apart(at.reader.facts(at.write), other, at) for other in rest):
+        return
+    try:
+        start, behind = pasted_before(at.code, loop, moved(at.code, clearing)), moved(at.code, going)
+        edits = checked(at.code, (start, *cut(at.code, [*clearing, *going]), pasted_below(at.code, loop, behind)))
+    except CannotMove:
+        return
+    meaning = (
+        f"All rounds use the weights from before the step. Their gradients are added up, and `{at.step.optimizer}` "
+        f"steps once, on the sum, where it is to step once a round as it stands."
+    )
+    title = f"one `{at.one_line(at.write)}` behind the loop in line {loop.lineno}, on the gradients of all its rounds"
+    yield Choice(title, meaning, (Change(at.code.path, edits),), 13)
 
 
 def all_together(at: Situation) -> Iterator[Choice]:

@@ -352,4 +352,41 @@ PROGRAMS = {
         """,
         "disc(z)", "opt_disc.step()", "loss_ae.backward()",
     ),
+    "gan_clipped_by_a_method": program(
+        """
+        class Trainer:
+            def __init__(self):
+                self.gen, self.critic = mlp(4, 6), mlp(6, 1)
+                self.opt_gen = torch.optim.SGD(self.gen.parameters(), lr=0.1)
+                self.opt_critic = torch.optim.SGD(self.critic.parameters(), lr=0.1)
+
+            def clip(self):
+                '''Keeps the critic near to 1-Lipschitz.'''
+                with torch.no_grad():
+                    for p in self.critic.parameters():
+                        p.clamp_(-0.05, 0.05)
+
+            def optimize(self, real):
+                fake = self.gen(torch.randn(len(real), 4))
+                score = self.critic(fake).mean()
+                distance = self.critic(real).mean() - self.critic(fake.detach()).mean()
+                self.opt_critic.zero_grad()
+                distance.neg().backward()
+                self.opt_critic.step()
+                self.clip()
+                self.opt_gen.zero_grad()
+                score.neg().backward()
+                self.opt_gen.step()
+
+
+        def main():
+            trainer = Trainer()
+            for real in torch.randn(2, 5, 6):
+                trainer.optimize(real)
+            return [trainer.gen, trainer.critic]
+        """,
+        ["self.critic(fake)", "trainer.optimize(real)"],
+        ["self.opt_critic.step()", "trainer.optimize(real)"],
+        ["score.neg().backward()", "trainer.optimize(real)"],
+    ),
 }  # fmt: skip

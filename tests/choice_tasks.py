@@ -62,6 +62,24 @@ PROGRAMS = {
         """,
         _SAVE, "opt.step()", _NEEDED,
     ),
+    "tasks_with_one_optimizer": program(
+        """
+        def main():
+            names = ["left", "right"]
+            trunk, heads = mlp(4, 4), nn.ModuleDict({name: mlp(4, 1) for name in names})
+            optimizer = torch.optim.SGD([*trunk.parameters(), *heads.parameters()], lr=0.1)
+            for x in torch.randn(2, 5, 4):
+                h = trunk(x)
+                losses = {name: (heads[name](h) - n).pow(2).mean() for n, name in enumerate(names)}
+                for name in names:
+                    optimizer.zero_grad()
+                    losses[name].backward(retain_graph=True)
+                    torch.nn.utils.clip_grad_norm_(trunk.parameters(), 1.0)
+                    optimizer.step()
+            return [trunk, heads]
+        """,
+        _SAVE, "optimizer.step()", "losses[name].backward(retain_graph=True)",
+    ),
 }  # fmt: skip
 
 # A choice for the first two leaves the third.

@@ -155,9 +155,9 @@ class Forward(TorchFunctionMode):
         if (special := self._special.get(func)) is not None:
             return special(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
+        if self._twins is not None and func in DETACHING:
+            return self._detached(self._twins, func, args[0])
         passing = name in _PROPERTY and getattr(func.__self__, "__name__", "") not in _VIEWS
-        if passing and self._twins is not None and func in DETACHING:
-            return self._called(name, func, args, kwargs or {})
         if passing or getattr(func, "__module__", "") == _INITIALISERS:
             return func(*args, **(kwargs or {}))
         return self._called(name, func, args, kwargs or {})
@@ -245,6 +245,13 @@ class Forward(TorchFunctionMode):
             except RuntimeError:
                 self._limit("`detach_` on a view that is also held elsewhere")
         return tensor
+
+    def _detached(self, twins: Twins, func: Callable[..., Any], tensor: torch.Tensor) -> torch.Tensor:
+        """`.data` or `detach()`; what is written into a leaf is data, in reverse mode as well."""
+        alias: torch.Tensor = func(tensor)
+        if twins.knows(tensor) or self.computed(tensor):
+            twins.detached(tensor, alias)
+        return alias
 
     def _replaced(self, twins: Twins, tensor: torch.Tensor, value: torch.Tensor) -> None:
         """`x.data = y`: followed where nothing changes, as at the end of `x.data *= 2`."""

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from fixinplace.verify import operands
-from fixinplace.verify.duals import looking, tangent
+from fixinplace.verify.duals import looking
 
 _BASE: Any = torch._C.TensorBase
 _TENSOR: Any = torch.Tensor
@@ -32,16 +32,14 @@ class Twins:
         self._of: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def call(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """What `func` returns; what it writes or detaches is followed. A write to a twin is differentiated."""
+        """What `func` returns; a write to a detached tensor is made to its twin, and views of it have twins too."""
         written = operands.target(name, args, kwargs)
         if written is not None and (twin := self._twin(written)) is not None:
             with looking():
                 result = func(*self._in_place_of(written, args), **{**kwargs, **_out(kwargs, written, twin)})
             return written if result is twin else result
         result = func(*args, **kwargs)
-        if func in DETACHING:
-            self._detached(args[0], result)
-        elif any(self._twin(each) is not None for each in operands.inside((*args, *kwargs.values()))):
+        if any(self._twin(each) is not None for each in operands.inside((*args, *kwargs.values()))):
             self._viewed(func, args, kwargs, result)
         return result
 
@@ -56,12 +54,10 @@ class Twins:
     def _in_place_of(self, written: torch.Tensor, args: Sequence[Any]) -> list[Any]:
         return [self._twin(each) if each is written else each for each in args]
 
-    def _detached(self, source: torch.Tensor, alias: torch.Tensor) -> None:
-        origin = self._twin(source)
-        if origin is None and tangent(source) is not None:
-            origin = source
-        if origin is not None:
-            self._keep(alias, _viewed_by(_view_as, (origin, origin), {}))
+    def detached(self, source: torch.Tensor, alias: torch.Tensor) -> None:
+        """The alias was detached from a dual tensor, or from an alias of one."""
+        origin = self._twin(source) if self.knows(source) else source
+        self._keep(alias, _viewed_by(_view_as, (origin, origin), {}))
 
     def _viewed(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
         """Views of a detached tensor have twins as well."""

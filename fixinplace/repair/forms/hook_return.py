@@ -28,7 +28,9 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         edits = _edits(code, hook, output)
         if edits:
             title = f"`{hook.name}` returns the new `{output}`, which takes the place of the module's"
-            yield Proposal(_NAME, Tier.PATCH, title, (Change(code.path, edits),), rank=11, excused=_excused(code, hook, output))
+            yield Proposal(
+                _NAME, Tier.PATCH, title, (Change(code.path, edits),), rank=11, excused=_excused(code, hook, output)
+            )
 
 
 def _hook(code: Code, node: ast.expr | ast.stmt) -> ast.FunctionDef | None:

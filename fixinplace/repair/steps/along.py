@@ -41,7 +41,7 @@ def role_of(at: Situation, node: ast.stmt, optimizers: list[str]) -> str:
     owner = clears(node)
     if owner is not None:
         return {True: "goes", False: "stays", None: "blocks"}[cleared(at, owner, optimizers)]
-    if _schedules(at, node, optimizers) or _works_on_weights(at, node):
+    if _schedules(at, node, optimizers) or works_on_weights(at, node):
         return "goes"
     nested = [each for each in ast.walk(node) if isinstance(each, ast.stmt) and each is not node]
     inner = [owner for each in nested if (owner := clears(each)) is not None]
@@ -98,7 +98,7 @@ def _schedules(at: Situation, node: ast.stmt, optimizers: list[str]) -> bool:
     return False
 
 
-def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
+def works_on_weights(at: Situation, node: ast.stmt) -> bool:
     """True for clamping, averaging and copying the stepped parameters: `for p in net.parameters()`, `soft(net, t)`."""
     modules = [at.full(module) for module in at.stepped or ()]
     for each in ast.walk(node):
@@ -109,7 +109,7 @@ def _works_on_weights(at: Situation, node: ast.stmt) -> bool:
     match node:
         case ast.Expr(value=ast.Call(args=[], keywords=[]) as call):
             helper = at.reader.called(call, node)
-            return helper is not None and all(_works_on_weights(at, each) for each in _steps(helper.body))
+            return helper is not None and all(works_on_weights(at, each) for each in _steps(helper.body))
         case ast.Expr(value=ast.Call(args=arguments)):
             return any(at.full(ast.unparse(each)) in modules for each in arguments)
     return False

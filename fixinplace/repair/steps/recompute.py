@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
+from fixinplace.repair.steps.along import works_on_weights
 from fixinplace.repair.steps.backward import losses
 from fixinplace.repair.steps.carried import behind
 from fixinplace.repair.steps.choice import Choice
@@ -133,17 +134,20 @@ def _in_round(at: Situation) -> Iterator[Choice]:
 
 
 def last_step(at: Situation) -> ast.stmt | None:
-    """The last optimizer step on the way to the failing backward; the written one where no other is."""
+    """The last optimizer step on the way to the failing backward; the written one where no other is.
+
+    Or what works on the stepped parameters right behind it, as the clamping of a critic's weights.
+    """
     shared = common(at.code, at.write, at.needed)
     if shared is None:
         return None
     block, first, last = shared
     if first >= last:
         return None
-    later = [node for node in block[first + 1 : last] if step_of(node) is not None]
-    if later:
-        return later[-1]
-    return block[first]
+    found = max((n for n in range(first + 1, last) if step_of(block[n]) is not None), default=first)
+    while found + 1 < last and works_on_weights(at, block[found + 1]):
+        found += 1
+    return block[found]
 
 
 def _plan(

@@ -60,7 +60,11 @@ def in_turn(at: Situation) -> Iterator[Choice]:
 
 
 def accumulated(at: Situation) -> Iterator[Choice]:
-    """One optimizer that every round clears and steps, cleared before the loop and stepped behind it."""
+    """One optimizer that every round clears and steps, cleared before the loop and stepped behind it.
+
+    Only where no round runs what is stepped, and each has a loss of its own: several epochs over one batch are meant
+    as several steps.
+    """
     loop = whole_loop(at)
     if loop is None or at.step is None or at.step.scaler or not at.inside:
         return
@@ -68,10 +72,18 @@ def accumulated(at: Situation) -> Iterator[Choice]:
     going = [*prepares(loop.body, index), at.write]
     clearing = [node for node in loop.body if clears(node) == at.step.optimizer]
     names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
-    used = {node.id for each in (*going, *clearing) for node in ast.walk(each) if isinstance(node, ast.Name)}
+    used = _names((*going, *clearing))
     alone = len(clearing) == 1 and len([node for node in loop.body if trains(node)]) == len(going) + 2
     rest = [at.reader.facts(node) for node in loop.body if node not in (*clearing, *going, at.needed)]
-    if names & used or not alone or not all(apart(at.reader.facts(at.write), other, at) for other in rest):
+    runs = at.stepped is None or any(touch(each.reads, at.stepped) for each in rest)
+    same = not names & _names([node for node in loop.body if node not in (*going, *clearing)])
+    if (
+        names & used
+        or same
+        or runs
+        or not alone
+        or not all(apart(at.reader.facts(at.write), other, at) for other in rest)
+    ):
         return
     try:
         start, behind = pasted_before(at.code, loop, moved(at.code, clearing)), moved(at.code, going)
@@ -138,6 +150,10 @@ def trains(node: ast.stmt) -> bool:
     """True for what clears, differentiates, prepares or steps."""
     calls = (each.func for each in ast.walk(node) if isinstance(each, ast.Call))
     return any(isinstance(called, ast.Attribute) and called.attr in _TRAINS for called in calls)
+
+
+def _names(nodes: Sequence[ast.stmt]) -> set[str]:
+    return {node.id for each in nodes for node in ast.walk(each) if isinstance(node, ast.Name)}
 
 
 def _header(at: Situation, loop: ast.For, going: Sequence[ast.stmt]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from suites import PYTEST
 from typer.testing import Result
 
 Command = Callable[..., Result]
@@ -79,7 +80,6 @@ def test_smoke():
     model.train()(batch, torch.zeros(11, 126))
     print("said by the test")
 """
-PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from choosing import code
+from suites import PYTEST
 from typer.testing import Result
 
 from fixinplace.repair.found import Culprit, Found
@@ -143,7 +144,7 @@ def test_a_module_is_run_as_python_would(command):
 def test_a_test_suite_is_a_module_like_any_other(command):
     write(gate=GATE, test_gate=TRAIN.replace("def main", "def test_main").replace("    return loss\n", ""))
 
-    result = command("repair", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_gate.py", "-k", "main")
+    result = command("repair", *PYTEST, "test_gate.py", "-k", "main")
 
     assert result.exit_code == 0, result.stderr
     assert "h = h + x" in Path("gate.py").read_text()
@@ -169,7 +170,6 @@ def test_center():
     out.square().sum().backward()
     assert w.grad is not None
 """
-PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 @pytest.mark.parametrize("suite", ["pytest", "unittest"])

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from suites import PYTEST
 
 pytestmark = pytest.mark.slow  # each case runs the whole command
 
@@ -80,7 +81,7 @@ def test_what_a_test_file_writes(command, name: str):
     text, wanted = SUITES[name]
     Path("test_it.py").write_text(text.lstrip("\n"))
 
-    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
+    words = (*PYTEST, "test_it.py")
     result = command("repair", "--diff", "--output-format", "json", *words)
 
     assert lines(result) == (("repaired", wanted) if wanted else ("found", []))
@@ -163,7 +164,7 @@ def test_what_torch_refuses_in_a_test(command, name: str):
     Path("pkg/rows.py").write_text(ROWS.lstrip("\n"))
     Path("tests/test_rows.py").write_text(text.lstrip("\n"))
 
-    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    words = (*PYTEST, "tests")
     result = command("repair", "--diff", "--output-format", "json", *words)
 
     assert lines(result) == (("repaired", wanted) if wanted else ("found", []))

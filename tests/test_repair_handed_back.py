@@ -102,7 +102,9 @@ def test_the_new_tensor_takes_the_old_ones_place(command, name: str):
     assert data["status"] == "repaired"
     rows = data["patch"]["diff"].splitlines()
     assert [row[1:].strip() for row in rows if row.startswith("+") and row[:3] != "+++"] == wanted
-    assert not any(proposal["caveats"] for proposal in data["patch"]["proposals"])
+    caveats = [caveat for proposal in data["patch"]["proposals"] for caveat in proposal["caveats"]]
+    assert all("callers of" in caveat for caveat in caveats)
+    assert len(caveats) == ("hook" in name)
 
 
 def test_a_hook_that_returns_something_is_left_to_the_other_repairs(command):

@@ -32,6 +32,15 @@ SEEN = {
         "m = torch.ones(4, 4)\nm[0, 1:] = 3\ny = y * m\n",
     ),
     "without grad mode": ("with torch.no_grad():\n    y.data.mul_(2)\n", "y = y.mul(2)\n"),
+    "a mask through an array": (
+        "a = y.detach().numpy()\na[1] = 0.5\n",
+        "m = torch.ones(4, 4)\nm[1] = 0\ny = y * m + 0.5 * (1 - m)\n",
+    ),
+    "an array without grad mode": (
+        "with torch.no_grad():\n    a = y.numpy()\na[:, 2] = 0\n",
+        "m = torch.ones(4, 4)\nm[:, 2] = 0\ny = y * m\n",
+    ),
+    "an array that nobody writes": ("a = y.detach().numpy()\ny.data.mul_(2)\n", "y = y * 2\n"),
     "into its own values": ("y.data.mul_(y.data)\n", "y = y * y.detach()\n"),
     "what is only read": ("z = y.data * 2\ny = y + z\n", "y = y + (y * 2).detach()\n"),
     "a parameter": (
@@ -81,6 +90,9 @@ def main():
 PATCHED = {
     "a mask that sigmoid's backward knows": ("    h.data[h.data < 0.5] = 0.0", Verdict.REFUTED, False),
     "what saturates": ("    with torch.no_grad():\n        h.data[h.data > 0.5] = 1.0", Verdict.REFUTED, False),
+    "through an array": ("    h.detach().numpy()[h.detach().numpy() < 0.5] = 0.0", Verdict.REFUTED, False),
+    "scaled through an array": ("    a = h.detach().numpy()\n    a *= 0.5", Verdict.PROVED, True),
+    "through dlpack": ("    torch.utils.dlpack.from_dlpack(h.detach())[0] = 0.0", Verdict.REFUTED, False),
     "a mask that it does not know": ("    h.data[h.data < 0.5] = 0.4", Verdict.PROVED, True),
     "a scale": ("    h.data.mul_(0.5)", Verdict.PROVED, True),
     "a shift": ("    h.data.add_(1)", Verdict.PROVED, False),

@@ -8,6 +8,7 @@ from fixinplace.model import Ruling, Verdict
 from fixinplace.repair.base import Proposal, Tier
 from fixinplace.repair.patching import Attempt
 from fixinplace.trace.events import Offence
+from fixinplace.verify import standing
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,13 @@ class Found:
 
 
 def is_nearer(one: Tried, other: Tried) -> bool:
-    """True if an attempt came nearer to a proof than another: what is refuted is the furthest."""
+    """True if an attempt came nearer to a proof than another, or tells more: what is refuted is the furthest."""
+    return _nearness(one.ruling) >= _nearness(other.ruling)
+
+
+def _nearness(ruling: Ruling) -> tuple[int, bool]:
     order = (Verdict.REFUTED, Verdict.UNPROVED, Verdict.PROVED)
-    return order.index(one.ruling.verdict) >= order.index(other.ruling.verdict)
+    return order.index(ruling.verdict), ruling.sentence.startswith(standing.RIGHT)
 
 
 def is_near(tried: Tried) -> bool:

@@ -36,7 +36,7 @@ from fixinplace.verify.replaying import Replayed
 from fixinplace.verify.sound import soundness
 from fixinplace.verify.starting import Subject, returning, subject
 from fixinplace.verify.trying import Attempt, Trier, is_fake_trouble
-from fixinplace.verify.varying import handing_on, variants
+from fixinplace.verify.varying import handing_on, switched, variants
 
 _SHARE = 0.6
 """The part of the time that is left which the next way to run a unit may take while there are more."""
@@ -320,7 +320,8 @@ class Search:
         kept: list[tuple[Recipe, Variant]] = []
         broken, slow = False, 0.0
         more = handing_on(working.recipe, working.subject.init, working.subject.call)
-        for other, variant in (*variants(working.recipe), *((each, Variant()) for each in more)):
+        other_ways = tuple(switched(working.recipe, working.subject))
+        for other, variant in (*variants(working.recipe), *((each, Variant()) for each in (*more, *other_ways))):
             if kept and (self._trier.over or slow > _SLOW):
                 break
             began = time.process_time()
@@ -336,6 +337,8 @@ class Search:
                 if sound.why:
                     self._last = sound.why
                     continue
+            if dies and other in other_ways and not broken:
+                continue
             broken = broken or dies
             kept.append((other, variant))
         return kept, broken

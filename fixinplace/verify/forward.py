@@ -173,6 +173,8 @@ class Forward(TorchFunctionMode):
 
     def results(self, tracked: list[tuple[str, torch.Tensor]], named: dict[int, str]) -> list[str]:
         """The derivatives of observed results, as `Recorder.results` takes their gradients; none of a stopped run."""
+        if self._twins is not None:
+            self._twins.settle()
         for path, tensor in [] if self.stopped else tracked[:MAX_RESULTS]:
             self.slopes.result(path, tensor, named)
         return []
@@ -279,6 +281,8 @@ class Forward(TorchFunctionMode):
         if _transforming() is not None or not all(map(tensors.is_tensor, outputs)):
             self._limit("gradients of graph edges and batched gradients are not followed")
         with _NO_OVERRIDES():
+            if self._twins is not None:
+                self._twins.settle()
             if _enabled():
                 for each in outputs:
                     self.leaves.use(each)

@@ -6,6 +6,9 @@ Note [A write that autograd does not see]
     same, that of its values as they are after the write.  Here it is taken: a detached tensor has a twin, which is a
     view of what it was taken from and shares its tangent, and a write to the one is made to the other.  What only reads
     a detached tensor is given a constant, as ever: most who write `.detach()` want that.
+
+    What goes through an array (`h.detach().numpy()[mask] = 0`) is seen by its effect alone.  Elements that have changed
+    by the next operation are taken for constants: that is right for a mask, and for what is scaled it is not.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ from typing import Any
 import torch
 
 from fixinplace.verify import operands
-from fixinplace.verify.duals import looking
+from fixinplace.verify.duals import looking, tangent
 
 _BASE: Any = torch._C.TensorBase
 _TENSOR: Any = torch.Tensor
+_clone, _detach, _copy, _masked_fill = _BASE.clone, _BASE.detach, _BASE.copy_, _BASE.masked_fill_
 _view_as, _storage, _base = _BASE.view_as, _BASE.untyped_storage, _BASE._base.__get__
+_isnan = torch.isnan
 _pointer: Any = torch.UntypedStorage.data_ptr
+_LENDING = frozenset({"numpy", "__array__", "__dlpack__", "to_dlpack"})
 DETACHING = (_TENSOR.data.__get__, _TENSOR.detach)
 
 
@@ -30,9 +36,14 @@ class Twins:
 
     def __init__(self) -> None:
         self._of: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._lent: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def call(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What `func` returns; a write to a detached tensor is made to its twin, and views of it have twins too."""
+        self.settle()
+        if name in _LENDING:
+            self._lend(args[0])
+            return func(*args, **kwargs)
         written = operands.target(name, args, kwargs)
         if written is not None and (twin := self._twin(written)) is not None:
             with looking():
@@ -42,6 +53,24 @@ class Twins:
         if any(self._twin(each) is not None for each in operands.inside((*args, *kwargs.values()))):
             self._viewed(func, args, kwargs, result)
         return result
+
+    def settle(self) -> None:
+        """Elements that were written through an array since the last operation are constants from now on."""
+        for number, (twin, before) in enumerate(self._lent):
+            with looking():
+                now = _clone(_detach(twin))
+                changed = (now != before) & ~(_isnan(now) & _isnan(before))
+                if bool(changed.any()):
+                    _masked_fill(twin, changed, 0)
+                    _copy(_detach(twin), now)
+                    self._lent[number] = twin, now
+
+    def _lend(self, tensor: torch.Tensor) -> None:
+        """An array shares the memory of a dual tensor."""
+        twin = self._twin(tensor) if self.knows(tensor) else tensor
+        if twin is not None and tangent(twin) is not None:
+            with looking():
+                self._lent.append((twin, _clone(_detach(twin))))
 
     def knows(self, tensor: object) -> bool:
         """True for a tensor that was detached from a dual one, or is a view of such a tensor."""

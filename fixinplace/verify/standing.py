@@ -20,13 +20,13 @@ from fixinplace.verify.errors import is_broken
 from fixinplace.verify.jobs import Json, Run, Slope
 
 DIRECTIONS = 2
-_RIGHT = (
+RIGHT = (
     "its gradients are the derivative of what it computes, the write behind autograd included; the patch's are not: "
 )
 _CONVENTION = (
-    "convention: a write behind autograd (`.data`, `detach`) is not differentiated, though the values have changed"
+    "convention: a write behind autograd (`.data`, `detach`, numpy) is not differentiated, though values change"
 )
-_BEHIND = re.compile(r"\bdetach\b|\.data\b")
+_BEHIND = re.compile(r"\bdetach\b|\.data\b|\bnumpy\b|dlpack")
 
 
 def check(bench: Bench) -> Ruling | None:
@@ -48,7 +48,7 @@ def _compared(bench: Bench, runs: list[Run], plain: Run, patched: Run) -> Ruling
         return None
     told = _told(bench, runs, plain) if plain.finished and not is_broken(plain) else []
     if told and all(each.agrees for each in told):
-        sentence = _RIGHT + independent.figures(wrong[0])
+        sentence = RIGHT + independent.figures(wrong[0])
         return bench.ruling(Verdict.REFUTED, "gradient-differs", sentence, NOTHING)
     bench.notes.append(_CONVENTION)
     return None

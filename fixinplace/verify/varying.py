@@ -5,6 +5,12 @@ Note [What is passed in]
     No default does that, and no stand-in of a search; `nn.Identity` is what people pass in to switch a norm, an
     activation or a projection off.  So where it fits, that is one of the ways to run a class.  Convolutions, pools and
     the like make new tensors; nobody replaces those by an identity and keeps the rest.
+
+Note [The other way]
+    `self.norm = nn.LayerNorm(d) if layer_norm else nn.Identity()`, `if remember: self.last.append(h)`: the arguments of
+    a search go one way, and what is proved there is wrong on the other.  So every switch is thrown once, by itself:
+    truth values, strings that the code compares with, a stride of one, as many channels out as in, no layer at all.
+    What then dies of a write is left out, since it says nothing of the way that is taken now.
 """
 
 from __future__ import annotations
@@ -14,14 +20,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from fixinplace.inputs import guess
-from fixinplace.inputs.knowledge import Parameter
+from fixinplace.inputs.knowledge import Knowledge, Parameter
 from fixinplace.inputs.snippet import Variant
 from fixinplace.inputs.values import Code, Literal, Path, Recipe, Tensor, Value, put, walk
+from fixinplace.verify.starting import Subject
 
-_SOME = 4
+_SOME, _SWITCHES, _WORDS = 4, 8, 3
+_IN = re.compile(r"(?:in_?(?:channels?|ch|chs|features|planes|dim|c)|inplanes|inp|dim|c1|c_in)")
+_OUT = re.compile(r"(?:out_?(?:channels?|ch|chs|features|planes|dim|c)|planes|oup|c2|c_out|dim_out|out)")
+_NO_SWITCH = re.compile(r".*(?:mask|states?|hidden|bias|inputs?|layer|fn|cls)|[xyh]\d?|mem(?:ory)?|weights?|targets?")
+_COUNT = re.compile(r"(?:num_|n_)?(?:depth|layers|blocks|extra|hops)")
 _HANDED = re.compile(
     r"(?:.*_)?(?:act|activation|norm|drop|dropout|fn|func|function|callback|transform|proj|projection|head|layer|module)"
-    r"(?:_?(?:layer|fn|func|cls|class))?"
+    r"(?:_?(?:layer|fn|func|cls|class|mod))?|.+_(?:fn|func|mod)"
 )
 _COMPUTING = re.compile(r"conv|linear|pool|embed|attn|attention|rnn|lstm|gru|bilinear|flatten|pad", re.I)
 
@@ -54,7 +65,39 @@ def _identity(parameter: Parameter, now: Value | None, given: bool) -> Code | No
             return Code("nn.Identity()")
         case None if named and not given and not parameter.needed and parameter.name.endswith("_layer"):
             return Code("nn.Identity")  # a default that is no literal: a partial of a norm
+        case None if not given and not parameter.needed and parameter.name.endswith(("_fn", "_func", "_mod")):
+            return Code("nn.Identity()")  # a function that is the default
     return None
+
+
+def switched(recipe: Recipe, subject: Subject) -> Iterator[Recipe]:
+    """The recipe with one switch thrown; see Note [The other way]."""
+    given = dict(walk(recipe))
+    found: list[Recipe] = []
+    for part, parameters in (("init", subject.init), ("call", subject.call)):
+        inner = next((given.get((part, e.name), e.default) for e in parameters if _IN.fullmatch(e.name)), None)
+        for each in (e for e in parameters if not e.positional):
+            now = given.get((part, each.name), each.default)
+            found += [put(recipe, (part, each.name), other) for other in _thrown(each, now, inner, subject.knowledge)]
+    yield from found[:_SWITCHES]
+
+
+def _thrown(parameter: Parameter, now: Value | None, inner: Value | None, knowledge: Knowledge) -> Sequence[Value]:
+    name = parameter.name
+    match now:
+        case Literal(bool(value)):
+            return [Literal(not value)]
+        case Literal(str(value)):
+            return [Literal(other) for other in knowledge.strings.get(name, ()) if other != value][:_WORDS]
+        case Literal(int(value)) if name == "stride":
+            return [Literal(1)] if value != 1 else []
+        case Literal(int(value)) if _COUNT.fullmatch(name):
+            return [Literal(0)] if value else []
+        case Literal(int(value)) if _OUT.fullmatch(name) and isinstance(inner, Literal):
+            return [inner] if value != inner.value else []
+        case Literal(None) if name in knowledge.nullable and not _NO_SWITCH.fullmatch(name):
+            return [Literal(1)]
+    return []
 
 
 def variants(recipe: Recipe) -> Iterator[tuple[Recipe, Variant]]:

@@ -41,6 +41,13 @@ class Twins:
     def call(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What `func` returns; a write to a detached tensor is made to its twin, and views of it have twins too."""
         self.settle()
+        result = self._call(name, func, args, kwargs)
+        written = operands.target(name, args, kwargs)
+        if written is not None and (self.knows(written) or tangent(written) is not None):
+            self._lent = [(twin, _values(twin)) for twin, _ in self._lent]  # that has been followed
+        return result
+
+    def _call(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if name in _LENDING:
             self._lend(args[0])
             return func(*args, **kwargs)
@@ -56,21 +63,19 @@ class Twins:
 
     def settle(self) -> None:
         """Elements that were written through an array since the last operation are constants from now on."""
-        for number, (twin, before) in enumerate(self._lent):
+        for twin, before in self._lent:
+            now = _values(twin)
             with looking():
-                now = _clone(_detach(twin))
                 changed = (now != before) & ~(_isnan(now) & _isnan(before))
                 if bool(changed.any()):
                     _masked_fill(twin, changed, 0)
                     _copy(_detach(twin), now)
-                    self._lent[number] = twin, now
 
     def _lend(self, tensor: torch.Tensor) -> None:
         """An array shares the memory of a dual tensor."""
         twin = self._twin(tensor) if self.knows(tensor) else tensor
         if twin is not None and tangent(twin) is not None:
-            with looking():
-                self._lent.append((twin, _clone(_detach(twin))))
+            self._lent.append((twin, _values(twin)))
 
     def knows(self, tensor: object) -> bool:
         """True for a tensor that was detached from a dual one, or is a view of such a tensor."""
@@ -102,6 +107,12 @@ class Twins:
     def _keep(self, alias: torch.Tensor, twin: torch.Tensor) -> None:
         """The alias is held, so that no other tensor gets its id."""
         self._of[id(alias)] = (alias, twin)
+
+
+def _values(tensor: torch.Tensor) -> torch.Tensor:
+    with looking():
+        found: torch.Tensor = _clone(_detach(tensor))
+    return found
 
 
 def _viewed_by(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -117,6 +117,27 @@ def test_every_ending_leaves_no_process_and_no_folder(tmp_path, monkeypatch, how
     assert gone(folder), list(folder.iterdir())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["vanish", "SIGKILL"])
+def test_what_answers_nobody_any_more_leaves_no_folder_either(tmp_path, monkeypatch, how):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    with editor(tmp_path) as client:
+        uri = client.open(tmp_path / "model.py", SLOW)
+        client.diagnostics(uri)
+        spot = client.spot(uri, "h += skip")
+        client.ask("workspace/executeCommand", client.action(uri, spot, "Prove and apply: ")["command"])
+        started = running(client)
+        for pid in started[1:]:  # a fork server that cannot clean up when it is asked to
+            os.kill(pid, signal.SIGSTOP)
+
+        end(client, how)
+
+        assert ends(started)
+    assert gone(folder), list(folder.iterdir())
+
+
 def end(client: Editor, how: str) -> int:
     if how == "shutdown":
         return client.close()

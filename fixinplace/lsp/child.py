@@ -2,8 +2,8 @@
 
 Note [The end of the child]
     The request is the first line of standard input. Its end means that nobody waits any more: the editor is gone, or
-    the user has cancelled. Then the work is interrupted as Ctrl-C would, so that everything is cleaned up; what does
-    not end within some seconds is killed, with all that it has started.
+    the user has cancelled. Then the work is interrupted as Ctrl-C would; what does not end within some seconds is
+    killed, with all that it has started. Every folder is made below one, which goes last, however the child ends.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -33,13 +34,16 @@ def main() -> int:
     line = requests.readline()
     if not line:
         return 0
-    threading.Thread(target=_watch, args=(requests,), daemon=True).start()
+    holder = tempfile.TemporaryDirectory(prefix="fixinplace-", ignore_cleanup_errors=True)
+    tempfile.tempdir = holder.name
+    threading.Thread(target=_watch, args=(requests, holder), daemon=True).start()
     try:
         answer = _answered(json.loads(line), lambda text: _write(replies, {"progress": text}))
     except KeyboardInterrupt:
         answer = {"failed": "it was cancelled"}
     _write(replies, answer)
     end_all(os.getpid())
+    holder.cleanup()
     os._exit(0)
 
 
@@ -58,7 +62,7 @@ def _write(replies: IO[bytes], answer: Json) -> None:
         replies.flush()
 
 
-def _watch(requests: IO[bytes]) -> None:
+def _watch(requests: IO[bytes], holder: tempfile.TemporaryDirectory[str]) -> None:
     """See Note [The end of the child]."""
     while requests.read(4096):
         pass
@@ -73,6 +77,7 @@ def _watch(requests: IO[bytes]) -> None:
     signal.pthread_kill(main_thread, signal.SIGINT)
     time.sleep(_PATIENCE)
     end_all(os.getpid())
+    holder.cleanup()
     os._exit(1)
 
 

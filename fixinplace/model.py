@@ -99,6 +99,21 @@ class Hazard:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeper:
+    """Code that may keep a tensor which is written later; see Note [Kept in a branch] in `detect/keepers.py`.
+
+    at: where its last instruction is told from all others. text: as it is written, shortened.
+    doubt: the sentence about it.
+    mute: nobody uses the value of the call, and what is called may have been passed in.
+    """
+
+    at: Span
+    text: str
+    doubt: str
+    mute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of an in-place module (`self.relu(x)`): the caller's tensor is written there too.
 
@@ -159,6 +174,7 @@ class Facts:
     tracked: target or value requires grad with grad mode on; None if that cannot be told.
     hazards: each one refuses the rewrite (somebody else looks, not assignable, ...).
     doubts: sentences; each one forbids the verdict `safe`, none forbids a proof by running.
+    keepers: what some of the doubts are about.
     assumes: sentences; conditions that `safe` states in the finding ("assumes one dtype").
     parameter: the parameter whose caller may see the write; the rewrite is then `hidden-caller`.
     usage: what becomes of the call's value (methods, functions, flags); STATEMENT for the rest.
@@ -202,6 +218,7 @@ class Facts:
     tracked: bool | None = None
     hazards: tuple[Hazard, ...] = ()
     doubts: tuple[str, ...] = ()
+    keepers: tuple[Keeper, ...] = ()
     assumes: tuple[str, ...] = ()
     parameter: str | None = None
     usage: Usage = Usage.STATEMENT
@@ -287,6 +304,7 @@ class Fix:
     `safe` is the static half of the verdict: all conditions follow from static facts.
     `parameter` names the argument whose caller sees the write today and would not see it afterwards.
     `excused`: beginnings of the paths that may differ between runs, since every caller in sight was looked at.
+    `keepers`: what may keep the written tensor, where nothing shows that it does.
     """
 
     group: int
@@ -298,6 +316,7 @@ class Fix:
     doubts: tuple[str, ...] = ()
     assumes: tuple[str, ...] = ()
     excused: tuple[str, ...] = ()
+    keepers: tuple[Keeper, ...] = ()
     ruling: Ruling | None = None
 
 

@@ -28,6 +28,7 @@ from fixinplace.model import (
     Edit,
     Finding,
     Fix,
+    Keeper,
     Problem,
     Refused,
     Related,
@@ -133,4 +134,5 @@ def _fix(data: dict[str, Any]) -> Fix:
         raise TypeError("an analysis holds no verdicts")
     texts = {name: tuple(data[name]) for name in ("doubts", "assumes", "excused")}
     edits = tuple(Edit(Span(**each["span"]), each["text"]) for each in data["edits"])
-    return Fix(**{**data, **texts, "edits": edits})
+    keepers = tuple(Keeper(**{**each, "at": Span(**each["at"])}) for each in data["keepers"])
+    return Fix(**{**data, **texts, "edits": edits, "keepers": keepers})

@@ -20,6 +20,7 @@ from fixinplace import __version__
 from fixinplace.commands import own_tests
 from fixinplace.commands.cache import Cache
 from fixinplace.commands.recorded import replays
+from fixinplace.commands.watched import Watched
 from fixinplace.inputs import snippet
 from fixinplace.inputs.units import Home, homes
 from fixinplace.model import Fix, Ruling, Span, Verdict
@@ -40,12 +41,15 @@ _CALLS = 24
 class Made:
     """Probes for a file, and for the groups without any why there is none: a reason and a sentence.
 
-    apart: the same with one probe for each class or function. unused: why recorded calls were not used.
+    apart: the same with one probe for each class or function.
+    unsettled: groups that made inputs cannot prove, and why; see Note [Kept in a branch] in `detect/keepers.py`.
+    unused: why recorded calls were not used.
     """
 
     probes: tuple[Probe, ...] = ()
     apart: tuple[Probe, ...] = ()
     lacking: dict[int, tuple[str, str]] = dataclasses.field(default_factory=dict)
+    unsettled: dict[int, str] = dataclasses.field(default_factory=dict)
     unused: tuple[str, ...] = ()
     cached: bool = False
 
@@ -73,10 +77,12 @@ class Maker:
             _, marks = search.rewrite(text, fixes)
         except SyntaxError:
             return Made()
-        regions = tuple(dict.fromkeys(region for mark in marks for region in mark.original))
-        spans = [Span(region.start, region.end) for region in regions]
-        found_homes = homes(ast.parse(text), source.part, spans)
-        of_group = {mark.group: {regions.index(region) for region in mark.original} for mark in marks}
+        edited = tuple(dict.fromkeys(region for mark in marks for region in mark.original))
+        spans = [Span(region.start, region.end) for region in edited]
+        of_group = {mark.group: {edited.index(region) for region in mark.original} for mark in marks}
+        watched = Watched(fixes, len(edited))
+        regions = (*edited, *watched.regions)
+        found_homes = watched.at(homes(ast.parse(text), source.part, spans), of_group)
         if not found_homes:
             return Made(lacking=dict.fromkeys(of_group, ("no-probe", _NO_HOME)))
         path = str(Path(source.path).absolute())
@@ -102,7 +108,8 @@ class Maker:
             probes += tuple(more)
             apart += tuple(more)
             lacking = {group: why for group, why in lacking.items() if not of_group[group] & reached}
-        return Made(probes, apart, lacking, unused, cached)
+        unsettled = watched.unsettled(source.part, found_homes, found)
+        return Made(probes, apart, lacking, unsettled, unused, cached)
 
     def _kept(self, key: str) -> list[Found] | None:
         from fixinplace.verify.jobs import found_of

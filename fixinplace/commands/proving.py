@@ -118,10 +118,10 @@ class Provers:
         def prove(source: Source, fixes: Sequence[Fix]) -> Proof:
             from fixinplace.verify import search
 
-            def proof(probes: Sequence[Probe]) -> Proof:
+            def proof(probes: Sequence[Probe], unsettled: Mapping[int, str] = MappingProxyType({})) -> Proof:
                 runner = self._running()
                 runner.import_paths = recording.import_paths() if recording is not None else ()
-                return search.prove(source.part.text, str(path), fixes, probes, runner, company)
+                return search.prove(source.part.text, str(path), fixes, probes, runner, company, unsettled)
 
             first = proof(probes) if probes else None
             if not self._proving.inputs or (first is not None and not any(map(_unmet, first.rulings.values()))):
@@ -136,7 +136,7 @@ class Provers:
         source: Source,
         fixes: Sequence[Fix],
         probes: Sequence[Probe],
-        proof: Callable[[Sequence[Probe]], Proof],
+        proof: Callable[[Sequence[Probe], Mapping[int, str]], Proof],
         first: Proof | None,
         recording: Recording | None,
     ) -> Proof:
@@ -145,12 +145,14 @@ class Provers:
         self._running().import_paths = recording.import_paths() if recording is not None else ()
         wanted = [fix for fix in fixes if first is None or _unmet(first.rulings[fix.group])]
         made = self._maker.make(source, wanted, root, recording)
-        found = proof((*probes, *made.probes)) if made.probes or first is None else first
+        found = proof((*probes, *made.probes), made.unsettled) if made.probes or first is None else first
         if made.cached and any(ruling.reason == "probe-failed" for ruling in found.rulings.values()):
             made = Maker(self._running(), Cache(None)).make(source, wanted, root, recording)  # its imports have changed
-            found = proof((*probes, *made.probes))
+            found = proof((*probes, *made.probes), made.unsettled)
         if made.apart != made.probes and any(_is_of_a_probe(*each, made) for each in found.rulings.items()):
-            apart = proof((*probes, *made.apart))  # what one class cannot be proved for must not cost the others
+            apart = proof(
+                (*probes, *made.apart), made.unsettled
+            )  # what one class cannot be proved for must not cost the others
             found = max(found, apart, key=_gain)
         self.made += [probe for probe in made.probes if probe.text and probe not in self.made]
         self.unused += [f"{source.path}: {why}" for why in made.unused]

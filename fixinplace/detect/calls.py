@@ -154,7 +154,7 @@ class Calls(Lists):
             return Value(Kind.UNKNOWN, name="!torch.nn.Dropout")  # nobody has one: the call raises
         self.note_given(node, name, arguments)
         for value in arguments:
-            self.escape(value, None, f"`{name}(...)` may keep it")
+            self.escape(value, None, f"`{name}(...)` may keep it", node)
             if value.kind in (Kind.LIST, Kind.DICT):
                 self.disordered(value)
         if "dict" in index.bases(name):
@@ -249,7 +249,7 @@ class Calls(Lists):
         arguments = self.arguments(node)
         if base.sure < 3 and name not in _ARITHMETIC:
             for value in arguments:
-                self.escape(value, None, f"`.{name}(...)` may be no tensor's method, and keep it")
+                self.escape(value, None, f"`.{name}(...)` may be no tensor's method, and keep it", node)
         if writer is not None and writer.rule is not None:
             if name == "requires_grad_":
                 off = [a for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
@@ -267,7 +267,7 @@ class Calls(Lists):
             self.read(base)
         row = catalogue.result(f"Tensor.{name}")
         if row is None:
-            self.escape(base, None, f"`.{name}(...)` may keep the tensor or look at its identity")
+            self.escape(base, None, f"`.{name}(...)` may keep the tensor or look at its identity", node)
             return self.unseen(node, [base, *arguments])
         result = of_result(self, node, row, [base, *arguments])
         return replace(result, sure=min(result.sure, base.sure)) if result.tensor else result

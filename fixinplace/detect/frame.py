@@ -13,6 +13,7 @@ from fixinplace.detect.given import class_made
 from fixinplace.detect.growing import as_handed, in_doubt, is_called, unsettled
 from fixinplace.detect.identity import read_by_functions
 from fixinplace.detect.index import ClassInfo
+from fixinplace.detect.keepers import keeper_at
 from fixinplace.detect.kinds import Kind, Layout, Origin
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
@@ -24,7 +25,7 @@ from fixinplace.detect.surroundings import Words
 from fixinplace.detect.texts import is_shown
 from fixinplace.detect.usage import is_data, is_size
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Memory, Value, limited, may_have_gaps
-from fixinplace.model import Span
+from fixinplace.model import Keeper, Span
 from fixinplace.walking import every, functions, remembered
 
 
@@ -130,6 +131,7 @@ class Frame(ABC):
         self.making, self.growing = in_the_making(*made), growing(*made)
         self.assumed = NOTHING
         self.kept: set[str] = set()
+        self.keepers: dict[str, frozenset[Keeper]] = {}
         self.held: Memories = NOWHERE
         self.into: dict[str, bool | None] = {}
         self.seldom_on = False
@@ -217,19 +219,28 @@ class Frame(ABC):
         made = all(memory.origin is Origin.ALLOCATED for memory in value.memory) and value.memory <= self.state.quiet
         return bool(value.memory) and made and not value.maybe and not value.memory & kept
 
-    def escape(self, value: Value, refusal: str | None, sentence: str) -> None:
-        """Note that somebody outside the function's names may hold the value's storage from now on."""
+    def escape(
+        self, value: Value, refusal: str | None, sentence: str, by: ast.expr | frozenset[Keeper] | None = None
+    ) -> None:
+        """Note that somebody outside the function's names may hold the value's storage from now on.
+
+        by: the call or the target of the store that it is handed to, or what is known of it.
+        """
         if sentence != HELD and may_have_gaps(value):
             self.program.note(Words(sees_copies=True))
         held = value.memory | value.maybe
         if not held:
             return
         self.held |= held
-        mark, escapes = frozenset((Escape(refusal, sentence),)), self.state.escapes
+        if isinstance(by, ast.expr):
+            by = frozenset((keeper_at(by, sentence, self.program.part, self.above, self.locals),))
+        keepers = frozenset(replace(each, doubt=sentence) for each in by or ())
+        mark, escapes = frozenset((Escape(refusal, sentence, keepers),)), self.state.escapes
         for memory in held:
             escapes[memory] = escapes.get(memory, frozenset()) | mark
             if memory.origin is Origin.PARAMETER:
                 self.kept.add(memory.label)
+                self.keepers[memory.label] = self.keepers.get(memory.label, frozenset()) | keepers
 
     def told(self, values: Iterable[Value], node: ast.AST) -> None:
         """Note that values are turned into text: a tensor with a history prints the name of its last operation.

@@ -81,9 +81,9 @@ class Functions(Callers):
         starred = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
         for name, value in given.items():
             if name in summary.keeps or starred:
-                self.escape(value, None, f"`{function.name}(...)` may keep it")
+                self.escape(value, None, f"`{function.name}(...)` may keep it", summary.keepers.get(name) or node)
         for value in arguments if starred else left:
-            self.escape(value, None, f"`{function.name}(...)` may keep it")
+            self.escape(value, None, f"`{function.name}(...)` may keep it", node)
         if any(isinstance(a, ast.Starred) for a in node.args):
             left = arguments
         lost(program, left, f"`{function.name}(...)` is given it in a way that is not followed")
@@ -179,7 +179,7 @@ class Functions(Callers):
         self.given_to(node, arguments, f"`{name}(...)` is given it, and may call it")
         for value in arguments:
             if value.memory or value.maybe:
-                self.escape(value, None, f"`{name}(...)` may keep it")
+                self.escape(value, None, f"`{name}(...)` may keep it", node)
         if writes_by_name(name) and any(a.live is not False for a in arguments):
             for value in arguments:
                 self.wrote(value, None)

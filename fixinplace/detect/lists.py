@@ -57,7 +57,7 @@ class Lists(TorchCalls):
         """Methods of lists and dicts: what is put in is held by the container's name."""
         memory, maybe = memories(tuple(arguments))
         for value in arguments:
-            self.escape(value, None, HELD)
+            self.escape(value, None, HELD, node)
         modules = any(named(a).kind in (Kind.MODULE, Kind.UNKNOWN) or a.flags for a in arguments)
         left_out = bool(base.flags) and any(a.kind is Kind.NONE for a in arguments)  # no part, at a place of its own
         if (memory | maybe or modules or left_out) and arguments and func.attr in _PUTS:

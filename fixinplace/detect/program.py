@@ -19,7 +19,7 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.surroundings import Surroundings, Words
 from fixinplace.detect.texts import is_caught
 from fixinplace.detect.values import NOWHERE, Value, join, join_live
-from fixinplace.model import Call, Edit, Hazard
+from fixinplace.model import Call, Edit, Hazard, Keeper
 from fixinplace.source import Text
 
 
@@ -37,6 +37,7 @@ class Observation:
     lives: list[bool | None] = field(default_factory=list)
     hazards: dict[str, Hazard] = field(default_factory=dict)
     doubts: dict[str, None] = field(default_factory=dict)
+    keepers: set[Keeper] = field(default_factory=set)
     assumes: dict[str, None] = field(default_factory=dict)
     calls: dict[int, Call] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)

@@ -146,7 +146,7 @@ def _function(program: Program, function: Function, key: Key, info: ClassInfo | 
     if info is None and not suspended:
         program.hands[key] = hands(frame, function)
         program.beside[key] = returning_beside(program.part, function)
-    program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept, dict(frame.into))
+    program.summaries[key] = Summary(_shown(result, frame, name, own_work), kept, dict(frame.into), dict(frame.keepers))
     _nested(program, frame, info)
 
 

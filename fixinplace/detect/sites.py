@@ -62,6 +62,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         tracked=tracked,
         hazards=_sorted(seen.hazards),
         doubts=_doubts(seen, apart),
+        keepers=tuple(sorted(seen.keepers, key=lambda each: (each.at.start, each.doubt))),
         assumes=_assumed(seen, words),
         parameter=None if closed or handed is not None else cast("str | None", facts.get("parameter")),
         usage=cast(Usage, facts.get("usage", Usage.STATEMENT)),

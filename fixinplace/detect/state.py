@@ -9,14 +9,19 @@ from fixinplace.detect.kinds import Origin
 from fixinplace.detect.links import Link
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.values import NOWHERE, Memories, Memory, Value, join
+from fixinplace.model import Keeper
 
 
 @dataclass(frozen=True, slots=True)
 class Escape:
-    """A storage left the function's own names: a refusal that certainly applies, or only a doubt (None)."""
+    """A storage left the function's own names: a refusal that certainly applies, or only a doubt (None).
+
+    keepers: the code that has it since.
+    """
 
     refusal: str | None
     sentence: str
+    keepers: frozenset[Keeper] = frozenset()
 
 
 @dataclass

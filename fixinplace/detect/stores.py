@@ -105,7 +105,7 @@ class Stores(Expressions):
         if base.name not in self.program.index.classes:
             lost(self.program, [value], "it is an attribute of an object that is not followed")
         self.set_attribute(base.name, target.attr, value)
-        self.escape(value, None, f"`{text or '.' + target.attr}` holds it")
+        self.escape(value, None, f"`{text or '.' + target.attr}` holds it", target)
         if not self.program.index.is_module(base.name) and has_entries(self.program.tree):
             self.escape(value, None, HELD)
             lost(self.program, [value], "it is in a container that is not followed")
@@ -120,7 +120,7 @@ class Stores(Expressions):
         elif text:
             self.state.attrs.pop(text, None)
         elif value.memory:
-            self.escape(value, "escapes-to-attribute", f"an attribute `{target.attr}` holds the same tensor")
+            self.escape(value, "escapes-to-attribute", f"an attribute `{target.attr}` holds the same tensor", target)
 
     def is_anybodys(self, base: Value, target: ast.Attribute | ast.Subscript) -> bool:
         """True for what is stored into something that this piece of the file was handed: it may be of any class."""
@@ -172,7 +172,7 @@ class Stores(Expressions):
         if base.kind not in (Kind.LIST, Kind.DICT):
             lost(self.program, [value], "it is in a container that is not followed")
         if not base.tensor:
-            self.escape(value, None, HELD)
+            self.escape(value, None, HELD, target)
             self.escape(index, None, "it is a key")
         if base.tensor or (is_open(base) and value.tensor and _slices(target.slice)):
             self.store_elements(target, base if base.tensor else self.as_tensor(base), value, before)

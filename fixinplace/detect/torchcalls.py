@@ -144,7 +144,7 @@ class TorchCalls(Modules):
         known = other_library(path, arguments)
         if known is not None:
             for value in arguments if not path.startswith("math.") else ():
-                self.escape(value, None, f"`{path}(...)` may keep it")
+                self.escape(value, None, f"`{path}(...)` may keep it", node)
             if known.kind is Kind.ARRAY:
                 memory, maybe = memories(tuple(arguments))
                 return known.with_memory(memory, maybe)

@@ -23,6 +23,7 @@ from fixinplace.detect.plain import TERMS, sums_one_term
 from fixinplace.detect.program import Observation, is_torch
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import add_hazard, be_sure
+from fixinplace.detect.state import Escape
 from fixinplace.detect.values import NUMBER, Memories, Memory, Value, overlap
 from fixinplace.model import Call, Holder, Place, Usage
 from fixinplace.walking import walk
@@ -177,7 +178,7 @@ class Writes(Containers):
                 for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
                     if mark.sentence in {f"`{name}` holds it" for name in (own, *(kin or ()))} | passed:
                         continue
-                    _note(seen, mark.refusal, mark.sentence)
+                    _note(seen, mark)
                     if mark.refusal == "container-slot":
                         self.note_container(seen, "")
                         seen.facts["holders"] = frozenset(("",))
@@ -191,7 +192,7 @@ class Writes(Containers):
             seen.doubts[f"the tensor may be the one that was passed in as {memory.label}"] = None
         for held, marks in self.state.escapes.items():
             for mark in sorted(marks, key=lambda m: m.sentence) if memory.overlaps(held) else ():
-                seen.doubts[mark.sentence] = None
+                _note(seen, replace(mark, refusal=None))
         for name, value in self.state.attrs.items():
             if name != own and overlap(value.memory | value.maybe, frozenset((memory,))):
                 seen.doubts[f"`{name}` may hold the same tensor"] = None
@@ -392,8 +393,9 @@ def shown(name: str) -> str:
     return re.sub(r"@\d+", "", name)
 
 
-def _note(seen: Observation, refusal: str | None, sentence: str) -> None:
-    if refusal is None:
-        seen.doubts[sentence] = None
+def _note(seen: Observation, mark: Escape) -> None:
+    if mark.refusal is None:
+        seen.doubts[mark.sentence] = None
+        seen.keepers |= mark.keepers
     else:
-        add_hazard(seen, refusal, sentence)
+        add_hazard(seen, mark.refusal, mark.sentence)

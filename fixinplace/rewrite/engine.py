@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from fixinplace import names
-from fixinplace.model import Call, Edit, Finding, Fix, Found, Refused, Related, Span
+from fixinplace.model import Call, Edit, Facts, Finding, Fix, Found, Keeper, Refused, Related, Span
 from fixinplace.rewrite import wording
 from fixinplace.rewrite.base import Case, Effect, Rewrite
 from fixinplace.rewrite.binding import Refusal
@@ -41,7 +41,7 @@ from fixinplace.rewrite.setting import Setting, settings
 from fixinplace.rewrite.slots import Slots, slots
 from fixinplace.source import Text
 
-One = TypeVar("One", str, Edit)
+One = TypeVar("One", str, Edit, Keeper)
 
 
 def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
@@ -136,6 +136,7 @@ def _also(part: Text, number: int, rewrite: Rewrite, each: Listed | Same) -> dic
         doubts=_united(doubts(step.case, step.rewrite.effect) for step in each.steps),
         assumes=_united(one.assumes for one in facts),
         excused=_united(one.excused for one in facts),
+        keepers=_united(map(_keepers, facts)),
     )
     return {one: replace(_finding(part, one, fix), cost=rewrite.cost) for one in each.found}
 
@@ -154,6 +155,7 @@ def _looping(
         doubts=_united(doubts(case, Effect.COPY) for case in cases),
         assumes=_united(case.facts.assumes for case in cases),
         excused=_united(case.facts.excused for case in cases),
+        keepers=_united(_keepers(case.facts) for case in cases),
     )
 
 
@@ -312,7 +314,13 @@ def _fix(number: int, composed: Sequence[Composed], steps: Sequence[Step]) -> Fi
         doubts=_united(doubts(step.case, step.rewrite.effect) for step in steps),
         assumes=_united(one.assumes for one in facts),
         excused=_united(one.excused for one in facts),
+        keepers=_united(map(_keepers, facts)),
     )
+
+
+def _keepers(facts: Facts) -> tuple[Keeper, ...]:
+    """What the doubts that are left are about."""
+    return tuple(each for each in facts.keepers if each.doubt in facts.doubts)
 
 
 def _united(several: Iterable[tuple[One, ...]]) -> tuple[One, ...]:

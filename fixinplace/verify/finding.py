@@ -173,8 +173,8 @@ class Search:
         calls: list[tuple[Recipe, Variant]] = []
         broken = replayed.broken or any(dies for _, _, dies in left)
         for each in kept:
-            more, dies = self._variants(each)
-            calls, broken = calls + more, broken or dies
+            more, dies, also = self._variants(each)
+            calls, broken, reached = calls + more, broken or dies, reached | also
         ran = bool(calls or left or replayed.bodies)
         error = "" if ran else (self._last or "no try came to its end")
         reached = reached.union(*(more for _, more, _ in left)) if ran else frozenset()
@@ -312,13 +312,13 @@ class Search:
 
     # --- more than one way to run it
 
-    def _variants(self, working: Working) -> tuple[list[tuple[Recipe, Variant]], bool]:
+    def _variants(self, working: Working) -> tuple[list[tuple[Recipe, Variant]], bool, frozenset[int]]:
         """The recipe in other shapes, modes and dtypes, each of which came to its end and says something.
 
-        And whether the program itself dies of a write in one of them.
+        And whether the program itself dies of a write in one of them, and the regions that they reach.
         """
         kept: list[tuple[Recipe, Variant]] = []
-        broken, slow = False, 0.0
+        broken, slow, reached = False, 0.0, frozenset[int]()
         more = handing_on(working.recipe, working.subject.init, working.subject.call)
         other_ways = tuple(switched(working.recipe, working.subject))
         for other, variant in (*variants(working.recipe), *((each, Variant()) for each in (*more, *other_ways))):
@@ -341,4 +341,5 @@ class Search:
                 continue
             broken = broken or dies
             kept.append((other, variant))
-        return kept, broken
+            reached |= attempt.reached
+        return kept, broken, reached

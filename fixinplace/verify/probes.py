@@ -40,6 +40,11 @@ class Probe:
     kept: bool = False
 
     @property
+    def is_guessed(self) -> bool:
+        """True if nobody has ever called the program so: its inputs were made."""
+        return self.kind == "made" and not self.recorded
+
+    @property
     def label(self) -> str:
         """How reports name it."""
         if self.kind == "module":

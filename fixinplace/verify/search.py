@@ -49,7 +49,8 @@ class _Outcome:
     """What all probes together say about one text.
 
     against: the refutation, if any probe refutes; else the ruling of a probe that sees an argument no longer written.
-    reached: groups that a proving probe has reached. other: the ruling to quote where nothing was proved.
+    reached: groups that a proving probe has reached; given: one whose inputs were not made.
+    other: the ruling to quote where nothing was proved.
     proofs: what each proving probe has reached, and its evidence.
     """
 
@@ -58,6 +59,7 @@ class _Outcome:
     other: Ruling
     evidence: tuple[Evidence, ...]
     proofs: tuple[tuple[frozenset[int], tuple[Evidence, ...]], ...] = ()
+    given: frozenset[int] = frozenset()
 
     def of(self, group: int) -> tuple[Evidence, ...]:
         """The evidence of the proving probes that have reached the group."""
@@ -71,15 +73,17 @@ def prove(
     probes: Sequence[Probe],
     runner: Judge,
     company: Mapping[Path, tuple[str, str]] = MappingProxyType({}),
+    unsettled: Mapping[int, str] = MappingProxyType({}),
 ) -> Proof:
     """Rule on every fix of one file by running the probes on the text with the fixes made.
 
     Fixes that touch the same text are never made together: the later ones are left unproved.
+    unsettled: groups that made inputs cannot prove, each with a sentence why.
     company: other files by absolute path, with the texts that they have in the original and in the rewritten version.
     """
     before = tuple(Patch(str(each), texts[0]) for each, texts in company.items())
     after = tuple(Patch(str(each), texts[1]) for each, texts in company.items())
-    search = _Search(part_text, str(Path(path).absolute()), tuple(probes), runner, before, after)
+    search = _Search(part_text, str(Path(path).absolute()), tuple(probes), runner, before, after, unsettled)
     chosen, overlapping = _disjoint(fixes)
     for fix in overlapping:
         search.settle(fix, Verdict.UNPROVED, "not-reached", "its text overlaps another fix; run again after that one")
@@ -100,6 +104,7 @@ class _Search:
     runner: Judge
     before: Texts = ()
     after: Texts = ()
+    unsettled: Mapping[int, str] = field(default_factory=dict)
     rulings: dict[int, Ruling] = field(default_factory=dict)
     judgements: int = 0
 
@@ -144,7 +149,10 @@ class _Search:
         """Rule after a proof of the whole; returns the fixes that stay in the text."""
         staying = []
         for fix in fixes:
-            if fix.group in outcome.reached:
+            if fix.group in outcome.reached and fix.group in self.unsettled and fix.group not in outcome.given:
+                sentence = self.unsettled[fix.group]
+                self._settle_like(fix, Ruling(Verdict.UNPROVED, "not-reached", sentence, outcome.of(fix.group)))
+            elif fix.group in outcome.reached:
                 self._settle_like(fix, Ruling(Verdict.PROVED, None, outcome.other.sentence, outcome.of(fix.group)))
             else:
                 sentence = "no probe runs the edited code"
@@ -198,7 +206,7 @@ class _Search:
             ruling = Ruling(Verdict.REFUTED, "new-error", f"the rewritten text is not Python: {error}")
             return _Outcome(ruling, frozenset(), ruling, ())
         found = [self.runner.judge(self._case(probe, text, fixes), marks) for probe in self.probes]
-        return _combined(found)
+        return _combined(found, self.probes)
 
     def _alone(self, fixes: list[Fix]) -> Ruling | None:
         """What tells against some fixes on their own, by the first probe that tells it."""
@@ -222,16 +230,24 @@ def _against(ruling: Ruling) -> bool:
     return ruling.verdict is Verdict.REFUTED or ruling.reason == _HIDDEN
 
 
-def _combined(found: list[Judgement]) -> _Outcome:
+def _combined(found: list[Judgement], probes: Sequence[Probe]) -> _Outcome:
     against = [each.ruling for each in found if _against(each.ruling)]
     against.sort(key=lambda ruling: ruling.verdict is not Verdict.REFUTED)
     proved = [each for each in found if each.ruling.verdict is Verdict.PROVED]
     reached = frozenset().union(*(each.reached for each in proved))
+    given = [each for each, probe in zip(found, probes, strict=True) if each in proved and not probe.is_guessed]
     told = [each.ruling for each in found if each.ruling.reason != "not-reached"]
     other = proved[0].ruling if proved else (told or [found[0].ruling])[0]
     evidence = tuple(item for each in proved or found for item in each.ruling.evidence)
     proofs = tuple((each.reached, each.ruling.evidence) for each in proved)
-    return _Outcome(against[0] if against else None, reached, other, evidence, proofs)
+    return _Outcome(
+        against[0] if against else None,
+        reached,
+        other,
+        evidence,
+        proofs,
+        frozenset().union(*(each.reached for each in given)),
+    )
 
 
 def _disjoint(fixes: Sequence[Fix]) -> tuple[list[Fix], list[Fix]]:

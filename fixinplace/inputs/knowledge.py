@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fixinplace.inputs.calls import called, constant, texts
+from fixinplace.inputs.flowing import passed_on
 from fixinplace.inputs.values import Argument, Literal, Series, Value
 
 _LAYERS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "ConvTranspose2d": 4, "ConvTranspose3d": 5,
@@ -42,7 +43,8 @@ class Knowledge:
     indexed: name → how many members are asked for by number. attributes: class → names that its objects have.
     nullable: names that are compared with None. keyed: name → strings that it is subscripted with.
     members: names of which nothing but single members are taken. numbers: name → whole numbers that it, or a member of
-    it, is compared with.
+    it, is compared with. passed: name → what it is called where the file passes it on. absent: names that the file
+    compares with None anywhere.
     """
 
     classes: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class Knowledge:
     keyed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     members: frozenset[str] = frozenset()
     numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    passed: dict[str, frozenset[str]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -84,6 +88,8 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
         keyed=_keyed(home),
         members=_members(home),
         numbers=_numbers(home),
+        passed=passed_on(tree),
+        absent=_nullable(tree),
     )
 
 

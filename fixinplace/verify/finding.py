@@ -334,7 +334,7 @@ class Search:
             else:
                 sound = soundness(attempt.result)
                 dies = sound.broken
-                if sound.why:
+                if sound.why and not (sound.flat and other in other_ways):
                     self._last = sound.why
                     continue
             if dies and other in other_ways and not broken:

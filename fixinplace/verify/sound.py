@@ -18,10 +18,14 @@ _MAX_OBJECTS, _MAX_OUTPUTS = 2000, 8
 
 @dataclass(frozen=True, slots=True)
 class Soundness:
-    """Why a run is no evidence, empty if it is; broken: its backward dies of a write in the program."""
+    """Why a run is no evidence, empty if it is; broken: its backward dies of a write in the program.
+
+    flat: all there is against it is that every gradient is zero; beside runs that say more, its values count.
+    """
 
     why: str = ""
     broken: bool = False
+    flat: bool = False
 
 
 def soundness(result: Any) -> Soundness:
@@ -52,7 +56,7 @@ def _of_gradients(tracked: list[torch.Tensor]) -> Soundness:
         if any(bool(torch.isnan(gradient).any()) for gradient in known):
             return Soundness("with made values a gradient is NaN")
         moved = moved or any(bool((gradient != 0).any()) for gradient in known)
-    return Soundness() if moved else Soundness("every gradient is zero")
+    return Soundness() if moved else Soundness("every gradient is zero", flat=True)
 
 
 def tensors_in(value: Any, seen: set[int] | None = None, depth: int = 0) -> Iterator[torch.Tensor]:

@@ -88,7 +88,7 @@ def _thrown(parameter: Parameter, now: Value | None, inner: Value | None, knowle
         case Literal(bool(value)):
             return [Literal(not value)]
         case Literal(str(value)):
-            return [Literal(other) for other in knowledge.strings.get(name, ()) if other != value][:_WORDS]
+            return _words(name, value, knowledge)
         case Literal(int(value)) if name == "stride":
             return [Literal(1)] if value != 1 else []
         case Literal(int(value)) if _COUNT.fullmatch(name):
@@ -98,6 +98,14 @@ def _thrown(parameter: Parameter, now: Value | None, inner: Value | None, knowle
         case Literal(None) if name in knowledge.nullable and not _NO_SWITCH.fullmatch(name):
             return [Literal(1)]
     return []
+
+
+def _words(name: str, now: str, knowledge: Knowledge) -> list[Value]:
+    """What the code compares a string with, under any name that it is passed on by; None among it comes first."""
+    names = (name, *sorted(knowledge.passed.get(name, ())))
+    words = dict.fromkeys(word for each in names for word in knowledge.strings.get(each, ()) if word != now)
+    none: list[Value] = [Literal(None)] if knowledge.absent.intersection(names) else []
+    return [*none, *map(Literal, [*words][:_WORDS])]
 
 
 def variants(recipe: Recipe) -> Iterator[tuple[Recipe, Variant]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from made_models import HEAD
 from fixinplace import config, pipeline
 from fixinplace.commands.cache import Cache
 from fixinplace.commands.making import Maker
+from fixinplace.inputs.flowing import passed_on
 from fixinplace.inputs.knowledge import Parameter, read
 from fixinplace.inputs.values import Argument, Literal, Recipe
 from fixinplace.model import Verdict
@@ -50,6 +52,9 @@ WAYS = {
     "no layers": (adapter(f"nn.Sequential(*[{NORM} for _ in range(depth)])", ", depth=2"), None),
     "what is kept": (adapter(NORM, ", keep=False", "if self.keep:\n            setattr(self, 'last', h)").replace(
         "super().__init__()", "super().__init__()\n        self.keep = keep"), None),
+    "a string that is passed on": (
+        adapter("built(act)", ", act='layer'").replace("torch.relu(self.down(h))", "h") +
+        "\ndef built(name):\n    return nn.Identity() if name is None else nn.Softplus()\n", None),
     "a switch that changes nothing": (
         adapter(f"{NORM} if wide else nn.Linear(dim, dim)", ", wide=True"), Verdict.PROVED),
 }  # fmt: skip
@@ -64,13 +69,75 @@ def test_what_is_wrong_the_other_way_is_not_proved(name: str, lab: Runner, tmp_p
     source = parse(str(path), path.read_bytes())
     fixes = tuple(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings).values())
     assert fixes
-    probes = Maker(lab, Cache(None)).make(source, fixes).probes
-    assert probes
+    made = Maker(lab, Cache(None)).make(source, fixes)
+    assert made.probes
 
-    proof = search.prove(path.read_text(), str(path), fixes, probes, lab)
+    proof = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
 
     found = {ruling.verdict for ruling in proof.rulings.values()}
     assert found == {verdict} if verdict is not None else Verdict.PROVED not in found, proof.rulings
+
+
+def kept(code: str, parameter: str = "", made: str = "", method: str = "") -> str:
+    """The adapter, whose forward does something with its tensor before that is written."""
+    text = adapter(NORM, parameter, code).replace("super().__init__()", f"super().__init__()\n        {made or 'pass'}")
+    return "import heapq, statistics\nfrom collections import deque\n" + text + method
+
+
+RECORD = """
+    def record(self, h):
+        if self.trace is not None:
+            self.trace['h'] = h
+"""
+KEPT = {
+    "a callback": (kept("if self.tell is not None: self.tell(h)", ", tell=None", "self.tell = tell"), "`self.tell(h)`"),
+    "what its method does": (
+        kept("if self.to: self.to.update(h)", ", to=None", "self.to = to"), "`self.to.update(h)`"),
+    "one of several": (kept("for sink in self.tap: sink.put(h)", ", tap=()", "self.tap = tap"), "`sink.put(h)`"),
+    "always": (kept("self.tell(h)", ", tell=None", "self.tell = tell or print"), "`self.tell(h)`"),
+    "in a method": (kept("self.record(h)", "", "self.trace = None", RECORD), "`self.trace['h']`"),
+    "in a library": (
+        kept("if self.keep: heapq.heappush(self.heap, (0, h))", ", keep=False", "self.keep, self.heap = keep, [None]"),
+        "`heapq.heappush(self.heap, (0, h))`"),
+    "in a library, every time": (kept("deque([h], 1)"), ""),
+    "a value that is used": (kept("h = h + self.made(h)", ", fn=None", "self.made = fn or torch.sin"), ""),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KEPT)
+def test_what_may_keep_the_tensor_must_have_run(name: str, lab: Runner, tmp_path: Path):
+    text, keeper = KEPT[name]
+    path = tmp_path / "model.py"
+    path.write_text(HEAD + text)
+    source = parse(str(path), path.read_bytes())
+    fixes = tuple(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings).values())
+    made = Maker(lab, Cache(None)).make(source, fixes)
+
+    guessed = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
+    known = [replace(probe, recorded=True) for probe in made.probes]
+    recorded = search.prove(path.read_text(), str(path), fixes, known, lab, unsettled=made.unsettled)
+
+    (ruling,), (other,) = guessed.rulings.values(), recorded.rulings.values()
+    assert other.verdict is Verdict.PROVED, other
+    if keeper:
+        assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "not-reached")
+        assert ruling.sentence.startswith(f"{keeper} in line "), ruling.sentence
+        assert guessed.text == path.read_text()
+    else:
+        assert ruling.verdict is Verdict.PROVED, ruling
+
+
+def test_names_that_an_argument_is_passed_on_by():
+    text = "def f(name, size):\n    return g(size)\ndef g(depth): pass\n"
+    text += "class A:\n    def __init__(self, act, n, *rest):\n        f(act, size=self.n)\n        f(*rest)\n"
+    text += "        h(n)\n"
+
+    assert passed_on(ast.parse(text)) == {
+        "act": frozenset(("name",)),
+        "n": frozenset(("size", "depth")),
+        "size": frozenset(("depth",)),
+    }
 
 
 def thrown(*parameters: Parameter, text: str = "") -> list[tuple[str, object]]:
@@ -101,4 +168,6 @@ def test_every_switch_is_thrown_by_itself():
     assert thrown(Parameter("mode", default=Literal("a")), text=text) == [("mode", "b")]
     nothing = [Parameter(name, needed=False, default=Literal(None)) for name in ("plain", "mask", "other")]
     assert thrown(*nothing, text=text) == [("plain", 1)]
+    built = "def built(kind):\n    return kind is None or kind in ('x', 'y')\ndef f(act):\n    return built(act)\n"
+    assert thrown(Parameter("act", default=Literal("x")), text=built) == [("act", None), ("act", "y")]
     assert thrown(Parameter("dim", default=Literal(16)), Parameter("heads", default=Literal(2))) == []

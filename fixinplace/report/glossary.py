@@ -43,7 +43,7 @@ UNPROVED: dict[str, str] = {
     "hidden-caller": "an argument is written today and would not be afterwards, and not every caller can be seen",
     "verify-off": "nothing was run because of `--verify off`",
     "no-probe": "there was nothing to run",
-    "not-reached": "the probe ran but never came to the line",
+    "not-reached": "the probe ran but never came to the line, or to what may keep the tensor",
     "no-gradient": "the probe came to the line, but no gradient was there to be compared",
     "nondeterministic": "two runs of the original differ, so that equality means nothing",
     "needs-package": "the probe imports a package that is not installed",

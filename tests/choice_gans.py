@@ -389,4 +389,40 @@ PROGRAMS = {
         ["self.opt_critic.step()", "trainer.optimize(real)"],
         ["score.neg().backward()", "trainer.optimize(real)"],
     ),
+    "gan_clipped_by_its_critic": program(
+        """
+        class Critic(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.net = mlp(6, 1)
+
+            def forward(self, x):
+                return self.net(x)
+
+            def clip(self, c=0.05):
+                for p in self.parameters():
+                    p.data.clamp_(-c, c)
+
+
+        def main():
+            gen, critic = mlp(4, 6), Critic()
+            opt_gen = torch.optim.SGD(gen.parameters(), lr=0.1)
+            opt_critic = torch.optim.SGD(critic.parameters(), lr=0.1)
+            for real in torch.randn(2, 5, 6):
+                fake = gen(torch.randn(len(real), 4))
+                loss = critic(fake.detach()).mean() - critic(real).mean()
+                score = -critic(fake).mean()
+                opt_critic.zero_grad()
+                loss.backward()
+                opt_critic.step()
+                critic.clip()
+                opt_gen.zero_grad()
+                score.backward()
+                opt_gen.step()
+            return [gen, critic]
+        """,
+        ["self.net(x)", "critic(fake)"],
+        "opt_critic.step()",
+        "score.backward()",
+    ),
 }  # fmt: skip

@@ -98,21 +98,39 @@ def _schedules(at: Situation, node: ast.stmt, optimizers: list[str]) -> bool:
     return False
 
 
-def works_on_weights(at: Situation, node: ast.stmt) -> bool:
-    """True for clamping, averaging and copying the stepped parameters: `for p in net.parameters()`, `soft(net, t)`."""
+def works_on_weights(at: Situation, node: ast.stmt, this: str = "self") -> bool:
+    """True for clamping, averaging and copying the stepped parameters: `for p in net.parameters()`, `soft(net, t)`.
+
+    this: what `self` is for whoever called the method in which the statement stands, `critic` for `critic.clip()`.
+    """
     modules = [at.full(module) for module in at.stepped or ()]
     for each in ast.walk(node):
         match each:
             case ast.Call(func=ast.Attribute(value=owner, attr="parameters" | "named_parameters" | "state_dict")):
-                if at.full(ast.unparse(owner)) in modules:
+                if at.full(_seen(owner, this)) in modules:
                     return True
     match node:
         case ast.Expr(value=ast.Call(args=[], keywords=[]) as call):
-            helper = at.reader.called(call, node)
-            return helper is not None and all(works_on_weights(at, each) for each in _steps(helper.body))
+            of = _seen(call.func.value, this) if isinstance(call.func, ast.Attribute) else this
+            helper = at.reader.called(call, node) or _method(at, call.func)
+            return helper is not None and all(works_on_weights(at, each, of) for each in _steps(helper.body))
         case ast.Expr(value=ast.Call(args=arguments)):
             return any(at.full(ast.unparse(each)) in modules for each in arguments)
     return False
+
+
+def _method(at: Situation, called: ast.expr) -> ast.FunctionDef | None:
+    """The one method of this name in the file, whatever object has it."""
+    name = called.attr if isinstance(called, ast.Attribute) else ""
+    classes = [each for each in at.reader.code.tree.body if isinstance(each, ast.ClassDef)]
+    found = [each for one in classes for each in one.body if isinstance(each, ast.FunctionDef) and each.name == name]
+    return found[0] if len(found) == 1 else None
+
+
+def _seen(owner: ast.expr, this: str) -> str:
+    """An expression of a method, as its caller would write it."""
+    first, dot, rest = ast.unparse(owner).partition(".")
+    return f"{this if first == 'self' else first}{dot}{rest}"
 
 
 def _steps(body: Sequence[ast.stmt]) -> list[ast.stmt]:

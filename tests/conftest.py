@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from fixinplace.cli import app
 from fixinplace.commands import console
+from fixinplace.verify import launch
 from fixinplace.verify import runner as running
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.runner import Runner
@@ -47,10 +48,20 @@ def forking() -> Iterator[Nursery]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def beginning() -> Iterator[Nursery]:
+    """The same for first runs, with our own variables."""
+    with nursery(launch.environment()) as made:
+        yield made
+
+
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forking: Nursery) -> Callable[..., Result]:
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forking: Nursery, request: pytest.FixtureRequest
+) -> Callable[..., Result]:
     """Runs the command line in an empty working directory; standard output and error are kept apart."""
     monkeypatch.setattr(running, "Connection", forking.server)
+    monkeypatch.setattr(launch, "start", lambda *asked: request.getfixturevalue("beginning").traced(*asked))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(console, "EVERY", math.inf)  # a slow machine prints nothing more
     runner = CliRunner()

@@ -39,9 +39,8 @@ def first_run(probe: Probe, seconds: float) -> FirstRun:
     with tempfile.TemporaryDirectory(prefix="fixinplace-") as folder:
         asked, reply = Path(folder) / "job.json", Path(folder) / "reply.json"
         asked.write_text(json.dumps(dump(job)), encoding="utf-8")
-        command = [sys.executable, "-P", "-m", "fixinplace.verify.traced", str(asked), str(reply)]
         sys.stderr.flush()
-        process = subprocess.Popen(command, stdout=2, cwd=probe.folder or None, env=_environment())
+        process = start([str(asked), str(reply)], probe.folder)
         interrupted = _wait(process, seconds)
         if not reply.exists():
             return FirstRun(Trace(), problem=_how(process.returncode, seconds, interrupted), interrupted=interrupted)
@@ -52,7 +51,13 @@ def first_run(probe: Probe, seconds: float) -> FirstRun:
     return FirstRun(events.load(answer["trace"]), failure, answer["problem"], interrupted)
 
 
-def _environment() -> dict[str, str]:
+def start(arguments: list[str], folder: str) -> subprocess.Popen[bytes]:
+    """A process of its own for `traced`; folder: where it runs, "" for the current one."""
+    command = [sys.executable, "-P", "-m", "fixinplace.verify.traced", *arguments]
+    return subprocess.Popen(command, stdout=2, cwd=folder or None, env=environment())
+
+
+def environment() -> dict[str, str]:
     """The user's own, and where this package lies."""
     package = str(Path(__file__).parents[2])
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

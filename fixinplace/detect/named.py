@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixinplace.detect import patterned
+from fixinplace.detect.cut import is_replaced
 from fixinplace.detect.elsewhere import is_made_elsewhere
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import all_imports, dotted
@@ -156,7 +157,10 @@ def set_by_name(
         or what.fullmatch("data")
         or any(what.fullmatch(known) for known in _names(frame, base))
     ):
-        frame.program.doubt(why, everywhere=not base.name and has_strangers(frame.program.tree))
+        handing_on = value.kind is Kind.MODULE and is_replaced(
+            frame.program, value
+        )  # `setattr(m, name, nn.Identity())`
+        frame.program.doubt(why, everywhere=not base.name and (handing_on or has_strangers(frame.program.tree)))
 
 
 def _is_settings(frame: Frame, base: Value) -> bool:

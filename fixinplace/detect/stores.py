@@ -169,6 +169,12 @@ class Stores(Expressions):
             self.program.doubt("the file replaces parts of modules by index", self.is_anybodys(base, target))
         if is_replaced(self.program, value):
             note_cut(self.program, target.value, base)
+            if (
+                value.kind is Kind.MODULE
+                and isinstance(target.value, ast.Attribute)
+                and target.value.attr == "_modules"
+            ):
+                self.program.doubt("the file replaces parts of modules by name", everywhere=True)
         if base.kind not in (Kind.LIST, Kind.DICT):
             lost(self.program, [value], "it is in a container that is not followed")
         if not base.tensor:

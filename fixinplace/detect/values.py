@@ -284,6 +284,8 @@ def join(a: Value, b: Value) -> Value:
     if known is not None and known.kind in (Kind.TENSOR, Kind.LIST, Kind.DICT, Kind.ARRAY, Kind.STRING):
         live = join_live(iter((a.live, b.live)))
         dtype = known.dtype if live is False else open_dtype(known.dtype)
+        if known.kind in (Kind.LIST, Kind.DICT) and Kind.NONE not in kinds:  # `layers or [nn.Linear(8, 8)]`
+            known = replace(known, items=tuple(join(item, UNKNOWN) for item in known.items), exact=False, order=None)
         return replace(known, sure=min(known.sure, 1), memory=memory, maybe=maybe, flags=flags, live=live, dtype=dtype)
     live = join_live(iter((*_lives(a), *_lives(b))))
     return Value(Kind.UNKNOWN, 0, live, memory=memory, maybe=maybe, flags=flags)
@@ -338,6 +340,8 @@ def _join_same(a: Value, b: Value, memory: Memories, maybe: Memories, flags: fro
         items, exact = tuple(map(join, a.items, b.items)), True
     else:
         merged = [element(v) for v in (a, b) if v.items] if a.kind in (Kind.LIST, Kind.DICT) else []
+        if merged and any(not v.items and v.memory for v in (a, b)):  # one that was passed in holds anything
+            merged = [join(merged[0], UNKNOWN)]
         items, exact = ((join(*merged) if len(merged) == 2 else merged[0],) if merged else ()), False
     return Value(
         a.kind,

@@ -81,8 +81,9 @@ class Maker:
         spans = [Span(region.start, region.end) for region in edited]
         of_group = {mark.group: {edited.index(region) for region in mark.original} for mark in marks}
         watched = Watched(fixes, len(edited))
+        tree = ast.parse(text)
+        found_homes = watched.at(source.part, tree, homes(tree, source.part, spans), of_group)
         regions = (*edited, *watched.regions)
-        found_homes = watched.at(homes(ast.parse(text), source.part, spans), of_group)
         if not found_homes:
             return Made(lacking=dict.fromkeys(of_group, ("no-probe", _NO_HOME)))
         path = str(Path(source.path).absolute())
@@ -108,7 +109,7 @@ class Maker:
             probes += tuple(more)
             apart += tuple(more)
             lacking = {group: why for group, why in lacking.items() if not of_group[group] & reached}
-        unsettled = watched.unsettled(source.part, found_homes, found)
+        unsettled = watched.unsettled(source.part, found)
         return Made(probes, apart, lacking, unsettled, unused, cached)
 
     def _kept(self, key: str) -> list[Found] | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from fixinplace.inputs.handing import handing_on, in_doubt
 from fixinplace.inputs.units import Home
 from fixinplace.model import Fix, Keeper
 from fixinplace.source import Text
@@ -18,42 +20,52 @@ class Watched:
     """The keepers of some fixes, as regions that a search looks for as well; the first one has the index `first`."""
 
     def __init__(self, fixes: Sequence[Fix], first: int) -> None:
-        from fixinplace.verify.jobs import Region
-
-        self._of_group = {fix.group: fix.keepers for fix in fixes}
+        self._fixes = fixes
+        self._first = first
+        self._of: dict[tuple[str, int], tuple[Keeper, ...]] = {}
         self._index: dict[Keeper, int] = {}
         self.regions: tuple[Region, ...] = ()
-        for keeper in (each for fix in fixes for each in fix.keepers):
-            region = Region(keeper.at.start, keeper.at.end, 0)
-            if region not in self.regions:
-                self.regions += (region,)
-            self._index[keeper] = first + self.regions.index(region)
 
-    def at(self, found: Sequence[Home], of_group: Mapping[int, set[int]]) -> list[Home]:
+    def at(self, part: Text, tree: ast.Module, found: Sequence[Home], of_group: Mapping[int, set[int]]) -> list[Home]:
         """The homes, each with the keepers of what is edited there."""
-        self._homes = {home.name: [group for group, at in of_group.items() if at & {*home.spans}] for home in found}
+        for home in found:
+            shared = handing_on(tree, part, home.name)
+            for fix in self._fixes:
+                if of_group.get(fix.group, set()) & {*home.spans}:
+                    self._of[home.name, fix.group] = (*fix.keepers, *(shared if in_doubt(fix) else ()))
+        for keeper in (each for keepers in self._of.values() for each in keepers):
+            self._note(keeper)
         return [dataclasses.replace(home, spans=(*home.spans, *self._wanted(home))) for home in found]
 
+    def _note(self, keeper: Keeper) -> None:
+        from fixinplace.verify.jobs import Region
+
+        region = Region(keeper.at.start, keeper.at.end, 0)
+        if region not in self.regions:
+            self.regions += (region,)
+        self._index[keeper] = self._first + self.regions.index(region)
+
     def _wanted(self, home: Home) -> list[int]:
-        keepers = (each for group in self._homes[home.name] for each in self._of_group[group] if not each.mute)
+        keepers = (each for (name, _), some in self._of.items() if name == home.name for each in some if not each.mute)
         return list(dict.fromkeys(self._index[each] for each in keepers))
 
-    def unsettled(self, part: Text, found_homes: Sequence[Home], found: Sequence[Found]) -> dict[int, str]:
+    def unsettled(self, part: Text, found: Sequence[Found]) -> dict[int, str]:
         """Groups with a keeper that says nothing in the runs of a class or function that the group edits."""
         reached = {each.unit: frozenset(each.reached) for each in found}
         told: dict[int, str] = {}
-        for home in found_homes:
-            for group in self._homes[home.name]:
-                for each in self._of_group[group]:
-                    if each.mute or self._index[each] not in reached.get(home.name, frozenset()):
-                        told.setdefault(group, _sentence(part, each))
+        for (name, group), keepers in self._of.items():
+            for each in keepers:
+                if each.mute or self._index[each] not in reached.get(name, frozenset()):
+                    told.setdefault(group, _sentence(part, each))
         return told
 
 
 def _sentence(part: Text, keeper: Keeper) -> str:
-    what = f"`{keeper.text}` in line {part.position(keeper.at.start)[0]} may keep the tensor"
-    return f"{what}, and {_MUTE if keeper.mute else _MISSED}"
+    does = "may keep the tensor" if keeper.doubt else "hands on what it is given"
+    why = _MISSED if not keeper.mute else _MUTE if keeper.doubt else _CHOSEN
+    return f"`{keeper.text}` in line {part.position(keeper.at.start)[0]} {does}, and {why}"
 
 
 _MUTE = "no made input tells: what it calls may have been passed in"
+_CHOSEN = "no made input tells: it is chosen elsewhere"
 _MISSED = "no made input comes by it"

@@ -169,11 +169,8 @@ class Stores(Expressions):
             self.program.doubt("the file replaces parts of modules by index", self.is_anybodys(base, target))
         if is_replaced(self.program, value):
             note_cut(self.program, target.value, base)
-            if (
-                value.kind is Kind.MODULE
-                and isinstance(target.value, ast.Attribute)
-                and target.value.attr == "_modules"
-            ):
+            held = target.value if isinstance(target.value, ast.Attribute) else None
+            if held is not None and held.attr == "_modules" and is_anybodys(held.value, self.program.tree):
                 self.program.doubt("the file replaces parts of modules by name", everywhere=True)
         if base.kind not in (Kind.LIST, Kind.DICT):
             lost(self.program, [value], "it is in a container that is not followed")

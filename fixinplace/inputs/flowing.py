@@ -1,4 +1,4 @@
-"""Under which other names a file passes an argument on: `build_act(act)`, whose parameter is called `name`."""
+"""Where an argument goes in a file: by which names it is passed on, and with which numbers it is compared."""
 
 from __future__ import annotations
 
@@ -24,6 +24,22 @@ def passed_on(tree: ast.Module) -> dict[str, frozenset[str]]:
         for name, others in list(found.items()):
             found[name] = others.union(*(found[other] for other in others if other in found))
     return {name: frozenset(others - {name}) for name, others in found.items() if others - {name}}
+
+
+def bounds(home: ast.AST) -> dict[str, tuple[tuple[str, float], ...]]:
+    """Name → how it is compared with which numbers: `(">", 0)` for `drop > 0`."""
+    found: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for node in ast.walk(home):
+        match node:
+            case ast.Compare(
+                left=ast.Name() | ast.Attribute() as left, ops=[op], comparators=[ast.Constant(value=value)]
+            ):
+                if isinstance(value, (int, float)) and not isinstance(value, bool) and type(op) in _ORDERS:
+                    found[left.id if isinstance(left, ast.Name) else left.attr].append((_ORDERS[type(op)], value))
+    return {name: tuple(dict.fromkeys(each)) for name, each in found.items()}
+
+
+_ORDERS: dict[type, str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
 
 
 def _parameters(node: ast.ClassDef | ast.FunctionDef) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fixinplace.inputs.calls import called, constant, texts
-from fixinplace.inputs.flowing import passed_on
+from fixinplace.inputs.flowing import bounds, passed_on
 from fixinplace.inputs.values import Argument, Literal, Series, Value
 
 _LAYERS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "ConvTranspose2d": 4, "ConvTranspose3d": 5,
@@ -44,7 +44,7 @@ class Knowledge:
     nullable: names that are compared with None. keyed: name → strings that it is subscripted with.
     members: names of which nothing but single members are taken. numbers: name → whole numbers that it, or a member of
     it, is compared with. passed: name → what it is called where the file passes it on. absent: names that the file
-    compares with None anywhere.
+    compares with None anywhere. bounds: name → how it is compared with which numbers, in order.
     """
 
     classes: tuple[str, ...] = ()
@@ -64,6 +64,7 @@ class Knowledge:
     numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)
     passed: dict[str, frozenset[str]] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
+    bounds: dict[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -90,6 +91,7 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
         numbers=_numbers(home),
         passed=passed_on(tree),
         absent=_nullable(tree),
+        bounds=bounds(home),
     )
 
 

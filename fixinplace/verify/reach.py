@@ -9,7 +9,7 @@ Note [Instructions, not lines]
 
 Note [Built is not called]
     An in-place module writes where it is called, not where it is built.  A region inside the expression that built one
-    is reached when a module built there has been called.
+    is reached when a module built there has been called.  So it is with identities.
 """
 
 from __future__ import annotations
@@ -232,12 +232,12 @@ class Modules:
         import torch
 
         module: Any = torch.nn.Module
-        original = module.__init__
+        original, identity = module.__init__, torch.nn.Identity
 
         def init(this: Any, *args: Any, **kwargs: Any) -> None:
             original(this, *args, **kwargs)
             code = getattr(type(this).__init__, "__code__", None)
-            if code is not None and "inplace" in code.co_varnames:
+            if code is not None and ("inplace" in code.co_varnames or isinstance(this, identity)):
                 site = self._reach.caller(sys._getframe(1))
                 if site is not None:
                     self._built[id(this)] = (this, site)

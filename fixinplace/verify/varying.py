@@ -15,6 +15,7 @@ Note [The other way]
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from dataclasses import replace
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Knowledge, Parameter
 from fixinplace.inputs.snippet import Variant
-from fixinplace.inputs.values import Code, Literal, Path, Recipe, Tensor, Value, put, walk
+from fixinplace.inputs.values import Code, Literal, Path, Recipe, Series, Tensor, Value, put, walk
 from fixinplace.verify.starting import Subject
 
 _SOME, _SWITCHES, _WORDS = 4, 8, 3
@@ -34,6 +35,7 @@ _HANDED = re.compile(
     r"(?:.*_)?(?:act|activation|norm|drop|dropout|fn|func|function|callback|transform|proj|projection|head|layer|module)"
     r"(?:_?(?:layer|fn|func|cls|class|mod))?|.+_(?:fn|func|mod)"
 )
+_SEVERAL = re.compile(r"(?:.*_)?(?:blocks|layers|modules|heads|fns|funcs|functions|ops|acts|stages|branches|experts)")
 _COMPUTING = re.compile(r"conv|linear|pool|embed|attn|attention|rnn|lstm|gru|bilinear|flatten|pad", re.I)
 
 
@@ -54,6 +56,8 @@ def _identity(parameter: Parameter, now: Value | None, given: bool) -> Code | No
     """What stands for a layer, a class of layers or a function that gives back its first argument."""
     named = _HANDED.fullmatch(parameter.name.lower()) is not None
     typed = "Callable" in parameter.annotation or parameter.annotation.rpartition(".")[2] in ("Module", "Type[Module]")
+    if _SEVERAL.fullmatch(parameter.name.lower()) and now == Literal(None):
+        return Code("[nn.Identity()]")
     if _COMPUTING.search(parameter.name) or (isinstance(now, Code) and _COMPUTING.search(now.code)):
         return None
     match now:
@@ -89,15 +93,34 @@ def _thrown(parameter: Parameter, now: Value | None, inner: Value | None, knowle
             return [Literal(not value)]
         case Literal(str(value)):
             return _words(name, value, knowledge)
+        case Literal(int(value) | float(value)) if name in knowledge.bounds and not isinstance(value, bool):
+            return _across(value, knowledge.bounds[name])
         case Literal(int(value)) if name == "stride":
             return [Literal(1)] if value != 1 else []
         case Literal(int(value)) if _COUNT.fullmatch(name):
             return [Literal(0)] if value else []
         case Literal(int(value)) if _OUT.fullmatch(name) and isinstance(inner, Literal):
             return [inner] if value != inner.value else []
+        case Series(items, listed) if items and not _NO_SWITCH.fullmatch(name):
+            return [Series((), listed)]
         case Literal(None) if name in knowledge.nullable and not _NO_SWITCH.fullmatch(name):
             return [Literal(1)]
     return []
+
+
+_HOLDS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq,
+          "!=": operator.ne}  # fmt: skip
+
+
+def _across(now: int | float, bounds: Sequence[tuple[str, float]]) -> Sequence[Value]:
+    """Numbers on the other side of what the code compares with."""
+    found: dict[float, None] = {}
+    for name, bound in bounds:
+        other = (
+            each for each in (bound, bound + 1, bound - 1) if _HOLDS[name](each, bound) != _HOLDS[name](now, bound)
+        )
+        found.setdefault(next(other))
+    return [Literal(type(now)(each)) for each in found][:_WORDS]
 
 
 def _words(name: str, now: str, knowledge: Knowledge) -> list[Value]:

@@ -55,6 +55,8 @@ WAYS = {
     "a string that is passed on": (
         adapter("built(act)", ", act='layer'").replace("torch.relu(self.down(h))", "h") +
         "\ndef built(name):\n    return nn.Identity() if name is None else nn.Softplus()\n", None),
+    "a number": (adapter(f"{NORM} if drop > 0.05 else nn.Identity()", ", drop=0.1"), None),
+    "several that are passed in": (adapter("nn.Sequential(*(blocks or [nn.Linear(dim, dim)]))", ", blocks=None"), None),
     "a switch that changes nothing": (
         adapter(f"{NORM} if wide else nn.Linear(dim, dim)", ", wide=True"), Verdict.PROVED),
 }  # fmt: skip
@@ -126,6 +128,52 @@ def test_what_may_keep_the_tensor_must_have_run(name: str, lab: Runner, tmp_path
         assert guessed.text == path.read_text()
     else:
         assert ruling.verdict is Verdict.PROVED, ruling
+
+
+def chosen(norm: str, behind: str = "", method: str = "") -> str:
+    return "import os\n" + adapter(norm, ", kind='layer'") + method + behind
+
+
+METHOD = """
+    def fuse(self):
+        self.norm = nn.Identity()
+"""
+BUILT = """
+def built(dim):
+    {}
+"""
+HANDED = {
+    "a variable": (chosen(f"nn.Identity() if os.environ.get('PLAIN') else {NORM}"), "nn.Identity()"),
+    "a table": (chosen("{'layer': nn.Softplus(), 'a': nn.Tanh()}.get(kind, nn.Identity())"), "nn.Identity()"),
+    "a class in a table": (chosen("{'layer': nn.Softplus, 'none': nn.Identity}[str(kind)]()"), "nn.Identity"),
+    "a method": (chosen(NORM, method=METHOD), ""),
+    "a lambda": (chosen("built(dim)", BUILT.format("return nn.Tanh() if dim else (lambda v: v)")), "v"),
+    "a closure": (
+        chosen("built(dim)", BUILT.format("def f(v):\n        return v[:9] if dim else v\n    return f")), ""),
+    "a call that hands on": (
+        chosen("built(dim)", BUILT.format("def f(v):\n        if v.dim() > 7:\n            return v.view(-1)\n"
+                                          "        return v * 2\n    return f")), "v.view(-1)"),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HANDED)
+def test_what_hands_on_its_input_must_have_run(name: str, lab: Runner, tmp_path: Path):
+    text, handed = HANDED[name]
+    path = tmp_path / "model.py"
+    path.write_text(HEAD + text)
+    source = parse(str(path), path.read_bytes())
+    fixes = tuple(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings).values())
+    assert fixes
+    made = Maker(lab, Cache(None)).make(source, fixes)
+
+    proof = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
+
+    (ruling,) = proof.rulings.values()
+    assert ruling.verdict is not Verdict.PROVED
+    if handed:
+        assert ruling.sentence.startswith(f"`{handed}` in line "), ruling.sentence
+        assert "hands on what it is given, and no made input" in ruling.sentence
 
 
 def test_names_that_an_argument_is_passed_on_by():

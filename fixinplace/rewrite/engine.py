@@ -126,6 +126,8 @@ def _elsewhere(part: Text, found: Sequence[Found]) -> Iterator[tuple[Rewrite, Li
 def _also(part: Text, number: int, rewrite: Rewrite, each: Listed | Same) -> dict[Found, Finding]:
     """Findings of sites that are rewritten together with what else holds their tensors."""
     facts = [step.case.facts for step in each.steps]
+    left = _united(doubts(step.case, step.rewrite.effect) for step in each.steps)
+    given = (ask_names.ASSUMES,) if left and rewrite is ask_names.REWRITE else ()
     fix = Fix(
         group=number,
         rewrite=rewrite.name,
@@ -133,8 +135,8 @@ def _also(part: Text, number: int, rewrite: Rewrite, each: Listed | Same) -> dic
         edits=each.edits,
         safe=all(is_safe(step.case, step.exact, step.rewrite.effect) for step in each.steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),
-        doubts=_united(doubts(step.case, step.rewrite.effect) for step in each.steps),
-        assumes=_united(one.assumes for one in facts),
+        doubts=left,
+        assumes=_united((*(one.assumes for one in facts), given)),
         excused=_united(one.excused for one in facts),
         keepers=_united(map(_keepers, facts)),
     )

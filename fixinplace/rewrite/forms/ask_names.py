@@ -9,6 +9,9 @@ def _edit(case: Case, node: Node) -> Node:
     return node
 
 
+ASSUMES = "code that cannot be seen here returns the tensor that it is given, or something new, but no view of it"
+"""What is assumed where a name may stand for what such code returned."""
+
 REWRITE = Rewrite(
     name="ask-names",
     rules=("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),

@@ -84,6 +84,8 @@ class Lists(TorchCalls):
                 return sequence((sequence((STRING, element(base)), exact=True),))
             case "values":
                 return sequence((element(base),))
+            case "get" | "pop" | "setdefault" if len(arguments) > 1 and base.kind is Kind.DICT:
+                return join(element(base), arguments[1])
             case "get" | "pop" | "popleft" | "setdefault" | "__getitem__":
                 return element(base)
             case "copy":

@@ -13,7 +13,7 @@ from fixinplace.detect.given import class_made
 from fixinplace.detect.growing import as_handed, in_doubt, is_called, unsettled
 from fixinplace.detect.identity import read_by_functions
 from fixinplace.detect.index import ClassInfo
-from fixinplace.detect.keepers import keeper_at
+from fixinplace.detect.keepers import keepers_at
 from fixinplace.detect.kinds import Kind, Layout, Origin
 from fixinplace.detect.links import without
 from fixinplace.detect.liveness import Function, Names
@@ -233,7 +233,7 @@ class Frame(ABC):
             return
         self.held |= held
         if isinstance(by, ast.expr):
-            by = frozenset((keeper_at(by, sentence, self.program.part, self.above, self.locals),))
+            by = keepers_at(by, sentence, self.program.part, self.above, self.locals)
         keepers = frozenset(replace(each, doubt=sentence) for each in by or ())
         mark, escapes = frozenset((Escape(refusal, sentence, keepers),)), self.state.escapes
         for memory in held:

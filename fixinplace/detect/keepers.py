@@ -2,9 +2,9 @@
 
 Note [Kept in a branch]
     Somebody may look at a tensor after it is written because a call keeps it that no made input comes by: a callback
-    that is None by default, a flag that nobody turns on.  A run settles the doubt only where that call was made.  Even
-    then one whose value nobody uses, of an object that may have been passed in, is made for what it does: a stand-in
-    that does nothing says nothing about it.
+    that is None by default, a flag that nobody turns on.  A run settles the doubt only where that call was made, and
+    never for an object that may have been passed in: a stand-in that does nothing says nothing about it.  That is about
+    calls whose value nobody uses, which are made for what they do; `x = self.drop_path(x)` is made for its value.
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ from fixinplace.source import Text
 _SHOWN = 60
 
 
-def keeper_at(node: ast.expr, doubt: str, part: Text, above: Mapping[int, ast.AST], locals_: Set[str]) -> Keeper:
-    """What may keep a tensor: a call, or an attribute or a place of a container that is stored to.
+def keepers_at(
+    node: ast.expr, doubt: str, part: Text, above: Mapping[int, ast.AST], locals_: Set[str]
+) -> frozenset[Keeper]:
+    """What may keep a tensor: a call for its effect, or an attribute or a place of a container that is stored to.
 
     locals_: names of the function, which may hold what was passed in.
     The instruction that does it is the smallest one around the last character.
     """
+    call = isinstance(node, ast.Call)
+    if call and not isinstance(above.get(id(node)), ast.Expr):
+        return frozenset()
     span = part.span(node)
     text = " ".join(part.slice(span).split())
     text = text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-    dropped = isinstance(node, ast.Call) and isinstance(above.get(id(node)), ast.Expr)
-    return Keeper(Span(span.end - 1, span.end), text, doubt, dropped and _root(node) in locals_)
+    return frozenset((Keeper(Span(span.end - 1, span.end), text, doubt, call and _root(node) in locals_),))
 
 
 def _root(node: ast.AST) -> str:

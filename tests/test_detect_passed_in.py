@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 from test_detect_large_files import safe
 
+from fixinplace import config, pipeline
+from fixinplace.model import Fix
+from fixinplace.rewrite.forms import ask_names
+from fixinplace.source import parse
+
 NET = """\
 class Net(nn.Module):
     def __init__(self, dim, {parameter}):
@@ -58,3 +63,28 @@ def test_what_is_made_here_alone_is_new():
         f"{{'a': {LAYER}}}['a']",
     ):
         assert safe(NET.format(parameter="n='a'", made=f"self.extra = {made}")), made
+
+
+@pytest.mark.parametrize(("shorter", "assumed"), [("self.down(y)", True), ("y.clone()", False)])
+def test_a_name_for_what_code_out_of_sight_returned_is_told_to_be_no_view(shorter, assumed):
+    text = f"""\
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, dim, down=None):
+        super().__init__()
+        self.fc, self.down = nn.Linear(dim, dim), down
+
+    def forward(self, x):
+        y = self.fc(x)
+        z = {shorter} if len(x) > 2 else y
+        z += 1
+        return z * y.exp()
+"""
+    (finding,) = pipeline.analyse(parse("block.py", text.encode()), config.selected((), ())).findings
+
+    assert isinstance(finding.outcome, Fix)
+    assert finding.outcome.rewrite == "ask-names"
+    assert (ask_names.ASSUMES in finding.outcome.assumes) is assumed

@@ -39,8 +39,8 @@ def handing_on(tree: ast.Module, part: Text, name: str) -> tuple[Keeper, ...]:
         for each in ast.walk(node):
             if isinstance(each, (ast.Name, ast.Attribute)) and _last(each) == "Identity":
                 parent = above.get(id(each))
-                called = isinstance(parent, ast.Call) and parent.func is each
-                found.append(_keeper(part, parent if called else each, isinstance(parent, _DISPLAYS)))  # type: ignore[arg-type]
+                built = parent if isinstance(parent, ast.Call) and parent.func is each else each
+                found.append(_keeper(part, built, isinstance(parent, _DISPLAYS)))
             elif isinstance(each, (ast.FunctionDef, ast.Lambda)):
                 found += [_keeper(part, value, False) for value in _returned(each)]
     return tuple(dict.fromkeys(found))

@@ -59,9 +59,13 @@ def beginning() -> Iterator[Nursery]:
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forking: Nursery, request: pytest.FixtureRequest
 ) -> Callable[..., Result]:
-    """Runs the command line in an empty working directory; standard output and error are kept apart."""
+    """Runs the command line in an empty working directory; standard output and error are kept apart.
+
+    First runs are forked, unless the module of the tests says `STARTS_ANEW`.
+    """
     monkeypatch.setattr(running, "Connection", forking.server)
-    monkeypatch.setattr(launch, "start", lambda *asked: request.getfixturevalue("beginning").traced(*asked))
+    if not getattr(request.module, "STARTS_ANEW", False):
+        monkeypatch.setattr(launch, "start", lambda *asked: request.getfixturevalue("beginning").traced(*asked))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(console, "EVERY", math.inf)  # a slow machine prints nothing more
     runner = CliRunner()

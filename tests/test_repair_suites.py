@@ -10,6 +10,7 @@ import pytest
 from suites import PYTEST
 
 pytestmark = pytest.mark.slow  # each case runs the whole command
+STARTS_ANEW = True  # pytest runs in the first run, which has to start as users start it
 
 LOUD = """
 import torch

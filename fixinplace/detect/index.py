@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,7 +15,6 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.parents import parents
 from fixinplace.detect.scopes import ambiguous, assigned, rebound
 from fixinplace.detect.values import NOWHERE, UNKNOWN, Memories, Value, join, limited
-from fixinplace.model import Keeper
 from fixinplace.walking import every, functions, remembered, walk
 
 _UPDATE_ARGUMENTS = ("param", "grad", "exp_avg", "lr", "weight_decay", "beta", "eps", "momentum", "state", "square_avg")
@@ -46,22 +45,6 @@ class ClassInfo:
     def attribute(self, name: str) -> Value | None:
         """What the attribute was bound to in the last round, or so far if this is the first one."""
         return self.known.get(name, self.attrs.get(name))
-
-
-@dataclass
-class Summary:
-    """What callers may know of a function of this file.
-
-    returns: the value with parameters' memory named by parameter.
-    keeps: names of parameters that the function, or code it calls, may hold on to.
-    keepers: for some of them, where in the function or the code it calls.
-    writes: names of parameters that it writes into, and whether what it writes requires grad.
-    """
-
-    returns: Value = UNKNOWN
-    keeps: frozenset[str] = frozenset()
-    writes: dict[str, bool | None] = field(default_factory=dict)
-    keepers: Mapping[str, frozenset[Keeper]] = field(default_factory=dict)
 
 
 @dataclass

@@ -22,9 +22,10 @@ from fixinplace.detect.index import ClassInfo, all_imports, dotted, parameter_na
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.parents import used_as_values
+from fixinplace.detect.passed_in import is_passed_in
 from fixinplace.detect.patterned import owner_of_part
 from fixinplace.detect.replacing import replace
-from fixinplace.detect.values import ONE_OF, Value, is_passed_in
+from fixinplace.detect.values import ONE_OF, Value
 from fixinplace.walking import every, functions, remembered, scope
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from fixinplace.detect.links import without_attributes
 from fixinplace.detect.listed import GROWS, LIST, fixed_lists, is_list, unnested
 from fixinplace.detect.named import may_be, pattern, set_by_name
 from fixinplace.detect.part_names import added_names
+from fixinplace.detect.passed_in import is_passed_in
 from fixinplace.detect.patterned import is_read
 from fixinplace.detect.placing import (
     CONTAINERS,
@@ -50,7 +51,6 @@ from fixinplace.detect.values import (
     Value,
     chained,
     element,
-    is_passed_in,
     join,
     memories,
     named,

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from fixinplace.detect.kinds import Origin
 
 if TYPE_CHECKING:
-    from fixinplace.detect.index import Summary
     from fixinplace.detect.program import Key, Program
+    from fixinplace.detect.summary import Summary
     from fixinplace.detect.values import Value
 
 

@@ -11,11 +11,12 @@ from typing import TypeVar
 from fixinplace.detect.anatomy import Anatomy, anatomy
 from fixinplace.detect.changed import with_gradient
 from fixinplace.detect.identity import sees_place
-from fixinplace.detect.index import Index, Summary
+from fixinplace.detect.index import Index
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.liveness import Names
 from fixinplace.detect.quiet import Fresh
 from fixinplace.detect.replacing import replace
+from fixinplace.detect.summary import Summary
 from fixinplace.detect.surroundings import Surroundings, Words
 from fixinplace.detect.texts import is_caught
 from fixinplace.detect.values import NOWHERE, Value, join, join_live

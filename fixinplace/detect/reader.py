@@ -13,7 +13,7 @@ from fixinplace.detect.callers import hands
 from fixinplace.detect.changed import moved
 from fixinplace.detect.evaluated import NAMES, runs_settings
 from fixinplace.detect.frame import Place
-from fixinplace.detect.index import ClassInfo, Summary, build, dotted, parameter_names, takes_self
+from fixinplace.detect.index import ClassInfo, build, dotted, parameter_names, takes_self
 from fixinplace.detect.kinds import Kind, Origin
 from fixinplace.detect.liveness import Function, captured
 from fixinplace.detect.lookups import finds_itself
@@ -23,6 +23,7 @@ from fixinplace.detect.program import Key, Program
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.state import State
 from fixinplace.detect.statements import Statements
+from fixinplace.detect.summary import Summary
 from fixinplace.detect.surroundings import Surroundings
 from fixinplace.detect.usage import compresses, decodes, numbers
 from fixinplace.detect.values import NONE, UNKNOWN, Memory, Value, join, limited, overlap, tensor

@@ -393,11 +393,6 @@ def is_opaque(part: Value) -> bool:
     return part.kind is Kind.UNKNOWN and not part.name
 
 
-def is_passed_in(part: Value) -> bool:
-    """True for what may be any module, or one of a class that is passed in; see Note [Given modules]."""
-    return is_opaque(part) or part.name.startswith("!")
-
-
 def named(part: Value) -> Value:
     """The module of a pair `("relu", nn.ReLU(inplace=True))`, as an `OrderedDict` takes them."""
     pair = part.kind is Kind.LIST and part.exact and len(part.items) == 2

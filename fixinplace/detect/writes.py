@@ -395,7 +395,6 @@ def shown(name: str) -> str:
 
 def _note(seen: Observation, mark: Escape) -> None:
     if mark.refusal is None:
-        seen.doubts[mark.sentence] = None
-        seen.keepers |= mark.keepers
+        seen.doubts[mark.sentence], seen.keepers = None, seen.keepers | mark.keepers
     else:
         add_hazard(seen, mark.refusal, mark.sentence)

@@ -11,11 +11,11 @@ from made_models import HEAD
 
 from fixinplace import config, pipeline
 from fixinplace.commands.cache import Cache
-from fixinplace.commands.making import Maker
+from fixinplace.commands.making import Made, Maker
 from fixinplace.inputs.flowing import passed_on
 from fixinplace.inputs.knowledge import Parameter, read
 from fixinplace.inputs.values import Argument, Literal, Recipe
-from fixinplace.model import Verdict
+from fixinplace.model import Fix, Verdict
 from fixinplace.source import parse
 from fixinplace.verify import search
 from fixinplace.verify.runner import Runner
@@ -62,16 +62,22 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", WAYS)
-def test_what_is_wrong_the_other_way_is_not_proved(name: str, lab: Runner, tmp_path: Path):
-    text, verdict = WAYS[name]
-    path = tmp_path / "model.py"
+def searched(text: str, lab: Runner, folder: Path) -> tuple[Path, tuple[Fix, ...], Made]:
+    """A file with the text, its fixes, and the inputs that are made for them."""
+    path = folder / "model.py"
     path.write_text(HEAD + text)
     source = parse(str(path), path.read_bytes())
     fixes = tuple(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings).values())
     assert fixes
     made = Maker(lab, Cache(None)).make(source, fixes)
+    return path, fixes, made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WAYS)
+def test_what_is_wrong_the_other_way_is_not_proved(name: str, lab: Runner, tmp_path: Path):
+    text, verdict = WAYS[name]
+    path, fixes, made = searched(text, lab, tmp_path)
     assert made.probes
 
     proof = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
@@ -110,11 +116,7 @@ KEPT = {
 @pytest.mark.parametrize("name", KEPT)
 def test_what_may_keep_the_tensor_must_have_run(name: str, lab: Runner, tmp_path: Path):
     text, keeper = KEPT[name]
-    path = tmp_path / "model.py"
-    path.write_text(HEAD + text)
-    source = parse(str(path), path.read_bytes())
-    fixes = tuple(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings).values())
-    made = Maker(lab, Cache(None)).make(source, fixes)
+    path, fixes, made = searched(text, lab, tmp_path)
 
     guessed = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
     known = [replace(probe, recorded=True) for probe in made.probes]
@@ -160,12 +162,7 @@ HANDED = {
 @pytest.mark.parametrize("name", HANDED)
 def test_what_hands_on_its_input_must_have_run(name: str, lab: Runner, tmp_path: Path):
     text, handed = HANDED[name]
-    path = tmp_path / "model.py"
-    path.write_text(HEAD + text)
-    source = parse(str(path), path.read_bytes())
-    fixes = tuple(pipeline.fixes(pipeline.analyse(source, config.selected((), ())).findings).values())
-    assert fixes
-    made = Maker(lab, Cache(None)).make(source, fixes)
+    path, fixes, made = searched(text, lab, tmp_path)
 
     proof = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
 

@@ -90,12 +90,18 @@ def test_a_piece_of_work_that_dies_is_told_and_costs_nothing_else(tmp_path):
         assert len(client.diagnostics(client.open(tmp_path / "short.py", PROGRAM))) == 1
 
 
-@pytest.mark.parametrize("how", ["shutdown", "exit", "vanish", "SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
-@pytest.mark.parametrize("at", ["rest", "looking", pytest.param("proving", marks=pytest.mark.slow)])
-def test_every_ending_leaves_no_process_and_no_folder(tmp_path, monkeypatch, how, at):
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where the server and all below it make their temporary files."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("how", ["shutdown", "exit", "vanish", "SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("at", ["rest", "looking", pytest.param("proving", marks=pytest.mark.slow)])
+def test_every_ending_leaves_no_process_and_no_folder(tmp_path, folder, how, at):
     with editor(tmp_path) as client:
         uri = client.open(tmp_path / "model.py", SLOW)
         client.diagnostics(uri)
@@ -119,10 +125,7 @@ def test_every_ending_leaves_no_process_and_no_folder(tmp_path, monkeypatch, how
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["vanish", "SIGKILL"])
-def test_what_answers_nobody_any_more_leaves_no_folder_either(tmp_path, monkeypatch, how):
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
+def test_what_answers_nobody_any_more_leaves_no_folder_either(tmp_path, folder, how):
     with editor(tmp_path) as client:
         uri = client.open(tmp_path / "model.py", SLOW)
         client.diagnostics(uri)

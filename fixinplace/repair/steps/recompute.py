@@ -162,7 +162,7 @@ def _plan(
     closed = built_up(items, chosen) if source in chosen else None
     if closed is None or any(items[n].facts.acts or items[n].facts.jumps for n in closed):
         return None
-    if not repeatable(items, closed, stop):
+    if not repeatable(items, closed, stop) or _added_up(at, [items[n] for n in closed], loop or at.needed):
         return None
     return _Plan(items, closed, _movable(at, items, closed, stop, loop))
 
@@ -224,6 +224,11 @@ def _in_other_loop(at: Situation, node: ast.stmt, place: ast.stmt) -> bool:
     """True if a statement is run again and again in a loop that `place` is not in."""
     around = [up for up in at.code.up(node) if isinstance(up, (ast.For, ast.While))]
     return any(not _stands_in(place, loop) for loop in around)
+
+
+def _added_up(at: Situation, chosen: Sequence[Item], place: ast.stmt) -> bool:
+    """True if a finished loop builds up what is to be computed again, of which its last round is only a part."""
+    return any(item.facts.updates - item.facts.binds and _in_other_loop(at, item.node, place) for item in chosen)
 
 
 def _read_after(at: Situation, loop: ast.stmt, names: frozenset[str]) -> bool:

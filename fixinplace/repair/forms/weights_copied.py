@@ -45,12 +45,13 @@ def propose(scene: Scene) -> Iterator[Proposal]:
 
 
 def _loop(at: Situation) -> ast.For | ast.While | None:
-    """The outermost loop around the save that the failing backward does not stand in."""
+    """The outermost loop around the save and the step in which the failing backward does not stand."""
     if at.frame.save is None:
         return None
     around = [up for up in at.code.up(at.frame.save) if isinstance(up, (ast.For, ast.While))]
-    without = [each for each in around if not any(node is at.needed for node in ast.walk(each))]
-    return without[-1] if without else None
+    inside = [(each, list(ast.walk(each))) for each in around]
+    found = [each for each, nodes in inside if at.write in nodes and at.needed not in nodes]
+    return found[-1] if found else None
 
 
 def _module(at: Situation) -> str | None:

@@ -11,6 +11,7 @@ from fixinplace.repair.steps.constant import held_constant, stored_constant
 from fixinplace.repair.steps.inner import cut_inside
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.situation import Situation, situation
+from fixinplace.repair.steps.splitting import one_by_one
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import all_together
 
@@ -19,6 +20,10 @@ _NAME = "carried-graph"
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """What cuts the graph between rounds, else an explanation."""
+    yield from one_by_one(scene, _propose)
+
+
+def _propose(scene: Scene) -> Iterator[Proposal]:
     offence = scene.offence
     if offence.rule not in ("FIP201", "FIP207"):
         return

@@ -14,6 +14,7 @@ from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.reorder import reordered
 from fixinplace.repair.steps.rounds import in_rounds, shares
 from fixinplace.repair.steps.situation import deeper, situation
+from fixinplace.repair.steps.splitting import one_by_one
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import accumulated, in_turn
 from fixinplace.repair.steps.twice import taken_twice
@@ -23,6 +24,10 @@ _NAME = "optimizer-step"
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """The choices that the order of the statements leaves, else an explanation."""
+    yield from one_by_one(scene, _propose)
+
+
+def _propose(scene: Scene) -> Iterator[Proposal]:
     if scene.offence.rule not in ("FIP201", "FIP301", "FIP306"):
         return
     whole = situation(scene)

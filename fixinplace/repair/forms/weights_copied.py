@@ -19,6 +19,7 @@ from fixinplace.repair.steps.lines import Item, holding, last_round, needed
 from fixinplace.repair.steps.moving import CannotMove, checked, pasted_before
 from fixinplace.repair.steps.paths import begins, path
 from fixinplace.repair.steps.situation import Situation, situation
+from fixinplace.repair.steps.splitting import one_by_one
 
 _NAME = "weights-copied"
 _NAMES = ("weights", "round_weights", "weights_of_round")
@@ -27,6 +28,10 @@ _SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """The calls whose weights a later round has stepped, on copies of them; see Note [Weights of the round]."""
+    yield from one_by_one(scene, _propose)
+
+
+def _propose(scene: Scene) -> Iterator[Proposal]:
     at = situation(scene) if scene.offence.rule in ("FIP201", "FIP207") else None
     loop = None if at is None else _loop(at)
     module = None if at is None or loop is None else _module(at)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from fixinplace.cli import app
 from fixinplace.commands import console
-from fixinplace.verify import launch
+from fixinplace.verify import bubblewrap, landlock, launch
 from fixinplace.verify import runner as running
 from fixinplace.verify.jobs import Limits
 from fixinplace.verify.runner import Runner
@@ -61,9 +61,12 @@ def command(
 ) -> Callable[..., Result]:
     """Runs the command line in an empty working directory; standard output and error are kept apart.
 
-    First runs are forked, unless the module of the tests says `STARTS_ANEW`.
+    First runs are forked, unless the module of the tests says `STARTS_ANEW`.  Where landlock can confine runs, it does,
+    so that their servers are forked too, unless the module says `IN_BUBBLEWRAP`.
     """
     monkeypatch.setattr(running, "Connection", forking.server)
+    if landlock.abi() and not getattr(request.module, "IN_BUBBLEWRAP", False):
+        monkeypatch.setattr(bubblewrap, "find", lambda: None)
     if not getattr(request.module, "STARTS_ANEW", False):
         monkeypatch.setattr(launch, "start", lambda *asked: request.getfixturevalue("beginning").traced(*asked))
     monkeypatch.chdir(tmp_path)

@@ -89,7 +89,7 @@ def test_what_is_wrong_the_other_way_is_not_proved(name: str, lab: Runner, tmp_p
 def kept(code: str, parameter: str = "", made: str = "", method: str = "") -> str:
     """The adapter, whose forward does something with its tensor before that is written."""
     text = adapter(NORM, parameter, code).replace("super().__init__()", f"super().__init__()\n        {made or 'pass'}")
-    return "import heapq, statistics\nfrom collections import deque\n" + text + method
+    return "import heapq\nfrom collections import deque\nfrom types import SimpleNamespace\n" + text + method
 
 
 RECORD = """
@@ -108,6 +108,16 @@ KEPT = {
         kept("if self.keep: heapq.heappush(self.heap, (0, h))", ", keep=False", "self.keep, self.heap = keep, [None]"),
         "`heapq.heappush(self.heap, (0, h))`"),
     "in a library, every time": (kept("deque([h], 1)"), ""),
+    "an object made of it": (
+        kept("got = SimpleNamespace(h=h) if self.keep else None", "", "self.keep = False"), "`SimpleNamespace(h=h)`"),
+    "a part of what is made of it": (
+        kept("got = dict(h=h) if self.keep else None", "", "self.keep = False"), "`dict(h=h)`"),
+    "by a computed name": (
+        kept("if self.keep: setattr(self, 'la' + self.keep, h)", "", "self.keep = ''"),
+        "`setattr(self, 'la' + self.keep, h)`"),
+    "a pattern": (
+        kept("if self.keep:\n            match h:\n                case got: print(got)", made="self.keep = 0"), "`h`"),
+    "an object made of it, every time": (kept("got = SimpleNamespace(h=h.sum())"), ""),
     "a value that is used": (kept("h = h + self.made(h)", ", fn=None", "self.made = fn or torch.sin"), ""),
 }  # fmt: skip
 

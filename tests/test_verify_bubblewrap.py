@@ -18,6 +18,7 @@ from fixinplace.verify.connection import Connection
 from fixinplace.verify.jobs import Job, Limits, Patch, Run
 from fixinplace.verify.runner import Runner
 
+IN_BUBBLEWRAP = True  # see `command`
 WORK = """
 import torch
 x = torch.ones(3, requires_grad=True)

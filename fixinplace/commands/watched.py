@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fixinplace.inputs.handing import handing_on, in_doubt
+from fixinplace.inputs.elsewhere import SETS, set_elsewhere
+from fixinplace.inputs.handing import handing_on, in_doubt, reachable
 from fixinplace.inputs.units import Home
 from fixinplace.model import Fix, Keeper
 from fixinplace.source import Text
@@ -30,9 +31,10 @@ class Watched:
         """The homes, each with the keepers of what is edited there."""
         for home in found:
             shared = handing_on(tree, part, home.name)
+            others = set_elsewhere(tree, part, reachable(tree, home.name))
             for fix in self._fixes:
                 if of_group.get(fix.group, set()) & {*home.spans}:
-                    self._of[home.name, fix.group] = (*fix.keepers, *(shared if in_doubt(fix) else ()))
+                    self._of[home.name, fix.group] = (*fix.keepers, *others, *(shared if in_doubt(fix) else ()))
         for keeper in (each for keepers in self._of.values() for each in keepers):
             self._note(keeper)
         return [dataclasses.replace(home, spans=(*home.spans, *self._wanted(home))) for home in found]
@@ -61,11 +63,12 @@ class Watched:
 
 
 def _sentence(part: Text, keeper: Keeper) -> str:
-    does = "may keep the tensor" if keeper.doubt else "hands on what it is given"
-    why = _MISSED if not keeper.mute else _MUTE if keeper.doubt else _CHOSEN
+    does = _DOES.get(keeper.doubt, "may keep the tensor")
+    why = _MISSED if not keeper.mute else _CHOSEN if keeper.doubt in _DOES else _MUTE
     return f"`{keeper.text}` in line {part.position(keeper.at.start)[0]} {does}, and {why}"
 
 
+_DOES = {"": "hands on what it is given", SETS: "may set a part that hands on what it is given"}
 _MUTE = "no made input tells: what it calls may have been passed in"
 _CHOSEN = "no made input tells: it is chosen elsewhere"
 _MISSED = "no made input comes by it"

@@ -144,7 +144,7 @@ class Calls(Lists):
             return self.unseen(node, arguments, name if is_class_name(name) or layer(name) else "")
         passing = name in READERS or (name in ("zip", "enumerate") and _is_gone_over(node, self.above.get(id(node))))
         for value in () if passing else arguments:
-            self.escape(value, None, f"`{name}(...)` holds it")
+            self.escape(value, None, f"`{name}(...)` holds it", node)
         return known
 
     def constructed(self, node: ast.Call, name: str, arguments: list[Value]) -> Value:
@@ -178,10 +178,10 @@ class Calls(Lists):
         value = arguments[2] if len(arguments) > 2 else UNKNOWN
         if name == "setattr" and sets_settings(node, self.above):
             self.program.gives.add(GIVEN_SETTINGS)
-            self.escape(value, None, "an attribute that is set by name holds it")
+            self.escape(value, None, "an attribute that is set by name holds it", node)
             lost(self.program, [value], "it is given a name that its calls are not followed by")
         elif name == "setattr" and is_of_settings(node.args[0], self.program.tree):
-            self.escape(value, None, "an attribute that is set by name holds it")
+            self.escape(value, None, "an attribute that is set by name holds it", node)
         elif not is_unread(self, node.args[-1]):
             if (target := as_store(node)) is not None and arguments[0].name not in self.program.index.classes:
                 self.store_attribute(target, value)

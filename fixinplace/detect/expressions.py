@@ -169,7 +169,7 @@ class Expressions(Operators):
     def watched(self, node: ast.Name | ast.Attribute, value: Value) -> Value:
         """Note a use of a tensor that is none of the plain ones; see Note [Safe is a closed world]."""
         if (value.tensor or value.items) and not is_plain_use(node, self.above.get(id(node)), self.above):
-            self.escape(value, None, USED)
+            self.escape(value, None, USED, node)
         if value.flags and not is_followed(node, self.above.get(id(node))):
             lost(self.program, [value], "it is used in a way that is not followed")
         return value
@@ -177,7 +177,7 @@ class Expressions(Operators):
     def collected(self, node: ast.expr, value: Value) -> Value:
         """Note that a container holds tensors, unless it is taken apart or handed to torch at once."""
         if (value.memory or value.maybe) and not is_passing(node, self.above.get(id(node)), self.above):
-            self.escape(value, None, HELD)
+            self.escape(value, None, HELD, node)
         return value
 
     def children(self, node: ast.AST) -> None:

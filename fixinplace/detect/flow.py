@@ -311,7 +311,7 @@ class Flow(Stores):
 
     def matched(self, node: ast.Match) -> None:
         """Patterns bind names, and guards may do anything."""
-        self.escape(self.header(node, node.subject), None, "a pattern may bind it to another name")
+        self.escape(self.header(node, node.subject), None, "a pattern may bind it to another name", node.subject)
         for name in (n for case in node.cases for n in pattern_names(case.pattern)):
             self.bind(name, UNKNOWN)
         for case in node.cases:

@@ -290,7 +290,8 @@ class Frame(ABC):
         if name in self.declared:
             self.rebound(name, value)
         if name in self.declared and value.memory:
-            self.escape(value, None, f"`{name}` belongs to an enclosing scope")
+            by = self.root.targets[0] if isinstance(self.root, ast.Assign) else None
+            self.escape(value, None, f"`{name}` belongs to an enclosing scope", by)
         if name in self.captured and (value.memory or value.maybe):
             self.escape(value, None, read_by_functions(name))
         value = limited(value)

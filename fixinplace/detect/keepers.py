@@ -4,7 +4,8 @@ Note [Kept in a branch]
     Somebody may look at a tensor after it is written because a call keeps it that no made input comes by: a callback
     that is None by default, a flag that nobody turns on.  A run settles the doubt only where that call was made, and
     never for an object that may have been passed in: a stand-in that does nothing says nothing about it.  That is about
-    calls whose value nobody uses, which are made for what they do; `x = self.drop_path(x)` is made for its value.
+    calls whose value nobody uses, which are made for what they do, and those that make an object of what they get;
+    `x = self.drop_path(x)` is made for its value.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from fixinplace.model import Keeper, Span
 from fixinplace.source import Text
 
 _SHOWN = 60
+_MAKERS = frozenset(
+    "partial map zip dict list tuple set frozenset iter enumerate reversed filter deque defaultdict namedtuple".split()
+)
 
 
 def keepers_at(
@@ -27,12 +31,18 @@ def keepers_at(
     The instruction that does it is the smallest one around the last character.
     """
     call = isinstance(node, ast.Call)
-    if call and not isinstance(above.get(id(node)), ast.Expr):
+    if isinstance(node, ast.Call) and not isinstance(above.get(id(node)), ast.Expr) and not _makes_object(node):
         return frozenset()
     span = part.span(node)
     text = " ".join(part.slice(span).split())
     text = text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
     return frozenset((Keeper(Span(span.end - 1, span.end), text, doubt, call and _root(node) in locals_),))
+
+
+def _makes_object(node: ast.Call) -> bool:
+    """True for `SimpleNamespace(hidden=h)` and `partial(f, h)`: an object that is made of what it is given."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name[:1].isupper() or name in _MAKERS
 
 
 def _root(node: ast.AST) -> str:

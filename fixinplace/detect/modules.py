@@ -147,7 +147,7 @@ class Modules(Functions):
             return self.module_call(node, base, arguments)
         if name == "register_buffer" or name == "register_parameter":
             for value in arguments:
-                self.escape(value, None, "a module holds it")
+                self.escape(value, None, "a module holds it", node)
             match node.args:
                 case [ast.Constant(value=str(attr)), *_] if len(arguments) > 1:
                     if arguments[1].live:

@@ -120,7 +120,8 @@ def set_by_name(
     plain = module and is_attribute(frame, base, name)
     for flag in value.flags if not (plain or (module and patterned.is_followed(frame, base, what))) else ():
         frame.program.note_use(flag, "it is given a name that its calls are not followed by")
-    frame.escape(value, None, "an attribute that is set by name holds it")
+    by = None if given is None else frame.above.get(id(given))
+    frame.escape(value, None, "an attribute that is set by name holds it", by if isinstance(by, ast.Call) else None)
     if base.tensor:
         frame.escape(base, None, "an attribute is set on the tensor itself")
     frame.held |= value.memory | value.maybe

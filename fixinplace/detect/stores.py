@@ -107,7 +107,7 @@ class Stores(Expressions):
         self.set_attribute(base.name, target.attr, value)
         self.escape(value, None, f"`{text or '.' + target.attr}` holds it", target)
         if not self.program.index.is_module(base.name) and has_entries(self.program.tree):
-            self.escape(value, None, HELD)
+            self.escape(value, None, HELD, target)
             lost(self.program, [value], "it is in a container that is not followed")
         wrapped = wraps_constructor(target, self.above, self.program.tree)
         alone = _is_called_once(target.attr, self.root, self.program.tree)
@@ -290,7 +290,7 @@ class Stores(Expressions):
             sentence = f"the tensor lies in the container `{dotted(target.value) or '...'}`"
             seen.hazards.setdefault("container-slot", Hazard("container-slot", sentence))
         elif value.memory and isinstance(target.value, ast.Name):
-            self.escape(value, None, f"`{target.value.id}[...]` may hold the same tensor")
+            self.escape(value, None, f"`{target.value.id}[...]` may hold the same tensor", target)
 
 
 def _adds_loss(node: ast.AugAssign) -> bool:

@@ -157,7 +157,7 @@ class TorchCalls(Modules):
         """A function of this file that is run now, and once more in backward: what it is given is kept until then."""
         arguments = self.arguments(node)
         for value in arguments[1:]:
-            self.escape(value, None, "`checkpoint(...)` may keep it")
+            self.escape(value, None, "`checkpoint(...)` may keep it", node)
         name = inner.func.id if isinstance(inner.func, ast.Name) else ""
         if name in self.nested and name not in self.shape.redefined:
             return self.run_again(inner, ("", f"{self.place.name}.{name}"), self.nested[name], arguments[1:])

@@ -34,7 +34,7 @@ def in_doubt(fix: Fix) -> bool:
 def handing_on(tree: ast.Module, part: Text, name: str) -> tuple[Keeper, ...]:
     """What hands on its input in a class or function at the top of the file, and in all that it mentions."""
     found = []
-    for node in _reachable(tree, name):
+    for node in reachable(tree, name):
         above = {id(child): parent for parent in ast.walk(node) for child in ast.iter_child_nodes(parent)}
         for each in ast.walk(node):
             if isinstance(each, (ast.Name, ast.Attribute)) and _last(each) == "Identity":
@@ -51,7 +51,7 @@ def _keeper(part: Text, node: ast.expr, mute: bool) -> Keeper:
     return Keeper(Span(span.end - 1, span.end), " ".join(part.slice(span).split())[:60], "", mute)
 
 
-def _reachable(tree: ast.Module, name: str) -> list[ast.stmt]:
+def reachable(tree: ast.Module, name: str) -> list[ast.stmt]:
     """The statement that defines a name, and those that define what it mentions, and so on.
 
     And functions that a decorator of the file's own may put into a table.

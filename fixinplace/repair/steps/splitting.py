@@ -3,7 +3,7 @@
 Note [One line, several statements]
     `opt.zero_grad(); loss.backward(); opt.step()` is as good a step as three lines.  The forms that move statements see
     the file with such lines taken apart, and the offence's places in it.  What they edit comes back as it is, where it
-    touches no such line; a line that is touched is written as one line per statement, and all others stay.
+    moves nothing of such a line; one of which something moves becomes one line per statement, and all others stay.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Split:
 
     def _clusters(self, edits: Sequence[Edit]) -> Iterator[tuple[Span, list[Edit], bool]]:
         """Edits, those together that reach into one written line: the whole, the edits, if there is such a line."""
-        lines = [(span, None) for span in self._lines if any(_overlap(span, edit.span) for edit in edits)]
+        rows = [edit.span for edit in edits if {"\r", "\n"} & {*edit.text, *self.apart.text.slice(edit.span)}]
+        lines = [(span, None) for span in self._lines if any(_overlap(span, row) for row in rows)]
         parts = sorted([*lines, *((edit.span, edit) for edit in edits)], key=lambda part: (part[0].start, part[0].end))
         start = end = 0
         mine: list[Edit] = []

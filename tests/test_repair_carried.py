@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pickle
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from choosing import PATH, code, program
+from computing import computed, same
 from repair_check import FOLDER, Case
 from typer.testing import Result
 
@@ -29,36 +28,6 @@ from fixinplace.verify.gradients import HOOK
 from fixinplace.verify.jobs import Failure
 
 Command = Callable[..., Result]
-
-
-def computed(folder: Path, name: str) -> Any:
-    """What `main()` of a program returns, in an interpreter of its own: a fork of one that ran a backward may not."""
-    out = folder / f"{name}.pickle"
-    line = [sys.executable, "-c", RUN, str(Path(__file__).parent), str(folder / name), str(out)]
-    run = subprocess.run(line, check=False, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return pickle.loads(out.read_bytes())
-
-
-RUN = """
-import pickle, sys, torch
-sys.path.insert(0, sys.argv[1])
-from repair_runs import plain
-torch.set_num_threads(1)
-namespace = {"__name__": "program"}
-exec(compile(open(sys.argv[2]).read(), sys.argv[2], "exec"), namespace)
-with open(sys.argv[3], "wb") as file:
-    pickle.dump(plain(namespace["main"]()), file)
-"""
-
-
-def same(one: Any, other: Any) -> bool:
-    """True if two results are equal bit by bit."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
 @pytest.mark.slow
@@ -78,10 +47,13 @@ def test_a_freed_graph_that_a_state_carries_is_a_choice(name: str, command: Comm
     )
     assert len(data["choices"]) == len(case.diffs)
     assert all("not what the saved values give" in each["sentence"] for each in data["choices"])
+    programs = []
     for number, (choice, diff) in enumerate(zip(data["choices"], case.diffs, strict=True)):
         ours, theirs = case.copy(tmp_path / f"ours{number}"), case.copy(tmp_path / f"theirs{number}", diff)
         subprocess.run(["git", "apply", "--unsafe-paths", "-"], input=choice["diff"], text=True, cwd=ours, check=True)
-        assert same(computed(ours, case.file), computed(theirs, case.file)), choice["diff"]
+        programs += [ours / case.file, theirs / case.file]
+    found = computed(*programs)
+    assert all(map(same, found[::2], found[1::2])), data["choices"]
 
 
 TWICE = """

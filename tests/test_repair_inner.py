@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from choosing import code, program
-from test_repair_carried import computed, same
+from computing import computed, same
 from typer.testing import Result
 
 from fixinplace.repair.base import Change, Wrap
@@ -95,7 +95,8 @@ def test_a_state_within_a_sequential_is_cut_in_its_class(name: str, command: Com
         (tmp_path / f"{word}.py").write_text(experts(store)[word])
         apply = ["git", "apply", "--unsafe-paths", "-"]
         subprocess.run(apply, input=diff, text=True, cwd=tmp_path / word, check=True)
-        assert same(computed(tmp_path / word, "norm.py"), computed(tmp_path, f"{word}.py")), diff
+    results = computed(*(path for word in found for path in (tmp_path / word / "norm.py", tmp_path / f"{word}.py")))
+    assert all(map(same, results[::2], results[1::2])), found
 
 
 def proposals(store: str, other: str = "") -> list[str]:

@@ -1,13 +1,29 @@
-"""Tensors of inference mode that reach autograd: `no_grad` instead, or a copy outside."""
+"""Tensors of inference mode that reach autograd: `no_grad` instead, or a copy outside.
+
+Note [Who else has it]
+    Torch refuses to write a tensor of inference mode outside of it, so no run has ever shown what such a write means.
+    Where a function writes what it was given, its caller may keep the tensor (a cache of features), and would find it
+    written under `no_grad`, again in every round: a copy and `no_grad` are two meanings then, and a choice.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fixinplace.detect.index import dotted
+from fixinplace.model import Edit
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
+from fixinplace.repair.steps.paths import base
+
+_NAME = "inference-mode"
+_REACHES = (
+    "The write reaches the tensor itself: whoever else has `{}`, as a cache does, finds it changed, in every round "
+    "anew, and with the graph of what was added."
+)
+_COPIES = "The function writes a copy of its own; whoever gave it `{}` keeps that as it was."
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -15,6 +31,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     offence = scene.offence
     if offence.rule != "FIP205":
         return
+    given = _given(scene)
     for code in _files(scene):
         for node in ast.walk(code.tree):
             if isinstance(node, (ast.Name, ast.Attribute)) and dotted(node).endswith("inference_mode"):
@@ -22,7 +39,43 @@ def propose(scene: Scene) -> Iterator[Proposal]:
                 if replaced is not None:
                     title = f"`{replaced}` instead of `{dotted(node)}`"
                     change = Change(code.path, (code.replace(node, replaced),))
-                    yield Proposal("inference-mode", Tier.PATCH, title, (change,), rank=8)
+                    tier, meaning = Tier.PATCH if given is None else Tier.CHOOSE, "" if given is None else _REACHES
+                    yield Proposal(_NAME, tier, title, (change,), meaning.format(given and given.name), rank=8)
+    if given is not None and given.edit is not None:
+        change, meaning = Change(given.path, (given.edit,)), _COPIES.format(given.name)
+        yield Proposal(_NAME, Tier.CHOOSE, f"`{given.name}` copied before it is written", (change,), meaning, rank=6)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A parameter that its function writes, and the edit that copies it before; None where the line has no place."""
+
+    name: str
+    path: str
+    edit: Edit | None
+
+
+def _given(scene: Scene) -> _Given | None:
+    """See Note [Who else has it]."""
+    spot = scene.node(scene.offence.writes[0].place) if scene.offence.writes else None
+    function = None if spot is None else spot[0].function(spot[1])
+    if spot is None or function is None:
+        return None
+    code, statement = spot[0], spot[0].statement(spot[1])
+    match statement:
+        case ast.AugAssign(target=target):
+            name = base(target)
+        case ast.Expr(value=ast.Call() as call) | ast.Assign(value=ast.Call() as call):
+            name = base(call)
+        case _:
+            return None
+    arguments = function.args
+    names = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+    bound = {each.id for each in ast.walk(function) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+             and (each.lineno, each.col_offset) < (statement.lineno, statement.col_offset)}  # fmt: skip
+    if name is None or name not in names - bound:
+        return None
+    return _Given(name, code.path, code.before_statement(statement, f"{name} = {name}.clone()"))
 
 
 def _replacement(code: Code, node: ast.Name | ast.Attribute) -> str | None:
@@ -49,7 +102,8 @@ def _files(scene: Scene) -> Iterator[Code]:
 
 REPAIR = Repair(
     name="inference-mode",
-    what="Writes `torch.no_grad` where `torch.inference_mode` made tensors that autograd has to keep or write.",
+    what="Writes `torch.no_grad` where `torch.inference_mode` made tensors that autograd has to keep or write; or "
+    "copies a parameter before it is written, where the caller may have the tensor as well.",
     why="An inference tensor has no version counter: autograd can neither save it nor see that it is written.",
     propose=propose,
 )

@@ -10,6 +10,7 @@ from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.detaching import detached
 from fixinplace.repair.steps.joint import jointly
 from fixinplace.repair.steps.methods import from_method
+from fixinplace.repair.steps.put_off import updated_later
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.reorder import reordered
 from fixinplace.repair.steps.rounds import in_rounds, shares
@@ -45,6 +46,7 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
                 recomputed,
                 from_method,
                 taken_twice,
+                updated_later,
                 detached,
             )
             choices += [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
@@ -65,8 +67,8 @@ def _story(scene: Scene) -> Proposal:
 
 REPAIR = Repair(
     name=_NAME,
-    what="Moves the step behind the failing backward; or takes the later gradients ahead of the step, where both "
-    "optimizers share parameters; or computes the failing loss again after the step; or detaches, "
+    what="Moves the step, or an update by hand, behind the failing backward; or takes the later gradients ahead of the "
+    "step, where both optimizers share parameters; or computes the failing loss again after the step; or detaches, "
     "in the failing loss, what it shares with the side that has stepped.",
     why="A step writes the parameters in place, and the later backward is taken through a forward that used the old "
     "ones. Gradients at the old weights, gradients at the new weights and no gradients at all for one side are three "

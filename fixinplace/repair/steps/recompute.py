@@ -282,10 +282,16 @@ def _lines(at: Situation, plan: _Plan, within: Sequence[ast.With]) -> list[str]:
     return [*lines, *emitted(at.code, run, within)]
 
 
+def _steps(at: Situation) -> bool:
+    """True if what wrote is a step: an optimizer's, or one by hand that uses gradients."""
+    return at.step is not None or at.whole_update or at.scene.offence.writes[0].by == "optimizer" or at.reads_gradients
+
+
 def _choice(at: Situation, plan: _Plan, edits: tuple[Edit, ...], where: str) -> Choice:
     nodes = [plan.items[n].node for n in sorted(plan.chosen)]
     shown = f"`{at.one_line(nodes[0])}`" + (f" to `{at.one_line(nodes[-1])}`" if len(nodes) > 1 else "")
-    meaning = f"{at.loss_first} is computed with the weights after the step, and so are its gradients."
+    weights = "the weights after the step" if _steps(at) else f"the weights that `{at.one_line(at.write)}` leaves"
+    meaning = f"{at.loss_first} is computed with {weights}, and so are its gradients."
     copies = plan.chosen - plan.moving
     if copies:
         meaning += (

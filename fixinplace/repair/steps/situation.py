@@ -178,6 +178,19 @@ class Situation:
         read = any(isinstance(each, ast.Attribute) and each.attr == "grad" for n in nodes for each in ast.walk(n))
         return self.by_hand is None or read
 
+    @cached_property
+    def reads_gradients(self) -> bool:
+        """True if the statement that wrote, or a function of the user's that was running below it, reads a gradient."""
+        shared = common(self.code, self.write, self.needed)
+        nodes: list[ast.AST] = [self.write if shared is None else shared[0][shared[1]]]
+        for place in self.scene.offence.writes[0].stack:
+            spot = self.scene.node(place)
+            function = None if spot is None else spot[0].function(spot[1])
+            if function is self.frame.function:
+                break
+            nodes += [] if function is None else [function]
+        return any(isinstance(each, ast.Attribute) and each.attr == "grad" for node in nodes for each in ast.walk(node))
+
     def _updated(self, whole: ast.stmt) -> tuple[str, ...]:
         """The modules whose parameters a statement goes through, or a helper that is given them and that wrote."""
         helper = self.frame.inside_write

@@ -76,6 +76,8 @@ SETS = {
         block("def register(cls):\n    TABLE[cls.__name__] = cls\n    return cls\n@register\nclass A(nn.ReLU): pass"),
         None),
     "a table of its own": (block("def count(k, v):\n    TABLE = {}\n    TABLE[k] = 1"), None),
+    "a method that the constructor calls": (
+        block(method="def put(self, act):\n    self.act = act", init="self.put(parts)"), None),
     "a constructor": (block(init="self.act = parts or nn.ReLU()"), None),
 }  # fmt: skip
 
@@ -121,9 +123,7 @@ def test_a_part_that_is_set_elsewhere_is_not_settled(change: str, lab: Runner, t
     if change == "self.norm = norm":
         assert (ruling.verdict, ruling.reason) == (Verdict.UNPROVED, "not-reached")
         line = (HEAD + text)[: (HEAD + text).index(change)].count("\n") + 1
-        wanted = (
-            f"`{change}` in line {line} may set a part that hands on what it is given, and no made input comes by it"
-        )
-        assert ruling.sentence == wanted
+        told = "may set a part that hands on what it is given, and no made input tells: it is chosen elsewhere"
+        assert ruling.sentence == f"`{change}` in line {line} {told}"
     else:
         assert ruling.verdict is Verdict.PROVED, ruling

@@ -30,11 +30,11 @@ class Watched:
     def at(self, part: Text, tree: ast.Module, found: Sequence[Home], of_group: Mapping[int, set[int]]) -> list[Home]:
         """The homes, each with the keepers of what is edited there."""
         for home in found:
-            shared = handing_on(tree, part, home.name)
-            others = set_elsewhere(tree, part, reachable(tree, home.name))
+            around = set_elsewhere(tree, part, reachable(tree, home.name))
+            shared = (*handing_on(tree, part, home.name), *around)
             for fix in self._fixes:
                 if of_group.get(fix.group, set()) & {*home.spans}:
-                    self._of[home.name, fix.group] = (*fix.keepers, *others, *(shared if in_doubt(fix) else ()))
+                    self._of[home.name, fix.group] = (*fix.keepers, *(shared if in_doubt(fix) else ()))
         for keeper in (each for keepers in self._of.values() for each in keepers):
             self._note(keeper)
         return [dataclasses.replace(home, spans=(*home.spans, *self._wanted(home))) for home in found]

@@ -3,9 +3,9 @@
 Note [Set elsewhere]
     `def set_activation(self, act): self.act = act` is never called by made inputs, and neither is a function that gives
     any model another head, or that rebinds what the module keeps for all.  What is set there may hand on its input,
-    whose memory the result of `self.act(y)` then shares; so made inputs settle nothing about the result of a part that
-    such code may set, unless they come by it.  Constructors are run anyway, and layers that are passed to them are
-    tried as identities; a table of layers that is handed in whole is not.
+    whose memory the result of `self.act(y)` then shares; so made inputs settle nothing that is in doubt about a
+    part that such code may set.  Constructors are run, and so is what the class calls itself: layers that are passed to
+    them are tried as identities.  A table of layers that is handed in whole is not.
 """
 
 from __future__ import annotations
@@ -35,16 +35,20 @@ def set_elsewhere(tree: ast.Module, part: Text, nodes: Sequence[ast.stmt]) -> tu
     decorators = {
         _last(by.func if isinstance(by, ast.Call) else by) for one in definitions for by in one.decorator_list
     }
-    found: list[Keeper] = []
-    for function in (each for each in tree.body if isinstance(each, _Function) and each.name not in decorators):
-        found += [_keeper(part, each) for each in _sets(function, called, mentioned)]
-    for owner in (each for each in tree.body if isinstance(each, ast.ClassDef)):
-        for method in (each for each in owner.body if isinstance(each, _Function)):
-            if method.name != "__init__":
-                found += [_keeper(part, each) for each in _sets(method, called, mentioned)]
-            elif owner in nodes:
-                found += [_keeper(part, each, mute=True) for each in _handed_in(method, called)]
-    return tuple(dict.fromkeys(found))
+    run = decorators | called
+    functions = [each for each in tree.body if isinstance(each, _Function)]
+    owners = [each for each in tree.body if isinstance(each, ast.ClassDef)]
+    methods = [each for owner in owners for each in owner.body if isinstance(each, _Function)]
+    constructors = [each for owner in owners if owner in nodes for each in owner.body if _is_constructor(each)]
+    found = [_keeper(part, each) for one in (*functions, *methods) if one.name not in run and not _is_constructor(one)
+             for each in _sets(one, called, mentioned)]  # fmt: skip
+    return tuple(
+        dict.fromkeys([*found, *(_keeper(part, each) for one in constructors for each in _handed_in(one, called))])
+    )
+
+
+def _is_constructor(node: ast.stmt) -> bool:
+    return isinstance(node, _Function) and node.name == "__init__"
 
 
 def _called(root: ast.AST) -> Iterator[str]:
@@ -124,11 +128,13 @@ def _parameters(function: ast.AST) -> frozenset[str]:
     return frozenset(found) - {"self"}
 
 
-def _keeper(part: Text, node: ast.AST, mute: bool = False) -> Keeper:
+def _keeper(part: Text, node: ast.AST) -> Keeper:
     assert isinstance(node, ast.expr | ast.stmt)
     span = part.span(node)
     text = " ".join(part.slice(span).split())
-    return Keeper(Span(span.end - 1, span.end), text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...", SETS, mute)
+    return Keeper(
+        Span(span.end - 1, span.end), text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...", SETS, mute=True
+    )
 
 
 def _last(node: ast.AST) -> str:

@@ -611,6 +611,28 @@ def test_a_place_that_is_left_alone_is_named_once():
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "op", "told"),
+    [
+        ("torch.softmax(a, 0) @ b", "squeeze_", False),
+        ("self.cell(x, h)", "add_", False),
+        ("self.act(x)", "relu_", True),
+        ("h.squeeze_()", "squeeze_", True),
+        ("F.selu(h, inplace=True)", "add_", True),
+        ("torch.add(a, b, out=c)", "add_", True),
+        ("h += 1", "add_", True),
+    ],
+)
+def test_what_torch_does_to_memory_of_its_own_is_not_told(text: str, op: str, told: bool):
+    place = Place("/p.py", 2, 5, 2, 9, text=text)
+    spots = (Spot(place, op, 1, Standing.HARMLESS, True), Spot(place, "mul_", 1, Standing.PENDING, True))
+    program = code("pass")
+    culprit = Culprit((Offence("FIP101", None, (), Place("/p.py", 1)),), ())
+    outcome = Outcome("p.py", Trace((), spots), None, True, lambda path: program, lambda path: None, Found((culprit,)))
+
+    assert any("left alone" in line for line in report.lines(outcome)) is told
+
+
 @pytest.mark.slow
 def test_two_culprits_are_repaired_together(command):
     two = GATE.replace("        return h", "        g = h.tanh()\n        g *= 2\n        return g")

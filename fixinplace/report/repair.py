@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -124,7 +125,9 @@ def _tried_best(outcome: Outcome, culprit: Culprit) -> Sequence[Proposal]:
 
 def _harmless(outcome: Outcome) -> Iterator[str]:
     """In-place code that did no harm in this run, and stays."""
+    within = {spot.place for spot in outcome.trace.spots if spot.op in _INNER and _is_inner(spot.place.text)}
     some = [spot for spot in outcome.trace.spots if spot.standing is not Standing.CULPRIT and _own(outcome, spot)]
+    some = [spot for spot in some if spot.place not in within]
     told = {where(spot.place) for spot in outcome.trace.spots if spot.standing is Standing.CULPRIT}
     found = outcome.found.culprits if outcome.found is not None else ()
     told |= {where(write.place) for each in found for offence in each.offences for write in offence.writes[:1]}
@@ -137,6 +140,22 @@ def _harmless(outcome: Outcome) -> Iterator[str]:
             shown = ", ".join(places[:6])
             more = f" and {len(places) - 6} more" if len(places) > 6 else ""
             yield f"{_word(outcome, standing)}: {shown}{more}"
+
+
+_INNER = frozenset("squeeze_ unsqueeze_ t_ transpose_ add_ sigmoid_ tanh_ addmv_".split())
+"""What torch does in place to memory of its own, in `a @ b` and in a recurrent cell."""
+
+
+def _is_inner(text: str) -> bool:
+    """True for code that writes nothing in place as it reads: `a @ b`, `self.cell(x, h)`."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError):  # a statement, or a text that was shortened
+        return False
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.BinOp)
+    name = ast.unparse(node.func)
+    return not name.endswith("_") and not {"out", "inplace"} & {each.arg for each in node.keywords}
 
 
 def _word(outcome: Outcome, standing: Standing) -> str:

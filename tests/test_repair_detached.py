@@ -40,7 +40,13 @@ LOOPS = {
     "of an attribute": ("for h in self.x:\n    h.detach_()\nreturn act(self.x)", ["self.x = self.x.detach()"]),
     "another name": ("for s in x:\n    h = s\n    h.detach_()\nreturn act(x)", []),
     "with something else": ("for h in x:\n    h.detach_()\n    act(h)", []),
-    "of a call": ("for h in x.unbind(1):\n    h.detach_()\nreturn act(x)", []),
+    "of its pieces": ("for h in x.unbind(1):\n    h.detach_()\nreturn act(x)", ["x.detach_()"]),
+    "of pieces of an attribute": (
+        "for h in self.x.split(2):\n    h.detach_()\nreturn act(self.x)",
+        ["self.x.detach_()"],
+    ),
+    "of another call": ("for h in x.flip(1):\n    h.detach_()\nreturn act(x)", []),
+    "of a function's result": ("for h in act(x):\n    h.detach_()\nreturn act(x)", []),
     "with an else": ("for h in x:\n    h.detach_()\nelse:\n    act(x)", []),
     "in no loop": ("h = x[0]\nh.detach_()\nreturn act(x)", []),
 }

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.code import Code
 
 _MEANING = (
     "`{0}` is a constant from here on: no gradient goes on into what it was computed from. Its rows detached one by "
@@ -13,8 +14,11 @@ _MEANING = (
 )
 
 
+_PIECES = ("unbind", "split", "chunk")
+
+
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """`for h in hidden: h.detach_()` as `hidden = hidden.detach()`."""
+    """`for h in hidden: h.detach_()` as `hidden = hidden.detach()`; of `hidden.unbind(0)` as `hidden.detach_()`."""
     writes = scene.offence.writes
     spot = scene.node(writes[0].place) if writes and writes[0].op == "detach_" else None
     if spot is None:
@@ -24,18 +28,35 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     loop = next(code.up(statement), None)
     match loop, statement:
         case (
-            ast.For(target=ast.Name(id=row), iter=ast.Name() | ast.Attribute() as whole, body=[only], orelse=[]),
+            ast.For(target=ast.Name(id=row), iter=iterated, body=[only], orelse=[]),
             ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=written), attr="detach_"))),
         ) if only is statement and row == written:
+            found = _whole(code, iterated)
+            if found is not None:
+                text, line = found
+                change = Change(code.path, (code.replace(loop, line),))
+                title, meaning = f"`{text}` detached as a whole", _MEANING.format(text)
+                yield Proposal("detached-rows", Tier.CHOOSE, title, (change,), meaning, rank=10)
+
+
+def _whole(code: Code, iterated: ast.expr) -> tuple[str, str] | None:
+    """What is detached, and the line that does it: in place where the loop went over its pieces, since whoever else has
+    it had to see that as well.
+    """
+    match iterated:
+        case ast.Name() | ast.Attribute():
+            text = code.source_of(iterated)
+            return text, f"{text} = {text}.detach()"
+        case ast.Call(func=ast.Attribute(value=ast.Name() | ast.Attribute() as whole, attr=attr)) if attr in _PIECES:
             text = code.source_of(whole)
-            title = f"`{text}` detached as a whole"
-            change = Change(code.path, (code.replace(loop, f"{text} = {text}.detach()"),))
-            yield Proposal("detached-rows", Tier.CHOOSE, title, (change,), _MEANING.format(text), rank=10)
+            return text, f"{text}.detach_()"
+    return None
 
 
 REPAIR = Repair(
     name="detached-rows",
-    what="Replaces the loop: `for h in hidden: h.detach_()` becomes `hidden = hidden.detach()`.",
+    what="Replaces the loop: `for h in hidden: h.detach_()` becomes `hidden = hidden.detach()`, and that over "
+    "`hidden.unbind(0)` becomes `hidden.detach_()`.",
     why="Iterating over a tensor gives views, and torch detaches no view in place; all rows together can be detached.",
     propose=propose,
 )

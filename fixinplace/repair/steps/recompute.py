@@ -303,5 +303,5 @@ def _choice(at: Situation, plan: _Plan, edits: tuple[Edit, ...], where: str) -> 
     late = _read_later(at, EMPTY.union(*(plan.items[n].facts.binds for n in copies - plan.folded)))
     if late is not None:
         name, line = late
-        meaning += f" `{name}` stays that value: line {line} reads the new one."
+        meaning += f" `{name}` has its second value from then on: line {line} reads the new one."
     return Choice(f"{shown} computed again {where}", meaning, (Change(at.code.path, edits),), 20)

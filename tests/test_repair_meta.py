@@ -94,11 +94,35 @@ BY_HAND = program(
     """,
     "net(x)", "p -= 0.1 * g", "(total / 3).backward()",
 )  # fmt: skip
-PROGRAMS = {"plain": PLAIN, "put_back": PUT_BACK, "by_hand": BY_HAND}
+IN_A_HELPER = program(
+    """
+    def adapt(net, x, y):
+        loss = F.mse_loss(net(x), y)
+        grads = torch.autograd.grad(loss, list(net.parameters()), retain_graph=True)
+        with torch.no_grad():
+            for p, g in zip(net.parameters(), grads):
+                p -= 0.1 * g
+        return loss
+
+
+    def main():
+        net = mlp(1, 1)
+        outer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for x, y in torch.randn(2, 2, 5, 1):
+            support = adapt(net, x, y)
+            loss = F.mse_loss(net(x + 1), y) + 0.1 * support
+            outer.zero_grad()
+            loss.backward()
+            outer.step()
+        return [net]
+    """,
+    "net(x)", "p -= 0.1 * g", "loss.backward()",
+)  # fmt: skip
+PROGRAMS = {"plain": PLAIN, "put_back": PUT_BACK, "by_hand": BY_HAND, "in_a_helper": IN_A_HELPER}
 
 
 def on_copies(one: Program) -> list[Proposal]:
-    return [each for each in traced(one) if each.repair == "weights-copied"]
+    return [each for each in traced(one) if "on a copy of its weights" in each.title]
 
 
 def changed(one: Program, *pairs: tuple[str, str]) -> Program:
@@ -174,9 +198,26 @@ def test_where_no_copy_can_be_placed_none_is_proposed(pairs: list[tuple[str, str
     one = changed(PLAIN, *pairs)
     assert "modified by an inplace operation" in run(one.text).error
 
-    assert on_copies(one) == []
+    assert [each.title for each in on_copies(one) if "in each round" in each.title] == []
 
 
 def test_a_last_round_alone_is_not_the_loss_again():
     """`total` is built up over the rounds: what the last of them added is not computed again in its place."""
     assert [each.title for each in traced(BY_HAND) if "computed again" in each.title] == []
+
+
+def test_an_update_in_the_function_that_computed_the_loss_leaves_no_other_choice():
+    (proposal,) = on_copies(IN_A_HELPER)
+
+    assert [each.title for each in traced(IN_A_HELPER)] == [proposal.title]
+    assert proposal.title == "`net` run on a copy of its weights in line 11"
+    assert "    weights = {name: p.clone() for name, p in net.named_parameters()}\n    loss =" in (
+        IN_A_HELPER.patched(proposal)
+    )
+
+
+def test_where_something_else_can_be_chosen_no_copy_is_offered_beside_it():
+    apart = "support = F.mse_loss(net(x), y)\n        adapt(net, x, y)"
+    one = changed(IN_A_HELPER, ("support = adapt(net, x, y)", apart))
+
+    assert any("computed again" in each.title for each in traced(one)) and on_copies(one) == []

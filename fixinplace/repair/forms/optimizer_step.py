@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fixinplace.repair.base import Proposal, Repair, Scene, Tier
 from fixinplace.repair.steps.ahead import taken_ahead
 from fixinplace.repair.steps.choice import Choice
+from fixinplace.repair.steps.copied import in_rounds_on_copies, on_a_copy
 from fixinplace.repair.steps.detaching import detached
 from fixinplace.repair.steps.joint import jointly
 from fixinplace.repair.steps.methods import from_method
@@ -50,6 +51,8 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
                 detached,
             )
             choices += [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
+    if not choices and scene.offence.rule == "FIP201" and not (whole and any(True for _ in in_rounds_on_copies(whole))):
+        choices = [("on_a_copy", choice) for choice in on_a_copy(scene)]
     for kind, choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank, kind=kind)
     if not choices and scene.offence.rule == "FIP201":

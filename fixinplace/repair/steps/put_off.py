@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change, Proposal, Scene, Tier
-from fixinplace.repair.steps.along import apart
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.lines import common
 from fixinplace.repair.steps.moving import CannotMove, checked, cut, moved, pasted_after
@@ -72,9 +71,10 @@ def _later(at: Situation) -> _Later | None:
     if shared is None or shared[1] >= shared[2]:
         return None
     block, first, last = shared
-    facts, *between = (at.reader.facts(each) for each in block[first:last])
-    near = any(touch(_used(at, block[first]), each.reads | each.writes) for each in between)
-    if near or facts.jumps or any(each.jumps or not apart(facts, each, at) for each in between):
+    used, between = _used(at, block[first]), [at.reader.facts(each) for each in block[first + 1 : last]]
+    if at.reader.facts(block[first]).jumps:
+        return None
+    if any(each.jumps or touch(used, each.reads | each.writes) for each in between):
         return None
     if not isinstance(block[last], ast.Expr | ast.Assign):
         return None

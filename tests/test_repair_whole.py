@@ -223,6 +223,17 @@ def test_it_is_proved_and_written(name: str, command):
 
 
 @pytest.mark.slow
+def test_a_refused_write_to_what_was_saved_needs_two_repairs(command):
+    """Rows that torch refuses to write, and a whole that was saved: one line to blame, two things to change."""
+    shutil.copy(FOLDER / "dropped_residues.py", ".")
+
+    result = command("repair", "--diff", "dropped_residues.py::main")
+
+    assert "proved: " in result.stderr
+    assert result.stdout == (FOLDER / "dropped_residues.diff").read_text()
+
+
+@pytest.mark.slow
 def test_the_state_of_a_part_is_detached_with_that_of_the_whole(command):
     shutil.copy(FOLDER / "tutor_memory.py", ".")
 

@@ -74,8 +74,13 @@ def is_near(tried: Tried) -> bool:
 
 
 def key(offence: Offence) -> tuple[object, ...]:
-    """The place that is to blame: where the first write is edited, or the save where no write was seen."""
+    """The place that is to blame: where the first write is edited, or the save where no write was seen.
+
+    What torch refuses to write and what spoils a saved value are two culprits of one line: each wants its own repair.
+    """
     first = offence.writes[0] if offence.writes else None
     place = first.origin if first is not None else None
     place = place or (offence.save.place if offence.save is not None else None) or offence.needed
-    return (offence.rule, None) if place is None else (place.file, place.line, place.column, place.end_column)
+    if place is None:
+        return (offence.rule, None)
+    return (place.file, place.line, place.column, place.end_column, offence.save is None)

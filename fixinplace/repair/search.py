@@ -38,6 +38,7 @@ _KEPT = ("without-grad", "instance-off")
 _MAX_SHORTER = 3
 _MAX_CHAIN = 3
 _DOES_NOT_RUN = ("new-error", "still-raises")
+_NO_REFERENCE = ("no-forward-reference", "probe-failed")
 _KEEP_LEAVES = ("without-grad", "detached-view")
 _LEAVES = ("FIP202", "FIP203")
 
@@ -324,7 +325,7 @@ class Search:
         rest = list(best.attempt.proposals) if best is not None and best.ruling.verdict is Verdict.PROVED else []
         rest = rest or self._chosen()
         found: dict[object, Tried] = {}
-        vain = best is not None and best.ruling.reason == "no-forward-reference"
+        vain = best is not None and best.ruling.reason in _NO_REFERENCE
         choices = {each.changes: each for one in (self.known.values() if vain else self._open())
                    for each in one.of(Tier.CHOOSE)}  # fmt: skip
         for proposal in choices.values():

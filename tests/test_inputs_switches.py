@@ -117,6 +117,18 @@ KEPT = {
         "`setattr(self, 'la' + self.keep, h)`"),
     "a pattern": (
         kept("if self.keep:\n            match h:\n                case got: print(got)", made="self.keep = 0"), "`h`"),
+    "a default": (
+        kept("if self.keep:\n            def tell(h=h): return h", "", "self.keep = False"), "`h`"),
+    "a decorator": (
+        kept("if self.keep:\n            @self.keep(h)\n            def tell(): pass", "", "self.keep = None"), "`h`"),
+    "a default of what is called by name": (
+        kept("if self.keep:\n            def tell(*, last=h): return last", "", "self.keep = False"), "`h`"),
+    "the body of a class": (
+        kept("if self.keep:\n            class Seen:\n                last = h", "", "self.keep = False"), "`h`"),
+    "a default of a lambda in a class": (
+        kept("if self.keep:\n            class Seen:\n                last = lambda h=h: h", "", "self.keep = 0"), "`h`"),
+    "a closure, which finds what is bound by then": (
+        kept("if self.keep:\n            def tell(): return h", "", "self.keep = False"), ""),
     "an object made of it, every time": (kept("got = SimpleNamespace(h=h.sum())"), ""),
     "a value that is used": (kept("h = h + self.made(h)", ", fn=None", "self.made = fn or torch.sin"), ""),
 }  # fmt: skip

@@ -7,6 +7,7 @@ import ast
 from fixinplace.detect.assumed import outcome
 from fixinplace.detect.birth import note_birth
 from fixinplace.detect.cut import note_cut
+from fixinplace.detect.early import read_at_once
 from fixinplace.detect.flow import Flow
 from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import canonical, dotted, imported
@@ -76,9 +77,11 @@ class Statements(Flow):
                     elif isinstance(target, ast.Attribute) and target.attr in named_parts(self.program.tree):
                         self.removed(target)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
+                read_at_once(self, node)
                 self.nested[node.name] = node
                 self.bind(node.name, OTHER)
             case ast.ClassDef():
+                read_at_once(self, node)
                 self.bind(node.name, UNKNOWN)
             case ast.Import() | ast.ImportFrom():
                 for name, full in imported(node):

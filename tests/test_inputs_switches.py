@@ -126,7 +126,7 @@ KEPT = {
     "the body of a class": (
         kept("if self.keep:\n            class Seen:\n                last = h", "", "self.keep = False"), "`h`"),
     "a default of a lambda in a class": (
-        kept("if self.keep:\n            class Seen:\n                last = lambda h=h: h", "", "self.keep = 0"), "`h`"),
+        kept("if self.keep:\n            class Seen: of = lambda h=h: h", "", "self.keep = 0"), "`h`"),
     "a closure, which finds what is bound by then": (
         kept("if self.keep:\n            def tell(): return h", "", "self.keep = False"), ""),
     "an object made of it, every time": (kept("got = SimpleNamespace(h=h.sum())"), ""),

@@ -25,6 +25,7 @@ class Place(enum.StrEnum):
     ATTRIBUTE = "attribute"  # self.h, a.b.c: names and attributes only
     SUBSCRIPT = "subscript"  # h[i]: the written tensor is h, through an index
     ITEM = "item"  # hs[i]: the written tensor lies in a list or dict, whose place can be bound anew
+    SLOT = "slot"  # hs[i][0]: a part of such a tensor, through an index
     VIEW = "view"  # h.t(), h.view(-1)[0]: the written tensor is h, through calls that give views
     TEMPORARY = "temporary"  # f(x).relu_(): nothing to bind the result to
 

@@ -172,5 +172,8 @@ BLOCKS = (
     "{X} = {X}.exp();;if flag:;;>>row = {X}[0];;<<else:;;>>row = {X}[1];;<<row.mul_(2);;{n} = {X} * row",
     "{X} = {X}.exp();;rows = [];;for i in range(2):;;>>rows.append({X}[i]);;<<for r in rows:;;>>r *= 2;;<<{n} = r",
     "{X} = {X}.exp();;pair = ({X}, [{v}]);;{n}, more = pair;;{s};;{n} {o}= {e};;{n} = pair[0] * more[0].sum()",
+    "rows = [{x}.exp(), {v}];;{s};;rows[0][{i}] {o}= {e};;{n} = rows[0] * rows[1].sum()",
+    "table = {'k': {x}.exp()};;table['m'] = {v};;table['k'][{i}] = {e};;{s};;{n} = table['m'] * table['k'].sum()",
+    "rows = [r.exp() for r in {x}];;{n} = rows[k];;rows[k - 1][{i}].mul_({e});;{s};;{n} = sum(rows) * {v}",
     "rows = [];;for i in range(2):;;>>{X} = {X}.sigmoid();;rows.append({X});;{s};;{X} {o}= {e};;<<{n} = sum(rows)",
 )  # fmt: skip

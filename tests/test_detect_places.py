@@ -23,6 +23,13 @@ BOUND = {
     "emptied before": ("hs = []\nhs = [x * k for k in (1, 2)]\nhs[0] += 1\nreturn hs[0] * 2", "hs[0] = hs[0] + 1"),
     "set to what is new": ("hs = [x * 1, x * 2]\nhs[1] = hs[0] * 2\nhs[1] += 1\nreturn hs[0] * hs[1]", "hs[1] = hs[1] + 1"),
     "name that is dead": ("h = x * 2\nhs = [h, x * 3]\nhs[0] += 1\nreturn hs[0] * 2 + hs[1]", "hs[0] = hs[0] + 1"),
+    "part": ("hs = [x * 1, x * 2]\nhs[0][0] = 1\nreturn hs[0] * hs[1]", "hs[0] = hs[0].clone()"),
+    "part, augmented": ("d = {'a': x * 1}\nd['a'][:1] *= 3\nreturn d['a'] * x", "d['a'] = d['a'].clone()"),
+    "part, by a method": ("hs = [x * 1, x * 2]\nhs[1][0].mul_(3)\nreturn hs[0] * hs[1]", "hs[1] = hs[1].clone()"),
+    "part, filled": ("hs = [x * 1, x * 2]\nhs[-1][0].zero_()\nreturn hs[0] * hs[1]", "hs[-1] = hs[-1].clone()"),
+    "part, by a mask": ("hs = [x * 1, x * 2]\nm = x > 0\nhs[0][m] = 1\nreturn hs[0] * hs[1]", "hs[0] = hs[0].clone()"),
+    "part, in a round": ("for i in range(2):\n    hs = [x * 1, x * 2]\n    hs[i][0] = 3\n    x = hs[0] * hs[1]\nreturn x",
+                         "    hs[i] = hs[i].clone()"),
 }  # fmt: skip
 
 
@@ -56,6 +63,19 @@ REFUSED = {
     "place that is called for": ("hs = [x * k for k in (1, 2)]\nhs[hs.index(hs[0])] += 1\nreturn hs[0]",
                                  "container-slot"),
     "list of somebody else": ("def g(hs):\n    hs[0] += 1\n    return hs[0] * 2\nreturn g([x * 2])", "container-slot"),
+    "part in a tuple": ("hs = (x * 1, x * 2)\nhs[0][0] = 2\nreturn hs[0] * hs[1]", "container-slot"),
+    "part with a name": ("h = x * 1\nhs = [x * 2]\nhs[0] = h\nhs[0][0] = 2\nreturn hs[0] * h", "live-alias"),
+    "part with a view": ("hs = [x * 1, x * 2]\nv = hs[0][:1]\nhs[0][0] = 2\nreturn hs[0] * v", "live-view"),
+    "part of a list in a list": ("hs = [[x * 1], [x * 2]]\nhs[0][0][0] = 2\nreturn hs[0][0]", "container-slot"),
+    "part from another part": ("hs = [x * 1, x * 2]\nhs[0][0] = hs[0][1] * 2\nreturn hs[0] * hs[1]", "container-slot"),
+    "part of two places": ("hs = [x * 1, x * 2]\nhs[0][0], hs[1][0] = 2, 3\nreturn hs[0] * hs[1]", "container-slot"),
+    "part in every round": ("hs = [x * 1, x * 2]\nfor i in range(2):\n    hs[i][0] = 3\nreturn hs[0] * hs[1]",
+                            "quadratic-cost"),
+    "part of a copy": ("hs = [x * 1, x * 2]\nhs[0][[0, 1]].mul_(2)\nreturn hs[0] * hs[1]", "live-view"),
+    "part of a parameter": ("hs = [torch.nn.Parameter(x.detach() * 2)]\nhs[0][0] = 2\nreturn (hs[0] * x).sum()",
+                            "registered-parameter"),
+    "part of a list with two names": ("hs = [x * 1, x * 2]\ngs = hs\nhs[0][0] = 2\nreturn hs[0] * gs[0]",
+                                      "container-slot"),
     "parameters": ("hs = [torch.nn.Parameter(x.detach() * k) for k in (1, 2)]\nhs[0] *= 2\nreturn (hs[0] * x).sum()",
                    "registered-parameter"),
 }  # fmt: skip
@@ -68,6 +88,25 @@ def test_the_place_stays(body: str, reason: str):
 
     assert reason in refusals
     assert fixed(text, findings(text)) == text
+
+
+CLONES = {
+    "one for several stores": ("hs[0][0] *= x[0]\nhs[0][1] *= x[1]\nreturn hs[0] * x", 1),
+    "kept meanwhile": ("hs[0][0] = 1\ny = hs[0] ** 2\nhs[0][1] = 1\nreturn hs[0] * y", 2),
+    "another place meanwhile": ("hs[0][0] = 1\nhs[1][0] = 1\nhs[0][1] = 1\nreturn hs[0] * hs[1]", 3),
+    "bound meanwhile": ("hs[0][0] = 1\nhs[0] = x.exp()\nhs[0][1] = 1\nreturn hs[0] * hs[1]", 2),
+    "bound to a name's meanwhile": ("hs[0][0] = 1\nhs[0] = h\nhs[0][1] = 1\nreturn hs[0] * hs[1]", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "clones"), CLONES.values(), ids=CLONES.keys())
+def test_a_clone_of_a_place_serves_until_somebody_may_have_kept_it(body: str, clones: int):
+    text = program(f"h = torch.sin(x)\nhs = [x.sigmoid(), x.exp()]\n{body}")
+    new = fixed(text, findings(text))
+
+    assert new.count(".clone()") == clones
+    run(new)
+    assert fixed(new, findings(new)) == new
 
 
 SHARED = {

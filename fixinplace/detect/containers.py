@@ -23,6 +23,7 @@ from fixinplace.detect.values import Memories, Value, distinct, element, memorie
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
+_PART_RULES = ("FIP103", "FIP104", "FIP106", "FIP109", "FIP113", "FIP114")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp)
 _DISPLAYS = (ast.List, ast.ListComp, ast.Dict, ast.DictComp)
 _PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
@@ -78,12 +79,30 @@ class Containers(Roles):
 
     def container(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Name | None:
         """The container whose place a statement writes, if the place can be bound anew."""
+        return self._holder(node, target) if rule in _RULES else None
+
+    def _holder(self, node: ast.AST, target: ast.expr) -> ast.Name | None:
         match target:
-            case ast.Subscript(value=ast.Name() as holder, slice=index) if rule in _RULES and self._stands_alone(node):
+            case ast.Subscript(value=ast.Name() as holder, slice=index) if self._stands_alone(node):
                 base = self.peek(holder)
                 known = base.kind in (Kind.LIST, Kind.DICT) and self.is_own(holder, base)
                 plain = all(isinstance(each, _PLAIN) for each in walk(index))
                 return holder if known and plain and self._is_written_down(holder.id) else None
+        return None
+
+    def slot(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Subscript | None:
+        """The place of a container whose tensor a statement writes a part of: `hs[0]` of `hs[0][:, 1] = 0`.
+
+        None if the place cannot be bound anew, or the statement reads the container besides.
+        """
+        inner = target
+        while isinstance(inner, ast.Subscript) and isinstance(inner.value, ast.Subscript):
+            inner = inner.value
+        match inner:
+            case ast.Subscript(value=ast.Name(id=name)) if inner is not target and rule in _PART_RULES:
+                mentioned = sum(isinstance(n, ast.Name) and n.id == name for n in walk(self.root))
+                holder = self._holder(self.root if rule == "FIP109" else node, inner)
+                return inner if mentioned == 1 and holder is not None and self.peek(inner).tensor else None
         return None
 
     def gone_through(self, node: ast.AST) -> set[int]:
@@ -167,7 +186,7 @@ class Containers(Roles):
         if whole and (bound or isinstance(root, ast.Expr)):
             assert isinstance(node, ast.Call)
             inner: list[ast.expr] = [*node.args, *(word.value for word in node.keywords)]
-        elif isinstance(node, ast.AugAssign):
+        elif isinstance(node, ast.AugAssign) or (isinstance(node, ast.Assign) and len(node.targets) == 1):
             inner = [node.value]
         else:
             return False

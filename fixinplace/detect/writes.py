@@ -46,8 +46,10 @@ class Writes(Containers):
         if value is not None and value.live and self.keeps_state(written):
             value = replace(value, live=None)
         place, owner = self.place_of(target)
-        holder = self.container(node, rule, target)
+        holder, slot = self.container(node, rule, target), self.slot(node, rule, target)
         place = place if holder is None else Place.ITEM
+        if slot is not None:
+            place, owner, holder = Place.SLOT, slot, cast("ast.Name", slot.value)
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
         be_sure(seen, node, written, value)
@@ -251,7 +253,7 @@ class Writes(Containers):
                 add_hazard(
                     seen, "closure", f"`{name}` belongs to an enclosing scope: binding it here would make it local"
                 )
-        elif place in (Place.ATTRIBUTE, Place.SUBSCRIPT, Place.VIEW):
+        elif place in (Place.ATTRIBUTE, Place.SUBSCRIPT, Place.SLOT, Place.VIEW):
             value = self.evaluate(owner)
             if value.leaf or dotted(owner).rsplit(".", 1)[-1] in ("weight", "bias"):
                 add_hazard(

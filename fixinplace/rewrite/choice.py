@@ -133,10 +133,10 @@ def _target(found: Found, writer: Writer, call: ast.Call | None, operand: ast.ex
         return target
     if writer.form is Form.OUT and call is not None:
         return _out(call)
-    view_of_part = writer.form is Form.VIEW and place in (Place.SUBSCRIPT, Place.VIEW)
+    view_of_part = writer.form is Form.VIEW and place in (Place.SUBSCRIPT, Place.SLOT, Place.VIEW)
     if found.site.rule in _OF_MODULES or place is Place.TEMPORARY or view_of_part:
         return None
-    if place is Place.ITEM:
+    if place in (Place.ITEM, Place.SLOT):
         return target
     if not is_dotted(target):
         raise Refusal("not-assignable", f"`{target}` is no name that could be bound to a new tensor")

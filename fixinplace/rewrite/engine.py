@@ -33,6 +33,7 @@ from fixinplace.rewrite.groups import Group, groups
 from fixinplace.rewrite.held import held, is_held
 from fixinplace.rewrite.kin import scattered
 from fixinplace.rewrite.listed import Listed, is_listed, listed
+from fixinplace.rewrite.placed import placed
 from fixinplace.rewrite.reads import parse_file
 from fixinplace.rewrite.rows import Rows, rows
 from fixinplace.rewrite.runs import deferred, shared
@@ -46,6 +47,7 @@ One = TypeVar("One", str, Edit, Keeper)
 
 def plan(part: Text, found: Sequence[Found]) -> tuple[Finding, ...]:
     """One finding for each site, in their order; see Note [Groups]."""
+    found = placed(part, found)
     outcomes: dict[Found, Finding] = {}
     opened: list[tuple[Group, list[Found]]] = []
     looped = _looped(part, found)

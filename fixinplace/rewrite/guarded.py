@@ -24,9 +24,8 @@ from dataclasses import replace
 from fixinplace.catalogue import Memory, result
 from fixinplace.model import Certainty, Found, Hazard, Place
 from fixinplace.rewrite.conditions import GUARDED, PROMOTES, ROUNDED
-from fixinplace.rewrite.reads import parse_file
+from fixinplace.rewrite.placed import before
 from fixinplace.source import Text
-from fixinplace.walking import walk
 
 _SUMS = frozenset(f"Tensor.{name}" for name in ("__iadd__", "__isub__", "add_", "sub_"))
 _RULES = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113")
@@ -66,7 +65,7 @@ def _cloned(part: Text, one: Found) -> Found:
 def _stands_behind_clone(part: Text, one: Found) -> bool:
     """True if the statements right before the write, in its block, clone the tensor and make views of it anew."""
     names = {one.site.target.partition("[")[0], *(holder.name for holder in one.facts.family)}
-    for statement in reversed(_before(part, one)):
+    for statement in reversed(before(part, one)):
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 if name in names and part.slice(part.span(value)) == f"{name}.clone()":
@@ -76,19 +75,6 @@ def _stands_behind_clone(part: Text, one: Found) -> bool:
             case _:
                 return False
     return False
-
-
-def _before(part: Text, one: Found) -> list[ast.stmt]:
-    """The statements before the one of a write in the innermost block that has it."""
-    found: list[ast.stmt] = []
-    for node in walk(parse_file(part.text)):
-        blocks = (getattr(node, field, None) for field in ("body", "orelse", "finalbody"))
-        for block in (each for each in blocks if isinstance(each, list)):
-            spans = map(part.span, block)
-            here = (n for n, span in enumerate(spans) if span.start <= one.site.statement.start < span.end)
-            if (number := next(here, None)) is not None:
-                found = block[:number]
-    return found
 
 
 def is_view(node: ast.expr, names: Collection[str]) -> bool:

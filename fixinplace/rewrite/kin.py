@@ -71,7 +71,7 @@ def has_value(case: Case) -> bool:
     """True if an in-place call's new value can be bound to the target: not a part of it, unless it can be put back."""
     facts = case.facts
     if facts.place is not Place.VIEW:
-        return facts.place is not Place.SUBSCRIPT
+        return facts.place not in (Place.SUBSCRIPT, Place.SLOT)
     if facts.usage is not Usage.STATEMENT or (facts.in_loop and not keeps_all(facts.through)):
         return False
     return put(case.site.target, facts.through, case.site.target, around(case)) is not None

@@ -26,9 +26,10 @@ def parse(text: str) -> ast.Module:
 
 
 def mentions(target: str, node: ast.AST, skip: ast.AST | None = None, never: Sequence[ast.AST] = ()) -> bool:
-    """True if `node`, its parts `skip` and `never` apart, may read the variable `target` (`h` or `self.h`).
+    """True if `node`, its parts `skip` and `never` apart, may read the variable `target` (`h`, `self.h`, `hs[0]`).
 
-    `self.h` may be read by whoever gets `self` or calls a method on it; `self.other` does not read it.
+    `self.h` may be read by whoever gets `self` or calls a method on it; `self.other` does not read it.  A place of a
+    container may be read by whoever reads the container.
     A target may be several, `v, i`.
     """
     return any(_reads(one, name, called) for name, called in _read(node, (skip, *never)) for one in target.split(", "))
@@ -36,13 +37,13 @@ def mentions(target: str, node: ast.AST, skip: ast.AST | None = None, never: Seq
 
 def walrus(target: str, node: ast.AST) -> ast.NamedExpr | None:
     """An assignment expression in `node` that binds the first name of `target`."""
-    names = [one.partition(".")[0] for one in target.split(", ")]
+    names = [_first(one) for one in target.split(", ")]
     return next((n for n in walk(node) if isinstance(n, ast.NamedExpr) and n.target.id in names), None)
 
 
 def stores(target: str, node: ast.AST) -> bool:
     """True if `node` binds `target` itself, or the first name of it."""
-    names = [name for one in target.split(", ") for name in (one, one.partition(".")[0])]
+    names = [name for one in target.split(", ") for name in (one, _first(one))]
     return any(
         isinstance(n, ast.Name | ast.Attribute) and not isinstance(n.ctx, ast.Load) and dotted(n) in names
         for n in walk(node)
@@ -87,9 +88,14 @@ def _operands(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _reads(target: str, name: str, called: bool) -> bool:
-    if name.partition(".")[0] != target.partition(".")[0]:
+    if _first(name) != _first(target):
         return False
-    return called or f"{name}.".startswith(f"{target}.") or f"{target}.".startswith(f"{name}.")
+    return called or "[" in target or f"{name}.".startswith(f"{target}.") or f"{target}.".startswith(f"{name}.")
+
+
+def _first(target: str) -> str:
+    """The first name of a dotted one, and of a place of a container."""
+    return target.partition("[")[0].partition(".")[0]
 
 
 def _read(node: ast.AST, skip: Sequence[ast.AST | None]) -> Iterator[tuple[str, bool]]:

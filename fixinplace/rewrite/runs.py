@@ -33,7 +33,7 @@ def shared(part: Text, table: Mapping[Span, Setting], composed: Mapping[Span, Co
     result: dict[Span, Span] = {}
     for span in sorted(composed, key=lambda span: span.start):
         names = composed[span].clones
-        if len(names) == 1 and len(composed[span].lines) == 2 and _only_stores(table[span].node, names[0]):
+        if len(names) == 1 and len(composed[span].lines) == 2 and only_stores(table[span].node, names[0]):
             earlier = _earlier(part, table[span], names[0], composed)
             if earlier is not None:
                 result[span] = result.get(earlier, earlier)
@@ -77,13 +77,13 @@ def _earlier(part: Text, setting: Setting, name: str, composed: Mapping[Span, Co
     for node in reversed(setting.block[: setting.index]):
         span = part.span(node)
         if span in composed and name in composed[span].clones:
-            return span if _only_stores(node, name) else None
+            return span if only_stores(node, name) else None
         if isinstance(node, Compound) or mentions(name, node) or stores(name, node):
             return None
     return None
 
 
-def _only_stores(node: ast.AST, name: str) -> bool:
+def only_stores(node: ast.AST, name: str) -> bool:
     """True if the statement stores into `name` through indices that do not read it, and keeps nothing of it."""
     match node:
         case ast.Assign(targets=[ast.Subscript() as target]):

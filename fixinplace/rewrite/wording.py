@@ -41,7 +41,7 @@ def _said(part: Text, site: Site, place: Place) -> str:
             return f"{shown} changes {_whose(site, place)} itself, for all who hold it"
         case "FIP115":
             return f"{shown} overwrites a list of tensors"
-    part_of = "part of " if place is Place.SUBSCRIPT else ""
+    part_of = "part of " if place in (Place.SUBSCRIPT, Place.SLOT) else ""
     return f"{shown} overwrites {part_of}{_whose(site, place)}"
 
 

@@ -25,7 +25,7 @@ def _takes(case: Case, node: Node) -> bool:
     place = case.facts.place
     if copy_from.is_copy(case, node) and case.target is not None:
         return not copy_from.REWRITE.takes(case, node)
-    if place not in (Place.SUBSCRIPT, Place.VIEW) or case.target is None:
+    if place not in (Place.SUBSCRIPT, Place.SLOT, Place.VIEW) or case.target is None:
         return False
     if place is Place.VIEW:
         return case.writer.form in _CALLS and not (case.writer.form in _VALUES and has_value(case))
@@ -43,20 +43,20 @@ def _refusal(case: Case, node: Node) -> Refused | None:
         return None if isinstance(part, cst.Name) else copy_from.REWRITE.refusal(case, node)
     if isinstance(part, cst.Call) and case.facts.place is not Place.VIEW:
         return Refused("no-counterpart", "each link of the chain writes what the one before it may have kept")
-    if case.facts.part or _is_view(part):
+    if case.facts.part or _is_view(part, case.target or ""):
         return None
     return Refused("live-view", f"the index may pick a copy: then the write does not reach `{case.target}` at all")
 
 
-def _is_view(part: cst.BaseExpression) -> bool:
+def _is_view(part: cst.BaseExpression, target: str) -> bool:
     """True if the indices of `x[i][j]` are numbers, slices, `...` and `None`, which certainly give a view.
 
     `x[[0, 2]].add_(1)` and `x[mask].zero_()` write into a copy that is dropped.  A clone of `x` would change nothing
     but who shares its memory, and detection has looked for sharers of the copy only.
     """
-    if not isinstance(part, cst.Subscript):
+    if not isinstance(part, cst.Subscript) or cst.Module([]).code_for_node(part) == target:
         return True
-    return all(_is_basic(element.slice) for element in part.slice) and _is_view(part.value)
+    return all(_is_basic(element.slice) for element in part.slice) and _is_view(part.value, target)
 
 
 def _is_basic(index: cst.BaseSlice) -> bool:
@@ -119,7 +119,8 @@ REWRITE = Rewrite(
     name="clone-first",
     rules=("FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),
     what="`x[i] = v`, `x[i] += v`, `x[i].add_(v)` and `x.copy_(v)` get `x = x.clone()` on a line before and stay as "
-    "they are. A value that reads `x` is evaluated first, on a line of its own.",
+    "they are; so does `xs[i]` for `xs[i][j] = v`, where a list or a dict of the function holds the tensor. A value "
+    "that reads `x` is evaluated first, on a line of its own.",
     why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "
     "kind of index; `x[i] = x[i] * v` would not be, since it keeps a part of `x` and then overwrites it.",
     safety="Safe if nobody else looks at the tensor and the value is no view of it, or one of another part. Refused in "
@@ -191,6 +192,27 @@ REWRITE = Rewrite(
                 y = y.clone()
                 y.copy_(x[0])
                 return z + y
+            """,
+        ),
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                maps = {"hit": x.sigmoid(), "size": x.exp()}
+                maps["hit"][0] = 0.5
+                return maps["hit"] * maps["size"]
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                maps = {"hit": x.sigmoid(), "size": x.exp()}
+                maps["hit"] = maps["hit"].clone()
+                maps["hit"][0] = 0.5
+                return maps["hit"] * maps["size"]
             """,
         ),
     ),

@@ -18,7 +18,7 @@ def _takes(case: Case, node: Node) -> bool:
 def is_copy(case: Case, node: Node) -> bool:
     """True for `copy_` onto a whole tensor."""
     known = isinstance(node, cst.Call) and case.writer.name == "Tensor.copy_"
-    return known and case.facts.place not in (Place.SUBSCRIPT, Place.VIEW)
+    return known and case.facts.place not in (Place.SUBSCRIPT, Place.SLOT, Place.VIEW)
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:

@@ -13,7 +13,7 @@ _NAMES = ("zero_", "fill_")
 
 def _takes(case: Case, node: Node) -> bool:
     known = isinstance(node, cst.Call) and _name(case) in _NAMES
-    return known and case.facts.place not in (Place.SUBSCRIPT, Place.VIEW)
+    return known and case.facts.place not in (Place.SUBSCRIPT, Place.SLOT, Place.VIEW)
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:

@@ -11,7 +11,7 @@ from fixinplace.rewrite.values import method, operand
 
 def _takes(case: Case, node: Node) -> bool:
     known = isinstance(node, cst.Call) and case.writer.name == "Tensor.fill_diagonal_"
-    return known and case.facts.place not in (Place.SUBSCRIPT, Place.VIEW)
+    return known and case.facts.place not in (Place.SUBSCRIPT, Place.SLOT, Place.VIEW)
 
 
 def _edit(case: Case, node: Node) -> cst.BaseExpression:

@@ -12,7 +12,7 @@ from fixinplace.rewrite.values import function, method, operand
 
 def _takes(case: Case, node: Node) -> bool:
     known = isinstance(node, cst.Call) and case.writer.form is Form.RANDOM
-    return known and case.facts.place not in (Place.SUBSCRIPT, Place.VIEW)
+    return known and case.facts.place not in (Place.SUBSCRIPT, Place.SLOT, Place.VIEW)
 
 
 def _refusal(case: Case, node: Node) -> Refused | None:

@@ -3,7 +3,8 @@
 Note [Whose shape]
     A batched value that is written into a tensor without the batch does not fit by exactly that dimension; a program
     whose shapes are wrong without vmap dies in the same words.  The two are told apart by the tensors that the failing
-    piece names: the value has to be batched more deeply than its target.  What cannot be looked up tells nothing.
+    piece names: the value has to be batched more deeply than its target, whatever `torch.func.grad` has wrapped around
+    either.  What cannot be looked up tells nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fixinplace.trace.lookup import named
 _MISFIT = re.compile(
     r"output with shape \[(?P<target>[\d, ]*)\] doesn't match the broadcast shape \[(?P<all>[\d, ]*)\]"
 )
-_level = torch._C._functorch.maybe_get_level
+_functorch = torch._C._functorch
 
 
 def may_be(message: str) -> bool:
@@ -41,6 +42,13 @@ def is_refused(message: str, node: ast.AST | None, target: object, frame: FrameT
         return False
     small, large = (shapes[name].split(", ") if shapes[name] else [] for name in ("target", "all"))
     return ours > 0 or large[len(large) - len(small) :] == small
+
+
+def _level(value: torch.Tensor) -> int:
+    """How deeply a tensor is batched, -1 for one that is not: each vmap has a level of its own."""
+    while _functorch.is_gradtrackingtensor(value):
+        value = _functorch.get_unwrapped(value)
+    return _functorch.maybe_get_level(value)
 
 
 def _tensors(node: ast.AST, frame: FrameType) -> Iterator[torch.Tensor]:

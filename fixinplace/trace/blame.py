@@ -5,6 +5,11 @@ Note [Causes]
     and a backward in between; then a step of an optimizer is the writer, but not the cause.  A buffer or an index says
     more about the cure than the operator that wrote it.  Where nothing special is known the rule stays empty: the
     construct of the first write names it.
+
+Note [Closures]
+    `optimizer.step(closure)` calls the whole forward and backward (L-BFGS does so several times), and what that writes
+    is no update.  Behind a step of torch's own, any code of the user's is the closure's; a step that the user wrote
+    updates leaves, or works with grad mode off, and a closure does neither.
 """
 
 from __future__ import annotations
@@ -80,8 +85,14 @@ class Blame:
         return "initialiser" if self._in_initialiser(write) else "operator"
 
     def in_optimizer(self, write: Written) -> bool:
-        """True inside the step of an optimizer."""
-        return self._frames.has_code(write.stack, *_OPTIMIZER)
+        """True inside the step of an optimizer, and not in a closure that it calls: see Note [Closures]."""
+        if not self._frames.has_code(write.stack, *_OPTIMIZER):
+            return False
+        inside = self._frames.within(write.stack, *_OPTIMIZER)
+        owned = [self._frames.owns(code.co_filename) for code in inside]
+        if owned and owned[-1]:
+            return write.leaf or not write.grad_mode
+        return not any(owned)
 
     def in_broadcast(self, write: Written) -> bool:
         """True where DistributedDataParallel synchronises buffers."""

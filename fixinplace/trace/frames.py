@@ -26,6 +26,7 @@ _FUNCTION = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS
 _DEPTH = 64
 _OVERRIDES = ("__torch_function__", "__torch_dispatch__")
 """A user's overrides stand between the line that calls an operation and the operation."""
+_DECORATORS = ("torch/utils/_contextlib.py", "torch/optim/optimizer.py")
 _ALONE = 3
 """References to a copy of locals that only its frame, a variable and the call that counts them hold."""
 
@@ -114,6 +115,16 @@ class Frames:
             if code.co_name == name and code.co_filename.endswith(file_end):
                 return True
         return False
+
+    def within(self, stack: Stack, file_end: str, name: str) -> list[CodeType]:
+        """The code that this function has called, innermost first, decorators of torch left out."""
+        found: list[CodeType] = []
+        for code in (self.codes[number] for number in stack[::2]):
+            if code.co_name == name and code.co_filename.endswith(file_end):
+                break
+            if not code.co_filename.endswith(_DECORATORS):
+                found.append(code)
+        return found
 
 
 def outwards(frame: FrameType | None) -> Iterator[FrameType]:

@@ -84,12 +84,16 @@ def _is_bound_to(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
 
 
 def _is_put_into(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
-    """True for a local name that a container was given which holds what is written: `self.features.append(x)`."""
+    """True for a local name that a container was given which holds what is written: `self.features.append(x)`,
+    `features[name] = x`."""
     function = code.function(node) if isinstance(node, ast.Name) else None
     for each in () if function is None else ast.walk(function):
         match each:
             case ast.Call(func=ast.Attribute(value=home, attr=attr), args=[*_, ast.Name(id=name)]):
                 if attr in _PUTTING and name == path(node) and path(home) in held:
+                    return True
+            case ast.Assign(targets=[ast.Subscript(value=home)], value=ast.Name(id=name)):
+                if name == path(node) and path(home) in held:
                     return True
     return False
 

@@ -226,7 +226,8 @@ def _one_step(at: Situation, move: _Move) -> Choice:
 def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     change = Change(at.code.path, _edits(at, move))
     names = " and ".join(f"`{at.one_line(node)}`" for node in move.steps or [at.write])
-    names = f"the update in line {at.by_hand.lineno}" if at.by_hand is not None else names
+    if at.by_hand is not None and not isinstance(at.by_hand, ast.Expr):
+        names = f"the update in line {at.by_hand.lineno}"
     title = f"{names} moved behind `{at.failing}`"
     more = PASSED if move.passed else ""
     more += _CLEARED if at.by_hand is not None and at.again else ""

@@ -192,14 +192,19 @@ class Situation:
         return any(isinstance(each, ast.Attribute) and each.attr == "grad" for node in nodes for each in ast.walk(node))
 
     def _updated(self, whole: ast.stmt) -> tuple[str, ...]:
-        """The modules whose parameters a statement goes through, or a helper that is given them and that wrote."""
+        """The modules whose parameters a statement goes through, or a helper that wrote and is given them, or has them:
+        `critic` for `critic.clip()`, whose method goes through `self.parameters()`.
+        """
         helper = self.frame.inside_write
         match whole:
             case ast.Expr(value=ast.Call() as call) if helper is not None and not _parameters_of(whole):
                 names = [each.arg for each in (*helper.args.posonlyargs, *helper.args.args)]
-                names = names[1:] if names[:1] == ["self"] and isinstance(call.func, ast.Attribute) else names
-                given = dict(zip(names, call.args, strict=False)) | {k.arg or "": k.value for k in call.keywords}
-                return tuple(ast.unparse(given[owner]) for owner in _parameters_of(helper) if owner in given)
+                given = {k.arg or "": k.value for k in call.keywords}
+                if names[:1] == ["self"] and isinstance(call.func, ast.Attribute):
+                    given |= {names.pop(0): call.func.value}
+                given |= dict(zip(names, call.args, strict=False))
+                firsts = [owner.partition(".") for owner in _parameters_of(helper)]
+                return tuple(f"{ast.unparse(given[first])}{dot}{rest}" for first, dot, rest in firsts if first in given)
         return _parameters_of(whole)
 
     @cached_property

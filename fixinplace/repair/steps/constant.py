@@ -26,7 +26,7 @@ from fixinplace.repair.steps.carried import behind, carried_states, carrying, ke
 from fixinplace.repair.steps.choice import Choice, edited, joined
 from fixinplace.repair.steps.detaching import reads_of
 from fixinplace.repair.steps.facts import Reader, untracked
-from fixinplace.repair.steps.lines import Item, flat, flows_of, tainted, way
+from fixinplace.repair.steps.lines import Item, flat, flows_of, needed, tainted, way
 from fixinplace.repair.steps.paths import Paths, base, begins, flows, path, reads, touch
 from fixinplace.repair.steps.situation import Situation
 from fixinplace.repair.steps.stores import Kept
@@ -61,7 +61,7 @@ def held_constant(at: Situation) -> Iterator[Choice]:
 
 def stored_constant(at: Situation) -> Iterator[Choice]:
     """What is stored into parts of the states, detached where it is stored; see Note [A state that is stored]."""
-    states = kept_states(at)
+    states = _without_fed(at, kept_states(at))
     values = [(kept.code, value) for kept in states for value in _stored(at, kept)]
     names = [kept.name for kept in states]
     late = [id(node) for node in behind(at)]
@@ -80,6 +80,15 @@ def stored_constant(at: Situation) -> Iterator[Choice]:
         f"through what is kept from round to round, neither to earlier rounds nor to its own."
     )
     yield Choice(f"what is stored detached in {shown}", meaning, changes, 14)
+
+
+def _without_fed(at: Situation, states: list[Kept]) -> list[Kept]:
+    """The states without those that reach the loss through what is stored in others alone: `memory.append(h)`."""
+    items = flat(at.reader, round_of(at))
+    for kept in filter(_is_stored, states):
+        items = [_without(each, kept.state) for each in items]
+    opened = needed(items, at.wanted)[1]
+    return [kept for kept in states if _is_stored(kept) or any(begins(each, kept.state) for each in opened)]
 
 
 def _teaches_without(at: Situation, states: Sequence[Kept]) -> bool:
@@ -177,7 +186,18 @@ def _stored(at: Situation, kept: Kept) -> Iterator[ast.expr]:
             yield node.value
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _told(kept, node):
             given = [*node.value.args, *(each.value for each in node.value.keywords)]
-            yield from (each for each in given if touch(flows(each), carrying(at)))
+            parts = (part for each in given for part in _parts(each))
+            yield from (each for each in parts if touch(flows(each), carrying(at)) and not _is_made(each))
+
+
+def _is_made(value: ast.expr) -> bool:
+    """True for `torch.tensor(a)`, which has no history."""
+    return isinstance(value, ast.Call) and path(value.func) == "torch.tensor"
+
+
+def _parts(value: ast.expr) -> list[ast.expr]:
+    """The elements of a tuple or a list that is written out, else the value itself."""
+    return [p for e in value.elts for p in _parts(e)] if isinstance(value, ast.Tuple | ast.List) else [value]
 
 
 def _has_weights(at: Situation, code: Code, value: ast.expr, states: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fixinplace.repair.code import Code
+from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.joint import WIDE, display, terms
 from fixinplace.repair.steps.situation import Situation
 
@@ -15,6 +15,7 @@ from fixinplace.repair.steps.situation import Situation
 class Container:
     """A collection of optimizers by its name, its construction, and the loop variable that is one of them, if any.
 
+    value: what makes it, in the statement itself or in a function of the file that this calls.
     calls: the constructions written out, or the one of a comprehension. generator: the comprehension's.
     shared: what all optimizers are given, as parts of a list display; own: all else.
     """
@@ -22,6 +23,7 @@ class Container:
     code: Code
     name: str
     statement: ast.Assign
+    value: ast.expr
     variable: str
     over: str
     calls: tuple[ast.Call, ...]
@@ -36,7 +38,7 @@ class Container:
     def joint(self) -> str | None:
         """One optimizer for all: each parameter once."""
         settings = {tuple(ast.unparse(each) for each in (c.func, *c.args[1:], *c.keywords)) for c in self.calls}
-        if len(settings) != 1:
+        if len(settings) != 1 or self.value is not self.statement.value:
             return None
         parts = [*self.shared, *self.own]
         if self.generator is not None:
@@ -69,7 +71,7 @@ class Container:
                     return f"{kept[0][0]} in {kept[0][1]}"
                 return f"{', '.join(t for t, _ in kept)} in zip({', '.join(p for _, p in kept)})"
             case ast.Tuple(elts=[ast.Name(id=key), _]), ast.Call(func=ast.Attribute(attr="items")):
-                made = self.statement.value
+                made = self.value
                 if isinstance(made, ast.DictComp) and ast.unparse(made.key) == ast.unparse(made.generators[0].target):
                     return f"{key} in {ast.unparse(made.generators[0].iter)}"
                 if isinstance(made, ast.Dict) and all(isinstance(each, ast.Constant) for each in made.keys):
@@ -94,15 +96,24 @@ def container(at: Situation, loop: ast.For) -> Container | None:
                   and any(ast.unparse(each) == found[0] for each in n.targets)]  # fmt: skip
     if found is None or len(statements) != 1 or len(statements[0].targets) != 1:
         return None
-    calls, generator = _calls(statements[0].value)
-    home = at.code.function(statements[0]) or at.code.tree
+    value = _made(at.code, statements[0].value)
+    calls, generator = _calls(value)
+    home = at.code.function(value) or at.code.tree
     parts = [terms(each.args[0], home) if each.args else None for each in calls]
     known = [each for each in parts if each is not None]
     if not calls or len(known) < len(parts):
         return None
     shared = _shared(known, generator)
     own = tuple(dict.fromkeys(each for some in known for each in some if each not in shared))
-    return Container(at.code, found[0], statements[0], *found[1:], tuple(calls), generator, shared, own)
+    return Container(at.code, found[0], statements[0], value, *found[1:], tuple(calls), generator, shared, own)
+
+
+def _made(code: Code, value: ast.expr) -> ast.expr:
+    """What a function of the file returns, where an assignment calls it and it returns once; else the value itself."""
+    called = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+    functions = [node for node in code.tree.body if isinstance(node, Function) and node.name == called]
+    returned = [node.value for each in functions for node in ast.walk(each) if isinstance(node, ast.Return)]
+    return returned[0] if len(returned) == 1 and returned[0] is not None else value
 
 
 def _from(optimizer: str, loop: ast.For) -> tuple[str, str, str] | None:

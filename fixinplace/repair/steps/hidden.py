@@ -35,6 +35,8 @@ def hidden_states(at: Situation) -> Iterator[Kept]:
         if not started:
             continue
         function = code.function(node)
+        if function is not None and owner.endswith(f".{function.name}"):  # a method, and no part of the object
+            owner = owner.rpartition(".")[0]
         if owner and function is not None:
             for kept in (*kept_by(code, [function.body]), *_of_parts(code, function)):
                 if not kept.is_counter:

@@ -23,7 +23,7 @@ from fixinplace.repair.steps.choice import Choice, joined
 from fixinplace.repair.steps.constant import is_average
 from fixinplace.repair.steps.facts import Reader, untracked
 from fixinplace.repair.steps.hidden import hidden_states, kept_by
-from fixinplace.repair.steps.kinds import detached_text, kind, may_be_none
+from fixinplace.repair.steps.kinds import bound_parts, detached_text, kind, may_be_none
 from fixinplace.repair.steps.lines import flat
 from fixinplace.repair.steps.moving import CannotMove, pasted_before
 from fixinplace.repair.steps.paths import path, touch
@@ -152,6 +152,8 @@ def _holds_tensor(owner: ast.ClassDef, name: str) -> bool:
             case ast.Call(func=ast.Attribute(attr="register_buffer"), args=[ast.Constant(value=str(held)), *_]):
                 if name == f"self.{held}":
                     return True
-            case ast.Assign(targets=[target], value=ast.Call(func=called)) if path(target) == name:
-                return not (path(called) or "").endswith("Parameter")
+            case ast.Assign(targets=[target], value=whole):
+                for value, part in bound_parts(target, whole, name):
+                    if isinstance(value, ast.Call) and part is None:
+                        return not (path(value.func) or "").endswith("Parameter")
     return False

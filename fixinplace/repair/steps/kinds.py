@@ -65,7 +65,7 @@ def _bound_values(code: Code, function: Function | None, name: str) -> Iterator[
     for node in ast.walk(scope):
         targets = node.targets if isinstance(node, ast.Assign) else []
         for target in targets:
-            yield from _parts(target, node.value, name) if isinstance(node, ast.Assign) else ()
+            yield from bound_parts(target, node.value, name) if isinstance(node, ast.Assign) else ()
         stored = (ast.Name, ast.Attribute)
         others = [getattr(node, word, None) for word in ("target", "optional_vars")]
         if any(isinstance(n, stored) and path(n) == name for o in others if o is not None for n in ast.walk(o)):
@@ -74,13 +74,14 @@ def _bound_values(code: Code, function: Function | None, name: str) -> Iterator[
             yield ast.Name(name, ast.Load()), None
 
 
-def _parts(target: ast.expr, value: ast.expr, name: str) -> Iterator[tuple[ast.expr, int | None]]:
+def bound_parts(target: ast.expr, value: ast.expr, name: str) -> Iterator[tuple[ast.expr, int | None]]:
+    """What an assignment binds a path to; of `a, b = f()` the whole with the number of the part."""
     if path(target) == name:
         yield value, None
     elif isinstance(target, (ast.Tuple, ast.List)):
         for index, each in enumerate(target.elts):
             if isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
-                yield from _parts(each, value.elts[index], name)
+                yield from bound_parts(each, value.elts[index], name)
             elif any(path(part) == name for part in ast.walk(each)):
                 yield value, index if path(each) == name else -1
 
@@ -141,7 +142,10 @@ def _values(code: Code, function: Function | None, name: str) -> Iterator[ast.ex
     """The values that the state is assigned, in its function, or anywhere for attributes."""
     scope = code.tree if "." in name or function is None else function
     for node in ast.walk(scope):
-        if isinstance(node, ast.Assign) and any(path(target) == name for target in node.targets):
+        if isinstance(node, ast.Assign):
+            parts = (part for target in node.targets for part in bound_parts(target, node.value, name))
+            yield from (value for value, index in parts if index is None)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None and path(node.target) == name:
             yield node.value
 
 

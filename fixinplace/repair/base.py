@@ -71,6 +71,7 @@ class Proposal:
     kind: which of the meanings a choice has, whatever it is about.
     unread: variables that are something else afterwards, and that nobody reads; see Note [Left behind by a loop].
     excused: beginnings of paths of a function's calls that may differ, since nobody but torch looks at them.
+    otherwise: what a patch means where its gradients are not the reference's; see Note [Meant otherwise].
     """
 
     repair: str
@@ -84,6 +85,7 @@ class Proposal:
     kind: str = ""
     unread: tuple[Variable, ...] = ()
     excused: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)

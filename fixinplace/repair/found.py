@@ -1,8 +1,16 @@
-"""What a search is about and what it came to: culprits, attempts with their rulings, and which was the nearest."""
+"""What a search is about and what it came to: culprits, attempts with their rulings, and which was the nearest.
+
+Note [Meant otherwise]
+    A write that torch refuses has no run to compare with but the derivative of what it would compute.  A parameter that
+    is set to what another part of the model gives may as well be meant as an update without gradients, and a buffer
+    that `out=` fills as memory that nobody looks at.  A patch of which only the gradients are not those of the
+    derivative is such a meaning: where nothing else is left, it is a choice.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from fixinplace.model import Ruling, Verdict
 from fixinplace.repair.base import Proposal, Tier
@@ -56,6 +64,17 @@ class Found:
     def proved(self) -> bool:
         """True if the best attempt is proved and leaves no culprit."""
         return self.best is not None and self.best.ruling.verdict is Verdict.PROVED and not self.open
+
+
+def meanings(culprit: Culprit, tried: Sequence[Tried]) -> list[Proposal]:
+    """The choices that a culprit leaves; where it leaves none, see Note [Meant otherwise]."""
+    alone = {each.attempt.proposals[0]: each.ruling.reason for each in tried if len(each.attempt.proposals) == 1}
+    others = [each for each in culprit.of(Tier.PATCH) if each.otherwise and alone.get(each) in _GRADIENTS]
+    meant = [replace(each, tier=Tier.CHOOSE, meaning=each.otherwise) for each in others]
+    return culprit.of(Tier.CHOOSE) or meant
+
+
+_GRADIENTS = ("gradient-differs", "gradient-missing")
 
 
 def is_nearer(one: Tried, other: Tried) -> bool:

@@ -23,7 +23,7 @@ from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
 from fixinplace.repair.forms import parameter_as_value
-from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, key
+from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, key, meanings
 from fixinplace.repair.patching import Attempt, Clash, back, compose
 from fixinplace.repair.reads import at_every_read, copies, without
 from fixinplace.repair.steps.flags import weighed
@@ -327,7 +327,7 @@ class Search:
         found: dict[object, Tried] = {}
         vain = best is not None and best.ruling.reason in _NO_REFERENCE
         choices = {each.changes: each for one in (self.known.values() if vain else self._open())
-                   for each in one.of(Tier.CHOOSE)}  # fmt: skip
+                   for each in meanings(one, self.tried)}  # fmt: skip
         for proposal in choices.values():
             if self._spent():
                 break

@@ -174,6 +174,8 @@ def _items(value: object) -> Iterator[tuple[str, object]]:
         yield from ((f"[{index}]", item) for index, item in enumerate(list(value)))
     elif isinstance(value, _MODULE):
         yield from _of_module(value)
+    elif isinstance(value, torch.optim.Optimizer):
+        yield from _of_optimizer(_dict_of(value))
     elif is_cache(value):
         yield from ((f".cache[{index}]", item) for index, item in enumerate(kept(value)))
     else:
@@ -197,6 +199,19 @@ def _of_module(module: torch.nn.Module) -> Iterator[tuple[str, object]]:
     for table in ("_parameters", "_buffers", "_modules"):
         yield from ((f".{name}", item) for name, item in _pairs(own.get(table) or {}))
     yield from ((f".{name}", item) for name, item in _pairs(own) if not name.startswith("_") or _is_tensorial(item))
+
+
+def _of_optimizer(own: dict[Any, Any]) -> Iterator[tuple[str, object]]:
+    """Parameters and their state at once: they lie deeper than a search goes, and every training loop has some."""
+    for index, group in enumerate(own.get("param_groups") or ()):
+        held = ((f".param_groups[{index}]['params'][{n}]", each) for n, each in enumerate(group.get("params") or ()))
+        yield from itertools.islice(held, OBJECTS)
+        yield from ((f".param_groups[{index}][{key!r}]", each) for key, each in _pairs(group) if key != "params")
+    states = own.get("state")
+    for state in itertools.islice(dict.values(states), OBJECTS) if isinstance(states, dict) else ():
+        yield from ((f".state[…][{key!r}]", each) for key, each in _pairs(state)) if isinstance(state, dict) else ()
+    known = ("param_groups", "state", "defaults")
+    yield from ((f".{key}", each) for key, each in _pairs(own) if isinstance(key, str) and key not in known)
 
 
 def _is_tensorial(value: object) -> bool:

@@ -17,6 +17,10 @@ from fixinplace.trace.events import Write
 _NOT_OURS = ("FIP201", "FIP207", "FIP208", "FIP210", "FIP211", "FIP212", "FIP304", "FIP305", "FIP306", "FIP307")
 """Rules whose write is right as it is: an optimizer's step, a buffer's update."""
 _MODULE = "inplace-module"
+_UNFILLED = (
+    "The name gets a new tensor, which autograd follows. What `out=` named is not written any more: whoever else has "
+    "it finds what it held, or what uninitialised memory holds."
+)
 LAST_RESORT = "clone-first"
 """The rewrite that clones the tensor and writes the clone."""
 
@@ -106,7 +110,8 @@ def _proposal(made: list[tuple[str, Fix, tuple[str, ...]]], later: int = 0) -> P
     caveats = tuple(dict.fromkeys(caveat for _, _, some in made for caveat in some))
     rank = 40 if any(fix.rewrite == LAST_RESORT for _, fix, _ in made) else 10
     rank += 22 if any(caveat for caveat in caveats if "is an argument" not in caveat) else 0
-    return Proposal("out-of-place", Tier.PATCH, titles, changes, rank=rank + later, caveats=caveats)
+    otherwise = _UNFILLED if all(fix.rewrite == "out-argument" for _, fix, _ in made) else ""
+    return Proposal("out-of-place", Tier.PATCH, titles, changes, "", rank + later, caveats, otherwise=otherwise)
 
 
 def _places(scene: Scene, write: Write) -> Iterator[tuple[Code, ast.expr | ast.stmt]]:

@@ -9,6 +9,10 @@ from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier, Wrap
 from fixinplace.repair.code import Code
 
 _RULES = ("FIP202", "FIP203")
+_UPDATE = (
+    "An update by hand: the parameter itself gets the new values and keeps them, and they are constants for autograd, so "
+    "that whatever computed them gets no gradient through it."
+)
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -29,7 +33,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     wrap = Wrap(span.start, span.end, f"with {no_grad}():")
     title = f"`{code.source_of(statement).splitlines()[0]}` under `{no_grad}()`"
     rank = 5 if _is_parameter(code, statement, offence.writes[0].names, offence.note) else 20
-    yield Proposal("without-grad", Tier.PATCH, title, (Change(code.path, wraps=(wrap,), imports=imports),), rank=rank)
+    change = Change(code.path, wraps=(wrap,), imports=imports)
+    yield Proposal("without-grad", Tier.PATCH, title, (change,), rank=rank, otherwise=_UPDATE)
 
 
 def _is_parameter(code: Code, statement: ast.stmt, names: tuple[str, ...], note: str) -> bool:

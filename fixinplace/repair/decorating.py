@@ -48,7 +48,7 @@ def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt], known: Gradless)
             "init"
         ):
             return attr.endswith("_")
-        case ast.Assign(targets=[ast.Name()], value=value) if _is_view(value):
+        case ast.Assign(targets=[ast.Name()], value=value) if _is_view(value) or _is_number(value):
             return True
         case ast.Return(value=value) if value is None or _is_number(value):
             return True
@@ -58,8 +58,15 @@ def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt], known: Gradless)
 
 
 def _is_number(node: ast.expr) -> bool:
-    """True for `float(x.max())`, `x.item()` and constants: without a history in any mode."""
+    """True for `float(x.max())`, `x.item()`, `x.size(0) // 2` and constants: without a history in any mode."""
     match node:
+        case ast.BinOp(left=left, right=right):
+            return _is_number(left) and _is_number(right)
+        case (
+            ast.Subscript(value=ast.Attribute(attr="shape"))
+            | ast.Call(func=ast.Attribute(attr="numel" | "size" | "dim"))
+        ):
+            return True
         case ast.Constant() | ast.Call(func=ast.Name(id="float" | "int" | "bool" | "len")):
             return True
         case ast.Call(func=ast.Attribute(attr=attr), args=[]):

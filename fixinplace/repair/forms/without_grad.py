@@ -10,8 +10,8 @@ from fixinplace.repair.code import Code
 
 _RULES = ("FIP202", "FIP203")
 _UPDATE = (
-    "An update by hand: the parameter itself gets the new values and keeps them, and they are constants for autograd, so "
-    "that whatever computed them gets no gradient through it."
+    "An update by hand: the parameter itself gets the new values and keeps them, and they are constants for autograd, "
+    "so that whatever computed them gets no gradient through it."
 )
 
 

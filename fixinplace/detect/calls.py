@@ -255,7 +255,7 @@ class Calls(Lists):
                 off = [a for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
                 self.make_live(base.memory, not (off and off[0].value is False), leaf=base.live is False)
                 return replace(base, live=not (off and off[0].value is False), leaf=not (off and off[0].value is False))
-            value = joined(arguments[_skipped(name) :])
+            value = NUMBER if writer.rule == "FIP112" else joined(arguments[_skipped(name) :])  # sizes, dimensions
             self.write(node, writer.name, writer.rule, func.value, base, value)
             return self.given_back(base, value)
         if catalogue.is_unknown_in_place(name):

@@ -117,7 +117,8 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
     like = row.name.startswith("Tensor.") and row.name.rsplit(".", 1)[-1] in _SHAPED
     shared, maybe = memories(tuple(operands[:1] if like else operands))
     product = row.name == "torch.einsum" and len(call.args) > 2  # of one operand it may be a view, of two never
-    if row.memory is catalogue.Memory.FRESH or product:
+    sized = row.name == "Tensor.new" and all(v.kind in (Kind.NUMBER, Kind.SIZE) for v in operands[1:])
+    if row.memory is catalogue.Memory.FRESH or product or sized:
         memory = frame.allocate(call)
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory

@@ -27,7 +27,8 @@ from fixinplace.walking import every, functions, remembered
 
 _QUIET = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult)
 """Operators that keep nothing of their result for backward; see Note [Free writes]."""
-_BITS = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
+BITS = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
+"""Operators that torch has for whole numbers and truth values only, which have no gradients."""
 
 
 _OPERATORS = frozenset(
@@ -86,7 +87,7 @@ class Operators(Calls):
         width = widths.pop() if len(widths) == 1 else "?" if widths else ""
         width = "?" if Kind.ARRAY in (left.kind, right.kind) else width  # numpy's floats are 64 bits wide
         live = join_live(v.live for v in (left, right) if v in tensors or v.live is not False)
-        if isinstance(op, _BITS):
+        if isinstance(op, BITS):
             dtype, live = _of_bits(tensors), False
         if dtype is Dtype.BOOL and Kind.NUMBER in (left.kind, right.kind):
             dtype = Dtype.INT  # `mask * 2`: a number makes integers of booleans, and one of them may be an index

@@ -140,6 +140,8 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         program.ask_callers(key)
     for parameter in (*plain, *arguments.kwonlyargs):
         value = _built(built.get(parameter.arg), program, key, parameter.arg) or _annotated(program, key, parameter)
+        if value is not None and value.kind is Kind.MODULE and default_class(program, defaults.get(parameter.arg)):
+            value = None  # `act: nn.Module = nn.ReLU` means the class
         value = value or _number_or(_default(defaults.get(parameter.arg)), program, key, parameter.arg)
         use = used.get(parameter.arg)
         value = value or _confirmed(_passed(program, key, parameter.arg, parameter.arg not in defaults), use) or use

@@ -17,6 +17,7 @@ from fixinplace.detect.links import without, without_attributes
 from fixinplace.detect.listed import LIST
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.masks import same_shape
+from fixinplace.detect.operators import BITS
 from fixinplace.detect.other_kind import is_of_other_kind
 from fixinplace.detect.outside import is_open
 from fixinplace.detect.parameters import defaults_of
@@ -232,6 +233,8 @@ class Stores(Expressions):
         self.state.kept = kept
         value = self.evaluate(node.value)
         name = OPERATORS.get(type(node.op))
+        if isinstance(node.op, BITS):
+            old, value = replace(old, live=False), replace(value, live=False)
         if value.kind is Kind.UNKNOWN and _adds_loss(node):
             value = self.as_tensor(value)
         if old.kind is Kind.UNKNOWN and value.tensor:
@@ -276,6 +279,8 @@ class Stores(Expressions):
         name = OPERATORS.get(type(node.op), "imatmul")
         if is_open(base) and _slices(target.slice):
             base = self.as_tensor(base)
+        if isinstance(node.op, BITS):
+            base, value = replace(base, live=False), replace(value, live=False)
         if base.tensor:
             seen = self.write(node, f"Tensor.__{name}__", "FIP103", target, base, value)
             self.finish(seen, base, unread)

@@ -111,6 +111,18 @@ NOT_OURS = {
     "gradient": ("optimizer", "def f(p):\n    p.grad.zero_()"),
     "integers": ("untracked", "def f(x):\n    i = torch.arange(3)\n    i += 1\n    return x[i]"),
     "mask": ("untracked", "def f(x):\n    m = torch.exp(x) > 0\n    m &= x < 1\n    return x * m"),
+    "a mask that is passed in": (
+        "untracked",
+        "def f(x, mask: torch.Tensor):\n    mask &= ~torch.isnan(x)\n    return x[mask]",
+    ),
+    "a part of one": (
+        "untracked",
+        "def f(x, mask: torch.Tensor):\n    mask[:, 0] |= torch.isnan(x)[:, 0]\n    return x[mask]",
+    ),
+    "memory of another one's kind": (
+        "untracked",
+        "def f(x):\n    n, c = x.size()\n    return x.new().resize_(n, 5).zero_() + x.exp()",
+    ),
     "constants": ("untracked", "def f(x):\n    m = torch.zeros(3)\n    m[0] = 1\n    return x * m"),
     "detached": ("detached", "def f(params):\n    for p in params:\n        p.data.mul_(2)"),
     "fresh buffer": ("finished", "def f(x):\n    y = torch.zeros(3)\n    y[0] = x.exp().sum()\n    return y"),
@@ -150,6 +162,12 @@ SITES = {
     "module by position": ("FIP107", "ReLU", "m = nn.ReLU(True)"),
     "module in a table": ("FIP107", "ELU", "TABLE = {'elu': nn.ELU(1.0, True)}"),
     "module by star import": ("FIP107", "ReLU", "from torch.nn import *\nm = ReLU(inplace=True)"),
+    "class by a default that is annotated as a module": (
+        "FIP107",
+        "ReLU",
+        "class N(nn.Module):\n    def __init__(self, act_layer: nn.Module = nn.ReLU):\n        super().__init__()\n"
+        "        self.act = act_layer(inplace=True)\n    def forward(self, x):\n        return self.act(x.exp())",
+    ),
     "attribute set": ("FIP108", "m", "def f(net):\n    for m in net.modules():\n        m.inplace = True"),
     "store": ("FIP109", "h", "def f(x):\n    h = torch.exp(x)\n    h[..., 0] = x.sum()\n    return h"),
     "store in a tuple target": ("FIP109", "h", "def f(x):\n    h = x.exp()\n    h[0], n = x.sum(), 1\n    return h"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from fixinplace.detect.index import dotted
 from fixinplace.repair.base import Change, Proposal, Scene, Tier
@@ -67,7 +68,8 @@ def sharing(scene: Scene, code: Code, node: ast.expr) -> list[ast.expr]:
     held = owners(scene)
     exact = [each for each in operands(node) if path(each) in held]
     bound = exact or [each for each in operands(node) if _is_bound_to(code, each, held)]
-    given = bound or [each for each in operands(node) if _is_put_into(code, each, held)]
+    written_by = [spot[0].statement(spot[1]) for write in scene.offence.writes if (spot := scene.node(write.place))]
+    given = bound or [each for each in operands(node) if _is_put_into(code, each, held, written_by)]
     other = given or [each for each in operands(node) if _is_seen_by_owner(each, held)]
     alike = other or [each for each in operands(node) if _begins_alike(each, held)]
     own = {owner.split(".")[0] for owner in held} & {"self", "cls"}
@@ -83,16 +85,17 @@ def _is_bound_to(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
     return any(path(part) in held for part in parts)
 
 
-def _is_put_into(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
-    """True for a local name that a container was given which holds what is written: `self.features.append(x)`,
-    `features[name] = x`."""
+def _is_put_into(code: Code, node: ast.expr, held: frozenset[str], writes: Sequence[ast.stmt]) -> bool:
+    """True for a local name that a container was given which holds what is written: `self.features.append(x)`, and
+    `features[name] = x`, unless that is a write itself, into a tensor.
+    """
     function = code.function(node) if isinstance(node, ast.Name) else None
     for each in () if function is None else ast.walk(function):
         match each:
             case ast.Call(func=ast.Attribute(value=home, attr=attr), args=[*_, ast.Name(id=name)]):
                 if attr in _PUTTING and name == path(node) and path(home) in held:
                     return True
-            case ast.Assign(targets=[ast.Subscript(value=home)], value=ast.Name(id=name)):
+            case ast.Assign(targets=[ast.Subscript(value=home)], value=ast.Name(id=name)) if each not in writes:
                 if name == path(node) and path(home) in held:
                     return True
     return False

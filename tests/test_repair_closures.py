@@ -252,6 +252,50 @@ def test_what_is_refuted_for_its_gradients_alone_is_left_to_choose(name: str, co
     assert choice["as_saved"] is False
 
 
+ASIDE = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bank, self.code = nn.Parameter(torch.randn(3, 2)), nn.Linear(2, 2)
+
+    def {method}(self, x, {more}):
+        e = self.code(x)
+        {write}
+        return {use}
+
+def main():
+    net = Net()
+    net.{method}(torch.randn(4, 2), {given}).sum().backward()
+"""
+MORE, USE = ("slot", "1"), "(e @ self.bank.t()).softmax(1) @ self.bank"
+STORED = "self.bank[slot] = e.mean(0)"
+OWN = {
+    "a store": ("forward", MORE, STORED, USE, "bank = self.bank.clone()\n        bank[slot] = e.mean(0)\n"
+                "        return (e @ bank.t()).softmax(1) @ bank"),
+    "a name that is taken": ("forward", ("bank", "1"), "self.bank[bank] = e.mean(0)", USE,
+                             "own_bank = self.bank.clone()\n        own_bank[bank] = e.mean(0)\n"),
+    "a sum": ("forward", MORE, "self.bank += e.mean()", USE, "bank = self.bank.clone()\n        bank += e.mean()\n"),
+    "read by nobody": ("forward", MORE, STORED, "e", ""),
+    "in another method": ("remember", MORE, STORED, USE, ""),
+    "in a loop": ("forward", MORE, f"for slot in (0, 1): {STORED}", USE, ""),
+    "in a branch": ("forward", MORE, f"if slot:\n            {STORED}", USE, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_forward_that_writes_a_parameter_may_mean_a_value_of_its_own(name: str):
+    method, (more, given), write, use, wanted = OWN[name]
+    text = ASIDE.format(method=method, more=more, given=given, write=write, use=use)
+    found = [each for each in proposals(text) if each.repair == "parameter-aside"]
+
+    assert [wanted in patched(text, each) for each in found] == ([True] if wanted else [])
+    for each in found:
+        assert each.tier is Tier.CHOOSE and "`self.bank` keeps what it has learned" in each.meaning
+        space: dict = {}
+        exec(patched(text, each), space)
+        space["main"]()
+
+
 def test_what_gives_other_values_is_not_left_to_choose():
     """`for c in image: c.sub_(m)` is not `c = c - m` in any meaning."""
     found = proposals("""

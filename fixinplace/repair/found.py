@@ -67,11 +67,11 @@ class Found:
 
 
 def meanings(culprit: Culprit, tried: Sequence[Tried]) -> list[Proposal]:
-    """The choices that a culprit leaves; where it leaves none, see Note [Meant otherwise]."""
+    """The choices that a culprit leaves, with what its patches may be meant as: see Note [Meant otherwise]."""
     alone = {each.attempt.proposals[0]: each.ruling.reason for each in tried if len(each.attempt.proposals) == 1}
     others = [each for each in culprit.of(Tier.PATCH) if each.otherwise and alone.get(each) in _GRADIENTS]
     meant = [replace(each, tier=Tier.CHOOSE, meaning=each.otherwise) for each in others]
-    return culprit.of(Tier.CHOOSE) or meant
+    return sorted([*culprit.of(Tier.CHOOSE), *meant], key=lambda each: each.rank)
 
 
 _GRADIENTS = ("gradient-differs", "gradient-missing")

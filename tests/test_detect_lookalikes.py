@@ -126,6 +126,10 @@ NOT_OURS = {
     "constants": ("untracked", "def f(x):\n    m = torch.zeros(3)\n    m[0] = 1\n    return x * m"),
     "detached": ("detached", "def f(params):\n    for p in params:\n        p.data.mul_(2)"),
     "fresh buffer": ("finished", "def f(x):\n    y = torch.zeros(3)\n    y[0] = x.exp().sum()\n    return y"),
+    "fresh buffer of another one's kind": (
+        "finished",
+        "def f(x):\n    y = x.new(3, 4)\n    y[0] = x.exp().sum()\n    return y, x * 2",
+    ),
     "clone then store": ("finished", "def f(x):\n    y = x.clone()\n    y[0] = 0\n    y[1] *= x[1]\n    return y"),
     "running statistics": (
         "running-statistics",

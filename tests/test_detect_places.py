@@ -99,6 +99,23 @@ CLONES = {
 }  # fmt: skip
 
 
+CLONED = "hs[0] = hs[0].clone()\nhs[0][0] = 1\n"
+STALE = {
+    "bound anew": "hs[0] = x.exp()\nhs[0][1] = 1\nreturn hs[0] * x",
+    "bound to what is kept": "h = x.tanh()\nhs[0] = h\ny = h * h\nhs[0][1] = 1\nreturn hs[0] * y",
+    "kept by a value": "hs[0][1] = (hs[0] * hs[0]).sum()\nhs[0][2] = 1\nreturn hs[0] * x",
+    "read in a loop": "for h in hs:\n    x = x + h * h\nhs[0][1] = 1\nreturn hs[0] * x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", STALE.values(), ids=STALE.keys())
+def test_what_stands_behind_a_clone_is_not_finished_once_somebody_may_have_kept_it(body: str):
+    text = program(f"hs = [x.sigmoid(), x.exp()]\n{CLONED}{body}")
+    last = findings(text)[-1]
+
+    assert not (isinstance(last.outcome, Refused) and last.outcome.refusal == "finished")
+
+
 @pytest.mark.parametrize(("body", "clones"), CLONES.values(), ids=CLONES.keys())
 def test_a_clone_of_a_place_serves_until_somebody_may_have_kept_it(body: str, clones: int):
     text = program(f"h = torch.sin(x)\nhs = [x.sigmoid(), x.exp()]\n{body}")

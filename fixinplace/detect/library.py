@@ -30,8 +30,10 @@ from fixinplace.detect.values import (
     sequence,
 )
 
-_FIRST = ("clone", "zeros", "ones", "empty", "full", "rand", "randn", "new_zeros", "new_ones", "new_empty", "new_full",
-          "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "eye", "tensor")  # fmt: skip
+_FIRST = frozenset(
+    "clone new zeros ones empty full rand randn new_zeros new_ones new_empty new_full "
+    "zeros_like ones_like empty_like full_like rand_like randn_like eye tensor".split()
+)
 """Calls whose result nothing has saved yet: a store into it is harmless until somebody reads it."""
 
 
@@ -115,10 +117,10 @@ def _may_hold_tensors(operands: list[Value]) -> bool:
 
 def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[Value], one: Value) -> Value:
     like = row.name.startswith("Tensor.") and row.name.rsplit(".", 1)[-1] in _SHAPED
-    shared, maybe = memories(tuple(operands[:1] if like else operands))
+    new = row.name == "Tensor.new"  # never shares with its own tensor: with one that it is given it may
+    shared, maybe = memories(tuple(operands[1:] if new else operands[:1] if like else operands))
     product = row.name == "torch.einsum" and len(call.args) > 2  # of one operand it may be a view, of two never
-    sized = row.name == "Tensor.new" and all(v.kind in (Kind.NUMBER, Kind.SIZE) for v in operands[1:])
-    if row.memory is catalogue.Memory.FRESH or product or sized:
+    if row.memory is catalogue.Memory.FRESH or product or (new and not (shared or maybe)):
         memory = frame.allocate(call)
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory

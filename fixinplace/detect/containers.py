@@ -20,6 +20,7 @@ from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import Roles, add_hazard
 from fixinplace.detect.values import Memories, Value, distinct, element, memories, named, overlap
+from fixinplace.model import Place
 from fixinplace.walking import walk
 
 _RULES = ("FIP103", "FIP104", "FIP105", "FIP106")
@@ -76,6 +77,15 @@ class Containers(Roles):
             for name, value in table.items():
                 if value.items or value.order is not None:
                     table[name] = _given_up(value, base)
+
+    def held_place(self, node: ast.AST, rule: str, target: ast.expr, place: Place, owner: ast.expr
+                   ) -> tuple[Place, ast.expr, ast.Name | None]:  # fmt: skip
+        """The place and the owner of a write, and the container where that is what is bound anew."""
+        slot = self.slot(node, rule, target)
+        if slot is not None:
+            return Place.SLOT, slot, cast("ast.Name", slot.value)
+        holder = self.container(node, rule, target)
+        return (place if holder is None else Place.ITEM), owner, holder
 
     def container(self, node: ast.AST, rule: str, target: ast.expr) -> ast.Name | None:
         """The container whose place a statement writes, if the place can be bound anew."""

@@ -167,8 +167,7 @@ def initial(program: Program, function: Function, key: Key, module: bool, built:
         value = value or may_be_class(program.passed(key, parameter.arg, _path))
         value = value or named_class(function, parameter.arg)
         width = program.passed(key, parameter.arg, _width) if program.words.mixes else ""
-        if value is not None and value.tensor and width:
-            value = replace(value, width=width)
+        value = replace(value, width=width) if value is not None and value.tensor and width else value
         values[parameter.arg] = _in_own_memory(value or UNKNOWN, parameter.arg)
     if arguments.vararg:
         item = tensor(2, True, Dtype.ANY) if forward else UNKNOWN

@@ -45,11 +45,7 @@ class Writes(Containers):
             value = NUMBER  # the bounds of random numbers pass no gradient on
         if value is not None and value.live and self.keeps_state(written):
             value = replace(value, live=None)
-        place, owner = self.place_of(target)
-        holder, slot = self.container(node, rule, target), self.slot(node, rule, target)
-        place = place if holder is None else Place.ITEM
-        if slot is not None:
-            place, owner, holder = Place.SLOT, slot, cast("ast.Name", slot.value)
+        place, owner, holder = self.held_place(node, rule, target, *self.place_of(target))
         text = self.program.part.slice(self.program.part.span(owner))
         seen = self._observation(node, rule, op, text)
         be_sure(seen, node, written, value)

@@ -15,7 +15,7 @@ import torch
 from fixinplace import source
 from fixinplace.repair.base import Proposal, Scene, Tier, repairs
 from fixinplace.repair.code import Code
-from fixinplace.repair.search import culprits
+from fixinplace.repair.proposed import culprits
 from fixinplace.trace.events import Offence, Place, Save, Write
 from fixinplace.trace.tracer import Options, Tracer
 

@@ -8,7 +8,7 @@ import pytest
 from choosing import PATH, code, offences
 
 from fixinplace import source
-from fixinplace.repair.search import culprits
+from fixinplace.repair.proposed import culprits
 
 CASES = {
     "a list of operands": (

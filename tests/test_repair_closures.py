@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from fixinplace.repair.base import Proposal, Tier
 from fixinplace.repair.patching import compose
-from fixinplace.repair.search import culprits
+from fixinplace.repair.proposed import culprits
 from fixinplace.source import apply
 
 Command = Callable[..., Result]

@@ -11,7 +11,7 @@ from proposing import HEAD, function, offence, patched, proposed
 from fixinplace.repair.base import Scene, Tier
 from fixinplace.repair.copying import sharing
 from fixinplace.repair.patching import Clash, back, compose
-from fixinplace.repair.search import culprits
+from fixinplace.repair.proposed import culprits
 from fixinplace.repair.wording import reason_kept
 from fixinplace.trace.events import Offence, Place, Save
 

@@ -10,8 +10,9 @@ from test_repair_search import Fake
 
 from fixinplace.model import Edit, Ruling, Span, Verdict
 from fixinplace.repair.budget import Budget
+from fixinplace.repair.proposed import culprits
 from fixinplace.repair.reads import EVERY, _together, copies, without
-from fixinplace.repair.search import Search, culprits
+from fixinplace.repair.search import Search
 from fixinplace.trace.events import Offence, Save, Write
 from fixinplace.verify.bench import Texts
 from fixinplace.verify.probes import Probe

@@ -107,7 +107,7 @@ def test_two_choices_of_the_same_text_are_one(monkeypatch: pytest.MonkeyPatch):
     up = (Edit(Span(start, start), second), Edit(Span(middle, end), ""))
     found = [Proposal(name, Tier.CHOOSE, name, (Change(PATH, edits),)) for name, edits in (("a", down), ("b", up))]
     form = Repair("mover", "", "", lambda scene: found)
-    monkeypatch.setattr("fixinplace.repair.search.repairs", lambda: (form,))
+    monkeypatch.setattr("fixinplace.repair.proposed.repairs", lambda: (form,))
     fake = Fake(raising=())
 
     assert [each.attempt.proposals[0].title for each in searched(fake, offence(TEXT, *FIRST)).choices] == ["a"]
@@ -121,7 +121,7 @@ def test_a_refuted_patch_is_no_best_where_choices_are_left(monkeypatch: pytest.M
     edit = program.replace(program.at(node), "pass")  # type: ignore[arg-type]
     chosen = Proposal("chosen", Tier.CHOOSE, "chosen", (Change(PATH, (edit,)),))
     forms = (*repairs(), Repair("chooser", "", "", lambda scene: [chosen]))
-    monkeypatch.setattr("fixinplace.repair.search.repairs", lambda: forms)
+    monkeypatch.setattr("fixinplace.repair.proposed.repairs", lambda: forms)
     every = frozenset({"h = h + skip", "h = x.exp().clone()"})
 
     assert searched(Fake(wrong=frozenset({wrong})), offence(TEXT, *FIRST)).proved

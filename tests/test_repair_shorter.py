@@ -137,7 +137,7 @@ def test_one_edit_for_two_culprits_is_tried_in_place_of_two(
     common = proposal("h = x.exp()", "h = x.exp() + 0", 5, *([caveat] if caveat else []))
     own = {"h += skip": proposal("h += skip", "h = h + skip", 1), "g *= 2": proposal("g *= 2", "g = g * 2", 1)}
     form = Repair("maker", "", "", lambda scene: [own[scene.offence.writes[0].place.text], common])  # type: ignore[union-attr]
-    monkeypatch.setattr("fixinplace.repair.search.repairs", lambda: (form,))
+    monkeypatch.setattr("fixinplace.repair.proposed.repairs", lambda: (form,))
 
     class Both(Fake):
         """Right with the common edit, or with both of the others."""

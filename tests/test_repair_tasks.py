@@ -12,7 +12,7 @@ from choosing import PATH, Program, equal, offences, run, traced
 from fixinplace.repair import chained
 from fixinplace.repair.base import Proposal
 from fixinplace.repair.patching import compose
-from fixinplace.repair.search import choices
+from fixinplace.repair.proposed import choices
 
 TRUNK, DICT = PROGRAMS["two_optimizers_of_one_trunk"], PROGRAMS["tasks_in_a_dict"]
 TASKS = {name: PROGRAMS[f"tasks_{name}"] for name in ("in_a_dict", "in_a_list", "written_out")}

@@ -13,7 +13,7 @@ from choosing import PATH, code, place
 from proposing import HEAD, offence, patched
 
 from fixinplace.repair.base import Files, Proposal, Tier
-from fixinplace.repair.search import culprits
+from fixinplace.repair.proposed import culprits
 from fixinplace.verify import unshared
 
 NOTE = "it is the parameter `self.scale`"

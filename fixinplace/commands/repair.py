@@ -15,7 +15,7 @@ from fixinplace import files
 from fixinplace.commands.console import Console
 from fixinplace.config import BadConfig
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import freed, search, suites, target
+from fixinplace.repair import freed, suites, target
 from fixinplace.repair.base import Files
 from fixinplace.repair.behind import telling
 from fixinplace.repair.budget import Budget
@@ -23,6 +23,7 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.found import Found
 from fixinplace.repair.outcome import Outcome
 from fixinplace.repair.patching import Attempt
+from fixinplace.repair.proposed import culprits
 from fixinplace.repair.search import Search
 from fixinplace.repair.upstream import is_package
 from fixinplace.report import repair as report
@@ -118,7 +119,7 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
             return outcome
         if options.explain:
             console.status("")
-            found = Found(tuple(search.culprits(offences, outcome.files, outcome.packages)))
+            found = Found(tuple(culprits(offences, outcome.files, outcome.packages)))
             return replace(outcome, found=found, explained=True)
         test = suites.by_itself(probe, offences, outcome.files)
         lab = runner if test is None else suites.Suite(runner, probe)

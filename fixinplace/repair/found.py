@@ -5,6 +5,11 @@ Note [Meant otherwise]
     is set to what another part of the model gives may as well be meant as an update without gradients, and a buffer
     that `out=` fills as memory that nobody looks at.  A patch of which only the gradients are not those of the
     derivative is such a meaning: where nothing else is left, it is a choice.
+
+Note [Half a repair]
+    A write that no version tells may spoil what two forwards have saved.  A choice that computes one of them again
+    behind the write runs to its end, with gradients that belong to no weights: it is traced, and dropped if the write
+    still spoils something.  What torch notices raises by itself.
 """
 
 from __future__ import annotations
@@ -64,6 +69,11 @@ class Found:
     def proved(self) -> bool:
         """True if the best attempt is proved and leaves no culprit."""
         return self.best is not None and self.best.ruling.verdict is Verdict.PROVED and not self.open
+
+
+def is_silent(culprit: Culprit) -> bool:
+    """True if torch raises nothing for what a culprit has written."""
+    return any(each.silent for each in culprit.offences)
 
 
 def meanings(culprit: Culprit, tried: Sequence[Tried]) -> list[Proposal]:

@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
 from fixinplace.repair import chained, unread, upstream
-from fixinplace.repair.base import Files, Proposal, Scene, Tier, repairs
+from fixinplace.repair.base import Files, Proposal, Tier
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
-from fixinplace.repair.forms import parameter_as_value
-from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, key, meanings
+from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, is_silent, key, meanings
 from fixinplace.repair.patching import Attempt, Clash, back, compose
-from fixinplace.repair.reads import at_every_read, copies, without
-from fixinplace.repair.steps.flags import weighed
-from fixinplace.repair.valued import valued
-from fixinplace.trace.events import Offence, Place, Trace
+from fixinplace.repair.proposed import choices, culprits, distinct, nothing, proposals_for
+from fixinplace.repair.reads import copies, without
+from fixinplace.trace.events import Offence, Trace
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
@@ -60,63 +58,6 @@ def _proposes(culprit: Culprit, proposal: Proposal) -> bool:
     return any(each.changes == proposal.changes for each in culprit.proposals)
 
 
-def _nothing(path: str) -> Code | None:
-    return None
-
-
-def culprits(offences: Iterable[Offence], files: Files, packages: Files = _nothing) -> list[Culprit]:
-    """Offences by culprit, in the order in which they were met, with all that the forms propose.
-
-    packages: reads what is the user's to run and not to edit, see Note [Upstream].
-    """
-    grouped: dict[tuple[object, ...], list[Offence]] = {}
-    for offence in offences:
-        grouped.setdefault(key(offence), []).append(offence)
-    return [Culprit(tuple(some), _proposals(some, files, packages)) for some in grouped.values()]
-
-
-def choices(offences: Iterable[Offence], files: Files) -> list[list[Proposal]]:
-    """The choices that each culprit leaves."""
-    return [each.of(Tier.CHOOSE) for each in culprits(offences, files)]
-
-
-def _proposals(offences: Sequence[Offence], files: Files, packages: Files) -> tuple[Proposal, ...]:
-    distinct = _distinct(offences)
-    each = [_of_offence(offence, files, packages) for offence in distinct]
-    found = [proposal for some in each for proposal in some]
-    found = [*weighed(found, offences), *at_every_read(distinct, each)]
-    unique: dict[object, Proposal] = {}
-    for proposal in sorted(found, key=lambda each: each.rank):
-        unique.setdefault(proposal.changes or (proposal.repair, proposal.title), proposal)
-    return tuple(unique.values())
-
-
-def _of_offence(offence: Offence, files: Files, packages: Files) -> list[Proposal]:
-    scene = Scene(offence, files)
-    found = [proposal for repair in repairs() for proposal in repair.propose(scene)]
-    if valued(scene) is not None:
-        found = [each for each in found if each.tier is not Tier.PATCH or each.repair == parameter_as_value.NAME]
-    seen = upstream.inside(offence)
-    if seen is not None:
-        more = (proposal for repair in repairs() for proposal in repair.propose(Scene(seen, packages)))
-        found += [replace(each, rank=each.rank + upstream.LAST) for each in more if each.tier is Tier.PATCH]
-    return found
-
-
-def _distinct(offences: Sequence[Offence]) -> list[Offence]:
-    """One offence for each place of saving and writing, and instance: a loop meets the same thing many times."""
-    seen: dict[object, Offence] = {}
-    for offence in offences:
-        save = _spot(offence.save.place if offence.save is not None else None)
-        seen.setdefault((save, tuple((_spot(write.place), write.instances.path) for write in offence.writes)), offence)
-    return list(seen.values())
-
-
-def _spot(place: Place | None) -> Place | None:
-    """The place without its text, which is another where what stands in it was edited."""
-    return None if place is None else replace(place, text="")
-
-
 @dataclass
 class Search:
     """One search; `run` does it.
@@ -129,7 +70,7 @@ class Search:
     lab: Lab
     budget: Budget
     progress: Callable[[str], None]
-    packages: Files = _nothing
+    packages: Files = nothing
     known: dict[tuple[object, ...], Culprit] = field(default_factory=dict)
     dead: set[Proposal] = field(default_factory=set)
     tried: list[Tried] = field(default_factory=list)
@@ -155,11 +96,11 @@ class Search:
         before = dict(self.known)
         for culprit in culprits(offences, self.files, self.packages):
             known = self.known.get(culprit.key)
-            both = _distinct([*(known.offences if known is not None else ()), *culprit.offences])
+            both = distinct([*(known.offences if known is not None else ()), *culprit.offences])
             if known is None:
                 self.known[culprit.key] = culprit
-            elif len(both) > len(_distinct(known.offences)):
-                self.known[culprit.key] = Culprit(tuple(both), _proposals(both, self.files, self.packages))
+            elif len(both) > len(distinct(known.offences)):
+                self.known[culprit.key] = Culprit(tuple(both), proposals_for(both, self.files, self.packages))
         return self.known != before
 
     def _chosen(self) -> list[Proposal]:
@@ -326,8 +267,8 @@ class Search:
         rest = rest or self._chosen()
         found: dict[object, Tried] = {}
         vain = best is not None and best.ruling.reason in _NO_REFERENCE
-        choices = {each.changes: each for one in (self.known.values() if vain else self._open())
-                   for each in meanings(one, self.tried)}  # fmt: skip
+        open_ones = self.known.values() if vain else self._open()
+        choices = {each.changes: each for one in open_ones for each in meanings(one, self.tried)}
         for proposal in choices.values():
             if self._spent():
                 break
@@ -341,9 +282,18 @@ class Search:
             tried = self._judged(attempt)
             if tried.ruling.reason == "still-raises" and not rest:
                 tried = self._chained(tried, proposal)
-            if tried.ruling.reason not in _DOES_NOT_RUN:
+            if tried.ruling.reason not in _DOES_NOT_RUN and not self._is_half(proposal, tried):
                 found.setdefault(tried.attempt.rewritten, tried)
         return tuple(found.values())
+
+    def _is_half(self, proposal: Proposal, tried: Tried) -> bool:
+        """True if a choice leaves something that the same write spoils unnoticed; see Note [Half a repair]."""
+        mine = {each.key for each in self.known.values() if _proposes(each, proposal) and is_silent(each)}
+        asks = bool(mine) and tried.ruling.verdict is not Verdict.PROVED
+        trace = self.lab.trace(self.probe, tried.attempt.rewritten) if asks else ""
+        return not isinstance(trace, str) and any(
+            key(back(o, tried.attempt)) in mine for o in trace.offences if o.silent
+        )
 
     def _chained(self, tried: Tried, proposal: Proposal) -> Tried:
         """A choice made again for what it has left; see Note [The same again]."""

@@ -38,7 +38,13 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     reads = _reads(code, function, statement, written)
     name = next((each for each in (last, f"own_{last}") if each not in _names(function)), None)
     copy = code.before_statement(statement, f"{name} = {written}.clone()")
-    if len(reads) < 2 or name is None or copy is None or statement not in function.body:
+    if (
+        len(reads) < 2
+        or not _is_given(statement, written)
+        or name is None
+        or copy is None
+        or statement not in function.body
+    ):
         return
     edits = (copy, *(code.replace(each, name) for each in reads))
     title, meaning = f"`{name} = {written}.clone()` before the write", _MEANING.format(name, written)
@@ -51,6 +57,14 @@ def _reads(code: Code, function: Function, statement: ast.stmt, written: str) ->
     nodes = [n for n in ast.walk(function) if isinstance(n, ast.Attribute) and copying.path(n) == written]
     found = [n for n in nodes if code.text.span(n).start >= start and ast.unparse(n) == written]
     return sorted(found, key=lambda n: code.text.span(n).start)
+
+
+def _is_given(statement: ast.stmt, written: str) -> bool:
+    """True if anything but the parameter itself and constants is written, which may want a gradient."""
+    value = statement.value if isinstance(statement, ast.Assign | ast.AugAssign | ast.Expr) else None
+    leaves = [n for n in ast.walk(value) if isinstance(n, ast.Name | ast.Attribute)] if value is not None else []
+    paths = {copying.path(n) for n in leaves if isinstance(n.ctx, ast.Load)}
+    return any(not each.startswith(f"{written}.") and each not in ("self", "torch", written) for each in paths)
 
 
 def _names(function: Function) -> set[str]:

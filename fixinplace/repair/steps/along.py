@@ -71,6 +71,8 @@ def cleared(at: Situation, owner: str, optimizers: list[str]) -> bool | None:
     """True if clearing this owner's gradients clears those of the steps, None if that cannot be told."""
     if at.whole_update and not optimizers:
         return False
+    if at.by_hand is not None and not at.uses_gradients:
+        return False
     if at.by_hand is not None:
         return None if at.stepped is None else any(meets(at.full(owner), at.full(module)) for module in at.stepped)
     found = [_clears_for(at, owner, optimizer) for optimizer in optimizers]

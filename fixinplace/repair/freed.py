@@ -45,4 +45,5 @@ def _kept(offence: Offence, message: str, files: Files) -> Offence:
     states = [] if found is None else kept_states(found) or [each for states in inner_states(found) for each in states]
     first = next((each for each in states if each.stores), None)
     keeper = None if first is None else place_in(first.code, first.stores[-1])
-    return replace(offence, message=message, note=note, keeper=keeper, state="" if first is None else first.state)
+    state = "" if first is None else first.state
+    return replace(offence, message=message, note=note, keeper=keeper, state=state, silent=False)

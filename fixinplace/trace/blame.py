@@ -22,6 +22,7 @@ from fixinplace.trace.ledger import Ledger, Written
 _OPTIMIZER = ("torch/optim/optimizer.py", "wrapper")
 _PARALLEL = "torch/nn/parallel/distributed.py"
 _BROADCAST = "DistributedDataParallel copied the buffers of rank 0 over it at a later forward"
+_EARLIER = "the graph belongs to an earlier iteration: the saving line has run again since the write"
 _WHOLE = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 
 
@@ -117,10 +118,8 @@ class Blame:
             facts.note = "; ".join(filter(None, (facts.note, _unseen(facts))))
 
     def _versioned(self, saved: Saved, first: Written, note: str) -> tuple[str, str]:
-        if self._ledger.saved_again(saved.stack, first.number) and self._ledger.backward_between(
-            saved.number, first.number
-        ):
-            return "FIP207", "the graph belongs to an earlier iteration: the saving line has run again since the write"
+        if self._is_carried(saved, first):
+            return "FIP207", _EARLIER
         if self.in_broadcast(first):
             return "FIP212", _BROADCAST
         if self.in_optimizer(first):
@@ -137,6 +136,10 @@ class Blame:
         if first.leaf and first.requires_grad and not first.grad_mode and self.by(first) == "operator":
             return "FIP201", "the parameter is updated by hand, without an optimizer"
         return "", note
+
+    def _is_carried(self, saved: Saved, first: Written) -> bool:
+        between = self._ledger.backward_between(saved.number, first.number)
+        return between and self._ledger.saved_again(saved.stack, first.number)
 
     def silent(self, facts: Facts, view: str) -> None:
         """The rule of a tensor that changed while no version moved.
@@ -155,6 +158,8 @@ class Blame:
             )
         elif first.kind == "fused":
             facts.rule = "FIP306"
+        elif first.leaf and self._is_carried(facts.saved, first):
+            facts.rule, facts.note = "FIP207", _EARLIER
         elif first.kind == "statistics" or "batch_norm" in first.op:
             facts.rule = "FIP305"
         elif first.storage != facts.saved.storage:

@@ -40,7 +40,7 @@ def cut_at_step(at: Situation) -> Iterator[Choice]:
             yield _choice(at, states, _edits(at, states))
         if hidden:
             kinds = {state: _kind(at, kept) for state, kept in hidden.items()}
-            yield _choice(at, list(hidden), (pasted_after(at.code, at.write, _detached(kinds)),))
+            yield _choice(at, list(hidden), (pasted_after(at.code, at.by_hand or at.write, _detached(kinds)),))
         if not states and not hidden:
             yield from _passed(at)
     except CannotMove:
@@ -192,7 +192,7 @@ def _edits(at: Situation, states: Sequence[str]) -> tuple[Edit, ...]:
     if any(is_object(at.code, name) for name in left):
         raise CannotMove
     if left:
-        edits.append(pasted_after(at.code, at.write, _lines(at, left)))
+        edits.append(pasted_after(at.code, at.by_hand or at.write, _lines(at, left)))
     return tuple(edits)
 
 
@@ -235,7 +235,7 @@ def _detached(kinds: Mapping[str, str]) -> list[str]:
 
 def _choice(at: Situation, states: Sequence[str], edits: tuple[Edit, ...], where: str = "") -> Choice:
     names = " and ".join(f"`{name}`" for name in states)
-    where = where or f"behind `{at.one_line(at.write)}`"
+    where = where or f"behind `{at.one_line(at.by_hand or at.write)}`"
     keeps = "keeps its value and loses its history" if len(states) == 1 else "keep their values and lose their history"
     meaning = (
         f"Truncated backpropagation through time: {names} {keeps} at each step, so that {at.loss} gives no gradient to "

@@ -31,6 +31,7 @@ from fixinplace.verify import errors, unshared
 from fixinplace.verify.jobs import Failure
 
 _SHARING = "elements of the tensor share memory: clone it before it is written"
+_TOGETHER = "its views came out of one call together"
 _RULES: tuple[tuple[str, str, str], ...] = (
     (r"a view of a leaf Variable that requires grad", "FIP203", ""),
     (r"a leaf Variable that requires grad", "FIP202", ""),
@@ -39,7 +40,8 @@ _RULES: tuple[tuple[str, str, str], ...] = (
      "place"),
     (r"is a view and .*modified inplace.*created inside a custom Function", "",
      "a custom Function gave back a view or its input as it was; torch's words name the remedy: clone its output"),
-    (r"is a view and .*modified inplace", "FIP204", "its views came out of one call together"),
+    (r"is a view and .*modified inplace", "FIP204", _TOGETHER),
+    (r"view was created in no_grad mode.*returns multiple views", "FIP204", _TOGETHER),
     (r"view was created in (?:no_grad|inference) mode", "FIP206", ""),
     (r"Inplace update to inference tensor", "FIP205", ""),
     (r"Inference tensors cannot be saved", "FIP205", "nothing is written: autograd would have to keep the tensor"),

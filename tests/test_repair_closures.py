@@ -344,3 +344,78 @@ def test_an_optimizer_hides_nobody():
     """)
     (write,) = run.trace.offences[0].writes
     assert write.names_complete and set(write.names) == {"h", "optimizer.kept[0]"}
+
+
+# --- what was found on the second set of somebody else's programs
+
+
+def test_pieces_of_a_tensor_without_a_gradient_are_pieces_of_one_call_too():
+    """Torch speaks of no_grad mode there, which nobody has entered."""
+    text = """
+    def main():
+        place, speed = torch.zeros(3, 2).clone(), torch.ones(3, 2, requires_grad=True)
+        for p, v in zip(place, speed):
+            p += v * 0.1
+        place.square().sum().backward()
+    """
+    (first,) = offences(HEAD + textwrap.dedent(text))
+    titles = [each.title for each in proposals(text) if each.repair == "collect-rows"]
+
+    assert first.rule == "FIP204"
+    assert "the rows of `place` written as `place[i]`" in titles
+
+
+def test_an_argument_is_cloned_where_a_module_begins_that_a_library_calls():
+    text = """
+    def gram(values):
+        rows = values.view(3, -1)
+        rows -= rows.mean(1, keepdim=True)
+        return rows @ rows.t()
+
+    class Style(nn.Module):
+        def forward(self, given):
+            "Leaves the loss behind."
+            self.loss = gram(given).square().mean()
+            return given
+
+    def main():
+        style = Style()
+        x = torch.randn(3, 4, requires_grad=True)
+        nn.Sequential(nn.Sigmoid(), style)(x)
+        style.loss.backward()
+    """
+    found = [patched(text, each) for each in proposals(text) if "cloned where" in each.title and "begins" in each.title]
+
+    assert ['"Leaves the loss behind."\n        given = given.clone()\n' in each for each in found] == [True]
+
+
+CLAMPED = """
+def main():
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+    for _ in range(2):
+        real = critic(torch.randn(5, 2)).mean()
+        fake = critic(torch.randn(5, 2) + 1).mean()
+        for p in critic.parameters():
+            p.data.clamp_(-0.1, 0.1)
+        loss = fake - real
+        critic.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return {name: p.grad for name, p in critic.named_parameters()}
+"""
+
+
+@pytest.mark.slow
+def test_half_a_forward_again_is_no_choice(command: Command):
+    """Torch does not notice the clamp, so that it would run, with gradients of two sets of weights."""
+    Path("critic.py").write_text(HEAD + CLAMPED.strip("\n"))
+    data = json.loads(command("repair", "--diff", "--output-format", "json", "critic.py::main").stdout)
+
+    (choice,) = data["choices"]
+    assert choice["as_saved"] is True and "moved behind `loss.backward()`" in choice["proposals"][0]["title"]
+    order = [line.strip("+- ") for line in choice["diff"].splitlines() if line[0] in "+ "]
+    wanted = ["critic.zero_grad()", "loss.backward()", "p.data.clamp_(-0.1, 0.1)", "optimizer.step()"]
+    assert [line for line in order if line in wanted] == wanted
+    assert any("computed again" in each["proposals"][0]["title"] for each in data["tried"])

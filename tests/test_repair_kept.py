@@ -98,6 +98,18 @@ CASES = {
 }  # fmt: skip
 
 
+def test_updates_by_hand_past_autograd_are_a_step_as_well(command: Command):
+    """No version tells that weights were changed through `.data`; the lines behind the loop are the next round's."""
+    by_hand = "for p in model.parameters():\n            p.data.sub_(p.grad, alpha=0.1)"
+    loop = LOOP.format(first="h = torch.zeros(4, 4)", loss="y, h = model(x, h)\n        loss = y.exp().mean()")
+    loop = loop.replace("optimizer.zero_grad()", "model.zero_grad()").replace("optimizer.step()", by_hand)
+    Path("train.py").write_text(HEAD + CELL.strip("\n") + "\n\n" + loop)
+    data = json.loads(command("repair", "--diff", "--output-format", "json", "train.py::main").stdout)
+
+    assert (data["status"], data["culprits"][0]["rule"]) == ("choice", "FIP207")
+    assert any("+        h = h.detach()" in choice["diff"].splitlines() for choice in data["choices"])
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_cuts_the_graph_is_offered(name: str, command: Command):
     model, first, loss, lines = CASES[name]

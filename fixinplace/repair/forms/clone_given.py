@@ -13,12 +13,14 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace.repair import copying
-from fixinplace.repair.base import Proposal, Repair, Scene
+from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code, Function
+from fixinplace.repair.steps.paths import path
 
 _NAME = "clone-given"
 _LEVELS = 3
 _SOONEST, _LATE = 8, 36
+_VIEWS = "view reshape flatten squeeze unsqueeze t transpose permute narrow select detach".split()
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -28,10 +30,13 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if write is None or spot is None or not copying.is_overwritten(scene):
         return
     code, node = spot
-    name, function = _written(code, node), code.function(node)
+    function = code.function(node)
+    name = _viewed(function, _written(code, node))
     for level, place in enumerate([each for each in write.stack if each != write.place][:_LEVELS]):
         outer = scene.node(place)
         given = _given(outer[1], function, name) if outer is not None and function is not None else None
+        if outer is None and function is not None and level:
+            yield from _at_start(code, function, name, _LATE + level)
         if outer is None or function is None or given is None:
             return
         code, call = outer
@@ -40,6 +45,28 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             title = f"`{' '.join(code.source_of(given).split())}` cloned where it is given to `{function.name}`"
             yield copying.copied(_NAME, code, [given], rank, title)
         name, function = copying.path(given), code.function(call)
+
+
+def _at_start(code: Code, function: Function, name: str, rank: int) -> Iterator[Proposal]:
+    """The argument cloned as the first thing, where a library makes the call: a module in a `Sequential`."""
+    arguments = (*function.args.posonlyargs, *function.args.args)
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    first = code.before_statement(body[0], f"{name} = {name}.clone()") if body else None
+    if first is not None and name in (each.arg for each in arguments):
+        title = f"`{name}` cloned where `{function.name}` begins"
+        yield Proposal(_NAME, Tier.PATCH, title, (Change(code.path, (first,)),), rank=rank)
+
+
+def _viewed(function: Function | None, name: str) -> str:
+    """The argument that a local name is a view of, by the one assignment that binds it; else the name itself."""
+    bound = [each.value for each in ast.walk(function) if isinstance(each, ast.Assign)
+             and [path(t) for t in each.targets] == [name]] if function is not None else []  # fmt: skip
+    match bound:
+        case [ast.Call(func=ast.Attribute(value=ast.Name(id=whole), attr=attr))] if attr in _VIEWS:
+            return whole
+        case [ast.Subscript(value=ast.Name(id=whole))]:
+            return whole
+    return name
 
 
 def _written(code: Code, node: ast.expr | ast.stmt) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fixinplace import files
 from fixinplace.commands.console import Console
 from fixinplace.config import BadConfig
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import freed, suites, target
+from fixinplace.repair import freed, suites, suspects, target
 from fixinplace.repair.base import Files
 from fixinplace.repair.behind import telling
 from fixinplace.repair.budget import Budget
@@ -123,9 +123,13 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
             return replace(outcome, found=found, explained=True)
         test = suites.by_itself(probe, offences, outcome.files)
         lab = runner if test is None else suites.Suite(runner, probe)
-        found = Search(
-            test or probe, outcome.files, lab, options.budget, progress.trying, outcome.packages, started=started
-        ).run(offences)
+
+        def search(some: Sequence[Offence]) -> Found:
+            return Search(
+                test or probe, outcome.files, lab, options.budget, progress.trying, outcome.packages, started=started
+            ).run(some)
+
+        found = suspects.searched(offences, outcome.trace.spots, outcome.files, search)
     console.status("")
     return replace(outcome, found=found, in_place=options.in_place)
 

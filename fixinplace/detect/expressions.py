@@ -16,6 +16,7 @@ from fixinplace.detect.guards import evaluating
 from fixinplace.detect.index import dotted
 from fixinplace.detect.initialisers import is_filled
 from fixinplace.detect.kinds import Dtype, Kind, Layout, Origin
+from fixinplace.detect.laid import takes_all
 from fixinplace.detect.listed import LIST, fixed_lists, holds_all
 from fixinplace.detect.named import got_by_name
 from fixinplace.detect.operators import Operators
@@ -36,6 +37,7 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import literal
 from fixinplace.detect.values import (
     DISTINCT,
+    NONE,
     NOWHERE,
     NUMBER,
     OTHER,
@@ -58,9 +60,8 @@ from fixinplace.detect.walked import beginning, first_ones
 from fixinplace.detect.whose import flags_of_part
 from fixinplace.walking import every, walk
 
-_INTERNAL = {"numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"}
-
-
+_KNOWN = dict.fromkeys(("numpy.pi", "numpy.inf", "numpy.nan", "torch.pi", "torch.inf", "torch.nan"), NUMBER)
+_KNOWN |= {"numpy.newaxis": NONE}
 _UNCONVERTED = -1
 """`FormattedValue.conversion` without `!r`, `!s` or `!a`."""
 
@@ -271,8 +272,8 @@ class Expressions(Operators):
                 return of_tensor(base, attr)
             case Kind.PATH:
                 full = f"{base.name}.{attr}"
-                return NUMBER if full in _INTERNAL or (base.name in ("math", "cmath") and attr.islower() and attr in (
-                    "pi", "e", "inf", "nan", "tau")) else path(full)  # fmt: skip
+                of_math = base.name in ("math", "cmath") and attr in ("pi", "e", "inf", "nan", "tau")
+                return NUMBER if of_math else _KNOWN.get(full, path(full))
             case Kind.ARRAY:
                 return SIZE if attr == "shape" else base if attr in ("T", "real", "imag") else OTHER
         own = self.own_attribute(node, base)
@@ -376,7 +377,8 @@ class Expressions(Operators):
         self.state.unread |= fresh
         memory = base.memory | fresh
         rows = (isinstance(node.slice, ast.Slice) and node.slice.step is None) or index.kind is Kind.NUMBER
-        whole = index.kind is Kind.NONE or (rows and (base.layout is Layout.ROWS or not base.view))
+        rows = rows and (base.layout is Layout.ROWS or not base.view)
+        whole = rows or takes_all(node.slice, [p.kind is Kind.NONE for p in parts])
         layout = base.layout if whole else max(base.layout, Layout.GAPS)
         return replace(base, memory=memory, view=True, leaf=False, layout=layout)
 

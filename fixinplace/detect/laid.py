@@ -62,6 +62,24 @@ def is_ordered(call: ast.Call) -> bool:
     return plain and not shared <= {*result} and result == "".join(c for one in ordered for c in result if c in one)
 
 
+def takes_all(index: ast.expr, new: Sequence[bool]) -> bool:
+    """True for `x[:, None]` and `x[..., np.newaxis]`, which leave out no element.
+
+    new: for each part of the index, whether it is None, which makes a dimension.
+    """
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    return len(parts) == len(new) and all(made or _is_whole(one) for one, made in zip(parts, new, strict=True))
+
+
+def _is_whole(part: ast.expr) -> bool:
+    match part:
+        case ast.Slice(lower=None, upper=None, step=None):
+            return True
+        case ast.Constant(value=value):
+            return value is ...
+    return False
+
+
 def _forgets(op: str) -> bool:
     return lays_anew(op) and op.rpartition(".")[2] in _EXACT
 

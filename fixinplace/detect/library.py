@@ -120,7 +120,8 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
     new = row.name == "Tensor.new"  # never shares with its own tensor: with one that it is given it may
     shared, maybe = memories(tuple(operands[1:] if new else operands[:1] if like else operands))
     product = row.name == "torch.einsum" and len(call.args) > 2  # of one operand it may be a view, of two never
-    if row.memory is catalogue.Memory.FRESH or product or (new and not (shared or maybe)):
+    counted = _is_of_numbers(call, row, operands)
+    if row.memory is catalogue.Memory.FRESH or product or counted or (new and not (shared or maybe)):
         memory = frame.allocate(call)
         if row.name.rsplit(".", 1)[-1] in _FIRST:
             frame.state.unread |= memory
@@ -128,7 +129,8 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
             frame.state.quiet |= memory
         ordered = row.name == "torch.einsum" and is_ordered(call)
         frame.program.gives |= {SUMMED} if ordered else set()
-        layout = Layout.ROWS if ordered or _in_order(call, row, flatten(operands)) else Layout.DENSE
+        in_order = ordered or counted or _in_order(call, row, flatten(operands))
+        layout = Layout.ROWS if in_order else Layout.DENSE
         layout = Layout.GAPS if row.name.rsplit(".", 1)[-1] in _WITH_GAPS else layout
         return replace(one, memory=memory, name=UNIQUE if _is_unique(call, row) else "", layout=layout)
     if row.name == "torch.autograd.grad" and _makes_gradients(frame, call):
@@ -139,6 +141,12 @@ def _placed(frame: Frame, call: ast.Call, row: catalogue.Result, operands: list[
     if row.memory is catalogue.Memory.VIEW:
         return replace(one, memory=shared)
     return replace(one, memory=shared | frame.allocate(call))
+
+
+def _is_of_numbers(call: ast.Call, row: catalogue.Result, operands: list[Value]) -> bool:
+    """True for `torch.Tensor([0.0])` and `torch.FloatTensor(2, 3)`: of a tensor or an array they may be an alias."""
+    counted = all(one.kind in (Kind.NUMBER, Kind.LIST, Kind.SIZE) for one in operands)
+    return row.name.startswith("torch.") and row.name.endswith("Tensor") and counted and not call.keywords
 
 
 _SHAPED = frozenset(

@@ -17,7 +17,7 @@ _LONGEST = 60
 
 def details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
     """What is known of an offence; `seen` is the one that a run has shown, `offence` the same inside a package."""
-    if offence.save is not None:
+    if offence.save is not None and (offence.save.place is not None or offence.save.op):
         kept = reason_kept(offence)
         yield f"saved by   {where(offence.save.place)}  {_text(offence.save.place)}   {kept}".rstrip()
     if offence.needed is not None:

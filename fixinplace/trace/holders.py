@@ -18,6 +18,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from typing import Any
 
 import torch
+from torch.utils.hooks import RemovableHandle
 
 from fixinplace.trace import frames as stacks
 from fixinplace.trace import memory
@@ -30,7 +31,8 @@ EVENTS, OBJECTS, DEPTH, FRAMES, STACK = 3, 400, 3, 12, 64
 _MODULE = torch.nn.Module
 _PLAIN = (str, bytes, int, float, complex, type(None), range, slice)
 _CODE = (ModuleType, FunctionType, BuiltinFunctionType, MethodType, CodeType, FrameType, type)
-_CLOSED = (*_PLAIN, *_CODE, torch.Generator, torch.dtype, torch.device, torch.Size)
+_HANDLE = RemovableHandle  # of a hook: holds nothing but weak references
+_CLOSED = (*_PLAIN, *_CODE, torch.Generator, torch.dtype, torch.device, torch.Size, weakref.ref, _HANDLE)
 _FUNCTION_END = "torch/autograd/function.py"
 
 

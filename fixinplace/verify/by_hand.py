@@ -19,6 +19,8 @@ Note [A parameter that nobody differentiates]
     leaf here.  So such a write is data in a run none of whose later backwards, the program's own and ours of its
     results, has the parameter among its leaves or is asked for its gradient.  In any other run it stays refused.  A
     backward of a graph from before the write is among them: doubt is enough.
+    Nor do they differ where what is written was computed by a graph that a backward has freed, as when codes of a
+    codebook are restarted from the outputs of a step that is over: a gradient would raise on its way to the other.
     Nor do they differ in a backward before which the other leaves are gone, as when the weights of a layer go into the
     wider one that takes its place: the gradient of what does not exist is seen by nobody, if no hook waits for it.
 """
@@ -36,7 +38,7 @@ from torch.overrides import TorchFunctionMode
 from fixinplace.verify import operands, tensors
 from fixinplace.verify.duals import is_leaf
 from fixinplace.verify.jobs import DataEnd
-from fixinplace.verify.leaves import accumulators, leaf_roots
+from fixinplace.verify.leaves import accumulators, is_whole, leaf_roots
 
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
 _enter: Callable[..., object] = TorchFunctionMode.__enter__
@@ -56,11 +58,14 @@ def leaf_set(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch
 
 
 def _others(owner: torch.Tensor, values: Iterable[object]) -> Iterator[torch.Tensor]:
-    """The tracked tensors but `owner` among the values or above them, whose gradient would flow through one of them."""
+    """The tracked tensors but `owner` among the values or above them, whose gradient would flow through one of them.
+
+    Not what lies behind a part of the graph that a backward has freed: no other gets there.
+    """
     for each in operands.inside(values):
         if operands.root(each) is owner or not tensors.requires_grad(each):
             continue
-        leaves = [each] if tensors.is_leaf(each) else [node.variable for node in accumulators([each])]
+        leaves = [each] if tensors.is_leaf(each) else [node.variable for node in accumulators([each], is_whole)]
         others = [leaf for leaf in leaves if leaf is not owner]
         yield from [each, *others] if others else []
 

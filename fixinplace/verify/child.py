@@ -28,6 +28,7 @@ from fixinplace.verify.forward import Forward
 from fixinplace.verify.gradients import Recorder
 from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
+from fixinplace.verify.lowered import Lowered
 from fixinplace.verify.observe import REVERSE, Differentiation, Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
@@ -63,6 +64,8 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     ballast = _prepare(job)
     outside = Outside()
     outside.install()
+    lowered = Lowered()
+    lowered.install()
     (forward or recorder).install()
     if data is not None:
         recorder.watchers.append(data.look_at)
@@ -98,6 +101,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         "interpreter": outside.interpreter,
         "notes": notes + outside.notes,
         "unfilled": reads.unfilled,
+        "lowered": lowered.seen(records.rows),
         "forward": None if forward is None else dataclasses.asdict(forward.end),
         "data": None if data is None else dataclasses.asdict(data.end),
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),
@@ -225,8 +229,10 @@ def _observe(
         observer.script(sys.modules["__main__"])
     else:
         observer.result(ending.result, f"{job.name}()")
-    for module in user.modules(before):
-        observer.module(module)
+    own = {os.path.realpath(path) for path in (job.probe_path, *(patch.path for patch in job.texts))}
+    folded = {module: os.path.realpath(str(module.__file__)) not in own for module in user.modules(before)}
+    for module in sorted(folded, key=folded.__getitem__):  # what is edited first: there is a limit
+        observer.module(module, folded[module])
     for frame in ending.frames(user) if isinstance(gradients, Forward) else ():
         observer.variables(dict(frame.f_locals), frame.f_code.co_qualname)
     return observer.notes + gradients.results(observer.tracked, observer.named)

@@ -4,8 +4,8 @@ Note [The reference]
     Under these hooks the original's backward uses the values that were current when they were saved, which is what the
     out-of-place program computes.  A hook must not keep the tensor it is given (a saved output would keep its own
     graph alive), hence `detach`.  The engine skips its version check under hooks, hence no in-place error.
-    Limits: torch.func refuses to run under saved-tensor hooks; training-mode rrelu saves its noise before it is drawn,
-    so that the clone holds uninitialised memory.
+    Limits: torch.func refuses saved-tensor hooks, see Note [Functionalised transforms] in `transforms`; training-mode
+    rrelu saves its noise before it is drawn, so that the clone holds uninitialised memory.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 import torch.autograd.graph
+
+from fixinplace.verify import transforms
 
 _BASE: Any = torch._C.TensorBase
 _detach, _clone = _BASE.detach, _BASE.clone
@@ -38,6 +40,7 @@ class Cloning:
         self._wrap_user_hooks()
         self._wrap_threads()
         self._watch_rrelu()
+        transforms.install(_push, _pop)
         _push()
 
     def _wrap_user_hooks(self) -> None:
@@ -82,3 +85,7 @@ def copy(tensor: torch.Tensor) -> torch.Tensor:
 
 def _push() -> None:
     torch._C._autograd._push_saved_tensors_default_hooks(copy, lambda tensor: tensor)
+
+
+def _pop() -> None:
+    torch._C._autograd._pop_saved_tensors_default_hooks()

@@ -64,6 +64,8 @@ class Finder:
             self.tensor(path, reason, row, other, None if self.rough is None else self.rough.values.get(path))
         elif row["kind"] == "plain":
             self._plain(path, reason, row, other)
+        elif row["kind"] == "folded":
+            self._folded(path, reason, row, other)
         else:
             self._container(path, reason, row, other)
 
@@ -142,6 +144,11 @@ class Finder:
             far = not deviation <= FAR * largest(ours)
         words = f"{short(other['text'])} in the rewritten version, not {short(row['text'])}"
         self.report(reason, path, f"`{path}` is {words}", numeric, far)
+
+    def _folded(self, path: str, reason: str, row: Json, other: Json) -> None:
+        self.values += row["values"]
+        if row["digest"] != other["digest"]:
+            self.report(reason, path, f"`{path}` holds other values in the rewritten version")
 
     def _container(self, path: str, reason: str, row: Json, other: Json) -> None:
         self.values += row["kind"] == "container"

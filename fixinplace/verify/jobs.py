@@ -250,6 +250,7 @@ class Run:
     no_clone_reference: why its gradients are no reference although saved tensors were cloned.
     interpreter: the other Python that the program started.
     unfilled: of a run that looked for regions, it read `.grad` of a result, which no backward fills.
+    lowered: it computes in less than float32, see Note [Autocast in float64].
     forward: what a forward-mode run says about itself.
     data: what a run with parameters as data says about itself.
     """
@@ -265,6 +266,7 @@ class Run:
     interpreter: str = ""
     notes: tuple[str, ...] = ()
     unfilled: bool = False
+    lowered: bool = False
     forward: ForwardEnd | None = None
     data: DataEnd | None = None
 
@@ -377,6 +379,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         interpreter=end["interpreter"],
         notes=tuple(end["notes"]),
         unfilled=end["unfilled"],
+        lowered=end["lowered"],
         forward=None if end["forward"] is None else ForwardEnd(**end["forward"]),
         data=None if end["data"] is None else DataEnd(**end["data"]),
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,8 +24,11 @@ _MAX_DEPTH = 8
 _MAX_PATHS = 4
 
 
-def accumulators(outputs: Sequence[Any]) -> list[Any]:
-    """`AccumulateGrad` nodes below tensors or gradient edges, in depth-first order."""
+def accumulators(outputs: Sequence[Any], passable: Callable[[Any], bool] = lambda node: True) -> list[Any]:
+    """`AccumulateGrad` nodes below tensors or gradient edges, in depth-first order.
+
+    passable: False for a node that no backward gets past.
+    """
     todo = [node for node in map(_node, outputs) if node is not None]
     todo.reverse()
     seen: dict[int, Any] = {}
@@ -37,8 +40,20 @@ def accumulators(outputs: Sequence[Any]) -> list[Any]:
         seen[id(node)] = node  # a node that is not held gives its id to the next one
         if type(node).__name__ == "AccumulateGrad":
             found.append(node)
-        todo += [below for below, _ in reversed(node.next_functions) if below is not None]
+        if passable(node):
+            todo += [below for below, _ in reversed(node.next_functions) if below is not None]
     return found
+
+
+def is_whole(node: Any) -> bool:
+    """False for a node whose saved tensors a backward has freed: the next one that comes to it raises."""
+    for name in dir(node):
+        if name.startswith("_saved_"):
+            try:
+                getattr(node, name)
+            except RuntimeError:
+                return False
+    return True
 
 
 def leaf_roots(outputs: Sequence[Any]) -> list[torch.Tensor]:

@@ -127,14 +127,20 @@ class Observer:
         """The globals of a script, by their names."""
         self._globals(module, "", "value")
 
-    def module(self, module: types.ModuleType) -> None:
-        """The globals of another module of the user's, behind its name."""
-        self._globals(module, module.__name__ + ".", "state")
+    def module(self, module: types.ModuleType, folded: bool = False) -> None:
+        """The globals of another module of the user's, behind its name.
 
-    def _globals(self, module: types.ModuleType, prefix: str, role: str) -> None:
+        folded: large tables of plain values become one record each, see Note [Folded tables] in `records`.
+        """
+        self._globals(module, module.__name__ + ".", "state", folded)
+
+    def _globals(self, module: types.ModuleType, prefix: str, role: str, folded: bool = False) -> None:
         for name, value in list(vars(module).items()):
             if not name.startswith("__"):
+                first = len(self._records.rows)
                 self._visit(value, prefix + name, role, 0)
+                if folded:
+                    self._records.fold(first)
 
     def _visit(self, value: object, path: str, role: str, depth: int) -> None:
         if isinstance(value, types.ModuleType):

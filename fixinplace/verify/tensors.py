@@ -38,6 +38,7 @@ _COMPRESSED = {
 }
 _string_at = ctypes.string_at
 _contiguous = torch.contiguous_format
+_sha1 = hashlib.sha1
 
 requires_grad = _BASE.requires_grad.__get__
 _is_leaf = _BASE.is_leaf.__get__
@@ -64,7 +65,9 @@ class Reading:
     def digest(self) -> str:
         """Digest of facts that matter to values and of the elements' bytes."""
         head = repr([self.facts.get(key) for key in ("dtype", "shape", "stride", "conj", "neg")])
-        return hashlib.blake2b(head.encode() + (self.data or b""), digest_size=16).hexdigest()
+        found = _sha1(head.encode(), usedforsecurity=False)  # no hash of the library is faster where none is built in
+        found.update(self.data or b"")
+        return found.hexdigest()
 
 
 def is_leaf(tensor: torch.Tensor) -> bool:
@@ -119,9 +122,9 @@ def same_dtype_as(values: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def tracked(tensor: torch.Tensor) -> bool:
-    """`requires_grad`, whatever a subclass says about it."""
+    """`requires_grad`, whatever a subclass says about it; False inside `torch.func`, whose levels keep it from view."""
     with _NO_OVERRIDES():
-        return bool(requires_grad(tensor))
+        return not _IS_WRAPPED(tensor) and bool(requires_grad(tensor))
 
 
 def is_differentiable(tensor: torch.Tensor) -> bool:
@@ -137,6 +140,7 @@ def read(tensor: torch.Tensor, dense: bool = False) -> Reading:
     Elements that cannot be read (no storage, a foreign layout) leave `data` None and say why in `facts["unread"]`.
     """
     with _NO_OVERRIDES(), _NO_DISPATCH():
+        wrapped = _IS_WRAPPED(tensor)
         while _IS_WRAPPED(tensor):
             tensor = _UNWRAP(tensor)
         if dense and _layout(tensor) is not torch.strided:
@@ -146,8 +150,8 @@ def read(tensor: torch.Tensor, dense: bool = False) -> Reading:
             "shape": list(_size(tensor)),
             "device": str(_device(tensor)),
             "layout": str(_layout(tensor)).removeprefix("torch."),
-            "requires_grad": requires_grad(tensor),
-            "leaf": is_leaf(tensor),
+            "requires_grad": not wrapped and requires_grad(tensor),
+            "leaf": not wrapped and is_leaf(tensor),
         }
         if _device(tensor).type == "meta":
             return Reading(facts | {"stride": list(_stride(tensor))}, b"")

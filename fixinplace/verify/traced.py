@@ -109,8 +109,8 @@ def leave(traced: Traced, out: Path, nonce: str) -> None:
     failure = None if traced.failure is None or exits else dataclasses.asdict(traced.failure)
     (out / TRACE_FILE).write_text(json.dumps(events.dump(traced.trace)), encoding="utf-8")
     end: Json = {"nonce": nonce, "failure": failure, "exit": exits, "failures": [], "reached": [],
-           "no_clone_reference": "", "interpreter": "", "notes": [], "unfilled": False, "forward": None,
-           "data": None, "imported": []}  # fmt: skip
+           "no_clone_reference": "", "interpreter": "", "notes": [], "unfilled": False, "lowered": False,
+           "forward": None, "data": None, "imported": []}  # fmt: skip
     (out / "end.json").write_text(json.dumps(end), encoding="utf-8")
 
 

@@ -59,9 +59,30 @@ def _hook(code: Code, node: ast.expr | ast.stmt) -> ast.FunctionDef | None:
 
 
 def _is_only_hook(code: Code, function: ast.FunctionDef) -> bool:
-    """Every hook that the file registers is this function, and every use of its name registers it."""
+    """Every hook that the file registers is this function, or one that its factory has returned."""
+    factory = code.above.get(id(function))
+    if isinstance(factory, ast.FunctionDef) and _is_all_that_is_returned(code, function, factory):
+        return _is_registered(code, factory, made=True)
+    return _is_registered(code, function)
+
+
+def _is_all_that_is_returned(code: Code, function: ast.FunctionDef, factory: ast.FunctionDef) -> bool:
+    """True for a factory whose one return gives the function, which nothing else names."""
+    named = [node for node in ast.walk(code.tree) if _name(node) == function.name]
+    own = [node for node in ast.walk(factory) if isinstance(node, ast.Return) and code.function(node) is factory]
+    return len(named) == len(own) == 1 and own[0].value is named[0]
+
+
+def _is_registered(code: Code, function: ast.FunctionDef, made: bool = False) -> bool:
+    """Every hook that the file registers is this function, and every use of its name registers it.
+
+    made: what it returns is.
+    """
     calls = [node for node in ast.walk(code.tree) if isinstance(node, ast.Call) and "hook" in ast.unparse(node.func)]
+    calls = [call for call in calls if not made or call.func is not _callee(call, function.name)]
     given = [call.args[0] for call in calls if call.args]
+    if made:
+        given = [each.func for each in given if isinstance(each, ast.Call)]
     method = isinstance(code.above[id(function)], ast.ClassDef)
     wanted = f"self.{function.name}" if method else function.name
     registered = [ast.unparse(call.func).endswith(_REGISTERING) for call in calls]
@@ -69,6 +90,11 @@ def _is_only_hook(code: Code, function: ast.FunctionDef) -> bool:
     same = [node for node in ast.walk(code.tree) if isinstance(node, ast.FunctionDef) and node.name == function.name]
     uses = len(given) == len(calls) == len(named) > 0 and len(same) == 1
     return uses and all(registered) and all(ast.unparse(each) == wanted for each in given)
+
+
+def _callee(call: ast.Call, name: str) -> ast.expr | None:
+    """What is called, if that is the function of this name: `self._make_hook(n)` registers nothing."""
+    return call.func if _name(call.func) == name else None
 
 
 def _name(node: ast.AST) -> str:

@@ -9,14 +9,18 @@ Note [Who else has it]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from fixinplace.detect.index import dotted
+from fixinplace.imports import reachable
 from fixinplace.model import Edit
+from fixinplace.repair import copying
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.paths import base
+from fixinplace.repair.wording import only_kept
 
 _NAME = "inference-mode"
 _REACHES = (
@@ -27,23 +31,60 @@ _COPIES = "The function writes a copy of its own; whoever gave it `{}` keeps tha
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
-    """`no_grad` for each `inference_mode` of the files that the error has passed through, then a clone at the use."""
+    """`no_grad` for each `inference_mode` of the files that the error has passed through, then a clone at the use.
+
+    Where these files have none, those that they import may: what made the tensor has returned long ago.
+    """
     offence = scene.offence
     if offence.rule != "FIP205":
         return
     given = _given(scene)
-    for code in _files(scene):
-        for node in ast.walk(code.tree):
-            if isinstance(node, (ast.Name, ast.Attribute)) and dotted(node).endswith("inference_mode"):
-                replaced = _replacement(code, node)
-                if replaced is not None:
-                    title = f"`{replaced}` instead of `{dotted(node)}`"
-                    change = Change(code.path, (code.replace(node, replaced),))
-                    tier, meaning = Tier.PATCH if given is None else Tier.CHOOSE, "" if given is None else _REACHES
-                    yield Proposal(_NAME, tier, title, (change,), meaning.format(given and given.name), rank=8)
+    for code, node, replaced in _switches(scene):
+        title = f"`{replaced}` instead of `{dotted(node)}`"
+        change = Change(code.path, (code.replace(node, replaced),))
+        tier, meaning = Tier.PATCH if given is None else Tier.CHOOSE, "" if given is None else _REACHES
+        yield Proposal(_NAME, tier, title, (change,), meaning.format(given and given.name), rank=8)
+    if only_kept(offence):
+        yield from _copied(scene)
     if given is not None and given.edit is not None:
         change, meaning = Change(given.path, (given.edit,)), _COPIES.format(given.name)
         yield Proposal(_NAME, Tier.CHOOSE, f"`{given.name}` copied before it is written", (change,), meaning, rank=6)
+
+
+def _switches(scene: Scene) -> list[tuple[Code, ast.expr, str]]:
+    """What switches inference mode on, with what to write instead: in the nearest files that do."""
+    near = list(_files(scene))
+    return _in_files(near) or _in_files(_imported(near, scene))
+
+
+def _in_files(files: Iterable[Code]) -> list[tuple[Code, ast.expr, str]]:
+    found: list[tuple[Code, ast.expr, str]] = []
+    for code in files:
+        for node in ast.walk(code.tree):
+            if isinstance(node, (ast.Name, ast.Attribute)) and dotted(node).endswith("inference_mode"):
+                replaced = _replacement(code, node)
+                found += [] if replaced is None else [(code, node, replaced)]
+    return found
+
+
+def _imported(files: Sequence[Code], scene: Scene) -> list[Code]:
+    def tree_of(path: PurePath) -> ast.Module | None:
+        code = scene.files(str(path))
+        return None if code is None else code.tree
+
+    known = {code.path for code in files}
+    paths = {str(path) for code in files for path in reachable(PurePath(code.path), tree_of)} - known
+    return [code for path in sorted(paths) if (code := scene.files(path)) is not None]
+
+
+def _copied(scene: Scene) -> Iterator[Proposal]:
+    """Each operand of what would have kept the tensor, cloned where it is read."""
+    spot = scene.node(scene.offence.writes[0].place) if scene.offence.writes else None
+    if spot is None or not isinstance(spot[1], ast.expr):
+        return
+    for operand in copying.operands(spot[1]):
+        if not isinstance(operand, ast.Constant):
+            yield copying.copied(_NAME, spot[0], [operand], rank=10)
 
 
 @dataclass(frozen=True)

@@ -284,9 +284,9 @@ UNPROVED = {
         ("y += 1", "y = y + 1"),
         "no-forward-reference",
     ),
-    "function transform": (
-        HEAD + "def f(a):\n    b = a * 1\n    c = b ** 2\n    b *= 3\n    return (c + b).sum()\n"
-        "print(torch.func.grad(f)(x))\n",
+    "function transform that writes what is around it": (
+        HEAD + "kept = torch.zeros_like(x)\ndef f(a):\n    b = a * 1\n    c = b ** 2\n    b *= 3\n"
+        "    kept.copy_(b)\n    return (c + b).sum()\nprint(torch.func.grad(f)(x))\n",
         ("b *= 3", "b = b * 3"),
         "no-forward-reference",
     ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fixinplace.inputs.elsewhere import SETS, set_elsewhere
 from fixinplace.inputs.handing import handing_on, in_doubt, reachable
 from fixinplace.inputs.units import Home
+from fixinplace.inputs.untold import untold
 from fixinplace.model import Fix, Keeper
 from fixinplace.source import Text
 
@@ -52,14 +53,17 @@ class Watched:
         return list(dict.fromkeys(self._index[each] for each in keepers))
 
     def unsettled(self, part: Text, found: Sequence[Found]) -> dict[int, str]:
-        """Groups with a keeper that says nothing in the runs of a class or function that the group edits."""
+        """Groups with a keeper that says nothing in the runs of a class or function that the group edits.
+
+        And those with a doubt that such runs leave, see Note [One use of many].
+        """
         reached = {each.unit: frozenset(each.reached) for each in found}
         told: dict[int, str] = {}
         for (name, group), keepers in self._of.items():
             for each in keepers:
                 if each.mute or self._index[each] not in reached.get(name, frozenset()):
                     told.setdefault(group, _sentence(part, each))
-        return told
+        return untold(self._fixes) | told
 
 
 def _sentence(part: Text, keeper: Keeper) -> str:

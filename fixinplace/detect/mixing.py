@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixinplace import walking
 from fixinplace.walking import every, functions, remembered, walk
@@ -157,6 +157,20 @@ KEEPS_DTYPE = frozenset(
     for name in ("masked_fill", "masked_scatter", "index_fill", "index_add", "index_copy", "scatter", "scatter_add")
 )
 """Writes whose out-of-place forms give the dtype of the tensor whatever they are given, or raise as these do."""
+
+
+def may_be_tensor(node: ast.AST, above: Mapping[int, ast.AST]) -> bool:
+    """True for `h += offset` with a parameter that is a number by its default alone: a tensor of any dtype may come."""
+    match node:
+        case ast.AugAssign(value=ast.Name(id=name)) | ast.Call(args=[ast.Name(id=name)]):
+            function = above.get(id(node))
+        case _:
+            return False
+    while function is not None and not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        function = above.get(id(function))
+    given = function.args if function is not None else None
+    arguments = [] if given is None else [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    return any(one.arg == name and one.annotation is None for one in arguments)
 
 
 def asks_for_dtypes(words: Iterable[str]) -> bool:

@@ -16,7 +16,7 @@ from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.listlike import may_be_list
 from fixinplace.detect.liveness import Names, binds
-from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout
+from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout, may_be_tensor
 from fixinplace.detect.order import attached, others, reads_once, runs_first
 from fixinplace.detect.own_kind import is_made
 from fixinplace.detect.plain import TERMS, sums_one_term
@@ -268,6 +268,7 @@ class Writes(Containers):
 
     def _dtypes(self, seen: Observation, written: Value, value: Value | None) -> None:
         if value is None or value.kind in (Kind.NUMBER, Kind.NONE) or seen.op in KEEPS_DTYPE:
+            seen.assumes |= {"one dtype": None} if may_be_tensor(seen.node, self.above) else {}
             return
         if value.live is not False:
             seen.facts["flows"] = True

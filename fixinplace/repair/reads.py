@@ -36,6 +36,15 @@ def at_every_read(offences: Sequence[Offence], each: Sequence[Sequence[Proposal]
         yield _every(replace(first[0], rank=sooner + 2), cuts)
 
 
+def of_all(each: Sequence[Sequence[Proposal]]) -> Proposal | None:
+    """Copies at every read of all culprits as one proposal, given what was proposed for each; None if one has none."""
+    copies = [[one for one in some if one.repair == "clone-read"] for some in each]
+    if len(copies) < 2 or not all(copies):
+        return None
+    widest = [max(some, key=lambda one: (len(_cuts(one)), -one.rank)) for some in copies]
+    return _every(widest[0], _outermost_gone([cut for one in widest for cut in _cuts(one)]))
+
+
 def _together(cuts: Sequence[_Cut]) -> tuple[Change, ...]:
     """All copies as changes: one that lies in what another copies, `f(x)` and its `x`, is made within that."""
     ordered = sorted(dict.fromkeys(cuts), key=lambda cut: (cut[1].span.start, -cut[1].span.end))

@@ -25,7 +25,7 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, is_silent, key, meanings
 from fixinplace.repair.patching import Attempt, Clash, back, compose
 from fixinplace.repair.proposed import choices, culprits, distinct, nothing, proposals_for
-from fixinplace.repair.reads import copies, without
+from fixinplace.repair.reads import copies, of_all, without
 from fixinplace.trace.events import Offence, Trace
 from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
@@ -83,7 +83,7 @@ class Search:
         self._learn(offences)
         best = self._search()
         if best is not None and best.ruling.verdict is Verdict.PROVED:
-            best = self._thinned(self._shortened(self._shared(self._reduced(best))))
+            best = self._thinned(self._copied(self._shortened(self._shared(self._reduced(best)))))
         choices = self._choices(best)
         if choices and best is not None and not is_near(best):
             best = None  # what remains is a choice; what was tried before is told with all that was tried
@@ -229,6 +229,15 @@ class Search:
                     best = tried
                     break
         return best
+
+    def _copied(self, best: Tried) -> Tried:
+        """Copies at the reads in place of all other patches, where that is shorter and right as well."""
+        mended = [each for each in self.known.values() if any(p in each.proposals for p in best.attempt.proposals)]
+        proposal = of_all([each.of(Tier.PATCH) for each in mended])
+        if proposal is None or self._length(proposal) >= best.attempt.length or self._spent():
+            return best
+        tried = self._judged(self._composed([proposal]))
+        return tried if tried.ruling.verdict is Verdict.PROVED else best
 
     def _thinned(self, best: Tried) -> Tried:
         """Without the copies that can go, of those that were proposed for every read."""

@@ -123,9 +123,10 @@ class Leaves:
 
     def _attach(self, tensor: torch.Tensor) -> None:
         reading = tensors.read(tensor, dense=True)
-        alike = sum(leaf.attached == reading.digest for leaf in self._known.values())
-        key = f"{reading.digest} {alike}"
-        self._known[id(tensor)] = _Leaf(tensor, reading.digest, key)
+        digest = reading.digest
+        alike = sum(leaf.attached == digest for leaf in self._known.values())
+        key = f"{digest} {alike}"
+        self._known[id(tensor)] = _Leaf(tensor, digest, key)
         if (base := _base(tensor)) is not None:
             self._bases[id(base)] = base
         self._give(tensor, key)

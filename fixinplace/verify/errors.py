@@ -71,8 +71,11 @@ def refuses_shared(failure: Failure) -> bool:
 
 
 def refuses_hooks(failure: Failure) -> bool:
-    """True for the error of torch.func under saved-tensor hooks."""
-    return "support saved tensor hooks" in failure.message
+    """True for the errors of torch.func under saved-tensor hooks, and of a function that writes what is around it.
+
+    See Note [Functionalised transforms].
+    """
+    return any(words in failure.message for words in ("support saved tensor hooks", "mutating a non-functional tensor"))
 
 
 def obstacle(run: Run) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ import dataclasses
 import enum
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -291,10 +291,17 @@ def _completed(
     return tuple(Argument(name, value) for name, value in named.items())
 
 
+def _parts(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """The module and all below it; torch's own `modules` fails where a part was registered by a number."""
+    yield model
+    for part in model._modules.values():
+        yield from () if part is None else _parts(part)
+
+
 def _first_shapes(model: torch.nn.Module) -> list[Tensor]:
     """What the first layer with parameters can be given; empty where it tells nothing."""
     nn = torch.nn
-    for each in model.modules():
+    for each in _parts(model):
         side, length, batch = guess.SIDE, guess.LENGTH, guess.BATCH
         if isinstance(each, (nn.Conv2d, nn.ConvTranspose2d)):
             sides = (guess.IMAGE, 14 * side) if each.in_channels == 3 else (side, guess.IMAGE)

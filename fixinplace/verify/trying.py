@@ -27,6 +27,7 @@ from fixinplace.inputs.snippet import Variant
 from fixinplace.inputs.values import Recipe
 from fixinplace.verify import load
 from fixinplace.verify.reach import Reach
+from fixinplace.verify.tables import Tables
 
 _SLICE, _REAL, _PATIENCE = 2.0, 3.0, 4
 """Seconds of the processor that one try may take, on fake tensors and for real, and how much longer by the clock."""
@@ -62,6 +63,7 @@ class Trier:
         self.tries = 0
         self._reach = reach
         self._regions = regions
+        self._tables = Tables(module)
 
     @property
     def over(self) -> bool:
@@ -75,6 +77,7 @@ class Trier:
     def run(self, body: str, fake: bool = False, traced: bool = False) -> Attempt:
         """Run the body of one call."""
         self.tries += 1
+        self._tables.restore()
         self._reach.forget()
         text = snippet.text([body])
         scope: dict[str, Any] = {"target": self.module}

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fixinplace.detect.index import dotted
 from fixinplace.model import Fix
 from fixinplace.repair import copying, kept
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
@@ -49,8 +50,28 @@ def propose(scene: Scene) -> Iterator[Proposal]:
                 made.append(one)
                 yield replace(_proposal([one]), covers=write.instances.twins)
                 yield from _in_its_dtype(write, one)
+                yield from _cloned_before(code, node, one)
     if len(made) > 1:
         yield _proposal(made, 5)
+
+
+def _cloned_before(code: Code, node: ast.expr | ast.stmt, made: tuple[str, Fix, tuple[str, ...]]) -> Iterator[Proposal]:
+    """`self.slots = self.slots.clone()` in a line before the store, where what is stored does not keep the tensor.
+
+    The last resort computes that first, and takes three lines; a run tells whether one is enough.
+    """
+    path, fix, caveats = made
+    statement = code.statement(node)
+    name = copying.written(statement)
+    owner = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if fix.rewrite != LAST_RESORT or not isinstance(owner, ast.Subscript) or dotted(owner.value) != name:
+        return
+    text = f"{name} = {name}.clone()"
+    edit = code.before_statement(statement, text)
+    if edit is not None:
+        yield Proposal(
+            "out-of-place", Tier.PATCH, f"`{text}` before it is written", (Change(path, (edit,)),), "", 42, caveats
+        )
 
 
 def _in_its_dtype(write: Write, made: tuple[str, Fix, tuple[str, ...]]) -> Iterator[Proposal]:

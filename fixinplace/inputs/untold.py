@@ -1,0 +1,47 @@
+"""Doubts that a run with made inputs leaves as they were.
+
+Note [One use of many]
+    Made inputs show one use of a class, with the values that a constructor has by default or that fit its shapes.
+    Whether a function from elsewhere hands on its argument (`functools.reduce` of one element, a callable that was
+    passed in, `getattr(nn, name)()`), keeps it every hundredth call, or catches what torch raises for another shape,
+    shows in another use.  Where detection names such a doubt, only a run that the author left, or one that was
+    recorded, settles it.  What parts of a module are called with is another matter: `x = self.norm(x)` is run with the
+    classes that the file or its defaults name, and once more with identities.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fixinplace.model import Fix
+
+_LEFT = (
+    r".* may share the memory through code that cannot be seen here",
+    r".* may share its memory",
+    r"the tensor comes from (?!`(self\.|super\()).*, which may hold on to it",
+    r"(?!`(self\.|super\()).* may keep it",
+    r"a container holds it",
+    r"`.*` holds it",
+    r"others may hold the tensor of .*",
+    r"where the tensor comes from is not known",
+    r"it is used in a way that may hold on to it",
+    r"`.*` is set on the tensor itself",
+    r"an error raised by the write may be handled here",
+    r"the file (handles errors that torch may raise|suppresses errors)",
+    r"the file (holds weak references|makes tensors of other classes|defines a class of tensors)",
+    r"the file registers forward hooks.*",
+    r"the file has hooks, and one may keep .*",
+    r"`.*` is given it, and may call it",
+)
+_LEFT_OPEN = re.compile("|".join(f"(?:{one})" for one in _LEFT))
+
+
+def untold(fixes: Sequence[Fix]) -> dict[int, str]:
+    """The groups of fixes with such a doubt, and what to say of it."""
+    told: dict[int, str] = {}
+    for fix in fixes:
+        for doubt in fix.doubts:
+            if _LEFT_OPEN.fullmatch(doubt):
+                told.setdefault(fix.group, f"made inputs show one use of it, which cannot tell: {doubt}")
+    return told

@@ -107,3 +107,12 @@ UNMIXED = {
 def test_a_file_that_names_dtypes_may_mix_none(body: str) -> None:
     found = fixes(program(body))
     assert found and all(fix.safe for fix in found), [fix.doubts for fix in found]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "named"), [("offset=0", True), ("offset: float = 0", False), ("*, offset=1.5", True)]
+)
+def test_a_parameter_that_is_a_number_by_default_may_be_of_any_dtype(parameter: str, named: bool) -> None:
+    text = f"import torch\n\n\ndef shifted(x, {parameter}):\n    h = torch.tanh(x)\n    h += offset\n    return h\n"
+    (fix,) = fixes(text)
+    assert ("one dtype" in fix.assumes) is named

@@ -139,6 +139,42 @@ def test_an_endless_structure_is_bounded_and_said_so(lab: Runner, tmp_path: Path
     assert any(note.startswith("only the first") for note in ruling.evidence[0].notes)
 
 
+TABLED = """
+import torch
+import registry
+def main():
+    x = torch.ones(3, requires_grad=True)
+    y = x * 1
+    y.sum().backward()
+    registry.ENTRIES[1500]["rate"] = 0.5
+"""
+
+
+def test_a_large_table_of_another_module_is_one_record(lab: Runner, tmp_path: Path):
+    """One value of it that differs counts; so does one of a small table, by its own path."""
+    (tmp_path / "registry.py").write_text("ENTRIES = {n: {'name': str(n), 'rate': 0.1} for n in range(2000)}\n")
+    made = program(tmp_path, TABLED)
+
+    same = made.judge(lab, "0.5", "1 / 2").ruling
+    other = made.judge(lab, "0.5", "0.25").ruling
+
+    assert same.verdict is Verdict.PROVED
+    assert same.evidence[0].values > 4000
+    assert (other.verdict, other.reason) == (Verdict.REFUTED, "state-differs")
+    assert other.sentence == "`registry.ENTRIES` holds other values in the rewritten version"
+
+
+def test_the_edited_module_is_compared_before_the_limit_is_reached(lab: Runner, tmp_path: Path):
+    """Modules are looked at in the order of their names, but this one first."""
+    (tmp_path / "another.py").write_text("ENTRIES = [[n] for n in range(60_000)]\n")
+    text = TABLED.replace("registry.ENTRIES[1500]['rate']", "LOG").replace('registry.ENTRIES[1500]["rate"]', "LOG[0]")
+    made = program(tmp_path, text.replace("import registry", "import another\nLOG = [1]"))
+
+    ruling = made.judge(lab, "0.5", "0.25").ruling
+
+    assert (ruling.verdict, "program.LOG[0]" in ruling.sentence) == (Verdict.REFUTED, True)
+
+
 BACKWARDS = {
     "inputs of a backward": "y = (x * F).exp()\ny.sum().backward(inputs=[x])\nx.grad = None",
     "several roots": "torch.autograd.backward([(x * F).sum(), (x * x * F).sum()])\nx.grad = None",

@@ -41,7 +41,11 @@ def keepers_at(
 
 def _makes_object(node: ast.Call) -> bool:
     """True for `SimpleNamespace(hidden=h)` and `partial(f, h)`: an object that is made of what it is given."""
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return is_maker(node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
+
+
+def is_maker(name: str) -> bool:
+    """True for what makes an object of what it is given, and does so in every use."""
     return name[:1].isupper() or name in _MAKERS
 
 

@@ -5,8 +5,9 @@ Note [One use of many]
     Whether a function from elsewhere hands on its argument (`functools.reduce` of one element, a callable that was
     passed in, `getattr(nn, name)()`), keeps it every hundredth call, or catches what torch raises for another shape,
     shows in another use.  Where detection names such a doubt, only a run that the author left, or one that was
-    recorded, settles it.  What parts of a module are called with is another matter: `x = self.norm(x)` is run with the
-    classes that the file or its defaults name, and once more with identities.
+    recorded, settles it.  What makes an object of the tensor (`deque([h])`) does so in every use.  What parts of a
+    module are called with is another matter: `x = self.norm(x)` is run with the classes that the file or its defaults
+    name, and once more with identities.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from fixinplace.detect.keepers import is_maker
 from fixinplace.model import Fix
 
 _LEFT = (
@@ -41,7 +43,8 @@ def untold(fixes: Sequence[Fix]) -> dict[int, str]:
     """The groups of fixes with such a doubt, and what to say of it."""
     told: dict[int, str] = {}
     for fix in fixes:
+        met = {each.doubt for each in fix.keepers if is_maker(each.text.partition("(")[0].rpartition(".")[2])}
         for doubt in fix.doubts:
-            if _LEFT_OPEN.fullmatch(doubt):
+            if _LEFT_OPEN.fullmatch(doubt) and doubt not in met:
                 told.setdefault(fix.group, f"made inputs show one use of it, which cannot tell: {doubt}")
     return told

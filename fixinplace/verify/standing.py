@@ -24,7 +24,8 @@ RIGHT = (
     "its gradients are the derivative of what it computes, the write behind autograd included; the patch's are not: "
 )
 _CONVENTION = (
-    "convention: a write behind autograd (`.data`, `detach`, numpy) is not differentiated, though values change"
+    "convention: a write behind autograd (`.data`, `detach`, numpy) is not differentiated, though values change; if "
+    "its gradient is meant as well, write the tensor itself, out of place"
 )
 _BEHIND = re.compile(r"\bdetach\b|\.data\b|\bnumpy\b|dlpack")
 

@@ -60,12 +60,17 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
 
 
 def _story(scene: Scene) -> Proposal:
-    title = "take every backward before the step, or compute the loss again after it, or detach what it must not teach"
+    by_hand = bool(scene.offence.writes) and scene.offence.writes[0].by != "optimizer"
+    what = "A write to a parameter, by hand and without grad," if by_hand else "An optimizer step"
     meaning = (
-        f"An optimizer step stands between a forward and its backward. {story(scene)} The order of the three is "
-        f"decided where it cannot be rearranged safely from what was seen."
+        f"{what} stands between a forward and its backward. {story(scene)} The order of the three is decided where it "
+        f"cannot be rearranged safely from what was seen."
     )
-    return Proposal(_NAME, Tier.EXPLAIN, title, meaning=meaning, rank=90)
+    return Proposal(_NAME, Tier.EXPLAIN, _HAND if by_hand else _STEP, meaning=meaning, rank=90)
+
+
+_STEP = "take every backward before the step, or compute the loss again after it, or detach what it must not teach"
+_HAND = "write the parameter once a step, behind the backward and the optimizer, or compute with a value of its own"
 
 
 REPAIR = Repair(

@@ -73,7 +73,7 @@ def _without_grad(at: Situation, states: Sequence[Kept]) -> Iterator[Choice]:
                 return
             span = kept.code.text.span(node)
             changes.append(Change(kept.code.path, wraps=(Wrap(span.start, span.end, f"with {no_grad}():"),)))
-    names = " and ".join(f"`{each.name}`" for each in states)
+    names = " and ".join(dict.fromkeys(f"`{each.name}`" for each in states))
     meaning = (
         f"{_told(states)} constant for autograd, built up from values without their history, as the running statistics "
         f"of torch's own norms are: {at.loss} gives no gradient through what is kept, neither to earlier rounds nor to "
@@ -104,8 +104,8 @@ def _detached(at: Situation, states: Sequence[Kept]) -> Iterator[Choice]:
 
 
 def _told(states: Sequence[Kept]) -> str:
-    names = " and ".join(f"`{each.name}`" for each in states)
-    return f"{names} are" if len(states) > 1 else f"{names} is"
+    names = dict.fromkeys(f"`{each.name}`" for each in states)
+    return f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'}"
 
 
 def _first_use(kept: Kept) -> ast.stmt | None:

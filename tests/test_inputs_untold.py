@@ -1,0 +1,119 @@
+"""Doubts that made inputs leave: what is chosen by a setting, kept once in a while, or caught, shows in another use."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import types
+from pathlib import Path
+
+import pytest
+from test_inputs_switches import searched
+
+from fixinplace.model import Verdict
+from fixinplace.verify import search
+from fixinplace.verify.runner import Runner
+from fixinplace.verify.tables import Tables
+
+pytestmark = pytest.mark.slow
+NET = """
+import contextlib
+import functools
+import itertools
+import logging
+
+log = logging.getLogger("net")
+
+
+class Net(nn.Module):
+    def __init__(self, dim, {parameters}):
+        super().__init__()
+        self.first, self.last = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        {init}
+
+    def forward(self, x):
+        y = self.first(x)
+        {body}
+        return self.last(y) * h
+"""
+
+
+def net(body: str, parameters: str = "branches=2", init: str = "pass") -> str:
+    lines = "\n".join(f"        {line}" if index else line for index, line in enumerate(body.split("\n")))
+    return NET.format(body=lines, parameters=parameters, init=init)
+
+
+LEFT = {
+    "of one element": net("feats = [y + n for n in range(self.n)]\nh = functools.reduce(torch.add, feats)\n"
+                          "h += 1.0\nh = h + feats[0]", init="self.n = branches"),
+    "the last one": net("*_, h = itertools.accumulate([y, x], torch.add)\nh += 1.0\ny = y + 1"),
+    "by a name": net("h = self.act(y)\nh += 1.0", "act='Tanh'", "self.act = getattr(nn, act)()"),
+    "a callable": net("h = self.act(y)\nh += 1.0", "act=torch.tanh", "self.act = act"),
+    "logged": net("h = torch.tanh(y)\nlog.debug('hidden %s', h)\nh += 1.0"),
+    "caught": net("h = torch.tanh(y)\ntry:\n    h += x\nexcept RuntimeError:\n    h = h + x.mean()"),
+    "suppressed": net("h = torch.tanh(y)\nwith contextlib.suppress(RuntimeError):\n    h += x"),
+    "with a mark": net("h = torch.tanh(y)\nh.lengths = 3\nh += 1.0"),
+    "in an array": net("h = torch.tanh(y)\nif self.often and len(x) > 9:\n    self.seen = h.detach().numpy()\nh += 1.0",
+                       init="self.often = branches > 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_another_use_may_show_is_not_proved(name: str, lab: Runner, tmp_path: Path):
+    path, fixes, made = searched(LEFT[name], lab, tmp_path)
+    assert made.probes
+
+    proof = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
+
+    assert Verdict.PROVED not in {ruling.verdict for ruling in proof.rulings.values()}
+    said = [each.sentence for each in proof.rulings.values() if each.verdict is Verdict.UNPROVED]
+    assert said and all(each.startswith("made inputs show one use of it, which cannot tell: ") for each in said), said
+
+
+TOLD = {
+    "a part": net("h = self.norm(y)\nh += 1.0", init="self.norm = nn.LayerNorm(dim)"),
+    "grids by shape": """
+GRIDS = {}
+
+
+def shifted(x, flow):
+    batch, channels, height, width = x.size()
+    key = str(flow.shape)
+    if key not in GRIDS:
+        columns = torch.arange(0, width).view(1, 1, 1, -1).repeat(batch, 1, height, 1)
+        rows = torch.arange(0, height).view(1, 1, -1, 1).repeat(batch, 1, 1, width)
+        GRIDS[key] = torch.cat((columns, rows), 1).to(flow)
+    grid = GRIDS[key] + flow
+    grid[:, 0] = 2.0 * grid[:, 0] / max(width - 1, 1) - 1.0
+    grid[:, 1] = 2.0 * grid[:, 1] / max(height - 1, 1) - 1.0
+    return F.grid_sample(x, grid.permute(0, 2, 3, 1), align_corners=True)
+""",
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_runs_the_same_in_every_use_is_proved(name: str, lab: Runner, tmp_path: Path):
+    path, fixes, made = searched(TOLD[name], lab, tmp_path)
+
+    proof = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
+
+    assert {ruling.verdict for ruling in proof.rulings.values()} == {Verdict.PROVED}, proof.rulings
+
+
+def test_tables_and_caches_are_as_they_were():
+    module = types.ModuleType("kept")
+    module.by_shape, module.order = {"a": 1}, collections.deque([1, 2])  # type: ignore[attr-defined]
+    module.cached = functools.lru_cache(lambda key: [key])  # type: ignore[attr-defined]
+    module.Holder = type("Holder", (), {"__module__": "kept", "known": {3}})  # type: ignore[attr-defined]
+    tables = Tables(module)
+
+    module.by_shape["b"] = 2
+    module.order.append(3)
+    module.Holder.known.add(4)
+    first = module.cached(1)
+    tables.restore()
+
+    assert module.by_shape == {"a": 1}
+    assert list(module.order) == [1, 2]
+    assert module.Holder.known == {3}
+    assert module.cached(1) is not first

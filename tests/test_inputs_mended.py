@@ -40,6 +40,61 @@ X = Tensor((2, 12, 32))
 IMAGE = Tensor((2, 32, 16, 16))
 
 CLASSES = {
+    "widths that add up": """
+class SeparatedGate(nn.Module):
+    def __init__(self, hidden=128, given=192 + 128):
+        super().__init__()
+        self.update = nn.Conv2d(hidden + given, hidden, (1, 5), padding=(0, 2))
+        self.new = nn.Conv2d(hidden + given, hidden, (1, 5), padding=(0, 2))
+
+    def forward(self, h, x):
+        z = torch.sigmoid(self.update(torch.cat([h, x], dim=1)))
+        q = torch.tanh(self.new(torch.cat([z * h, x], dim=1)))
+        h = (1 - z) * h
+        h += z * q
+        return h
+""",
+    "a width that is split": """
+class Field(nn.Module):
+    def __init__(self, points=3, views=4, width=16):
+        super().__init__()
+        self.points, self.views = points, views
+        self.body, self.head = nn.Linear(points, width), nn.Linear(width + views, 4)
+
+    def forward(self, x):
+        points, views = torch.split(x, [self.points, self.views], dim=-1)
+        h = torch.tanh(self.body(points))
+        h += 1
+        return self.head(torch.cat([h, views], -1))
+""",
+    "rows of an index": """
+class Messages(nn.Module):
+    def __init__(self, in_channels, out_channels, heads=1):
+        super().__init__()
+        self.heads, self.out = heads, out_channels
+        self.lin = nn.Linear(in_channels, heads * out_channels)
+        self.gate = nn.Parameter(torch.randn(1, heads, out_channels))
+
+    def forward(self, x, edge_index):
+        h = self.lin(x).view(-1, self.heads, self.out)
+        source, target = edge_index
+        alpha = (h * self.gate).sum(-1)[source] + (h * self.gate).sum(-1)[target]
+        alpha += 1
+        total = alpha.new_zeros(x.size(0), self.heads)
+        total.index_add_(0, target, alpha)
+        return total
+""",
+    "an argument that is called": """
+class Sublayer(nn.Module):
+    def __init__(self, size, dropout):
+        super().__init__()
+        self.norm, self.dropout = nn.LayerNorm(size), nn.Dropout(dropout)
+
+    def forward(self, x, sublayer):
+        out = self.dropout(sublayer(self.norm(x)))
+        out += x
+        return out
+""",
     "a list in a configuration": """
 class TextConvolution(nn.Module):
     def __init__(self, args):
@@ -450,6 +505,17 @@ def test_a_size_that_others_were_joined_to_loses_what_is_too_much():
 def test_what_a_list_of_sizes_got_becomes_what_it_wanted():
     message = "Expected size for first two dimensions of batch2 tensor to be: [2, 40] but got: [2, 12]."
     assert any("(2, 40, 32)" in each for each in mended(message, block(Argument("x", X))))
+
+
+def test_a_list_is_as_long_as_a_convolution_has_dimensions():
+    recipe = Recipe("Net", (Argument("kernel_size", Series((Literal(3),) * 3)),), (Argument("x", IMAGE),))
+    message = (
+        "expected stride to be a single integer value or a list of 3 values to match the convolution dimensions, but "
+        "got stride=[1, 1]"
+    )
+    found = mend.mended(Situation(recipe, Fault("RuntimeError", message, started=True), Knowledge(), (), ()))
+
+    assert any(each.init == (Argument("kernel_size", Series((Literal(3),) * 2)),) for each in found)
 
 
 def test_a_missing_key_is_put_where_the_failing_expression_looks_for_it():

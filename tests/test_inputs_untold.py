@@ -71,6 +71,18 @@ def test_what_another_use_may_show_is_not_proved(name: str, lab: Runner, tmp_pat
 
 
 TOLD = {
+    "a part that the class holds": """
+class Shared(nn.Module):
+    default_act = nn.SiLU(inplace=True)
+
+    def __init__(self, c1, c2, act=True):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(c1, c2, 1, bias=False), nn.BatchNorm2d(c2)
+        self.act = self.default_act if act is True else nn.Identity()
+
+    def forward(self, x):
+        return self.act(self.bn(self.conv(x)))
+""",
     "a part": net("h = self.norm(y)\nh += 1.0", init="self.norm = nn.LayerNorm(dim)"),
     "grids by shape": """
 GRIDS = {}

@@ -167,6 +167,17 @@ def _instances(situation: Situation) -> Iterator[Recipe]:
             yield from (put(situation.recipe, path, each) for each in made)
 
 
+_CALLED = re.compile(r"'(\w+)' object is not callable")
+
+
+def _callables(situation: Situation) -> Iterator[Recipe]:
+    """An argument of a call that is called: a function of one tensor, that gives another one."""
+    found = _CALLED.search(situation.fault.message)
+    for path, value in situation.places():
+        if found is not None and path[0] == "call" and len(path) == 2 and _of_type(value, found[1]):
+            yield put(situation.recipe, path, Code("torch.tanh"))
+
+
 def _modules(situation: Situation) -> Iterator[Recipe]:
     """A module is asked for: one of the file's own, or a stand-in."""
     if "is not a Module subclass" not in situation.fault.message:
@@ -310,6 +321,7 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _inside, _unexpected, _checked, many.single, many.several, many.iterated, many.pyramids, _modules, fields,
-    attributes, _scalars, dimensions, shapes, _kinds, sizes, many.lengths, _types, _strings, _positional,
+    _missing, _inside, _unexpected, _checked, many.single, many.several, many.iterated, many.pyramids, _callables,
+    _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, sizes, many.lengths, _types, _strings,
+    _positional,
 )  # fmt: skip

@@ -87,7 +87,8 @@ def tensors(name: str, annotation: str, knowledge: Knowledge) -> tuple[Value, ..
     count = knowledge.unpacked.get(name, 0) or (0 if knowledge.dims.get(name) else knowledge.indexed.get(name, 0))
     if count > 1 and isinstance(made[0], Tensor):
         several = [Series((each,) * count, False) for each in (made[0], Tensor(guess.SHAPES[4]))]
-        return (*several, *made)
+        rows = made[0].kind == "index" and made[0].shape[:1] == (count,)  # `source, target = edge_index`
+        return (*made[:1], *several, *made[1:]) if rows else (*several, *made)
     letters = knowledge.shapes.get(name)
     if letters is None or not isinstance(made[0], Tensor):
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -146,12 +147,14 @@ _TOO_SMALL = re.compile(
     r"|output size: 0"
 )
 _LISTS = re.compile(r"to be:? \[([\d, ]+)\] but got:? \[([\d, ]+)\]")
+_SPLIT = re.compile(r"split_sizes to sum exactly to (\d+) .* but got split_sizes=\[([\d, ]+)\]", re.S)
 _VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
 
 
 def sizes(situation: Situation) -> Iterator[Recipe]:
     """Recipes in which the size that the message found has become the one that it expected, or the other way round."""
     message = situation.fault.message
+    yield from _listed(situation)
     pairs = list(situation.fault.pairs)
     for words in _SIZES:
         if (found := words.search(message)) is not None:
@@ -162,12 +165,15 @@ def sizes(situation: Situation) -> Iterator[Recipe]:
     if (found := _BROADCAST.search(message)) is not None:
         wanted = [int(word) for word in found[3].split(",")]
         pairs += [(wanted[int(found[2])], int(found[1]))] if len(wanted) >= -int(found[2]) else []
+    if (found := _SPLIT.search(message)) is not None:
+        pairs.append((int(found[1]), sum(int(word) for word in found[2].split(","))))
     if (found := _LISTS.search(message)) is not None:
         wants, gots = ([int(word) for word in part.split(",")] for part in found.groups())
         pairs += [(got, want) for got, want in zip(gots, wants, strict=False) if got != want]
     if pairs or "match" in message:
         yield from _agreeing(situation)
     for got, want in dict.fromkeys(pairs):
+        yield from _parts(situation, got, want)
         yield from _sides(situation, got, want)
         yield from _points(situation, got, want)
         yield from _resized(situation, got, want, exact=True)
@@ -185,6 +191,43 @@ def sizes(situation: Situation) -> Iterator[Recipe]:
     if _TOO_SMALL.search(message):
         yield from _larger(situation)
         yield from _fewer(situation)
+
+
+_STEPS = re.compile(r"list of (\d) values to match the convolution dimensions, but got \w+=\[([\d, ]+)\]")
+
+
+def _listed(situation: Situation) -> Iterator[Recipe]:
+    """Recipes whose lists are as long as a convolution has dimensions: its stride says how many that are."""
+    found = _STEPS.search(situation.fault.message)
+    count = len(found[2].split(",")) if found is not None else 0
+    for path, value in situation.places():
+        if found is not None and path[0] == "init" and isinstance(value, Series) and len(value.items) == int(found[1]):
+            yield put(situation.recipe, path, replace(value, items=value.items[:1] * count))
+
+
+def _parts(situation: Situation, got: int, want: int) -> Iterator[Recipe]:
+    """Two tensors that were joined, with the widths that the constructor was told and that make up what is wanted.
+
+    `hidden_dim + input_dim` channels are wanted of `torch.cat([h, x], 1)`: 128 of the one, 96 of the other.
+    """
+    told = {path[1]: value for path, value in walk(situation.recipe) if path[0] == "init" and len(path) == 2}
+    values = [told.get(each.name, each.default) for each in situation.init]
+    widths = dict.fromkeys(v.value for v in values if isinstance(v, Literal) and type(v.value) is int)
+    pairs = [(one, want - one) for one in widths if want - one in widths]
+    tensors = [(path, value) for path, value in situation.places() if isinstance(value, Tensor) and path[0] == "call"]
+    for (path, value), (other, beside) in itertools.permutations(tensors, 2):
+        for place in (1, -1):
+            sizes = [each.shape[place] for each in (value, beside) if len(each.shape) > 1]
+            if len(sizes) == 2 and len(value.shape) == len(beside.shape) and sum(sizes) == got:
+                for one, rest in pairs:
+                    made = put(situation.recipe, path, replace(value, shape=_wide(value.shape, place, one)))
+                    yield put(made, other, replace(beside, shape=_wide(beside.shape, place, rest)))
+
+
+def _wide(shape: tuple[int, ...], place: int, size: int) -> tuple[int, ...]:
+    """The shape with another size at a place, 1 or the last."""
+    place %= len(shape)
+    return (*shape[:place], size, *shape[place + 1 :])
 
 
 def _agreeing(situation: Situation) -> Iterator[Recipe]:

@@ -61,6 +61,7 @@ def run(job: Job, out: Path, nonce: str) -> None:
             module = load.imported(job, load.Patched(job.texts, reach.seen))
     except BaseException as error:
         failure = failure_of(error, user)
+    reach.keep()
     if module is not None:
         with (out / FOUND_FILE).open("w", encoding="utf-8") as file:
             for unit in find.units:

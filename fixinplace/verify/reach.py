@@ -126,6 +126,7 @@ class Reach:
         self._codes: list[CodeType] = []
         self._open: dict[int, set[Spot | None]] = {}  # by code object: what has not run yet
         self._done: set[Spot] = set()
+        self._always: set[Spot] = set()
         self.modules = Modules(self)
 
     def seen(self, code: CodeType, file: int = 0) -> None:
@@ -144,11 +145,16 @@ class Reach:
         self._spots |= spots
         self._open |= {key: {spot for spot in row if spot in wanted} for key, row in spots.items()}
 
+    def keep(self) -> None:
+        """What has run until now, while the file was imported, runs in every try: it is not forgotten."""
+        self._always |= self._done
+        self.modules.keep()
+
     def forget(self) -> None:
-        """From now on only what runs later has run."""
+        """From now on only what runs later has run, and what is kept."""
         wanted = frozenset().union(*self._needed.values())
         self._open = {key: {spot for spot in row if spot in wanted} for key, row in self._spots.items()}
-        self._done.clear()
+        self._done = set(self._always)
         self.modules.forget()
 
     def reached(self) -> frozenset[int]:
@@ -217,11 +223,16 @@ class Modules:
         self._reach = reach
         self._built: dict[int, tuple[object, tuple[int, int, Spot]]] = {}
         self._called: set[tuple[int, int, Spot]] = set()
+        self._always: dict[int, tuple[object, tuple[int, int, Spot]]] = {}
         self._installed = False
 
+    def keep(self) -> None:
+        """What was built until now, `act = nn.SiLU(inplace=True)` in a class, is there in every try."""
+        self._always = dict(self._built)
+
     def forget(self) -> None:
-        """No module has been built or called."""
-        self._built.clear()
+        """No module has been called, and none built but what is kept."""
+        self._built = dict(self._always)
         self._called.clear()
 
     def install(self) -> None:

@@ -304,3 +304,45 @@ def test_an_inference_tensor_that_nobody_of_the_project_made_is_cloned(command: 
 
     assert data["status"] == "repaired"
     assert "adapter(rows.clone())" in Path("train.py").read_text()
+
+
+ROLLOUT = """
+actor, critic = nn.Linear(3, 2), nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+def rollout(steps):
+    chosen, values = [], []
+    for _ in range(steps):
+        seen = torch.randn(3)
+        chosen.append(torch.log_softmax(actor(seen), -1)[0])
+        values.append(critic(seen).squeeze())
+    return torch.stack(chosen), torch.stack(values), torch.randn(steps)
+
+
+def main():
+    torch.manual_seed(0)
+    actor_steps = torch.optim.SGD(actor.parameters(), lr=0.1)
+    critic_steps = torch.optim.SGD(critic.parameters(), lr=0.1)
+    chosen, values, returns = rollout(4)
+    advantage = returns - values
+    critic_loss = advantage.pow(2).mean()
+    critic_steps.zero_grad()
+    critic_loss.backward(retain_graph=True)
+    critic_steps.step()
+    actor_loss = -(chosen * advantage).mean()
+    actor_steps.zero_grad()
+    actor_loss.backward()
+    actor_steps.step()
+    return {name: each.grad for name, each in actor.named_parameters()}
+"""
+
+
+def test_of_what_one_call_has_bound_the_spoilt_one_is_detached(command: Command):
+    """Detaching what teaches the actor would leave the error; a run tells."""
+    Path("train.py").write_text(HEAD + ROLLOUT.strip("\n") + "\n")
+    data: dict[str, Any] = json.loads(command("repair", "--diff", "--output-format", "json", "train.py::main").stdout)
+
+    detached = [each for each in data["choices"] if ".detach()" in each["diff"]]
+    assert ["+    actor_loss = -(chosen * advantage.detach()).mean()" in each["diff"] for each in detached] == [True]
+    assert detached[0]["as_saved"]
+    assert "overwrites `critic." in data["culprits"][0]["message"]

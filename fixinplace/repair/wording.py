@@ -100,7 +100,8 @@ def headline(offence: Offence, files: Files) -> str:
     if only_kept(offence):
         return "inference mode has made a tensor that autograd would have to keep for backward"
     text = text_of(first.origin, files) or first.op
-    name = next((name for name in first.names if " " not in name), None) or (first.names[0] if first.names else None)
+    plain = sorted((name for name in first.names if " " not in name), key=lambda each: ".param_groups[" in each)
+    name = plain[0] if plain else first.names[0] if first.names else None
     what = (
         f"`{name}`" if name else f"a {first.dtype} tensor of shape {list(first.shape)}" if first.dtype else "a tensor"
     )

@@ -36,9 +36,26 @@ def detached(at: Situation) -> Iterator[Choice]:
     own = sorted(n for n in carrying & wanted if n not in shared and n > source)
     cuts = {n: _cut(items, n, before[n], shared) for n in own}
     cuts = {n: names for n, names in cuts.items() if names}
-    reads = [node for n, names in cuts.items() for node in reads_of(at, items[n].node, names)]
-    if reads and _still_teaches(at, items, cuts):
-        yield _choice(at, cuts, items, tuple(at.code.after(node, ".detach()") for node in reads))
+    if _reads(at, items, cuts) and _still_teaches(at, items, cuts):
+        yield _cut_there(at, items, cuts)
+        return
+    names = sorted(EMPTY.union(*cuts.values()))
+    for name in names if 1 < len(names) <= _MOST else ():
+        one = {n: frozenset({name}) for n, some in cuts.items() if name in some}
+        if _reads(at, items, one):
+            yield _cut_there(at, items, one)
+
+
+_MOST = 3
+"""Of so many names that one call has bound (`logp, value = rollout(n)`) each is tried: a run tells which was spoilt."""
+
+
+def _reads(at: Situation, items: Sequence[Item], cuts: dict[int, Paths]) -> list[ast.expr]:
+    return [node for n, names in cuts.items() for node in reads_of(at, items[n].node, names)]
+
+
+def _cut_there(at: Situation, items: Sequence[Item], cuts: dict[int, Paths]) -> Choice:
+    return _choice(at, cuts, items, tuple(at.code.after(node, ".detach()") for node in _reads(at, items, cuts)))
 
 
 def _shared(at: Situation, items: Sequence[Item]) -> set[int]:

@@ -28,7 +28,6 @@ from fixinplace.verify.forward import Forward
 from fixinplace.verify.gradients import Recorder
 from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
-from fixinplace.verify.lowered import Lowered
 from fixinplace.verify.observe import REVERSE, Differentiation, Observer, UserCode
 from fixinplace.verify.outside import Outside
 from fixinplace.verify.reach import Reach
@@ -64,8 +63,6 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     ballast = _prepare(job)
     outside = Outside()
     outside.install()
-    lowered = Lowered()
-    lowered.install()
     (forward or recorder).install()
     if data is not None:
         recorder.watchers.append(data.look_at)
@@ -82,12 +79,11 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     _flush()
     left = ending.left() if job.kind in _PROGRAMS else ""
     failure = ending.failure(user, job.kind in _PROGRAMS)
-    notes: list[str] = []
     if forward is not None:
         forward.uninstall()
         failure = forward.excuse(Failure("SystemExit", left) if left and failure is None else failure)
+    notes = [f"{name} is not installed, and what was run does not use it" for name in load.STUBBED if failure is None]
     if failure is None:
-        notes = [f"{name} is not installed, and what was run does not use it" for name in load.STUBBED]
         notes += _observe(job, records, forward or recorder, user, ending, before)
         notes += modules.observe(records, user, forward or REVERSE)
         notes += [f"the program leaves with exit code {left}"] if left else []
@@ -101,7 +97,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         "interpreter": outside.interpreter,
         "notes": notes + outside.notes,
         "unfilled": reads.unfilled,
-        "lowered": lowered.seen(records.rows),
+        "lowered": outside.lowered.seen(records.rows),
         "forward": None if forward is None else dataclasses.asdict(forward.end),
         "data": None if data is None else dataclasses.asdict(data.end),
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),

@@ -251,8 +251,7 @@ class Run:
     interpreter: the other Python that the program started.
     unfilled: of a run that looked for regions, it read `.grad` of a result, which no backward fills.
     lowered: it computes in less than float32, see Note [Autocast in float64].
-    forward: what a forward-mode run says about itself.
-    data: what a run with parameters as data says about itself.
+    forward, data: what a forward-mode run, and one with parameters as data, says about itself.
     """
 
     status: Status
@@ -387,15 +386,13 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
 
 def read_comparison(data: Json) -> Comparison:
     """The comparison that the server's child printed."""
-    differences = tuple(Difference(**each) for each in data["differences"])
-    return Comparison(**{**data, "differences": differences, "notes": tuple(data["notes"]),
-                         "rounding": tuple(data["rounding"])})  # fmt: skip
+    texts = {name: tuple(data[name]) for name in ("notes", "rounding")}
+    return Comparison(**{**data, **texts, "differences": tuple(Difference(**each) for each in data["differences"])})
 
 
 def read_found(text: str) -> list[Found]:
     """The lines of FOUND_FILE; a last one that is not whole is left out."""
-    rows = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    return [found_of(row) for row in rows]
+    return [found_of(json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def found_of(row: Json) -> Found:

@@ -1,4 +1,4 @@
-"""What a program does beyond the process that is watched: other interpreters, and compilation.
+"""What a program does beyond the process that is watched: other interpreters, and compilation; and autocast.
 
 Note [Other interpreters]
     A second Python that the program starts reads the edited file from the disk, as it was before the edit, and its
@@ -17,18 +17,22 @@ from typing import Any
 
 import torch
 
+from fixinplace.verify.lowered import Lowered
+
 _STARTING = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.spawn"})
 
 
 class Outside:
-    """Watches the calling process; `interpreter` and `notes` tell what was seen."""
+    """Watches the calling process; `interpreter`, `lowered` and `notes` tell what was seen."""
 
     def __init__(self) -> None:
         self.interpreter = ""
+        self.lowered = Lowered()
         self.notes: list[str] = []
 
     def install(self) -> None:
         """From now on; cannot be undone."""
+        self.lowered.install()
         # multiprocessing starts its interpreters through this module, past every audit event
         starter: Any = importlib.import_module("_posixsubprocess")
         fork_exec, compile_ = starter.fork_exec, torch.compile

@@ -346,3 +346,33 @@ def test_of_what_one_call_has_bound_the_spoilt_one_is_detached(command: Command)
     assert ["+    actor_loss = -(chosen * advantage.detach()).mean()" in each["diff"] for each in detached] == [True]
     assert detached[0]["as_saved"]
     assert "overwrites `critic." in data["culprits"][0]["message"]
+
+
+NORMED = """
+class Sparse(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = nn.Linear(3, 4), nn.Linear(4, 3, bias=False)
+
+    def forward(self, x):
+        h = torch.relu(self.encoder(x))
+        with torch.no_grad():
+            self.decoder.weight /= self.decoder.weight.norm(dim=0, keepdim=True)
+        return self.decoder(h)
+
+
+def main():
+    torch.manual_seed(0)
+    net = Sparse()
+    once = net(torch.randn(5, 3))
+    (net(once) - once).square().mean().backward()
+"""
+
+
+def test_where_no_optimizer_steps_none_is_told_of(command: Command):
+    Path("train.py").write_text(HEAD + NORMED.strip("\n") + "\n")
+    text = command("repair", "--explain", "train.py::main").stderr
+
+    assert "write the parameter once a step" in text
+    assert "A write to a parameter, by hand and without grad, stands between" in text
+    assert "An optimizer step" not in text

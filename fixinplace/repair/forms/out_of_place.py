@@ -49,7 +49,6 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             if one not in made:
                 made.append(one)
                 yield replace(_proposal([one]), covers=write.instances.twins)
-                yield from _in_its_dtype(write, one)
                 yield from _cloned_before(code, node, one)
     if len(made) > 1:
         yield _proposal(made, 5)
@@ -72,19 +71,6 @@ def _cloned_before(code: Code, node: ast.expr | ast.stmt, made: tuple[str, Fix, 
         yield Proposal(
             "out-of-place", Tier.PATCH, f"`{text}` before it is written", (Change(path, (edit,)),), "", 42, caveats
         )
-
-
-def _in_its_dtype(write: Write, made: tuple[str, Fix, tuple[str, ...]]) -> Iterator[Proposal]:
-    """`g = (g * scale).to(g.dtype)`: in place the tensor keeps its dtype, which a wider operand else replaces."""
-    path, fix, caveats = made
-    name, bound, value = fix.edits[0].text.partition(" = ") if len(fix.edits) == 1 else ("", "", "")
-    if write.dtype in _NARROW and bound and name.replace(".", "").isidentifier() and "\n" not in value:
-        text = f"{name} = ({value}).to({name}.dtype)"
-        kept = replace(fix, edits=(replace(fix.edits[0], text=text),), title=f"rewrite as `{text}`")
-        yield _proposal([(path, kept, caveats)], 1)
-
-
-_NARROW = ("bfloat16", "float16")
 
 
 def _comes_to_nothing(write: Write, code: Code, node: ast.expr | ast.stmt) -> bool:

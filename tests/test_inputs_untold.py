@@ -71,6 +71,20 @@ def test_what_another_use_may_show_is_not_proved(name: str, lab: Runner, tmp_pat
 
 
 TOLD = {
+    "parts of a class that is given": """
+class Branches(nn.Module):
+    def __init__(self, dim, block=None):
+        super().__init__()
+        block = block or nn.Linear
+        self.first, self.second = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.one = block(dim, dim)
+        self.two = block(dim, dim)
+
+    def forward(self, x):
+        one, two = self.one(x), self.two(x)
+        one += two
+        return torch.cat([one, two], 1)
+""",
     "a part that the class holds": """
 class Shared(nn.Module):
     default_act = nn.SiLU(inplace=True)

@@ -63,7 +63,7 @@ class Watched:
             for each in keepers:
                 if each.mute or self._index[each] not in reached.get(name, frozenset()):
                     told.setdefault(group, _sentence(part, each))
-        return untold(self._fixes) | told
+        return untold(self._fixes, ast.parse(part.text)) | told
 
 
 def _sentence(part: Text, keeper: Keeper) -> str:

@@ -7,19 +7,23 @@ Note [One use of many]
     shows in another use.  Where detection names such a doubt, only a run that the author left, or one that was
     recorded, settles it.  What makes an object of the tensor (`deque([h])`) does so in every use.  What parts of a
     module are called with is another matter: `x = self.norm(x)` is run with the classes that the file or its defaults
-    name, and once more with identities.
+    name, and once more with identities.  So where all that may hand on a tensor are parts that a constructor makes of
+    classes that it is given (`self.branch = conv_block(dim)`), the runs tell.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 
 from fixinplace.detect.keepers import is_maker
 from fixinplace.model import Fix
 
+_SHARED = re.compile(r".* may share the memory through code that cannot be seen here")
+_PART = re.compile(r"`self\.(\w+)\(\.\.\.\)`")
 _LEFT = (
-    r".* may share the memory through code that cannot be seen here",
+    _SHARED.pattern,
     r".* may share its memory",
     r"the tensor comes from (?!`(self\.|super\()).*, which may hold on to it",
     r"(?!`(self\.|super\()).* may keep it",
@@ -39,12 +43,28 @@ _LEFT = (
 _LEFT_OPEN = re.compile("|".join(f"(?:{one})" for one in _LEFT))
 
 
-def untold(fixes: Sequence[Fix]) -> dict[int, str]:
+def untold(fixes: Sequence[Fix], tree: ast.Module) -> dict[int, str]:
     """The groups of fixes with such a doubt, and what to say of it."""
     told: dict[int, str] = {}
+    given = _of_given_classes(tree)
     for fix in fixes:
         met = {each.doubt for each in fix.keepers if is_maker(each.text.partition("(")[0].rpartition(".")[2])}
+        parts = {part for doubt in fix.doubts for part in _PART.findall(doubt)}
         for doubt in fix.doubts:
-            if _LEFT_OPEN.fullmatch(doubt) and doubt not in met:
+            runs = bool(parts) and parts <= given and _SHARED.fullmatch(doubt)
+            if _LEFT_OPEN.fullmatch(doubt) and doubt not in met and not runs:
                 told.setdefault(fix.group, f"made inputs show one use of it, which cannot tell: {doubt}")
     return told
+
+
+def _of_given_classes(tree: ast.Module) -> frozenset[str]:
+    """Attributes that some constructor makes by calling what it was given: `self.norm = norm_layer(dim)`."""
+    found: set[str] = set()
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "__init__"):
+        arguments = function.args
+        names = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        for node in ast.walk(function):
+            match node:
+                case ast.Assign(targets=[ast.Attribute(attr=attr)], value=ast.Call(func=ast.Name(id=name))):
+                    found |= {attr} if name in names else set()
+    return frozenset(found)

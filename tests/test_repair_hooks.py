@@ -39,6 +39,20 @@ class Net(nn.Module):
 def main():
     return [Net()]
 """
+FACTORY = """
+def pruned(rate):
+    def prune(module, args, output):
+        output.mul_(0.5)
+
+    return prune
+
+
+def main():
+    net = nn.Sequential(mlp(4, 4), nn.Sigmoid())
+    handles = [net[n].register_forward_hook(pruned(0.5)) for n in (1,)]
+    net(torch.randn(2, 4)).sum().backward()
+    return [net]
+"""
 
 
 def proposed(text: str, caller: str = MODULE, names: tuple[str, ...] = ("output",), complete: bool = True) -> list[str]:
@@ -53,7 +67,7 @@ def proposed(text: str, caller: str = MODULE, names: tuple[str, ...] = ("output"
     return [row for each in found for row in one.patched(each).splitlines() if row not in one.text.splitlines()]
 
 
-@pytest.mark.parametrize("text", [TEXT, METHOD])
+@pytest.mark.parametrize("text", [TEXT, METHOD, FACTORY])
 def test_a_hook_hands_back(text: str):
     assert [row.strip() for row in proposed(text)] == ["return output.mul(0.5)"]
 
@@ -71,13 +85,21 @@ OTHERS = {
     "another function of this name": TEXT
     + "\nclass Probe:\n    def prune(self, module, args, output):\n        pass\n",
     "a method of another object": METHOD.replace("hook(self.prune)", "hook(other.prune)"),
+    "its factory keeps it": FACTORY.replace("    return prune\n", "    HOOKS.append(prune)\n    return prune\n"),
+    "its factory returns another one as well": FACTORY.replace(
+        "    return prune\n", "    if not rate:\n        return print\n    return prune\n"
+    ),
+    "its factory is called elsewhere": FACTORY.replace(
+        "    return [net]", "    pruned(1)(None, (), kept)\n    return [net]"
+    ),
+    "its factory is handed to somebody else": FACTORY.replace("    return [net]", "    keep(pruned)\n    return [net]"),
     "it is decorated": TEXT.replace("def prune", "@traced\ndef prune"),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_else_looks_at_the_output_forbids_it(name: str):
-    assert OTHERS[name] not in (TEXT, METHOD)
+    assert OTHERS[name] not in (TEXT, METHOD, FACTORY)
     ast.parse(OTHERS[name])
     assert proposed(OTHERS[name]) == []
 

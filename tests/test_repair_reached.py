@@ -23,7 +23,9 @@ ELBO = """
 def encoded(weights, x):
     scale = torch.exp(0.5 * (x @ weights["scale"]))
     scale += 1e-3
-    return (x @ weights["mean"]) * scale, scale
+    mean = x @ weights["mean"]
+    mean += 1e-3
+    return mean * scale, scale
 
 
 def objective(weights, x):
@@ -136,15 +138,22 @@ class Chain(nn.Module):
     def __init__(self):
         super().__init__()
         self.start, self.moves = nn.Parameter(torch.randn(3)), nn.Parameter(torch.randn(3, 3))
+        self.emissions = nn.Parameter(torch.randn(3, 4))
+
+    @property
+    def chances(self):
+        return self.moves.softmax(-1)
 
     def forward(self, seen):
-        moves, weights = self.moves.softmax(-1), torch.sigmoid(seen)
-        state, scale = torch.zeros(4, 3), torch.zeros(4, 1)
-        state[0] = self.start.softmax(-1) * weights[0]
+        n, steps = seen.shape
+        moves, emissions = self.chances, self.emissions.softmax(-1)
+        state = torch.zeros(steps, n, moves.size(0))
+        scale = torch.zeros(steps, n, 1)
+        state[0] = self.start.softmax(-1) * emissions[:, seen[:, 0]].t()
         scale[0] = state[0].sum(-1, keepdim=True)
         state[0] = state[0] / scale[0]
-        for t in range(1, 4):
-            a = (state[t - 1] @ moves) * weights[t]
+        for t in range(1, steps):
+            a = (state[t - 1] @ moves) * emissions[:, seen[:, t]].t()
             scale[t] = a.sum(-1, keepdim=True)
             state[t] = a / scale[t]
         return scale.log().sum()
@@ -153,7 +162,7 @@ class Chain(nn.Module):
 def main():
     torch.manual_seed(0)
     chain = Chain()
-    chain(torch.randn(4, 3)).backward()
+    chain(torch.randint(0, 4, (5, 4))).backward()
     return {name: each.grad for name, each in chain.named_parameters()}
 """
 SLOTS = """

@@ -72,18 +72,29 @@ def test_what_another_use_may_show_is_not_proved(name: str, lab: Runner, tmp_pat
 
 TOLD = {
     "parts of a class that is given": """
-class Branches(nn.Module):
-    def __init__(self, dim, block=None):
+class Unit(nn.Module):
+    def __init__(self, dim, out, **options):
         super().__init__()
-        block = block or nn.Linear
-        self.first, self.second = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.one = block(dim, dim)
-        self.two = block(dim, dim)
+        self.conv, self.norm = nn.Conv2d(dim, out, bias=False, **options), nn.BatchNorm2d(out)
+
+    def forward(self, x):
+        return self.norm(self.conv(x)) * 2
+
+
+class Branches(nn.Module):
+    def __init__(self, dim, pooled, block=None):
+        super().__init__()
+        if block is None:
+            block = Unit
+        self.one = block(dim, 64, kernel_size=1)
+        self.two = block(dim, 64, kernel_size=5, padding=2)
+        self.pool = block(dim, pooled, kernel_size=1)
 
     def forward(self, x):
         one, two = self.one(x), self.two(x)
+        pool = self.pool(F.avg_pool2d(x, 3, 1, 1))
         one += two
-        return torch.cat([one, two], 1)
+        return torch.cat([one, two, pool], 1)
 """,
     "a part that the class holds": """
 class Shared(nn.Module):

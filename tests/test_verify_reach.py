@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import torch
 
 from fixinplace.verify.jobs import Region
 from fixinplace.verify.reach import Reach, holding_code
@@ -77,3 +80,21 @@ def test_a_part_of_a_decorator_is_code_that_runs():
     region = Region(start, start + len("inference"))
 
     assert holding_code(text, [region]) == {region}
+
+
+def test_what_was_built_at_the_import_is_reached_by_a_try_that_calls_it():
+    text = "from torch import nn\n\nACT = nn.ReLU(inplace=True)\n"
+    start = text.index("inplace=True")
+    reach, scope = Reach([text], (Region(start, start + len("inplace=True")),)), dict[str, Any]()
+    code = compile(text, "<text>", "exec")
+    reach.seen(code)
+    with reach:
+        exec(code, scope)
+    reach.keep()
+
+    reach.forget()
+    assert reach.reached() == frozenset()
+
+    with reach:
+        scope["ACT"](torch.ones(2))
+    assert reach.reached() == {0}

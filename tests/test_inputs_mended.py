@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fixinplace.inputs import mend, snippet
@@ -27,6 +28,7 @@ from fixinplace.verify.jobs import Find, Found, Patch, Region, Unit
 from fixinplace.verify.load import MADE
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.runner import Failed, Runner
+from fixinplace.verify.starting import _parts
 from fixinplace.verify.trying import OutOfTime, Trier, _within
 
 HEAD = """
@@ -541,6 +543,14 @@ class Block:
     first = tensors("batch", "", known)[0]
     assert isinstance(first, Record)
     assert [each.name for each in first.fields] == ["image", "noise"]
+
+
+def test_parts_are_found_under_any_name_and_in_a_circle():
+    outer, inner, last = nn.Sequential(), nn.Sequential(), nn.Linear(2, 2)
+    outer._modules |= {3: inner, "none": None}  # type: ignore[dict-item]
+    inner._modules |= {"back": outer, "last": last}
+
+    assert _parts(outer) == [outer, inner, last]
 
 
 def test_an_alarm_beneath_torch_waits():

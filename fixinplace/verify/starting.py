@@ -7,7 +7,7 @@ import dataclasses
 import enum
 import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -291,11 +291,12 @@ def _completed(
     return tuple(Argument(name, value) for name, value in named.items())
 
 
-def _parts(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """The module and all below it; torch's own `modules` fails where a part was registered by a number."""
-    yield model
-    for part in model._modules.values():
-        yield from () if part is None else _parts(part)
+def _parts(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The module and all below it, each once; torch's own `modules` fails where a part was registered by a number."""
+    found = [model]
+    for each in found:  # grows while it is walked
+        found += [part for part in each._modules.values() if part is not None and part not in found]
+    return found
 
 
 def _first_shapes(model: torch.nn.Module) -> list[Tensor]:

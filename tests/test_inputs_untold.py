@@ -49,6 +49,21 @@ LEFT = {
     "the last one": net("*_, h = itertools.accumulate([y, x], torch.add)\nh += 1.0\ny = y + 1"),
     "by a name": net("h = self.act(y)\nh += 1.0", "act='Tanh'", "self.act = getattr(nn, act)()"),
     "a callable": net("h = self.act(y)\nh += 1.0", "act=torch.tanh", "self.act = act"),
+    "an object of the file": """
+class State:
+    def __init__(self, h):
+        self.h, self.steps = h, 0
+
+    def __iadd__(self, other):
+        self.h, self.steps = self.h + other, self.steps + 1
+        return self
+
+    def __add__(self, other):
+        return State(self.h + other)
+
+
+""" + net("h = self.wrap(y)\nh += x", "counted=0", "self.wrap = (torch.relu, State)[counted]").replace(
+        "return self.last(y) * h", "return h"),
     "logged": net("h = torch.tanh(y)\nlog.debug('hidden %s', h)\nh += 1.0"),
     "caught": net("h = torch.tanh(y)\ntry:\n    h += x\nexcept RuntimeError:\n    h = h + x.mean()"),
     "suppressed": net("h = torch.tanh(y)\nwith contextlib.suppress(RuntimeError):\n    h += x"),

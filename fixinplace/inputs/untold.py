@@ -8,7 +8,8 @@ Note [One use of many]
     recorded, settles it.  What makes an object of the tensor (`deque([h])`) does so in every use.  What parts of a
     module are called with is another matter: `x = self.norm(x)` is run with the classes that the file or its defaults
     name, and once more with identities.  So where all that may hand on a tensor are parts that a constructor makes of
-    classes that it is given (`self.branch = conv_block(dim)`), the runs tell.
+    classes that it is given (`self.branch = conv_block(dim)`), the runs tell.  Where a class of the file has an
+    `__iadd__` of its own, a part that a setting chooses may be that class.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from fixinplace.model import Fix
 
 _SHARED = re.compile(r".* may share the memory through code that cannot be seen here")
 _PART = re.compile(r"`self\.(\w+)\(\.\.\.\)`")
+_OPERATOR = re.compile(r"__i(add|sub|mul|truediv|floordiv|mod|pow|and|or|xor|lshift|rshift)__")
+_COMES = re.compile(r"the tensor comes from .*, which may hold on to it")
 _LEFT = (
     _SHARED.pattern,
     r".* may share its memory",
@@ -46,15 +49,20 @@ _LEFT_OPEN = re.compile("|".join(f"(?:{one})" for one in _LEFT))
 def untold(fixes: Sequence[Fix], tree: ast.Module) -> dict[int, str]:
     """The groups of fixes with such a doubt, and what to say of it."""
     told: dict[int, str] = {}
-    given = _of_given_classes(tree)
+    given, own = _of_given_classes(tree), _has_own_operators(tree)
     for fix in fixes:
         met = {each.doubt for each in fix.keepers if is_maker(each.text.partition("(")[0].rpartition(".")[2])}
         parts = {part for doubt in fix.doubts for part in _PART.findall(doubt)}
         for doubt in fix.doubts:
             runs = bool(parts) and parts <= given and _SHARED.fullmatch(doubt)
-            if _LEFT_OPEN.fullmatch(doubt) and doubt not in met and not runs:
+            if (_LEFT_OPEN.fullmatch(doubt) and doubt not in met and not runs) or (own and _COMES.fullmatch(doubt)):
                 told.setdefault(fix.group, f"made inputs show one use of it, which cannot tell: {doubt}")
     return told
+
+
+def _has_own_operators(tree: ast.Module) -> bool:
+    """True if a class of the file says what `+=` does to its objects: what such an object counts, `+` may not."""
+    return any(isinstance(node, ast.FunctionDef) and _OPERATOR.fullmatch(node.name) for node in ast.walk(tree))
 
 
 def _of_given_classes(tree: ast.Module) -> frozenset[str]:

@@ -29,6 +29,7 @@ from fixinplace.detect.values import (
     Memories,
     Memory,
     Value,
+    distinct,
     element,
     join,
     join_live,
@@ -140,19 +141,25 @@ class Functions(Callers):
             result = join(result, other)
         return result
 
-    def returned_value(self, node: ast.Call, value: Value, given: dict[str, tuple[Memories, Memories]]) -> Value:
-        """A callee's result with its own allocations made here and its parameters replaced by arguments."""
+    def returned_value(self, node: ast.Call, value: Value, given: dict[str, tuple[Memories, Memories]],
+                       part: str = "") -> Value:  # fmt: skip
+        """A callee's result with its own allocations made here and its parameters replaced by arguments.
+
+        part: of the result, if it lies in none of the others.
+        """
         own = [m for m in value.memory | value.maybe if m.origin in (Origin.ALLOCATED, Origin.EARLIER)]
         rest = value.memory - frozenset(own)
         memory = substitute(rest, {k: m for k, (m, _) in given.items()})
         maybe = substitute(value.maybe - frozenset(own), {k: m for k, (m, _) in given.items()})
         handed = {one.label for one in rest if one.origin is Origin.PARAMETER}
         maybe = maybe.union(*(b for name, (_, b) in given.items() if maybe or name in handed))
+        apart = value.kind is Kind.LIST and value.exact and distinct(value)
+        parts = [f"{part}#{n}" if apart else part for n in range(len(value.items))]
+        items = tuple(self.returned_value(node, item, given, n) for item, n in zip(value.items, parts, strict=True))
         if own:
-            memory |= self.allocate(node)
+            memory |= memories(items)[0] if apart else self.allocate(node, part)
         if value.tensor and not memory and not maybe:
             memory = self.foreign(node)
-        items = tuple(self.returned_value(node, item, given) for item in value.items)
         if value.name.startswith("pieces@") and rest:  # another call may cut the same tensor otherwise
             value = replace(value, name="")
         return replace(value, memory=memory, maybe=maybe, items=items)

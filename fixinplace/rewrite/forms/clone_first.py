@@ -20,6 +20,12 @@ from fixinplace.rewrite.values import operand, rest
 _VALUES = (Form.SAME, Form.CAST, Form.FLAG)
 _CALLS = (Form.SAME, Form.CAST, Form.CALL, Form.RANDOM, Form.FLAG)
 
+_KEEP_NO_RESULT = frozenset(
+    "add_ sub_ mul_ div_ subtract_ multiply_ divide_ true_divide_ neg_ negative_ abs_ absolute_ square_ addcmul_ addcdiv_ "
+    "lerp_ clamp_ clip_ clamp_min_ clamp_max_ fill_ zero_ copy_ masked_fill_ log_ log1p_ sin_ cos_ floor_ round_".split()
+)
+"""Methods whose backward needs at most what was there before, of which torch keeps a copy: `x[0].mul_(w).sub_(1)`."""
+
 
 def _takes(case: Case, node: Node) -> bool:
     place = case.facts.place
@@ -41,8 +47,11 @@ def _refusal(case: Case, node: Node) -> Refused | None:
     part = operand(case, node)
     if copy_from.is_copy(case, node):
         return None if isinstance(part, cst.Name) else copy_from.REWRITE.refusal(case, node)
-    if isinstance(part, cst.Call) and case.facts.place is not Place.VIEW:
-        return Refused("no-counterpart", "each link of the chain writes what the one before it may have kept")
+    while isinstance(part, cst.Call) and case.facts.place is not Place.VIEW:
+        link = part.func
+        if not isinstance(link, cst.Attribute) or link.attr.value not in _KEEP_NO_RESULT:
+            return Refused("no-counterpart", "each link of the chain writes what the one before it may have kept")
+        part = link.value
     if case.facts.part or _is_view(part, case.target or ""):
         return None
     return Refused("live-view", f"the index may pick a copy: then the write does not reach `{case.target}` at all")
@@ -118,7 +127,7 @@ def _part(case: Case, node: cst.BaseExpression) -> list[View] | None:
 REWRITE = Rewrite(
     name="clone-first",
     rules=("FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),
-    what="`x[i] = v`, `x[i] += v`, `x[i].add_(v)` and `x.copy_(v)` get `x = x.clone()` on a line before and stay as "
+    what="`x[i] = v`, `x[i] += v`, `x[i].add_(v)`, `x[i].mul_(v).sub_(1)` and `x.copy_(v)` get `x = x.clone()` on a line before and stay as "
     "they are; so does `xs[i]` for `xs[i][j] = v`, where a list or a dict of the function holds the tensor. A value "
     "that reads `x` is evaluated first, on a line of its own.",
     why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "

@@ -21,8 +21,9 @@ _VALUES = (Form.SAME, Form.CAST, Form.FLAG)
 _CALLS = (Form.SAME, Form.CAST, Form.CALL, Form.RANDOM, Form.FLAG)
 
 _KEEP_NO_RESULT = frozenset(
-    "add_ sub_ mul_ div_ subtract_ multiply_ divide_ true_divide_ neg_ negative_ abs_ absolute_ square_ addcmul_ addcdiv_ "
-    "lerp_ clamp_ clip_ clamp_min_ clamp_max_ fill_ zero_ copy_ masked_fill_ log_ log1p_ sin_ cos_ floor_ round_".split()
+    "add_ sub_ mul_ div_ subtract_ multiply_ divide_ true_divide_ neg_ negative_ abs_ absolute_ square_ addcmul_ "
+    "addcdiv_ lerp_ clamp_ clip_ clamp_min_ clamp_max_ fill_ zero_ copy_ masked_fill_ log_ log1p_ sin_ cos_ floor_ "
+    "round_".split()
 )
 """Methods whose backward needs at most what was there before, of which torch keeps a copy: `x[0].mul_(w).sub_(1)`."""
 
@@ -127,9 +128,9 @@ def _part(case: Case, node: cst.BaseExpression) -> list[View] | None:
 REWRITE = Rewrite(
     name="clone-first",
     rules=("FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),
-    what="`x[i] = v`, `x[i] += v`, `x[i].add_(v)`, `x[i].mul_(v).sub_(1)` and `x.copy_(v)` get `x = x.clone()` on a line before and stay as "
-    "they are; so does `xs[i]` for `xs[i][j] = v`, where a list or a dict of the function holds the tensor. A value "
-    "that reads `x` is evaluated first, on a line of its own.",
+    what="`x[i] = v`, `x[i] += v`, `x[i].add_(v)`, `x[i].mul_(v).sub_(1)` and `x.copy_(v)` get `x = x.clone()` on a "
+    "line before and stay as they are; so does `xs[i]` for `xs[i][j] = v`, where a list or a dict of the function holds "
+    "the tensor. A value that reads `x` is evaluated first, on a line of its own.",
     why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "
     "kind of index; `x[i] = x[i] * v` would not be, since it keeps a part of `x` and then overwrites it.",
     safety="Safe if nobody else looks at the tensor and the value is no view of it, or one of another part. Refused in "

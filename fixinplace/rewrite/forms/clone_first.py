@@ -129,7 +129,7 @@ REWRITE = Rewrite(
     name="clone-first",
     rules=("FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113", "FIP114"),
     what="`x[i] = v`, `x[i] += v`, `x[i].add_(v)`, `x[i].mul_(v).sub_(1)` and `x.copy_(v)` get `x = x.clone()` on a "
-    "line before and stay as they are; so does `xs[i]` for `xs[i][j] = v`, where a list or a dict of the function holds "
+    "line before and stay as they are; so does `xs[i]` for `xs[i][j] = v`, where a list or dict of the function holds "
     "the tensor. A value that reads `x` is evaluated first, on a line of its own.",
     why="The write goes into a new tensor, so that what earlier ops have kept stays as it was. This is exact for every "
     "kind of index; `x[i] = x[i] * v` would not be, since it keeps a part of `x` and then overwrites it.",

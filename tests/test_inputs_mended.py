@@ -42,6 +42,38 @@ X = Tensor((2, 12, 32))
 IMAGE = Tensor((2, 32, 16, 16))
 
 CLASSES = {
+    "as many dimensions as a condition wants": """
+class Interacting(nn.Module):
+    def __init__(self, embedding_size, head_num=2):
+        super().__init__()
+        if embedding_size % head_num != 0:
+            raise ValueError("embedding_size is no multiple of head_num")
+        self.size = embedding_size // head_num
+        self.query = nn.Parameter(torch.randn(embedding_size, embedding_size))
+
+    def forward(self, inputs):
+        if len(inputs.shape) != 3:
+            raise ValueError("unexpected inputs")
+        queries = torch.tensordot(inputs, self.query, dims=([-1], [0]))
+        queries = torch.stack(torch.split(queries, self.size, dim=2))
+        scores = torch.einsum("bnik,bnjk->bnij", queries, queries)
+        scores += self.size**-0.5
+        return scores.softmax(-1)
+""",
+    "groups that divide": """
+class Factored(nn.Module):
+    def __init__(self, in_channels, out_channels, stride, inner, groups=32):
+        super().__init__()
+        middle = out_channels // 2
+        self.first = nn.Conv2d(in_channels, middle, 1)
+        self.second = nn.Conv2d(middle, middle, 3, stride=stride, padding=1, groups=groups)
+        self.select = nn.Sequential(nn.Conv2d(in_channels, inner[0], 1), nn.Conv2d(inner[0], inner[1], 1))
+
+    def forward(self, x):
+        h = self.second(self.first(x))
+        h += self.select(x).mean()
+        return h
+""",
     "widths that add up": """
 class SeparatedGate(nn.Module):
     def __init__(self, hidden=128, given=192 + 128):

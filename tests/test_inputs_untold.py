@@ -169,3 +169,28 @@ def test_tables_and_caches_are_as_they_were():
     assert list(module.order) == [1, 2]
     assert module.Holder.known == {3}
     assert module.cached(1) is not first
+
+
+WARP = """
+class Warp(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.first = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        y = self.first(x)
+        c = torch.tanh(y)
+        kept = c * c
+        c[..., 0] = y[..., 1]
+        return kept + c
+"""
+
+
+def test_inputs_are_made_for_a_line_that_stays_and_gets_a_clone_before_it(lab: Runner, tmp_path: Path):
+    path, fixes, made = searched(WARP, lab, tmp_path)
+    assert {fix.rewrite for fix in fixes} == {"clone-first"}
+    assert made.probes and not made.lacking
+
+    proof = search.prove(path.read_text(), str(path), fixes, made.probes, lab, unsettled=made.unsettled)
+
+    assert {ruling.verdict for ruling in proof.rulings.values()} == {Verdict.PROVED}, proof.rulings

@@ -229,7 +229,7 @@ def test_marks_name_what_changes_in_both_texts():
     edits = (Edit(Span(9, 15), "y = y * 3"), Edit(Span(16, 16), "global q\n"))
     rewritten, (mark,) = rewrite(text, [Fix(5, "test", "", edits, False)])
     assert rewritten == "y = f(x)\ny = y * 3\nglobal q\nz = g(y)\n"
-    assert [text[a:b] for a, b, _ in mark.original] == ["*="]
+    assert [(text[a:b], a) for a, b, _ in mark.original] == [("*=", 11), ("", 16)]
     assert [rewritten[a:b] for a, b, _ in mark.rewritten] == ["= y *"]
 
 

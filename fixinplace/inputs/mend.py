@@ -234,6 +234,21 @@ def _scalars(situation: Situation) -> Iterator[Recipe]:
                 yield put(situation.recipe, path, Literal(number))
 
 
+_GROUPS = re.compile(r"divisible by (?:num_)?groups")
+
+
+def _grouped(situation: Situation) -> Iterator[Recipe]:
+    """Fewer groups or wider layers, where a width is no multiple of the number of groups; defaults as well."""
+    told = {path[1]: value for path, value in walk(situation.recipe) if path[0] == "init" and len(path) == 2}
+    for each in situation.init if _GROUPS.search(situation.fault.message) else ():
+        now = told.get(each.name, each.default)
+        if isinstance(now, Literal) and type(now.value) is int and now.value > 1:
+            few = [number for number in (8, 4, 2) if number < now.value]
+            wide = [now.value * 2, now.value * 4] if guess.widths(each.name) else []
+            for number in few if "group" in each.name or "cardinality" in each.name else wide:
+                yield put(situation.recipe, ("init", each.name), Literal(number))
+
+
 # --- tensors of another kind
 
 _INTEGER = re.compile(
@@ -322,6 +337,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 _RULES = (
     _missing, _inside, _unexpected, _checked, many.single, many.several, many.iterated, many.pyramids, _callables,
-    _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, sizes, many.lengths, _types, _strings,
+    _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, sizes, many.lengths, _types, _strings,
     _positional,
 )  # fmt: skip

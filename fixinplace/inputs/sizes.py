@@ -44,6 +44,7 @@ def dimensions(situation: Situation) -> Iterator[Recipe]:
         yield from _flatter(situation, int(many[2]) - int(many[1]))
     found = next((match for words in _DIMENSIONS for match in [words.search(message)] if match), None)
     if found is None:
+        yield from _compared(situation)
         return
     told = {name: int(value) for name, value in found.groupdict().items() if value is not None}
     wanted = [told[name] for name in ("other", "want", "bmm") if name in told]
@@ -64,6 +65,14 @@ def dimensions(situation: Situation) -> Iterator[Recipe]:
         for path, series in situation.places():
             if isinstance(series, Series) and series.items and len(series.items) != wanted[0]:
                 yield put(situation.recipe, path, replace(series, items=(series.items * wanted[0])[: wanted[0]]))
+
+
+def _compared(situation: Situation) -> Iterator[Recipe]:
+    """Recipes with as many dimensions as a condition around a `raise` asks for: `if len(x.shape) != 3`."""
+    for got, want in situation.fault.pairs:
+        for path, value in situation.places():
+            if isinstance(value, Tensor) and len(value.shape) == got != want and want in guess.SHAPES:
+                yield from together(situation.recipe, path, replace(value, shape=_reshaped(value.shape, want)))
 
 
 def _masks(situation: Situation, path: Path, value: Tensor) -> Iterator[Recipe]:

@@ -276,18 +276,18 @@ def rewrite(text: str, fixes: Iterable[Fix], file: int = 0) -> tuple[str, tuple[
     fixes = tuple(fixes)
     rewritten = apply(text, [edit for fix in fixes for edit in fix.edits])
     places = {fix.group: _regions(text, fixes, fix, file) for fix in fixes}
-    ours = holding_code(text, {old for pairs in places.values() for old, _ in pairs if old is not None})
+    ours = holding_code(text, {old for pairs in places.values() for old, _ in pairs})
     theirs = holding_code(rewritten, {new for pairs in places.values() for _, new in pairs})
     marks = []
     for group, pairs in places.items():
-        old = tuple(sorted({region for region, _ in pairs if region in ours and region is not None}))
+        old = tuple(sorted({region for region, _ in pairs if region in ours}))
         new = tuple(sorted({region for _, region in pairs if region in theirs}))
         marks.append(Mark(group, old, new))
     return rewritten, tuple(marks)
 
 
-def _regions(text: str, fixes: tuple[Fix, ...], wanted: Fix, file: int) -> list[tuple[Region | None, Region]]:
-    """For each edit of one fix, the part that changes: in the original (None for an insertion) and in the new text."""
+def _regions(text: str, fixes: tuple[Fix, ...], wanted: Fix, file: int) -> list[tuple[Region, Region]]:
+    """For each edit of one fix, the part that changes in the original and in the new text."""
     owned = [(edit, fix is wanted) for fix in fixes for edit in fix.edits]
     shift = 0
     found = []
@@ -298,14 +298,14 @@ def _regions(text: str, fixes: tuple[Fix, ...], wanted: Fix, file: int) -> list[
     return found
 
 
-def _changed(text: str, edit: Edit, shift: int, file: int) -> tuple[Region | None, Region]:
-    """What is left of an edit without the text that both sides begin and end with."""
+def _changed(text: str, edit: Edit, shift: int, file: int) -> tuple[Region, Region]:
+    """What is left of an edit without the text that both sides begin and end with; of an insertion, its place."""
     old, new = text[edit.span.start : edit.span.end], edit.text
     head = _common(old, new)
     tail = _common(old[head:][::-1], new[head:][::-1])
     start, end = edit.span.start + head, edit.span.end - tail
     region = Region(start + shift, edit.span.start + shift + len(new) - tail, file)
-    return (Region(start, end, file) if old else None), region
+    return Region(start, end, file), region
 
 
 def _common(one: str, two: str) -> int:

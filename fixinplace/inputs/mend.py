@@ -12,7 +12,7 @@ from dataclasses import replace
 from fixinplace.inputs import guess, many
 from fixinplace.inputs.objects import attributes, fields
 from fixinplace.inputs.situation import Situation, guesses
-from fixinplace.inputs.sizes import dimensions, shapes, sizes
+from fixinplace.inputs.sizes import dimensions, shapes, sizes, with_others
 from fixinplace.inputs.turning import more_inputs
 from fixinplace.inputs.values import (
     Build,
@@ -249,6 +249,20 @@ def _grouped(situation: Situation) -> Iterator[Recipe]:
                 yield put(situation.recipe, ("init", each.name), Literal(number))
 
 
+_PADDED = re.compile(r"padding \((\d+), (\d+)\) at dimension \d of input \[(?:\d+, )*(\d+)\]")
+
+
+def _padded(situation: Situation) -> Iterator[Recipe]:
+    """Signals that are longer than what is added at their ends: a window of 1024 reflects 512 of them."""
+    found = _PADDED.search(situation.fault.message)
+    for path, value in situation.places() if found is not None else ():
+        if found is not None and isinstance(value, Tensor) and value.shape[-1:] == (int(found[3]),):
+            size = 2 * max(int(found[1]), int(found[2]))
+            longer = put(situation.recipe, path, replace(value, shape=(*value.shape[:-1], size)))
+            yield from with_others(longer, path, len(value.shape) - 1, value.shape[-1], size)
+            yield longer
+
+
 # --- tensors of another kind
 
 _INTEGER = re.compile(
@@ -323,7 +337,8 @@ def _other_kinds(situation: Situation) -> Iterator[Recipe]:
     for path, value in situation.places():
         if isinstance(value, Tensor):
             shapes = [guess.SHAPES[dims] for dims in (4, 3, 2, 5, 1) if dims != len(value.shape)]
-            yield from (put(situation.recipe, path, replace(value, shape=shape)) for shape in shapes)
+            for shape in shapes:
+                yield from together(situation.recipe, path, replace(value, shape=shape))
             yield put(situation.recipe, path, Tensor((guess.BATCH, guess.LENGTH), "index", 10))
 
 
@@ -337,6 +352,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 _RULES = (
     _missing, _inside, _unexpected, _checked, many.single, many.several, many.iterated, many.pyramids, _callables,
-    _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, sizes, many.lengths, _types, _strings,
-    _positional,
+    _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, _padded, sizes, many.lengths, _types,
+    _strings, _positional,
 )  # fmt: skip

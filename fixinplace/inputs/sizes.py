@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.situation import Situation
-from fixinplace.inputs.values import Literal, Path, Recipe, Series, Tensor, Value, key, put, together, walk
+from fixinplace.inputs.values import Literal, Path, Recipe, Series, Tensor, Value, key, put, together, walk, wherever
 
 _WIDEST, _MANY = 4096, 16
 _BROADCAST = re.compile(
@@ -30,7 +30,7 @@ _DIMENSIONS = (
     re.compile(r"number of dims don't match in permute|dimensions? of the tensor input is not equal to the length"),
     re.compile(r"too many indices for tensor of dimension (?P<got>\d+)"),
     re.compile(r"expects? (?:input to be |a )?(?P<want>\d)[ -]?(?:D|dim)"),
-    re.compile(r"non-empty (?P<want>\d)D or (?P<other>\d)D"),
+    re.compile(r"(?:non-empty|expected an?) (?P<want>\d)D or (?P<other>\d)D"),
     re.compile(r"batch1? must be a (?P<bmm>\d)D"),
     re.compile(r"should have dimension (?P<want>\d) or \d \(got (?P<got>\d)\)"),
     re.compile(r"tuple index out of range|must be (?P<want>\d)[ -]?(?:D|dim)|number of subscripts"),
@@ -60,7 +60,9 @@ def dimensions(situation: Situation) -> Iterator[Recipe]:
             ):
                 if value.kind == "bool" and want == _IMAGE:
                     yield from _masks(situation, path, value)
-                yield from together(situation.recipe, path, replace(value, shape=_reshaped(value.shape, want)))
+                new = replace(value, shape=_reshaped(value.shape, want))
+                yield from together(situation.recipe, path, new)
+                yield from wherever(situation.recipe, path, new)
     if "unpack" in message and wanted:
         for path, series in situation.places():
             if isinstance(series, Series) and series.items and len(series.items) != wanted[0]:
@@ -272,7 +274,7 @@ def _resized(situation: Situation, got: int, want: int, exact: bool = False) -> 
             rank = (number != got) * 2 + (path[0] == "init") + 2 * (_scaled(number, got, want) is None)
             made = _with_number(situation.recipe, path, value, place, new)
             alike = _all_alike(situation.recipe, path, made)
-            ranked += [(rank, each) for each in (*alike, made, *_with_others(made, path, place, number, new))]
+            ranked += [(rank, each) for each in (*alike, made, *with_others(made, path, place, number, new))]
     yield from (recipe for _, recipe in sorted(ranked, key=lambda each: each[0]))
 
 
@@ -281,7 +283,7 @@ def _all_alike(recipe: Recipe, path: Path, changed: Recipe) -> list[Recipe]:
     return list(together(recipe, path, dict(walk(changed))[path]))[:-1]
 
 
-def _with_others(changed: Recipe, path: Path, place: int, number: int, new: int) -> Iterator[Recipe]:
+def with_others(changed: Recipe, path: Path, place: int, number: int, new: int) -> Iterator[Recipe]:
     """The change at all that goes with it: inputs of one shape; a constructor's width and the inputs that have it.
 
     One without the other only moves the error to where the two meet.

@@ -55,6 +55,8 @@ def more_inputs(situation: Situation) -> Iterator[Recipe]:
 
 
 _PAIRS = 24
+_NO_WORD = "other"
+"""What no condition compares with: it takes the `else`."""
 
 
 def _order(now: Value | None, value: Value) -> int:
@@ -72,7 +74,7 @@ def _turned(situation: Situation, path: Path, parameter: Parameter, guarding: bo
         case Literal(None):
             return [*texts, *situation.options(path)[:3]]
         case Literal(str()):
-            return texts
+            return [*texts, *([Literal(_NO_WORD)] if guarding else [])]
         case Literal(int(number)):
             told = situation.knowledge.numbers.get(parameter.name, ()) if guarding else ()
             turned = (2, 1, number * 2, 0) if guarding else (2, 1) if guess.counts(parameter.name) else ()

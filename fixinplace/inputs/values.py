@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal as OneOf
@@ -178,12 +179,27 @@ def _within(holder: Value, path: Path, value: Value) -> Value:
 
 
 def together(recipe: Recipe, path: Path, value: Value) -> Iterator[Recipe]:
-    """The recipe with another value at a place; where that is in a list of equals, first with it at all of them."""
+    """The recipe with another value at a place; where that is in a list of equals, first with it at all of them.
+
+    And before that in all lists that are like this one.
+    """
     found = dict(walk(recipe))
     holder = found.get(path[:-1])
     if isinstance(holder, Series) and len(holder.items) > 1 and len({*holder.items}) == 1:
-        yield put(recipe, path[:-1], replace(holder, items=(value,) * len(holder.items)))
+        new = replace(holder, items=(value,) * len(holder.items))
+        alike = [other for other, one in found.items() if one == holder and other[0] == path[0]]
+        if len(alike) > 1:
+            yield functools.reduce(lambda made, other: put(made, other, new), alike, recipe)
+        yield put(recipe, path[:-1], new)
     yield put(recipe, path, value)
+
+
+def wherever(recipe: Recipe, path: Path, value: Value) -> Iterator[Recipe]:
+    """The recipe with another value in all places of a call that hold what this one holds, if there are more."""
+    found = dict(walk(recipe))
+    alike = [other for other, one in found.items() if one == found[path] and other[0] == path[0] == "call"]
+    if len(alike) > 1:
+        yield functools.reduce(lambda made, other: put(made, other, value), alike, recipe)
 
 
 def drop(recipe: Recipe, path: Path) -> Recipe:

@@ -8,13 +8,13 @@ from fixinplace import catalogue
 from fixinplace.detect.added import may_take_away
 from fixinplace.detect.anatomy import GIVEN_SETTINGS, as_store, is_setattr, removed, sets_settings
 from fixinplace.detect.applied import applied
-from fixinplace.detect.asking import is_asked_only
 from fixinplace.detect.chosen import chosen
 from fixinplace.detect.cut import CUTS, note_cut
 from fixinplace.detect.derived import PARTS, calls_as_whole, is_sequence, layer_of
 from fixinplace.detect.dtypes import converts
 from fixinplace.detect.functions import joined
 from fixinplace.detect.given import is_layer, made, may_switch_on
+from fixinplace.detect.got import got
 from fixinplace.detect.index import ClassInfo, canonical, dotted
 from fixinplace.detect.kinds import Kind
 from fixinplace.detect.library import READERS, builtin, of_result
@@ -22,8 +22,6 @@ from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
 from fixinplace.detect.modules import METHODS
 from fixinplace.detect.named import (
-    got_by_name,
-    is_imported,
     is_of_settings,
     is_own_attribute,
     is_unread,
@@ -40,7 +38,6 @@ from fixinplace.detect.switches import Switch
 from fixinplace.detect.usage import TAKE_NOTHING, TELLING
 from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
-from fixinplace.detect.weights import is_used_as_tensor
 from fixinplace.detect.whose import flags_of_part
 from fixinplace.detect.within import perhaps_in_place
 from fixinplace.walking import every
@@ -167,14 +164,8 @@ class Calls(Lists):
         """`setattr(x, "a", v)`, `delattr(x, "a")`, `getattr(x, "a")`."""
         if name == "delattr" and is_own_attribute(self, arguments[0], removed(node)):
             return NONE
-        if name == "getattr" and is_imported(node.args[0], self.body, self.program.tree):
-            return self.unseen(node, arguments)
         if name == "getattr":
-            if is_asked_only(node, self.above) or is_used_as_tensor(node, self.above, self.program.tree):
-                return UNKNOWN
-            found = got_by_name(self, arguments[0], node.args[1], node.args[0])
-            known = found if found is not None and (found.kind is Kind.MODULE or is_layer(found)) else None
-            return known or self.unseen(node, arguments)
+            return got(self, node, arguments)
         value = arguments[2] if len(arguments) > 2 else UNKNOWN
         if name == "setattr" and sets_settings(node, self.above):
             self.program.gives.add(GIVEN_SETTINGS)

@@ -42,6 +42,49 @@ X = Tensor((2, 12, 32))
 IMAGE = Tensor((2, 32, 16, 16))
 
 CLASSES = {
+    "the else of a word": """
+class Worded(nn.Module):
+    def __init__(self, dim, act="relu"):
+        super().__init__()
+        self.act, self.last = act, nn.Linear(dim, dim)
+
+    def forward(self, x):
+        x = self.last(x)
+        if self.act == "relu":
+            x = torch.relu(x)
+        else:
+            x += 1
+        return x.tanh()
+""",
+    "signals for a window": """
+class Spectral(nn.Module):
+    def __init__(self, windows=(1024, 512)):
+        super().__init__()
+        self.windows = windows
+
+    def forward(self, signal, other):
+        loss = signal.new_zeros(())
+        for size in self.windows:
+            one, two = (torch.stft(each, size, window=torch.hann_window(size), return_complex=True).abs()
+                        for each in (signal, other))
+            loss += F.l1_loss(one, two)
+        return loss
+""",
+    "lists of rows": """
+class Swapped(nn.Module):
+    def __init__(self, temperature=0.1):
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, high: list[torch.Tensor], low: list[torch.Tensor]):
+        loss = high[0].new_zeros(1)
+        for one in high:
+            weights = torch.exp(one.detach() / 0.05).t()
+            weights = (weights / weights.sum(0, keepdim=True)).t()
+            for other in low:
+                loss += -(weights * F.log_softmax(other / self.temperature, dim=1)).sum(dim=1).mean()
+        return loss
+""",
     "as many dimensions as a condition wants": """
 class Interacting(nn.Module):
     def __init__(self, embedding_size, head_num=2):

@@ -86,6 +86,18 @@ def test_what_another_use_may_show_is_not_proved(name: str, lab: Runner, tmp_pat
 
 
 TOLD = {
+    "a sum with a dtype of its own": """
+class Margin(nn.Module):
+    def __init__(self, power=2):
+        super().__init__()
+        self.power = power
+
+    def forward(self, *embeddings):
+        loss = torch.tensor(0.0)
+        for each in embeddings:
+            loss += (each**self.power).sum()
+        return loss
+""",
     "parts of a class that is given": """
 class Unit(nn.Module):
     def __init__(self, dim, out, **options):

@@ -33,7 +33,7 @@ from fixinplace.verify.jobs import FOUND_FILE, Failure, Find, Found, Job, Json, 
 from fixinplace.verify.observe import UserCode
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.replaying import Replayed
-from fixinplace.verify.sound import soundness
+from fixinplace.verify.sound import has_own_dtype, soundness
 from fixinplace.verify.starting import Subject, returning, subject
 from fixinplace.verify.trying import Attempt, Trier, is_fake_trouble
 from fixinplace.verify.varying import handing_on, switched, variants
@@ -338,7 +338,7 @@ class Search:
                 if sound.why and not (sound.flat and other in other_ways):
                     self._last = sound.why
                     continue
-            if dies and other in other_ways and not broken:
+            if (dies and other in other_ways and not broken) or (variant.double and has_own_dtype(attempt.result)):
                 continue
             broken = broken or dies
             kept.append((other, variant))

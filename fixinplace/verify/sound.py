@@ -39,6 +39,16 @@ def soundness(result: Any) -> Soundness:
     return _of_gradients(tracked[:_MAX_OUTPUTS])
 
 
+def has_own_dtype(result: Any) -> bool:
+    """True for a run in float64 of which something comes out in another dtype: inside, two of them meet.
+
+    A sum that starts as `torch.tensor(0.0)` stays float32 whatever is added to it in place.  What made inputs tell of
+    it holds for one dtype, which is what the report says that they have.
+    """
+    outputs = (each for call in result or () for each in tensors_in(call["result"]))
+    return any(each.requires_grad and each.dtype is not torch.float64 for each in outputs)
+
+
 def _of_gradients(tracked: list[torch.Tensor]) -> Soundness:
     moved = False
     for number, each in enumerate(tracked):

@@ -44,6 +44,7 @@ class Facts:
     needed: Stack = ()
     message: str = ""
     note: str = ""
+    tracked: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -147,6 +147,7 @@ class Offence:
     message: the framework's own error, where it raised one.
     note: a sentence where the rule needs one (what was not seen, which remedy is documented).
     keeper, state: where a state is kept with its graph, if a later backward dies of that; the state as it is reached.
+    tracked: names of the function that asked for the backward whose tensors had a history then.
     """
 
     rule: str
@@ -164,6 +165,7 @@ class Offence:
     note: str = ""
     keeper: Place | None = None
     state: str = ""
+    tracked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ def _offence(data: Json) -> Offence:
             "needed": _place(data["needed"]),
             "needed_stack": _places(data["needed_stack"]),
             "keeper": _place(data["keeper"]),
+            "tracked": tuple(data["tracked"]),
         }
     )
 

@@ -99,7 +99,8 @@ class Scenes:
         inner, outer = running[0], running[-1]
         path = next((name for name, each in outer.named_modules() if each is inner), "")
         flags = instances(running, lambda each: self._frames.site(self.built.of(each)))
-        return Around(frame, running, f"{type(inner).__name__} {path}".strip(), self.built.of(inner), flags)
+        built = self.built.of(inner) if _computes(frame, inner) else ()
+        return Around(frame, running, f"{type(inner).__name__} {path}".strip(), built, flags)
 
     def of(self, around: Around, stack: Stack, key: int) -> Scene:
         """The scene of a write to the storage with this key."""
@@ -122,6 +123,12 @@ class Scenes:
             search.look(stacks.visible_names(each))
         seen.append((key, tuple(search.found)))
         return tuple(search.found), search.complete
+
+
+def _computes(frame: FrameType | None, module: torch.nn.Module) -> bool:
+    """True within the forward of a module; `load_state_dict` writes too, and `inplace` has nothing to do with that."""
+    forward = (each for each in stacks.outwards(frame) if each.f_code.co_name.startswith("forward"))
+    return any(stacks.first_argument(each) is module for each in forward)
 
 
 def _remembered(seen: list[tuple[int, tuple[str, ...]]], key: int) -> tuple[str, ...]:

@@ -84,3 +84,10 @@ def parameter_name(tensor: torch.Tensor, names: Mapping[str, object]) -> str:
                 if parameter is tensor:
                     return f"`{name}.{path}`"
     return ""
+
+
+def with_history(frames: stacks.Frames, frame: FrameType | None) -> tuple[str, ...]:
+    """The names of the innermost function of the user's that stand for tensors with a graph behind them."""
+    mine = next((each for each in stacks.outwards(frame) if frames.owns(each.f_code.co_filename)), None)
+    found = () if mine is None else stacks.read_locals(mine).items()
+    return tuple(name for name, value in found if isinstance(value, torch.Tensor) and value.grad_fn is not None)

@@ -49,6 +49,7 @@ def _offence(facts: Facts, blame: Blame, places: Places) -> Offence:
         complete=facts.complete,
         message=facts.message,
         note=facts.note,
+        tracked=facts.tracked,
     )
 
 

@@ -26,6 +26,7 @@ from fixinplace.trace.follow import Follower
 from fixinplace.trace.frames import Frames, Stack
 from fixinplace.trace.holders import Scenes
 from fixinplace.trace.ledger import Ledger, Save, Written
+from fixinplace.trace.lookup import with_history
 from fixinplace.trace.patches import Patches
 from fixinplace.trace.positions import Places
 from fixinplace.trace.saves import (
@@ -232,6 +233,7 @@ class Tracer:
         if difference.kind == AGAIN and not facts.writes:
             return
         facts.needed = self._frames.stack(sys._getframe(1)) if call is None else call.stack
+        facts.tracked = with_history(self._frames, sys._getframe(1))
         self._add(facts)
         if facts.silent:
             return

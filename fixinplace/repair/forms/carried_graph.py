@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixinplace.repair.base import Proposal, Repair, Scene, Tier
-from fixinplace.repair.steps.carried import cut_at_step, cut_before_loop
+from fixinplace.repair.steps.carried import cut_at_call, cut_at_step, cut_before_loop
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.constant import held_constant, stored_constant
+from fixinplace.repair.steps.forgotten import forgotten
 from fixinplace.repair.steps.inner import cut_inside
 from fixinplace.repair.steps.recompute import recomputed
-from fixinplace.repair.steps.situation import Situation, situation
+from fixinplace.repair.steps.situation import Situation, deeper, situation
 from fixinplace.repair.steps.splitting import one_by_one
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import all_together
@@ -35,7 +36,10 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
         whole = all_together(found) if offence.rule == "FIP207" else ()
         constant = _constant(found) if offence.rule == "FIP207" else ()
         inside = cut_inside(found) if offence.rule == "FIP207" else ()
-        choices = [*cut_at_step(found), *constant, *inside, *cut_before_loop(found), *whole, *again]
+        inner = deeper(found)
+        called = () if inner is None else cut_at_call(inner)
+        cut = (*cut_at_step(found), *constant, *inside, *cut_before_loop(found), *called)
+        choices = [*forgotten(found), *cut, *whole, *again]
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and offence.rule == "FIP207":

@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.facts import Reader
+from fixinplace.repair.steps.forgotten import is_cache
 from fixinplace.repair.steps.hidden import hidden_states
 from fixinplace.repair.steps.kinds import detached_text, is_number, is_object, kind, may_be_none
 from fixinplace.repair.steps.lines import Item, chain, flat, holding, needed, opened, tainted, way
@@ -40,11 +42,19 @@ def cut_at_step(at: Situation) -> Iterator[Choice]:
             yield _choice(at, states, _edits(at, states))
         if hidden:
             kinds = {state: _kind(at, kept) for state, kept in hidden.items()}
-            yield _choice(at, list(hidden), (pasted_after(at.code, at.by_hand or at.write, _detached(kinds)),))
+            once = [state for state, kept in hidden.items() if is_cache(kept)]
+            cut = _choice(at, list(hidden), (pasted_after(at.code, at.by_hand or at.write, _detached(kinds)),))
+            yield replace(cut, meaning=cut.meaning + _taught_once(once)) if once else cut
         if not states and not hidden:
             yield from _passed(at)
     except CannotMove:
         return
+
+
+def _taught_once(states: Sequence[str]) -> str:
+    shown, it = " and ".join(f"`{each}`" for each in states), "it" if len(states) == 1 else "them"
+    computes = "is computed" if len(states) == 1 else "are computed"
+    return f" {shown} {computes} once: what computes {it} learns from the first round and never again."
 
 
 def cut_before_loop(at: Situation) -> Iterator[Choice]:
@@ -57,21 +67,39 @@ def cut_before_loop(at: Situation) -> Iterator[Choice]:
     if items is None or source is None:
         return
     _, flowing = tainted(items, {source: None})
-    inside = flat(at.reader, loop.body)
     names = sorted(n for n in flowing[-1] if any(begins(each, n) for each in _open(at)))
-    if not names or not _taught_otherwise(at, inside, names):
-        return
     again = any(_uses(at, save, each) and _uses(at, loop, each) for each in at.stepped or ())
+    yield from _constant_in(at, loop, names, 18 if again else 22)
+
+
+def cut_at_call(at: Situation) -> Iterator[Choice]:
+    """What was computed before a function was called in whose loop step and backward stand: detached before the loop.
+
+    Which of its names have a history, the run has told: a rollout's log-probabilities and values, not its rewards.
+    """
+    loop = at.loop
+    if loop is None or at.around is None:
+        return
+    written = {each for item in flat(at.reader, loop.body) for each in item.facts.writes}
+    opened = _open(at)
+    names = [n for n in at.scene.offence.tracked if any(begins(each, n) for each in opened) and not touch(written, [n])]
+    yield from _constant_in(at, loop, sorted(names), 19)
+
+
+def _constant_in(at: Situation, loop: ast.For | ast.While, names: Sequence[str], rank: int) -> Iterator[Choice]:
+    if not names or not _taught_otherwise(at, flat(at.reader, loop.body), names):
+        return
     try:
         edits = (pasted_before(at.code, loop, _lines(at, names)),)
     except CannotMove:
         return
     shown = " and ".join(f"`{name}`" for name in names)
+    are, it = ("is a constant", "it") if len(names) == 1 else ("are constants", "them")
     meaning = (
-        f"{shown} is a constant for the loop: {at.loss} gives no gradient to what computed it before, "
+        f"{shown} {are} for the loop: {at.loss} gives no gradient to what computed {it} before, "
         f"and that part learns nothing from the loop."
     )
-    title, rank = f"{shown} detached before the loop in line {loop.lineno}", 18 if again else 22
+    title = f"{shown} detached before the loop in line {loop.lineno}"
     yield Choice(title, meaning, (Change(at.code.path, edits),), rank)
 
 

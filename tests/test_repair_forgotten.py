@@ -1,0 +1,172 @@
+"""Values that are computed once or before the loop, and weights that are loaded between forward and backward."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from computing import computed, same
+from typer.testing import Result
+
+Command = Callable[..., Result]
+
+CACHE = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Prompted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.context = nn.Parameter(torch.randn(5, 8))
+        self.text, self.image = nn.Linear(8, 8), nn.Linear(6, 8)
+        self.features = None
+
+    def classes(self):
+        if self.features is None:
+            self.features = F.normalize(self.text(self.context), dim=-1)
+        return self.features
+
+    def forward(self, x):
+        return F.normalize(self.image(x), dim=-1) @ self.classes().t()
+
+
+def main():
+    torch.manual_seed(0)
+    net = Prompted()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    losses = []
+    for _ in range(3):
+        loss = F.cross_entropy(net(torch.randn(4, 6)), torch.arange(4))
+        optimizer.zero_grad()
+        loss.backward(retain_graph=True)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, list(net.parameters()), [p.grad for p in net.parameters()]
+"""
+ROLLOUT = """
+import torch
+from torch import nn
+
+
+class Agent:
+    def __init__(self):
+        self.policy = nn.Sequential(nn.Linear(3, 8), nn.Tanh())
+        self.actor, self.critic = nn.Linear(8, 2), nn.Linear(8, 1)
+        parts = (self.policy, self.actor, self.critic)
+        self.optimizer = torch.optim.SGD([p for part in parts for p in part.parameters()], lr=0.1)
+        self.states, self.logs, self.values, self.rewards = [], [], [], []
+
+    def act(self, state):
+        h = self.policy(state)
+        self.states.append(state)
+        self.logs.append(self.actor(h).log_softmax(-1)[0])
+        self.values.append(self.critic(h))
+
+    def update(self):
+        states, rewards = torch.stack(self.states), torch.tensor(self.rewards)
+        old_logs = torch.stack(self.logs)
+        advantages = rewards - torch.stack(self.values).squeeze(-1)
+        for _ in range(3):
+            h = self.policy(states)
+            ratios = (self.actor(h).log_softmax(-1)[:, 0] - old_logs).exp()
+            loss = -(ratios * advantages).mean() + (self.critic(h).squeeze(-1) - rewards).square().mean()
+            self.optimizer.zero_grad()
+            loss.backward(retain_graph=True)
+            self.optimizer.step()
+        return loss.item()
+
+
+def main():
+    torch.manual_seed(0)
+    agent = Agent()
+    for n in range(4):
+        agent.act(torch.randn(3))
+        agent.rewards.append(float(n % 2))
+    loss = agent.update()
+    return loss, list(agent.policy.parameters()), list(agent.actor.parameters()), list(agent.critic.parameters())
+"""
+ROLLBACK = """
+import copy
+
+import torch
+from torch import nn
+
+
+class Rollback:
+    def __init__(self, net):
+        self.net, self.best = net, copy.deepcopy(net.state_dict())
+
+    def step(self, loss):
+        if loss > 0:
+            self.net.load_state_dict(self.best)
+
+
+def main():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 1))
+    optimizer, guard = torch.optim.SGD(net.parameters(), lr=0.3), Rollback(net)
+    for _ in range(2):
+        loss = net(torch.randn(5, 4)).square().mean()
+        optimizer.zero_grad()
+        guard.step(loss.item())
+        loss.backward()
+        optimizer.step()
+    return list(net.parameters())
+"""
+EXPERTS = {
+    "cache": (CACHE, ("        if self.features is None:\n            self", "        if True:\n            self")),
+    "rollout": (ROLLOUT, ("torch.stack(self.logs)", "torch.stack(self.logs).detach()"),
+                ("torch.stack(self.values).squeeze(-1)", "torch.stack(self.values).squeeze(-1).detach()")),
+    "rollback": (ROLLBACK, ("        guard.step(loss.item())\n        loss.backward()\n",
+                            "        loss.backward()\n        guard.step(loss.item())\n")),
+}  # fmt: skip
+
+
+def repaired(text: str, command: Command, folder: Path) -> dict[str, Any]:
+    (folder / "train.py").write_text(text)
+    data: dict[str, Any] = json.loads(command("repair", "--output-format", "json", "train.py::main").stdout)
+    return data
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPERTS)
+def test_the_first_choice_computes_what_the_expert_s_version_does(name: str, command: Command, tmp_path: Path) -> None:
+    text, *changes = EXPERTS[name]
+    data = repaired(text, command, tmp_path)
+    theirs, ours = tmp_path / "theirs" / "train.py", tmp_path / "ours" / "train.py"
+    for path in (theirs, ours):
+        path.parent.mkdir()
+        path.write_text(text)
+    for old, new in changes:
+        assert old in theirs.read_text()
+        theirs.write_text(theirs.read_text().replace(old, new))
+    subprocess.run(["git", "apply", "--unsafe-paths", "-"], input=data["choices"][0]["diff"], text=True,
+                   cwd=ours.parent, check=True)  # fmt: skip
+
+    assert (data["status"], data["written"]) == ("choice", False)
+    assert same(*computed(ours, theirs)), data["choices"][0]
+
+
+@pytest.mark.slow
+def test_what_is_computed_once_says_who_learns_no_more(command: Command, tmp_path: Path) -> None:
+    again, cut, *_ = repaired(CACHE, command, tmp_path)["choices"]
+
+    assert "`net.features` is computed again after each step" in again["meaning"]
+    assert "what computes it learns from the first round and never again" in cut["meaning"]
+    decaying = "        self.features = self.features * 0.9\n        return self.features\n"
+    recurrent = CACHE.replace("        return self.features\n", decaying)
+    meanings = [each["meaning"] for each in repaired(recurrent, command, tmp_path)["choices"]]
+    assert meanings and not any("computed again after each step" in each or "never again" in each for each in meanings)
+
+
+@pytest.mark.slow
+def test_a_module_that_weights_are_loaded_into_does_not_overwrite_its_input(command: Command, tmp_path: Path) -> None:
+    (culprit,) = repaired(ROLLBACK, command, tmp_path)["culprits"]
+
+    assert culprit["culprit"]["text"] == "self.net.load_state_dict(self.best)"

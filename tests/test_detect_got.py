@@ -43,3 +43,13 @@ def test_what_may_share_the_memory_is_not_rewritten_as_safe(got: str, write: str
 def test_what_tells_something_about_it_is_no_view(got: str) -> None:
     assert all(one.safe for one in fixes(PROGRAM.format(got=got, write="y.mul_(2)").replace("z * 2", "z * y")))
     assert fixes(PROGRAM.format(got=got, write="y.mul_(2)"))
+
+
+@pytest.mark.parametrize(("made", "asks"), [("abs(y)", False), ("max(y, x.sin())", True)])
+def test_abs_gives_a_tensor_of_its_own_and_max_one_of_two(made: str, asks: bool) -> None:
+    text = PROGRAM.format(got=made, write="z.mul_(2)").replace("z * 2", "y * z")
+
+    changed = fixed(text, findings(text))
+
+    assert ("is old" in changed or "z.mul_(2)" in changed) is asks
+    assert torch.equal(result(changed.replace("max(y, x.sin())", "y")), result(text.replace("max(y, x.sin())", "y")))

@@ -45,6 +45,10 @@ def reached(text: str, *marked: str, call: str = "") -> list[str]:
         ("for i in range(2):\n    x = i\nelse:\n    x = 9\n", "x = i", True),
         ("while True:\n    x = 1\n    break\n", "x = 1", True),
         ("assert 1 == 1, hex(3)\n", "hex(3)", False),
+        ("x = y = 1\nz = x if x is y else y\n", "x if x is y else y", True),
+        ("x = y = 1\nz = x if x is y else y\n", "= x if x is y else y", True),
+        ("x = y = 1\nif not x:\n    z = x if x is y else y\n", "x if x is y else y", False),
+        ("x = y = 1\nz = x if x is None else y\n", "x if x is None else y", False),
     ],
 )
 def test_a_region_is_reached_when_all_of_its_code_has_run(text: str, piece: str, runs: bool):

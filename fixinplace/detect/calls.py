@@ -16,7 +16,7 @@ from fixinplace.detect.functions import joined
 from fixinplace.detect.given import is_layer, made, may_switch_on
 from fixinplace.detect.got import got
 from fixinplace.detect.index import ClassInfo, canonical, dotted
-from fixinplace.detect.kinds import Kind
+from fixinplace.detect.kinds import Kind, Layout
 from fixinplace.detect.library import READERS, builtin, of_result
 from fixinplace.detect.lists import Lists
 from fixinplace.detect.liveness import Function
@@ -36,7 +36,7 @@ from fixinplace.detect.scopes import assigned
 from fixinplace.detect.surroundings import Words
 from fixinplace.detect.switches import Switch
 from fixinplace.detect.usage import TAKE_NOTHING, TELLING
-from fixinplace.detect.values import NONE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
+from fixinplace.detect.values import NONE, NOWHERE, NUMBER, SIZE, UNKNOWN, Memories, Value, chained, element, one_of
 from fixinplace.detect.vocabulary import REPLACES, SETS
 from fixinplace.detect.whose import flags_of_part
 from fixinplace.detect.within import perhaps_in_place
@@ -136,6 +136,9 @@ class Calls(Lists):
             self.told([element(a) if a.tensor else a for a in arguments] if by_map else arguments, node)
         if name == "dict":
             lost(self.program, arguments, "it is in a container that is not followed")
+        if name == "abs" and len(arguments) == 1 and arguments[0].tensor:  # a new tensor, as `x.abs()` is
+            new = replace(arguments[0], memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False)
+            return replace(new, layout=Layout.DENSE)
         known = builtin(name, arguments[: len(node.args)] if name == "zip" else arguments)
         if known is None:
             return self.unseen(node, arguments, name if is_class_name(name) or layer(name) else "")

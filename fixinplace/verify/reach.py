@@ -5,7 +5,8 @@ Note [Instructions, not lines]
     its parts likewise.  Python 3.11 knows the span of every instruction, so a region counts as reached when every
     instruction that lies inside it has run, or, where it is too small to hold one (a flag taken out of a call), the
     smallest instruction of its statement around it.  Code objects are told by identity: another copy of the file,
-    read from the disk, does not count.
+    read from the disk, does not count.  Of `x = y if x is old else x`, which a rewrite adds to ask who the written
+    tensor was, one branch runs and the other never does: it is reached when it has asked.
 
 Note [Built is not called]
     An in-place module writes where it is called, not where it is built.  A region inside the expression that built one
@@ -47,16 +48,19 @@ def spans(code: CodeType, text: Text) -> list[Span | None]:
     return found
 
 
-def needed(region: Region, statements: list[Span], known: Iterable[Span]) -> frozenset[Span]:
+def needed(
+    region: Region, statements: list[Span], known: Iterable[Span], asked: Sequence[tuple[Span, Span]] = ()
+) -> frozenset[Span]:
     """Spans of the instructions that must run for the region to count as reached; empty if it holds no code.
 
-    statements: see `statement_spans`. known: spans of all instructions of the text.
+    statements: see `statement_spans`. known: spans of all instructions of the text. asked: see `asked_spans`.
     """
     place = Span(region.start, region.end)
     known = list(known)
     inside = frozenset(span for span in known if place.contains(span))
     if inside:
-        return inside
+        branches = [branch for whole, branch in asked if place.contains(whole)]
+        return frozenset(span for span in inside if not any(branch.contains(span) for branch in branches))
     home = min((span for span in statements if span.contains(place)), key=_width, default=None)
     around = [span for span in known if span.contains(place) and home is not None and home.contains(span)]
     return frozenset([min(around, key=_width)] if around else [])
@@ -78,13 +82,28 @@ def statement_spans(tree: ast.Module, text: Text) -> list[Span]:
     return found
 
 
+def asked_spans(tree: ast.Module, text: Text) -> list[tuple[Span, Span]]:
+    """Of every `a if b is c else d` with nothing but names: its own span and that of either branch."""
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.IfExp(
+                test=ast.Compare(ops=[ast.Is()], comparators=[ast.Name()]),
+                body=ast.Name() as one,
+                orelse=ast.Name() as other,
+            ):
+                found += [(text.span(node), text.span(each)) for each in (one, other)]
+    return found
+
+
 def holding_code(text: str, regions: Iterable[Region]) -> frozenset[Region]:
     """Those regions in which something can run at all (a `global` declaration cannot); raises SyntaxError."""
     table = Text(text)
-    statements = statement_spans(ast.parse(text), table)
+    tree = ast.parse(text)
+    statements, asked = statement_spans(tree, table), asked_spans(tree, table)
     code = compile(text, "<text>", "exec", dont_inherit=True)
     known = {span for each in code_objects(code) for span in spans(each, table) if span is not None}
-    return frozenset(region for region in regions if needed(region, statements, known))
+    return frozenset(region for region in regions if needed(region, statements, known, asked))
 
 
 class Calls(Protocol):
@@ -120,7 +139,9 @@ class Reach:
         self._regions = regions or ()
         self._texts = [Text(text) for text in texts]
         wanted = self._texts if self._active else []
-        self._statements = [statement_spans(ast.parse(text.text), text) for text in wanted]
+        trees = [(ast.parse(text.text), text) for text in wanted]
+        self._statements = [statement_spans(*each) for each in trees]
+        self._asked = [asked_spans(*each) for each in trees]
         self._needed: dict[Region, frozenset[Spot]] = {}
         self._spots: dict[int, list[Spot | None]] = {}
         self._codes: list[CodeType] = []
@@ -138,7 +159,7 @@ class Reach:
         known = {span for row in rows.values() for span in row if span is not None}
         for region in self._regions:
             if region.file == file:
-                found = needed(region, self._statements[file], known)
+                found = needed(region, self._statements[file], known, self._asked[file])
                 self._needed[region] = frozenset((file, span) for span in found)
         wanted = frozenset().union(*self._needed.values())
         spots = {key: [None if span is None else (file, span) for span in row] for key, row in rows.items()}

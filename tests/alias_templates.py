@@ -30,6 +30,9 @@ HELPERS = {
     "keep": "def keep(t: torch.Tensor):\n    KEPT.append(t)\n    return t * 2\n\n",
     "zero_row": "def zero_row(t: torch.Tensor):\n    t[0] = 0.25\n    return t.sum()\n\n",
     "both": "def both(t: torch.Tensor):\n    return t, t.t()\n\n",
+    "apart": "def apart(t: torch.Tensor):\n    s = t * 2\n    return s, s.sin()\n\n",
+    "views": "def views(t: torch.Tensor):\n    s = t * 2\n    return s, s.view(-1), s\n\n",
+    "mixed": "def mixed(t: torch.Tensor):\n    s = t * 2\n    return [s.sin(), t, s]\n\n",
 }
 
 START = ("x = a.exp()", "y = torch.sigmoid(b)")
@@ -58,6 +61,7 @@ HOLES = {
         "torch.diagonal({x})", "torch.squeeze({x})", "torch.atleast_2d({x})", "({x} if flag else {x})",
         "F.dropout({x}, 0.5, False)", "{l}[0]", "{f}({x})", "box.t", "table['k']", "torch.unbind({v})[0]",
         "torch.reshape({x}, (-1,))", "torch.broadcast_to({x}, (2, 3, 4))", "torch.real({x})", "torch.as_tensor({x})",
+        "getattr({x}, 'mT')", "getattr({x}, 'view')(-1)", "abs({x})",
     ),
     "i": _INDICES,
     "m": _METHODS,
@@ -85,7 +89,8 @@ _BINDINGS = (
     "{n}, {n} = {x}, {v}", "{n}, {n}, {n} = {x}.unbind()", "{n}, {n}, {n} = {x}", "{n}, *rest = {x}",
     "{n}, {n} = torch.split({x}, 2)", "{n} = {n} = {v}", "{X} = {X}[{i}]", "{X} = {X}.{m}", "{X} = {X} * 2",
     "{n} = {x}.exp()", "{n} = ({n} := {v})", "del {x}", "{n} = {x} if flag else {x}", "k = 1", "k = 2", "k += 1",
-    "{n}, {n} = {f}({x})", "{n}: torch.Tensor = {v}", "{n} = {n} = {x} * {x}", "({n}, {n}), {n} = ({x}, {v}), {x}",
+    "{n}, {n} = {f}({x})", "{n}, {n} = apart({v})", "{n}, {n}, {n} = {f}({x})",
+    "{n}: torch.Tensor = {v}", "{n} = {n} = {x} * {x}", "({n}, {n}), {n} = ({x}, {v}), {x}",
     "{n} = [{x}, {v}]", "box = Box();;box.t = {v}", "table = {'k': {v}}", "items = [{x}, {v}]",
 )  # fmt: skip
 _WRITES = (

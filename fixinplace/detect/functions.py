@@ -101,7 +101,7 @@ class Functions(Callers):
             self.state.links = {name: link for name, link in self.state.links.items() if not link.steps}
             held = (value for name, value in given.items() if not only_asks(function, name, program.above))
             self.turn(NOWHERE.union(*(value.memory for value in held)), Layout.GAPS)
-        return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
+        return self.returned_value(node, summary.returns, given)
 
     def run_again(self, node: ast.Call, key: Key, function: Function, arguments: list[Value]) -> Value:
         """What a function gives that something else calls, and keeps what it calls it with."""
@@ -116,7 +116,7 @@ class Functions(Callers):
             program.note_handed(key, name, program.part.span(node).start, None, seen=True)
             if name in summary.writes:
                 self.wrote(value, summary.writes[name])
-        return self.returned_value(node, summary.returns, {k: (v.memory, v.maybe) for k, v in given.items()})
+        return self.returned_value(node, summary.returns, given)
 
     def note_given(self, node: ast.Call, cls: str, arguments: list[Value]) -> None:
         """Remember what a class of this file is constructed with."""
@@ -141,18 +141,18 @@ class Functions(Callers):
             result = join(result, other)
         return result
 
-    def returned_value(self, node: ast.Call, value: Value, given: dict[str, tuple[Memories, Memories]],
-                       part: str = "") -> Value:  # fmt: skip
+    def returned_value(self, node: ast.Call, value: Value, given: dict[str, Value], part: str = "") -> Value:
         """A callee's result with its own allocations made here and its parameters replaced by arguments.
 
-        part: of the result, if it lies in none of the others.
+        What hands on a parameter hands on the view that it was given.  part: of the result, if it lies in none of the
+        others.
         """
         own = [m for m in value.memory | value.maybe if m.origin in (Origin.ALLOCATED, Origin.EARLIER)]
         rest = value.memory - frozenset(own)
-        memory = substitute(rest, {k: m for k, (m, _) in given.items()})
-        maybe = substitute(value.maybe - frozenset(own), {k: m for k, (m, _) in given.items()})
+        memory = substitute(rest, {k: v.memory for k, v in given.items()})
+        maybe = substitute(value.maybe - frozenset(own), {k: v.memory for k, v in given.items()})
         handed = {one.label for one in rest if one.origin is Origin.PARAMETER}
-        maybe = maybe.union(*(b for name, (_, b) in given.items() if maybe or name in handed))
+        maybe = maybe.union(*(v.maybe for name, v in given.items() if maybe or name in handed))
         apart = value.kind is Kind.LIST and value.exact and distinct(value)
         parts = [f"{part}#{n}" if apart else part for n in range(len(value.items))]
         items = tuple(self.returned_value(node, item, given, n) for item, n in zip(value.items, parts, strict=True))
@@ -162,7 +162,9 @@ class Functions(Callers):
             memory = self.foreign(node)
         if value.name.startswith("pieces@") and rest:  # another call may cut the same tensor otherwise
             value = replace(value, name="")
-        return replace(value, memory=memory, maybe=maybe, items=items)
+        passed = [v for name, v in given.items() if name in handed and v.tensor and value.tensor]
+        view, layout = value.view or any(v.view for v in passed), max((v.layout for v in passed), default=value.layout)
+        return replace(value, memory=memory, maybe=maybe, items=items, view=view, layout=max(layout, value.layout))
 
     def foreign(self, node: ast.Call) -> Memories:
         """Storage that code out of sight gave us."""

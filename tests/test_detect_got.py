@@ -53,3 +53,11 @@ def test_abs_gives_a_tensor_of_its_own_and_max_one_of_two(made: str, asks: bool)
 
     assert ("is old" in changed or "z.mul_(2)" in changed) is asks
     assert torch.equal(result(changed.replace("max(y, x.sin())", "y")), result(text.replace("max(y, x.sin())", "y")))
+
+
+def test_a_name_that_is_only_added_to_in_place_is_no_question() -> None:
+    text = PROGRAM.format(got="getattr(y, name)", write="z += 1\n    y.mul_(2)").replace("z * 2", "y * 2")
+
+    changed = fixed(text, [one for one in findings(text) if getattr(one.outcome, "safe", False)])  # type: ignore[arg-type]
+
+    assert torch.equal(result(changed), result(text))

@@ -45,3 +45,26 @@ def test_what_was_made_as_a_view_is_no_other_name(body: str, view: str, call: st
 
     assert "is old" not in changed
     assert all(map(torch.equal, results(changed), results(text)))
+
+
+CONTIGUOUS = """import torch
+
+
+def use(b: torch.Tensor):
+    v = b * 2
+    u = v[{rows}]
+    v = u.{copy}
+    v[v > 3] = 0.25
+    return u, v * 1
+"""
+
+
+@pytest.mark.parametrize("copy", ["contiguous()", "contiguous().t()", "reshape(-1)"])
+@pytest.mark.parametrize("rows", [":, ::2", ":, 1:", "1:"])
+def test_a_clone_of_what_has_gaps_has_none(rows: str, copy: str) -> None:
+    """`.contiguous()` of every second column is a copy, and of a clone of them it is none."""
+    text = CONTIGUOUS.format(rows=rows, copy=copy)
+
+    changed = fixed(text, [one for one in findings(text) if getattr(one.outcome, "safe", False)])  # type: ignore[arg-type]
+
+    assert all(map(torch.equal, results(changed), results(text)))

@@ -66,6 +66,8 @@ def _is_asked(name: str, node: ast.AST, above: Above, known: frozenset[str]) -> 
     function = scope(node, above)
     if not isinstance(function, Function) or name in declared(function.body):
         return False
+    if any(isinstance(one.target, ast.Name) and one.target.id == name for one in every(function, ast.AugAssign)):
+        return False  # `y += 1` reads `y`, and may write it
     loads = (one for one in every(function, ast.Name) if one.id == name and isinstance(one.ctx, ast.Load))
     return all(is_asked_only(one, above, known) for one in loads)
 

@@ -28,7 +28,7 @@ from fixinplace.detect.own_kind import is_made
 from fixinplace.detect.program import Observation
 from fixinplace.detect.replacing import replace
 from fixinplace.detect.switches import is_switch
-from fixinplace.detect.values import TRUTH, UNKNOWN, Memories, Value, overlap
+from fixinplace.detect.values import TRUTH, UNKNOWN, Memories, Value, may_have_gaps, overlap
 from fixinplace.model import Hazard, Holder, Place
 from fixinplace.walking import every, remembered, walk
 
@@ -222,14 +222,16 @@ class Kinship(Gradients):
     def kin(self, owner: ast.expr, later: Names, rule: str = "") -> dict[str, Holder]:
         """Who certainly shares the storage of a name, the name itself left out.
 
-        Of what is perhaps a copy, only the copy can be written: made again, it is what it was.
+        Of what is perhaps a copy, only the copy can be written: made again, it is what it was; but of a root with gaps,
+        of which a clone has none, `.contiguous()` is a copy today and would be none.
         """
         if not isinstance(owner, ast.Name):
             return {}
         members = family(self.state.links, owner.id, later)
         found = {h.name: h for h in members if h.name != owner.id}
         copied = [h.name for h in members if h.copies and (h.live or h.name == owner.id)]
-        clear = owner.id in copied and rule != "FIP112" and is_one_copy(self.state.links, copied)
+        dense = not may_have_gaps(self.state.names.get(members[0].name, UNKNOWN))
+        clear = owner.id in copied and rule != "FIP112" and is_one_copy(self.state.links, copied) and dense
         return found if clear or not copied else {}
 
     def fit_together(self, one: ast.expr, other: ast.expr) -> bool:

@@ -56,7 +56,8 @@ def _constant(at: Situation) -> list[Choice]:
 REPAIR = Repair(
     name=_NAME,
     what="Detaches, at the optimizer step, the state that a loop carries; or what is added to it; or takes one step"
-    " for all rounds; or computes a cached value in each; or forgets, at the step, what an object computes once and keeps.",
+    " for all rounds; or computes a cached value in each; or forgets, at the step, what an object computes once and"
+    " keeps.",
     why="The graph of earlier rounds hangs on the state, and the step has overwritten the weights that it needs. "
     "Cutting it is truncated backpropagation through time: the values stay, gradients end at the step.",
     propose=propose,

@@ -37,7 +37,6 @@ from fixinplace.verify.sandbox import Scratch
 from fixinplace.verify.widened import Widened
 
 _PROGRAMS = ("script", "module")
-BLOB_BYTES = 512 << 20
 
 _exit, _pid = os._exit, os.getpid  # bound before user code can patch them
 _torch_state, _python_state = torch.get_rng_state, random.getstate
@@ -50,7 +49,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         _look(job, scratch, nonce)
         return
     process, user = _pid(), UserCode(*(patch.path for patch in job.texts))
-    records = Records(min(BLOB_BYTES, file_size // 2))
+    records = Records(file_size // 2)
     if job.kept:
         kept.install()
     recorder = Recorder(records, LeafNames(user))

@@ -10,13 +10,19 @@ Note [What the derivative may say]
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fixinplace.model import Ruling, Verdict
 from fixinplace.verify.bench import NOTHING, Bench
-from fixinplace.verify.jobs import Json, Run, Slope
+from fixinplace.verify.jobs import Json, Limits, Run, Slope
 
 CHECK = "forward-mode derivative"
 DIRECTIONS = 2
 Key = tuple[int, str]
+_BLOB = Limits().file_size // 2
+"""Bytes of tensors that a run leaves at most; see `child.run`."""
+_MOST = 0.9
+"""Of these: who has left so many has left out what did not fit."""
 _DOUBLE = 1e-12
 """An eps that lies between those of float64 and of every narrower type."""
 
@@ -49,7 +55,10 @@ def against(bench: Bench, directions: int) -> list[Slope] | str:
 
 def _mode(bench: Bench) -> Json | str:
     """How both versions are run, in float64 if that is possible; a sentence where there is no derivative."""
-    modes: tuple[Json, ...] = ({"double": True}, {})
+    kept = _kept_bytes(bench.rewritten())
+    if kept > _MOST * _BLOB:
+        return "the gradients are more than are kept"
+    modes: tuple[Json, ...] = ({"double": True}, {}) if 2 * kept <= _BLOB else ({},)
     for mode in modes:
         forward = bench.original(**mode, forward=0)
         if took(forward) and bench.rewritten(**mode).finished:
@@ -57,6 +66,12 @@ def _mode(bench: Bench) -> Json | str:
         if forward.forward is not None and forward.forward.limited:
             break  # another dtype changes nothing
     return why_none(forward)
+
+
+def _kept_bytes(run: Run) -> int:
+    """How many bytes of tensors a run has left; in float64 they are twice as many."""
+    blob = Path(run.folder) / "blob"
+    return blob.stat().st_size if run.folder and blob.exists() else 0
 
 
 def took(run: Run) -> bool:

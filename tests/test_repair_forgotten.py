@@ -175,3 +175,125 @@ def test_a_module_that_weights_are_loaded_into_does_not_overwrite_its_input(comm
     (culprit,) = repaired(ROLLBACK, command, tmp_path)["culprits"]
 
     assert culprit["culprit"]["text"] == "self.net.load_state_dict(self.best)"
+
+
+OWN = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Contrast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.image, self.text = nn.Linear(6, 8), nn.Linear(5, 8)
+        self.temp = nn.Parameter(torch.tensor(0.07))
+
+    def forward(self, image, text):
+        with torch.no_grad():
+            self.temp.clamp_(0.001, 0.06)
+        one, other = self.image(image), self.text(text)
+        return F.cross_entropy(one @ other.t() / self.temp, torch.arange(len(image)))
+
+
+def main():
+    torch.manual_seed(0)
+    net = Contrast()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    image, text = torch.randn(8, 6), torch.randn(8, 5)
+    for _ in range(2):
+        loss = net(image, text) + net(image * 2, text)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return list(net.parameters())
+"""
+AVERAGED = """
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.online = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 6))
+        self.target = copy.deepcopy(self.online)
+
+    @torch.no_grad()
+    def follow(self):
+        for mine, theirs in zip(self.target.parameters(), self.online.parameters()):
+            mine.mul_(0.9).add_(theirs, alpha=0.1)
+
+    def forward(self, x, y):
+        seen = self.online(x)
+        {call}
+        self.follow()
+        return 2 - F.cosine_similarity(seen, kept).mean(){more}
+
+
+def main():
+    torch.manual_seed(0)
+    net = Pair()
+    optimizer = torch.optim.SGD({learned}, lr=0.1)
+    losses = []
+    for _ in range(2):
+        loss = net(torch.randn(5, 8), torch.randn(5, 8))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, list(net.online.parameters()), [p.detach() for p in net.target.parameters()]
+"""
+ONE = AVERAGED.format(call="kept = self.target(y)", more="", learned="net.online.parameters()")
+
+
+@pytest.mark.slow
+def test_a_parameter_that_a_forward_clamps_is_cloned_where_it_is_read(command: Command, tmp_path: Path) -> None:
+    data = repaired(OWN, command, tmp_path)
+
+    assert (data["status"], data["patch"]["verdict"]) == ("repaired", "proved")
+    assert "+        return F.cross_entropy(one @ other.t() / self.temp.clone()," in data["patch"]["diff"]
+
+
+@pytest.mark.slow
+def test_what_a_network_computes_that_nobody_steps_is_detached(command: Command, tmp_path: Path) -> None:
+    (choice, *_) = repaired(ONE, command, tmp_path)["choices"]
+
+    assert "+        kept = self.target(y).detach()" in choice["diff"]
+    (meaning,) = [each["meaning"] for each in choice["proposals"]]
+    assert "no optimizer was seen to hold its weights" in meaning
+
+
+@pytest.mark.slow
+def test_what_an_optimizer_steps_is_not_detached(command: Command, tmp_path: Path) -> None:
+    told = meanings(ONE.replace("net.online.parameters(), lr", "net.parameters(), lr"), command, tmp_path)
+
+    assert not any("no optimizer was seen" in each for each in told)
+
+
+@pytest.mark.slow
+def test_one_call_that_gives_several_values_is_put_under_no_grad(command: Command, tmp_path: Path) -> None:
+    text = AVERAGED.format(call="kept, size = self.target(y)", more=" + 0 * size", learned="net.online.parameters()")
+    text = text.replace("self.online = nn.Seq", "self.online = Both(nn.Seq").replace(
+        "nn.Linear(16, 6))", "nn.Linear(16, 6)))"
+    )
+    text = text.replace("seen = self.online(x)", "seen, _ = self.online(x)").replace("class Pair", BOTH + "class Pair")
+    (choice, *_) = repaired(text, command, tmp_path)["choices"]
+
+    assert "+        with torch.no_grad():" in choice["diff"] and "+            kept, size" in choice["diff"]
+
+
+BOTH = """class Both(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        out = self.net(x)
+        return out, out.norm()
+
+
+"""

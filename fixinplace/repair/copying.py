@@ -20,7 +20,21 @@ def helps(scene: Scene) -> bool:
     What a custom Function keeps past autograd's eyes is cloned in no reference: nothing could tell a right copy.
     """
     hidden = scene.offence.rule == "FIP210" and scene.offence.silent
-    return scene.offence.rule not in _NEVER and scene.offence.save is not None and not hidden
+    never = scene.offence.rule in _NEVER and not is_own_write(scene)
+    return not never and scene.offence.save is not None and not hidden
+
+
+def is_own_write(scene: Scene) -> bool:
+    """True where a forward writes, by hand, a parameter that it reads itself: a temperature that it clamps.
+
+    A second forward writes it again, which is no step of an optimizer: each computes with what it has read.
+    """
+    offence = scene.offence
+    write, save = next(iter(offence.writes), None), offence.save
+    if offence.rule != "FIP201" or write is None or write.by == "optimizer" or write.place is None or save is None:
+        return False
+    here = save.place is not None and (save.place.file, save.place.function) == (write.place.file, write.place.function)
+    return here and write.place.function.endswith(".forward")
 
 
 def is_overwritten(scene: Scene) -> bool:

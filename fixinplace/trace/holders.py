@@ -151,7 +151,7 @@ class _Search:
         self.complete = True
 
     def look(self, names: dict[str, object]) -> None:
-        """Search everything that these names hold."""
+        """Search everything that these names hold; the parts of a network lie as deep as the network itself."""
         waiting = deque((value, name, 0) for name, value in names.items() if not name.startswith("__"))
         while waiting:
             value, path, depth = waiting.popleft()
@@ -163,7 +163,9 @@ class _Search:
                 if self._left < 0 or depth >= DEPTH:
                     self.complete &= not _opens(value)
                     continue
-                waiting.extend((item, path + step, depth + 1) for step, item in _items(value))
+                inside = isinstance(value, _MODULE)
+                for step, item in _items(value):
+                    waiting.append((item, path + step, depth + (not (inside and isinstance(item, _MODULE)))))
 
     def _tensor(self, value: torch.Tensor, path: str) -> None:
         if memory.key(value) == self._key:

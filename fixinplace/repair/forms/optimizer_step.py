@@ -20,6 +20,7 @@ from fixinplace.repair.steps.splitting import one_by_one
 from fixinplace.repair.steps.telling import story
 from fixinplace.repair.steps.turns import accumulated, in_turn
 from fixinplace.repair.steps.twice import taken_twice
+from fixinplace.repair.steps.untaught import untaught
 
 _NAME = "optimizer-step"
 
@@ -51,6 +52,8 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
                 detached,
             )
             choices += [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
+    if scene.offence.rule == "FIP201":
+        choices += [("untaught", choice) for choice in untaught(scene)]
     if not choices and scene.offence.rule == "FIP201" and not (whole and any(True for _ in in_rounds_on_copies(whole))):
         choices = [("on_a_copy", choice) for choice in on_a_copy(scene)]
     for kind, choice in choices:
@@ -77,7 +80,7 @@ REPAIR = Repair(
     name=_NAME,
     what="Moves the step, or an update by hand, behind the failing backward; or takes the later gradients ahead of the "
     "step, where both optimizers share parameters; or computes the failing loss again after the step; or detaches, "
-    "in the failing loss, what it shares with the side that has stepped.",
+    "in the failing loss, what it shares with the side that has stepped, or what a network computes that nobody steps.",
     why="A step writes the parameters in place, and the later backward is taken through a forward that used the old "
     "ones. Gradients at the old weights, gradients at the new weights and no gradients at all for one side are three "
     "different trainings; which one is meant only the author knows.",

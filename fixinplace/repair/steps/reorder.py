@@ -249,6 +249,8 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
     if move.rising:
         lines = " and ".join(f"`{at.one_line(node)}`" for node in move.rising)
         others = " and ".join(f"`{clears(node)}`" for node in move.rising)
+        along = [each for each in optimizers if each != at.optimizer and (at.modules(each) is None or at.uses(each))]
+        more += _ALSO.format(at.loss_first, " and ".join(f"`{each}`" for each in along)) if along else ""
         yield Choice(
             f"{title}, and {lines} before both", _SHARED.format(f"`{at.optimizer}`", others) + more, (change,), 14
         )
@@ -280,6 +282,7 @@ _ADDED = (
     _FIRST + ". {0} also gives gradients to the parameters of {1}: they are added to those of the earlier backward "
     "before the step{2}."
 )
+_ALSO = " {0} also gives gradients to the parameters of {1}: they are added to its own before it steps."
 _WIPED = (
     "Every gradient is taken at the weights that its forward used. {2} {3} those of the earlier backward, and what "
     "comes behind finds only what {0} gives to the parameters of {1}."

@@ -238,14 +238,15 @@ def main():
     torch.manual_seed(0)
     net = Pair()
     optimizer = torch.optim.SGD({learned}, lr=0.1)
-    losses = []
+    losses, sizes = [], []
     for _ in range(2):
         loss = net(torch.randn(5, 8), torch.randn(5, 8))
         optimizer.zero_grad()
         loss.backward()
+        sizes.append(net.online[0].weight.grad.norm())
         optimizer.step()
         losses.append(loss.item())
-    return losses, list(net.online.parameters()), [p.detach() for p in net.target.parameters()]
+    return losses, sizes, list(net.online.parameters()), [p.detach() for p in net.target.parameters()]
 """
 ONE = AVERAGED.format(call="kept = self.target(y)", more="", learned="net.online.parameters()")
 
@@ -280,7 +281,11 @@ def test_one_call_that_gives_several_values_is_put_under_no_grad(command: Comman
     text = text.replace("self.online = nn.Seq", "self.online = Both(nn.Seq").replace(
         "nn.Linear(16, 6))", "nn.Linear(16, 6)))"
     )
-    text = text.replace("seen = self.online(x)", "seen, _ = self.online(x)").replace("class Pair", BOTH + "class Pair")
+    text = (
+        text.replace("net.online[0]", "net.online.net[0]")
+        .replace("seen = self.online(x)", "seen, _ = self.online(x)")
+        .replace("class Pair", BOTH + "class Pair")
+    )
     (choice, *_) = repaired(text, command, tmp_path)["choices"]
 
     assert "+        with torch.no_grad():" in choice["diff"] and "+            kept, size" in choice["diff"]

@@ -15,6 +15,7 @@ from fixinplace.repair.base import Change, Scene, Wrap
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.paths import path
+from fixinplace.trace.events import Save, Write
 
 _HELD = ".param_groups["
 
@@ -25,6 +26,8 @@ def untaught(scene: Scene) -> Iterator[Choice]:
     write, save = next(iter(offence.writes), None), offence.save
     if write is None or save is None or write.by == "optimizer" or not write.names_complete:
         return
+    if _learns(scene, save, write):
+        return
     spots = (spot for place in save.stack if (spot := scene.node(place)) is not None)
     for code, node in spots:
         statement = code.statement(node)
@@ -32,6 +35,22 @@ def untaught(scene: Scene) -> Iterator[Choice]:
         if calls:
             yield from _constant(code, statement, calls, write.names)
             return
+
+
+def _learns(scene: Scene, save: Save, write: Write) -> bool:
+    """True if a gradient is read on the way to the write, from where save and write part: it is an update by hand."""
+    around = {(place.file, place.function) for place in save.stack}
+    for place in write.stack:
+        spot = scene.node(place)
+        if spot is not None and _reads_gradients(spot[0].function(spot[1]) or spot[0].tree):
+            return True
+        if (place.file, place.function) in around:
+            return False
+    return False
+
+
+def _reads_gradients(body: ast.AST) -> bool:
+    return any(isinstance(each, ast.Attribute) and each.attr == "grad" for each in ast.walk(body))
 
 
 def _constant(code: Code, statement: ast.stmt, calls: list[ast.Call], names: tuple[str, ...]) -> Iterator[Choice]:

@@ -56,7 +56,7 @@ def test_abs_gives_a_tensor_of_its_own_and_max_one_of_two(made: str, asks: bool)
 
 
 def test_a_name_that_is_only_added_to_in_place_is_no_question() -> None:
-    text = PROGRAM.format(got="getattr(y, name)", write="z += 1\n    y.mul_(2)").replace("z * 2", "y * 2")
+    text = PROGRAM.format(got="getattr(y, name)", write="y.mul_(2)\n    z += 1").replace("z * 2", "y * 2")
 
     changed = fixed(text, [one for one in findings(text) if getattr(one.outcome, "safe", False)])  # type: ignore[arg-type]
 

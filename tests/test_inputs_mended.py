@@ -679,3 +679,9 @@ def test_how_far_a_run_got_does_not_depend_on_its_snippet_nor_on_torch(tmp_path:
         for fake in (True, False)
     }
     assert len(depths) == 1
+
+
+@pytest.mark.parametrize("message", ["stft(torch.FloatTensor[2, 12, 32], n_fft=8): expected a 1D or 2D tensor", "no"])
+def test_inputs_of_one_shape_get_other_dimensions_together(message: str):
+    found = mended(message, block(Argument("x", X), Argument("y", Series((X, X), False))))
+    assert any("(2, 12, 32)" not in each for each in found), found

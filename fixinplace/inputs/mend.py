@@ -29,6 +29,7 @@ from fixinplace.inputs.values import (
     put,
     together,
     walk,
+    wherever,
 )
 
 
@@ -338,7 +339,9 @@ def _other_kinds(situation: Situation) -> Iterator[Recipe]:
         if isinstance(value, Tensor):
             shapes = [guess.SHAPES[dims] for dims in (4, 3, 2, 5, 1) if dims != len(value.shape)]
             for shape in shapes:
-                yield from together(situation.recipe, path, replace(value, shape=shape))
+                new = replace(value, shape=shape)
+                yield from wherever(situation.recipe, path, new)
+                yield from together(situation.recipe, path, new)
             yield put(situation.recipe, path, Tensor((guess.BATCH, guess.LENGTH), "index", 10))
 
 

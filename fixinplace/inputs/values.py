@@ -179,18 +179,11 @@ def _within(holder: Value, path: Path, value: Value) -> Value:
 
 
 def together(recipe: Recipe, path: Path, value: Value) -> Iterator[Recipe]:
-    """The recipe with another value at a place; where that is in a list of equals, first with it at all of them.
-
-    And before that in all lists that are like this one.
-    """
+    """The recipe with another value at a place; where that is in a list of equals, first with it at all of them."""
     found = dict(walk(recipe))
     holder = found.get(path[:-1])
     if isinstance(holder, Series) and len(holder.items) > 1 and len({*holder.items}) == 1:
-        new = replace(holder, items=(value,) * len(holder.items))
-        alike = [other for other, one in found.items() if one == holder and other[0] == path[0]]
-        if len(alike) > 1:
-            yield functools.reduce(lambda made, other: put(made, other, new), alike, recipe)
-        yield put(recipe, path[:-1], new)
+        yield put(recipe, path[:-1], replace(holder, items=(value,) * len(holder.items)))
     yield put(recipe, path, value)
 
 

@@ -302,3 +302,67 @@ BOTH = """class Both(nn.Module):
 
 
 """
+
+
+BY_HAND = """
+import torch
+
+
+def main():
+    torch.manual_seed(0)
+    w = torch.randn(3, requires_grad=True)
+    x = torch.randn(5, 3)
+    first, second = (x * w).sigmoid().sum(), (x * w * w).sum()
+    first.backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+        w.grad.zero_()
+    second.backward()
+    return w, w.grad
+"""
+
+
+@pytest.mark.slow
+def test_an_update_by_hand_between_forward_and_backward_is_not_settled_by_a_clone(
+    command: Command, tmp_path: Path
+) -> None:
+    data = repaired(BY_HAND, command, tmp_path)
+
+    assert data["status"] in ("choice", "found") and not data["written"]
+    assert not any(each["repair"] == "clone-read" for choice in data["choices"] for each in choice["proposals"])
+
+
+THREE = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    encoder, critic = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)), nn.Linear(3, 1)
+    opt_a = torch.optim.SGD(encoder.parameters(), lr=0.1)
+    opt_g = torch.optim.SGD(encoder.parameters(), lr=0.1)
+    opt_d = torch.optim.SGD(critic.parameters(), lr=0.1)
+    x = torch.randn(5, 6)
+    z = encoder(x)
+    fit = (z - 1).square().mean()
+    opt_a.zero_grad()
+    fit.backward(retain_graph=True)
+    opt_a.step()
+    d_loss = critic(z.detach()).square().mean()
+    opt_d.zero_grad()
+    d_loss.backward()
+    opt_d.step()
+    g_loss = -critic(z).mean()
+    opt_g.zero_grad()
+    g_loss.backward()
+    opt_g.step()
+    return list(encoder.parameters()), list(critic.parameters())
+"""
+
+
+@pytest.mark.slow
+def test_a_choice_says_which_steps_get_the_gradients_of_the_other_loss(command: Command, tmp_path: Path) -> None:
+    told = [each for each in meanings(THREE, command, tmp_path) if "step on their sum" in each]
+
+    assert told and all("`g_loss` also gives gradients to the parameters of `opt_d`" in each for each in told)

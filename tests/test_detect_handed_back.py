@@ -51,21 +51,27 @@ CONTIGUOUS = """import torch
 
 
 def use(b: torch.Tensor):
-    v = torch.cat([b, b * 2]) * 2
+    v = b * 2
     u = v[{rows}]
     v = u.{copy}
     v = torch.t(v)
-    v[v > 3] = 0.25
-    return u, v * 1
+    v[v > 0.8] = 0.25
+    return u, v
 """
 
 
-@pytest.mark.parametrize("copy", ["contiguous()", "contiguous().t()", "reshape(-1)"])
-@pytest.mark.parametrize("rows", [":, ::2", ":, 1:", "1:", "::2"])
+@pytest.mark.parametrize("copy", ["contiguous()", "reshape(-1, 3)"])
+@pytest.mark.parametrize("rows", ["::2", "1:", ":, 1:"])
 def test_a_clone_of_what_has_gaps_has_none(rows: str, copy: str) -> None:
-    """`.contiguous()` of every second column is a copy, and of a clone of them it is none."""
+    """`.contiguous()` of every second row is a copy, and of a clone of them it is none."""
     text = CONTIGUOUS.format(rows=rows, copy=copy)
 
-    changed = fixed(text, [one for one in findings(text) if getattr(one.outcome, "safe", False)])  # type: ignore[arg-type]
+    changed = fixed(text, [one for one in findings(text, run=False) if getattr(one.outcome, "safe", False)])  # type: ignore[arg-type]
 
-    assert all(map(torch.equal, results(changed), results(text)))
+    assert all(map(torch.equal, written(changed), written(text)))
+
+
+def written(text: str) -> list[torch.Tensor]:
+    space: dict[str, object] = {}
+    exec(compile(text, "m.py", "exec"), space)
+    return list(space["use"](torch.arange(18.0).view(6, 3)))  # type: ignore[operator]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rewriting import findings, fixed
+from rewriting import findings, fixed, fixes
 
 PROGRAM = """import torch
 
@@ -52,7 +52,7 @@ CONTIGUOUS = """import torch
 
 def use(b: torch.Tensor):
     v = b * 2
-    u = v[{rows}]
+    u = {rows}
     v = u.{copy}
     v = torch.t(v)
     v[v > 0.8] = 0.25
@@ -61,7 +61,7 @@ def use(b: torch.Tensor):
 
 
 @pytest.mark.parametrize("copy", ["contiguous()", "reshape(-1, 3)"])
-@pytest.mark.parametrize("rows", ["::2", "1:", ":, 1:"])
+@pytest.mark.parametrize("rows", ["v[::2]", "v[1:]", "v[:, 1:]"])
 def test_a_clone_of_what_has_gaps_has_none(rows: str, copy: str) -> None:
     """`.contiguous()` of every second row is a copy, and of a clone of them it is none."""
     text = CONTIGUOUS.format(rows=rows, copy=copy)
@@ -75,3 +75,22 @@ def written(text: str) -> list[torch.Tensor]:
     space: dict[str, object] = {}
     exec(compile(text, "m.py", "exec"), space)
     return list(space["use"](torch.arange(18.0).view(6, 3)))  # type: ignore[operator]
+
+
+STRIDES = """
+
+def same(t: torch.Tensor):
+    return t
+
+
+def use(x: torch.Tensor):
+    flat = x.view(-1)
+    h = same(x.exp(){part})
+    h /= 3
+    return h, flat
+"""
+
+
+@pytest.mark.parametrize(("part", "safe"), [("", True), (".t()", True), ("[:, 1:]", False), ("[:, ::2]", False)])
+def test_what_is_handed_back_has_the_gaps_that_it_had(part: str, safe: bool) -> None:
+    assert [one.safe for one in fixes(STRIDES.format(part=part))] == [safe]

@@ -87,7 +87,7 @@ def test_what_another_use_may_show_is_not_proved(name: str, lab: Runner, tmp_pat
 
 TOLD = {
     "who the tensor was is asked": net(
-        "h = y if self.fast else y.clone()\nk = torch.tanh(h)\nh += 1.0\ny = y * k", "fast=False", "self.fast = fast"
+        "h = y if y.dtype is torch.int else y.clone()\nk = torch.tanh(h)\nh += 1.0\ny = y * k"
     ).replace("* h", "* h * y"),
     "a sum with a dtype of its own": """
 class Margin(nn.Module):

@@ -18,12 +18,12 @@ import ast
 import re
 from collections.abc import Sequence
 
+from fixinplace.catalogue.overlay import OPERATORS
 from fixinplace.detect.keepers import is_maker
 from fixinplace.model import Fix
 
 _SHARED = re.compile(r".* may share the memory through code that cannot be seen here")
 _PART = re.compile(r"`self\.(\w+)\(\.\.\.\)`")
-_OPERATOR = re.compile(r"__i(add|sub|mul|truediv|floordiv|mod|pow|and|or|xor|lshift|rshift)__")
 _COMES = re.compile(r"the tensor comes from .*, which may hold on to it")
 _LEFT = (
     _SHARED.pattern,
@@ -62,7 +62,7 @@ def untold(fixes: Sequence[Fix], tree: ast.Module) -> dict[int, str]:
 
 def _has_own_operators(tree: ast.Module) -> bool:
     """True if a class of the file says what `+=` does to its objects: what such an object counts, `+` may not."""
-    return any(isinstance(node, ast.FunctionDef) and _OPERATOR.fullmatch(node.name) for node in ast.walk(tree))
+    return any(isinstance(node, ast.FunctionDef) and node.name in OPERATORS for node in ast.walk(tree))
 
 
 def _of_given_classes(tree: ast.Module) -> frozenset[str]:

@@ -30,6 +30,12 @@ BOUND = {
     "part, by a mask": ("hs = [x * 1, x * 2]\nm = x > 0\nhs[0][m] = 1\nreturn hs[0] * hs[1]", "hs[0] = hs[0].clone()"),
     "part, in a round": ("for i in range(2):\n    hs = [x * 1, x * 2]\n    hs[i][0] = 3\n    x = hs[0] * hs[1]\nreturn x",
                          "    hs[i] = hs[i].clone()"),
+    "copied into": ("d = {'h': x * 3, 'c': x * 2}\nk = d['h'] + d['c']\nd['h'].copy_(d['c'])\n"
+                    "return k * d['h']", "d['h'] = d['h'].clone().copy_(d['c'])"),
+    "copied into, in a round": ("hs = [x * 1, x * 2]\nk = hs[0] + hs[1]\nfor i in range(2):\n    hs[i].copy_(x[0])\n"
+                                "return k * hs[0] + hs[1]", "    hs[i] = hs[i].clone().copy_(x[0])"),
+    "filled": ("hs = [x * 3, x * 2]\nk = hs[0] + hs[1]\nhs[0].fill_(2)\nreturn k + hs[0] * hs[1]",
+               "hs[0] = torch.fill(hs[0], 2)"),
 }  # fmt: skip
 
 
@@ -47,6 +53,8 @@ def test_the_place_is_bound_anew(body: str, line: str):
 
 
 REFUSED = {
+    "copied into, held twice": ("h = x * 1\nd = {'h': h, 'c': h}\nd['h'].copy_(x * 2)\nreturn d['h'] * d['c']",
+                                "container-slot"),
     "tuple": ("hs = (x * 1, x * 2)\nhs[0].mul_(2)\nreturn hs[0] * hs[1]", "container-slot"),
     "name that is read": ("hs = [x * k for k in (1, 2)]\nh = hs[0]\nhs[0] += 1\nreturn hs[0] * h", "live-alias"),
     "name that was there before": ("h = x * 2\nhs = [h, x * 3]\nhs[0] += 1\nk, h = h, x\nreturn hs[0] * k", "live-alias"),

@@ -78,6 +78,7 @@ class Functions(Callers):
         self.state.links = without_attributes(self.state.links)
         summary = program.summary(key)
         if summary is None:
+            program.note_early(key)
             return self.unseen(node, arguments)
         starred = any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords)
         for name, value in given.items():

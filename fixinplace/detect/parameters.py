@@ -3,9 +3,9 @@
 
 Note [Read before its callers]
     A helper whose own result is passed to it again, `scale(scale(x))`, is given a tensor if a tensor is returned for
-    one.  So a function that is read before any call of it was seen is taken to be given float tensors; what its
-    callers pass replaces that in the next round.  Once nothing changes any more, every call passes what was taken for
-    granted, and the first one to run does so without it.  Where the rounds end before that, nothing is certain.
+    one.  So a function that is read before any call of it was seen, or called before it was read, is taken to be given
+    float tensors; what its callers pass replaces that in the next round.  Once nothing changes any more, every call
+    passes that, and the first one to run does so without it.  Where the rounds end before, nothing is certain.
 """
 
 from __future__ import annotations

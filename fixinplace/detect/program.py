@@ -108,6 +108,8 @@ class Program:
     """A function that others may call was read as one that is given what this file gives it."""
     hopes: bool = False
     """A function was read before its callers, see Note [Read before its callers] in `parameters.py`."""
+    early: set[Key] = field(default_factory=set)
+    """Functions that were called before they were read, see the same note."""
     reading: Key | None = None
     supposes: bool | None = None
     """What is being read supposes something of modules of its own class; see Note [Own kind] in `own_kind.py`."""
@@ -147,6 +149,9 @@ class Program:
         self.rounds += 1
         before, joins = self.earlier, self.rounds > _APART
         self.earlier, self.modes_before = dict(self.arguments), dict(self.modes)
+        for called in self.early:
+            self.earlier.pop(called, None)
+        self.early.clear()
         if joins:
             self.earlier = {key: _covering(before.get(key, {}), given) for key, given in self.earlier.items()}
         self.arguments.clear()
@@ -257,6 +262,13 @@ class Program:
             passed = replace(value, memory=NOWHERE, maybe=NOWHERE) if value.memory or value.maybe else value
             self.arguments[key][name] = passed if known is None else join(known, passed)
 
+    def note_early(self, key: Key) -> None:
+        """A function is called that has not been read: it may be given its own result, which is not known yet."""
+        self.ledger.tell(self._note_early, key)
+
+    def _note_early(self, key: Key) -> None:
+        self.early.add(key)
+
     def note_handed(self, key: Key, name: str, start: int, call: Call | None, seen: bool) -> None:
         """A call passes something for a parameter; `seen` if somebody looks at that afterwards."""
         self.ledger.tell(self._note_handed, key, name, start, call, seen)
@@ -318,6 +330,8 @@ class Program:
 
     def _passed(self, about: tuple[Key, str, Callable[[Value | None], _Told]]) -> _Told:
         key, name, told = about
+        if key in self.early:
+            return told(None)
         given = self.earlier[key] if key in self.earlier else self.arguments.get(key, {})
         return told(given.get(name))
 

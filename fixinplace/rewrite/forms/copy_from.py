@@ -23,7 +23,7 @@ def is_copy(case: Case, node: Node) -> bool:
 
 def _refusal(case: Case, node: Node) -> Refused | None:
     assert isinstance(node, cst.Call)
-    if case.target is None or not isinstance(operand(case, node), cst.Name | cst.Attribute):
+    if case.target is None or not isinstance(operand(case, node), cst.Name | cst.Attribute | cst.Subscript):
         return Refused("not-assignable", "the copy needs the dtype and shape of a tensor that has no name")
     if not 1 <= len(node.args) <= 2 or any(arg.star for arg in node.args) or keyword(node, "other") is not None:
         return Refused("no-counterpart", "the call has arguments that its out-of-place counterpart does not take")
@@ -34,7 +34,7 @@ def _refusal(case: Case, node: Node) -> Refused | None:
 
 def _edit(case: Case, node: Node) -> cst.BaseExpression:
     assert isinstance(node, cst.Call) and case.target is not None
-    if case.facts.cloned:
+    if _is_exact(case, node):
         assert isinstance(node.func, cst.Attribute)
         return node.with_changes(func=node.func.with_changes(value=method(node.func.value, "clone")))
     source, *flags = node.args
@@ -45,7 +45,7 @@ def _edit(case: Case, node: Node) -> cst.BaseExpression:
 
 
 def _is_exact(case: Case, node: Node) -> bool:
-    return case.facts.cloned
+    return case.facts.cloned or case.facts.place is Place.ITEM
 
 
 _NO_SPACES = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
@@ -56,11 +56,33 @@ REWRITE = Rewrite(
     rules=("FIP114",),
     what="In a loop, and on an attribute, `x.copy_(y)` becomes `x = y.to(x).expand_as(x).clone()`: cast, moved and "
     "broadcast like `copy_` does. Elsewhere `clone-first` is exact. With `--verify off` it becomes, in a loop, "
-    "`x = x.clone().copy_(y)`.",
+    "`x = x.clone().copy_(y)`, and so it does in a place of a list or a dict.",
     why="A copy overwrites a tensor that earlier ops may have kept for their backward.",
-    safety="Safe in the form for `--verify off`. In the other one a run decides: if only the old tensor required grad, "
+    safety="Safe in the form with a clone. In the other one a run decides: if only the old tensor required grad, "
     "the result of the copy still does, with a gradient of zeros, and the new tensor does not.",
     examples=(
+        example(
+            """
+            import torch
+
+
+            def f(x):
+                state = {"h": torch.tanh(x), "c": torch.sigmoid(x)}
+                gate = state["h"] * state["c"]
+                state["h"].copy_(gate)
+                return state["h"] + state["c"]
+            """,
+            """
+            import torch
+
+
+            def f(x):
+                state = {"h": torch.tanh(x), "c": torch.sigmoid(x)}
+                gate = state["h"] * state["c"]
+                state["h"] = state["h"].clone().copy_(gate)
+                return state["h"] + state["c"]
+            """,
+        ),
         example(
             """
             import torch

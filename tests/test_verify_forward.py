@@ -9,6 +9,7 @@ import pytest
 from programs import Program, fix, program
 
 from fixinplace.model import Verdict
+from fixinplace.verify.callers_leaf import CONVENTION
 from fixinplace.verify.independent import CHECK
 from fixinplace.verify.jobs import Job, Patch, Slope
 from fixinplace.verify.runner import Runner
@@ -282,6 +283,14 @@ def test_other_values_are_not_taken_for_the_same_derivative(lab: Runner, tmp_pat
 
 
 STEPS = "opt = torch.optim.SGD([w], lr=0.1)\nfor step in range(2):\n    opt.zero_grad()\n"
+NORMED = """class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = torch.nn.Linear(4, 1)
+    def forward(self, x):
+        x -= 0.5
+        return self.part(x).exp().sum()
+"""
 ONLY_FORWARD = {
     "result argument": (
         HEAD + "y = x * w\ntorch.add(y, 1, out=y)\ny.exp().sum().backward()\n",
@@ -348,6 +357,38 @@ def test_what_forward_mode_alone_can_run_is_proved_against_it(name: str, lab: Ru
     assert any("its reference is the original in forward mode" in note for note in evidence.notes)
 
 
+ASKED = {
+    "leaf that is passed to a module, and asked for": (
+        "import torch\n" + NORMED + "net = Net()\nx = torch.randn(3, 4, requires_grad=True)\n"
+        "net(x).backward()\nprint(x.grad.sum(), x.sum())\n"
+    ),
+    "leaf of a function's caller, after a training": (
+        "import torch\n" + NORMED + "def attack(net, x):\n    x.requires_grad_()\n    net(x).backward()\n"
+        "    return x + 0.1 * x.grad.sign()\ndef main():\n    net = Net()\n"
+        "    opt = torch.optim.Adam(net.parameters(), lr=0.1)\n    for _ in range(3):\n        opt.zero_grad()\n"
+        "        net(torch.randn(3, 4)).backward()\n        opt.step()\n    return attack(net, torch.randn(3, 4))\n"
+    ),
+    "leaf whose gradient alone is computed": (
+        "import torch\n" + NORMED + "def slope(net, x):\n    g, = torch.autograd.grad(net(x), x, create_graph=True)\n"
+        "    return g.pow(2).sum()\ndef main():\n    net = Net()\n"
+        "    slope(net, torch.randn(3, 4, requires_grad=True)).backward()\n"
+        "    return [p.grad for p in net.parameters()]\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_leaf_whose_gradient_its_owner_asks_for_is_taken_as_it_was_passed(name: str, lab: Runner, tmp_path: Path):
+    written = program(tmp_path, ASKED[name])
+    rewritten, marks = rewrite(written.text, [fix(written.text, "x -= 0.5", "x = x - 0.5")])
+    ruling = lab.judge(replace(written.case(rewritten), whole=True), marks).ruling
+    (evidence,) = ruling.evidence
+    assert ruling.verdict is Verdict.PROVED, ruling
+    assert CONVENTION in evidence.notes and evidence.gradients > 0
+    other, marks = rewrite(written.text, [fix(written.text, "x -= 0.5", "x = x - 0.4")])
+    assert lab.judge(replace(written.case(other), whole=True), marks).ruling.verdict is Verdict.REFUTED
+
+
 IMAGE = "img = torch.randn(3, 4, 4, requires_grad=True)\nm = torch.randn(4)\n"
 REFUTED = {
     "channels that were written": (
@@ -406,6 +447,13 @@ UNKNOWN = {
     "leaf whose gradient is read": (
         HEAD + "x *= 2\n(x * w).sum().backward()\nprint(x.grad)\n",
         ("x *= 2", "x = x * 2"),
+        "a leaf is written in place, and what becomes of it once the program reads `.grad`",
+    ),
+    "leaf of a caller, written for nobody": (
+        "import torch\ndef clamp(x):\n    x.clamp_(-0.5, 0.5)\ndef main():\n"
+        "    x, w = torch.randn(3, requires_grad=True), torch.randn(3)\n    loss = (x + w).sum()\n    clamp(x)\n"
+        "    loss.backward()\n    return x + x.grad\n",
+        ("x.clamp_(-0.5, 0.5)", "x = x.clamp(-0.5, 0.5)"),
         "a leaf is written in place, and what becomes of it once the program reads `.grad`",
     ),
     "leaf that an optimizer holds": (

@@ -101,6 +101,7 @@ class Bench:
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     always: Json = field(default_factory=dict)
+    later: int = 0
 
     def original(self, **mode: object) -> Run:
         """A run of the original; `mode` sets fields of the job, besides those that `always` sets."""
@@ -112,6 +113,8 @@ class Bench:
 
     def _run(self, texts: Texts, mode: dict[str, object]) -> Run:
         probe = self.case.probe
+        if self.later and mode.get("forward") is not None:
+            mode = {**mode, "later": self.later}
         job = Job(probe.kind, probe.path, probe.name, texts, probe.arguments, probe.folder, text=probe.text)
         job = replace(job, **mode)  # type: ignore[arg-type]
         self.jobs.add(job)

@@ -37,7 +37,7 @@ from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify import operands, tensors
 from fixinplace.verify.duals import is_leaf
-from fixinplace.verify.jobs import DataEnd
+from fixinplace.verify.ends import DataEnd
 from fixinplace.verify.leaves import accumulators, is_whole, leaf_roots
 
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction

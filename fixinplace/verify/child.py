@@ -97,6 +97,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         "notes": notes + outside.notes,
         "unfilled": reads.unfilled,
         "lowered": outside.lowered.seen(records.rows),
+        "backwards": recorder.backwards,
         "forward": None if forward is None else dataclasses.asdict(forward.end),
         "data": None if data is None else dataclasses.asdict(data.end),
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),

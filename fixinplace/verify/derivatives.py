@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from fixinplace.verify.directions import direction, inner
+from fixinplace.verify.gradients import PARTIAL
 from fixinplace.verify.jobs import Json, Slope
 from fixinplace.verify.sides import Side, elements, read
 from fixinplace.verify.tolerance import distance
@@ -39,8 +40,8 @@ def slopes(forward: Path, candidate: Path, number: int) -> list[Slope]:
 
 
 def _slope(ours: Side, theirs: Side, event: str, row: Json, number: int) -> Slope:
-    def without(obstacle: str) -> Slope:
-        return Slope(event, row["value"], 0.0, 0.0, row["eps"], 0, obstacle)
+    def without(obstacle: str, asked: tuple[str, ...] = ()) -> Slope:
+        return Slope(event, row["value"], 0.0, 0.0, row["eps"], 0, obstacle, asked)
 
     other = theirs.backwards.get(event)
     if other is None:
@@ -49,7 +50,9 @@ def _slope(ours: Side, theirs: Side, event: str, row: Json, number: int) -> Slop
         return without("a type of 16 bits is too coarse to tell")
     parts = _parts(theirs, event)
     if why := next((why for each in parts if (why := _lacks(theirs.backwards[each]))), ""):
-        return without(why)
+        asked = _asked(theirs.gradients.get(event, []), row["leaves"]) if why == PARTIAL and len(parts) == 1 else ()
+        if not asked or {leaf["key"] for leaf in row["leaves"] if not leaf["still"]} != {*asked}:
+            return without(why, asked)
     if why := _other_roots(ours, theirs, event, row["eps"]):
         return without(why)
     found = scale = 0.0
@@ -73,6 +76,12 @@ def _parts(side: Side, event: str) -> list[str]:
 def _lacks(row: Json) -> str:
     """Why the recorded gradients of one backward are not all of them; empty if they are."""
     return str(row.get("failed") or row.get("partial") or "")
+
+
+def _asked(gradients: list[Json], known: list[Json]) -> tuple[str, ...]:
+    """Keys of the leaves whose gradients were asked for; none if one of them cannot be told."""
+    found = [[leaf["key"] for leaf in known if _may_be(each, leaf)] for each in gradients]
+    return tuple(keys[0] for keys in found) if all(len(keys) == 1 for keys in found) else ()
 
 
 def _other_roots(ours: Side, theirs: Side, event: str, eps: float) -> str:

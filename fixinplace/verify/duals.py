@@ -9,7 +9,7 @@ Note [Once a leaf]
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -61,6 +61,7 @@ def is_leaf(tensor: torch.Tensor) -> bool:
 @dataclass
 class _Leaf:
     """A leaf that has been used. attached: digest of its value then. key: of its direction. active: it has its tangent.
+    still: that is zero. read: since it was written, something was computed with it.
 
     tensor: held, so that nobody else gets its id.
     """
@@ -70,16 +71,20 @@ class _Leaf:
     key: str
     active: bool = True
     written: bool = False
+    read: bool = False
+    still: bool = False
 
 
 class Leaves:
     """All leaves that a program has used, each with the tangent of direction `number`.
 
-    stop: called with a sentence about a leaf that cannot be made dual; does not return.
+    stop: called with a sentence about a leaf that cannot be made dual; does not return. along: keys of those that
+    move, where it is not all of them.
     """
 
-    def __init__(self, number: int, stop: Callable[[str], NoReturn]) -> None:
+    def __init__(self, number: int, stop: Callable[[str], NoReturn], along: Collection[str] = ()) -> None:
         self._number = number
+        self._along = along
         self._stop = stop
         self._known: dict[int, _Leaf] = {}
         self._bases: dict[int, torch.Tensor] = {}
@@ -104,6 +109,19 @@ class Leaves:
             if tensor is leaf.tensor or (base is not None and (base is leaf.tensor or base is _base(leaf.tensor))):
                 leaf.written = True
 
+    def computed(self, operands: Iterable[torch.Tensor], result: object) -> None:
+        """An operation of grad mode has been given these operands."""
+        written = [leaf for each in operands if (leaf := self._known.get(id(each))) is not None and leaf.written]
+        values = result if isinstance(result, (tuple, list)) else (result,)
+        if written and any(tensors.is_tensor(each) and tangent(each) is not None for each in values):
+            for leaf in written:
+                leaf.read = True
+
+    def all_read(self, among: Iterable[object]) -> bool:
+        """True if all these are leaves, and something was computed with each that was written since then."""
+        found = [self._known.get(id(each)) for each in among]
+        return all(leaf is not None and (leaf.read or not leaf.written) for leaf in found)
+
     def any_written(self, among: Iterable[object] | None = None) -> bool:
         """True if a leaf, or one among the given tensors, was written in place in grad mode."""
         wanted = None if among is None else {id(each) for each in among}
@@ -117,7 +135,13 @@ class Leaves:
         for leaf, name in zip(leaves, names([leaf.tensor for leaf in leaves]), strict=True):
             reading = tensors.read(leaf.tensor, dense=True)
             facts = {key: reading.facts[key] for key in ("shape", "dtype")}
-            told = {"leaf": name, "key": leaf.key, "attached": leaf.attached, "now": reading.digest}
+            told = {
+                "leaf": name,
+                "key": leaf.key,
+                "attached": leaf.attached,
+                "now": reading.digest,
+                "still": leaf.still,
+            }
             found.append({**facts, **told})
         return found
 
@@ -126,7 +150,7 @@ class Leaves:
         digest = reading.digest
         alike = sum(leaf.attached == digest for leaf in self._known.values())
         key = f"{digest} {alike}"
-        self._known[id(tensor)] = _Leaf(tensor, digest, key)
+        self._known[id(tensor)] = _Leaf(tensor, digest, key, still=bool(self._along) and key not in self._along)
         if (base := _base(tensor)) is not None:
             self._bases[id(base)] = base
         self._give(tensor, key)
@@ -136,6 +160,7 @@ class Leaves:
             with looking():
                 version = _version(tensor)
                 values = direction(self._number, key, tuple(tensor.shape), _dtype(tensor))
+                values = values.zero_() if self._along and key not in self._along else values
                 _copy(tensor, _make(_clone(_detach(tensor)), values.to(tensor.device)))
                 _set_version((tensor,), (version,))
         except (RuntimeError, NotImplementedError) as error:

@@ -36,12 +36,14 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
-from fixinplace.verify import operands, tensors
+from fixinplace.verify import late, operands, tensors
 from fixinplace.verify.by_hand import leaf_set
 from fixinplace.verify.duals import Leaves, is_leaf, tangent
+from fixinplace.verify.ends import ForwardEnd
 from fixinplace.verify.gradients import HOOK, MAX_RESULTS, Recorder
 from fixinplace.verify.hidden_writes import DETACHING, Twins
-from fixinplace.verify.jobs import Failure, ForwardEnd, Job
+from fixinplace.verify.jobs import Failure, Job
+from fixinplace.verify.observe import REVERSE
 from fixinplace.verify.records import Records
 from fixinplace.verify.slopes import Slopes
 
@@ -91,6 +93,7 @@ class Forward(TorchFunctionMode):
     stopped: why the run went no further; empty if it came to its end.
     limited: forward mode was what stopped it, not the program.
     concerned: where it stopped, the program asks for the gradient of a leaf that it has written.
+    flows: it asks for leaves, and what it wrote there has been computed with since.
     hooks: the program changes or watches gradients, so that they may be something else than derivatives.
     """
 
@@ -98,9 +101,11 @@ class Forward(TorchFunctionMode):
         super().__init__()
         self._as_data = job.as_data
         self._twins = Twins() if job.hidden else None
-        self.leaves = Leaves(job.forward or 0, self._limit)
+        self.leaves = Leaves(job.forward or 0, self._limit, job.along)
         self.slopes = Slopes(records, recorder, self.leaves)
-        self.stopped, self.limited, self.hooks, self.concerned = "", False, False, False
+        self._later, self._waits = job.later, bool(job.later)
+        self._recorder = recorder
+        self.stopped, self.limited, self.hooks, self.concerned, self.flows = "", False, False, False, False
         self._process = _pid()
         self._zeroing = False
         self._special: dict[object, Callable[..., Any]] = {
@@ -119,7 +124,16 @@ class Forward(TorchFunctionMode):
             self._special[_TENSOR.data.__set__] = partial(self._replaced, self._twins)
 
     def install(self) -> None:
+        """Begin at once, or see Note [Forward mode begins late]."""
+        if not self._later:
+            self._begin()
+            return
+        self._recorder.install()
+        late.behind(self._later, self._begin)
+
+    def _begin(self) -> None:
         """From now on the grad mode of the calling thread, and of threads started later, is forward mode."""
+        self._waits = False
         _enter_level()
         torch._C._set_mkldnn_enabled(False)  # its recurrent layers have no forward-mode formula
         torch._C._set_sdp_use_flash(False)  # nor has fused attention
@@ -143,6 +157,8 @@ class Forward(TorchFunctionMode):
 
     def uninstall(self) -> None:
         """The user's code has ended: nothing is intercepted any more, and tangents stay readable."""
+        if self._waits:
+            return
         _leave(self, None, None, None)
         _enable(True)
 
@@ -164,18 +180,22 @@ class Forward(TorchFunctionMode):
 
     def tracked(self, tensor: torch.Tensor) -> bool:
         """What reverse mode would call `requires_grad`."""
+        if self._waits:
+            return REVERSE.tracked(tensor)
         with _NO_OVERRIDES():
             return is_leaf(tensor) or tangent(tensor) is not None
 
     def computed(self, tensor: torch.Tensor) -> bool:
         """True for a tracked tensor that is no leaf."""
+        if self._waits:
+            return REVERSE.computed(tensor)
         return not self.leaves.knows(tensor) and tangent(tensor) is not None
 
     def results(self, tracked: list[tuple[str, torch.Tensor]], named: dict[int, str]) -> list[str]:
         """The derivatives of observed results, as `Recorder.results` takes their gradients; none of a stopped run."""
         if self._twins is not None:
             self._twins.settle()
-        for path, tensor in [] if self.stopped else tracked[:MAX_RESULTS]:
+        for path, tensor in [] if self.stopped or self._waits else tracked[:MAX_RESULTS]:
             self.slopes.result(path, tensor, named)
         return []
 
@@ -193,7 +213,9 @@ class Forward(TorchFunctionMode):
     def end(self) -> ForwardEnd:
         """How far the run came."""
         written = self.leaves.any_written()
-        return ForwardEnd(self.stopped, self.limited, self.slopes.count, self.hooks, written, self.concerned)
+        return ForwardEnd(
+            self.stopped, self.limited, self.slopes.count, self.hooks, written, self.concerned, self.flows
+        )
 
     def _called(self, name: str, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if _transforming() is not None:
@@ -201,6 +223,8 @@ class Forward(TorchFunctionMode):
         active, versions = _enabled(), []
         if active:
             with _NO_OVERRIDES():
+                if self._later and late.from_before(operands.inside((*args, *kwargs.values()))):
+                    self._limit("the program goes on with what it computed before a backward")
                 args = operands.apart(name, args)
                 for each in operands.inside((*args, *kwargs.values())):
                     self.leaves.use(each)
@@ -221,6 +245,7 @@ class Forward(TorchFunctionMode):
                 for each, version in versions:
                     if operands.counter(each) != version:
                         self.leaves.written(each)
+                self.leaves.computed((each for each, version in versions if operands.counter(each) == version), result)
                 self.slopes.look_at(result)
         return result
 
@@ -265,7 +290,9 @@ class Forward(TorchFunctionMode):
     def _stop(self, sentence: str, at: Iterable[object] | None = None) -> NoReturn:
         """End the run; `at` are the tensors whose gradients the program asks for there, None if that cannot be told."""
         if not self.stopped:
+            at = None if at is None else list(at)
             self.stopped, self.concerned = sentence, self.leaves.any_written(at)
+            self.flows = at is not None and self.leaves.all_read(at)
         raise Stop(self.stopped)
 
     def _limit(self, sentence: str) -> NoReturn:
@@ -317,6 +344,8 @@ class Forward(TorchFunctionMode):
 
     def _step(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Before the first step; a closure that computes the gradients runs once."""
+        if self._later and not self.slopes.count:
+            return  # it has the gradients of the backwards before
         given = (*args[1:], *kwargs.values())
         if not self.stopped and (closure := next(filter(callable, given), None)) is not None:
             with torch.enable_grad():

@@ -23,7 +23,7 @@ import re
 from dataclasses import replace
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.verify import independent, offenders, weigh
+from fixinplace.verify import callers_leaf, independent, offenders, weigh
 from fixinplace.verify import reference as references
 from fixinplace.verify.bench import Bench, Judgement, Mark, Unproved
 from fixinplace.verify.jobs import Comparison, Json, Region, Run
@@ -58,17 +58,22 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
         return Judgement(refuted)
     regions = references.regions_of([mark.original for mark in marks])
     others = references.regions_of([mark.rewritten for mark in marks])
+    _begin_late(bench, regions)
     ours: Json = {"forward": 0, "regions": regions}
     theirs: Json = {"forward": 0, "regions": others}
-    original = _usable(bench.original(**ours), bench.case.kept)
+    original, rewritten = bench.original(**ours), bench.rewritten(**theirs)
+    asked = callers_leaf.is_asked_as_given(original, rewritten)
+    _usable(original, bench.case.kept or asked)
     reference = Reference(original, False, references.noise(bench, original, bench.original(**ours, perturbed=1)))
-    rewritten = bench.rewritten(**theirs)
     _same_end(original, rewritten)
     comparison = weigh.compared(bench, reference, rewritten, ours, theirs)
+    if asked:
+        comparison = callers_leaf.without(comparison, original, rewritten)
     ruling = weigh.difference(bench, reference, rewritten, _certain(comparison))
     if ruling is not None and ruling.reason != weigh.HIDDEN:
         return Judgement(ruling)
     _variables(comparison, original)
+    bench.notes += [callers_leaf.CONVENTION] * asked
     _leaf_left(bench, original, others)
     bench.checks += _CHECKED
     gradients = _gradients(bench)
@@ -83,14 +88,23 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     return Judgement(_accept(bench, replace(comparison, gradients=gradients), reached), reached)
 
 
-def _usable(run: Run, kept: bool) -> Run:
-    """Raises Unproved if a forward-mode run of the original is no reference."""
+def _begin_late(bench: Bench, regions: tuple[Region, ...]) -> None:
+    """Let forward mode begin behind the backwards of the original, if it would end before what the original dies of."""
+    end, behind = bench.original(forward=0, regions=regions).forward, bench.original().backwards
+    if end is not None and end.stopped and end.derivatives <= behind:
+        bench.later = behind
+
+
+def _usable(run: Run, kept: bool) -> None:
+    """Raises Unproved if a forward-mode run of the original is no reference.
+
+    kept: no leaf is left behind, or it is known what is meant.
+    """
     if not independent.took(run) or run.forward is None or run.failure is not None:
         raise Unproved(_NONE, f"the original cannot finish, and forward mode says nothing: {independent.why_none(run)}")
     if run.forward.concerned and run.forward.stopped and not kept:
         why = "a leaf is written in place, and what becomes of it once"
         raise Unproved(_NONE, f"{why} {run.forward.stopped}, no run of the original can tell")
-    return run
 
 
 def _same_end(original: Run, rewritten: Run) -> None:

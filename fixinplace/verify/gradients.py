@@ -30,6 +30,8 @@ from fixinplace.verify.records import Records
 HOOK = "_engine_run_backward"
 """The private function of torch that every backward goes through, in `torch.autograd.graph` and `torch.autograd`."""
 
+PARTIAL = "not every leaf is among its inputs"
+"""Why the gradients of a backward are not all, where a derivative along those leaves alone can be taken."""
 MAX_RESULTS = 256
 _pid = os.getpid
 _randn, _generator = torch.randn, torch.Generator
@@ -73,6 +75,11 @@ class Recorder:
 
         setattr(torch.autograd.graph, HOOK, run)
         setattr(torch.autograd, HOOK, run)
+
+    @property
+    def backwards(self) -> int:
+        """How many the main thread has begun, none that runs inside another counted."""
+        return self._calls.get("MainThread", 0)
 
     def _recorded(self, outputs: Sequence[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.recency.note(outputs)
@@ -264,7 +271,7 @@ def _partial(outputs: Sequence[Any], inputs: Sequence[Any], accumulate: bool) ->
     if not accumulate:
         asked = {id(each) for each in inputs}
         left_out = any(id(node.variable) not in asked for node in accumulators(outputs))
-        return "not every leaf is among its inputs" if left_out else ""
+        return PARTIAL if left_out else ""
     if inputs:
         return "it fills chosen tensors only"
     return "a root is a leaf" if leaf_roots(outputs) else ""

@@ -48,9 +48,18 @@ def against(bench: Bench, directions: int) -> list[Slope] | str:
     if isinstance(mode, str):
         return mode
     runs = [bench.original(**mode, forward=number) for number in range(directions)]
-    found = list(_slopes(bench, runs, bench.rewritten(**mode)).values())
+    slopes = _slopes(bench, runs, bench.rewritten(**mode))
+    found = [_along(bench, mode, key, each) if each.asked else each for key, each in slopes.items()]
     _say_how_exact(bench, found)
     return found
+
+
+def _along(bench: Bench, mode: Json, key: Key, slope: Slope) -> Slope:
+    """The same with a derivative along those leaves alone whose gradients that backward was asked for."""
+    number, event = key
+    run = bench.original(**mode, forward=number, along=slope.asked)
+    told = bench.slopes(run, bench.rewritten(**mode), number)
+    return next((each for each in told if each.event == event), slope)
 
 
 def _mode(bench: Bench) -> Json | str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fixinplace.verify.ends import DataEnd, ForwardEnd
+
 Json = dict[str, Any]
 
 TRACING_FACTOR = 4
@@ -64,7 +66,8 @@ class Job:
     kept: every backward keeps its graph, as if it had been asked to.
     no_inference: inference mode is taken as `no_grad`.
     unshared: every expanded tensor has memory of its own, see Note [Elements that share memory].
-    forward: the number of the direction of a forward-mode run; None: an ordinary run.
+    forward: the number of the direction of a forward-mode run; None: an ordinary run. later: it begins behind so many
+    backwards, see Note [Forward mode begins late]. along: keys of the leaves that move; none: all of them.
     as_data: what is written into a parameter is data, see Note [A parameter is data]. hidden: see `hidden_writes`.
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
@@ -87,6 +90,8 @@ class Job:
     no_inference: bool = False
     unshared: bool = False
     forward: int | None = None
+    later: int = 0
+    along: tuple[str, ...] = ()
     as_data: bool = False
     hidden: bool = False
     regions: tuple[Region, ...] | None = None
@@ -206,40 +211,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class ForwardEnd:
-    """How far a forward-mode run came.
-
-    stopped: why it went no further; empty if it came to its end.
-    limited: forward mode is what stopped it, not what the program does.
-    derivatives: how many were recorded.
-    hooks: the program changes or watches gradients.
-    leaf_written: a leaf, or a view of one, was written in grad mode.
-    concerned: where the run stopped the program looks at such a leaf.
-    """
-
-    stopped: str
-    limited: bool
-    derivatives: int
-    hooks: bool
-    leaf_written: bool
-    concerned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DataEnd:
-    """What a run says in which parameters are written as data, see Note [A parameter that nobody differentiates].
-
-    others: something written depends on another tracked value than the parameter itself.
-    differentiated: the first backward that goes through such a parameter afterwards; empty if none does.
-    unasked: a leaf that is no parameter is written, and the program never asks for its gradient afterwards.
-    """
-
-    others: bool
-    differentiated: str
-    unasked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """What is known of a run without looking at its tensors.
 
@@ -251,6 +222,7 @@ class Run:
     interpreter: the other Python that the program started.
     unfilled: of a run that looked for regions, it read `.grad` of a result, which no backward fills.
     lowered: it computes in less than float32, see Note [Autocast in float64].
+    backwards: how many the main thread has begun.
     forward, data: what a forward-mode run, and one with parameters as data, says about itself.
     """
 
@@ -266,6 +238,7 @@ class Run:
     notes: tuple[str, ...] = ()
     unfilled: bool = False
     lowered: bool = False
+    backwards: int = 0
     forward: ForwardEnd | None = None
     data: DataEnd | None = None
 
@@ -301,6 +274,7 @@ class Slope:
 
     tolerance: how far they may be apart. eps: that of the coarsest value which the derivative went through.
     gradients: how many leaves `found` is the sum of. obstacle: why the two cannot be compared; empty if they can.
+    asked: keys of the leaves whose gradients were asked for, where those are not all and the derivative is along all.
     """
 
     event: str
@@ -310,6 +284,7 @@ class Slope:
     eps: float
     gradients: int
     obstacle: str = ""
+    asked: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -351,6 +326,7 @@ def load(data: Json) -> Job:
         "arguments": tuple(data["arguments"]),
         "regions": None if regions is None else tuple(Region(*each) for each in regions),
         "import_paths": tuple(data["import_paths"]),
+        "along": tuple(data["along"]),
         "environment": tuple((name, value) for name, value in data["environment"]),
     }
     return Job(**{**data, **plain})
@@ -379,6 +355,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         notes=tuple(end["notes"]),
         unfilled=end["unfilled"],
         lowered=end["lowered"],
+        backwards=end["backwards"],
         forward=None if end["forward"] is None else ForwardEnd(**end["forward"]),
         data=None if end["data"] is None else DataEnd(**end["data"]),
     )
@@ -388,6 +365,11 @@ def read_comparison(data: Json) -> Comparison:
     """The comparison that the server's child printed."""
     texts = {name: tuple(data[name]) for name in ("notes", "rounding")}
     return Comparison(**{**data, **texts, "differences": tuple(Difference(**each) for each in data["differences"])})
+
+
+def slope_of(data: Json) -> Slope:
+    """The slope that the server's child printed."""
+    return Slope(**{**data, "asked": tuple(data["asked"])})
 
 
 def read_found(text: str) -> list[Found]:

@@ -39,6 +39,7 @@ from fixinplace.verify.jobs import (
     read_comparison,
     read_found,
     read_run,
+    slope_of,
 )
 from fixinplace.verify.probes import Probe
 
@@ -222,7 +223,7 @@ class Runner:
             "limits": self._limits(),
         }
         answer = self._ask(request)
-        return tuple(Slope(**each) for each in answer["result"]) if "result" in answer else str(answer["failed"])
+        return tuple(map(slope_of, answer["result"])) if "result" in answer else str(answer["failed"])
 
     def _left(self) -> float:
         """Seconds until the deadline."""

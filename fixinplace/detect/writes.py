@@ -98,7 +98,7 @@ class Writes(Containers):
         """True if the write may read elements of its own tensor other than the one that it writes just then."""
         if not overlap(written.memory, value.memory):
             return False
-        if not keeps_layout(op):
+        if not keeps_layout(op) and op != "Tensor.copy_":
             return not self.reads_other_place(node, target)  # not element by element
         if not (written.view or value.view):
             return False

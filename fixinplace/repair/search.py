@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import chained, unread, upstream
+from fixinplace.repair import behind, chained, unread, upstream
 from fixinplace.repair.base import Files, Proposal, Tier
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
@@ -329,7 +329,8 @@ class Search:
         kept, limited = self._keeps_leaves(attempt), any(each.tier is Tier.CHOOSE for each in attempt.proposals)
         gone = unread.paths(attempt.proposals, self.probe, self.files, attempt.rewritten)
         excused = frozenset(path for proposal in attempt.proposals for path in proposal.excused)
-        return Case(self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone)
+        hidden = any(proposal.repair == behind.DIFFERENTIATED for proposal in attempt.proposals)
+        return Case(self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone, hidden)
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:
         """True if every leaf that the original writes is still written in place."""

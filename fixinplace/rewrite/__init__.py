@@ -27,7 +27,7 @@ def plan(part: Text, found: Sequence[Found], run: bool = True) -> tuple[Finding,
         return ()
     from fixinplace.rewrite import engine, guarded
 
-    return engine.plan(part, found if run else guarded.guarded(part, found))
+    return engine.plan(part, guarded.settled(part, found) if run else guarded.guarded(part, found))
 
 
 def rewrites() -> tuple[Rewrite, ...]:

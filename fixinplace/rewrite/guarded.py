@@ -29,12 +29,21 @@ from fixinplace.source import Text
 
 _SUMS = frozenset(f"Tensor.{name}" for name in ("__iadd__", "__isub__", "add_", "sub_"))
 _RULES = ("FIP101", "FIP103", "FIP104", "FIP105", "FIP106", "FIP109", "FIP113")
+_COMPARISONS = frozenset(
+    f"Tensor.{name}_" for name in "eq ne lt le gt ge not_equal less less_equal greater greater_equal".split()
+)
+"""In place what they write still requires grad, with a gradient of zeros; what they return does not."""
 _PRODUCTS = frozenset(f"Tensor.{name}" for name in ("__imul__", "__itruediv__", "mul_", "div_"))
 
 
 def guarded(part: Text, found: Sequence[Found]) -> list[Found]:
     """The sites, those for which only a dtype or strides are in doubt with what makes them exact."""
     return [_cast(one) if _is_doubted(one) else _cloned(part, one) if _is_unsure(one) else one for one in found]
+
+
+def settled(part: Text, found: Sequence[Found]) -> list[Found]:
+    """The sites where a run may prove a shorter form; what `guarded` has left behind a clone is finished here too."""
+    return [_finished(one) if _is_unsure(one) and _stands_behind_clone(part, one) else one for one in found]
 
 
 def _is_certain(one: Found) -> bool:
@@ -48,7 +57,7 @@ def _is_unsure(one: Found) -> bool:
     facts = one.facts
     plain = one.site.rule in _RULES and facts.place in (Place.NAME, Place.SUBSCRIPT) and not facts.in_loop
     copied = one.site.op == "Tensor.copy_" and facts.place is Place.NAME and facts.in_loop
-    open_to_doubt = facts.doubts or facts.relaid or copied
+    open_to_doubt = facts.doubts or facts.relaid or copied or one.site.op in _COMPARISONS
     doubted = all(doubt.endswith(PROMOTES) for doubt in facts.doubts) and bool(open_to_doubt)
     return (plain or copied) and _is_certain(one) and doubted and not (facts.through or facts.each)
 
@@ -58,13 +67,19 @@ def _cloned(part: Text, one: Found) -> Found:
         return replace(one, facts=replace(one.facts, cloned=True, relaid=False))
     if not _stands_behind_clone(part, one):
         return replace(one, facts=replace(one.facts, cloned=True))
-    finished = Hazard("finished", "the tensor is a clone, and nothing has kept it yet")
-    return replace(one, facts=replace(one.facts, hazards=(finished,)))
+    return _finished(one)
+
+
+def _finished(one: Found) -> Found:
+    hazard = Hazard("finished", "the tensor is a clone, and nothing has kept it yet")
+    return replace(one, facts=replace(one.facts, hazards=(hazard,)))
 
 
 def _stands_behind_clone(part: Text, one: Found) -> bool:
     """True if the statements right before the write, in its block, clone the tensor and make views of it anew."""
     names = {one.site.target.partition("[")[0], *(holder.name for holder in one.facts.family)}
+    if not any(f"{name}.clone()" in part.text for name in names):
+        return False
     for statement in reversed(before(part, one)):
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):

@@ -44,6 +44,7 @@ class Case:
     kept: every write to a leaf stays in place, so that no name leaves its leaf behind.
     limited: the rewritten version may ask for fewer gradients; those it asks for must be equal.
     excused: beginnings of paths that may differ: arguments of functions all of whose callers were looked at.
+    hidden: the rewritten version differentiates what the original writes behind autograd, see `hidden_writes`.
     unread: paths of variables that may differ, be missing, and share memory with others or not: nobody reads them.
     """
 
@@ -55,6 +56,7 @@ class Case:
     limited: bool = False
     excused: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
+    hidden: bool = False
 
 
 class Laboratory(Protocol):

@@ -31,6 +31,10 @@ from fixinplace.verify.reference import Reference
 
 DIRECTIONS = 3
 _NONE = "no-forward-reference"
+FOLLOWED = (
+    "convention: the write through `.data` is differentiated like any other, so that the gradients are the derivative "
+    "of what is computed; if they are meant to pass it by, leave it, and clone the tensor where it was saved"
+)
 _REFUSED = re.compile(
     r"leaf Variable that requires grad is being used in an in-place operation"
     r"|This view is the output of a function that returns multiple views"
@@ -52,13 +56,21 @@ def serves(bench: Bench, stop: Unproved) -> bool:
     return stop.reason == _NONE and failure is not None and _REFUSED.search(failure.message) is not None
 
 
+def follow(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
+    """The same where the original's own gradients pass by what it writes behind autograd, and the others do not."""
+    bench.always["hidden"] = True
+    bench.notes.append(FOLLOWED)
+    return judge(bench, marks)
+
+
 def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     """All that can be checked without a finished run of the original; raises Unproved where that is not enough."""
     if (refuted := weigh.failed(bench, bench.rewritten())) is not None:
         return Judgement(refuted)
     regions = references.regions_of([mark.original for mark in marks])
     others = references.regions_of([mark.rewritten for mark in marks])
-    _begin_late(bench, regions)
+    if not bench.case.hidden:
+        _begin_late(bench, regions)
     ours: Json = {"forward": 0, "regions": regions}
     theirs: Json = {"forward": 0, "regions": others}
     original, rewritten = bench.original(**ours), bench.rewritten(**theirs)
@@ -165,7 +177,8 @@ def _hooked(bench: Bench) -> bool:
 def _say(bench: Bench, original: Run) -> None:
     stopped = original.forward.stopped if original.forward is not None else ""
     far = f"up to where {stopped}; what follows was run and compared with nothing" if stopped else "to its end"
-    bench.notes.append(f"the original cannot finish; its reference is the original in forward mode, {far}")
+    why = "its gradients pass a write by" if bench.case.hidden else "the original cannot finish"
+    bench.notes.append(f"{why}; its reference is the original in forward mode, {far}")
     bench.notes.append(f"gradients are compared in sum, along {DIRECTIONS} random directions of all leaves")
 
 

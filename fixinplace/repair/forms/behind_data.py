@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fixinplace.model import Edit, Fix, Span
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
-from fixinplace.repair.behind import NAME
+from fixinplace.repair.behind import DIFFERENTIATED, NAME
 from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
 
@@ -17,6 +17,13 @@ _MEANING = (
 )
 
 
+_RULES = ("FIP301", "FIP308", "FIP309")
+_SMOOTH = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+_FLAT = frozenset(
+    "round_ floor_ ceil_ trunc_ sign_ fill_ zero_ copy_ set_ eq_ ne_ lt_ le_ gt_ ge_ uniform_ normal_ bernoulli_ "
+    "random_ exponential_ resize_ fix_".split()
+)
+"""Without a derivative, or of something else: who rounds through `.data` wants the gradient to pass it by."""
 _GRADIENT = "The gradient that the engine hands out keeps its values for everybody else who is given it."
 
 
@@ -24,10 +31,35 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     """The write without `.data`: out of place where the whole tensor is written, in place where a part is; a write into
     a gradient out of place."""
     offence = scene.offence
-    spot = scene.node(offence.writes[0].place) if offence.rule in ("FIP308", "FIP309") and offence.writes else None
+    spot = scene.node(offence.writes[0].place) if offence.rule in _RULES and offence.writes else None
     if spot is None:
         return
-    yield from _tracked(*spot) if offence.rule == "FIP308" else _apart(*spot)
+    match offence.rule:
+        case "FIP308":
+            yield from _tracked(*spot)
+        case "FIP309":
+            yield from _apart(*spot)
+        case _ if not any(each.op == "data" and each.leaf for each in offence.writes):
+            yield from _differentiated(*spot)
+
+
+def _differentiated(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:
+    """The write to all of a computed tensor as an operation, see Note [Data that is differentiated]."""
+    statement = code.statement(node)
+    found = None if _has_no_derivative(statement) else _whole(code, statement)
+    if found is not None:
+        owner, edit = found
+        title = f"`{' '.join(edit.text.split())}`, which the gradient of `{code.source_of(owner)}` goes through"
+        yield Proposal(DIFFERENTIATED, Tier.PATCH, title, (Change(code.path, (edit,)),), rank=3)
+
+
+def _has_no_derivative(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr))):
+            return attr in _FLAT
+        case ast.AugAssign(op=op):
+            return not isinstance(op, _SMOOTH)
+    return True
 
 
 def _apart(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:
@@ -116,7 +148,8 @@ def _edited(code: Code, statement: ast.stmt, edit: Edit) -> str:
 
 REPAIR = Repair(
     name=NAME,
-    what="Drops `.data`: `h.data *= scale` becomes `h = h * scale`, `h.data[i] *= scale` becomes `h[i] *= scale`; "
+    what="Drops `.data`, as a patch where what is written was saved before, else as a choice: `h.data *= scale` "
+    "becomes `h = h * scale`, `h.data[i] *= scale` becomes `h[i] *= scale`; "
     "writes out of place into a gradient: `grad.neg()`.",
     why="Autograd does not see what is written through `.data`: the value changes and its gradient does not. Some mean "
     "that (straight-through rounding), most do not. Nor does it see who else has the gradient that a hook writes.",

@@ -287,13 +287,27 @@ def test_forward_mode_runs_what_torch_refuses(name: str, command):
         assert line in text
 
 
-def test_a_view_of_what_the_block_has_made_stays_there(command):
+def test_a_view_of_what_the_block_has_made_is_taken_behind_it(command):
     text = textwrap.dedent(VIEW.replace("scale = torch.ones(3)", "memory = memory.clone()")).lstrip()
 
     document, after = repaired(command, text.replace(" * scale", ""))
 
+    assert document["status"] == "repaired", document
+    assert (
+        "    with torch.no_grad():\n        memory = memory.clone()\n    rows = memory[:2]\n    rows += net(" in after
+    )
+
+
+def test_a_view_that_the_block_goes_on_with_stays_there(command):
+    made = VIEW.replace("scale = torch.ones(3)", "memory = memory.clone()").replace(" * scale", "")
+    text = textwrap.dedent(
+        made.replace("rows = memory[:2]\n", "rows = memory[:2]\n                print(rows.sum())\n")
+    )
+
+    document, after = repaired(command, text.lstrip())
+
     assert not any(p["repair"] == "view-outside" for one in document["tried"] for p in one["proposals"])
-    assert "    with torch.no_grad():\n        memory = memory.clone()" in after
+    assert "        rows = memory[:2]\n        print(" in after
 
 
 INFERENCE = """

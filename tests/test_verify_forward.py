@@ -335,6 +335,13 @@ ONLY_FORWARD = {
         "q *= 0.5",
         "q = q * 0.5",
     ),
+    "output of a module with a full backward hook": (
+        "import torch\nF = torch.nn.functional\nlinear = torch.nn.Linear(4, 4)\nseen = []\n"
+        "linear.register_full_backward_hook(lambda module, given, got: seen.append(len(got)))\n"
+        "y = linear(torch.randn(3, 4))\nF.relu(y, inplace=True)\ny.exp().sum().backward()\n",
+        "F.relu(y, inplace=True)",
+        "y = F.relu(y)",
+    ),
     "result of a callable": (
         "import torch\ndef main():\n    x = torch.randn(4, 4, requires_grad=True)\n    a, b = (x * 2).split(2)\n"
         "    a += b\n    return (a * b).exp()\n",
@@ -476,6 +483,13 @@ UNKNOWN = {
     "hook": (
         HEAD + "a, b = (x * w).unbind(0)[:2]\na += 1\na.register_hook(lambda g: 2 * g)\n(a * b).sum().backward()\n",
         ("a += 1", "a = a + 1"),
+        "hooks change gradients",
+    ),
+    "hook of a module": (
+        "import torch\nF = torch.nn.functional\nlinear = torch.nn.Linear(4, 4)\n"
+        "linear.register_full_backward_hook(lambda module, given, got: (2 * given[0],))\n"
+        "w = torch.randn(3, 4, requires_grad=True)\ny = linear(w)\nF.relu(y, inplace=True)\ny.exp().sum().backward()\n",
+        ("F.relu(y, inplace=True)", "y = F.relu(y)"),
         "hooks change gradients",
     ),
     "sixteen bits": (

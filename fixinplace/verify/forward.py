@@ -36,7 +36,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import CheckpointFunction
 
-from fixinplace.verify import late, operands, tensors
+from fixinplace.verify import late, module_hooks, operands, tensors
 from fixinplace.verify.by_hand import leaf_set
 from fixinplace.verify.duals import Leaves, is_leaf, tangent
 from fixinplace.verify.ends import ForwardEnd
@@ -150,6 +150,7 @@ class Forward(TorchFunctionMode):
             setattr(module, name, value)
         self._wrap_functions()
         self._wrap_threads()
+        module_hooks.pass_by(self._hook)
         self._wrap_zeroing(Optimizer)
         self._wrap_zeroing(torch.nn.Module)
         register_optimizer_step_pre_hook(self._step)

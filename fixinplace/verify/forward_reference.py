@@ -42,6 +42,7 @@ _REFUSED = re.compile(
     r"|functions with out=\.\.\. arguments don't support automatic differentiation"
     r"|A view was created in no_grad mode"
     r"|Can't detach views in-place"
+    r"|Output \d+ of BackwardHookFunction(Backward)? is a view and is being modified inplace"
 )
 _CHECKED = (
     "original in forward mode, twice", "forward values", "final state", "shared storage", "dtypes", "random state",

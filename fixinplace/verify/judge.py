@@ -27,7 +27,9 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
     bench = Bench(lab, case)
     try:
         if case.hidden:
-            return forward_reference.follow(bench, marks)
+            plain = judge(lab, replace(case, hidden=False), marks)
+            proved = plain.ruling.verdict is Verdict.PROVED
+            return plain if proved else forward_reference.follow(bench, marks)
         try:
             reference = references.find(bench, marks)
         except Unproved as stop:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace.detect.index import dotted
-from fixinplace.model import Edit
+from fixinplace.model import Edit, Span
 from fixinplace.repair import copying
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
@@ -46,7 +46,7 @@ def _switches_off(manager: ast.expr) -> bool:
 
 
 def _moved(code: Code, taking: ast.Assign, block: ast.With) -> tuple[Edit, ...] | None:
-    """The edits; None where the view is taken of something that the block has made before."""
+    """Before the block, or behind it where the view is taken of something that the block has made; else None."""
     text = code.source_of(taking)
     if len(block.body) == 1:
         return (code.replace(block, text),)
@@ -54,10 +54,14 @@ def _moved(code: Code, taking: ast.Assign, block: ast.With) -> tuple[Edit, ...] 
     names = [each for one in before for each in ast.walk(one) if isinstance(each, ast.Name)]
     stored = {each.id for each in names if isinstance(each.ctx, ast.Store)}
     read = {each.id for each in ast.walk(taking.value) if isinstance(each, ast.Name)}
+    if stored & read:
+        inner, outer = code.head(taking), code.head(block)
+        if inner is None or outer is None or taking is not block.body[-1]:
+            return None
+        span = code.text.span(taking)
+        return (Edit(Span(span.start - len(inner), span.start), outer),)
     edits = (code.before_statement(block, text), code.remove(taking))
-    if stored & read or None in edits:
-        return None
-    return tuple(edit for edit in edits if edit is not None)
+    return None if None in edits else tuple(edit for edit in edits if edit is not None)
 
 
 REPAIR = Repair(

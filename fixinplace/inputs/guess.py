@@ -33,6 +33,7 @@ _NORMS = (
     "nn.BatchNorm1d",
     "nn.Identity",
 )
+BLOCK, WIDE = "Block", "type('Wide', (Block,), {'expansion': 4})"
 _ACTIVATIONS = (
     "nn.ReLU",
     "nn.GELU",
@@ -255,7 +256,7 @@ def _by_name(name: str, classes: Sequence[str]) -> list[Value]:
         r"(basic_?)?block(_?(fn|cls|class|type|layer))?s?|unit|cell|layer_?(type|cls|class)|.*_class", name
     ):
         own = [Code(f"target.{each}") for each in classes if re.search(r"block|bottleneck|unit|layer|cell", each, re.I)]
-        return [*own, Code("Passing"), Series((Literal(2), Literal(2), Literal(2), Literal(2)))]
+        return [*own, *_codes((BLOCK, WIDE)), Code("Passing"), Series((Literal(2), Literal(2), Literal(2), Literal(2)))]
     if _CONFIGS.fullmatch(name):
         return [Record(), Record(style="dict")]
     values: list[Value] = [Literal(value) for value in numbers(name)]

@@ -179,6 +179,18 @@ def _callables(situation: Situation) -> Iterator[Recipe]:
             yield put(situation.recipe, path, Code("torch.tanh"))
 
 
+_NARROW = re.compile(r"to have (\d+) channels, but got (\d+) channels")
+
+
+def _wider(situation: Situation) -> Iterator[Recipe]:
+    """Blocks that give four times as many channels, as bottlenecks do."""
+    found = _NARROW.search(situation.fault.message)
+    if found is not None and int(found[1]) == 4 * int(found[2]):
+        for path, value in situation.places():
+            if value == Code(guess.BLOCK):
+                yield put(situation.recipe, path, Code(guess.WIDE))
+
+
 def _modules(situation: Situation) -> Iterator[Recipe]:
     """A module is asked for: one of the file's own, or a stand-in."""
     if "is not a Module subclass" not in situation.fault.message:
@@ -354,7 +366,7 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _inside, _unexpected, _checked, many.single, many.several, many.iterated, many.pyramids, _callables,
-    _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, _padded, sizes, many.lengths, _types,
-    _strings, _positional,
+    _missing, _inside, _unexpected, _checked, _wider, many.single, many.several, many.iterated, many.pyramids,
+    _callables, _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, _padded, sizes,
+    many.lengths, _types, _strings, _positional,
 )  # fmt: skip

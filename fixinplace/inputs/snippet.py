@@ -8,6 +8,7 @@ Note [Generic values]
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,23 @@ class Passing(nn.Module):
     def forward(self, x, *args, **kwargs):
         return x * self.scale
 '''
+_BLOCK = '''
+
+class Block(nn.Module):
+    """Stands in for a class of residual blocks of the caller's: so many channels into so many others, at a stride."""
+
+    expansion = 1
+
+    def __init__(self, channels, planes, *args, **kwargs):
+        super().__init__()
+        stride = kwargs.get("stride", next((each for each in args if type(each) is int), 1))
+        self.conv = nn.Conv2d(channels, planes * self.expansion, 3, stride, 1)
+        self.aside = next((each for each in (*args, *kwargs.values()) if isinstance(each, nn.Module)), None)
+
+    def forward(self, x):
+        y, aside = torch.tanh(self.conv(x)), x if self.aside is None else self.aside(x)
+        return y + aside if y.shape == aside.shape else y
+'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +93,16 @@ def text(bodies: Sequence[str], note: str = "") -> str:
     for word, line in (("partial(", "from functools import partial\n"),
                        ("SimpleNamespace(", "from types import SimpleNamespace\n")):  # fmt: skip
         imports = line + imports if word in joined else imports
-    helpers = [_PASSING if "Passing" in joined else "", _PREPARED if "prepared(" in joined else ""]
+    helpers = [_PASSING if "Passing" in joined else "", _BLOCK if _needs_block(joined) else ""]
+    helpers += [_PREPARED if "prepared(" in joined else ""]
     helpers.append(_GIVEN if "given(" in joined else "")
     listed = ", ".join(f"call_{number}()" for number in range(1, len(bodies) + 1))
     head = f'"""{note}"""\n\n' if note else ""
     return f"{head}{imports}{''.join(helpers)}{joined}\n\ndef probe():\n    return [{listed}]\n"
+
+
+def _needs_block(text: str) -> bool:
+    return re.search(r"(?<![\w.])Block\b", text) is not None
 
 
 def _indented(body: str) -> str:
@@ -119,7 +142,7 @@ def _lines(recipe: Recipe, variant: Variant) -> list[str]:
     return lines
 
 
-_TAKEN = ("model", "result", "torch", "nn", "target", "prepared", "given", "partial", "SimpleNamespace", "Passing")
+_TAKEN = frozenset("model result torch nn target prepared given partial SimpleNamespace Passing Block".split())
 
 
 def _ordered(arguments: Sequence[Argument]) -> list[Argument]:

@@ -179,6 +179,21 @@ def _callables(situation: Situation) -> Iterator[Recipe]:
             yield put(situation.recipe, path, Code("torch.tanh"))
 
 
+_SCALED = re.compile(r"\((\d+)\) (?:doesn't|does not|must|should) match (?:\w+ )*\((\d+)\)")
+_LARGEST = 512
+
+
+def _scaled(situation: Situation) -> Iterator[Recipe]:
+    """Images so much larger as what was made of them should be: `Input height (8) doesn't match model (112)`."""
+    found = _SCALED.search(situation.fault.message)
+    got, want = (int(found[1]), int(found[2])) if found is not None else (0, 0)
+    for path, value in situation.places() if got else ():
+        if isinstance(value, Tensor) and len(value.shape) > 2:
+            sides = [side * want // got if side * want % got == 0 else 0 for side in value.shape[-2:]]
+            if all(0 < side <= _LARGEST for side in sides) and tuple(sides) != value.shape[-2:]:
+                yield put(situation.recipe, path, replace(value, shape=(*value.shape[:-2], *sides)))
+
+
 _NARROW = re.compile(r"to have (\d+) channels, but got (\d+) channels")
 
 
@@ -366,7 +381,7 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _inside, _unexpected, _checked, _wider, many.single, many.several, many.iterated, many.pyramids,
+    _missing, _inside, _unexpected, _checked, _wider, _scaled, many.single, many.several, many.iterated, many.pyramids,
     _callables, _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, _padded, sizes,
     many.lengths, _types, _strings, _positional,
 )  # fmt: skip

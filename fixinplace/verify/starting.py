@@ -292,10 +292,17 @@ def _completed(
 
 
 def _parts(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The module and all below it, each once; torch's own `modules` fails where a part was registered by a number."""
-    found = [model]
-    for each in found:  # grows while it is walked
-        found += [part for part in each._modules.values() if part is not None and part not in found]
+    """The module and all below it, each once, a part before what is registered behind it.
+
+    torch's own `modules` fails where a part was registered by a number.
+    """
+    found: list[torch.nn.Module] = []
+    left = [model]
+    while left:
+        each = left.pop(0)
+        if each not in found:
+            found.append(each)
+            left[:0] = [part for part in each._modules.values() if part is not None]
     return found
 
 

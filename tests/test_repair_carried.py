@@ -31,7 +31,9 @@ Command = Callable[..., Result]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["character_state", "class_means", "learned_topology"])
+@pytest.mark.parametrize(
+    "name", ["character_state", "class_means", "learned_topology", "running_center", "task_scales"]
+)
 def test_a_freed_graph_that_a_state_carries_is_a_choice(name: str, command: Command, tmp_path: Path):
     """The culprit is the line that keeps the state, and each option computes what the expert's does, bit by bit."""
     case = Case(name, tomllib.loads((FOLDER / f"{name}.toml").read_text()))

@@ -5,12 +5,14 @@ Note [State of modules]
     they hold - the features of the last batch, a count of calls, a running value - is what the next evaluation or
     checkpoint would read, whether or not this run has read it.  So modules are kept to the end of the run, and what
     they hold is compared as the globals of a script are.  Parameters are left out: each step of training is compared
-    by its gradients.
+    by its gradients.  So torch's own layers, which hold nothing else, are not kept: whether the weights of one that was
+    replaced are still there is what Note [A parameter that nobody differentiates] asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -23,13 +25,13 @@ _PARAMETER = torch.nn.Parameter
 
 
 class Constructed:
-    """Keeps the modules that the program makes from now on, up to a number of them.
+    """Keeps the modules that the program makes from now on, up to a number of them, and only knows torch's own layers.
 
     It stays in the base class's constructor, in a process that ends with the run.  watching: False keeps none.
     """
 
     def __init__(self, watching: bool = True) -> None:
-        self._made: list[torch.nn.Module] = []
+        self._made: list[Callable[[], torch.nn.Module | None]] = []
         if watching:
             self._watch()
 
@@ -40,21 +42,29 @@ class Constructed:
         def init(this: Any, *args: Any, **kwargs: Any) -> None:
             original(this, *args, **kwargs)
             if len(made) < MAX_MODULES:
-                made.append(this)
+                made.append(weakref.ref(this) if _holds_parameters(this) else lambda: this)
 
         module.__init__ = init
 
     def observe(self, records: Records, user: UserCode, differentiation: Differentiation = REVERSE) -> list[str]:
         """Record what they hold, each by the outermost module that it is in; returns notes."""
         observer = _Held(records, user, differentiation=differentiation)
-        for number, module in enumerate(self._outermost(), start=1):
+        for number, module in self._outermost():
             observer.result(module, f"{type(module).__name__} no. {number}")
         return observer.notes
 
-    def _outermost(self) -> list[torch.nn.Module]:
-        whole = [each for each in self._made if "_modules" in vars(each)]
-        inner = {id(child) for each in whole for child in vars(each)["_modules"].values()}
-        return [each for each in whole if id(each) not in inner]
+    def _outermost(self) -> list[tuple[int, torch.nn.Module]]:
+        """By the number of the call that made them, which is the same in two versions whatever has died meanwhile."""
+        left = [(number, made()) for number, made in enumerate(self._made, start=1)]
+        whole = [(number, each) for number, each in left if each is not None and "_modules" in vars(each)]
+        inner = {id(child) for _, each in whole for child in vars(each)["_modules"].values()}
+        return [(number, each) for number, each in whole if id(each) not in inner]
+
+
+def _holds_parameters(module: torch.nn.Module) -> bool:
+    """True for torch's own layers but norms, which keep statistics."""
+    cls = type(module)
+    return cls.__module__.startswith("torch.nn.modules.") and "Norm" not in cls.__name__
 
 
 class _Held(Observer):

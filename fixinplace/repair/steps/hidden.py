@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.facts import Reader
+from fixinplace.repair.steps.given import given_states
 from fixinplace.repair.steps.lines import Item, flat
 from fixinplace.repair.steps.paths import Paths, begins, flows, path
 from fixinplace.repair.steps.situation import Situation
@@ -22,7 +23,18 @@ _CALLING = frozenset("_wrapped_call_impl _call_impl __call__ inner".split())
 
 
 def hidden_states(at: Situation) -> Iterator[Kept]:
-    """States that a module on the way to the save keeps to itself; what only counts has no graph to lose."""
+    """States that a module on the way to the save keeps to itself; what only counts has no graph to lose.
+
+    Where none of these does, an object may that is given what comes of the save.  Of `model.mean` and
+    `model.mean.value`, the part of an object that is none of torch's, the latter is the state.
+    """
+    found = list(_hidden_states(at)) or list(given_states(at, kept_by))
+    for kept in found:
+        if not any(other.state.startswith(f"{kept.state}.") for other in found):
+            yield kept
+
+
+def _hidden_states(at: Situation) -> Iterator[Kept]:
     offence = at.scene.offence
     owner, started = "", False
     for place in reversed(offence.save.stack if offence.save is not None else ()):

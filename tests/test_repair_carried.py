@@ -368,3 +368,65 @@ def test_a_value_of_the_last_round_that_only_the_loss_reads_is_detached(name: st
 
     assert len(found) == bool(lines)
     assert all(f"        {line}\n" in each for each in found for line in lines)
+
+
+SUMMED = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(2)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    total = 0
+    for part in torch.randn(3, 5, 3):
+        total += net(part).square().mean()
+        optimizer.zero_grad()
+        total.backward(retain_graph=True)
+        optimizer.step()
+    return [p.grad for p in net.parameters()]
+"""
+
+
+def test_a_loss_that_every_round_adds_to_is_differentiated_once(command: Command):
+    Path("summed.py").write_text(SUMMED)
+    data = json.loads(command("repair", "--output-format", "json", "summed.py::main").stdout)
+
+    added = [[line[1:] for line in one["diff"].splitlines() if line[0] == "+"][1:] for one in data["choices"]]
+    assert ["        total = total.detach()"] in added
+    assert ["    optimizer.zero_grad()", "    total.backward()", "    optimizer.step()"] in added
+    assert "`total`, which all rounds add to" in json.dumps(data)
+
+
+WIDENED = """
+import torch
+from torch import nn
+
+
+def widen(net, width):
+    old = net[0]
+    net[0] = nn.Embedding(width, old.embedding_dim)
+    net[0].weight[: old.num_embeddings] = old.weight
+    return net
+
+
+def main():
+    torch.manual_seed(2)
+    net = widen(nn.Sequential(nn.Embedding(3, 4), nn.Linear(4, 1)), 5)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        net(torch.arange(5)).square().mean().backward()
+        optimizer.step()
+    return [p.grad for p in net.parameters()]
+"""
+
+
+def test_weights_of_a_layer_that_is_gone_are_data(command: Command):
+    """A run keeps modules to its end, to compare what they hold; torch's own layers hold nothing but weights."""
+    Path("widened.py").write_text(WIDENED)
+    data = json.loads(command("repair", "--output-format", "json", "widened.py::main").stdout)
+
+    assert data["status"] == "repaired", data
+    assert "with torch.no_grad():\n        net[0].weight[: old.num_embeddings]" in Path("widened.py").read_text()

@@ -10,6 +10,7 @@ from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
 from fixinplace.repair.behind import DIFFERENTIATED, NAME
 from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
+from fixinplace.repair.steps.situation import situation
 
 _MEANING = (
     "The gradient of `{0}` goes through this write like through any other operation. Today it passes the write by, as "
@@ -39,8 +40,14 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             yield from _tracked(*spot)
         case "FIP309":
             yield from _apart(*spot)
-        case _ if not any(each.op == "data" and each.leaf for each in offence.writes):
+        case _ if not (any(each.op == "data" and each.leaf for each in offence.writes) or _updates(scene)):
             yield from _differentiated(*spot)
+
+
+def _updates(scene: Scene) -> bool:
+    """True for a parameter's update by hand."""
+    found = situation(scene)
+    return found is not None and found.updates_by_hand
 
 
 def _differentiated(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:

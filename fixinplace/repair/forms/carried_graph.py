@@ -14,7 +14,7 @@ from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.situation import Situation, deeper, situation
 from fixinplace.repair.steps.splitting import one_by_one
 from fixinplace.repair.steps.telling import story
-from fixinplace.repair.steps.turns import all_together
+from fixinplace.repair.steps.turns import all_together, summed_up
 
 _NAME = "carried-graph"
 
@@ -33,7 +33,7 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
         choices = []
     else:
         again = recomputed(found) if offence.rule == "FIP207" else ()
-        whole = all_together(found) if offence.rule == "FIP207" else ()
+        whole = all_together(found) if offence.rule == "FIP207" else summed_up(found)
         constant = _constant(found) if offence.rule == "FIP207" else ()
         inside = cut_inside(found) if offence.rule == "FIP207" else ()
         inner = deeper(found)

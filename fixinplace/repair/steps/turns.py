@@ -108,23 +108,39 @@ def all_together(at: Situation) -> Iterator[Choice]:
     going = [*clearing, *prepares(loop.body, index), at.write]
     training = [node for node in loop.body if trains(node)]
     total = next((name for name in ("total", "total_loss", "loss_sum") if name not in at.code.text.text), None)
-    builds_up = any(touch(f.writes, [loss]) and touch(f.reads, [loss]) for f in map(at.reader.facts, loop.body))
-    if len(training) != len(going) + 1 or total is None or builds_up:
+    summed = builds_up(at, loop, loss)
+    if len(training) != len(going) + 1 or total is None:
         return
     try:
-        start = pasted_before(at.code, loop, [f"{total} = 0.0"])
         first, last = moved(at.code, clearing), moved(at.code, going[len(clearing) :])
-        behind = pasted_below(at.code, loop, [*first, f"{total}.backward()", *last])
-        replaced = at.code.replace(at.needed, f"{total} = {total} + {loss}")
-        edits = checked(at.code, (start, *cut(at.code, going), replaced, behind))
+        behind = pasted_below(at.code, loop, [*first, f"{loss if summed else total}.backward()", *last])
+        start = () if summed else (pasted_before(at.code, loop, [f"{total} = 0.0"]),)
+        replaced = () if summed else (at.code.replace(at.needed, f"{total} = {total} + {loss}"),)
+        gone = cut(at.code, [*going, at.needed] if summed else going)
+        edits = checked(at.code, (*start, *gone, *replaced, behind))
     except CannotMove:
         return
+    of_what = (
+        f"`{loss}`, which all rounds add to" if summed else f"the sum of `{loss}` over all rounds, back to the first"
+    )
     meaning = (
         f"Backpropagation through the whole loop: all rounds run with the same weights, and `{at.step.optimizer}` "
-        f"steps once, behind the loop, on the gradients of the sum of `{loss}` over all rounds, back to the first."
+        f"steps once, behind the loop, on the gradients of {of_what}."
     )
     title = f"one backward and one step behind the loop in line {loop.lineno}"
     yield Choice(title, meaning, (Change(at.code.path, edits),), 19)
+
+
+def builds_up(at: Situation, loop: ast.For, loss: str) -> bool:
+    """True if the rounds add to the failing loss: `event_loss += loss`."""
+    return any(touch(f.writes, [loss]) and touch(f.reads, [loss]) for f in map(at.reader.facts, loop.body))
+
+
+def summed_up(at: Situation) -> Iterator[Choice]:
+    """The same for a loss alone that every round adds to, and back-propagates."""
+    loop, loss = whole_loop(at), plain_loss(at)
+    if loop is not None and loss is not None and builds_up(at, loop, loss):
+        yield from all_together(at)
 
 
 def plain_loss(at: Situation) -> str | None:

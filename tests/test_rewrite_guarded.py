@@ -156,3 +156,24 @@ def test_the_values_of_a_product_are_exact_for_any_two_dtypes(
     after = gradients(f"y = (y {operator} b).to(y.dtype)", first, second)
     assert torch.equal(before[0], after[0]) and [one.dtype for one in before] == [one.dtype for one in after]
     assert all(torch.allclose(one, two, rtol=0.05, atol=0.05) for one, two in zip(before, after, strict=True))
+
+
+COMPARED = HEAD + "        seen = y.ge_(0.5)\n        return seen * h + y\n"
+
+
+def test_a_comparison_gets_a_clone_which_keeps_its_gradient_of_zeros() -> None:
+    """Out of place the result requires no grad, which a second derivative and `requires_grad` tell."""
+    new = fixed(COMPARED, planned(COMPARED, run=False))
+    assert "        y = y.clone()\n        seen = y.ge_(0.5)\n" in new
+    assert [fix.safe for fix in offered(COMPARED, run=False)] == [True]
+    assert "seen = y.ge(0.5)" in fixed(COMPARED, planned(COMPARED, run=True))
+
+
+PUT = SUM.replace("y += torch.zeros(4).to(self.kind)", "y.put_(torch.tensor([0]), torch.zeros(1).to(self.kind))")
+
+
+@pytest.mark.parametrize("text", [COMPARED, PUT])
+def test_what_stands_behind_such_a_clone_is_finished_with_runs_as_well(text: str) -> None:
+    new = fixed(text, planned(text, run=False))
+    assert "y = y.clone()\n" in new
+    assert not offered(new, run=True)

@@ -13,11 +13,14 @@ SAFE = {
     "another row, augmented": "x[1][0] *= x[0][0]\nreturn x * y",
     "another part of another row": "x[1, 0:1] = x[0, :1]\nreturn x * y",
     "two ranges": "u = x.narrow(1, 0, 1)\nv = x.narrow(1, 1, 1)\nu *= 2\nv -= u\nreturn x, v",
+    "copied from another range": "u = x.narrow(1, 0, 1)\nv = x.narrow(1, 1, 1)\nv.copy_(u)\nreturn x, v",
     "steps that keep elements apart": LINE + "v = z.as_strided((2,), (2,), 1)\nv.add_(1)\nreturn z.cos()",
     "steps in another order": LINE + "v = z.as_strided((2, 2), (1, 3))\nv.add_(1)\nreturn z.cos()",
     "windows side by side": "x = x.reshape(-1).clone()\nv = x.unfold(0, 2, 2)\nv.mul_(2)\nreturn x.cos()",
 }
 IN_DOUBT = {
+    "copied from its transpose": "x = x[:, :2].clone()\nx.copy_(x.t())\nreturn x * 2",
+    "copied from a range that overlaps": "u = x.narrow(1, 0, 2)\nv = x.narrow(1, 1, 2)\nv.copy_(u)\nreturn x, v",
     "the same row": "x[0] = x[0]\nreturn x * y",
     "perhaps the same row": "x[-1] = x[0]\nreturn x * y",
     "overlapping rows": "x[1:] = x[:-1]\nreturn x * y",

@@ -375,6 +375,13 @@ ASKED = {
         "    opt = torch.optim.Adam(net.parameters(), lr=0.1)\n    for _ in range(3):\n        opt.zero_grad()\n"
         "        net(torch.randn(3, 4)).backward()\n        opt.step()\n    return attack(net, torch.randn(3, 4))\n"
     ),
+    "leaf of a function's caller, after a training with checkpoints": (
+        "import torch\nfrom torch.utils.checkpoint import checkpoint\n" + NORMED + "def main():\n    net = Net()\n"
+        "    opt = torch.optim.SGD(net.parameters(), lr=0.1)\n    for _ in range(2):\n        opt.zero_grad()\n"
+        "        data = torch.randn(3, 4, requires_grad=True)\n"
+        "        checkpoint(net.part, data, use_reentrant=True).exp().sum().backward()\n        opt.step()\n"
+        "    x = torch.randn(3, 4, requires_grad=True)\n    net(x).backward()\n    return x.grad\n"
+    ),
     "leaf whose gradient alone is computed": (
         "import torch\n" + NORMED + "def slope(net, x):\n    g, = torch.autograd.grad(net(x), x, create_graph=True)\n"
         "    return g.pow(2).sum()\ndef main():\n    net = Net()\n"
@@ -392,6 +399,8 @@ def test_a_leaf_whose_gradient_its_owner_asks_for_is_taken_as_it_was_passed(name
     (evidence,) = ruling.evidence
     assert ruling.verdict is Verdict.PROVED, ruling
     assert CONVENTION in evidence.notes and evidence.gradients > 0
+    alone = lab.judge(written.case(rewritten), marks).ruling
+    assert (alone.verdict, alone.reason) == (Verdict.UNPROVED, "hidden-caller")  # `fix` does not know all callers
     other, marks = rewrite(written.text, [fix(written.text, "x -= 0.5", "x = x - 0.4")])
     assert lab.judge(replace(written.case(other), whole=True), marks).ruling.verdict is Verdict.REFUTED
 

@@ -202,16 +202,6 @@ class Containers(Roles):
             return False
         return not any(isinstance(each, ast.NamedExpr) or _writes(each) for one in inner for each in walk(one))
 
-    def reads_other_place(self, node: ast.AST, target: ast.expr) -> bool:
-        """True for `st["h"].copy_(st["c"])` in a container with a tensor of its own in each place."""
-        match node, target:
-            case (
-                ast.Call(args=[ast.Subscript(ast.Name() as read, ast.Constant(str() as key))], keywords=[]),
-                ast.Subscript(ast.Name() as holder, ast.Constant(str() as written)),
-            ):
-                return read.id == holder.id and key != written and distinct(self.peek(holder))
-        return False
-
     def share_places(self, seen: Observation, holder: ast.Name, written: Value) -> None:
         """Whether another place of the container may hold the tensor; see Note [Places of containers]."""
         base = self.peek(holder)

@@ -99,7 +99,7 @@ class Writes(Containers):
         if not overlap(written.memory, value.memory):
             return False
         if not keeps_layout(op) and op != "Tensor.copy_":
-            return not self.reads_other_place(node, target)  # not element by element
+            return True  # not element by element
         if not (written.view or value.view):
             return False
         read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []

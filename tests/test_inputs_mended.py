@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from fixinplace.inputs import mend, snippet
+from fixinplace.inputs import guess, mend, snippet
 from fixinplace.inputs.knowledge import Knowledge, Parameter, read
 from fixinplace.inputs.situation import Fault, Situation, tensors
 from fixinplace.inputs.sizes import dimensions
@@ -615,6 +615,22 @@ def test_inputs_of_one_shape_get_another_size_together():
     message = "The size of tensor a (32) must match the size of tensor b (3) at non-singleton dimension 1"
     found = mended(message, block(Argument("x", IMAGE), Argument("y", IMAGE)))
     assert any(each.count("(2, 3, 16, 16)") == 2 for each in found[:6]), found[:6]
+
+
+def test_blocks_give_four_times_as_many_channels_where_that_is_missing():
+    start = block(Argument("x", IMAGE), block=Code(guess.BLOCK))
+    message = "expected input[2, 64, 56, 56] to have {} channels, but got 64 channels instead"
+
+    assert f"target.Block(block={guess.WIDE})" in mended(message.format(256), start)[0]
+    assert not any("Wide" in each for each in mended(message.format(128), start)[:1])
+
+
+def test_an_image_is_as_much_larger_as_what_was_made_of_it_should_be():
+    start = block(Argument("x", Tensor((2, 3, 16, 16))))
+
+    found = mended("Input height (8) doesn't match model (112).", start)
+    assert any("torch.randn((2, 3, 224, 224))" in each for each in found[:2])
+    assert not any("(2, 3, 24" in each for each in mended("Input height (8) doesn't match model (9).", start)[:2])
 
 
 def test_a_width_changes_with_the_inputs_that_have_it():

@@ -58,6 +58,18 @@ def test_a_freed_graph_that_a_state_carries_is_a_choice(name: str, command: Comm
     assert all(map(same, found[::2], found[1::2])), data["choices"]
 
 
+@pytest.mark.slow
+def test_a_state_is_found_that_an_object_keeps_of_what_flows_there_by_a_name(command: Command):
+    text, named = (
+        (FOLDER / "task_scales.py").read_text(),
+        "both = sensor(torch.randn(5, 4))\n        loss = scales(both)",
+    )
+    Path("scaled.py").write_text(text.replace("loss = scales(sensor(torch.randn(5, 4)))", named))
+    data = json.loads(command("repair", "--output-format", "json", "scaled.py::main").stdout)
+
+    assert any("+        scales.known = {key: " in one["diff"] for one in data["choices"])
+
+
 TWICE = """
 import torch
 from torch import nn

@@ -375,6 +375,11 @@ ASKED = {
         "    opt = torch.optim.Adam(net.parameters(), lr=0.1)\n    for _ in range(3):\n        opt.zero_grad()\n"
         "        net(torch.randn(3, 4)).backward()\n        opt.step()\n    return attack(net, torch.randn(3, 4))\n"
     ),
+    "leaf of a function's caller, after one step": (
+        "import torch\n" + NORMED + "def main():\n    net = Net()\n"
+        "    opt = torch.optim.SGD(net.parameters(), lr=0.1)\n    net(torch.randn(3, 4)).backward()\n    opt.step()\n"
+        "    x = torch.randn(3, 4, requires_grad=True)\n    net(x).backward()\n    return x.grad\n"
+    ),
     "leaf of a function's caller, after a training with checkpoints": (
         "import torch\nfrom torch.utils.checkpoint import checkpoint\n" + NORMED + "def main():\n    net = Net()\n"
         "    opt = torch.optim.SGD(net.parameters(), lr=0.1)\n    for _ in range(2):\n        opt.zero_grad()\n"

@@ -9,7 +9,7 @@ class Center:
         self.rate = rate
         self.at = torch.zeros(width)
 
-    def __call__(self, outputs):
+    def update(self, outputs):
         self.at = self.rate * self.at + (1 - self.rate) * outputs.mean(0)
         return self.at
 
@@ -22,7 +22,7 @@ class Distiller(nn.Module):
 
     def forward(self, one, two):
         first, second = self.body(one), self.body(two)
-        target = (second - self.center(second)).softmax(dim=-1)
+        target = (second - self.center.update(second)).softmax(dim=-1)
         return -(target * first.log_softmax(dim=-1)).sum(-1).mean()
 
 

@@ -56,7 +56,7 @@ def _moved(code: Code, taking: ast.Assign, block: ast.With) -> tuple[Edit, ...] 
     read = {each.id for each in ast.walk(taking.value) if isinstance(each, ast.Name)}
     if stored & read:
         inner, outer = code.head(taking), code.head(block)
-        if inner is None or outer is None or taking is not block.body[-1]:
+        if inner is None or outer is None:
             return None
         span = code.text.span(taking)
         return (Edit(Span(span.start - len(inner), span.start), outer),)

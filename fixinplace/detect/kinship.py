@@ -241,6 +241,11 @@ class Kinship(Gradients):
             return False
         return links[0].steps == links[1].steps or disjoint(links[0].steps, links[1].steps)
 
+    def have_one_base(self, one: ast.expr, other: ast.expr) -> bool:
+        """True for what is followed to one root: views of it, and the tensor itself."""
+        links = [rooted(self.state.links, link) for node in (one, other) if (link := chain(node, self)) is not None]
+        return len(links) == 2 and links[0].base == links[1].base
+
     def holders(self, written: Value) -> list[str]:
         """The names that may hold the storage of a written tensor."""
         memory = written.memory | written.maybe
@@ -288,7 +293,7 @@ class Kinship(Gradients):
     def leave_behind(self, owner: ast.expr, later: Names) -> None:
         """A name's tensor has been written: who is dead now may not see it once the write is rewritten."""
         if isinstance(owner, ast.Name):
-            self.state.links = left_behind(self.state.links, owner.id, later)
+            self.state.links = left_behind(self.state.links, owner.id, later, self.program.words.reshapes)
 
     def note_way_back(self, seen: Observation, owner: ast.expr, written: Value, later: Names, rule: str) -> None:
         """The family of a view of a parameter, if the function is going to return that; see `sites.py`."""

@@ -261,10 +261,11 @@ def without_views(links: Links, name: str) -> dict[str, Link]:
     return {k: link for k, link in links.items() if not ((link.steps and k in kin) or link.reads & kin)}
 
 
-def left_behind(links: Links, name: str, later: Names) -> dict[str, Link]:
+def left_behind(links: Links, name: str, later: Names, apart: bool) -> dict[str, Link]:
     """The links once the tensor of `name` has been written: names that nobody reads any more lead nobody to it.
 
     A rewrite of the write leaves them with the old tensor, unless what is read later had to be made from them.
+    apart: two views that are made alike stay two tensors: what changes the shape of one leaves the other as it is.
     """
     kept = dict(links)
     members = family(kept, name, later)
@@ -278,6 +279,8 @@ def left_behind(links: Links, name: str, later: Names) -> dict[str, Link]:
         return without(kept, root)
     own = next(h.steps for h in members if h.name == name)
     alive = [h for h in members if h.name not in dead and h.name != name]
+    if apart and merged(kept, tuple(h for h in members if h.name not in dead)):
+        return kept
     below = {h.name: replace(rooted(kept, Link(h.name)), base=name, steps=h.steps[len(own) :], ahead=False)
              for h in alive if h.steps[: len(own)] == own}  # fmt: skip
     if not all(h.name in below or disjoint(h.steps, own) for h in alive):

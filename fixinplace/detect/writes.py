@@ -52,11 +52,7 @@ class Writes(Containers):
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later, rule) if rule in _MADE_ANEW else {}
-        if (
-            place in (Place.NAME, Place.ITEM, Place.VIEW)
-            and value is not None
-            and self._reads_itself(node, op, target, written, value)
-        ):
+        if value is not None and self._reads_memory(place, node, op, target, written, value):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
         note_sharers(self, seen, written, later - {dotted(owner)})
@@ -93,6 +89,11 @@ class Writes(Containers):
         if value is not None and not set(self.detaching(target)):
             self.wrote(written, value.live)
         return seen
+
+    def _reads_memory(self, place: Place, node: ast.AST, op: str, target: ast.expr, old: Value, value: Value) -> bool:
+        if place is Place.SUBSCRIPT and isinstance(node, (ast.Assign, ast.AugAssign)):  # what is followed is the form's
+            return overlap(old.memory, value.memory) and not self.have_one_base(node.value, target)
+        return place in (Place.NAME, Place.ITEM, Place.VIEW) and self._reads_itself(node, op, target, old, value)
 
     def _reads_itself(self, node: ast.AST, op: str, target: ast.expr, written: Value, value: Value) -> bool:
         """True if the write may read elements of its own tensor other than the one that it writes just then."""

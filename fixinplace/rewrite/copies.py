@@ -71,6 +71,8 @@ def copies(setting: Setting, steps: Sequence[Step]) -> Copies:
     shared = {step.case.target: step.case for step in copied if step.case.facts.family and step.case.target}
     kin = {name: anew(case, Effect.COPY).before for name, case in shared.items()}
     names = {name: tuple(holder.name for holder in case.facts.family) for name, case in shared.items()}
+    if any(one != other and one in held for one in (*called, *stored) for other, held in names.items()):
+        raise Refusal("no-safe-place", "the statement writes parts of one tensor under two names")
     return Copies(tuple(dict.fromkeys(called)), tuple(dict.fromkeys(stored)), kin, names)
 
 

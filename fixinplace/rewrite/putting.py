@@ -21,6 +21,7 @@ from fixinplace.model import View
 
 _OWN_INVERSE = ("t", "T", "mT", "H", "mH", "adjoint", "transpose", "swapaxes", "swapdims")
 _SHAPES = ("view", "view_as", "unflatten", "squeeze", "reshape", "reshape_as", "flatten", "ravel")
+_TURNS = (*_OWN_INVERSE, "movedim", "moveaxis", "permute")
 _CATS = ("chunk", "split", "split_with_sizes", "tensor_split")
 _MOST_SCATTERS = 1
 """A chain that needs more is read more easily as a clone and a store."""
@@ -72,6 +73,8 @@ def _joined(steps: Sequence[View], base: str, value: str, around: Around) -> str
     """All pieces put together again, the new one in its place."""
     *before, last = steps
     cut = last.op.removesuffix("[]")
+    if any(step.op in _TURNS for step in before) and any(one.op in _SHAPES for known in around.names for one in known):
+        return None  # what is joined lies in order, its base then does not, and a `view` of that may not exist
     if cut == last.op or around.torch is None or cut not in (*_CATS, "unbind"):
         return None
     index, count, *given = last.arguments

@@ -53,15 +53,28 @@ def _updates(scene: Scene) -> bool:
 def _differentiated(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]:
     """The write to all of a computed tensor as an operation, see Note [Data that is differentiated]."""
     statement = code.statement(node)
-    found = None if _has_no_derivative(statement) else _whole(code, statement)
+    found = None if _has_no_derivative(statement) else _whole(code, statement) or _part_of_clone(code, statement)
     if found is not None:
         owner, edit = found
         title = f"`{' '.join(edit.text.split())}`, which the gradient of `{code.source_of(owner)}` goes through"
         yield Proposal(DIFFERENTIATED, Tier.PATCH, title, (Change(code.path, (edit,)),), rank=3)
 
 
+def _part_of_clone(code: Code, statement: ast.stmt) -> tuple[ast.expr, Edit] | None:
+    """`h.data[done] = 0` as the same store into a clone."""
+    found, head = _part(code, statement), code.head(statement)
+    if found is None or head is None or not isinstance(statement, (ast.Assign, ast.AugAssign)):
+        return None
+    owner, edit = found
+    text = code.source_of(owner)
+    stored = _edited(code, statement, edit)
+    return owner, code.replace(statement, f"{text} = {text}.clone(){code.newline}{head}{stored}")
+
+
 def _has_no_derivative(statement: ast.stmt) -> bool:
     match statement:
+        case ast.Assign():
+            return False
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr))):
             return attr in _FLAT
         case ast.AugAssign(op=op):

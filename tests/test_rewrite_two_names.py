@@ -1,0 +1,40 @@
+"""Tensors under two names of which no link tells any more that they share memory, or that they are two."""
+
+from __future__ import annotations
+
+import pytest
+from alias_fixing import judge
+from test_rewrite_listed import program
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+PROGRAMS = {
+    "two views made alike, one of which gets another shape": (
+        "z = torch.sigmoid(y)\nu = torch.t(z)\nw = torch.t(z)\nw += 1\nw.unsqueeze_(0)\nreturn u, w"
+    ),
+    "a view in order of what pieces are put back into through a transpose": (
+        "z = torch.sigmoid(y)\nu = torch.t(z)\nw = z.view((-1,))\np, q = u.chunk(2)\np.zero_()\nreturn p, q, w, z"
+    ),
+    "a part that is read under a name whose view is followed no more": (
+        "z = torch.sigmoid(y)\nu = torch.t(z)\nv = u[0, 1:]\nu.clamp_(max=0.9)\nu.transpose_(0, 1)\nz[:, :2] += v\n"
+        "return z"
+    ),
+    "two parts of one tensor in one line": "z = x * 2\nx = z.clamp_(max=0.9)\nz[::2] = x[..., 1:] = 0.5\nreturn x",
+}
+
+
+@pytest.mark.parametrize("body", PROGRAMS.values(), ids=PROGRAMS.keys())
+def test_what_is_written_keeps_what_the_program_does(body: str):
+    """Each of them was rewritten wrongly, and called safe."""
+    assert judge(program(body)).wrong is None
+
+
+def test_one_of_two_views_keeps_its_shape():
+    found = judge(program(PROGRAMS["two views made alike, one of which gets another shape"]))
+    assert "w.unsqueeze_(0)" in found.fixed
+
+
+def test_pieces_are_put_back_through_a_transpose_where_nobody_needs_an_order():
+    body = PROGRAMS["a view in order of what pieces are put back into through a transpose"]
+    body = body.replace("w = z.view((-1,))", "w = z[0]")
+    found = judge(program(body))
+    assert found.wrong is None and "torch.cat((p, q))" in found.fixed

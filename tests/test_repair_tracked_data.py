@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fixinplace.verify.standing import NOTHING_WRONG
+
 MEMORY = """
 import torch
 from torch import nn
@@ -53,6 +55,7 @@ def repaired(command, write: str) -> tuple[dict, str]:
         ("state.data *= ~end", "state = state * (~end)"),
         ("state.data.mul_(1 - end.float())", "state = state.mul(1 - end.float())"),
         ("state.data.masked_fill_(end, 0)", "state = state.masked_fill(end, 0)"),
+        ("state.data[end[:, 0]] = 0", "state = state.clone()\n        state[end[:, 0]] = 0"),
     ],
 )
 def test_what_is_written_through_data_gets_its_gradient(command, write: str, line: str):
@@ -61,6 +64,32 @@ def test_what_is_written_through_data_gets_its_gradient(command, write: str, lin
     assert document["status"] == "repaired", document
     assert f"        {line}\n" in text
     assert FOLLOWED in json.dumps(document)
+
+
+GATE = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    a, b = nn.Linear(4, 4), nn.Linear(4, 4)
+    x = torch.randn(5, 4)
+    gate = torch.sigmoid(a(x))
+    gate.data[gate.data < 0.4] = 0
+    (gate * b(x)).pow(2).sum().backward()
+    return [p.grad for p in a.parameters()]
+""".lstrip()
+
+
+def test_what_is_right_as_it_stands_is_not_written_anew(command):
+    """A sigmoid's backward is zero where its result was set to zero, as the derivative of the mask is."""
+    Path("gate.py").write_text(GATE)
+    document = json.loads(command("repair", "--output-format", "json", "gate.py::main").stdout)
+
+    assert document["status"] != "repaired", document
+    assert NOTHING_WRONG in json.dumps(document)
+    assert Path("gate.py").read_text() == GATE
 
 
 def test_what_is_rounded_through_data_keeps_the_gradient_that_passes_it_by(command):

@@ -31,8 +31,8 @@ from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
-_KEPT = ("without-grad", "instance-off")
-"""Forms whose meaning another form does not have: a parameter stays the tensor that its module holds, a flag goes."""
+_KEPT = ("without-grad", "instance-off", behind.DIFFERENTIATED)
+"""Forms whose meaning no other has: a parameter stays what its module holds, a flag goes, a write has a gradient."""
 _MAX_SHORTER = 3
 _MAX_CHAIN = 3
 _DOES_NOT_RUN = ("new-error", "still-raises")

@@ -28,8 +28,11 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
     try:
         if case.hidden:
             plain = judge(lab, replace(case, hidden=False), marks)
-            proved = plain.ruling.verdict is Verdict.PROVED
-            return plain if proved else forward_reference.follow(bench, marks)
+            if plain.ruling.verdict is Verdict.PROVED:
+                return plain
+            if standing.is_right(bench):
+                return Judgement(bench.ruling(Verdict.REFUTED, "gradient-differs", standing.NOTHING_WRONG))
+            return forward_reference.follow(bench, marks)
         try:
             reference = references.find(bench, marks)
         except Unproved as stop:

@@ -20,6 +20,7 @@ from fixinplace.verify.errors import is_broken
 from fixinplace.verify.jobs import Json, Run, Slope
 
 DIRECTIONS = 2
+NOTHING_WRONG = "as it stands its gradients are the derivative of what it computes, the write behind autograd included"
 RIGHT = (
     "its gradients are the derivative of what it computes, the write behind autograd included; the patch's are not: "
 )
@@ -28,6 +29,18 @@ _CONVENTION = (
     "its gradient is meant as well, write the tensor itself, out of place"
 )
 _BEHIND = re.compile(r"\bdetach\b|\.data\b|\bnumpy\b|dlpack")
+
+
+def is_right(bench: Bench) -> bool:
+    """True if the original's own gradients are, in all directions, the derivative that follows its hidden writes."""
+    modes: tuple[Json, ...] = ({"double": True}, {})
+    for mode in modes:
+        runs = [bench.original(**mode, forward=number, hidden=True) for number in range(DIRECTIONS)]
+        plain = bench.original(**mode)
+        if all(map(independent.took, runs)) and plain.finished:
+            told = _told(bench, runs, plain)
+            return bool(told) and not is_broken(plain) and all(each.agrees for each in told)
+    return False
 
 
 def check(bench: Bench) -> Ruling | None:

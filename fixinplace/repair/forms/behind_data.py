@@ -56,7 +56,8 @@ def _differentiated(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]
     found = None if _has_no_derivative(statement) else _whole(code, statement) or _part_of_clone(code, statement)
     if found is not None:
         owner, edit = found
-        title = f"`{' '.join(edit.text.split())}`, which the gradient of `{code.source_of(owner)}` goes through"
+        now = "; ".join(line.strip() for line in edit.text.splitlines())
+        title = f"`{now}`, which the gradient of `{code.source_of(owner)}` goes through"
         yield Proposal(DIFFERENTIATED, Tier.PATCH, title, (Change(code.path, (edit,)),), rank=3)
 
 

@@ -56,7 +56,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     forward = None if job.forward is None else Forward(records, recorder, job)
     data = AsData() if job.as_data and forward is None else None
     calls = FunctionCalls(records, user, forward or REVERSE)
-    cloning, modules = Cloning(), Constructed(job.kind != "made")
+    cloning, modules, reads = Cloning(), Constructed(job.kind != "made"), GradientReads()
     reach = Reach([patch.text for patch in job.texts], job.regions, calls)
     before = frozenset(sys.modules)
     ballast = _prepare(job)
@@ -68,7 +68,6 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         data.install()
     if job.cloned:
         cloning.install()
-    reads = GradientReads()
     widened = Widened() if job.widened else contextlib.nullcontext()
     with reads if job.regions is not None and forward is None else contextlib.nullcontext(), widened:
         ending = _user_code(job, load.Patched(job.texts, reach.seen), reach)

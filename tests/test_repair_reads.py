@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from choosing import PATH, code, place
@@ -117,3 +119,45 @@ def test_copies_that_nobody_needs_go_again(needed: tuple[str, ...], copied: int)
     assert found.proved
     assert found.best is not None
     assert found.best.attempt.rewritten[0].text.count(".clone()") == copied
+
+
+TREE = """
+import torch
+from torch import nn
+
+
+class Tree(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gates = nn.Linear(3, 3)
+        self.last = nn.Linear(3, 1)
+
+    def node(self, word, left, right):
+        gate = torch.sigmoid(self.gates(right) + word)
+        state = (gate * left).sum(0)
+        return state, torch.tanh(state)
+
+    def forward(self, words):
+        inner, outer = torch.zeros(4, 3), torch.zeros(4, 3)
+        for at, word in enumerate(words):
+            first, second = inner[:at + 1], outer[:at + 1]
+            inner[at], outer[at] = self.node(word, first, second)
+        return self.last(outer[-1]).sum()
+
+
+def main():
+    torch.manual_seed(4)
+    tree = Tree()
+    loss = tree(torch.randn(4, 3))
+    loss.backward()
+    return loss, [p.grad for p in tree.parameters()]
+""".lstrip()
+
+
+def test_what_a_helper_keeps_is_cloned_where_the_writer_gives_it(command):
+    """Two tensors are written in one line, and each was given to the helper under a name of its own."""
+    Path("tree.py").write_text(TREE)
+    document = json.loads(command("repair", "--output-format", "json", "tree.py::main").stdout)
+
+    assert document["status"] == "repaired", document
+    assert "self.node(word, first.clone(), second.clone())" in Path("tree.py").read_text()

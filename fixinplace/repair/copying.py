@@ -69,6 +69,7 @@ def owners(scene: Scene) -> frozenset[str]:
         spot = scene.node(write.place)
         if spot is not None:
             paths.add(written(spot[0].statement(spot[1])))
+            paths |= {path(spot[1])} if isinstance(spot[1], ast.Subscript) else set()  # one of several: `c[i], h[i] = `
     return frozenset(paths - {""})
 
 
@@ -94,9 +95,24 @@ def _is_bound_to(code: Code, node: ast.expr, held: frozenset[str]) -> bool:
     """True for a local name that an assignment binds to a part of what is held, on one of its branches at least."""
     function = code.function(node) if isinstance(node, ast.Name) else None
     statements = () if function is None else (each for each in ast.walk(function) if isinstance(each, ast.Assign))
-    own = [each for each in statements if any(isinstance(t, ast.Name) and t.id == path(node) for t in each.targets)]
-    parts = [part for each in own for part in branches(each.value) if isinstance(part, ast.Subscript)]
+    own = [value for each in statements for target in each.targets for value in _values(target, each.value, path(node))]
+    parts = [part for value in own for part in branches(value) if isinstance(part, ast.Subscript)]
     return any(path(part) in held for part in parts)
+
+
+def _values(target: ast.expr, value: ast.expr, name: str) -> list[ast.expr]:
+    """What an assignment gives to a name, also to one of several: `a, b = x[0], y[0]`."""
+    if isinstance(target, ast.Name):
+        return [value] if target.id == name else []
+    both = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts)
+    pairs = zip(target.elts, value.elts, strict=True) if both else ()  # type: ignore[attr-defined]
+    return [each for one, given in pairs for each in _values(one, given, name)]
+
+
+def sharing_here(scene: Scene, code: Code, node: ast.expr) -> list[ast.expr]:
+    """Operands of an expression whose names hold the written memory, or were bound to a part of it."""
+    held = owners(scene)
+    return [each for each in operands(node) if path(each) in held or _is_bound_to(code, each, held)]
 
 
 def _is_put_into(code: Code, node: ast.expr, held: frozenset[str], writes: Sequence[ast.stmt]) -> bool:

@@ -25,6 +25,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if not copying.helps(scene) or save is None or spot is None or node is None:
         return
     rank = copying.rank(scene)
+    yield from _given(scene, rank + 3)
     statistics = scene.offence.rule == "FIP305"  # a module keeps them to itself: no operand of its call, no result
     found = [each for each in copying.sharing(scene, spot[0], node) if not statistics or _is_statistics(each)]
     for operand in found:
@@ -38,6 +39,22 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             yield copying.copied(_NAME, spot[0], [bound], rank + 1, title, BOUND)
     if not statistics and any(word in save.op.lower() + scene.offence.node.lower() for word in _KEEPS_RESULT):
         yield copying.copied(_NAME, spot[0], [node], rank + 2, kind=RESULT)
+
+
+def _given(scene: Scene, rank: int) -> Iterator[Proposal]:
+    """What a helper that saves is given by the function that writes: all that shares the memory, in one call."""
+    save, write = scene.offence.save, scene.offence.writes[0] if scene.offence.writes else None
+    if save is None or write is None or write.place is None or save.place is None:
+        return
+    writer = (write.place.file, write.place.function)
+    around = [each for each in save.stack if (each.file, each.function) == writer and each != save.place]
+    spot = scene.node(around[0]) if around and (save.place.file, save.place.function) != writer else None
+    node = _expression(spot[1]) if spot is not None else None
+    if spot is None or node is None:
+        return
+    found = copying.sharing_here(scene, spot[0], node)
+    if found:
+        yield copying.copied(_NAME, spot[0], found, rank)
 
 
 def _is_statistics(node: ast.expr) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from choosing import PATH, code, place
 from test_repair_search import Fake
 
 from fixinplace.model import Edit, Ruling, Span, Verdict
+from fixinplace.repair.base import Scene
 from fixinplace.repair.budget import Budget
+from fixinplace.repair.forms import clone_read
 from fixinplace.repair.proposed import culprits
 from fixinplace.repair.reads import EVERY, _together, copies, without
 from fixinplace.repair.search import Search
@@ -133,14 +133,18 @@ class Tree(nn.Module):
         self.last = nn.Linear(3, 1)
 
     def node(self, word, left, right):
-        gate = torch.sigmoid(self.gates(right) + word)
-        state = (gate * left).sum(0)
-        return state, torch.tanh(state)
+        total = torch.sum(right, dim=0)
+        gate = torch.sigmoid(self.gates(right) + self.gates(word + total))
+        state = torch.tanh(word) + torch.sum(torch.mul(gate, left), dim=0)
+        return state, torch.mul(word, torch.tanh(state))
 
     def forward(self, words):
         inner, outer = torch.zeros(4, 3), torch.zeros(4, 3)
         for at, word in enumerate(words):
-            first, second = inner[:at + 1], outer[:at + 1]
+            if at:
+                first, second = inner[:at], outer[:at]
+            else:
+                first = second = torch.zeros(1, 3)
             inner[at], outer[at] = self.node(word, first, second)
         return self.last(outer[-1]).sum()
 
@@ -154,10 +158,17 @@ def main():
 """.lstrip()
 
 
-def test_what_a_helper_keeps_is_cloned_where_the_writer_gives_it(command):
-    """Two tensors are written in one line, and each was given to the helper under a name of its own."""
-    Path("tree.py").write_text(TREE)
-    document = json.loads(command("repair", "--output-format", "json", "tree.py::main").stdout)
+def test_what_a_helper_keeps_is_cloned_where_the_writer_gives_it():
+    """Two tensors are written in one line, and what shares their memory was given to the helper by other names."""
+    program = code(TREE)
+    texts = ("inner[at]", "outer[at]", "torch.mul(gate, left)", "self.node(word, first, second)")
+    at, beside, saved, given = (place(program, each) for each in texts)
+    kept = Save(1, "mul", saved, (saved, given))
+    scene = Scene(
+        Offence("FIP109", kept, (Write(2, "copy_", at, (at,)), Write(3, "copy_", beside)), None), {PATH: program}.get
+    )
 
-    assert document["status"] == "repaired", document
-    assert "self.node(word, first.clone(), second.clone())" in Path("tree.py").read_text()
+    (proposal,) = [each for each in clone_read.REPAIR.propose(scene) if "`first`" in each.title]
+
+    (change,) = proposal.changes
+    assert [edit.text for edit in change.edits] == ["first.clone()", "second.clone()"]

@@ -42,8 +42,7 @@ from torch import nn
 X = Tensor((2, 12, 32))
 IMAGE = Tensor((2, 32, 16, 16))
 
-CLASSES = {
-    "blocks of another file": """
+STAGED = """
 class Staged(nn.Module):
     def __init__(self, block, layers, classes=5):
         super().__init__()
@@ -66,32 +65,15 @@ class Staged(nn.Module):
         x = self.two(self.one(self.act(self.stem(x)))).mean((2, 3))
         x += 1
         return self.head(x)
-""",
-    "bottlenecks of another file": """
-class Bottled(nn.Module):
-    def __init__(self, block, layers, classes=5):
-        super().__init__()
-        self.channels = 16
-        self.stem = nn.Conv2d(3, 16, 3, 2, 1)
-        self.one, self.two = self.stage(block, 16, layers[0]), self.stage(block, 24, layers[1], 2)
-        self.mix = nn.Conv2d(96, 96, 1)
-        self.act = nn.ReLU(inplace=True)
-        self.head = nn.Linear(96, classes)
-
-    def stage(self, block, planes, count, stride=1):
-        aside = None
-        if stride != 1 or self.channels != planes * block.expansion:
-            aside = nn.Conv2d(self.channels, planes * block.expansion, 1, stride)
-        parts = [block(self.channels, planes, stride, aside)]
-        self.channels = planes * block.expansion
-        parts += [block(self.channels, planes) for _ in range(1, count)]
-        return nn.Sequential(*parts)
-
-    def forward(self, x):
-        x = self.mix(self.two(self.one(self.act(self.stem(x))))).mean((2, 3))
-        x += 1
-        return self.head(x)
-""",
+"""
+CLASSES = {
+    "blocks of another file": STAGED,
+    "bottlenecks of another file": STAGED.replace("class Staged", "class Bottled")
+    .replace("nn.Linear(24,", "nn.Linear(96,")
+    .replace("        self.act = ", "        self.mix = nn.Conv2d(96, 96, 1)\n        self.act = ")
+    .replace(
+        "self.two(self.one(self.act(self.stem(x)))).mean", "self.mix(self.two(self.one(self.act(self.stem(x))))).mean"
+    ),
     "the else of a word": """
 class Worded(nn.Module):
     def __init__(self, dim, act="relu"):

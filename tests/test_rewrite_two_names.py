@@ -38,3 +38,25 @@ def test_pieces_are_put_back_through_a_transpose_where_nobody_needs_an_order():
     body = body.replace("w = z.view((-1,))", "w = z[0]")
     found = judge(program(body))
     assert found.wrong is None and "torch.cat((p, q))" in found.fixed
+
+
+STALE = {
+    "method": "u = y.add_(1)",
+    "methods in a chain": "u = y.add_(1).mul_(2)",
+    "part of what it gives": "u = y.add_(1)[:2]",
+    "change of shape": "u = y.t_()",
+    "function": "u = torch.nn.functional.relu(y, inplace=True)",
+    "one of several": "u, k = y.add_(1), x",
+    "pieces": "u, k = y.add_(1).chunk(2)",
+    "view": "v = y.t()\nu = v.add_(1)",
+    "with a view that is read": "w = y[0]\nu = y.add_(1)\nx = w",
+}
+
+
+@pytest.mark.parametrize("first", STALE.values(), ids=STALE.keys())
+@pytest.mark.parametrize("then", ["z = u[:1]\nz *= z\nreturn z, u, x", "z = u.t()\nz.mul_(2)\nreturn u, x"])
+def test_nothing_is_put_back_into_what_the_new_tensor_was_never_bound_to(first: str, then: str):
+    """`u = y.add(1)` leaves `y` as it was, where nobody reads it: a part of `u` was put back into that."""
+    found = judge(program(f"{first}\n{then}"))
+    assert found.wrong is None, found.fixed
+    assert found.written

@@ -58,6 +58,12 @@ def _is_detached(holder: Holder) -> bool:
     return any(step.op == "detach" for step in holder.steps)
 
 
+def _may_write(call: ast.Call) -> bool:
+    name = dotted(call.func).rpartition(".")[2] or getattr(call.func, "attr", "")
+    words = {word.arg for word in call.keywords}
+    return (name.endswith("_") and not name.endswith("__")) or bool(words & {"inplace", "out", None})
+
+
 class Kinship(Gradients):
     """Follows which names are views of which, and finds the name that a write goes through."""
 
@@ -125,7 +131,7 @@ class Kinship(Gradients):
         slots = [dotted(target) for target in targets if isinstance(target, ast.Attribute) and self._is_slot(target)]
         found = chain(value, self) or perhaps(value, self)
         within = {n.target.id for n in every(value, ast.NamedExpr)} if found is not None else set()
-        if found is not None and within & {found.base, *found.reads}:
+        if found is not None and (within & {found.base, *found.reads} or self._is_stale(value, found.base)):
             found = None  # the name is another tensor by the time that the value is bound
         for name in (*names, *slots):
             made[name] = found if found is not None else Link(names[0]) if names and name != names[0] else None
@@ -141,6 +147,15 @@ class Kinship(Gradients):
         certain = {name: link for name, link in others.items() if link is not None and link.base != name}
         return {name: link for name, link in certain.items() if name not in slots or not link.steps}
 
+    def _is_stale(self, value: ast.expr, base: str) -> bool:
+        """True if `value` writes into `base`, which nobody reads any more, nor anything that is made from it.
+
+        `u = y.add_(1)` becomes `u = y.add(1)`: then `y` is what it was before, and nothing can be put back into it.
+        """
+        if not any(map(_may_write, every(value, ast.Call))):
+            return False
+        return base not in self.later and not any(h.live for h in family(self.state.links, base, self.later))
+
     def _is_slot(self, target: ast.Attribute) -> bool:
         """True for `self.h` where nothing but a slot can be behind it, as far as the file tells."""
         index = self.program.index
@@ -151,8 +166,12 @@ class Kinship(Gradients):
             return {}
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(names):
-            return {name: chain(one, self) for name, one in zip(names, value.elts, strict=True)}
-        return dict(zip(names, pieces(value, len(names), self), strict=False))
+            return {name: self._followed(one, chain(one, self)) for name, one in zip(names, value.elts, strict=True)}
+        found = (self._followed(value, link) for link in pieces(value, len(names), self))
+        return dict(zip(names, found, strict=False))
+
+    def _followed(self, value: ast.expr, link: Link | None) -> Link | None:
+        return None if link is None or self._is_stale(value, link.base) else link
 
     def _outside(self, link: Link, bound: set[str]) -> Link | None:
         """The link, made from a name that the assignment does not bind; None if there is none."""

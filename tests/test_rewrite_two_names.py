@@ -48,6 +48,8 @@ STALE = {
     "function": "u = torch.nn.functional.relu(y, inplace=True)",
     "one of several": "u, k = y.add_(1), x",
     "pieces": "u, k = y.add_(1).chunk(2)",
+    "pieces by a function": "u, k = torch.chunk(y.add_(1), 2)",
+    "part of what a function gives": "u = torch.add(y, 1, out=y)[:2]",
     "view": "v = y.t()\nu = v.add_(1)",
     "with a view that is read": "w = y[0]\nu = y.add_(1)\nx = w",
 }

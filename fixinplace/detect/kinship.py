@@ -59,9 +59,9 @@ def _is_detached(holder: Holder) -> bool:
 
 
 def _may_write(call: ast.Call) -> bool:
+    """True for a method that writes in place: no other call that does is followed to what it is given."""
     name = dotted(call.func).rpartition(".")[2] or getattr(call.func, "attr", "")
-    words = {word.arg for word in call.keywords}
-    return (name.endswith("_") and not name.endswith("__")) or bool(words & {"inplace", "out", None})
+    return name.endswith("_") and not name.endswith("__")
 
 
 class Kinship(Gradients):
@@ -167,8 +167,7 @@ class Kinship(Gradients):
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(names):
             return {name: self._followed(one, chain(one, self)) for name, one in zip(names, value.elts, strict=True)}
-        found = (self._followed(value, link) for link in pieces(value, len(names), self))
-        return dict(zip(names, found, strict=False))
+        return dict(zip(names, pieces(value, len(names), self), strict=False))
 
     def _followed(self, value: ast.expr, link: Link | None) -> Link | None:
         return None if link is None or self._is_stale(value, link.base) else link

@@ -62,3 +62,40 @@ def test_nothing_is_put_back_into_what_the_new_tensor_was_never_bound_to(first: 
     found = judge(program(f"{first}\n{then}"))
     assert found.wrong is None, found.fixed
     assert found.written
+
+
+KEPT = {
+    "another name": "u = x.mul_(2)",
+    "a name with a type": "u: torch.Tensor = x.mul_(2)",
+    "a name within the line": "print(u := x.mul_(2))",
+    "a condition": "u = x if x.mul_(2).sum() > 0 else y",
+    "a list": "u = [x.mul_(2)][0]",
+    "a function": "u = same(x.mul_(2))",
+    "a place of a dict": "t = {}\nt['k'] = x.mul_(2)\nu = t['k']",
+    "a list that grows": "rows = []\nrows.append(x.mul_(2))\nu = rows[0]",
+    "a choice that is always made": "u = x.mul_(2) or y",
+    "a view that is made of it": "u = x.mul_(2).expand(2, 3, 3)[0]",
+    "all views": "u = x.mul_(2).detach()",
+}
+"""What keeps the value of a write into a view whose base is read later."""
+
+
+@pytest.mark.parametrize("line", KEPT.values(), ids=KEPT.keys())
+@pytest.mark.parametrize("then", ["u += 1\nreturn y", "u.add_(1)\nreturn y, u", "return y, u", "x += 1\nreturn u"])
+def test_what_keeps_the_value_of_a_write_shares_memory_with_the_base_still(line: str, then: str):
+    """`x = x.mul(2)`, `y = y.slice_scatter(x, -1, 1)`, `u = x`: so `u` was no part of `y` any more."""
+    same = "same = lambda t: t\n" if "same" in line else ""
+    assert judge(program(f"y = torch.sigmoid(y)\n{same}x = y[..., 1:]\n{line}\n{then}")).wrong is None
+
+
+@pytest.mark.parametrize("line", ["u = x.mul_(2)", "u = w = x.mul_(2)", "u, w = x.mul_(2), 3"])
+def test_another_name_for_the_value_is_made_of_the_new_base(line: str):
+    found = judge(program(f"y = torch.sigmoid(y)\nx = y[..., 1:]\n{line}\nreturn y, u"))
+    assert found.wrong is None
+    assert "    y = y.slice_scatter(x, -1, 1)\n    x = y[..., 1:]\n    u" in found.fixed
+
+
+def test_what_computes_with_the_value_needs_no_view_of_the_new_base():
+    found = judge(program("y = torch.sigmoid(y)\nx = y[..., 1:]\nu = x.mul_(2).exp() * 2\nreturn y, u"))
+    assert found.wrong is None
+    assert "    y = y.slice_scatter(x, -1, 1)\n    u = x.exp() * 2\n" in found.fixed

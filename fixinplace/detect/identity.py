@@ -58,7 +58,7 @@ def is_computed_with(name: str, body: Sequence[ast.stmt], above: Mapping[int, as
     return all(isinstance(one.ctx, ast.Load) and makes_new(one, above) for one in uses)
 
 
-def makes_new(node: ast.Name, above: Mapping[int, ast.AST]) -> bool:
+def makes_new(node: ast.expr, above: Mapping[int, ast.AST]) -> bool:
     """True for a use that computes something new of a tensor, asks for its shape, or writes it on a line of its own."""
     parent = above[id(node)]
     user = above[id(parent)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
+from fixinplace.detect.identity import makes_new
 from fixinplace.detect.index import dotted
 from fixinplace.detect.liveness import stores as stored
 from fixinplace.model import Call, Edit, Facts, Found, Place, Refused, Span, Usage
@@ -15,7 +16,7 @@ from fixinplace.rewrite.base import Effect
 from fixinplace.rewrite.binding import Bind, Refusal, Write, bind
 from fixinplace.rewrite.choice import Step, choose
 from fixinplace.rewrite.copies import cloned, copies
-from fixinplace.rewrite.kin import Anew, anew, around, check_bound
+from fixinplace.rewrite.kin import Anew, anew, around, check_bound, scattered
 from fixinplace.rewrite.lines import assigned, binding, expression
 from fixinplace.rewrite.precedence import parenthesised
 from fixinplace.rewrite.putting import put
@@ -23,6 +24,7 @@ from fixinplace.rewrite.reads import evaluated, mentions
 from fixinplace.rewrite.setting import Setting
 from fixinplace.rewrite.statement import Statement, open_statement
 from fixinplace.source import Text
+from fixinplace.walking import above
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     taken = chosen.steps
     writes = _writes(part, calls, taken, modules)
     needed = copies(setting, taken)
-    bound = bind(setting, writes, alone=bool(needed))
+    bound = bind(setting, writes, alone=bool(needed) or _is_kept_beside(taken, setting.node))
     binds = {opened.call(part.span(w.node).end): (bound[w.node], w.target or "") for w in writes}
     heads = {opened.call(end): head for end, head in _heads(calls, modules, writes).items()}
     rewriting = _Rewriting(opened, taken, binds, heads)
@@ -68,10 +70,12 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
         before += first
     shared = {step.case.target: step.call for step in taken if step.case.facts.family}
     last = next((bound[write.node] for write in reversed(writes) if shared.get(write.target) is not None), None)
-    kin = _kin(taken, setting.node, frozenset() if last is Bind.HOIST else stored(setting.node))
+    moved = last is Bind.HOIST
+    kin = _kin([_read_again(step, setting.node) for step in taken] if moved else taken, setting.node,
+               frozenset() if moved else _bound(setting.node))  # fmt: skip
     if kin is None:
         after: tuple[str, ...] = ()
-    elif last is Bind.HOIST:
+    elif moved:
         before, after = [*before, *(f"{twin} = {kin.target}" for twin in kin.anew.twins), *kin.anew.after], ()
     else:
         small, after = _with_twins(setting, small, kin), kin.anew.after
@@ -80,6 +84,29 @@ def compose(part: Text, setting: Setting, found: Sequence[Found], modules: Seque
     told = (*before, _changed(part.slice(setting.span), lines[-1]), *after)
     edits, behind = edits_of(part, setting, lines), following(part, setting, after)
     return Composed(edits, behind, lines, after, told, (*needed.called, *needed.stored), taken, chosen.finished)
+
+
+def _bound(node: ast.AST) -> frozenset[str]:
+    """What a statement binds: names, and places of objects and containers."""
+    places = node.targets if isinstance(node, ast.Assign) else []
+    return stored(node) | {ast.unparse(one) for one in places}
+
+
+def _is_kept_beside(taken: Sequence[Step], node: ast.AST) -> bool:
+    """True for `u = x.mul_(2)` where `x` is put back into a base, and then made from that again: `u` has to be too."""
+    of_value = [s for s in taken if isinstance(node, ast.Assign) and s.call is node.value and scattered(s.case)]
+    return any(step.rewrite.effect is Effect.REBIND and _bound(node) - {step.case.target} for step in of_value)
+
+
+def _read_again(step: Step, node: ast.AST) -> Step:
+    """The step of a call that moves to a line before, in whose place the name stays: what keeps that is kept new."""
+    parents = above(node)
+    if step.call is None or step.call is node:
+        return step
+    if parents[id(step.call)] is not node and makes_new(step.call, parents):
+        return step
+    found = step.case.found
+    return replace(step, case=replace(step.case, found=replace(found, facts=replace(found.facts, read_later=True))))
 
 
 @dataclass(frozen=True, slots=True)

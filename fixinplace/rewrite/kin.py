@@ -8,6 +8,8 @@ Note [Kin]
       views of it are made again, `row = x[0]`;
       if the tensor is itself a view, and its base or another view of that is read later, the new value is put back
       into the root (Note [Putting back]), and what is left is made from that again.
+    What the statement itself keeps of the value (`rows.append(x.mul_(2))`) is a name of the family that is read later:
+    the write moves to a line before, and the line keeps what is made from the new root.
     A statement that stays as it is (`x[0] = 1`), or whose new value cannot be put back, gets a clone of the root
     before it, from which all the others are made: then it writes into the clone.
     A change of shape or strides writes no element, so that only names of the very tensor are bound anew.

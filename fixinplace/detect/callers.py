@@ -11,6 +11,7 @@ Note [Callers in sight]
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 
 from fixinplace.detect.frame import Frame
 from fixinplace.detect.index import parameter_names
@@ -102,9 +103,8 @@ def hands(frame: Frame, function: Function) -> dict[str, tuple[Edit, ...]]:
     """Parameters that a function returns on every way out, or could, with the edits that make it do so."""
     returns, rebound = ways_out(function)
     kept = [name for name in parameter_names(function) if name not in rebound]
-    if not returns:
-        edits = _return(frame.program.part, function)
-        return {name: edits(name) for name in kept} if edits is not None else {}
+    if all(map(_gives_nothing, returns)):
+        return {name: edits for name in kept if (edits := _returning(frame.program.part, function, returns, name))}
     if returns[-1] is not function.body[-1]:
         return {}
     return {name: () for name in kept if all(_gives(n.value, name, frame) for n in returns)}
@@ -130,19 +130,38 @@ def _gives(value: ast.expr | None, name: str, frame: Frame) -> bool:
     return value is not None and chain(value, frame) == Link(name)
 
 
-class _Returning:
-    """Makes the edit that lets a function end in `return NAME`."""
-
-    def __init__(self, end: int, joint: str) -> None:
-        self.end = end
-        self.joint = joint
-
-    def __call__(self, name: str) -> tuple[Edit, ...]:
-        return (Edit(Span(self.end, self.end), f"{self.joint}return {name}"),)
+def _gives_nothing(node: ast.Return) -> bool:
+    return node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
 
 
-def _return(part: Text, function: Function) -> _Returning | None:
-    """What puts a `return` behind a body; None if the body stands on the line of its header."""
+def _returning(part: Text, function: Function, returns: Sequence[ast.Return], name: str) -> tuple[Edit, ...]:
+    """The edits by which a function that returns nothing returns a parameter on every way out; none if it cannot.
+
+    A `finally` may write after a `return` has looked: no tensor goes back past one.
+    """
+    last = _last_line(part, function) if function.body[-1] not in returns else ()
+    late = any(isinstance(one, ast.Try | ast.TryStar) and one.finalbody for one in walk(function))
+    if last is None or (returns and late):
+        return ()
+    ends = tuple(Edit(part.span(one), f"return {name}") for one in returns)
+    return (*_told(part, function, name), *ends, *(Edit(span, f"{joint}return {name}") for span, joint in last))
+
+
+def _told(part: Text, function: Function, name: str) -> Iterator[Edit]:
+    """What was said to be `None` is what the parameter is said to be, or nothing is said any more."""
+    if not (isinstance(function.returns, ast.Constant) and function.returns.value is None):
+        return
+    given = next(one for one in every(function.args, ast.arg) if one.arg == name)
+    span = part.span(function.returns)
+    if given.annotation is not None:
+        yield Edit(span, part.slice(part.span(given.annotation)))
+    else:
+        arrow = part.text.rindex("->", 0, span.start)
+        yield Edit(Span(len(part.text[:arrow].rstrip()), span.end), "")
+
+
+def _last_line(part: Text, function: Function) -> tuple[tuple[Span, str]] | None:
+    """Where a line behind a body goes, with what stands before it; None if the body is on the line of its header."""
     last, first = function.body[-1], function.body[0]
     start, end = part.span(first).start, part.span(last).end
     line, _ = part.position(start)
@@ -153,4 +172,4 @@ def _return(part: Text, function: Function) -> _Returning | None:
     if head.strip(" \t") or (rest.strip() and not rest.strip().startswith("#")):
         return None
     newline = "\r\n" if "\r\n" in part.text[: part.starts[1]] else "\n"
-    return _Returning(end + len(rest), newline + head)
+    return ((Span(end + len(rest), end + len(rest)), newline + head),)

@@ -201,6 +201,15 @@ REPAIRED = {
         "        for frame in clip:\n            frame.sub_(self.mean).div_(self.std)\n",
         "        clip = clip.sub(self.mean).div(self.std)\n",
     ),
+    "shrunk_factors": (
+        "        weight.copy_(shrunk(weight - self.rate * weight.grad, self.rate * self.penalty))\n",
+        "        with torch.no_grad():\n"
+        "            weight.copy_(shrunk(weight - self.rate * weight.grad, self.rate * self.penalty))\n",
+    ),
+    "sure_pixels": (
+        "    chance.data.clamp_(1 - SURE, SURE)\n",
+        "    chance = chance.clamp(1 - SURE, SURE)\n",
+    ),
     "window_stream": (
         "            yield torch.from_numpy(self.x), torch.from_numpy(self.y)\n",
         "            yield torch.from_numpy(self.x).clone(), torch.from_numpy(self.y).clone()\n",
@@ -252,3 +261,21 @@ def test_gradients_that_are_taken_ahead_of_the_step_are_those_of_the_saved_value
     ahead, summed, again = document["choices"]
     assert "taken before `fast.step()`" in ahead["proposals"][0]["title"]
     assert [each["as_saved"] for each in (ahead, summed, again)] == [True, False, False]
+
+
+@pytest.mark.slow
+def test_a_method_that_calls_another_one_of_its_name_is_gone_into_once(command):
+    """`Ascent.zero_grad` calls `self.optimizer.zero_grad`, and the file has no other method of that name."""
+    text = (FOLDER / "sharpness_step.py").read_text()
+    wrapper = "    def zero_grad(self):\n        self.optimizer.zero_grad()\n\n    @torch.no_grad()\n    def climb"
+    text = text.replace("    @torch.no_grad()\n    def climb", wrapper, 1)
+    text = text.replace("self.moves = list(parameters), rho, []", "self.moves = list(parameters), rho, []\n        "
+                        "self.optimizer = torch.optim.SGD(self.parameters, lr=0.2)")  # fmt: skip
+    text = text.replace("    optimizer = torch.optim.SGD(model.parameters(), lr=0.2)\n", "")
+    text = text.replace("optimizer.zero_grad()\n        loss", "ascent.zero_grad()\n        loss")
+    text = text.replace("        optimizer.step()", "        ascent.optimizer.step()")
+    Path("sharp.py").write_text(text)
+
+    document = json.loads(command("repair", "--output-format", "json", "sharp.py::main").stdout)
+
+    assert document["status"] == "choice" and document["choices"]

@@ -21,8 +21,8 @@ CASES = {
         H + "l = [h, h[1:], y]\nh = h.mul(2)\nl[0] = h\nl[1] = h[1:]\nreturn l[0].sum() + (l[1] ** 2).sum()",
     ),
     "a store": (
-        PAIR + "h[0] = l[0][1]\nreturn l, h",
-        PAIR + "h = h.clone()\nh[0] = l[0][1]\nl[0] = h\nreturn l, h",
+        PAIR + "h[0] = l[0][1] * 2\nreturn l, h",
+        PAIR + "h = h.clone()\nh[0] = l[0][1] * 2\nl[0] = h\nreturn l, h",
     ),
     "the place is written": (
         PAIR + "l[0] += 1\nreturn h * l[0] * l[1]",

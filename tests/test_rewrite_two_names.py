@@ -18,6 +18,10 @@ PROGRAMS = {
         "z = torch.sigmoid(y)\nu = torch.t(z)\nv = u[0, 1:]\nu.clamp_(max=0.9)\nu.transpose_(0, 1)\nz[:, :2] += v\n"
         "return z"
     ),
+    "a part that is stored under a name that nobody reads any more": "u = y.view(4, 3)\ny[:, 1:] = u[:1]\nreturn y",
+    "a part of the tensor that a function gives": (
+        "same = lambda t: t\nu = same(y.view(4, 3))\ny[:, 1:] = u[:1]\nreturn y"
+    ),
     "two parts of one tensor in one line": "z = x * 2\nx = z.clamp_(max=0.9)\nz[::2] = x[..., 1:] = 0.5\nreturn x",
 }
 
@@ -26,6 +30,11 @@ PROGRAMS = {
 def test_what_is_written_keeps_what_the_program_does(body: str):
     """Each of them was rewritten wrongly, and called safe."""
     assert judge(program(body)).wrong is None
+
+
+def test_a_row_is_stored_in_another_one_under_a_name_that_nobody_reads_any_more():
+    found = judge(program("y = torch.sigmoid(y)\nu = y[1]\ns = y * y\ny[0] = u\nreturn y + s"))
+    assert found.wrong is None and "    y = y.clone()\n    y[0] = u\n" in found.fixed
 
 
 def test_one_of_two_views_keeps_its_shape():

@@ -32,6 +32,9 @@ from fixinplace.detect.values import TRUTH, UNKNOWN, Memories, Value, may_have_g
 from fixinplace.model import Hazard, Holder, Place
 from fixinplace.walking import every, remembered, walk
 
+Kin = Mapping[str, Holder]
+"""Who certainly shares the storage of a name, by name; the name itself is left out."""
+
 
 @remembered
 def marks_leaves(tree: ast.AST) -> bool:
@@ -259,23 +262,28 @@ class Kinship(Gradients):
             return False
         return links[0].steps == links[1].steps or disjoint(links[0].steps, links[1].steps)
 
-    def have_one_base(self, one: ast.expr, other: ast.expr) -> bool:
-        """True for what is followed to one root: views of it, and the tensor itself."""
-        links = [rooted(self.state.links, link) for node in (one, other) if (link := chain(node, self)) is not None]
-        return len(links) == 2 and links[0].base == links[1].base
+    def is_of_family(self, value: ast.expr, target: ast.expr, kin: Kin) -> bool:
+        """True if a value is a view of the written tensor that a rewrite knows as one: of its name, or of live kin's.
+
+        Of a name that nobody reads later no family is noted, and the text alone does not tell that it is a view.
+        """
+        own, link = chain(target, self), chain(value, self)
+        if own is None or link is None or rooted(self.state.links, own).base != rooted(self.state.links, link).base:
+            return False
+        return link.base == own.base or (link.base in kin and any(holder.live for holder in kin.values()))
 
     def holders(self, written: Value) -> list[str]:
         """The names that may hold the storage of a written tensor."""
         memory = written.memory | written.maybe
         return [name for name, value in self.state.names.items() if overlap(value.memory | value.maybe, memory)]
 
-    def with_kin(self, written: Value, kin: Mapping[str, Holder]) -> Value:
+    def with_kin(self, written: Value, kin: Kin) -> Value:
         """A written value with the memory of all who are made anew with it: who else holds that is left behind."""
         names = [k for k, h in kin.items() if h.live]
         memory = written.memory.union(*(self.lookup(name).memory for name in names))
         return replace(written, memory=memory)
 
-    def is_lost(self, owner: ast.expr, written: Value, kin: Mapping[str, Holder]) -> bool:
+    def is_lost(self, owner: ast.expr, written: Value, kin: Kin) -> bool:
         """True if others may hold the tensor, and nobody here reads what this, or a later write into it, leaves."""
         name = owner.id if isinstance(owner, ast.Name) else ""
         if name not in self.captured | self.declared and self.binds(name) and not is_made(written):
@@ -283,7 +291,7 @@ class Kinship(Gradients):
             return isinstance(root, ast.stmt) and read.isdisjoint(live.used.after(root) - live.lost.after(root))
         return False
 
-    def note_family(self, seen: Observation, owner: ast.expr, kin: Mapping[str, Holder]) -> None:
+    def note_family(self, seen: Observation, owner: ast.expr, kin: Kin) -> None:
         """The names to make anew with the written one; a family that depends on the path is a hazard."""
         found: tuple[Holder, ...] = ()
         if isinstance(owner, ast.Name) and any(holder.live for holder in kin.values()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
 from typing import cast
 
 from fixinplace.detect.birth import note_sharers
@@ -12,12 +11,14 @@ from fixinplace.detect.containers import Containers, is_put_back, read_again
 from fixinplace.detect.identity import calls_torch_alone, is_computed_with, is_new_to_all, read_by_functions
 from fixinplace.detect.index import dotted
 from fixinplace.detect.kinds import GRADIENT, Dtype, Kind, Layout, Origin
+from fixinplace.detect.kinship import Kin
 from fixinplace.detect.laid import forgets_strides
 from fixinplace.detect.links import chain, without_views
 from fixinplace.detect.listlike import may_be_list
 from fixinplace.detect.liveness import Names, binds
 from fixinplace.detect.mixing import KEEPS_DTYPE, keeps_history, keeps_layout, may_be_tensor
-from fixinplace.detect.order import attached, others, reads_once, runs_first
+from fixinplace.detect.order import others, reads_once, runs_first
+from fixinplace.detect.overlapping import reads_memory
 from fixinplace.detect.own_kind import is_made
 from fixinplace.detect.plain import TERMS, sums_one_term
 from fixinplace.detect.program import Observation, is_torch
@@ -25,7 +26,7 @@ from fixinplace.detect.replacing import replace
 from fixinplace.detect.roles import add_hazard, be_sure
 from fixinplace.detect.state import Escape
 from fixinplace.detect.values import NUMBER, Memories, Memory, Value, overlap
-from fixinplace.model import Call, Holder, Place, Usage
+from fixinplace.model import Call, Place, Usage
 from fixinplace.walking import walk
 
 _TURNS = tuple(f"Tensor.{name}_" for name in "t transpose swapaxes swapdims squeeze unsqueeze detach".split())
@@ -52,7 +53,7 @@ class Writes(Containers):
         self.roles(seen, target, written, value)
         later = self.reads_after(node)
         kin = self.kin(owner, later, rule) if rule in _MADE_ANEW else {}
-        if value is not None and self._reads_memory(place, node, op, target, written, value):
+        if value is not None and reads_memory(self, place, node, op, target, written, value, kin):
             seen.doubts["it reads other parts of the memory that it writes, in an order that torch leaves open"] = None
         self.others(seen, self.with_kin(written, kin), holder or owner, node, kin)
         note_sharers(self, seen, written, later - {dotted(owner)})
@@ -89,23 +90,6 @@ class Writes(Containers):
         if value is not None and not set(self.detaching(target)):
             self.wrote(written, value.live)
         return seen
-
-    def _reads_memory(self, place: Place, node: ast.AST, op: str, target: ast.expr, old: Value, value: Value) -> bool:
-        if place is Place.SUBSCRIPT and isinstance(node, (ast.Assign, ast.AugAssign)):  # what is followed is the form's
-            return overlap(old.memory, value.memory) and not self.have_one_base(node.value, target)
-        return place in (Place.NAME, Place.ITEM, Place.VIEW) and self._reads_itself(node, op, target, old, value)
-
-    def _reads_itself(self, node: ast.AST, op: str, target: ast.expr, written: Value, value: Value) -> bool:
-        """True if the write may read elements of its own tensor other than the one that it writes just then."""
-        if not overlap(written.memory, value.memory):
-            return False
-        if not keeps_layout(op) and op != "Tensor.copy_":
-            return True  # not element by element
-        if not (written.view or value.view):
-            return False
-        read = node.args if isinstance(node, ast.Call) else [node.value] if isinstance(node, ast.AugAssign) else []
-        read = [attached(one) for one in read]
-        return any(ast.unparse(one) != ast.unparse(target) and not self.fit_together(one, target) for one in read)
 
     def _observation(self, node: ast.expr | ast.stmt, rule: str, op: str, text: str) -> Observation:
         span = self.program.part.span(node)
@@ -154,7 +138,7 @@ class Writes(Containers):
         return next((name for name in self.program.torch_names() if is_torch(self.lookup(name))), None)
 
     def others(self, seen: Observation, written: Value, owner: ast.expr, node: ast.AST,
-                kin: Mapping[str, Holder] | None = None) -> None:  # fmt: skip
+                kin: Kin | None = None) -> None:  # fmt: skip
         """Everybody else who may look at the storage and is read later; `kin` can be made anew."""
         own = dotted(owner)
         later = self.reads_after(node, self.root)

@@ -75,6 +75,16 @@ class Code:
         """The innermost function around a node."""
         return next((up for up in self.up(node) if isinstance(up, Function)), None)
 
+    def qualified(self, function: Function) -> str:
+        """The function's name with those of the classes and functions that it stands in, as `__qualname__` has it."""
+        names = [function.name]
+        for up in self.up(function):
+            if isinstance(up, ast.ClassDef):
+                names.insert(0, up.name)
+            elif isinstance(up, Function):
+                names.insert(0, f"{up.name}.<locals>")
+        return ".".join(names)
+
     def block(self, statement: ast.stmt) -> tuple[list[ast.stmt], int] | None:
         """The statements among which one stands, and its place there."""
         parent = self.above.get(id(statement))

@@ -224,7 +224,7 @@ class Forward(TorchFunctionMode):
         active, versions = _enabled(), []
         if active:
             with _NO_OVERRIDES():
-                if self._later and late.from_before(operands.inside((*args, *kwargs.values()))):
+                if self._later and late.goes_on(name, operands.inside((*args, *kwargs.values()))):
                     self._limit("the program goes on with what it computed before a backward")
                 args = operands.apart(name, args)
                 for each in operands.inside((*args, *kwargs.values())):

@@ -30,6 +30,7 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
             plain = judge(lab, replace(case, hidden=False), marks)
             if plain.ruling.verdict is Verdict.PROVED:
                 return plain
+            standing.begin(bench)
             if standing.is_right(bench):
                 return Judgement(bench.ruling(Verdict.REFUTED, "gradient-differs", standing.NOTHING_WRONG))
             return forward_reference.follow(bench, marks)

@@ -42,6 +42,12 @@ def behind(count: int, begin: Callable[[], None]) -> None:
         setattr(module, HOOK, run)
 
 
-def from_before(given: Iterator[torch.Tensor]) -> bool:
-    """True if something has a graph: reverse mode is off now, so that it was computed before."""
-    return any(tensors.is_differentiable(each) for each in given)
+_READS = frozenset("item tolist detach size dim numel __float__ __int__ __bool__ __len__ __format__ __repr__".split())
+
+
+def goes_on(name: str, given: Iterator[torch.Tensor]) -> bool:
+    """True if a call computes with what has a graph: reverse mode is off now, so that it was computed before.
+
+    `losses.append(loss.item())` behind the backward gives a number, on which no derivative depends.
+    """
+    return name not in _READS and any(tensors.is_differentiable(each) for each in given)

@@ -123,13 +123,7 @@ def _edits(code: Code, hook: ast.FunctionDef, output: str) -> tuple[Edit, ...]:
 
 def _excused(code: Code, hook: ast.FunctionDef, output: str) -> tuple[str, ...]:
     """Torch looks at what the hook returns, and the caller of the module at what it makes of that."""
-    names = [hook.name]
-    for up in code.up(hook):
-        if isinstance(up, ast.ClassDef):
-            names.insert(0, up.name)
-        elif isinstance(up, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            names.insert(0, f"{up.name}.<locals>")
-    name = ".".join(names)
+    name = code.qualified(hook)
     return f"{name}() returned ", f"{name}() argument {output} "
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier, Wrap
 from fixinplace.repair.code import Code
+from fixinplace.repair.steps.facts import Reader
 
 _RULES = ("FIP202", "FIP203")
 _UPDATE = (
@@ -32,9 +33,17 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     span = code.text.span(statement)
     wrap = Wrap(span.start, span.end, f"with {no_grad}():")
     title = f"`{code.source_of(statement).splitlines()[0]}` under `{no_grad}()`"
-    rank = 5 if _is_parameter(code, statement, offence.writes[0].names, offence.note) else 20
+    updates = _is_parameter(code, statement, offence.writes[0].names, offence.note)
+    rank, excused = (5, _excused(code, statement)) if updates else (20, ())
     change = Change(code.path, wraps=(wrap,), imports=imports)
-    yield Proposal("without-grad", Tier.PATCH, title, (change,), rank=rank, otherwise=_UPDATE)
+    yield Proposal("without-grad", Tier.PATCH, title, (change,), rank=rank, otherwise=_UPDATE, excused=excused)
+
+
+def _excused(code: Code, statement: ast.stmt) -> tuple[str, ...]:
+    """What the functions of the file are given and return that are called in an update: constants from then on."""
+    calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
+    found = (Reader(code).called(call, statement) for call in calls)
+    return tuple(f"{code.qualified(function)}() " for function in found if function is not None)
 
 
 def _is_parameter(code: Code, statement: ast.stmt, names: tuple[str, ...], note: str) -> bool:

@@ -100,10 +100,11 @@ def _schedules(at: Situation, node: ast.stmt, optimizers: list[str]) -> bool:
     return False
 
 
-def works_on_weights(at: Situation, node: ast.stmt, this: str = "self") -> bool:
+def works_on_weights(at: Situation, node: ast.stmt, this: str = "self", inside: tuple[ast.AST, ...] = ()) -> bool:
     """True for clamping, averaging and copying the stepped parameters: `for p in net.parameters()`, `soft(net, t)`.
 
     this: what `self` is for whoever called the method in which the statement stands, `critic` for `critic.clip()`.
+    inside: the functions that were gone into; `self.base.step()` within the file's one `step` is somebody else's.
     """
     modules = [at.full(module) for module in at.stepped or ()]
     for each in ast.walk(node):
@@ -115,7 +116,9 @@ def works_on_weights(at: Situation, node: ast.stmt, this: str = "self") -> bool:
         case ast.Expr(value=ast.Call(args=[], keywords=[]) as call):
             of = _seen(call.func.value, this) if isinstance(call.func, ast.Attribute) else this
             helper = at.reader.called(call, node) or _method(at, call.func)
-            return helper is not None and all(works_on_weights(at, each, of) for each in _steps(helper.body))
+            if helper is None or helper in inside:
+                return False
+            return all(works_on_weights(at, each, of, (*inside, helper)) for each in _steps(helper.body))
         case ast.Expr(value=ast.Call(args=arguments)):
             return any(at.full(ast.unparse(each)) in modules for each in arguments)
     return False

@@ -22,6 +22,9 @@ PROGRAMS = {
     "a part of the tensor that a function gives": (
         "same = lambda t: t\nu = same(y.view(4, 3))\ny[:, 1:] = u[:1]\nreturn y"
     ),
+    "what has no name and reads another part": (
+        "u = y.diagonal()\nassert (z := u.chunk(2)[0].mul_(u[0])) is not None\nreturn z"
+    ),
     "two parts of one tensor in one line": "z = x * 2\nx = z.clamp_(max=0.9)\nz[::2] = x[..., 1:] = 0.5\nreturn x",
 }
 

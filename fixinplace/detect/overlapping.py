@@ -22,7 +22,7 @@ def reads_memory(frame: Kinship, place: Place, node: ast.expr | ast.stmt, op: st
     if place is Place.SUBSCRIPT and not isinstance(node, ast.Call):
         stored = getattr(node if isinstance(node, ast.AugAssign) else frame.root, "value", target)
         return not (frame.is_of_family(stored, target, kin) or frame.fit_together(stored, target))
-    return place in (Place.NAME, Place.ITEM, Place.VIEW) and _reads_itself(frame, node, op, target, old, value)
+    return place not in (Place.SUBSCRIPT, Place.SLOT) and _reads_itself(frame, node, op, target, old, value)
 
 
 def _reads_itself(frame: Kinship, node: ast.AST, op: str, target: ast.expr, written: Value, value: Value) -> bool:

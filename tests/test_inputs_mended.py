@@ -74,6 +74,32 @@ CLASSES = {
     .replace(
         "self.two(self.one(self.act(self.stem(x)))).mean", "self.mix(self.two(self.one(self.act(self.stem(x))))).mean"
     ),
+    "a sixteenth of the channels": """
+class Squeezed(nn.Module):
+    def __init__(self, num_feat, squeeze_factor=16):
+        super().__init__()
+        small = num_feat // squeeze_factor
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.down, self.up = nn.Conv2d(num_feat, small, 1), nn.Conv2d(small, num_feat, 1)
+
+    def forward(self, x):
+        gate = self.up(self.down(self.pool(x)).relu()).sigmoid()
+        gate += x.mean()
+        return x * gate
+""",
+    "a mask that is counted with": """
+class Ranged(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.lift = nn.Linear(channels, channels)
+
+    def forward(self, x, mask):
+        mask = mask.clone()
+        mask[mask == 0] = torch.inf
+        low = torch.nan_to_num(self.lift(x) - mask, neginf=0.0).amin(-1, keepdim=True)
+        low += 1e-3
+        return x - low
+""",
     "the else of a word": """
 class Worded(nn.Module):
     def __init__(self, dim, act="relu"):

@@ -193,6 +193,14 @@ DIFFERENTIATED = {
 }  # fmt: skip
 
 
+for _name in ("a target that is not detached", "a loss at the end"):
+    DIFFERENTIATED[f"{_name}, and nothing read behind a backward"] = DIFFERENTIATED[_name].replace(
+        "losses.append(loss.detach())", "losses.append(0.0)"
+    )
+DIFFERENTIATED["by a function"] = DIFFERENTIATED["a loss at the end"].replace("p.lerp_(q, 0.1)", "p.copy_(mean(p, q))"
+    ).replace("def main", "def mean(p, q):\n    return 0.9 * p + 0.1 * q\n\n\ndef main")  # fmt: skip
+
+
 @pytest.mark.parametrize("name", DIFFERENTIATED)
 def test_what_depends_on_another_parameter_and_is_differentiated_is_not_data(name: str, command):
     """Its gradient would be lost under `no_grad`, and only its author knows whether that is meant."""

@@ -277,6 +277,16 @@ def _grouped(situation: Situation) -> Iterator[Recipe]:
                 yield put(situation.recipe, ("init", each.name), Literal(number))
 
 
+_NOTHING = re.compile(r"weight to be at least 1 at dimension 0, but got weight of size \[0")
+
+
+def _squeezed(situation: Situation) -> Iterator[Recipe]:
+    """Wider layers where a sixteenth of their width is nothing: `nn.Conv2d(c, c // 16, 1)`."""
+    for path, value in situation.places() if _NOTHING.search(situation.fault.message) else ():
+        if path[0] == "init" and isinstance(value, Literal) and type(value.value) is int and guess.widths(key(path)):
+            yield from (put(situation.recipe, path, Literal(value.value * by)) for by in (16, 64))
+
+
 _PADDED = re.compile(r"padding \((\d+), (\d+)\) at dimension \d of input \[(?:\d+, )*(\d+)\]")
 
 
@@ -300,7 +310,7 @@ _INTEGER = re.compile(
 )
 _FLOATING = re.compile(
     r"expected scalar type (?:Float|Double)|should be the same|must have the same dtype"
-    r"|not implemented for '(?:Long|Bool|Int)'"
+    r"|not implemented for '(?:Long|Bool|Int)'|with a bool tensor is not supported"
     r"|Only Tensors of floating point|must be floating|expected .* dtype float|\bmean\(\): could not infer|Input type"
     r"|only supports floating|floating[- ]point|nothing that it returns has a gradient"
 )
@@ -382,6 +392,6 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 _RULES = (
     _missing, _inside, _unexpected, _checked, _wider, _scaled, many.single, many.several, many.iterated, many.pyramids,
-    _callables, _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, _padded, sizes,
+    _callables, _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, _squeezed, _padded, sizes,
     many.lengths, _types, _strings, _positional,
 )  # fmt: skip

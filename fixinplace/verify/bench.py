@@ -94,7 +94,11 @@ class Unproved(Exception):
 
 @dataclass
 class Bench:
-    """Runs and compares for one judgement, and keeps the books for its evidence."""
+    """Runs and compares for one judgement, and keeps the books for its evidence.
+
+    always: fields of every job of the original.  later: how many backwards forward mode begins behind.
+    lost: which gradient is lost where a write to a parameter is taken as data; empty if none is known.
+    """
 
     lab: Laboratory
     case: Case
@@ -104,6 +108,7 @@ class Bench:
     notes: list[str] = field(default_factory=list)
     always: Json = field(default_factory=dict)
     later: int = 0
+    lost: str = ""
 
     def original(self, **mode: object) -> Run:
         """A run of the original; `mode` sets fields of the job, besides those that `always` sets."""

@@ -82,9 +82,8 @@ def _with_data(bench: Bench, plain: Run) -> Run:
     ends = [run.data for run in (found, cloned) if run.data is not None]
     event = next((end.differentiated for end in ends if end.differentiated), "")
     if event:
-        bench.notes.append(
-            f"what is written into a parameter depends on another tracked value, and {event} asks for it"
-        )
+        bench.lost = f"what is written into a parameter depends on another tracked value, and {event} asks for it"
+        bench.notes.append(bench.lost)
     unasked = any(end.unasked for end in ends)
     if failure is None or event or unasked or (found.failure is not None and refuses_leaf(found.failure)):
         bench.always = before

@@ -50,6 +50,11 @@ _WATCHING = frozenset({"register_hook", "register_post_accumulate_grad_hook", "r
 _grad: Any = torch.Tensor.__dict__["grad"] if "grad" in torch.Tensor.__dict__ else torch._C.TensorBase.__dict__["grad"]
 
 
+def reads_gradient(func: Any) -> bool:
+    """True for the getter of `.grad`."""
+    return getattr(func, "__self__", None) is _grad
+
+
 def leaf_set(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.Tensor | None:
     """The leaf that an operation writes, itself or through a view; None where it writes none."""
     written = operands.target(name, args, kwargs)
@@ -123,7 +128,7 @@ class AsData(TorchFunctionMode):
         """Call; without grad mode where a parameter is written."""
         given = kwargs or {}
         self._watched |= getattr(func, "__name__", "") in _WATCHING
-        if self._plain and args and getattr(func, "__self__", None) is _grad and id(args[0]) in self._plain:
+        if self._plain and args and reads_gradient(func) and id(args[0]) in self._plain:
             self._asked.add(id(args[0]))
         if not _enabled() or not self._refused(func, args, given):
             return func(*args, **given)

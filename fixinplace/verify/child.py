@@ -18,6 +18,7 @@ import torch
 
 from fixinplace.trace.refused import chain
 from fixinplace.verify import finding, kept, load, made, tensors, traced, unshared
+from fixinplace.verify.as_result import AsResult
 from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
 from fixinplace.verify.clones import Cloning
@@ -55,6 +56,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     recorder = Recorder(records, LeafNames(user))
     forward = None if job.forward is None else Forward(records, recorder, job)
     data = AsData() if job.as_data and forward is None else None
+    results = AsResult() if job.as_result and forward is None else None
     calls = FunctionCalls(records, user, forward or REVERSE)
     cloning, modules, reads = Cloning(), Constructed(job.kind != "made"), GradientReads()
     reach = Reach([patch.text for patch in job.texts], job.regions, calls)
@@ -66,6 +68,8 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     if data is not None:
         recorder.watchers.append(data.look_at)
         data.install()
+    if results is not None:
+        results.install()
     if job.cloned:
         cloning.install()
     widened = Widened() if job.widened else contextlib.nullcontext()
@@ -99,6 +103,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         "backwards": recorder.backwards,
         "forward": None if forward is None else dataclasses.asdict(forward.end),
         "data": None if data is None else dataclasses.asdict(data.end),
+        "asked_as_leaf": results is not None and results.read,
         "imported": sorted(name for name in sys.modules.keys() - before if name.startswith("torch.")),
     }
     records.write(scratch.out, end)

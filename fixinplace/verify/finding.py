@@ -86,7 +86,8 @@ def _searched(search: Search, unit: Unit) -> Found:
 def _leave(out: Path, nonce: str, failure: Failure | None) -> None:
     end: Json = {"nonce": nonce, "failure": None if failure is None else dataclasses.asdict(failure), "exit": "",
            "failures": [], "reached": [], "no_clone_reference": "", "interpreter": "", "notes": [], "unfilled": False,
-           "lowered": False, "backwards": 0, "forward": None, "data": None, "imported": []}  # fmt: skip
+           "lowered": False, "backwards": 0, "forward": None, "data": None, "asked_as_leaf": False,
+           "imported": []}  # fmt: skip
     (out / "end.json").write_text(json.dumps(end), encoding="utf-8")
 
 

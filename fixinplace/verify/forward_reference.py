@@ -68,8 +68,6 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     """All that can be checked without a finished run of the original; raises Unproved where that is not enough."""
     if (refuted := weigh.failed(bench, bench.rewritten())) is not None:
         return Judgement(refuted)
-    if bench.lost:  # by a backward that forward mode, which ends at a step, need not come to
-        raise Unproved(_NONE, bench.lost)
     regions = references.regions_of([mark.original for mark in marks])
     others = references.regions_of([mark.rewritten for mark in marks])
     if not bench.case.hidden:
@@ -100,6 +98,8 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     _say(bench, original)
     if ruling is not None:
         return Judgement(bench.with_all_checks(ruling), reached)
+    if bench.lost:  # by a backward that forward mode, which ends at a step, need not come to
+        raise Unproved(_NONE, bench.lost)
     return Judgement(_accept(bench, replace(comparison, gradients=gradients), reached), reached)
 
 

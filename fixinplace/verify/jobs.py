@@ -69,6 +69,7 @@ class Job:
     forward: the number of the direction of a forward-mode run; None: an ordinary run. later: it begins behind so many
     backwards, see Note [Forward mode begins late]. along: keys of the leaves that move; none: all of them.
     as_data: what is written into a parameter is data, see Note [A parameter is data]. hidden: see `hidden_writes`.
+    as_result: a leaf that is written is a result from then on, see Note [A leaf that becomes a result].
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     in_place: the program runs in its own folder and may write there, with the variables of `environment`.
@@ -93,6 +94,7 @@ class Job:
     later: int = 0
     along: tuple[str, ...] = ()
     as_data: bool = False
+    as_result: bool = False
     hidden: bool = False
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()
@@ -224,6 +226,7 @@ class Run:
     lowered: it computes in less than float32, see Note [Autocast in float64].
     backwards: how many the main thread has begun.
     forward, data: what a forward-mode run, and one with parameters as data, says about itself.
+    asked_as_leaf: the program reads the `.grad` of a leaf that was taken as a result.
     """
 
     status: Status
@@ -241,6 +244,7 @@ class Run:
     backwards: int = 0
     forward: ForwardEnd | None = None
     data: DataEnd | None = None
+    asked_as_leaf: bool = False
 
     @property
     def finished(self) -> bool:
@@ -358,6 +362,7 @@ def read_run(status: str, folder: Path, detail: str, nonce: str) -> Run:
         backwards=end["backwards"],
         forward=None if end["forward"] is None else ForwardEnd(**end["forward"]),
         data=None if end["data"] is None else DataEnd(**end["data"]),
+        asked_as_leaf=end["asked_as_leaf"],
     )
 
 

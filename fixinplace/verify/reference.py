@@ -17,6 +17,10 @@ from fixinplace.verify.errors import (
 )
 from fixinplace.verify.jobs import Failure, Region, Run
 
+RESULT = (
+    "convention: a leaf that is written is a result from then on, and a gradient that is asked for is the one at the "
+    "written value"
+)
 CONVENTION = "convention: what is written into a parameter is data; its gradient is taken at the new value"
 UNSHARED = "convention: a tensor whose elements share memory is cloned before it is written, which torch asks for"
 ALSO_OF_OTHERS = (
@@ -90,6 +94,28 @@ def _with_data(bench: Bench, plain: Run) -> Run:
         return plain
     bench.notes += [f"the original fails: {failure.sentence}", CONVENTION]
     bench.notes += [ALSO_OF_OTHERS] * any(end.others for end in ends)
+    return found
+
+
+def with_results(bench: Bench, marks: tuple[Mark, ...], stop: Unproved) -> Reference:
+    """The original with leaves that it writes as results, see Note [A leaf that becomes a result]; else raises `stop`.
+
+    stop: why nothing else is a reference.
+    """
+    failure = bench.original().failure
+    if bench.case.kept or bench.lost or failure is None or not refuses_leaf(failure):
+        raise stop
+    before = bench.always
+    bench.always, bench.later = {**before, "as_result": True}, 0
+    runs = [bench.original(), bench.original(cloned=True)]
+    refused = any(run.failure is not None and refuses_leaf(run.failure) for run in runs)
+    if refused or any(run.asked_as_leaf for run in runs):
+        bench.always = before
+        raise stop
+    found = find(bench, marks)
+    if traced(bench.rewritten(regions=regions_of([mark.rewritten for mark in marks]))).unfilled:
+        raise Unproved("no-forward-reference", "a leaf is written in place, and `.grad` of what it becomes is read")
+    bench.notes += [f"the original fails: {failure.sentence}", RESULT]
     return found
 
 

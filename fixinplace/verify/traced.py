@@ -110,7 +110,8 @@ def leave(traced: Traced, out: Path, nonce: str) -> None:
     (out / TRACE_FILE).write_text(json.dumps(events.dump(traced.trace)), encoding="utf-8")
     end: Json = {"nonce": nonce, "failure": failure, "exit": exits, "failures": [], "reached": [],
            "no_clone_reference": "", "interpreter": "", "notes": [], "unfilled": False, "lowered": False,
-           "backwards": 0, "forward": None, "data": None, "imported": []}  # fmt: skip
+           "backwards": 0, "forward": None, "data": None, "asked_as_leaf": False,
+           "imported": []}  # fmt: skip
     (out / "end.json").write_text(json.dumps(end), encoding="utf-8")
 
 

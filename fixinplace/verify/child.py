@@ -55,8 +55,6 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
         kept.install()
     recorder = Recorder(records, LeafNames(user))
     forward = None if job.forward is None else Forward(records, recorder, job)
-    data = AsData() if job.as_data and forward is None else None
-    results = AsResult() if job.as_result and forward is None else None
     calls = FunctionCalls(records, user, forward or REVERSE)
     cloning, modules, reads = Cloning(), Constructed(job.kind != "made"), GradientReads()
     reach = Reach([patch.text for patch in job.texts], job.regions, calls)
@@ -65,11 +63,7 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     outside = Outside()
     outside.install()
     (forward or recorder).install()
-    if data is not None:
-        recorder.watchers.append(data.look_at)
-        data.install()
-    if results is not None:
-        results.install()
+    data, results = _leaves_as(job, recorder) if forward is None else (None, None)
     if job.cloned:
         cloning.install()
     widened = Widened() if job.widened else contextlib.nullcontext()
@@ -108,6 +102,17 @@ def run(job: Job, scratch: Scratch, file_size: int, nonce: str) -> None:
     }
     records.write(scratch.out, end)
     del ballast
+
+
+def _leaves_as(job: Job, recorder: Recorder) -> tuple[AsData | None, AsResult | None]:
+    """The modes in which leaves may be written, as far as the job asks for them; installed."""
+    data, results = AsData() if job.as_data else None, AsResult() if job.as_result else None
+    if data is not None:
+        recorder.watchers.append(data.look_at)
+        data.install()
+    if results is not None:
+        results.install()
+    return data, results
 
 
 def _look(job: Job, scratch: Scratch, nonce: str) -> None:

@@ -31,6 +31,7 @@ from fixinplace.verify.jobs import SEED, Failure, Job
 from fixinplace.verify.leaves import LeafNames
 from fixinplace.verify.observe import REVERSE, Differentiation, Observer, UserCode
 from fixinplace.verify.outside import Outside
+from fixinplace.verify.pieces import OneByOne
 from fixinplace.verify.reach import Reach
 from fixinplace.verify.reads import GradientReads
 from fixinplace.verify.records import Records
@@ -112,6 +113,8 @@ def _leaves_as(job: Job, recorder: Recorder) -> tuple[AsData | None, AsResult | 
         data.install()
     if results is not None:
         results.install()
+    if job.one_by_one:
+        OneByOne().install()
     return data, results
 
 

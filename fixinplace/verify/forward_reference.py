@@ -23,7 +23,7 @@ import re
 from dataclasses import replace
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.verify import callers_leaf, independent, offenders, weigh
+from fixinplace.verify import behind_stop, callers_leaf, independent, offenders, weigh
 from fixinplace.verify import reference as references
 from fixinplace.verify.bench import Bench, Judgement, Mark, Unproved
 from fixinplace.verify.jobs import Comparison, Json, Region, Run
@@ -95,7 +95,11 @@ def judge(bench: Bench, marks: tuple[Mark, ...]) -> Judgement:
     if (offence := offenders.check(bench, marks)) is not None:
         return Judgement(offence)
     reached = weigh.reached(marks, original, rewritten, regions, others)
-    _say(bench, original)
+    stopped = original.forward is not None and bool(original.forward.stopped)
+    whole = behind_stop.run_to_the_end(bench) if stopped and not asked else None
+    if whole is not None and (refuted := behind_stop.refuted(bench, whole)) is not None:
+        return Judgement(refuted)
+    _say(bench, original, whole is not None)
     if ruling is not None:
         return Judgement(bench.with_all_checks(ruling), reached)
     if bench.lost:  # by a backward that forward mode, which ends at a step, need not come to
@@ -177,9 +181,10 @@ def _hooked(bench: Bench) -> bool:
     return run.forward is not None and run.forward.hooks
 
 
-def _say(bench: Bench, original: Run) -> None:
+def _say(bench: Bench, original: Run, whole: bool) -> None:
     stopped = original.forward.stopped if original.forward is not None else ""
-    far = f"up to where {stopped}; what follows was run and compared with nothing" if stopped else "to its end"
+    rest = "" if whole else "; what follows was run and compared with nothing"
+    far = f"up to where {stopped}{rest}" if stopped else "to its end"
     why = "its gradients pass a write by" if bench.case.hidden else "the original cannot finish"
     bench.notes.append(f"{why}; its reference is the original in forward mode, {far}")
     bench.notes.append(f"gradients are compared in sum, along {DIRECTIONS} random directions of all leaves")

@@ -70,6 +70,7 @@ class Job:
     backwards, see Note [Forward mode begins late]. along: keys of the leaves that move; none: all of them.
     as_data: what is written into a parameter is data, see Note [A parameter is data]. hidden: see `hidden_writes`.
     as_result: a leaf that is written is a result from then on, see Note [A leaf that becomes a result].
+    one_by_one: pieces of a tensor may be written, and `out=` be used, see Note [Behind the stop].
     regions: whose code must be seen running; None: nothing is traced.
     import_paths: entries of `PYTHONPATH` of the user's own shell.
     in_place: the program runs in its own folder and may write there, with the variables of `environment`.
@@ -95,6 +96,7 @@ class Job:
     along: tuple[str, ...] = ()
     as_data: bool = False
     as_result: bool = False
+    one_by_one: bool = False
     hidden: bool = False
     regions: tuple[Region, ...] | None = None
     import_paths: tuple[str, ...] = ()

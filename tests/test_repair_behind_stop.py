@@ -1,0 +1,99 @@
+"""Writes that do nothing in the first step: what forward mode proves up to there holds to the end, or is refuted."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from fixinplace.verify.pieces import OneByOne
+
+PROGRAM = """
+import torch
+from torch import nn
+
+
+def gated(h, drop):
+    first, second = h.chunk(2, 1)
+    second[drop] = 0
+    return first.sum()
+
+
+def main():
+    torch.manual_seed(6)
+    net = nn.Linear(3, 4)
+    head = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD([*net.parameters(), *head.parameters()], lr=0.5)
+    losses = []
+    for step in range(3):
+        h = torch.sigmoid(net(torch.randn(6, 3)))
+        drop = torch.rand(6) < 0.4 * step
+BODY
+        loss = (head(h) - 3).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, [p.detach() for p in (*net.parameters(), *head.parameters())]
+""".lstrip()
+LATER = {
+    "a mask of a piece": ("gated(h, drop)", "refuted"),
+    "a leaf": ("noise = torch.rand(4, requires_grad=True)\nnoise *= 1 + step\nh = h + noise", "proved"),
+    "rows that are clipped": ("for row in h:\n    row.clamp_(max=1 - 0.4 * step)", "proved"),
+    "a piece by number": ("piece = h.unbind(1)[2]\npiece.mul_(1 + step)", "refuted"),
+}
+NOTE = "to its end the original was run with the write allowed and saved tensors cloned"
+
+
+@pytest.mark.parametrize(("body", "verdict"), LATER.values(), ids=LATER.keys())
+def test_what_does_nothing_in_the_first_step_is_run_to_the_end(body: str, verdict: str, command):
+    text = PROGRAM.replace("BODY", textwrap.indent(body, " " * 8))
+    Path("later.py").write_text(text)
+
+    document = json.loads(command("repair", "--output-format", "json", "later.py::main").stdout)
+
+    verdicts = [each["verdict"] for each in document["tried"]]
+    assert (verdict in verdicts) and (document["status"] == "repaired") == (verdict == "proved"), document["tried"]
+    if verdict == "proved":
+        notes = document["patch"]["evidence"][0]["notes"]
+        assert any(note.startswith(NOTE) for note in notes) and not any("compared with nothing" in n for n in notes)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x: x.chunk(2, 1), lambda x: x.split(1), lambda x: torch.split(x, [1, 2]), lambda x: x.unbind(1),
+        lambda x: torch.tensor_split(x, 3), lambda x: x.hsplit(2), lambda x: [*x], lambda x: x.t().chunk(2),
+        lambda x: torch.unbind(input=x), lambda x: x[1:].unbind(),
+    ],
+)  # fmt: skip
+def test_pieces_are_the_same_memory_and_can_be_written(cut):
+    leaf = torch.arange(12.0).view(3, 4).requires_grad_()
+    plain = cut(leaf * 1)
+    with OneByOne():
+        whole = leaf * 1
+        pieces = cut(whole)
+        assert type(pieces) is type(plain) and all(map(torch.equal, pieces, plain))
+        pieces[1].mul_(3)
+        whole.square().sum().backward()
+    factor = torch.ones(3, 4)
+    cut(factor)[1].mul_(3)
+    assert torch.equal(leaf.grad, 2 * leaf.detach() * factor * factor)
+
+
+def test_out_is_a_copy_of_what_is_computed():
+    leaf, into = torch.ones(3, requires_grad=True), torch.zeros(3)
+    with OneByOne():
+        torch.mul(leaf, 2, out=into)
+        into.sum().backward()
+    assert leaf.grad.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_copies_are_left_as_they_are():
+    with OneByOne():
+        found = torch.ones(4, requires_grad=True).mul(2).tensor_split(torch.tensor([1, 2]))
+        sparse = torch.eye(3).to_sparse().requires_grad_().mul(2)
+    assert [len(each) for each in found] == [1, 1, 2] and sparse.is_sparse

@@ -22,6 +22,11 @@ def gated(h, drop):
     return first.sum()
 
 
+def scaled(h, by):
+    piece = h.unbind(1)[2]
+    piece.mul_(by)
+
+
 def main():
     torch.manual_seed(6)
     net = nn.Linear(3, 4)
@@ -40,26 +45,27 @@ BODY
     return losses, [p.detach() for p in (*net.parameters(), *head.parameters())]
 """.lstrip()
 LATER = {
-    "a mask of a piece": ("gated(h, drop)", "refuted"),
-    "a leaf": ("noise = torch.rand(4, requires_grad=True)\nnoise *= 1 + step\nh = h + noise", "proved"),
-    "rows that are clipped": ("for row in h:\n    row.clamp_(max=1 - 0.4 * step)", "proved"),
-    "a piece by number": ("piece = h.unbind(1)[2]\npiece.mul_(1 + step)", "refuted"),
+    "a mask of a piece": ("gated(h, drop)", 1),
+    "a leaf": ("noise = torch.rand(4, requires_grad=True)\nnoise *= 1 + step\nh = h + noise", 0),
+    "rows that are clipped": ("for row in h:\n    row.clamp_(max=1 - 0.4 * step)", 0),
+    "a piece by number": ("scaled(h, 1 + step)", 1),
 }
 NOTE = "to its end the original was run with the write allowed and saved tensors cloned"
 
 
-@pytest.mark.parametrize(("body", "verdict"), LATER.values(), ids=LATER.keys())
-def test_what_does_nothing_in_the_first_step_is_run_to_the_end(body: str, verdict: str, command):
+@pytest.mark.parametrize(("body", "lost"), LATER.values(), ids=LATER.keys())
+def test_what_does_nothing_in_the_first_step_is_run_to_the_end(body: str, lost: int, command):
+    """lost: how many patches that lose the write are tried and refuted before one that keeps it."""
     text = PROGRAM.replace("BODY", textwrap.indent(body, " " * 8))
     Path("later.py").write_text(text)
 
     document = json.loads(command("repair", "--output-format", "json", "later.py::main").stdout)
 
-    verdicts = [each["verdict"] for each in document["tried"]]
-    assert (verdict in verdicts) and (document["status"] == "repaired") == (verdict == "proved"), document["tried"]
-    if verdict == "proved":
-        notes = document["patch"]["evidence"][0]["notes"]
-        assert any(note.startswith(NOTE) for note in notes) and not any("compared with nothing" in n for n in notes)
+    cloned = [each for each in document["tried"] if each["proposals"][0]["repair"] == "pieces-cloned"]
+    assert [each["verdict"] for each in cloned] == ["refuted"] * lost, document["tried"]
+    assert document["status"] == "repaired"
+    notes = document["patch"]["evidence"][0]["notes"]
+    assert any(note.startswith(NOTE) for note in notes) and not any("compared with nothing" in n for n in notes)
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,11 @@ REPAIRED = {
         "        with torch.no_grad():\n"
         "            weight.copy_(shrunk(weight - self.rate * weight.grad, self.rate * self.penalty))\n",
     ),
+    "muted_bands": (
+        "        mask = torch.sigmoid(self.lift(frames))\n        low, high = mask.chunk(2, 1)\n",
+        "        mask = torch.sigmoid(self.lift(frames)).clone()\n"
+        "        low, high = mask[:, : (mask.shape[1] + 1) // 2], mask[:, (mask.shape[1] + 1) // 2 :]\n",
+    ),
     "sure_pixels": (
         "    chance.data.clamp_(1 - SURE, SURE)\n",
         "    chance = chance.clamp(1 - SURE, SURE)\n",
@@ -215,6 +220,29 @@ REPAIRED = {
         "            yield torch.from_numpy(self.x).clone(), torch.from_numpy(self.y).clone()\n",
     ),
 }
+
+
+APART = {
+    "a, b = x.unbind(1)": "a, b = x[:, 0], x[:, 1]",
+    "a, b = x.unbind()": "a, b = x[0], x[1]",
+    "a = x.unbind(dim=-1)[2]": "a = x[..., 2]",
+    "a, b = x.chunk(2)": "a, b = x[: (len(x) + 1) // 2], x[(len(x) + 1) // 2 :]",
+    "a, b = x.chunk(2, -1)": "a, b = x[..., : (x.shape[-1] + 1) // 2], x[..., (x.shape[-1] + 1) // 2 :]",
+    "a, b = x.chunk(2, -2)": "",
+    "a, b = x.chunk(lr)": "",
+    "a, b = self.act(x).unbind(1)": "",
+    "a, b = x.split(2)": "",
+    "a, b, *c = x.unbind(1)": "",
+}
+
+
+@pytest.mark.parametrize(("cut", "line"), APART.items(), ids=APART.keys())
+def test_pieces_whose_whole_is_read_are_made_by_an_index_each(cut: str, line: str):
+    text = function(f"{cut}\na.mul_(2)\nreturn x")
+    found = proposed(text, offence(text, "a.mul_(2)", None, "FIP204"))
+    apart = [each for each in found if each.repair == "pieces-apart"]
+
+    assert [patched(text, each) for each in apart] == ([[line]] if line else [])
 
 
 @pytest.mark.slow

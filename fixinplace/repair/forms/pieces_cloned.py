@@ -16,16 +16,20 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     """`gates = z.chunk(4, 1)` as `gates = [piece.clone() for piece in z.chunk(4, 1)]`, where a name in the writing
     statement, or in a loop around it, is bound to the pieces or to one of them.
     """
-    offence = scene.offence
-    spot = scene.node(offence.writes[0].place) if offence.rule == "FIP204" and offence.writes else None
-    if spot is None:
-        return
-    code, node = spot
-    for value in dict.fromkeys(_pieces(code, code.statement(node))):
+    for code, value in made(scene):
         text = code.source_of(value)
         if "\n" not in text:
             change = Change(code.path, (code.replace(value, f"[piece.clone() for piece in {text}]"),))
             yield Proposal(_NAME, Tier.PATCH, f"the pieces of `{text}` cloned", (change,), rank=60)
+
+
+def made(scene: Scene) -> Iterator[tuple[Code, ast.Call]]:
+    """The calls that made the pieces of which one may have been written where torch refused it."""
+    offence = scene.offence
+    spot = scene.node(offence.writes[0].place) if offence.rule == "FIP204" and offence.writes else None
+    if spot is not None:
+        code, node = spot
+        yield from ((code, value) for value in dict.fromkeys(_pieces(code, code.statement(node))))
 
 
 def _pieces(code: Code, statement: ast.stmt) -> Iterator[ast.Call]:
@@ -36,7 +40,11 @@ def _pieces(code: Code, statement: ast.stmt) -> Iterator[ast.Call]:
     function = code.function(statement)
     for node in ast.walk(code.tree if function is None else function):
         match node:
-            case ast.Assign(targets=[target], value=ast.Call(func=ast.Attribute(attr=attr)) as value):
+            case ast.Assign(
+                targets=[target],
+                value=(ast.Call(func=ast.Attribute(attr=attr)) as value)
+                | ast.Subscript(value=ast.Call(func=ast.Attribute(attr=attr)) as value),
+            ):
                 bound = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
                 if attr in _PIECES and names & bound:
                     yield value

@@ -25,6 +25,7 @@ PROGRAMS = {
     "what has no name and reads another part": (
         "u = y.diagonal()\nassert (z := u.chunk(2)[0].mul_(u[0])) is not None\nreturn z"
     ),
+    "a part of another name in a method of a part": "u = y.t_()\ny[:2].add_(u[:1])\ny *= y.exp()\nreturn y",
     "two parts of one tensor in one line": "z = x * 2\nx = z.clamp_(max=0.9)\nz[::2] = x[..., 1:] = 0.5\nreturn x",
 }
 

@@ -19,10 +19,17 @@ def reads_memory(frame: Kinship, place: Place, node: ast.expr | ast.stmt, op: st
     """
     if not overlap(old.memory, value.memory):
         return False
-    if place is Place.SUBSCRIPT and not isinstance(node, ast.Call):
-        stored = getattr(node if isinstance(node, ast.AugAssign) else frame.root, "value", target)
-        return not (frame.is_of_family(stored, target, kin) or frame.fit_together(stored, target))
-    return place not in (Place.SUBSCRIPT, Place.SLOT) and _reads_itself(frame, node, op, target, old, value)
+    if place is Place.SUBSCRIPT:
+        own = (each for each in _values(frame, node, target) if overlap(frame.peek(each).memory, old.memory))
+        return not all(frame.is_of_family(each, target, kin) or frame.fit_together(each, target) for each in own)
+    return place is not Place.SLOT and _reads_itself(frame, node, op, target, old, value)
+
+
+def _values(frame: Kinship, node: ast.expr | ast.stmt, target: ast.expr) -> list[ast.expr]:
+    """What is stored: the arguments of a call, or the right side of a statement."""
+    if isinstance(node, ast.Call):
+        return [*node.args, *(word.value for word in node.keywords)]
+    return [getattr(node if isinstance(node, ast.AugAssign) else frame.root, "value", target)]
 
 
 def _reads_itself(frame: Kinship, node: ast.AST, op: str, target: ast.expr, written: Value, value: Value) -> bool:

@@ -13,17 +13,15 @@ Note [A leaf that becomes a result]
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify.by_hand import leaf_set, reads_gradient
+from fixinplace.verify.everywhere import Everywhere
 
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
-_enter: Callable[..., object] = TorchFunctionMode.__enter__
 _enabled: Callable[[], bool] = torch.is_grad_enabled
 _swap: Callable[[torch.Tensor, torch.Tensor], None] = torch._C._swap_tensor_impl
 _holders: Callable[[int], int] = torch._C._storage_Use_Count
@@ -33,8 +31,8 @@ _ALONE = 2
 that was cloned, of which there is neither view nor saved tensor: its object, and the node of its gradient."""
 
 
-class AsResult(TorchFunctionMode):
-    """The mode around an original that writes leaves in grad mode; a mode belongs to a thread.
+class AsResult(Everywhere):
+    """The mode around an original that writes leaves in grad mode.
 
     read: the program has asked for the `.grad` of one that was written.
     """
@@ -43,17 +41,6 @@ class AsResult(TorchFunctionMode):
         super().__init__()
         self._written: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # by id of its object, with the leaf
         self.read = False
-
-    def install(self) -> None:
-        """For the calling thread and for threads started later."""
-        original = threading.Thread.run
-
-        def run(thread: threading.Thread) -> None:
-            with self:
-                original(thread)
-
-        threading.Thread.run = run  # type: ignore[assignment,method-assign]
-        _enter(self)
 
     def __torch_function__(
         self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None

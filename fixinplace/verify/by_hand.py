@@ -27,21 +27,19 @@ Note [A parameter that nobody differentiates]
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify import operands, tensors
 from fixinplace.verify.duals import is_leaf
 from fixinplace.verify.ends import DataEnd
+from fixinplace.verify.everywhere import Everywhere
 from fixinplace.verify.leaves import accumulators, is_whole, leaf_roots
 
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
-_enter: Callable[..., object] = TorchFunctionMode.__enter__
 _enabled: Callable[[], bool] = torch.is_grad_enabled
 _enable: Callable[[bool], None] = torch._C._set_grad_enabled
 
@@ -75,8 +73,8 @@ def _others(owner: torch.Tensor, values: Iterable[object]) -> Iterator[torch.Ten
         yield from [each, *others] if others else []
 
 
-class AsData(TorchFunctionMode):
-    """The mode around an original that writes its parameters by hand in grad mode; a mode belongs to a thread."""
+class AsData(Everywhere):
+    """The mode around an original that writes its parameters by hand in grad mode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,17 +89,6 @@ class AsData(TorchFunctionMode):
     def end(self) -> DataEnd:
         """What has been written, and whether it could be."""
         return DataEnd(bool(self._mixed), self._differentiated, not self._asked >= self._plain.keys())
-
-    def install(self) -> None:
-        """For the calling thread and for threads started later."""
-        original = threading.Thread.run
-
-        def run(thread: threading.Thread) -> None:
-            with self:
-                original(thread)
-
-        threading.Thread.run = run  # type: ignore[assignment,method-assign]
-        _enter(self)
 
     def look_at(self, event: str, outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
         """Before a backward from `outputs`, for the gradients of `inputs` if there are any: does it reach such a write.

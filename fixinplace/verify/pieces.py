@@ -11,35 +11,22 @@ Note [Behind the stop]
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from fixinplace.verify import operands, tensors
+from fixinplace.verify.everywhere import Everywhere
 
 _NO_OVERRIDES: Any = torch._C.DisableTorchFunction
-_enter: Callable[..., object] = TorchFunctionMode.__enter__
 _enabled: Callable[[], bool] = torch.is_grad_enabled
 _as_strided: Callable[..., torch.Tensor] = torch._C.TensorBase.as_strided
 _CUTS = frozenset("chunk split split_with_sizes unbind tensor_split hsplit vsplit dsplit".split())
 
 
-class OneByOne(TorchFunctionMode):
-    """The mode around an original in which these writes are allowed; a mode belongs to a thread."""
-
-    def install(self) -> None:
-        """For the calling thread and for threads started later."""
-        original = threading.Thread.run
-
-        def run(thread: threading.Thread) -> None:
-            with self:
-                original(thread)
-
-        threading.Thread.run = run  # type: ignore[assignment,method-assign]
-        _enter(self)
+class OneByOne(Everywhere):
+    """The mode around an original in which these writes are allowed."""
 
     def __torch_function__(
         self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None

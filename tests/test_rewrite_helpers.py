@@ -61,6 +61,7 @@ def test_every_way_out_returns_the_argument(helper: str, ends: list[str]) -> Non
         ("def scale_(h: torch.Tensor, k: int) -> None:", "def scale_(h: torch.Tensor, k: int) -> torch.Tensor:"),
         ("def scale_(h: 'torch.Tensor', k) -> None :", "def scale_(h: 'torch.Tensor', k) -> 'torch.Tensor' :"),
         ("def scale_(h, k) -> None:", "def scale_(h, k):"),
+        ("def scale_(h: torch.Tensor, k) -> 'None':", "def scale_(h: torch.Tensor, k) -> 'None':"),
         ("def scale_(\n    h,\n    k,\n) -> None:", "def scale_(\n    h,\n    k,\n):"),
         ("def scale_(h, k):", "def scale_(h, k):"),
     ],

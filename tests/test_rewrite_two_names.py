@@ -79,6 +79,8 @@ def test_nothing_is_put_back_into_what_the_new_tensor_was_never_bound_to(first: 
 
 KEPT = {
     "another name": "u = x.mul_(2)",
+    "another name beside its own": "x = u = x.mul_(2)",
+    "another name before its own": "u = x = x.mul_(2)",
     "a name with a type": "u: torch.Tensor = x.mul_(2)",
     "a name within the line": "print(u := x.mul_(2))",
     "a condition": "u = x if x.mul_(2).sum() > 0 else y",

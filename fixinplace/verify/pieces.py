@@ -45,11 +45,8 @@ class OneByOne(Everywhere):
 
 
 def _apart(args: Sequence[Any], kwargs: dict[str, Any], pieces: Any) -> Any:
-    """The same pieces, as views of the tensor that was cut; copies are left as they are."""
-    cut = next(operands.inside([*args[:1], *kwargs.values()]), None)
-    if cut is None or cut.layout is not torch.strided or not isinstance(pieces, tuple | list):
-        return pieces
-    storage = cut.untyped_storage().data_ptr()
-    if not all(tensors.is_tensor(each) and each.untyped_storage().data_ptr() == storage for each in pieces):
+    """The same pieces, as views of the tensor that was cut; those of sparse tensors are copies."""
+    cut = next(operands.inside([*args[:1], *kwargs.values()]))
+    if cut.layout is not torch.strided:
         return pieces
     return type(pieces)(_as_strided(cut, each.size(), each.stride(), each.storage_offset()) for each in pieces)

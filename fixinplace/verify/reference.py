@@ -103,7 +103,7 @@ def with_results(bench: Bench, marks: tuple[Mark, ...], stop: Unproved) -> Refer
     stop: why nothing else is a reference.
     """
     failure = bench.original().failure
-    if bench.case.kept or bench.lost or failure is None or not refuses_leaf(failure):
+    if bench.case.kept or failure is None or not refuses_leaf(failure):
         raise stop
     before = bench.always
     bench.always, bench.later = {**before, "as_result": True}, 0
@@ -113,8 +113,6 @@ def with_results(bench: Bench, marks: tuple[Mark, ...], stop: Unproved) -> Refer
         bench.always = before
         raise stop
     found = find(bench, marks)
-    if traced(bench.rewritten(regions=regions_of([mark.rewritten for mark in marks]))).unfilled:
-        raise Unproved("no-forward-reference", "a leaf is written in place, and `.grad` of what it becomes is read")
     bench.notes += [f"the original fails: {failure.sentence}", RESULT]
     return found
 

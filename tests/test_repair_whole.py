@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from choosing import program
-from proposing import function, offence, patched, proposed
+from proposing import HEAD, function, offence, patched, proposed
 from repair_check import FOLDER
 
 ROWS = "for h in x:\n    h.sub_(lr).div_(self.std)\nreturn x"
@@ -211,9 +211,17 @@ REPAIRED = {
         "        mask = torch.sigmoid(self.lift(frames)).clone()\n"
         "        low, high = mask[:, : (mask.shape[1] + 1) // 2], mask[:, (mask.shape[1] + 1) // 2 :]\n",
     ),
+    "recalled_notes": (
+        "return self.keys[:, : self.count], self.notes[:, : self.count]",
+        "return self.keys[:, : self.count].clone(), self.notes[:, : self.count].clone()",
+    ),
     "sure_pixels": (
         "    chance.data.clamp_(1 - SURE, SURE)\n",
         "    chance = chance.clamp(1 - SURE, SURE)\n",
+    ),
+    "stepped_gains": (
+        "gain.clamp_(-top, top).div_(step).round_().mul_(step)",
+        "gain.clamp(-top, top).div(step).round().mul(step)",
     ),
     "window_stream": (
         "            yield torch.from_numpy(self.x), torch.from_numpy(self.y)\n",
@@ -243,6 +251,39 @@ def test_pieces_whose_whole_is_read_are_made_by_an_index_each(cut: str, line: st
     apart = [each for each in found if each.repair == "pieces-apart"]
 
     assert [patched(text, each) for each in apart] == ([[line]] if line else [])
+
+
+RING = """class Ring:
+    def push(self, k, v):
+        self.k[self.n] = k
+        self.v[self.n] = v
+
+    def all(self):
+        return {given}
+
+
+def read(ring, q):
+    k, v = ring.all()
+    return k.dot(q), v * q
+"""
+RETURNED = {
+    "self.k[0].t(), self.v": ("self.k[0].t().clone(), self.v", "self.k[0].t().clone(), self.v.clone()"),
+    "self.k": ("self.k.clone()",),
+    "self.v[0], self.k[0], 1": ("self.v[0], self.k[0].clone(), 1", "self.v[0].clone(), self.k[0].clone(), 1"),
+    "self.k[0] * 2, self.v": (),
+    "self.k.sum(0)": (),
+    "other.k": (),
+    "self.v": (),
+}
+
+
+@pytest.mark.parametrize(("given", "copied"), RETURNED.items(), ids=RETURNED.keys())
+def test_a_buffer_that_a_method_returns_is_cloned_there(given: str, copied: tuple[str, ...]):
+    text = HEAD + RING.format(given=given)
+    found = proposed(text, offence(text, "self.k[self.n] = k", "k.dot(q)"))
+    returned = [each for each in found if each.repair == "clone-returned"]
+
+    assert [patched(text, each) for each in returned] == [[f"return {line}"] for line in copied]
 
 
 @pytest.mark.slow

@@ -15,9 +15,10 @@ from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
 from fixinplace.trace.events import Write
 
-_NOT_OURS = ("FIP201", "FIP207", "FIP208", "FIP210", "FIP211", "FIP212", "FIP304", "FIP305", "FIP306", "FIP307")
+_NOT_OURS = ("FIP201", "FIP207", "FIP208", "FIP211", "FIP212", "FIP304", "FIP305", "FIP306", "FIP307")
 """Rules whose write is right as it is: an optimizer's step, a buffer's update."""
 _MODULE = "inplace-module"
+_FUNCTION = "FIP210"
 _UNFILLED = (
     "The name gets a new tensor, which autograd follows. What `out=` named is not written any more: whoever else has "
     "it finds what it held, or what uninitialised memory holds."
@@ -29,7 +30,7 @@ LAST_RESORT = "clone-first"
 def propose(scene: Scene) -> Iterator[Proposal]:
     """The first write after the save, then all of the chain: later ones hit fresh memory once the first is gone."""
     offence = scene.offence
-    if offence.rule in _NOT_OURS:
+    if offence.rule in _NOT_OURS or (offence.rule == _FUNCTION and offence.silent):
         return
     made: list[tuple[str, Fix, tuple[str, ...]]] = []
     for write in offence.writes:
@@ -48,7 +49,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             one = (code.path, outcome.fix, caveats)
             if one not in made:
                 made.append(one)
-                yield replace(_proposal([one]), covers=write.instances.twins)
+                excused = _wrapped(code, node) if offence.rule == _FUNCTION else ()
+                yield replace(_proposal([one]), covers=write.instances.twins, excused=excused)
                 yield from _cloned_before(code, node, one)
     if len(made) > 1:
         yield _proposal(made, 5)
@@ -71,6 +73,15 @@ def _cloned_before(code: Code, node: ast.expr | ast.stmt, made: tuple[str, Fix, 
         yield Proposal(
             "out-of-place", Tier.PATCH, f"`{text}` before it is written", (Change(path, (edit,)),), "", 42, caveats
         )
+
+
+def _wrapped(code: Code, node: ast.expr | ast.stmt) -> tuple[str, ...]:
+    """What the forward of a custom Function returns: torch alone looks at it, and its caller gets an output of its own.
+
+    With what it was given it returned a tensor that requires grad; with a new one the output alone does.
+    """
+    function = code.function(node)
+    return () if function is None else (f"{code.qualified(function)}() returned ",)
 
 
 def _comes_to_nothing(write: Write, code: Code, node: ast.expr | ast.stmt) -> bool:

@@ -190,6 +190,7 @@ class Facts:
     renamed: the out-of-place op has another name in the graph, which the file can see.
     cloned: nothing is run, and only a clone that the same op writes is the same for certain.
     gaps: the tensor's elements do not lie next to each other, as those of a new one do, which the file can see.
+    complex: the tensor may be complex, and torch has no gradient for some scatters of such.
     mask: for a subscript, the index is a boolean tensor that certainly has the target's shape.
     rows_of: for a loop variable, the names that are read later and hold the tensor that it is a row of.
     listed: the containers of the function's own, with a tensor of its own in each place, that are read later and hold
@@ -234,6 +235,7 @@ class Facts:
     relaid: bool = False
     renamed: bool = False
     gaps: bool = False
+    complex: bool = False
     mask: bool = False
     rows_of: frozenset[str] = frozenset()
     listed: frozenset[str] = frozenset()

@@ -40,6 +40,26 @@ SEEN = {
         "y = x.exp()\n    for row in y:\n        x.use(row)\n        y += 1\n    return x",
     ),
     "chunk of what is read later": ("live-view", "y = x.exp()\n    a, *b = y.chunk(2)\n    a += 1\n    return y"),
+    "a copy that an index makes, added to": (
+        "live-view",
+        "y = x.exp()\n    v = y if x.ok else x.sin()\n    v[[0, 1]][1:] += 1\n    return y, v",
+    ),
+    "a copy that a mask makes, stored into": ("live-view", "y = x.exp()\n    y[y > 1][0] = 1\n    return y"),
+    "a property": (
+        "not-assignable",
+        "x.last.mul_(2)\n    return x\nclass Rows:\n    @property\n    def last(self):\n        return self.rows[-1]",
+    ),
+    "another attribute of the class": (
+        "escapes-to-attribute",
+        "return x\nclass Ring:\n    def __init__(self, x):\n        self.rows = x.exp()\n        self.head = self.rows[0]\n"
+        "    def decay(self):\n        self.rows *= 0.5\n        return self.head",
+    ),
+    "another attribute that another method binds": (
+        "escapes-to-attribute",
+        "return x\nclass Ring:\n    def fill(self, x):\n        self.rows = x.exp()\n        return self.rows\n"
+        "    def show(self):\n        self.seen = self.rows.t()[:, 1:]\n        return self.seen\n"
+        "    def decay(self):\n        self.rows.mul_(0.5)",
+    ),
     "global": ("closure", "def g():\n        y.add_(1)\n    y = x.exp()\n    g()\n    return y"),
     "identity helper": (
         "live-alias",
@@ -63,6 +83,7 @@ ALONE = {
     "this round's tensor": "outs = []\n    for i in range(3):\n        y = x.exp()\n        y += i\n        outs.append(y)\n    return outs",
     "helper that makes its own": "y = make(x)\n    y += 1\n    return y\ndef make(t):\n    return torch.exp(t)",
     "pieces do not overlap": "y = x.exp()\n    a, b = y.chunk(2)\n    a += 1\n    return a + b",
+    "a row of a row": "y = x.exp()\n    y[0][1:] += 1\n    return y",
     "values and indices": "v, i = torch.exp(x).topk(2)\n    v += 1\n    return v, i",
     "sum over a generator": "y = x.exp()\n    n = sum(t.sum() for t in y)\n    y += 1\n    return y + n",
 }

@@ -57,6 +57,31 @@ NOT_TENSORS = {
             b.add_(x)
             return b
     """,
+    "own class with iadd": """
+        class Sum:
+            def __iadd__(self, x):
+                return self
+            def mul_(self, k):
+                return self
+        def f(x):
+            s = Sum()
+            s += torch.exp(x)
+            s += torch.exp(x)
+            s.mul_(2)
+            return s
+    """,
+    "own class with add": """
+        class Terms:
+            def __add__(self, x):
+                return self
+        def f(x):
+            t = Terms()
+            t += torch.exp(x)
+            t += torch.exp(x)
+            return t
+    """,
+    "array that is resized": "def f(x):\n    a = x.detach().numpy().copy()\n    a.resize(2, 6)\n    return a",
+    "picture that is resized": "def f(x, im):\n    small = im.resize((8, 8))\n    return torch.exp(x), small",
     "imatmul binds anew": "def f(x):\n    y = torch.exp(x)\n    y @= x\n    return y",
     "flag off": "def f(x):\n    return F.relu(x, inplace=False)",
     "module flag off": "m = nn.ReLU(False)",

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from choosing import program
+from choosing import PATH, code, program
 from proposing import HEAD, function, offence, patched, proposed
 from repair_check import FOLDER
+
+from fixinplace.repair.patching import compose
 
 ROWS = "for h in x:\n    h.sub_(lr).div_(self.std)\nreturn x"
 AT_ONCE = {
@@ -215,6 +217,17 @@ REPAIRED = {
         "return self.keys[:, : self.count], self.notes[:, : self.count]",
         "return self.keys[:, : self.count].clone(), self.notes[:, : self.count].clone()",
     ),
+    "duplicate_pixels": (
+        "        image[pixels] = self.colour * 2.0\n",
+        "        kept = list({at: n for n, at in enumerate(pixels.tolist())}.values())\n"
+        "        image[pixels[kept]] = (self.colour * 2.0)[kept]\n",
+    ),
+    "laid_grains": ("    @torch.no_grad()\n", ""),
+    "damped_states": ("state += self.move(action)", "state = state + self.move(action)"),
+    "steady_norm": (
+        "F.batch_norm(x, self.centre, self.spread, self.gain, self.shift)",
+        "F.batch_norm(x, self.centre.clone(), self.spread.clone(), self.gain, self.shift)",
+    ),
     "sure_pixels": (
         "    chance.data.clamp_(1 - SURE, SURE)\n",
         "    chance = chance.clamp(1 - SURE, SURE)\n",
@@ -298,6 +311,111 @@ def test_it_is_proved_and_written(name: str, command):
 
     assert "proved: " in result.stderr + result.stdout
     assert Path(f"{name}.py").read_text().replace("seen.clamp(", "seen.clamp_(") == before.replace(old, new)
+
+
+LAST = {
+    "x[i] = skip": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())", "x[i[kept]] = skip[kept]"],
+    "x[:, i] = skip + 1": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())",
+                           "x[:, i[kept]] = (skip + 1)[:, kept]"],
+    "x[i, self.j] = skip": ["kept = list({at: n for n, at in enumerate(zip(i.tolist(), self.j.tolist()))}.values())",
+                            "x[i[kept], self.j[kept]] = skip[kept]"],
+    "x.index_put_((i,), skip)": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())",
+                                 "x.index_put_((i[kept],), skip[kept])"],
+    "x.index_copy_(0, i, skip)": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())",
+                                  "x.index_copy_(0, i[kept], skip[kept])"],
+    "x[i()] = skip": [],
+    "x[i] += skip": [],
+    "x.index_put_((i,), skip, accumulate=True)": [],
+    "x.index_copy_(1, i, skip)": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("store", "lines"), LAST.items(), ids=LAST.keys())
+def test_a_store_that_names_an_element_twice_keeps_the_last(store: str, lines: list[str]):
+    text = function(f"{store}\nreturn x")
+    found = proposed(text, offence(text, store, None, "FIP304"))
+    last = [patched(text, each) for each in found if each.repair == "last-of-each"]
+
+    assert last[:1] == ([lines] if lines else [])
+    assert all(each[1].endswith(("= skip", "= skip + 1", "skip)")) for each in last[1:])
+
+
+def test_the_name_of_what_is_kept_is_a_new_one():
+    text = function("kept = 1\nx[i] = skip\nreturn x")
+    found = proposed(text, offence(text, "x[i] = skip", None, "FIP304"))
+
+    assert patched(text, next(each for each in found if each.repair == "last-of-each"))[0].startswith("kept_last = ")
+
+
+HELPED = {
+    "a decorator": (
+        '@torch.no_grad()\ndef take(x):\n    """A row."""\n    return x[0]',
+        'def take(x):\n    """A row."""\n    return x[0]',
+    ),
+    "one of two": (
+        "@cached\n@torch.inference_mode()\ndef take(x):\n    return x[0]",
+        "@cached\ndef take(x):\n    return x[0]",
+    ),
+    "a block": (
+        "def take(x):\n    with torch.no_grad():\n        return x[0]",
+        "def take(x):\n    return x[0]",
+    ),
+    "more in the block": ("def take(x):\n    with torch.no_grad():\n        x = x * 2\n        return x[0]", ""),
+    "grad mode": ("def take(x):\n    return x[0]", ""),
+}
+
+
+@pytest.mark.parametrize("use", ["row = take(x)\nrow += skip\nreturn x", "take(x).add_(skip)\nreturn x"])
+@pytest.mark.parametrize(("helper", "after"), HELPED.values(), ids=HELPED.keys())
+def test_a_function_that_takes_a_view_is_called_in_grad_mode(helper: str, after: str, use: str):
+    text = f"{function(use)}\n\n{helper}\n"
+    write = "row += skip" if "row" in use else "take(x).add_(skip)"
+    found = [each for each in proposed(text, offence(text, write, None, "FIP206")) if each.repair == "view-outside"]
+    texts = [compose({PATH: code(text)}, [each]).rewritten[0].text for each in found]
+
+    assert texts == ([text.replace(helper, after)] if after else [])
+
+
+@pytest.mark.slow
+def test_a_write_behind_autograd_beside_another_culprit_is_a_choice(command):
+    shutil.copy(FOLDER / "capped_routes.py", ".")
+
+    result = command("repair", "--output-format", "json", "capped_routes.py::main")
+    document = json.loads(result.stdout)
+
+    assert result.exit_code == 1 and document["status"] == "choice" and document["patch"] is None
+    diffs = [(FOLDER / f"capped_routes.{number}.diff").read_text() for number in (1, 2)]
+    assert [each["diff"] for each in document["choices"]] == diffs
+    assert [each["as_saved"] for each in document["choices"]] == [False, True]
+    assert [each["rule"] for each in document["culprits"]] == ["FIP109", "FIP308"]
+
+
+@pytest.mark.slow
+def test_what_rounds_behind_autograd_is_meant_so(command):
+    shutil.copy(FOLDER / "capped_routes.py", ".")
+    path = Path("capped_routes.py")
+    path.write_text(path.read_text().replace("h.data.clamp_(max=self.cap)", "h.data.round_()"))
+
+    document = json.loads(command("repair", "--output-format", "json", "capped_routes.py::main").stdout)
+
+    assert document["status"] == "repaired" and not document["choices"]
+
+
+@pytest.mark.slow
+def test_a_view_that_a_function_returned_is_still_its_input(command):
+    """`state += 1` reaches the input of the Function, which is read later: a new tensor would lose that."""
+    shutil.copy(FOLDER / "damped_states.py", ".")
+    path = Path("damped_states.py")
+    text = path.read_text().replace(
+        "state = Damp.apply(state, 0.5)", "whole = state\n            state = Damp.apply(state, 0.5)"
+    )
+    text = text.replace("self.turn(state))", "self.turn(state) + whole)")
+    path.write_text(text)
+
+    result = command("repair", "damped_states.py::main")
+
+    assert result.exit_code == 1 and path.read_text() == text
+    assert "state = state + self.move(action)`: refuted forward-differs" in result.stderr
 
 
 @pytest.mark.slow

@@ -192,6 +192,40 @@ CASES = {
         "y = torch.exp(x); v = y[0]; y += 1; return y * v.sum()",
         "y = torch.exp(x); v = y[0]; y = y + 1; v = y[0]; return y * v.sum()",
     ),
+    "a chain on a view without a name": (
+        "y = torch.exp(x)\ny.t().mul_(2).add_(1)\nreturn y.sin()",
+        "y = torch.exp(x)\ny = y.t().mul(2).add(1).t()\nreturn y.sin()",
+    ),
+    "a chain on a view of a part": (
+        "y = x * 1\nv = y[1:]\nv.view(-1).mul_(2).exp_()\nreturn y.sin(), v",
+        "y = x * 1\nv = y[1:]\nv = v.view(-1).mul(2).exp().reshape(v.shape)\ny = y.slice_scatter(v, 0, 1)\nv = y[1:]\n"
+        "return y.sin(), v",
+    ),
+    "another row, times a number": (
+        "y = torch.exp(x)\ny[1:].add_(y[:-1].clone(), alpha=-0.5)\nreturn y",
+        "y = torch.exp(x)\nvalue = y[:-1].clone()\ny = y.clone()\ny[1:].add_(value, alpha=-0.5)\nreturn y",
+    ),
+    "complex numbers": (
+        "z = torch.complex(x, x * 2)\nlow = z[1:]\nlow.mul_(1j)\nreturn z.real",
+        "z = torch.complex(x, x * 2)\nlow = z[1:]\nz = z.clone()\nlow = z[1:]\nlow.mul_(1j)\nreturn z.real",
+    ),
+    "a recurrence that begins with a number": (
+        "t, u = torch.zeros(3, 4), torch.zeros(3, 4)\nfor i in range(3):\n    d = 2 + x[i] * (t[i - 1] if i else 0)\n"
+        "    t[i] = x[i] / d\n    u[i] = x[i].sin() * (0 if i < 1 else u[i - 1])\nreturn t, u",
+        "t, u = torch.zeros(3, 4), torch.zeros(3, 4)\nfor i in range(3):\n"
+        "    d = 2 + x[i] * (t[i - 1].clone() if i else 0)\n"
+        "    t[i] = x[i] / d\n    u[i] = x[i].sin() * (0 if i < 1 else u[i - 1].clone())\nreturn t, u",
+    ),
+    "a recurrence by a view of the slot": (
+        "t = torch.ones(3, 4)\nfor i in range(1, 3):\n    t[i] = (t[i - 1].unsqueeze(0) * x).sum(0)\nreturn t",
+        "t = torch.ones(3, 4)\nfor i in range(1, 3):\n    t[i] = (t[i - 1].clone().unsqueeze(0) * x).sum(0)\nreturn t",
+    ),
+    "a recurrence by a name of the slot": (
+        "t = torch.ones(3, 4)\nfor i in range(1, 3):\n    last = t[i - 1]\n    row = last.view(1, 4)\n"
+        "    t[i] = torch.tanh(last * x[i]) + (row * x).sum(0)\nreturn t",
+        "t = torch.ones(3, 4)\nfor i in range(1, 3):\n    last = t[i - 1].clone()\n    row = last.view(1, 4)\n"
+        "    t[i] = torch.tanh(last * x[i]) + (row * x).sum(0)\nreturn t",
+    ),
     "recurrence": (
         "t = torch.zeros(4, 4)\nt[0] = x[0]\nfor i in range(1, 3):\n    t[i] = t[i - 1] * x[i]\nreturn t",
         "t = torch.zeros(4, 4)\nt[0] = x[0]\nfor i in range(1, 3):\n    t[i] = t[i - 1].clone() * x[i]\nreturn t",
@@ -470,6 +504,10 @@ ALIASES_OF_SLOTS = [
     "w = t[i] if i > 1 else t[0]\n    w += 1",
     "w = t[i].view(-1)\n    w += 1",
     "w = t[i][:1]\n    w += 1",
+    "w = t[i]\n    t[0] = 1.0\n    t[1] = w * 2",
+    "w = t[i]\n    u = w.view(-1)\n    u[0] = 1.0",
+    "w = t[i]\n    w = w + 1\n    w += t[0]",
+    "w = t[i]\n    outs = [w]\n    outs[0] += 1",
     "for e in (t[i], t[0]):\n        e += 1",
     "torch._foreach_add_([t[i]], 1)",
     "op = t[i].add_\n    op(1)",

@@ -17,7 +17,7 @@ from fixinplace.config import BadConfig
 from fixinplace.model import Ruling, Verdict
 from fixinplace.repair import freed, suites, suspects, target
 from fixinplace.repair.base import Files
-from fixinplace.repair.behind import telling
+from fixinplace.repair.behind import differentiable, telling
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
 from fixinplace.repair.found import Found
@@ -124,10 +124,12 @@ def _searched(probe: Probe, outcome: Outcome, options: Options, console: Console
         test = suites.by_itself(probe, offences, outcome.files)
         lab = runner if test is None else suites.Suite(runner, probe)
 
+        hidden = differentiable(outcome.trace.behind) if test is None else []
+
         def search(some: Sequence[Offence]) -> Found:
             return Search(
                 test or probe, outcome.files, lab, options.budget, progress.trying, outcome.packages, started=started
-            ).run(some)
+            ).run(some, hidden)
 
         found = suspects.searched(offences, outcome.trace.spots, outcome.files, search)
     console.status("")

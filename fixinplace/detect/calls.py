@@ -57,6 +57,8 @@ _KEEPS_NOTHING = ("clone", "size", "dim", "numel", "stride", "nelement", "ndimen
 """Methods after which nothing of their tensor is kept for backward."""
 _STORES = ("add_", "sub_", "mul_", "div_", "copy_", "fill_", "zero_", "masked_fill_", "index_add_", "index_copy_")
 """In-place methods that keep nothing of what they wrote: `exp_` keeps its result, which a later store changes."""
+_OF_OTHERS = ("set_", "map_", "apply_", "resize")
+"""Methods that tensors have, and other things as often: arrays and pictures are resized."""
 _PRINTERS = ("print", "str", "repr", "format", "pprint", "ascii")
 _TEXTS = ("__repr__", "__str__", "__format__", "format", "format_map")
 _LOGS = ("debug", "info", "warning", "error", "exception", "critical", "log", "write")
@@ -234,7 +236,7 @@ class Calls(Lists):
         if method in TAKE_NOTHING and (node.args or node.keywords):
             return False
         writer = catalogue.writer(f"Tensor.{method}")
-        return method in TELLING or (writer is not None and method not in ("set_", "map_", "apply_"))
+        return method in TELLING or (writer is not None and method not in _OF_OTHERS)
 
     def tensor_method(self, node: ast.Call, func: ast.Attribute, base: Value) -> Value:
         """A method of a tensor, in place or not."""

@@ -370,7 +370,8 @@ class Expressions(Operators):
         """
         parts = index.items if index.exact else (index,)
         copied = any(p.tensor and (p.dtype is Dtype.BOOL or base.leaf) for p in parts)
-        if copied or isinstance(node.slice, ast.List):
+        elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if copied or any(isinstance(one, ast.List) for one in elements):
             return replace(base, memory=self.allocate(node), maybe=NOWHERE, view=False, leaf=False, layout=Layout.DENSE)
         plain = all(p.kind in (Kind.NUMBER, Kind.OTHER, Kind.NONE) for p in parts)
         fresh = NOWHERE if plain else self.allocate(node)

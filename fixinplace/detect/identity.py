@@ -128,6 +128,11 @@ def is_fresh(node: ast.expr) -> bool:
             elsewhere = any(keyword.arg in (None, "out", "inplace") for keyword in keywords)
             elsewhere = elsewhere or _may_be_flagged(node)
             return row is not None and row.memory is Memory.FRESH and not elsewhere
-        case ast.Subscript(slice=ast.List(elts=[_, *_] as numbers)):  # `x[[1, 0]]` picks rows, and copies them
-            return all(isinstance(one, ast.Constant) and type(one.value) is int for one in numbers)
+        case ast.Subscript(slice=index):  # `x[[1, 0]]` and `x[:, [1, 0]]` pick rows and columns, and copy them
+            return any(map(_are_numbers, index.elts if isinstance(index, ast.Tuple) else [index]))
     return False
+
+
+def _are_numbers(index: ast.expr) -> bool:
+    numbers = index.elts if isinstance(index, ast.List) else []
+    return bool(numbers) and all(isinstance(one, ast.Constant) and type(one.value) is int for one in numbers)

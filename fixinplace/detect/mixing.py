@@ -43,6 +43,10 @@ _LAYOUTS = re.compile(
     r"|lstsq|solve|\w*[dD]ropout\w*|rand\w*_like|random_|bernoulli\w*|multinomial|normal_?|uniform_)\b"
     rf"|{_RANDOM_OUT}"
 )
+_COMPLEX = re.compile(
+    r"\b(\w*([cC]omplex|fft)\w*|cfloat|cdouble|chalf|ComplexHalf\w*|polar|i?stft|conj\w*|imag|eig|eigvals|hilbert)\b"
+    r"|\d[jJ]\b"
+)
 _POINTWISE = frozenset(
     "abs absolute acos acosh add addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh ceil celu clamp"
     " clamp_max clamp_min clip copysign cos cosh deg2rad digamma div divide dropout elu erf erfc erfinv exp exp2 expm1"
@@ -186,6 +190,11 @@ def sees_layouts(text: str) -> bool:
 def sees_copies(text: str) -> bool:
     """True if a file asks for views that are copies of tensors with gaps, or fills tensors with random numbers."""
     return _COPIES.search(text) is not None
+
+
+def makes_complex(text: str) -> bool:
+    """True if some code may have complex tensors: torch's scatters of a slice or an element have no gradient there."""
+    return _COMPLEX.search(text) is not None
 
 
 def keeps_layout(op: str) -> bool:

@@ -70,6 +70,8 @@ class Operators(Calls):
             return replace(sequence(items), order=added(left, right))
         if Kind.SIZE in (left.kind, right.kind):
             return SIZE
+        if any(v.kind is Kind.OTHER and v.name in self.program.index.classes for v in (left, right)):
+            return UNKNOWN
         if Kind.TENSOR in (left.kind, right.kind):
             return tensor(1, None, Dtype.ANY, self.allocate(node))
         believed = any(v.kind is Kind.UNKNOWN and v.sure and v.live for v in (left, right))

@@ -72,6 +72,7 @@ def _facts(program: Program, seen: Observation) -> Facts:
         relaid=seen.relaid,
         renamed=seen.renamed and words.tells_history,
         gaps=seen.gaps and words.sees_copies,
+        complex=words.makes_complex,
         first=bool(facts.get("first", True)),
         mixed=bool(facts.get("mixed")),
         flows=bool(facts.get("flows")),

@@ -24,7 +24,7 @@ from fixinplace.detect.parameters import defaults_of
 from fixinplace.detect.part_names import named_parts
 from fixinplace.detect.placing import lost
 from fixinplace.detect.plain import takes_no_tensor
-from fixinplace.detect.program import HELD
+from fixinplace.detect.program import HELD, Observation
 from fixinplace.detect.reaching import is_set_by_property
 from fixinplace.detect.remade import wraps_constructor
 from fixinplace.detect.replaced import adds_own_class
@@ -206,6 +206,7 @@ class Stores(Expressions):
     def store_elements(self, target: ast.Subscript, base: Value, value: Value, unread: Memories) -> None:
         """A store into a tensor; harmless while nobody has read the fresh storage."""
         seen = self.write(target, "Tensor.__setitem__", "FIP109", target, base, value)
+        self._note_copy(seen, target, base)
         seen.facts["mask"] = same_shape(self, target)
         seen.facts["scalar"] = value.kind is Kind.NUMBER
         index = self.peek(target.slice)
@@ -217,6 +218,16 @@ class Stores(Expressions):
             sentence = "the values of the assignment are views of the tensor, and its stores come one after the other"
             seen.hazards.setdefault("evaluation-order", Hazard("evaluation-order", sentence))
         self.finish(seen, base, unread)
+
+    def _note_copy(self, seen: Observation, target: ast.Subscript, base: Value) -> None:
+        """Mark `x[[0, 1]][1:] = v`, which writes a copy that nobody has: a clone of `x` would leave its holders."""
+        root: ast.expr = target.value
+        while isinstance(root, ast.Subscript):
+            root = root.value
+        whole = self.peek(root) if root is not target.value else UNKNOWN
+        if whole.tensor and not overlap(base.memory | base.maybe, whole.memory | whole.maybe):
+            sentence = f"the index picks a copy: the write does not reach `{ast.unparse(root)}` at all"
+            seen.hazards.setdefault("live-view", Hazard("live-view", sentence))
 
     def augmented(self, node: ast.AugAssign) -> None:
         """`target op= value`."""
@@ -256,6 +267,7 @@ class Stores(Expressions):
                              flags=old.flags | value.flags, name="", order=order)  # fmt: skip
         else:
             longer = self.binary(node, old, value, node.op)
+            longer = old if old.kind is Kind.OTHER and old.name in self.program.index.classes else longer
             given = any(one.origin is Origin.PARAMETER for one in value.memory)
             if old.kind is Kind.NUMBER and longer.tensor and longer.sure == 2 and not given:
                 longer = replace(longer, name=SUMMED)
@@ -283,6 +295,7 @@ class Stores(Expressions):
             base, value = replace(base, live=False), replace(value, live=False)
         if base.tensor:
             seen = self.write(node, f"Tensor.__{name}__", "FIP103", target, base, value)
+            self._note_copy(seen, target, base)
             self.finish(seen, base, unread)
             if not isinstance(node.op, (ast.Add, ast.Sub, ast.Mult, ast.Div)):
                 self.read(base)  # what the operator has computed is kept, and a later store changes it

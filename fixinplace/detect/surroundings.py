@@ -19,6 +19,7 @@ from fixinplace.detect.liveness import Function
 from fixinplace.detect.mixing import (
     asks_for_dtypes,
     dtype_word,
+    makes_complex,
     names,
     reshapes,
     sees_copies,
@@ -48,7 +49,8 @@ class Words:
     shows_history: they print the latter, and no more; see Note [Names of operations].
     detaches: `detach_` is called, which takes no view. sets_attributes: `__setattr__` is named in whatever way.
     reshapes: some function changes the shape, the strides or the storage of a tensor. hooked: they have hooks of any
-    kind, by their names. goes_through: they go through the parts of modules, and may call them. inward: classes that go
+    kind, by their names. goes_through: they go through the parts of modules, and may call them.
+    makes_complex: they may have complex tensors. inward: classes that go
     through their own parts alone, see Note [Own parts]. passed_on: names that
     are used as values, so that others call what they name.
     """
@@ -67,6 +69,7 @@ class Words:
     reshapes: bool = False
     hooked: bool = False
     goes_through: bool = False
+    makes_complex: bool = False
     inward: frozenset[str] = frozenset()
     passed_on: frozenset[str] = frozenset()
 
@@ -82,7 +85,7 @@ class Words:
 
 _MARKS = (
     "changes_mode", "enters", "mixes", "sees_layouts", "sees_copies", "tells_history", "shows_history",
-    "detaches", "sets_attributes", "reshapes", "hooked", "goes_through",
+    "detaches", "sets_attributes", "reshapes", "hooked", "goes_through", "makes_complex",
 )  # fmt: skip
 
 
@@ -168,6 +171,7 @@ def _words(piece: Piece, found: Said, tree: ast.Module, part: Text) -> Words:
         reshapes(text),
         any(_HOOKS.fullmatch(name) is not None for name in hooks if isinstance(name, str)),
         any(goes_through(node, walking.above(tree), tree) for node in piece.nodes),
+        makes_complex(text),
         inward.names(piece.nodes, walking.above(tree), tree, _leaves_alone),
         frozenset(loads) - no_values(piece.nodes),
     )

@@ -6,6 +6,7 @@ import ast
 import re
 from typing import cast
 
+from fixinplace.detect import beside_attributes
 from fixinplace.detect.birth import note_sharers
 from fixinplace.detect.containers import Containers, is_put_back, read_again
 from fixinplace.detect.identity import calls_torch_alone, is_computed_with, is_new_to_all, read_by_functions
@@ -211,6 +212,8 @@ class Writes(Containers):
                 seen.facts["parameter"] = memory.label
             case Origin.ATTRIBUTE if memory.label != own:
                 add_hazard(seen, "escapes-to-attribute", f"`{memory.label}` holds the same tensor")
+            case Origin.ATTRIBUTE if beside := self._beside(own):
+                add_hazard(seen, "escapes-to-attribute", f"`{beside}` holds the same tensor")
             case Origin.ATTRIBUTE:
                 seen.doubts[f"others may hold the tensor of `{own}`"] = None
             case Origin.GLOBAL if memory.label != own:
@@ -221,6 +224,11 @@ class Writes(Containers):
                 seen.doubts[f"the tensor comes from {memory.label}, which may hold on to it"] = None
             case Origin.EARLIER:
                 seen.doubts["the tensor may be one of an earlier round of the loop"] = None
+
+    def _beside(self, own: str) -> str | None:
+        """Another attribute of this class that is bound to the tensor of one, perhaps in another method."""
+        cls, inside = self.place.cls, own.startswith(f"{self.place.first_parameter}.")
+        return beside_attributes.holder(cls.node, own) if cls is not None and inside else None
 
     def _binding(self, seen: Observation, place: Place, owner: ast.expr, target: ast.expr) -> None:
         if isinstance(owner, ast.Name):
@@ -236,6 +244,8 @@ class Writes(Containers):
                 )
         elif place in (Place.ATTRIBUTE, Place.SUBSCRIPT, Place.SLOT, Place.VIEW):
             value = self.evaluate(owner)
+            if beside_attributes.is_read_only(self.program.index.classes.values(), dotted(owner)):
+                add_hazard(seen, "not-assignable", f"`{dotted(owner)}` is a property that nothing can be assigned to")
             if value.leaf or dotted(owner).rsplit(".", 1)[-1] in ("weight", "bias"):
                 add_hazard(
                     seen,

@@ -43,12 +43,16 @@ class Wrap:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a proposal does to one file: edits of its text, statements that go into a block, modules it then needs."""
+    """What a proposal does to one file: edits of its text, statements that go into a block, modules it then needs.
+
+    shown: starts of statements that run otherwise though their text stays, where an edit leaves nothing that runs.
+    """
 
     path: str
     edits: tuple[Edit, ...] = ()
     wraps: tuple[Wrap, ...] = ()
     imports: tuple[str, ...] = ()
+    shown: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ def _wrapped(proposals: Sequence[Proposal], path: str, fixes: Sequence[Fix], fil
     """Where the statements that go into a block begin in the new text: an indentation alone is nothing that can run."""
     edits = [edit for fix in fixes for edit in fix.edits]
     for group, proposal in enumerate(proposals):
-        starts = [wrap.start for change in proposal.changes if change.path == path for wrap in change.wraps]
+        changes = [change for change in proposal.changes if change.path == path]
+        starts = [start for change in changes for start in (*(wrap.start for wrap in change.wraps), *change.shown)]
         moved_to = [
             start + sum(len(e.text) - (e.span.end - e.span.start) for e in edits if e.span.start <= start)
             for start in starts

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
@@ -22,6 +22,7 @@ from fixinplace.repair import behind, chained, unread, upstream
 from fixinplace.repair.base import Files, Proposal, Tier
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
+from fixinplace.repair.forms import last_of_each
 from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, is_silent, key, meanings
 from fixinplace.repair.patching import Attempt, Clash, back, compose
 from fixinplace.repair.proposed import choices, culprits, distinct, nothing, proposals_for
@@ -78,8 +79,8 @@ class Search:
     stopped: str = ""
     started: float = field(default_factory=time.monotonic)
 
-    def run(self, offences: Sequence[Offence]) -> Found:
-        """Search for all offences of one traced run."""
+    def run(self, offences: Sequence[Offence], hidden: Sequence[Offence] = ()) -> Found:
+        """Search for all offences of one traced run; hidden: what it wrote behind autograd."""
         self._learn(offences)
         best = self._search()
         if best is not None and best.ruling.verdict is Verdict.PROVED:
@@ -87,7 +88,16 @@ class Search:
         choices = self._choices(best)
         if choices and best is not None and not is_near(best):
             best = None  # what remains is a choice; what was tried before is told with all that was tried
-        return Found(tuple(self.known.values()), best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
+        known = tuple(self.known.values())
+        found = Found(known, best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
+        return self._with_hidden(found, hidden) if found.proved and hidden else found
+
+    def _with_hidden(self, found: Found, hidden: Sequence[Offence]) -> Found:
+        """See Note [Behind autograd, beside another culprit]."""
+        more = [each for each in culprits(hidden, self.files, self.packages) if each.key not in self.known]
+        self.known |= {each.key: each for each in more}
+        choices = self._choices(found.best)
+        return behind.beside(replace(found, tried=tuple(self.tried), stopped=self.stopped), more, choices)
 
     # --- the state: what is known, and what was given up
 
@@ -330,7 +340,10 @@ class Search:
         gone = unread.paths(attempt.proposals, self.probe, self.files, attempt.rewritten)
         excused = frozenset(path for proposal in attempt.proposals for path in proposal.excused)
         hidden = any(proposal.repair == behind.DIFFERENTIATED for proposal in attempt.proposals)
-        return Case(self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone, hidden)
+        derived = any(proposal.repair == last_of_each.NAME for proposal in attempt.proposals)
+        return Case(
+            self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone, hidden, derived
+        )
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:
         """True if every leaf that the original writes is still written in place."""

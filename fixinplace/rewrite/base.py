@@ -33,11 +33,13 @@ class Case:
     """A site with its row of the catalogue.
 
     target: dotted name that is bound to the new value (`h`, `self.h`), None for a temporary.
+    linked: the call is one of a chain on a view without a name, and the next one puts the new value back.
     """
 
     found: Found
     writer: Writer
     target: str | None
+    linked: bool = False
 
     @property
     def site(self) -> Site:

@@ -16,7 +16,7 @@ from fixinplace.model import Found, Place, Refused
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, rewrites
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.lines import is_dotted
-from fixinplace.rewrite.reads import is_new
+from fixinplace.rewrite.reads import is_new, mentions
 from fixinplace.rewrite.statement import Statement
 
 _SWITCHED_ON = Writer("torch.nn.Module.inplace", "FIP108", Form.FLAG)
@@ -63,15 +63,32 @@ def choose(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Fou
     taken: dict[ast.Call | None, Step] = {}
     steps: list[Step] = []
     finished: dict[Found, Refused] = {}
+    linked = _linked(calls, found)
     for one in sorted(found, key=lambda one: order.get(one.site.span.end, -1) if _is_call(one) else len(order)):
         call = _call(calls, one)
         operand = overwritten(_writer(one), call) if call is not None and one.site.rule not in _OF_MODULES else None
         if call is not None and one.facts.place is Place.TEMPORARY and is_new(operand):
             finished[one] = Refused("finished", "the tensor is new, and nothing has kept it yet")
             continue
-        taken[call] = _step(opened, one, call, operand, taken)
+        taken[call] = _step(opened, one, call, operand, taken, one in linked)
         steps.append(taken[call])
     return Chosen(tuple(steps), finished)
+
+
+def _linked(calls: Mapping[int, ast.Call], found: Sequence[Found]) -> list[Found]:
+    """The links of `x.t().mul_(2).add_(1)` but the last: each writes the view of which the next one is called."""
+    written = {id(calls[one.site.span.end]): one for one in found if _is_call(one) and one.site.span.end in calls}
+    links: list[Found] = []
+    for one in found:
+        call = calls.get(one.site.span.end) if _is_call(one) and one.facts.place is Place.VIEW else None
+        operand = overwritten(_writer(one), call) if call is not None else None
+        inner = written.get(id(operand))
+        given = [] if call is None else [*call.args, *(word.value for word in call.keywords)]
+        again = any(mentions(one.site.target, each) for each in given)  # after the first write, and before it is back
+        same = inner is not None and inner.facts.through == one.facts.through and inner.facts.place is Place.VIEW
+        if inner is not None and same and not again:
+            links.append(inner)
+    return links
 
 
 def _writer(found: Found) -> Writer:
@@ -107,10 +124,11 @@ def _call(calls: Mapping[int, ast.Call], found: Found) -> ast.Call | None:
 
 
 def _step(opened: Statement, found: Found, call: ast.Call | None, operand: ast.expr | None,
-          taken: Mapping[ast.Call | None, Step]) -> Step:  # fmt: skip
+          taken: Mapping[ast.Call | None, Step], linked: bool = False) -> Step:  # fmt: skip
     writer = _writer(found)
     inner = taken.get(operand) if isinstance(operand, ast.Call) else None
-    case = Case(found, writer, inner.case.target if inner is not None else _target(found, writer, call, operand))
+    target = inner.case.target if inner is not None else _target(found, writer, call, operand)
+    case = Case(found, writer, target, linked)
     node = opened.node(found.site.span, call is not None)
     rewrite = next((r for r in rewrites() if found.site.rule in r.rules and r.takes(case, node)), None)
     if rewrite is None and case.target is None:

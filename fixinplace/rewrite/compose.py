@@ -284,7 +284,7 @@ class _Rewriting(cst.CSTTransformer):
         bare = call.with_changes(lpar=call.lpar[1:], rpar=call.rpar[:-1]) if added else call
         value = step.rewrite.edit(step.case, bare)
         assert isinstance(value, cst.BaseExpression)
-        if step.case.facts.through:
+        if step.case.facts.through and not step.case.linked:
             value = _put_back(step, value)
         return parenthesised(value) if added else value
 

@@ -147,10 +147,18 @@ def _reading_argument(opened: Statement, call: cst.Call, step: Step, needed: Cop
     reading = [arg for arg in given if _read(opened, arg.value, [name, *needed.read_by.get(name, ())])]
     if not reading:
         return None
-    if len(others) > 1 or reading[0].star:
+    if len(reading) > 1 or reading[0].star or not all(_is_atom(arg) for arg in others if arg not in reading):
         raise Refusal("evaluation-order", f"the arguments read `{name}`, which must be cloned before the call only")
     _computes_nothing(opened, operand(step.case, call))
     return reading[0]
+
+
+def _is_atom(argument: cst.Arg) -> bool:
+    """True for a name or a number: it may as well be read after what stands behind it."""
+    match argument.value:
+        case cst.UnaryOperation(expression=inner):
+            return isinstance(inner, cst.BaseNumber)
+    return isinstance(argument.value, cst.Name | cst.BaseNumber) and not argument.star
 
 
 def _read(opened: Statement, value: cst.BaseExpression, names: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from fixinplace import names
 from fixinplace.model import Call, Edit, Facts, Finding, Fix, Found, Keeper, Refused, Related, Span
-from fixinplace.rewrite import wording
+from fixinplace.rewrite import putting, wording
 from fixinplace.rewrite.base import Case, Effect, Rewrite
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.choice import Step, writer_of
@@ -138,7 +138,7 @@ def _also(part: Text, number: int, rewrite: Rewrite, each: Listed | Same) -> dic
         safe=all(is_safe(step.case, step.exact, step.rewrite.effect) for step in each.steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),
         doubts=left,
-        assumes=_united((*(one.assumes for one in facts), given)),
+        assumes=_united((*(one.assumes for one in facts), given, _of(each.edits))),
         excused=_united(one.excused for one in facts),
         keepers=_united(map(_keepers, facts)),
     )
@@ -305,21 +305,24 @@ def _passed_on(part: Text, span: Span, found: Found, why: Refused) -> Refused:
 def _fix(number: int, composed: Sequence[Composed], steps: Sequence[Step]) -> Fix:
     """What the sites of a group share."""
     facts = [step.case.facts for step in steps]
+    edits = tuple(edit for each in composed for edit in (*each.edits, *each.behind))
     return Fix(
         group=number,
         rewrite="",
         title=wording.title([line for each in composed if each.edits for line in each.told]),
-        edits=(
-            *(edit for each in composed for edit in (*each.edits, *each.behind)),
-            *_united(one.hand_back for one in facts),
-        ),
+        edits=(*edits, *_united(one.hand_back for one in facts)),
         safe=all(is_safe(step.case, step.exact, step.rewrite.effect) for step in steps),
         parameter=next((one.parameter for one in facts if one.parameter is not None), None),
         doubts=_united(doubts(step.case, step.rewrite.effect) for step in steps),
-        assumes=_united(one.assumes for one in facts),
+        assumes=_united((*(one.assumes for one in facts), _of(edits))),
         excused=_united(one.excused for one in facts),
         keepers=_united(map(_keepers, facts)),
     )
+
+
+def _of(edits: Sequence[Edit]) -> tuple[str, ...]:
+    """What the text that is written assumes of the tensors."""
+    return (putting.ASSUMES,) if any(map(putting.is_for_real, (edit.text for edit in edits))) else ()
 
 
 def _keepers(facts: Facts) -> tuple[Keeper, ...]:

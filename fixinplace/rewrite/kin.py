@@ -74,7 +74,7 @@ def has_value(case: Case) -> bool:
     facts = case.facts
     if facts.place is not Place.VIEW:
         return facts.place not in (Place.SUBSCRIPT, Place.SLOT)
-    if facts.usage is not Usage.STATEMENT or (facts.in_loop and not keeps_all(facts.through)):
+    if not (facts.usage is Usage.STATEMENT or case.linked) or (facts.in_loop and not keeps_all(facts.through)):
         return False
     return put(case.site.target, facts.through, case.site.target, around(case)) is not None
 
@@ -82,7 +82,7 @@ def has_value(case: Case) -> bool:
 def around(case: Case) -> Around:
     """What the text of a new base may use where the site stands."""
     names = {h.steps: h.name for h in case.facts.family if h.live}
-    return Around(case.facts.torch, names)
+    return Around(case.facts.torch, names, case.facts.complex)
 
 
 def must_clone(case: Case) -> bool:

@@ -13,6 +13,7 @@ Note [Putting back]
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ _OWN_INVERSE = ("t", "T", "mT", "H", "mH", "adjoint", "transpose", "swapaxes", "
 _SHAPES = ("view", "view_as", "unflatten", "squeeze", "reshape", "reshape_as", "flatten", "ravel")
 _TURNS = (*_OWN_INVERSE, "movedim", "moveaxis", "permute")
 _CATS = ("chunk", "split", "split_with_sizes", "tensor_split")
+_REAL = re.compile(r"\.(slice|select)_scatter\(")
+ASSUMES = "the tensors that a part is put back into are real"
 _MOST_SCATTERS = 1
 """A chain that needs more is read more easily as a clone and a store."""
 
@@ -36,10 +39,14 @@ def seen(base: str, steps: Sequence[View]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the text may use: the name of torch, and names that hold views of the base, by what leads to them."""
+    """What the text may use: the name of torch, and names that hold views of the base, by what leads to them.
+
+    complex: the base may be complex, for which `slice_scatter` and `select_scatter` have no gradient (torch 2.13).
+    """
 
     torch: str | None = None
     names: Mapping[tuple[View, ...], str] = field(default_factory=dict)
+    complex: bool = False
 
 
 def is_piece(steps: Sequence[View]) -> bool:
@@ -53,7 +60,7 @@ def put(base: str, steps: Sequence[View], value: str, around: Around) -> str | N
         return None
     for n in range(len(steps) - 1, -1, -1):
         inner = seen(base, steps[:n])
-        back = _joined(steps[: n + 1], base, value, around) or _back(steps[n], inner, value)
+        back = _joined(steps[: n + 1], base, value, around) or _back(steps[n], inner, value, around)
         if back is None:
             return None
         value = back
@@ -65,8 +72,14 @@ def keeps_all(steps: Sequence[View]) -> bool:
     return all(_inverse(step, "b", "v") is not None for step in steps)
 
 
-def _back(step: View, base: str, value: str) -> str | None:
-    return _inverse(step, base, value) or _scattered(step, base, value)
+def _back(step: View, base: str, value: str, around: Around) -> str | None:
+    scattered = _inverse(step, base, value) or _scattered(step, base, value)
+    return None if scattered is not None and around.complex and is_for_real(scattered) else scattered
+
+
+def is_for_real(text: str) -> bool:
+    """True if a text puts something back by a scatter that has no gradient for complex tensors."""
+    return _REAL.search(text) is not None
 
 
 def _joined(steps: Sequence[View], base: str, value: str, around: Around) -> str | None:

@@ -8,8 +8,10 @@ Note [Clones of what is read]
       the loop sums of all of it.
       Of a tensor read as a whole before the loop, or made by an operation that keeps its result, one clone is made
       before the loop; one that is read as a whole within it is left alone.
-      Only operands of what computes a new tensor are cloned.  Where a slot is bound to a name, put into a container,
-      viewed or handed to code that may write it, a write through that would miss the tensor: that loop is left alone.
+      Only operands of what computes a new tensor are cloned, and views of them within the expression.  Where a slot is
+      put into a container, or handed to code that may write it, a write through that would miss the tensor: that loop
+      is left alone.  So it is where a slot is bound to a name, unless nothing is done with that but computing: no store
+      finds it alive then, or the tensor would have another holder.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ _SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SIZES = ("shape", "dtype", "device", "ndim")
 _ASKS = ("size", "dim", "numel", "clone")
+_VIEWS = (
+    "view reshape flatten squeeze unsqueeze t transpose permute narrow select expand expand_as view_as swapaxes movedim"
+).split()
 _SUMS = ("sum", "mean", "cumsum", "flip", "roll", "repeat", "trace")
 _FLAG_FROM = 3
 """Functionals take `inplace` by position from the third argument on: calls with so many are left alone."""
@@ -138,6 +143,7 @@ class _Slots:
         """The edits, unless something hinders."""
         self.above = above(self.scope)
         self.left: set[Span] = set()
+        self.apart: set[str] = set()
         made = self._made()
         if made is None:
             return
@@ -175,8 +181,21 @@ class _Slots:
             return None
         if is_seen_within(self.scope, self.name):
             return None
-        statement = self.above[id(bound[0])]
-        return statement if isinstance(statement, ast.Assign) and statement.targets == bound else None
+        parent = self.above[id(bound[0])]
+        statement = self.above[id(parent)] if isinstance(parent, ast.Tuple) else parent
+        return statement if isinstance(statement, ast.Assign) and self._value(statement) is not None else None
+
+    def _value(self, made: ast.Assign) -> ast.expr | None:
+        """What the name is bound to, also as one of several: `t, u = torch.zeros(3), torch.zeros(3)`."""
+        match made:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == self.name:
+                return value
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(names) == len(values):
+                given = zip(names, values, strict=True)
+                return next(
+                    (value for each, value in given if isinstance(each, ast.Name) and each.id == self.name), None
+                )
+        return None
 
     def _loops(self, node: ast.AST) -> list[ast.AST]:
         """The loops around a node, innermost first."""
@@ -237,13 +256,15 @@ class _Slots:
                 return value is node
             case ast.AugAssign(target=ast.Subscript(), op=ast.Add() | ast.Sub(), value=value):
                 return value is node
+            case ast.IfExp(test=test) as parent:
+                return node is not test and self._keeps_nothing(parent)
         return False
 
     def _may_clone(self, node: ast.expr) -> bool:
         """True where a slot is an operand of something that computes a new tensor from it, and holds on to nothing.
 
-        A name that is bound to a slot, an element of a container, the receiver of a view or of `.data`: a write
-        through any of them reaches the tensor, which a clone would not.
+        An element of a container, a name that is written, the receiver of `.data`: a write through any of them reaches
+        the tensor, which a clone would not.
         """
         parent = self.above.get(id(node))
         match parent:
@@ -253,12 +274,29 @@ class _Slots:
                 return value is node
             case ast.Attribute(attr=attr):
                 call = self.above.get(id(parent))
-                return isinstance(call, ast.Call) and call.func is parent and _is_new(f"Tensor.{attr}")
+                called = isinstance(call, ast.Call) and call.func is parent
+                viewed = called and attr in _VIEWS and isinstance(call, ast.expr) and self._may_clone(call)
+                return viewed or (called and _is_new(f"Tensor.{attr}"))
+            case ast.IfExp(test=test):
+                return node is not test and self._may_clone(parent)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                return self._only_computes(name)
             case ast.keyword():
                 return self._computes(self.above.get(id(parent)))
             case ast.Call():
                 return parent.func is not node and self._computes(parent)
         return False
+
+    def _only_computes(self, name: str) -> bool:
+        """True for a name of the function's own that is bound once, and only read to compute something new."""
+        found = [n for n in walk(self.scope) if isinstance(n, ast.Name) and n.id == name]
+        bound = [n for n in found if not isinstance(n.ctx, ast.Load)]
+        given = any(isinstance(n, ast.arg) and n.arg == name for n in walk(self.scope))
+        if len(bound) != 1 or given or name in self.apart or is_seen_within(self.scope, name):
+            return False
+        self.apart.add(name)
+        wholes = [self._slot(n) for n in found if n not in bound]
+        return all(_is_read(each) and (self._keeps_nothing(each) or self._may_clone(each)) for each in wholes)
 
     def _computes(self, call: ast.AST | None) -> bool:
         """True for a call of torch's own that gives a new tensor, and of a module of self where no module writes."""
@@ -272,7 +310,8 @@ class _Slots:
     def _clones_before(self, made: ast.Assign, early: Sequence[ast.Name]) -> list[Edit] | None:
         """Clones before the loops at which the tensor may be kept already; None where no line can stand."""
         outside = [n for n in early if not self._within(n) and not self._keeps_nothing(self._slot(n))]
-        kept: list[ast.AST] = [*outside, *([] if _is_unkept(made.value) else [made])]
+        value = self._value(made)
+        kept: list[ast.AST] = [*outside, *([] if value is not None and _is_unkept(value) else [made])]
         single: list[ast.AST] = [store for store in self.stores if not self._within(store)]
         loops = self._outermost()
         edits: list[Edit] = []
@@ -308,6 +347,11 @@ def _is_new(name: str) -> bool:
     """True if the catalogue says that the call gives a new tensor, and the name is none of an in-place one."""
     row = result(name)
     return row is not None and row.memory is Memory.FRESH and not name.endswith("_")
+
+
+def _is_read(node: ast.expr) -> bool:
+    """True for a name, and for an element of it that is not stored into."""
+    return not isinstance(node, ast.Subscript) or isinstance(node.ctx, ast.Load)
 
 
 def _is_unkept(value: ast.expr) -> bool:

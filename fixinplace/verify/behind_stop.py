@@ -14,7 +14,7 @@ _MODE: Json = {"one_by_one": True, "as_result": True}
 
 def run_to_the_end(bench: Bench) -> Run | None:
     """The original with saved tensors cloned and the write allowed that it dies of; None if that says nothing."""
-    if bench.case.kept or bench.case.hidden:
+    if bench.case.kept or bench.case.hidden or bench.case.derived:
         return None
     run = bench.original(cloned=True, **_MODE)
     try:

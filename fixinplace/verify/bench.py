@@ -45,6 +45,7 @@ class Case:
     limited: the rewritten version may ask for fewer gradients; those it asks for must be equal.
     excused: beginnings of paths that may differ: arguments of functions all of whose callers were looked at.
     hidden: the rewritten version differentiates what the original writes behind autograd, see `hidden_writes`.
+    derived: torch's own gradients of the original are wrong, and its derivative in forward mode is the reference.
     unread: paths of variables that may differ, be missing, and share memory with others or not: nobody reads them.
     """
 
@@ -57,6 +58,7 @@ class Case:
     excused: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
     hidden: bool = False
+    derived: bool = False
 
 
 class Laboratory(Protocol):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from fixinplace.trace.refused import chain
-from fixinplace.verify import finding, kept, load, made, tensors, traced, unshared
+from fixinplace.verify import finding, kept, load, made, own_outputs, tensors, traced, unshared
 from fixinplace.verify.as_result import AsResult
 from fixinplace.verify.by_hand import AsData
 from fixinplace.verify.calls import FunctionCalls
@@ -176,6 +176,8 @@ def _prepare(job: Job) -> object:
         torch.inference_mode = torch.autograd.grad_mode.inference_mode = _without_grad  # type: ignore[assignment,misc]
     if job.unshared:
         unshared.install()
+    if job.own_outputs:
+        own_outputs.install()
     return _ballast() if job.perturbed else None
 
 

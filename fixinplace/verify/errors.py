@@ -70,6 +70,11 @@ def refuses_shared(failure: Failure) -> bool:
     return "more than one element of the written-to tensor refers to a single memory location" in failure.message
 
 
+def refuses_output(failure: Failure) -> bool:
+    """True for the error about a view that a custom Function has returned and that is written."""
+    return "This view was created inside a custom Function" in failure.message and is_inplace(failure)
+
+
 def refuses_hooks(failure: Failure) -> bool:
     """True for the errors of torch.func under saved-tensor hooks, and of a function that writes what is around it.
 

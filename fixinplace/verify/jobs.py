@@ -66,6 +66,7 @@ class Job:
     kept: every backward keeps its graph, as if it had been asked to.
     no_inference: inference mode is taken as `no_grad`.
     unshared: every expanded tensor has memory of its own, see Note [Elements that share memory].
+    own_outputs: what custom Functions return is no view, see Note [Views that a Function returns].
     forward: the number of the direction of a forward-mode run; None: an ordinary run. later: it begins behind so many
     backwards, see Note [Forward mode begins late]. along: keys of the leaves that move; none: all of them.
     as_data: what is written into a parameter is data, see Note [A parameter is data]. hidden: see `hidden_writes`.
@@ -91,6 +92,7 @@ class Job:
     kept: bool = False
     no_inference: bool = False
     unshared: bool = False
+    own_outputs: bool = False
     forward: int | None = None
     later: int = 0
     along: tuple[str, ...] = ()

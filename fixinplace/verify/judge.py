@@ -34,6 +34,9 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
             if standing.is_right(bench):
                 return Judgement(bench.ruling(Verdict.REFUTED, "gradient-differs", standing.NOTHING_WRONG))
             return forward_reference.follow(bench, marks)
+        if case.derived:
+            bench.notes.append(forward_reference.DERIVED)
+            return forward_reference.judge(bench, marks)
         try:
             reference = references.find(bench, marks)
         except Unproved as stop:

@@ -13,6 +13,7 @@ from fixinplace.verify.errors import (
     refuses_hooks,
     refuses_inference,
     refuses_leaf,
+    refuses_output,
     refuses_shared,
 )
 from fixinplace.verify.jobs import Failure, Region, Run
@@ -22,6 +23,7 @@ RESULT = (
     "written value"
 )
 CONVENTION = "convention: what is written into a parameter is data; its gradient is taken at the new value"
+OWN = "in the reference what a custom Function returns of its input is no view, but has the same memory"
 UNSHARED = "convention: a tensor whose elements share memory is cloned before it is written, which torch asks for"
 ALSO_OF_OTHERS = (
     "convention: that holds also where it depends on another tracked value, since no later backward goes through such "
@@ -49,6 +51,8 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
         plain = bench.original()
     if bench.case.whole and plain.failure is not None and _may_share(plain.failure):
         plain = _unshared(bench, plain)
+    if bench.case.whole and plain.failure is not None and refuses_output(plain.failure):
+        plain = _owned(bench, plain)
     if bench.case.kept and plain.failure is not None and refuses_leaf(plain.failure):
         plain = _with_data(bench, plain)
     if (why := obstacle(plain)) is not None:
@@ -75,6 +79,18 @@ def _unshared(bench: Bench, plain: Run) -> Run:
         bench.always = before
         return plain
     bench.notes += [f"the original fails: {failure.sentence}", UNSHARED]
+    return found
+
+
+def _owned(bench: Bench, plain: Run) -> Run:
+    """The original with the views that custom Functions return as tensors of their own; else as it was."""
+    before, failure = bench.always, plain.failure
+    bench.always = {**before, "own_outputs": True}
+    found = bench.original()
+    if failure is None or (found.failure is not None and refuses_output(found.failure)):
+        bench.always = before
+        return plain
+    bench.notes += [f"the original fails: {failure.sentence}", OWN]
     return found
 
 

@@ -27,7 +27,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     rank = copying.rank(scene)
     yield from _given(scene, rank + 3)
     statistics = scene.offence.rule == "FIP305"  # a module keeps them to itself: no operand of its call, no result
-    found = [each for each in copying.sharing(scene, spot[0], node) if not statistics or _is_statistics(each)]
+    found = copying.sharing(scene, spot[0], node)
+    found = [*filter(_is_statistics, found)] or _statistics(node) if statistics else found
     for operand in found:
         yield copying.copied(_NAME, spot[0], [operand], rank)
     if len(found) > 1:
@@ -55,6 +56,15 @@ def _given(scene: Scene, rank: int) -> Iterator[Proposal]:
     found = copying.sharing_here(scene, spot[0], node)
     if found:
         yield copying.copied(_NAME, spot[0], found, rank)
+
+
+def _statistics(node: ast.expr) -> list[ast.expr]:
+    """What a call of `F.batch_norm` is given as running mean and variance, whatever that is called."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="batch_norm"), args=args, keywords=words):
+            named = [word.value for word in words if word.arg in ("running_mean", "running_var")]
+            return [*args[1:3], *named]
+    return []
 
 
 def _is_statistics(node: ast.expr) -> bool:

@@ -9,7 +9,8 @@ from fixinplace.detect.index import dotted
 from fixinplace.model import Edit, Span
 from fixinplace.repair import copying
 from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
-from fixinplace.repair.code import Code
+from fixinplace.repair.code import Code, Function
+from fixinplace.repair.steps.facts import Reader
 
 _BLOCKS = ("no_grad", "inference_mode")
 
@@ -28,6 +29,42 @@ def propose(scene: Scene) -> Iterator[Proposal]:
         if edits is not None:
             title = f"`{code.source_of(taking)}` moved out of the `no_grad` block"
             yield Proposal("view-outside", Tier.PATCH, title, (Change(code.path, edits),), rank=8)
+    for function in _helpers(code, node, name):
+        title = f"`{function.name}` called in grad mode"
+        found = (_undecorated(code, function), _unblocked(code, function))
+        for change in (each for each in found if each is not None):
+            yield Proposal("view-outside", Tier.PATCH, title, (change,), rank=8)
+
+
+def _helpers(code: Code, node: ast.AST, name: str) -> Iterator[Function]:
+    """Functions of the file whose result is written: they are called in the statement, or gave the name its value."""
+    statement, reader = code.statement(node), Reader(code)
+    bound = [each.value for each in ast.walk(code.function(node) or code.tree) if isinstance(each, ast.Assign)
+             and [dotted(target) for target in each.targets] == [name]]  # fmt: skip
+    calls = [each for part in (statement, *bound) for each in ast.walk(part) if isinstance(each, ast.Call)]
+    found = {id(one): one for call in calls if (one := reader.called(call, statement)) is not None}
+    yield from found.values()
+
+
+def _undecorated(code: Code, function: Function) -> Change | None:
+    """The function without the decorator that switches grad mode off."""
+    marks = [each for each in function.decorator_list if _switches_off(each)]
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    if len(marks) != 1 or not body:
+        return None
+    starts = code.text.starts
+    line = Edit(Span(starts[marks[0].lineno - 1], starts[marks[0].end_lineno or marks[0].lineno]), "")
+    return Change(code.path, (line,), shown=(code.text.span(body[0]).start,))
+
+
+def _unblocked(code: Code, function: Function) -> Change | None:
+    """The `return` of a view without the block around it."""
+    blocks = [each for each in ast.walk(function) if isinstance(each, ast.With) and len(each.items) == 1
+              and _switches_off(each.items[0].context_expr)]  # fmt: skip
+    match blocks:
+        case [ast.With(body=[ast.Return() as back]) as block]:
+            return Change(code.path, (code.replace(block, code.source_of(back)),))
+    return None
 
 
 def _taken(code: Code, node: ast.AST, name: str) -> Iterator[tuple[ast.Assign, ast.With]]:
@@ -66,7 +103,8 @@ def _moved(code: Code, taking: ast.Assign, block: ast.With) -> tuple[Edit, ...] 
 
 REPAIR = Repair(
     name="view-outside",
-    what="Moves the line that takes the view out of its `no_grad` block, so that the view can be written in grad mode.",
+    what="Moves the line that takes the view out of its `no_grad` block, or takes the decorator off the function that "
+    "does, so that the view can be written in grad mode.",
     why="A view that was made without grad mode has no history: autograd would not see that the base is written.",
     propose=propose,
 )

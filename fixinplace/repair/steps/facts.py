@@ -17,6 +17,7 @@ _ACTS = frozenset(
     "zero_grad put write send save log add_scalar reset store close pop popleft popitem print input read readline "
     "readlines open unscale_".split()
 )
+_MATHEMATICS = ("torch", "math", "np", "numpy")
 _ACTING_WORDS = frozenset("step backward push".split())
 _UPDATES = frozenset("append extend insert remove clear pop popleft appendleft setdefault update add discard".split())
 _DEPTH = 3
@@ -189,7 +190,7 @@ class Reader:
         if target is not None and target.split(".")[0] in self.imported:
             target = base(call.args[0]) if call.args else None
         updated = target is not None and isinstance(call.func, ast.Attribute) and _changes(call.func.attr)
-        acts = last in _ACTS or bool(words & _ACTING_WORDS) or (statement and not updated)
+        acts = (last in _ACTS and not _is_logarithm(call)) or bool(words & _ACTING_WORDS) or (statement and not updated)
         flowing = frozenset().union(*map(flows, call.args))
         return Facts(
             updates=frozenset({target}) if updated and target is not None else EMPTY,
@@ -205,6 +206,16 @@ class Reader:
         return Facts(
             reading, flowing, _own_paths(found.binds), _own_paths(found.updates), found.draws, found.acts
         )  # fmt: skip
+
+
+def _is_logarithm(call: ast.Call) -> bool:
+    """True for `torch.log(x)` and `x.log()`, which log nothing."""
+    match call:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="log"), args=[_], keywords=[]):
+            return name in _MATHEMATICS
+        case ast.Call(func=ast.Attribute(attr="log"), args=[], keywords=[]):
+            return True
+    return False
 
 
 def _own_paths(names: Paths) -> Paths:

@@ -242,7 +242,7 @@ def _moved(at: Situation, move: _Move) -> Iterator[Choice]:
             title, _CHANGED.format(" and ".join(f"`{each}`" for each in at.stepped or ())) + more, (change,), 10
         )
         return
-    if not at.backward.accumulates:
+    if not at.backward.accumulates or any(word.arg == "inputs" for word in at.backward.call.keywords):
         yield Choice(title, _FIRST + "." + more, (change,), 10)
         return
     optimizers = list(dict.fromkeys(stepping(list(move.going)))) or [at.optimizer]

@@ -205,6 +205,14 @@ CASES = {
         "y = torch.exp(x)\ny[1:].add_(y[:-1].clone(), alpha=-0.5)\nreturn y",
         "y = torch.exp(x)\nvalue = y[:-1].clone()\ny = y.clone()\ny[1:].add_(value, alpha=-0.5)\nreturn y",
     ),
+    "in a comprehension": (
+        "y = torch.exp(x)\ns = torch.stack([y.mul_(row).sum() for row in x])\nreturn y, s",
+        "y = torch.exp(x)\ns = torch.stack([(y := y.mul(row)).sum() for row in x])\nreturn y, s",
+    ),
+    "columns that change places": (
+        "y = torch.exp(x)\nz = y * y\ny[:, [0, 1]] = y[:, [1, 0]]\nreturn y, z",
+        "y = torch.exp(x)\nz = y * y\nvalue = y[:, [1, 0]]\ny = y.clone()\ny[:, [0, 1]] = value\nreturn y, z",
+    ),
     "complex numbers": (
         "z = torch.complex(x, x * 2)\nlow = z[1:]\nlow.mul_(1j)\nreturn z.real",
         "z = torch.complex(x, x * 2)\nlow = z[1:]\nz = z.clone()\nlow = z[1:]\nlow.mul_(1j)\nreturn z.real",

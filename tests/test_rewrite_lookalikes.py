@@ -56,6 +56,12 @@ def test_an_op_without_counterpart_is_refused(text, code, op, refusal):
         pytest.param("r = lambda y: y.sum() + x.sub_(1)\n", "x.sub_(1)", id="lambda-with-another-parameter"),
         pytest.param("r = [x.sub_(1) for _ in range(2)]\n", "x.sub_(1)", id="comprehension"),
         pytest.param("r = [[x.sub_(1) for _ in y] for x in z]\n", "x.sub_(1)", id="inner-round-of-a-comprehension"),
+        pytest.param("r = [x.sub_(1).sum() for _ in x]\n", "x.sub_(1)", id="the-tensor-that-the-loop-is-over"),
+        pytest.param("r = [x.sub_(1).sum() for _ in y if x.sum()]\n", "x.sub_(1)", id="asked-in-each-round"),
+        pytest.param("r = [x * x.sub_(1) for _ in y]\n", "x.sub_(1)", id="an-operand-of-each-round"),
+        pytest.param("r = [[x.sub_(1)].pop() for _ in y]\n", "x.sub_(1)", id="in-a-list-of-each-round"),
+        pytest.param("r = sum(x.sub_(1).sum() for _ in y)\n", "x.sub_(1)", id="generator"),
+        pytest.param("class A:\n    r = [x.sub_(1).sum() for _ in y]\n", "x.sub_(1)", id="in-the-body-of-a-class"),
         pytest.param("assert x.sub_(1).sum() > 0\n", "x.sub_(1)", id="assert-is-not-always-run"),
     ],
 )

@@ -44,8 +44,7 @@ _LAYOUTS = re.compile(
     rf"|{_RANDOM_OUT}"
 )
 _COMPLEX = re.compile(
-    r"\b(\w*([cC]omplex|fft)\w*|cfloat|cdouble|chalf|ComplexHalf\w*|polar|i?stft|conj\w*|imag|eig|eigvals|hilbert)\b"
-    r"|\d[jJ]\b"
+    r"[cC]omplex|fft|\b(cfloat|cdouble|chalf|polar|i?stft|conj\w*|imag|eig|eigvals|hilbert)\b|\d[jJ]\b"
 )
 _POINTWISE = frozenset(
     "abs absolute acos acosh add addcdiv addcmul arccos arcsin arctan asin asinh atan atan2 atanh ceil celu clamp"

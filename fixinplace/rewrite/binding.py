@@ -14,7 +14,8 @@ Note [Value and effect]
       NAMED      `while x.mul_(0.5).max() > 1:` -> `while (x := x.mul(0.5)).max() > 1:`
     That binds the new tensor when the old code wrote it, so whatever is evaluated later reads the new one.  What
     read `x` earlier must be done with it: `x + x.mul_(2)` adds a tensor to itself, and `x + (x := x.mul(2))` does
-    not.  A comprehension may keep the one tensor of all its rounds, and a lambda binds names of its own: neither.
+    not.  In a list comprehension each round must be done with the tensor, or the list would keep the one tensor of all
+    rounds: `[x.add_(r).sum() for r in rows]`.  A generator runs when others ask, and a lambda binds names of its own.
 """
 
 from __future__ import annotations
@@ -83,24 +84,33 @@ def bind(setting: Setting, writes: Sequence[Write], alone: bool = False) -> dict
                 _check_hoist(setting, write, moved)
                 moved.append(write.node)
     except Refusal:
-        if alone or not all(_can_be_named(setting.node, one) for one in writes if decided[one.node] is Bind.HOIST):
+        if alone or not all(_can_be_named(setting, one) for one in writes if decided[one.node] is Bind.HOIST):
             raise
         return {node: Bind.NAMED if how is Bind.HOIST else how for node, how in decided.items()}
     return moving
 
 
-def _can_be_named(root: ast.AST, write: Write) -> bool:
+def _can_be_named(setting: Setting, write: Write) -> bool:
     """True if the name can be bound where the call stands."""
-    target = write.target or ""
+    root, target = setting.node, write.target or ""
     taken = isinstance(root, ast.Assert) or (isinstance(root, ast.AugAssign) and stores(target, root))
     if not write.own or not target.isidentifier() or taken:
         return False
     for child, parent in chain(write.node, root, above(root)):
+        if isinstance(parent, ast.ListComp) and not setting.in_class and _ends_with_round(parent, child, target):
+            continue
         if is_lazy(parent):
             return False
         if any(mentions(target, earlier) and not _is_done(earlier) for earlier in before(child, parent)):
             return False
     return True
+
+
+def _ends_with_round(whole: ast.ListComp, child: ast.AST, target: str) -> bool:
+    """True if each round of a comprehension is done with the tensor, and the name that it binds is none of its own."""
+    own = any(stores(target, one.target) for one in whole.generators)
+    given = any(mentions(target, part) for one in whole.generators for part in (one.iter, *one.ifs))
+    return child is whole.elt and _is_done(whole.elt) and not own and not given
 
 
 def _is_done(node: ast.AST) -> bool:

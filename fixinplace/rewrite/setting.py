@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fixinplace.model import Span
 from fixinplace.source import Text
-from fixinplace.walking import children, walk
+from fixinplace.walking import above, children, walk
 
 Compound = (
     ast.If | ast.While | ast.For | ast.AsyncFor | ast.With | ast.AsyncWith | ast.Match
@@ -26,6 +26,7 @@ class Setting:
     joint: what stands between an inserted statement and what follows it: newline and indentation, or `; `.
     repeated: a header that is evaluated once a round (`while`).
     block, index: the statements among which a simple statement stands, and its place there; empty for a header.
+    in_class: it stands in the body of a class, where no comprehension may bind a name.
     """
 
     node: ast.stmt | ast.expr
@@ -35,6 +36,7 @@ class Setting:
     repeated: bool = False
     block: Sequence[ast.stmt] = ()
     index: int = 0
+    in_class: bool = False
 
 
 def settings(part: Text, tree: ast.Module, wanted: Iterable[Span]) -> dict[Span, Setting]:
@@ -50,8 +52,19 @@ def settings(part: Text, tree: ast.Module, wanted: Iterable[Span]) -> dict[Span,
             for index, one in enumerate(block):
                 span = part.span(one) if one.lineno in lines and not isinstance(one, Compound) else None
                 if span in spans:
-                    found[span] = Setting(one, span, span.start, joint(part, span.start), block=block, index=index)
+                    where = joint(part, span.start)
+                    found[span] = Setting(one, span, span.start, where, False, block, index, _in_class(one, tree))
     return found
+
+
+def _in_class(node: ast.AST, tree: ast.Module) -> bool:
+    parents = above(tree)
+    while not isinstance(node, _SCOPES):
+        node = parents[id(node)]
+    return isinstance(node, ast.ClassDef)
+
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
 
 
 _WITHOUT = frozenset((ast.Name, ast.Constant, ast.Attribute, ast.Call, ast.arg, ast.keyword, ast.Expr, ast.Assign))

@@ -219,7 +219,7 @@ REPAIRED = {
     ),
     "duplicate_pixels": (
         "        image[pixels] = self.colour * 2.0\n",
-        "        kept = list({at: n for n, at in enumerate(pixels.tolist())}.values())\n"
+        "        kept = sorted({at: n for n, at in enumerate(pixels.tolist())}.values())\n"
         "        image[pixels[kept]] = (self.colour * 2.0)[kept]\n",
     ),
     "laid_grains": ("    @torch.no_grad()\n", ""),
@@ -314,14 +314,14 @@ def test_it_is_proved_and_written(name: str, command):
 
 
 LAST = {
-    "x[i] = skip": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())", "x[i[kept]] = skip[kept]"],
-    "x[:, i] = skip + 1": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())",
+    "x[i] = skip": ["kept = sorted({at: n for n, at in enumerate(i.tolist())}.values())", "x[i[kept]] = skip[kept]"],
+    "x[:, i] = skip + 1": ["kept = sorted({at: n for n, at in enumerate(i.tolist())}.values())",
                            "x[:, i[kept]] = (skip + 1)[:, kept]"],
-    "x[i, self.j] = skip": ["kept = list({at: n for n, at in enumerate(zip(i.tolist(), self.j.tolist()))}.values())",
+    "x[i, self.j] = skip": ["kept = sorted({at: n for n, at in enumerate(zip(i.tolist(), self.j.tolist()))}.values())",
                             "x[i[kept], self.j[kept]] = skip[kept]"],
-    "x.index_put_((i,), skip)": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())",
+    "x.index_put_((i,), skip)": ["kept = sorted({at: n for n, at in enumerate(i.tolist())}.values())",
                                  "x.index_put_((i[kept],), skip[kept])"],
-    "x.index_copy_(0, i, skip)": ["kept = list({at: n for n, at in enumerate(i.tolist())}.values())",
+    "x.index_copy_(0, i, skip)": ["kept = sorted({at: n for n, at in enumerate(i.tolist())}.values())",
                                   "x.index_copy_(0, i[kept], skip[kept])"],
     "x[i()] = skip": [],
     "x[i] += skip": [],

@@ -38,7 +38,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     texts = [code.source_of(each) for each in indices]
     listed = [f"{text}.tolist()" for text in texts]
     each = f"enumerate({listed[0]})" if len(listed) == 1 else f"enumerate(zip({', '.join(listed)}))"
-    line = code.before_statement(statement, f"{name} = list({{at: n for n, at in {each}}}.values())")
+    line = code.before_statement(statement, f"{name} = sorted({{at: n for n, at in {each}}}.values())")
     if line is None:
         return
     cut = [code.after(one, f"[{name}]") for one in indices]

@@ -539,3 +539,22 @@ def test_statistics_that_a_call_is_given_are_cloned_there():
     found = [patched(text, each) for each in proposed(text, one) if each.repair == "clone-read"]
 
     assert found == [["y = F.batch_norm(x, self.running_mean.clone(), self.running_var)"]]
+
+
+ITEMS = {
+    'self.kept["h"].div_(skip)': ['self.kept["h"] = self.kept["h"].div(skip)'],
+    "self.kept[0].add_(skip)": ["self.kept[0] = self.kept[0].add(skip)"],
+    "skip.last[-1].mul_(2)": ["skip.last[-1] = skip.last[-1].mul(2)"],
+}
+
+
+@pytest.mark.parametrize(("write", "line"), ITEMS.items(), ids=ITEMS.keys())
+def test_what_lies_in_a_container_is_put_there_anew(write: str, line: list[str]):
+    """A run has written a whole tensor by a subscript that no store follows: it lies in a list or a dict."""
+    text = function(f"h = x.exp()\n{write}\nreturn h")
+    one = offence(text, write, "x.exp()")
+    part = replace(one, writes=(replace(one.writes[0], view=True),))
+    whole, viewed = ([each for each in proposed(text, each) if each.repair == "out-of-place"] for each in (one, part))
+
+    assert patched(text, whole[0]) == line
+    assert not any(patched(text, each) == line for each in viewed)

@@ -47,11 +47,10 @@ def fix_at(code: Code, node: ast.expr | ast.stmt, write: Write | None = None) ->
     """
     span = code.text.span(node)
     found = _within(detect.scan(code.text, code.tree), span)
-    forced = [_ran(one) for one in found] or [
-        one
-        for one in (_forced(code, node, write is not None and not write.view and write.op not in _STORES),)
-        if one is not None
-    ]
+    whole = write is not None and not write.view and write.op not in _STORES
+    item = _forced(code, node, whole)
+    in_container = whole and item is not None and item.facts.place is Place.ITEM
+    forced = [_ran(one) for one in found if not in_container] or [one for one in (item,) if one is not None]
     findings = rewrite.plan(code.text, forced)
     fixed = [finding for finding in findings if isinstance(finding.outcome, Fix)]
     best = max(fixed or findings, key=lambda each: _closeness(each, span), default=None)

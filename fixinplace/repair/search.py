@@ -22,7 +22,7 @@ from fixinplace.repair import behind, chained, unread, upstream
 from fixinplace.repair.base import Files, Proposal, Tier
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
-from fixinplace.repair.forms import last_of_each
+from fixinplace.repair.forms import last_of_each, leaf_unasked
 from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, is_silent, key, meanings
 from fixinplace.repair.patching import Attempt, Clash, back, compose
 from fixinplace.repair.proposed import choices, culprits, distinct, nothing, proposals_for
@@ -339,11 +339,12 @@ class Search:
         kept, limited = self._keeps_leaves(attempt), any(each.tier is Tier.CHOOSE for each in attempt.proposals)
         gone = unread.paths(attempt.proposals, self.probe, self.files, attempt.rewritten)
         excused = frozenset(path for proposal in attempt.proposals for path in proposal.excused)
-        hidden = any(proposal.repair == behind.DIFFERENTIATED for proposal in attempt.proposals)
-        derived = any(proposal.repair == last_of_each.NAME for proposal in attempt.proposals)
+        forms = {proposal.repair for proposal in attempt.proposals}
         return Case(
-            self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone, hidden, derived
-        )
+            self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone,
+            hidden=behind.DIFFERENTIATED in forms, derived=last_of_each.NAME in forms,
+            unasked=leaf_unasked.NAME in forms,
+        )  # fmt: skip
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:
         """True if every leaf that the original writes is still written in place."""

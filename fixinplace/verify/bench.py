@@ -45,6 +45,7 @@ class Case:
     limited: the rewritten version may ask for fewer gradients; those it asks for must be equal.
     excused: beginnings of paths that may differ: arguments of functions all of whose callers were looked at.
     hidden: the rewritten version differentiates what the original writes behind autograd, see `hidden_writes`.
+    unasked: a leaf that the original writes is none in the rewritten version, since nobody asks for its gradient.
     derived: torch's own gradients of the original are wrong, and its derivative in forward mode is the reference.
     unread: paths of variables that may differ, be missing, and share memory with others or not: nobody reads them.
     """
@@ -59,6 +60,7 @@ class Case:
     unread: frozenset[str] = frozenset()
     hidden: bool = False
     derived: bool = False
+    unasked: bool = False
 
 
 class Laboratory(Protocol):

@@ -217,6 +217,11 @@ REPAIRED = {
         "return self.keys[:, : self.count], self.notes[:, : self.count]",
         "return self.keys[:, : self.count].clone(), self.notes[:, : self.count].clone()",
     ),
+    "levelled_filters": (
+        "return self.taps(signal.unsqueeze(1))",
+        'return torch.func.functional_call(self.taps, {"weight": self.taps.weight.clone()}, (signal.unsqueeze(1),))',
+    ),
+    "stored_path": ("torch.zeros(steps + 1, 2, requires_grad=True)", "torch.zeros(steps + 1, 2)"),
     "duplicate_pixels": (
         "        image[pixels] = self.colour * 2.0\n",
         "        kept = sorted({at: n for n, at in enumerate(pixels.tolist())}.values())\n"
@@ -345,6 +350,58 @@ def test_the_name_of_what_is_kept_is_a_new_one():
     found = proposed(text, offence(text, "x[i] = skip", None, "FIP304"))
 
     assert patched(text, next(each for each in found if each.repair == "last-of-each"))[0].startswith("kept_last = ")
+
+
+CALLED = {
+    "self.conv(x, lr)": 'torch.func.functional_call(self.conv, {"weight": self.conv.weight.clone()}, (x, lr))',
+    "self.conv(x, mask=lr)": "torch.func.functional_call(self.conv, {\"weight\": self.conv.weight.clone()}, (x,), {'mask': lr})",
+    "self.conv(*x)": "",
+    "self.act(x)": "",
+}
+
+
+@pytest.mark.parametrize("write", ["self.conv.weight.data = skip", "self.conv.weight.data.mul_(skip)"])
+@pytest.mark.parametrize(("call", "now"), CALLED.items(), ids=CALLED.keys())
+def test_a_module_is_called_with_a_copy_of_the_weight_that_is_written(call: str, now: str, write: str):
+    text = function(f"{write}\nreturn {call}")
+    found = proposed(text, offence(text, write, call, "FIP303"))
+    copied = [patched(text, each) for each in found if each.repair == "weight-copied"]
+
+    assert copied == ([[f"return {now}"]] if now else [])
+
+
+MADE = {
+    "t = torch.zeros(3, requires_grad=True)": "t = torch.zeros(3)",
+    "t = torch.zeros(3, 4, dtype=x.dtype, requires_grad=True)": "t = torch.zeros(3, 4, dtype=x.dtype)",
+    "t = torch.zeros_like(x).requires_grad_()": "t = torch.zeros_like(x)",
+    "t = torch.zeros(3, requires_grad=lr)": "",
+    "t = torch.zeros(3, requires_grad=True, dtype=x.dtype)": "",
+    "t = x.detach()": "",
+}
+
+
+@pytest.mark.parametrize("rest", ["", "lr.append(t.grad)", "torch.autograd.grad(lr, [t])", "torch.optim.SGD([t], 0.1)"])
+@pytest.mark.parametrize(("made", "now"), MADE.items(), ids=MADE.keys())
+def test_a_leaf_that_is_filled_need_not_be_one_unless_somebody_asks(made: str, now: str, rest: str):
+    text = function(f"{made}\nt[0] = skip\n{rest}\nreturn t")
+    found = proposed(text, offence(text, "t[0] = skip", None, "FIP203"))
+    lines = [patched(text, each) for each in found if each.repair == "leaf-unasked"]
+
+    assert lines == ([[now]] if now and not rest else [])
+
+
+@pytest.mark.slow
+def test_a_leaf_whose_gradient_is_asked_elsewhere_stays_one(command):
+    text = (FOLDER / "stored_path.py").read_text().replace("path[0] = state", "path[1] = state")
+    text = text.replace(
+        "        loss.backward()\n", "        loss.backward()\n        losses.append(path.grad[0].sum().item())\n"
+    )
+    text = text.replace("objective(walk(start, length, 6), seen)", "objective(path := walk(start, length, 6), seen)")
+    Path("stored_path.py").write_text(text)
+
+    result = command("repair", "stored_path.py::main")
+
+    assert result.exit_code == 1 and Path("stored_path.py").read_text() == text
 
 
 HELPED = {

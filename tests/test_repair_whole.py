@@ -352,9 +352,10 @@ def test_the_name_of_what_is_kept_is_a_new_one():
     assert patched(text, next(each for each in found if each.repair == "last-of-each"))[0].startswith("kept_last = ")
 
 
+WITH = 'torch.func.functional_call(self.conv, {"weight": self.conv.weight.clone()}, '
 CALLED = {
-    "self.conv(x, lr)": 'torch.func.functional_call(self.conv, {"weight": self.conv.weight.clone()}, (x, lr))',
-    "self.conv(x, mask=lr)": "torch.func.functional_call(self.conv, {\"weight\": self.conv.weight.clone()}, (x,), {'mask': lr})",
+    "self.conv(x, lr)": f"{WITH}(x, lr))",
+    "self.conv(x, mask=lr)": f"{WITH}(x,), {{'mask': lr}})",
     "self.conv(*x)": "",
     "self.act(x)": "",
 }

@@ -196,6 +196,10 @@ CASES = {
         "y = torch.exp(x)\ny.t().mul_(2).add_(1)\nreturn y.sin()",
         "y = torch.exp(x)\ny = y.t().mul(2).add(1).t()\nreturn y.sin()",
     ),
+    "a chain on a view, of which a value is needed": (
+        "y = torch.exp(x)\nk = y.diagonal().add_(1).mul_(2).sum()\nreturn y.sin(), k",
+        "y = torch.exp(x)\ny = y.clone()\nk = y.diagonal().add_(1).mul_(2).sum()\nreturn y.sin(), k",
+    ),
     "a chain on a view of a part": (
         "y = x * 1\nv = y[1:]\nv.view(-1).mul_(2).exp_()\nreturn y.sin(), v",
         "y = x * 1\nv = y[1:]\nv = v.view(-1).mul(2).exp().reshape(v.shape)\ny = y.slice_scatter(v, 0, 1)\nv = y[1:]\n"

@@ -12,7 +12,7 @@ from fixinplace import catalogue
 from fixinplace.catalogue import Form, Writer
 from fixinplace.detect.identity import is_fresh
 from fixinplace.detect.index import dotted
-from fixinplace.model import Found, Place, Refused
+from fixinplace.model import Found, Place, Refused, Usage
 from fixinplace.rewrite.base import Case, Effect, Node, Rewrite, rewrites
 from fixinplace.rewrite.binding import Refusal
 from fixinplace.rewrite.lines import is_dotted
@@ -76,19 +76,28 @@ def choose(opened: Statement, calls: Mapping[int, ast.Call], found: Sequence[Fou
 
 
 def _linked(calls: Mapping[int, ast.Call], found: Sequence[Found]) -> list[Found]:
-    """The links of `x.t().mul_(2).add_(1)` but the last: each writes the view of which the next one is called."""
+    """The links of `x.t().mul_(2).add_(1)` but the last: each writes the view of which the next one is called.
+
+    The last one is a statement, and puts the new value back: what a value is needed of is cloned before.
+    """
     written = {id(calls[one.site.span.end]): one for one in found if _is_call(one) and one.site.span.end in calls}
     links: list[Found] = []
-    for one in found:
-        call = calls.get(one.site.span.end) if _is_call(one) and one.facts.place is Place.VIEW else None
-        operand = overwritten(_writer(one), call) if call is not None else None
-        inner = written.get(id(operand))
-        given = [] if call is None else [*call.args, *(word.value for word in call.keywords)]
-        again = any(mentions(one.site.target, each) for each in given)  # after the first write, and before it is back
-        same = inner is not None and inner.facts.through == one.facts.through and inner.facts.place is Place.VIEW
-        if inner is not None and same and not again:
+    for last in (one for one in written.values() if one.facts.usage is Usage.STATEMENT):
+        one: Found | None = last
+        while one is not None and (inner := _link_before(calls, written, one)) is not None:
             links.append(inner)
+            one = inner
     return links
+
+
+def _link_before(calls: Mapping[int, ast.Call], written: Mapping[int, Found], one: Found) -> Found | None:
+    """The write whose result a call writes, on the same view of a name that the call does not read again."""
+    call = calls[one.site.span.end]
+    inner = written.get(id(overwritten(_writer(one), call))) if one.facts.place is Place.VIEW else None
+    given = [*call.args, *(word.value for word in call.keywords)]
+    again = any(mentions(one.site.target, each) for each in given)  # after the first write, and before it is back
+    same = inner is not None and inner.facts.through == one.facts.through and inner.facts.place is Place.VIEW
+    return inner if same and not again else None
 
 
 def _writer(found: Found) -> Writer:

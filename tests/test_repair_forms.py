@@ -429,6 +429,21 @@ DECORATED = {
     "a number": (BY_HAND + "    return float(net.bias.max())\n", True),
     "gradients dropped": (BY_HAND + "    net.bias.grad = None\n", True),
     "a sum with a history": (BY_HAND + "    return net.bias.sum()\n", False),
+    "a part that is looked up": (
+        BY_HAND.replace("    for row", "    part = net.get_submodule('a')\n    for row"),
+        True,
+    ),
+    "a part that is called": (BY_HAND.replace("    for row", "    part = net.forward('a')\n    for row"), False),
+    "a counter": (BY_HAND + "    net.steps += 1\n", True),
+    "a sum that grows": (BY_HAND + "    net.total += net.bias\n", False),
+    "the smaller number": (
+        BY_HAND.replace("    for row", "    d = min(net.most, 1 / (2 + len(rows)))\n    for row"),
+        True,
+    ),
+    "the smaller of two that are computed": (
+        BY_HAND.replace("    for row", "    d = min(net.most * 2, len(rows))\n    for row"),
+        False,
+    ),
     "a coroutine": (f"async {BY_HAND}", False),
 }
 

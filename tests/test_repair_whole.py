@@ -221,6 +221,7 @@ REPAIRED = {
         "return self.taps(signal.unsqueeze(1))",
         'return torch.func.functional_call(self.taps, {"weight": self.taps.weight.clone()}, (signal.unsqueeze(1),))',
     ),
+    "watched_layer": ("F.relu_(self.second(x))", "F.relu(self.second(x))"),
     "stored_path": ("torch.zeros(steps + 1, 2, requires_grad=True)", "torch.zeros(steps + 1, 2)"),
     "duplicate_pixels": (
         "        image[pixels] = self.colour * 2.0\n",

@@ -11,6 +11,7 @@ from fixinplace.repair.code import Code, Function
 from fixinplace.repair.gradless import Gradless, gradless
 from fixinplace.repair.wrapping import untouched
 
+_LOOKUPS = ("get_submodule", "get_parameter", "get_buffer")
 _VIEWS = frozenset("chunk flatten narrow permute reshape select split squeeze t transpose unsqueeze view".split())
 
 
@@ -48,7 +49,9 @@ def _is_covered(statement: ast.stmt, nodes: Sequence[ast.stmt], known: Gradless)
             "init"
         ):
             return attr.endswith("_")
-        case ast.Assign(targets=[ast.Name()], value=value) if _is_view(value) or _is_number(value):
+        case ast.Assign(targets=[ast.Name()], value=value) if _is_view(value) or _is_number(value) or _is_found(value):
+            return True
+        case ast.AugAssign(value=ast.Constant(value=int())):  # a counter
             return True
         case ast.Return(value=value) if value is None or _is_number(value):
             return True
@@ -67,11 +70,18 @@ def _is_number(node: ast.expr) -> bool:
             | ast.Call(func=ast.Attribute(attr="numel" | "size" | "dim"))
         ):
             return True
+        case ast.Call(func=ast.Name(id="min" | "max"), args=args, keywords=[]):
+            return all(_is_number(each) or isinstance(each, ast.Name | ast.Attribute) for each in args)
         case ast.Constant() | ast.Call(func=ast.Name(id="float" | "int" | "bool" | "len")):
             return True
         case ast.Call(func=ast.Attribute(attr=attr), args=[]):
             return attr in ("item", "tolist")
     return False
+
+
+def _is_found(node: ast.expr) -> bool:
+    """True for a part of a module that is looked up by its name."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKUPS
 
 
 def _is_view(node: ast.expr) -> bool:

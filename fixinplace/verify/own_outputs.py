@@ -11,20 +11,40 @@ Note [Views that a Function returns]
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils.hooks import BackwardHook
 
 
 def install() -> None:
-    """Have what custom Functions return in this process own itself."""
+    """Have what the program's custom Functions return in this process own itself, and what full backward hooks wrap.
+
+    Torch looks at what its own Function for such hooks has returned, and then hands it on.
+    """
     apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
 
     def applied(cls: type, *args: Any, **named: Any) -> Any:
         found = apply(cls, *args, **named)
-        return tuple(map(_own, found)) if type(found) is tuple else _own(found)
+        return found if cls.__module__.startswith("torch.") else _owned(found)
 
     torch.autograd.Function.apply = classmethod(applied)  # type: ignore[assignment,method-assign]
+    for name in ("setup_input_hook", "setup_output_hook"):
+        setattr(BackwardHook, name, _owning(getattr(BackwardHook, name)))
+
+
+def _owning(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def wrapped(*args: Any, **named: Any) -> Any:
+        return _owned(method(*args, **named))
+
+    return wrapped
+
+
+def _owned(found: Any) -> Any:
+    return tuple(map(_own, found)) if type(found) is tuple else _own(found)
 
 
 def _own(output: Any) -> Any:

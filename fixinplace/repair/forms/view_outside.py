@@ -71,10 +71,17 @@ def _taken(code: Code, node: ast.AST, name: str) -> Iterator[tuple[ast.Assign, a
     """Assignments of the written name that stand directly in a block without grad mode, in the same function."""
     for found in ast.walk(code.function(node) or code.tree):
         block = code.above.get(id(found))
-        if isinstance(found, ast.Assign) and isinstance(block, ast.With) and len(block.items) == 1:
-            bound = [dotted(each) for each in found.targets if isinstance(each, ast.Name)]
-            if bound == [name] and _switches_off(block.items[0].context_expr):
-                yield found, block
+        alone = isinstance(block, ast.With) and len(block.items) == 1
+        if isinstance(found, ast.Assign) and isinstance(block, ast.With) and alone and _binds(found, name):
+            yield from [(found, block)] * _switches_off(block.items[0].context_expr)
+
+
+def _binds(taking: ast.Assign, name: str) -> bool:
+    """True for `row = x[0]`, and `row, rest = x[0], x[1:]`."""
+    match taking:
+        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+            return any(dotted(each) == name for each in names) and all(isinstance(v, ast.Subscript) for v in values)
+    return [dotted(each) for each in taking.targets] == [name]
 
 
 def _switches_off(manager: ast.expr) -> bool:

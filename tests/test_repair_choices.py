@@ -186,6 +186,48 @@ def test_what_draws_data_again_says_so():
     assert "`next(batches)` is called again and gives something else" in again.meaning
 
 
+FACTORS = """
+def main():
+    left, right = nn.Parameter(torch.rand(4, 2)), nn.Parameter(torch.rand(2, 3))
+    one, two = torch.optim.SGD([left], lr=0.1), torch.optim.SGD([right], lr=0.1)
+    for x in torch.rand(2, 4, 3):
+        product = left.mm(right)
+        loss = (product - x * torch.log(product + 1)).mean()
+        one.zero_grad()
+        loss.backward(retain_graph=True, inputs=[left])
+        one.step()
+        two.zero_grad()
+        loss.backward(inputs=[right])
+        two.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "again"),
+    [
+        ("torch.log(product + 1)", True),
+        ("(product + 1).log()", True),
+        ("math.log(2)", True),
+        ("run.log(product)", False),
+    ],
+)
+def test_a_logarithm_is_computed_again_and_a_log_is_not(value: str, again: bool):
+    text = FACTORS.replace("torch.log(product + 1)", value)
+    one = program(text, "left.mm(right)", "one.step()", "loss.backward(inputs=[right])")
+
+    assert any("computed again" in each.title for each in one.proposals()) is again
+
+
+def test_a_backward_to_some_inputs_adds_nothing_to_others():
+    one = program(FACTORS, "left.mm(right)", "one.step()", "loss.backward(inputs=[right])")
+    text = FACTORS.replace("loss.backward(inputs=[right])", "loss.backward()")
+    all_of_it = program(text, "left.mm(right)", "one.step()", "loss.backward()")
+    told = [[each for each in some.proposals() if "moved behind" in each.title] for some in (one, all_of_it)]
+
+    assert len(told[0]) == 1 and "also gives gradients" not in told[0][0].meaning
+    assert any("also gives gradients" in each.meaning for each in told[1])
+
+
 def test_what_reads_the_new_value_afterwards_is_told():
     one = PROGRAMS["sharpness_aware"]
     logged = one.text.replace("    return", "    print(f'{loss:.0f}', end='')\n    return")

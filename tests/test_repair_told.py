@@ -86,6 +86,13 @@ def test_a_line_that_a_loop_comes_by_again_is_told_once():
     assert [line.split("  ")[-1] for line in told] == ["h *= 2", "h -= skip"]
 
 
+def test_a_place_in_a_note_is_told_as_other_places_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = replace(offence(TEXT, *FIRST), note=f"the view was made at {tmp_path}/model.py:22:40")
+
+    assert "note       the view was made at model.py:22:40" in details(one, one, lambda path: None)
+
+
 @pytest.mark.parametrize(
     ("line", "marker", "rule"),
     [

@@ -435,6 +435,23 @@ def test_a_function_that_takes_a_view_is_called_in_grad_mode(helper: str, after:
     assert texts == ([text.replace(helper, after)] if after else [])
 
 
+BESIDE = {
+    "with torch.no_grad():\n    row, rest = x[0], x[1:]\n    k = rest.norm()\nrow += skip\nreturn x, k": [
+        "row, rest = x[0], x[1:]"
+    ],
+    "with torch.no_grad():\n    k, row = x[0].norm(), x[1]\n    k = k + 1\nrow += skip\nreturn x, k": [],
+}
+
+
+@pytest.mark.parametrize(("body", "moved"), BESIDE.items())
+def test_a_view_that_is_taken_beside_another_one_leaves_the_block(body: str, moved: list[str]):
+    text = function(body)
+    found = proposed(text, offence(text, "row += skip", None, "FIP206"))
+    texts = [compose({PATH: code(text)}, [each]).rewritten[0].text for each in found if each.repair == "view-outside"]
+
+    assert [text.index(moved[0]) < text.index("with torch") for text in texts] == [True] * len(moved)
+
+
 @pytest.mark.slow
 def test_a_write_behind_autograd_beside_another_culprit_is_a_choice(command):
     shutil.copy(FOLDER / "capped_routes.py", ".")

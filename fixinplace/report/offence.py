@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fixinplace import files
@@ -11,6 +12,7 @@ from fixinplace.repair.wording import only_kept, reason_kept, text_of
 from fixinplace.report.text import shortened
 from fixinplace.trace.events import Offence, Place
 
+_PLACE = re.compile(r"(\S+\.py):(\d+)")
 _SHOWN = 3
 _LONGEST = 60
 
@@ -43,7 +45,8 @@ def details(offence: Offence, seen: Offence, read: Files) -> Iterator[str]:
     if not offence.complete:
         yield "incomplete a writer was not seen: code without Python frames, another thread, or torch.func"
     if offence.note:
-        yield f"note       {shortened(offence.note)}"
+        note = _PLACE.sub(lambda found: f"{files.shown(found[1])}:{found[2]}", offence.note)
+        yield f"note       {shortened(note)}"
 
 
 def _later(offence: Offence) -> list[Place | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fixinplace.verify.bench import Bench, Mark, Unproved
@@ -50,9 +51,9 @@ def find(bench: Bench, marks: tuple[Mark, ...]) -> Reference:
         bench.always = {"no_inference": True}
         plain = bench.original()
     if bench.case.whole and plain.failure is not None and _may_share(plain.failure):
-        plain = _unshared(bench, plain)
+        plain = _past(bench, plain, "unshared", _may_share, UNSHARED)
     if bench.case.whole and plain.failure is not None and refuses_output(plain.failure):
-        plain = _owned(bench, plain)
+        plain = _past(bench, plain, "own_outputs", refuses_output, OWN)
     if bench.case.kept and plain.failure is not None and refuses_leaf(plain.failure):
         plain = _with_data(bench, plain)
     if (why := obstacle(plain)) is not None:
@@ -70,27 +71,15 @@ def _may_share(failure: Failure) -> bool:
     return refuses_shared(failure) or refuses_leaf(failure)
 
 
-def _unshared(bench: Bench, plain: Run) -> Run:
-    """The original with its expanded tensors cloned, if that gets it past the write that is refused; else as it was."""
+def _past(bench: Bench, plain: Run, mode: str, refuses: Callable[[Failure], bool], note: str) -> Run:
+    """The original in a mode of the runner's, if that gets it past the write that is refused; else as it was."""
     before, failure = bench.always, plain.failure
-    bench.always = {**before, "unshared": True}
+    bench.always = {**before, mode: True}
     found = bench.original()
-    if failure is None or (found.failure is not None and _may_share(found.failure)):
+    if failure is None or (found.failure is not None and refuses(found.failure)):
         bench.always = before
         return plain
-    bench.notes += [f"the original fails: {failure.sentence}", UNSHARED]
-    return found
-
-
-def _owned(bench: Bench, plain: Run) -> Run:
-    """The original with the views that custom Functions return as tensors of their own; else as it was."""
-    before, failure = bench.always, plain.failure
-    bench.always = {**before, "own_outputs": True}
-    found = bench.original()
-    if failure is None or (found.failure is not None and refuses_output(found.failure)):
-        bench.always = before
-        return plain
-    bench.notes += [f"the original fails: {failure.sentence}", OWN]
+    bench.notes += [f"the original fails: {failure.sentence}", note]
     return found
 
 

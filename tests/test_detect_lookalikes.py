@@ -80,6 +80,15 @@ NOT_TENSORS = {
             t += torch.exp(x)
             return t
     """,
+    "sum of an own class": """
+        class Terms:
+            def __add__(self, x):
+                return self
+        def f(x):
+            t = Terms() + torch.exp(x)
+            t += 1
+            return t
+    """,
     "array that is resized": "def f(x):\n    a = x.detach().numpy().copy()\n    a.resize(2, 6)\n    return a",
     "picture that is resized": "def f(x, im):\n    small = im.resize((8, 8))\n    return torch.exp(x), small",
     "imatmul binds anew": "def f(x):\n    y = torch.exp(x)\n    y @= x\n    return y",

@@ -467,6 +467,35 @@ def test_a_write_behind_autograd_beside_another_culprit_is_a_choice(command):
 
 
 @pytest.mark.slow
+def test_a_silent_write_that_the_error_hid_is_repaired_as_well(command):
+    """The forward dies before it comes to the store that names an element twice."""
+    text = (FOLDER / "duplicate_pixels.py").read_text()
+    new = "colour = (self.colour * 2.0).chunk(1)[0]\n        colour += 1\n        image[pixels] = colour\n"
+    Path("pixels.py").write_text(text.replace("image[pixels] = self.colour * 2.0\n", new))
+
+    document = json.loads(command("repair", "--output-format", "json", "pixels.py::main").stdout)
+
+    assert [each["rule"] for each in document["culprits"]] == ["FIP204", "FIP304"]
+    assert document["status"] == "repaired" and "proved" in document["patch"]["verdict"]
+    assert "colour = colour + 1" in Path("pixels.py").read_text()
+    assert "image[pixels[kept]] = colour[kept]" in Path("pixels.py").read_text()
+
+
+@pytest.mark.slow
+def test_a_silent_write_behind_a_proved_patch_is_repaired_as_well(command):
+    text = (FOLDER / "watched_layer.py").read_text()
+    stored = "table[rows] = x.mean(2)\n        return self.last(table)[rows]"
+    made = "rows, table = torch.tensor([0, 1, 1, 2, 0]), x.new_zeros(3, 4)"
+    Path("watched.py").write_text(text.replace("return self.last(x.mean(2))", f"{made}\n        {stored}"))
+
+    document = json.loads(command("repair", "--output-format", "json", "watched.py::main").stdout)
+
+    assert document["status"] == "repaired" and len(document["patch"]["proposals"]) == 2
+    assert "x = F.relu(self.second(x))" in Path("watched.py").read_text()
+    assert "table[rows[kept]] = x.mean(2)[kept]" in Path("watched.py").read_text()
+
+
+@pytest.mark.slow
 def test_what_rounds_behind_autograd_is_meant_so(command):
     shutil.copy(FOLDER / "capped_routes.py", ".")
     path = Path("capped_routes.py")

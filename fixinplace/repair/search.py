@@ -34,6 +34,8 @@ from fixinplace.verify.probes import Probe
 _MAX_ROUNDS = 40
 _KEPT = ("without-grad", "instance-off", behind.DIFFERENTIATED)
 """Forms whose meaning no other has: a parameter stays what its module holds, a flag goes, a write has a gradient."""
+_TORCH_IS_WRONG = "FIP304"
+"""A write whose gradient is wrong in every version: behind an error of the original it refutes what cures that."""
 _MAX_SHORTER = 3
 _MAX_CHAIN = 3
 _DOES_NOT_RUN = ("new-error", "still-raises")
@@ -85,12 +87,37 @@ class Search:
         best = self._search()
         if best is not None and best.ruling.verdict is Verdict.PROVED:
             best = self._thinned(self._copied(self._shortened(self._shared(self._reduced(best)))))
+            best = self._also_silent(best)
         choices = self._choices(best)
         if choices and best is not None and not is_near(best):
             best = None  # what remains is a choice; what was tried before is told with all that was tried
         known = tuple(self.known.values())
         found = Found(known, best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
         return self._with_hidden(found, hidden) if found.proved and hidden else found
+
+    def _also_silent(self, best: Tried) -> Tried:
+        """What shows once the program gets past what killed it, and raises nothing, is repaired as well, if it can be.
+
+        Else the patch stays as it is; its evidence tells what is not of its making.
+        """
+        for culprit in culprits(self._silent(best), self.files, self.packages):
+            for patch in culprit.of(Tier.PATCH)[:_MAX_SHORTER] if culprit.key not in self.known else ():
+                tried = None if self._spent() else self._with(best, patch)
+                if tried is not None and tried.ruling.verdict is Verdict.PROVED:
+                    self.known[culprit.key], best = culprit, tried
+                    break
+        return best
+
+    def _silent(self, tried: Tried) -> list[Offence]:
+        """The offences of a version that raise nothing, where they stand in the texts on the disk."""
+        trace = self.lab.trace(self.probe, tried.attempt.rewritten)
+        return [] if isinstance(trace, str) else [back(one, tried.attempt) for one in trace.offences if one.silent]
+
+    def _with(self, best: Tried, patch: Proposal) -> Tried | None:
+        try:
+            return self._judged(self._composed([*best.attempt.proposals, patch]))
+        except Clash:
+            return None
 
     def _with_hidden(self, found: Found, hidden: Sequence[Offence]) -> Found:
         """See Note [Behind autograd, beside another culprit]."""
@@ -150,6 +177,8 @@ class Search:
         if last.ruling.verdict is Verdict.UNPROVED and reason not in ("not-reached",):
             return False
         if reason == "still-raises" and self._retrace(last.attempt):
+            return True
+        if reason == "gradient-differs" and self._learn([o for o in self._silent(last) if o.rule == _TORCH_IS_WRONG]):
             return True
         blamed = self._blamed(last)
         self.dead.update(blamed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from fixinplace.inputs.calls import called, constant, texts
 from fixinplace.inputs.flowing import bounds, passed_on
+from fixinplace.inputs.rebuilding import rebuilders
 from fixinplace.inputs.values import Argument, Literal, Series, Value
 
 _LAYERS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "ConvTranspose2d": 4, "ConvTranspose3d": 5,
@@ -44,7 +45,8 @@ class Knowledge:
     nullable: names that are compared with None. keyed: name → strings that it is subscripted with.
     members: names of which nothing but single members are taken. numbers: name → whole numbers that it, or a member of
     it, is compared with. passed: name → what it is called where the file passes it on. absent: names that the file
-    compares with None anywhere. bounds: name → how it is compared with which numbers, in order.
+    compares with None anywhere. bounds: name → how it is compared with which numbers, in order. rebuilders: functions
+    of the file that put other parts into a network.
     """
 
     classes: tuple[str, ...] = ()
@@ -65,6 +67,7 @@ class Knowledge:
     passed: dict[str, frozenset[str]] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     bounds: dict[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
+    rebuilders: tuple[str, ...] = ()
 
 
 def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Knowledge:
@@ -92,6 +95,7 @@ def read(tree: ast.Module, unit: str, lines: frozenset[int] = frozenset()) -> Kn
         passed=passed_on(tree),
         absent=_nullable(tree),
         bounds=bounds(home),
+        rebuilders=rebuilders(tree),
     )
 
 

@@ -75,11 +75,15 @@ class Block(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """How a recipe is run: in training or evaluation mode, in float64, with inputs that require grad."""
+    """How a recipe is run: in training or evaluation mode, in float64, with inputs that require grad.
+
+    rebuilt: a function of the file that the network is given to first; see Note [Given to be rebuilt].
+    """
 
     training: bool = True
     double: bool = False
     tracked: bool = True
+    rebuilt: str = ""
 
 
 def text(bodies: Sequence[str], note: str = "") -> str:
@@ -125,6 +129,8 @@ def _lines(recipe: Recipe, variant: Variant) -> list[str]:
         options = (", training=False" if not variant.training else "") + (", double=True" if variant.double else "")
         arguments = ", ".join(_passed(each.name, each.value.code) for each in _ordered(recipe.init))
         lines.append(f"model = prepared({recipe.callee}({arguments}){options})")
+        if variant.rebuilt:
+            lines.append(f"model = target.{variant.rebuilt}(model) or model")
         function = "model" + (f".{recipe.method}" if recipe.method else "")
     elif recipe.method:
         function = f"{recipe.callee}.{recipe.method}"

@@ -38,6 +38,8 @@ from fixinplace.verify.starting import Subject, returning, subject
 from fixinplace.verify.trying import Attempt, Trier, is_fake_trouble
 from fixinplace.verify.varying import handing_on, switched, variants
 
+_REBUILT = 3
+"""How many functions of the file that put other parts into a network are tried."""
 _SHARE = 0.6
 """The part of the time that is left which the next way to run a unit may take while there are more."""
 _TRIES, _FLIPS, _MENDED = 400, 60, 40
@@ -323,7 +325,12 @@ class Search:
         broken, slow, reached = False, 0.0, frozenset[int]()
         more = handing_on(working.recipe, working.subject.init, working.subject.call)
         other_ways = tuple(switched(working.recipe, working.subject))
-        for other, variant in (*variants(working.recipe), *((each, Variant()) for each in (*more, *other_ways))):
+        ways = [*variants(working.recipe), *((each, Variant()) for each in (*more, *other_ways))]
+        if working.recipe.init is not None:
+            ways += [
+                (working.recipe, Variant(rebuilt=name)) for name in working.subject.knowledge.rebuilders[:_REBUILT]
+            ]
+        for other, variant in ways:
             if kept and (self._trier.over or slow > _SLOW):
                 break
             began = time.process_time()
@@ -339,7 +346,8 @@ class Search:
                 if sound.why and not (sound.flat and other in other_ways):
                     self._last = sound.why
                     continue
-            if (dies and other in other_ways and not broken) or (variant.double and has_own_dtype(attempt.result)):
+            turned = other in other_ways or bool(variant.rebuilt)
+            if (dies and turned and not broken) or (variant.double and has_own_dtype(attempt.result)):
                 continue
             broken = broken or dies
             kept.append((other, variant))

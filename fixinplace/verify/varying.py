@@ -9,7 +9,8 @@ Note [What is passed in]
 Note [The other way]
     `self.norm = nn.LayerNorm(d) if layer_norm else nn.Identity()`, `if remember: self.last.append(h)`: the arguments of
     a search go one way, and what is proved there is wrong on the other.  So every switch is thrown once, by itself:
-    truth values, strings that the code compares with, a stride of one, as many channels out as in, no layer at all.
+    truth values, strings that the code compares with, a stride of one, as many channels out as in, no layer at all,
+    a dtype that rounds.
     What then dies of a write is left out, since it says nothing of the way that is taken now.
 """
 
@@ -30,6 +31,7 @@ _SOME, _SWITCHES, _WORDS = 4, 8, 3
 _IN = re.compile(r"(?:in_?(?:channels?|ch|chs|features|planes|dim|c)|inplanes|inp|dim|c1|c_in)")
 _OUT = re.compile(r"(?:out_?(?:channels?|ch|chs|features|planes|dim|c)|planes|oup|c2|c_out|dim_out|out)")
 _NO_SWITCH = re.compile(r".*(?:mask|states?|hidden|bias|inputs?|layer|fn|cls)|[xyh]\d?|mem(?:ory)?|weights?|targets?")
+_DTYPE = re.compile(r"(?:.*_)?dtype")
 _COUNT = re.compile(r"(?:num_|n_)?(?:depth|layers|blocks|extra|hops)")
 _HANDED = re.compile(
     r"(?:.*_)?(?:act|activation|norm|drop|dropout|fn|func|function|callback|transform|proj|projection|head|layer|module)"
@@ -89,6 +91,8 @@ def switched(recipe: Recipe, subject: Subject) -> Iterator[Recipe]:
 def _thrown(parameter: Parameter, now: Value | None, inner: Value | None, knowledge: Knowledge) -> Sequence[Value]:
     name = parameter.name
     match now:
+        case Literal(None) | Code("torch.float32" | "torch.float") if _DTYPE.fullmatch(name):
+            return [Code("torch.bfloat16")]
         case Literal(bool(value)):
             return [Literal(not value)]
         case Literal(str(value)):

@@ -85,6 +85,40 @@ def test_what_another_use_may_show_is_not_proved(name: str, lab: Runner, tmp_pat
     assert said and all(each.startswith("made inputs show one use of it, which cannot tell: ") for each in said), said
 
 
+COUNTS = """
+
+class Head(nn.Module):
+    def forward(self, h):
+        return h * 2, h._version == 0
+"""
+FLAGS = """
+class Net(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.first, self.act = nn.Linear(dim, dim), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.act(self.first(x))
+
+
+def kept(model):
+    return [part for part in model.modules() if isinstance(part, nn.ReLU) and not {owner}.inplace]
+"""
+SUM = net("h = torch.tanh(y)\nh += 1.0")
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [(SUM, ""), (SUM + COUNTS, "`h._version` in line"), (FLAGS.format(owner="part"), "`part.inplace` in line"),
+     (FLAGS.format(owner="self"), ""), (SUM + FLAGS.format(owner="part").partition("\n\n\n")[2], "")],
+)  # fmt: skip
+def test_what_asks_for_versions_and_flags_is_not_settled(text: str, asked: str, lab: Runner, tmp_path: Path):
+    _, _, made = searched(text, lab, tmp_path)
+
+    said = f"made inputs show one use of it, which cannot tell: {asked}"
+    assert [each.startswith(said) for each in made.unsettled.values()] == ([True] if asked else [])
+
+
 TOLD = {
     "who the tensor was is asked": net(
         "h = y if y.dtype is torch.int else y.clone()\nk = torch.tanh(h)\nh += 1.0\ny = y * k"

@@ -9,7 +9,9 @@ Note [One use of many]
     module are called with is another matter: `x = self.norm(x)` is run with the classes that the file or its defaults
     name, and once more with identities.  So where all that may hand on a tensor are parts that a constructor makes of
     classes that it is given (`self.branch = conv_block(dim)`), the runs tell.  Where a class of the file has an
-    `__iadd__` of its own, a part that a setting chooses may be that class.
+    `__iadd__` of its own, a part that a setting chooses may be that class.  And code that asks a tensor for its version,
+    or a layer whether it works in place, is told something else once that has changed; nothing calls it with what the
+    class makes.
 """
 
 from __future__ import annotations
@@ -43,21 +45,37 @@ _LEFT = (
     r"the file has hooks, and one may keep .*",
     r"`.*` is given it, and may call it",
 )
+_FLAGS = ("inplace-module", "inplace-attribute")
+_ONE = "made inputs show one use of it, which cannot tell"
 _LEFT_OPEN = re.compile("|".join(f"(?:{one})" for one in _LEFT))
 
 
 def untold(fixes: Sequence[Fix], tree: ast.Module) -> dict[int, str]:
     """The groups of fixes with such a doubt, and what to say of it."""
     told: dict[int, str] = {}
-    given, own = _of_given_classes(tree), _has_own_operators(tree)
+    given, own, asked = _of_given_classes(tree), _has_own_operators(tree), _asked(tree)
     for fix in fixes:
+        for place in (asked.get("_version"), asked.get("inplace") if fix.rewrite in _FLAGS else None):
+            if place is not None:
+                told.setdefault(fix.group, f"{_ONE}: {place} is told something else afterwards")
         met = {each.doubt for each in fix.keepers if is_maker(each.text.partition("(")[0].rpartition(".")[2])}
         parts = {part for doubt in fix.doubts for part in _PART.findall(doubt)}
         for doubt in fix.doubts:
             runs = bool(parts) and parts <= given and _SHARED.fullmatch(doubt)
             if (_LEFT_OPEN.fullmatch(doubt) and doubt not in met and not runs) or (own and _COMES.fullmatch(doubt)):
-                told.setdefault(fix.group, f"made inputs show one use of it, which cannot tell: {doubt}")
+                told.setdefault(fix.group, f"{_ONE}: {doubt}")
     return told
+
+
+def _asked(tree: ast.Module) -> dict[str, str]:
+    """What is asked of an object that is not one's own: the counter of a tensor, the flag of a layer; and where."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=owner, attr="_version" | "inplace" as attr, ctx=ast.Load()):
+                if not (isinstance(owner, ast.Name) and owner.id == "self"):
+                    found.setdefault(attr, f"`{ast.unparse(node)}` in line {node.lineno}")
+    return found
 
 
 def _has_own_operators(tree: ast.Module) -> bool:

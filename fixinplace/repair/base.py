@@ -55,6 +55,21 @@ class Change:
     shown: tuple[int, ...] = ()
 
 
+class Proof(enum.Flag):
+    """What the proof of a proposal has to know, and what the search may not do with it.
+
+    HIDDEN, DERIVED, UNASKED: `hidden`, `derived` and `unasked` of a `Case`. LEAVES: the leaves that the original writes
+    are still written in place. OWN: no other form means the same, so none takes its place because it is shorter.
+    """
+
+    PLAIN = 0
+    HIDDEN = enum.auto()
+    DERIVED = enum.auto()
+    UNASKED = enum.auto()
+    LEAVES = enum.auto()
+    OWN = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """A variable by its file, the qualified name of its function, empty for a global, and its own name."""
@@ -76,6 +91,7 @@ class Proposal:
     unread: variables that are something else afterwards, and that nobody reads; see Note [Left behind by a loop].
     excused: beginnings of paths of a function's calls that may differ, since nobody but torch looks at them.
     otherwise: what a patch means where its gradients are not the reference's; see Note [Meant otherwise].
+    proof: how it is proved.
     """
 
     repair: str
@@ -90,6 +106,7 @@ class Proposal:
     unread: tuple[Variable, ...] = ()
     excused: tuple[str, ...] = ()
     otherwise: str = ""
+    proof: Proof = Proof.PLAIN
 
 
 @dataclass(frozen=True)

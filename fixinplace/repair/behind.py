@@ -27,7 +27,6 @@ from fixinplace.repair.found import Culprit, Found, Tried
 from fixinplace.trace.events import Offence
 
 NAME = "behind-data"
-DIFFERENTIATED = "data-differentiated"
 _STRAIGHT_THROUGH = frozenset("round_ floor_ ceil_ trunc_ fix_ sign_ sgn_ heaviside_ copy_ set_ data".split())
 _STAYS = "The gradient passes that line by, as if it did nothing, which is how a straight-through gradient is written."
 _TELLS = ("gradient-differs", "gradient-missing", "forward-differs", "state-differs")

@@ -11,6 +11,8 @@ Note [The search]
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +21,9 @@ from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
 from fixinplace.repair import behind, chained, unread, upstream
-from fixinplace.repair.base import Files, Proposal, Tier
+from fixinplace.repair.base import Files, Proof, Proposal, Tier
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
-from fixinplace.repair.forms import last_of_each, leaf_unasked
 from fixinplace.repair.found import Culprit, Found, Tried, is_near, is_nearer, is_silent, key, meanings
 from fixinplace.repair.patching import Attempt, Clash, back, compose
 from fixinplace.repair.proposed import choices, culprits, distinct, nothing, proposals_for
@@ -32,15 +33,12 @@ from fixinplace.verify.bench import Case, Judgement, Mark, Texts
 from fixinplace.verify.probes import Probe
 
 _MAX_ROUNDS = 40
-_KEPT = ("without-grad", "instance-off", behind.DIFFERENTIATED)
-"""Forms whose meaning no other has: a parameter stays what its module holds, a flag goes, a write has a gradient."""
 _TORCH_IS_WRONG = "FIP304"
 """A write whose gradient is wrong in every version: behind an error of the original it refutes what cures that."""
 _MAX_SHORTER = 3
 _MAX_CHAIN = 3
 _DOES_NOT_RUN = ("new-error", "still-raises")
 _NO_REFERENCE = ("no-forward-reference", "probe-failed")
-_KEEP_LEAVES = ("without-grad", "detached-view")
 _LEAVES = ("FIP202", "FIP203")
 
 
@@ -250,8 +248,8 @@ class Search:
                 fits = each.rank < upstream.LAST and not set(each.caveats) - warned and each not in self.dead
                 if fits and sum(_proposes(other, each) for other in self.known.values()) > 1:
                     found.setdefault(each.changes, each)
-        kept = {p.repair for p in best.attempt.proposals} & set(_KEPT)
-        return [] if kept else sorted(found.values(), key=lambda each: each.rank)
+        own = any(Proof.OWN in proposal.proof for proposal in best.attempt.proposals)
+        return [] if own else sorted(found.values(), key=lambda each: each.rank)
 
     def _shortened(self, best: Tried) -> Tried:
         """Shorter proposals for the same culprits, where they are right as well."""
@@ -298,7 +296,7 @@ class Search:
         own, found = self._length(proposal), []
         for other in others:
             warns = set(other.caveats) - set(proposal.caveats) or other.rank >= upstream.LAST
-            warns = warns or (proposal.repair in _KEPT and other.repair != proposal.repair)
+            warns = warns or (Proof.OWN in proposal.proof and other.repair != proposal.repair)
             if own > 1 and other not in self.dead and other != proposal and not warns:
                 found += [(length, other) for length in (self._length(other),) if length < own]
         return [other for _, other in sorted(found, key=lambda each: each[0])[:_MAX_SHORTER]]
@@ -368,18 +366,17 @@ class Search:
         kept, limited = self._keeps_leaves(attempt), any(each.tier is Tier.CHOOSE for each in attempt.proposals)
         gone = unread.paths(attempt.proposals, self.probe, self.files, attempt.rewritten)
         excused = frozenset(path for proposal in attempt.proposals for path in proposal.excused)
-        forms = {proposal.repair for proposal in attempt.proposals}
+        proof = functools.reduce(operator.or_, (proposal.proof for proposal in attempt.proposals), Proof.PLAIN)
         return Case(
             self.probe, attempt.original, attempt.rewritten, True, kept, limited, excused, gone,
-            hidden=behind.DIFFERENTIATED in forms, derived=last_of_each.NAME in forms,
-            unasked=leaf_unasked.NAME in forms,
+            hidden=Proof.HIDDEN in proof, derived=Proof.DERIVED in proof, unasked=Proof.UNASKED in proof,
         )  # fmt: skip
 
     def _keeps_leaves(self, attempt: Attempt) -> bool:
         """True if every leaf that the original writes is still written in place."""
         leaves = [each for each in self.known.values() if each.offences[0].rule in _LEAVES]
         chosen = [p for p in attempt.proposals for each in leaves if p in each.proposals]
-        return bool(chosen) and all(p.repair in _KEEP_LEAVES for p in chosen)
+        return bool(chosen) and all(Proof.LEAVES in p.proof for p in chosen)
 
     def _judged(self, attempt: Attempt) -> Tried:
         titles = "; ".join(proposal.title for proposal in attempt.proposals)

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace.model import Edit, Fix, Span
-from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
-from fixinplace.repair.behind import DIFFERENTIATED, NAME
+from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
+from fixinplace.repair.behind import NAME
 from fixinplace.repair.code import Code
 from fixinplace.repair.ran import fix_at
 from fixinplace.repair.steps.situation import situation
@@ -25,6 +25,7 @@ _FLAT = frozenset(
     "random_ exponential_ resize_ fix_".split()
 )
 """Without a derivative, or of something else: who rounds through `.data` wants the gradient to pass it by."""
+_DIFFERENTIATED = "data-differentiated"
 _GRADIENT = "The gradient that the engine hands out keeps its values for everybody else who is given it."
 
 
@@ -58,7 +59,8 @@ def _differentiated(code: Code, node: ast.expr | ast.stmt) -> Iterator[Proposal]
         owner, edit = found
         now = "; ".join(line.strip() for line in edit.text.splitlines())
         title = f"`{now}`, which the gradient of `{code.source_of(owner)}` goes through"
-        yield Proposal(DIFFERENTIATED, Tier.PATCH, title, (Change(code.path, (edit,)),), rank=3)
+        proof = Proof.HIDDEN | Proof.OWN
+        yield Proposal(_DIFFERENTIATED, Tier.PATCH, title, (Change(code.path, (edit,)),), rank=3, proof=proof)
 
 
 def _part_of_clone(code: Code, statement: ast.stmt) -> tuple[ast.expr, Edit] | None:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace.repair import copying
-from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -26,7 +26,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if owner is None:
         return
     title = f"`{name}` taken of `{code.source_of(owner)}.detach()`"
-    yield Proposal("detached-view", Tier.PATCH, title, (Change(code.path, (code.after(owner, ".detach()"),)),), rank=4)
+    change = Change(code.path, (code.after(owner, ".detach()"),))
+    yield Proposal("detached-view", Tier.PATCH, title, (change,), rank=4, proof=Proof.LEAVES)
 
 
 def _binds(assignment: ast.Assign, name: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from fixinplace.detect.index import dotted
 from fixinplace.model import Edit
-from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code, Function
 from fixinplace.repair.steps.flags import set_later
 from fixinplace.trace.events import Write
@@ -38,7 +38,7 @@ def _proposals(write: Write, found: Iterable[_Found]) -> Iterator[Proposal]:
     for code, edit, title in found:
         if code is not None and edit is not None:
             changes, covers = (Change(code.path, (edit,)),), _alike(write, code, edit)
-            yield Proposal("instance-off", Tier.PATCH, f"`{title}`", changes, rank=14, covers=covers)
+            yield Proposal("instance-off", Tier.PATCH, f"`{title}`", changes, rank=14, covers=covers, proof=Proof.OWN)
 
 
 def _alike(write: Write, code: Code, edit: Edit) -> tuple[str, ...]:

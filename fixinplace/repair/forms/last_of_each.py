@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from fixinplace.detect.index import dotted
 from fixinplace.model import Edit
-from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 
 NAME = "last-of-each"
@@ -45,7 +45,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     title = f"of what `{' '.join(code.source_of(statement).split())}` stores, the last for each element alone"
     for rank, edits in enumerate(([line, *cut, *_taken(code, value, along, name)], [line, *cut])):
         changes = (Change(code.path, tuple(edits)),)
-        yield Proposal(NAME, Tier.PATCH, title, changes, rank=20 + rank, caveats=(_CAVEAT,))
+        yield Proposal(NAME, Tier.PATCH, title, changes, rank=20 + rank, caveats=(_CAVEAT,), proof=Proof.DERIVED)
 
 
 def _parts(statement: ast.stmt) -> tuple[list[ast.expr], ast.expr, str] | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fixinplace.detect.index import dotted
 from fixinplace.model import Edit, Span
 from fixinplace.repair import copying
-from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
 
 NAME = "leaf-unasked"
@@ -29,7 +29,7 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     edit = _without(code, made) if made is not None else None
     if made is not None and edit is not None:
         title = f"`{' '.join(code.source_of(made).split())}` made without `requires_grad`"
-        yield Proposal(NAME, Tier.PATCH, title, (Change(code.path, (edit,)),), rank=_RANK)
+        yield Proposal(NAME, Tier.PATCH, title, (Change(code.path, (edit,)),), rank=_RANK, proof=Proof.UNASKED)
 
 
 def _made(scope: ast.AST, name: str) -> ast.Call | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier, Wrap
+from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier, Wrap
 from fixinplace.repair.code import Code
 from fixinplace.repair.steps.facts import Reader
 
@@ -36,7 +36,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     updates = _is_parameter(code, statement, offence.writes[0].names, offence.note)
     rank, excused = (5, _excused(code, statement)) if updates else (20, ())
     change = Change(code.path, wraps=(wrap,), imports=imports)
-    yield Proposal("without-grad", Tier.PATCH, title, (change,), rank=rank, otherwise=_UPDATE, excused=excused)
+    yield Proposal("without-grad", Tier.PATCH, title, (change,), rank=rank, otherwise=_UPDATE, excused=excused,
+                   proof=Proof.LEAVES | Proof.OWN)  # fmt: skip
 
 
 def _excused(code: Code, statement: ast.stmt) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ Note [One use of many]
     module are called with is another matter: `x = self.norm(x)` is run with the classes that the file or its defaults
     name, and once more with identities.  So where all that may hand on a tensor are parts that a constructor makes of
     classes that it is given (`self.branch = conv_block(dim)`), the runs tell.  Where a class of the file has an
-    `__iadd__` of its own, a part that a setting chooses may be that class.  And code that asks a tensor for its version,
-    or a layer whether it works in place, is told something else once that has changed; nothing calls it with what the
-    class makes.
+    `__iadd__` of its own, a part that a setting chooses may be that class.  And code that asks a tensor for its
+    version, or a layer whether it works in place, is told something else once that has changed; nothing calls it with
+    what the class makes.
 """
 
 from __future__ import annotations

@@ -442,3 +442,52 @@ def test_weights_of_a_layer_that_is_gone_are_data(command: Command):
 
     assert data["status"] == "repaired", data
     assert "with torch.no_grad():\n        net[0].weight[: old.num_embeddings]" in Path("widened.py").read_text()
+
+
+POOL = """
+import torch
+from torch import nn
+
+
+class Pool:
+    def __init__(self):
+        self.data = []
+
+    def swap(self, batch):
+        self.data.append(batch)
+        return torch.cat(self.data)
+
+
+def main():
+    torch.manual_seed(0)
+    gen, dis = (nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, out)) for out in (4, 1))
+    first, second = torch.optim.SGD(gen.parameters(), 0.1), torch.optim.SGD(dis.parameters(), 0.1)
+    pool = Pool()
+    for _ in range(2):
+        first.zero_grad()
+        fake = gen(torch.randn(3, 4))
+        loss = dis(fake).square().mean()
+        loss.backward(retain_graph=True)
+        first.step()
+        second.zero_grad()
+        shown = pool.swap(fake)
+        loss = (dis(shown) - 1).square().mean()
+        loss.backward()
+        second.step()
+    return [p.detach() for p in (*gen.parameters(), *dis.parameters())]
+"""
+
+
+@pytest.mark.slow
+def test_what_dies_in_a_later_round_is_not_offered_beside_what_does_not(command: Command, tmp_path: Path):
+    """The pool keeps the graphs of the rounds before, so that the original dies behind its first error as well."""
+    Path("pool.py").write_text(POOL)
+    data = json.loads(command("repair", "--output-format", "json", "pool.py::main").stdout)
+
+    assert data["status"] == "choice" and data["choices"]
+    for number, choice in enumerate(data["choices"]):
+        folder = tmp_path / f"chosen{number}"
+        folder.mkdir()
+        (folder / "pool.py").write_text(POOL)
+        subprocess.run(["git", "apply", "--unsafe-paths", "-"], input=choice["diff"], text=True, cwd=folder, check=True)
+        assert len(computed(folder / "pool.py")) == 1

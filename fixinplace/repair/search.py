@@ -326,38 +326,35 @@ class Search:
             if attempt.rewritten in found:
                 continue
             tried = self._judged(attempt)
-            tried = tried if rest else self._chained(tried, proposal)
-            if not self._dies(tried) and not self._is_half(proposal, tried):
+            if tried.ruling.reason == "still-raises" and not rest:
+                tried = self._chained(tried, proposal)
+            if tried.ruling.reason not in _DOES_NOT_RUN and not self._is_half(proposal, tried):
                 found.setdefault(tried.attempt.rewritten, tried)
-        return tuple(found.values())
-
-    def _dies(self, tried: Tried) -> bool:
-        """True for a choice that does not run to its end either; where the reference does not, its own run tells."""
-        asks = tried.ruling.reason in _NO_REFERENCE
-        return tried.ruling.reason in _DOES_NOT_RUN or (asks and any(not o.silent for o in self._offences(tried)))
+        ending = [each for each in found.values() if each.ruling.reason != "probe-failed"]
+        return tuple(ending or found.values())
 
     def _is_half(self, proposal: Proposal, tried: Tried) -> bool:
         """True if a choice leaves something that the same write spoils unnoticed; see Note [Half a repair]."""
         mine = {each.key for each in self.known.values() if _proposes(each, proposal) and is_silent(each)}
         asks = bool(mine) and tried.ruling.verdict is not Verdict.PROVED
-        offences = self._offences(tried) if asks else ()
-        return any(key(back(o, tried.attempt)) in mine for o in offences if o.silent)
+        trace = self.lab.trace(self.probe, tried.attempt.rewritten) if asks else ""
+        return not isinstance(trace, str) and any(
+            key(back(o, tried.attempt)) in mine for o in trace.offences if o.silent
+        )
 
     def _chained(self, tried: Tried, proposal: Proposal) -> Tried:
         """A choice made again for what it has left; see Note [The same again]."""
         for _ in range(_MAX_CHAIN):
-            if tried.ruling.reason == "new-error" or not self._dies(tried) or self._spent():
+            trace = self.lab.trace(self.probe, tried.attempt.rewritten)
+            if isinstance(trace, str) or tried.ruling.reason != "still-raises" or self._spent():
                 break
-            more = chained.once_more(proposal, tried.attempt, self._offences(tried), self.files, choices)
+            more = chained.once_more(proposal, tried.attempt, trace.offences, self.files, choices)
             if more is None:
                 break
             proposal, tried = more, self._judged(self._composed([more]))
         return tried
 
-    def _offences(self, tried: Tried) -> tuple[Offence, ...]:
-        """What a rewritten version is caught at; nothing where it could not be traced."""
-        trace = self.lab.trace(self.probe, tried.attempt.rewritten)
-        return () if isinstance(trace, str) else trace.offences
+    # --- running
 
     def _composed(self, proposals: Sequence[Proposal]) -> Attempt:
         return compose(self._codes(proposals), proposals)

@@ -59,7 +59,17 @@ def judge(lab: Laboratory, case: Case, marks: tuple[Mark, ...]) -> Judgement:
             ruling = late or (ruling and bench.with_all_checks(ruling))
         return Judgement(ruling or _accept(bench, comparison, reached), reached)
     except Unproved as stop:
-        return Judgement(bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))
+        return Judgement(_without_reference(bench, stop) or bench.ruling(Verdict.UNPROVED, stop.reason, str(stop)))
+
+
+def _without_reference(bench: Bench, stop: Unproved) -> Ruling | None:
+    """What the rewritten version of a command tells where the original has no end: that it has one, or dies as well."""
+    if not bench.case.whole or stop.reason != "probe-failed" or probes.runs_tests(bench.case.probe):
+        return None
+    run = bench.rewritten()
+    if is_broken(run):
+        return weigh.failed(bench, run)
+    return bench.ruling(Verdict.UNPROVED, "no-forward-reference", str(stop)) if run.finished else None
 
 
 def alone(lab: Laboratory, case: Case) -> Ruling:

@@ -14,13 +14,10 @@ import ast
 from collections.abc import Iterator
 
 from fixinplace.detect.index import dotted
-from fixinplace.model import Edit
 from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
-from fixinplace.repair.code import Code
+from fixinplace.repair.steps.lasting import LAST, kept
 
 NAME = "last-of-each"
-_CAVEAT = "which of several values for one element is left torch does not say; here it was the last one"
-_NAMES = ("kept", "kept_last", "last_of_each")
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
@@ -30,22 +27,10 @@ def propose(scene: Scene) -> Iterator[Proposal]:
     if spot is None:
         return
     code, statement = spot[0], spot[0].statement(spot[1])
-    found, used = _parts(statement), {each.id for each in ast.walk(code.tree) if isinstance(each, ast.Name)}
-    name = next((each for each in _NAMES if each not in used), None)
-    if found is None or name is None:
-        return
-    indices, value, along = found
-    texts = [code.source_of(each) for each in indices]
-    listed = [f"{text}.tolist()" for text in texts]
-    each = f"enumerate({listed[0]})" if len(listed) == 1 else f"enumerate(zip({', '.join(listed)}))"
-    line = code.before_statement(statement, f"{name} = sorted({{at: n for n, at in {each}}}.values())")
-    if line is None:
-        return
-    cut = [code.after(one, f"[{name}]") for one in indices]
-    title = f"of what `{' '.join(code.source_of(statement).split())}` stores, the last for each element alone"
-    for rank, edits in enumerate(([line, *cut, *_taken(code, value, along, name)], [line, *cut])):
-        changes = (Change(code.path, tuple(edits)),)
-        yield Proposal(NAME, Tier.PATCH, title, changes, rank=20 + rank, caveats=(_CAVEAT,), proof=Proof.DERIVED)
+    found = _parts(statement)
+    for rank, (title, edits) in enumerate(kept(code, statement, *found) if found is not None else ()):
+        changes = (Change(code.path, edits),)
+        yield Proposal(NAME, Tier.PATCH, title, changes, rank=20 + rank, caveats=(LAST,), proof=Proof.DERIVED)
 
 
 def _parts(statement: ast.stmt) -> tuple[list[ast.expr], ast.expr, str] | None:
@@ -73,12 +58,6 @@ def _of_call(method: str, arguments: list[ast.expr]) -> tuple[list[ast.expr], as
 
 def _are_names(nodes: list[ast.expr]) -> bool:
     return all(isinstance(each, ast.Name | ast.Attribute) and dotted(each) for each in nodes)
-
-
-def _taken(code: Code, value: ast.expr, along: str, name: str) -> Iterator[Edit]:
-    text = code.source_of(value)
-    atom = isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.Call)
-    yield code.replace(value, f"{text if atom else f'({text})'}[{along}{name}]")
 
 
 REPAIR = Repair(

@@ -10,6 +10,7 @@ from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.constant import held_constant, stored_constant
 from fixinplace.repair.steps.forgotten import forgotten
 from fixinplace.repair.steps.inner import cut_inside
+from fixinplace.repair.steps.kept_graph import kept
 from fixinplace.repair.steps.recompute import recomputed
 from fixinplace.repair.steps.situation import Situation, deeper, situation
 from fixinplace.repair.steps.splitting import one_by_one
@@ -30,7 +31,7 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
         return
     found = situation(scene)
     if found is None or (offence.rule == "FIP201" and not found.carried):
-        choices = []
+        choices, between = [], []
     else:
         again = recomputed(found) if offence.rule == "FIP207" else ()
         whole = all_together(found) if offence.rule == "FIP207" else summed_up(found)
@@ -38,8 +39,10 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
         inside = cut_inside(found) if offence.rule == "FIP207" else ()
         inner = deeper(found)
         called = () if inner is None else cut_at_call(inner)
-        cut = (*cut_at_step(found), *constant, *inside, *cut_before_loop(found), *called)
-        choices = [*forgotten(found), *cut, *whole, *again]
+        at_step, before = [*forgotten(found), *cut_at_step(found)], [*inside, *cut_before_loop(found), *called]
+        choices, between = [*at_step, *constant, *before, *whole, *again], [*at_step, *before]
+    if not between and offence.rule == "FIP207":
+        choices += kept(scene, altogether=not choices)
     for choice in choices:
         yield Proposal(_NAME, Tier.CHOOSE, choice.title, choice.changes, choice.meaning, choice.rank)
     if not choices and offence.rule == "FIP207":

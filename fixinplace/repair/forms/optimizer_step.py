@@ -10,6 +10,7 @@ from fixinplace.repair.steps.choice import Choice
 from fixinplace.repair.steps.copied import in_rounds_on_copies, on_a_copy
 from fixinplace.repair.steps.detaching import detached
 from fixinplace.repair.steps.joint import jointly
+from fixinplace.repair.steps.kept_graph import kept
 from fixinplace.repair.steps.methods import from_method
 from fixinplace.repair.steps.put_off import updated_later
 from fixinplace.repair.steps.recompute import recomputed
@@ -54,6 +55,8 @@ def _propose(scene: Scene) -> Iterator[Proposal]:
             choices += [(f"{form.__name__} {choice.rank}", choice) for form in forms for choice in form(found)]
     if scene.offence.rule == "FIP201":
         choices += [("untaught", choice) for choice in untaught(scene)]
+    if not choices and scene.offence.rule == "FIP201":
+        choices = [("kept", choice) for choice in kept(scene)]
     if not choices and scene.offence.rule == "FIP201" and not (whole and any(True for _ in in_rounds_on_copies(whole))):
         choices = [("on_a_copy", choice) for choice in on_a_copy(scene)]
     for kind, choice in choices:
@@ -80,7 +83,8 @@ REPAIR = Repair(
     name=_NAME,
     what="Moves the step, or an update by hand, behind the failing backward; or takes the later gradients ahead of the "
     "step, where both optimizers share parameters; or computes the failing loss again after the step; or detaches, "
-    "in the failing loss, what it shares with the side that has stepped, or what a network computes that nobody steps.",
+    "in the failing loss, what it shares with the side that has stepped, or what a network computes that nobody steps; "
+    "or what an object keeps with its graph.",
     why="A step writes the parameters in place, and the later backward is taken through a forward that used the old "
     "ones. Gradients at the old weights, gradients at the new weights and no gradients at all for one side are three "
     "different trainings; which one is meant only the author knows.",

@@ -87,7 +87,7 @@ def main():
 WAYS = {
     "what was computed before the rounds": (
         ROLLOUT,
-        [(".log_prob(self.done).sum(-1)\n        self.gain", ".log_prob(self.done).sum(-1).detach()\n        self.gain")],
+        [(".sum(-1)\n        self.gain", ".sum(-1).detach()\n        self.gain")],
     ),
     "what a method moves in each": (
         CENTRES,

@@ -297,6 +297,10 @@ def lettered(letters: Sequence[str]) -> Tensor:
     return Tensor(tuple(int(each) if each.isdigit() else _LETTERS.get(each[:1], LENGTH) for each in letters))
 
 
+_ANNOTATED = re.compile(r"(?:Optional\[)?(List|list|Tuple|tuple|Sequence)\[(int|float)\b([^]|]*)\]")
+"""An annotation of several numbers: `Tuple[int, int]`, `list[float]`."""
+
+
 @cache
 def tensor(name: str, annotation: str = "", dims: int = 0) -> tuple[Value, ...]:
     """What an argument of a forward may be, the likeliest first; dims: number of dimensions that its use tells."""
@@ -310,6 +314,9 @@ def tensor(name: str, annotation: str = "", dims: int = 0) -> tuple[Value, ...]:
         return (Code("Passing()"), *plain)
     if re.match(r"(Optional\[)?(List|list|Tuple|tuple|Sequence)\b", typed) and "Tensor" in typed:
         return (Series((Tensor(SHAPES[4]), Tensor(SHAPES[4]))), Series((Tensor(SHAPES[3]), Tensor(SHAPES[3]))), *plain)
+    if (found := _ANNOTATED.match(typed)) is not None:
+        number = Literal(SIDE if found[2] == "int" else 0.5)
+        return (Series((number,) * max(found[3].count(found[2]) + 1, 2), found[1].lower() != "tuple"), *plain)
     if re.match(r"(Optional\[)?(Dict|dict|Mapping)\b", typed):
         return (Record(style="dict"), *plain)
     if _MASKS.fullmatch(lowered):

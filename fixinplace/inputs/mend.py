@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.inputs import guess, many
-from fixinplace.inputs.objects import attributes, fields
+from fixinplace.inputs.objects import attributes, fields, sparse
 from fixinplace.inputs.situation import Situation, guesses
 from fixinplace.inputs.sizes import dimensions, shapes, sizes, with_others
-from fixinplace.inputs.turning import more_inputs
+from fixinplace.inputs.turning import more_inputs, offline
 from fixinplace.inputs.values import (
     Build,
     Code,
@@ -391,7 +391,7 @@ def _other_values(situation: Situation) -> Iterator[Recipe]:
 
 
 _RULES = (
-    _missing, _inside, _unexpected, _checked, _wider, _scaled, many.single, many.several, many.iterated, many.pyramids,
-    _callables, _modules, fields, attributes, _scalars, dimensions, shapes, _kinds, _grouped, _squeezed, _padded, sizes,
-    many.lengths, _types, _strings, _positional,
+    offline, _missing, _inside, _unexpected, _checked, _wider, _scaled, many.single, many.several, many.iterated,
+    many.pyramids, _callables, _modules, fields, attributes, sparse, _scalars, dimensions, shapes, _kinds, _grouped,
+    _squeezed, _padded, sizes, many.lengths, _types, _strings, _positional,
 )  # fmt: skip

@@ -52,7 +52,9 @@ def attributes(situation: Situation) -> Iterator[Recipe]:
     found = _ATTRIBUTE.search(situation.fault.message)
     if found is None:
         return
-    if found[1] in ("Tensor", "FakeTensor", "list", "tuple"):
+    if found[2] in _TABLE and found[1] in ("Tensor", "FakeTensor", "list", "tuple", "int"):
+        yield from tables(situation)
+    elif found[1] in ("Tensor", "FakeTensor", "list", "tuple"):
         yield from _objects(situation, found[2])
     having = [name for name, names in situation.knowledge.attributes.items() if found[2] in names]
     for path, value in situation.places():
@@ -64,6 +66,25 @@ def attributes(situation: Situation) -> Iterator[Recipe]:
         values = guesses(found[2], "", situation.knowledge)
         for other in dict.fromkeys((*values[:2], Literal(True), Literal(False))):
             yield put(situation.recipe, path, Build("Passing", (*known, Argument(found[2], other))))
+
+
+_TABLE = ("items", "keys", "values", "get", "pop", "update", "setdefault")
+_ENTRIES = ("first", "second")
+
+
+def tables(situation: Situation) -> Iterator[Recipe]:
+    """A dictionary in place of a tensor, a list or a number, with the keys that the code asks for, or two."""
+    for path, value in situation.places():
+        if len(path) == 2 and isinstance(value, (Tensor, Series, Literal)):
+            names = situation.knowledge.keyed.get(key(path), _ENTRIES)
+            inside = value if path[0] == "call" or isinstance(value, Series) else Series((Literal(2),) * 3)
+            yield put(situation.recipe, path, Record(tuple(Argument(each, inside) for each in names), "dict"))
+
+
+def sparse(situation: Situation) -> Iterator[Recipe]:
+    """A tensor is asked for its `values()`, which only sparse ones have: it is meant to be a dictionary."""
+    if "expected sparse tensor layout" in situation.fault.message:
+        yield from tables(situation)
 
 
 _MODULE = ("apply", "buffers", "children", "eval", "modules", "named_modules", "named_parameters", "parameters",

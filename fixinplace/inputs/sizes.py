@@ -85,15 +85,17 @@ def _masks(situation: Situation, path: Path, value: Tensor) -> Iterator[Recipe]:
         yield put(situation.recipe, path, replace(value, shape=shape))
 
 
-_TOO_MANY = re.compile(r"number of sizes provided \((\d)\) must be greater or equal to .* in the tensor \((\d)\)")
+_TOO_MANY = re.compile(
+    r"(?:sizes provided|in the equation) \((\d)\) (?:must be greater|does not match) .*(?:tensor|dimensions) \((\d)\)"
+)
 
 
 def _flatter(situation: Situation, fewer: int) -> Iterator[Recipe]:
     """Recipes in which one tensor has so many dimensions less."""
     for path, value in situation.places():
         if isinstance(value, Tensor) and 0 < fewer < len(value.shape):
-            shape = guess.SHAPES[len(value.shape) - fewer]
-            yield from together(situation.recipe, path, replace(value, shape=shape))
+            flat = replace(value, shape=guess.SHAPES[len(value.shape) - fewer])
+            yield from (*together(situation.recipe, path, flat), *wherever(situation.recipe, path, flat))
 
 
 _SAME = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -52,6 +53,29 @@ def more_inputs(situation: Situation) -> Iterator[Recipe]:
     for count in (1, 2):
         bare = [Argument("", each) for each in (*values, *(like,) * count)]
         yield replace(recipe, call=(*bare, *(Argument(name, value) for name, value in given.items())))
+
+
+_OFFLINE = re.compile(r"urlopen|[Nn]ame resolution|Max retries|[Nn]etwork is unreachable|Connection|couldn't connect")
+_FETCHED = re.compile(r"(?:.*_)?(?:pre_?train(?:ed)?|download|weights?|checkpoint|ckpt|load)(?:_.*)?")
+_DRAWN = re.compile(r"(?:.*_)?(?:rand|random|scratch)(?:_.*)?")
+
+
+def offline(situation: Situation) -> Iterator[Recipe]:
+    """Weights are drawn, and not fetched: what says otherwise is turned all at once, then flag by flag."""
+    if not _OFFLINE.search(f"{situation.fault.type}: {situation.fault.message}"):
+        return
+    given = {path[1]: value for path, value in walk(situation.recipe) if path[0] == "init" and len(path) == 2}
+    turns: list[tuple[Path, Value]] = []
+    for each in situation.init:
+        now, name = given.get(each.name, each.default), each.name.lower()
+        if _FETCHED.fullmatch(name) and isinstance(now, Literal) and now.value:
+            turns.append((("init", each.name), Literal(False if now.value is True else None)))
+        elif _DRAWN.fullmatch(name) and now == Literal(False):
+            turns.append((("init", each.name), Literal(True)))
+    recipe = situation.recipe
+    for path, value in turns:
+        recipe = put(recipe, path, value)
+    yield from (recipe, *(put(situation.recipe, path, value) for path, value in turns))
 
 
 _PAIRS = 24

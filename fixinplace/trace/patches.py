@@ -47,6 +47,9 @@ class Watcher(Protocol):
     def stashed(self, result: Any, frame: Any) -> None:
         """A custom Function's forward ran, and returned this."""
 
+    def saving(self, tensors: Sequence[Any], frame: Any) -> None:
+        """The forward of a custom Function gives these to `ctx.save_for_backward`."""
+
     def read(self, node: Any) -> None:
         """The backward of a custom Function begins, and reads what its `ctx` holds."""
 
@@ -148,6 +151,12 @@ class Patches:
         function: Any = torch.autograd.Function
         node: Any = torch.autograd.function.BackwardCFunction
         apply, watcher = vars(function)["apply"].__func__, self._watcher
+        context: Any = torch.autograd.function.FunctionCtx
+        save = context.save_for_backward
+
+        def save_for_backward(this: Any, *tensors: Any) -> Any:
+            watcher.saving(tensors, sys._getframe(1))
+            return save(this, *tensors)
 
         def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
             with watcher.function(cls, args):
@@ -162,6 +171,7 @@ class Patches:
 
             return backward
 
+        self._replace(context, "save_for_backward", save_for_backward)
         self._replace(function, "apply", classmethod(applied))
         for name in ("apply", "apply_boxed"):
             if hasattr(node, name):

@@ -9,13 +9,18 @@ Note [Hooks switch the check off]
 Note [Output or original]
     Natively autograd keeps the tensor object itself, unless it is the output of the operation that saves it; so
     `w.data = v` changes what the backward reads for an input, and does not for an output.
+
+Note [Saved when it ends]
+    `ctx.save_for_backward(x)` keeps `x` as it is when the forward of the custom Function ends, with the version that it
+    has then: a write in between changes what the backward reads, and no version tells.  Whether its author knew that
+    (the buffer of a result is filled later) or not is not in the code, so it is noted, and called no error.
 """
 
 from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +29,7 @@ import torch
 from fixinplace.trace import memory
 from fixinplace.trace.frames import Frames
 from fixinplace.trace.holders import Scenes
-from fixinplace.trace.ledger import Ledger, Save
+from fixinplace.trace.ledger import Ledger, Save, Written
 
 _node: Callable[[], Any] = torch._C._current_autograd_node
 _detach: Any = torch._C.TensorBase.detach
@@ -193,6 +198,11 @@ class SaveLog:
             if changed and not _is_own_statistics(save, node):
                 self._differs(Difference(save, node, HOOKED, found))
 
+    def given(self, tensors: Sequence[Any], frame: Any) -> list[tuple[torch.Tensor, Save]]:
+        """Note what a custom Function's forward gives to `ctx.save_for_backward`; see Note [Saved when it ends]."""
+        noted = ((each, self._watched(each, frame)) for each in tensors if isinstance(each, torch.Tensor))
+        return [(each, save) for each, save in noted if save is not None]
+
     def stashed(self, result: Any, frame: Any) -> None:
         """Note the tensors that a custom Function's forward has left on `ctx`, as saved now."""
         made = result if isinstance(result, tuple) else (result,)
@@ -224,6 +234,16 @@ class SaveLog:
                 difference = Difference(save, _node(), HOOKED, memory.version(result))
         if difference is not None and not _is_own_statistics(save, difference.node):
             self._differs(difference)
+
+
+def written_since(given: Iterable[tuple[torch.Tensor, Save]]) -> Iterator[Written]:
+    """The first write to each of these that has changed it."""
+    for tensor, save in given:
+        writes = save.later_writes()
+        with memory.Aside(not memory.is_plain(tensor)):
+            changed = bool(writes) and save.copy is not None and not memory.same(save.copy, tensor)
+        if changed:
+            yield writes[0]
 
 
 def _is_as_it_was(save: Save, now: torch.Tensor) -> bool:

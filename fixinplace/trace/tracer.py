@@ -9,11 +9,12 @@ Note [As native as possible]
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -40,6 +41,7 @@ from fixinplace.trace.saves import (
     Difference,
     SaveLog,
     is_output,
+    written_since,
 )
 from fixinplace.trace.swaps import Swaps
 from fixinplace.trace.views import Views
@@ -47,6 +49,10 @@ from fixinplace.trace.writes import WriteLog, WriteMode
 from fixinplace.verify.observe import UserCode
 
 MAX_OFFENCES = 1000
+_EARLY = (
+    "`{}` in {}, line {}, writes what `ctx.save_for_backward` was given before: torch keeps what it holds when the "
+    "forward ends, and the backward reads that; where it is meant to read the value from before, write out of place"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Tracer:
         self._steps = Steps(self._ledger, self._frames)
         self._patches = Patches(self)
         self._running: list[Backward] = []
+        self._local = threading.local()
         self._facts: dict[tuple[object, ...], Facts] = {}
         self._shown: dict[tuple[object, ...], Facts] = {}
         self._notes: list[str] = []
@@ -177,13 +184,29 @@ class Tracer:
     @contextlib.contextmanager
     def function(self, cls: Any, args: tuple[Any, ...]) -> Iterator[None]:
         """Around a custom Function: if torch refuses what it gives back, the error keeps who wrote its arguments."""
+        outer, self._local.given = getattr(self._local, "given", None), []
         with self._writes.inside() as passed:
             try:
                 yield
+                self._tell_early()
             except RuntimeError as error:
                 own = self._frames.owns(cls.forward.__code__.co_filename)
                 refused.given_back(error, args, passed, own)
                 raise
+            finally:
+                self._local.given = outer
+
+    def saving(self, tensors: Sequence[Any], frame: FrameType) -> None:
+        """What the forward of a custom Function gives to `ctx.save_for_backward`."""
+        if getattr(self._local, "given", None) is not None:
+            self._local.given += self._saves.given(tensors, frame)
+
+    def _tell_early(self) -> None:
+        """See Note [Saved when it ends]."""
+        for write in written_since(self._local.given):
+            place = self._places.innermost(write.stack)
+            if place is not None:
+                self.note(_EARLY.format(place.text, os.path.relpath(place.file), place.line))
 
     def event(self, op: str, tensor: torch.Tensor, kind: str) -> None:
         """A write that is no dispatched operator."""

@@ -1,4 +1,4 @@
-"""What a custom Function gives to `ctx.save_for_backward`, and writes before its forward ends: noted, and no offence."""
+"""What a custom Function gives to `ctx.save_for_backward`, and writes before its forward ends: noted, no offence."""
 
 from __future__ import annotations
 

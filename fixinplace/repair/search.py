@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fixinplace.model import Ruling, Verdict
-from fixinplace.repair import behind, chained, unread, upstream
+from fixinplace.repair import behind, chained, snapshots, unread, upstream
 from fixinplace.repair.base import Files, Proof, Proposal, Tier
 from fixinplace.repair.budget import Budget
 from fixinplace.repair.code import Code
@@ -90,7 +90,8 @@ class Search:
         if choices and best is not None and not is_near(best):
             best = None  # what remains is a choice; what was tried before is told with all that was tried
         known = tuple(self.known.values())
-        found = Found(known, best, tuple(self.tried), tuple(self._open()), choices, self.stopped)
+        found = Found(known, best, (), tuple(self._open()), choices, self.stopped)
+        found = replace(snapshots.beside(found, self.files, self._with), tried=tuple(self.tried))
         return self._with_hidden(found, hidden) if found.proved and hidden else found
 
     def _also_silent(self, best: Tried) -> Tried:
@@ -100,7 +101,7 @@ class Search:
         """
         for culprit in culprits(self._silent(best), self.files, self.packages):
             for patch in culprit.of(Tier.PATCH)[:_MAX_SHORTER] if culprit.key not in self.known else ():
-                tried = None if self._spent() else self._with(best, patch)
+                tried = self._with(best, patch)
                 if tried is not None and tried.ruling.verdict is Verdict.PROVED:
                     self.known[culprit.key], best = culprit, tried
                     break
@@ -111,9 +112,10 @@ class Search:
         trace = self.lab.trace(self.probe, tried.attempt.rewritten)
         return [] if isinstance(trace, str) else [back(one, tried.attempt) for one in trace.offences if one.silent]
 
-    def _with(self, best: Tried, patch: Proposal) -> Tried | None:
+    def _with(self, best: Tried, patch: Proposal, without: Sequence[Proposal] = ()) -> Tried | None:
+        others = [each for each in best.attempt.proposals if each not in without]
         try:
-            return self._judged(self._composed([*best.attempt.proposals, patch]))
+            return None if self._spent() else self._judged(self._composed([*others, patch]))
         except Clash:
             return None
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import linecache
 import time
+import weakref
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -721,6 +723,38 @@ def test_a_search_that_sleeps_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch)
     later = time.monotonic() + 21
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert trier.over
+
+
+def test_what_fake_tries_leave_is_never_collected(tmp_path: Path):
+    """Torch 2.13 may leave a tensor behind of which the collector dies; what tries for real leave is collected."""
+    enabled: list[bool] = []
+    rings: list[weakref.ref[Any]] = []
+    text = """
+import gc, weakref
+
+class Ring:
+    pass
+
+def note(x):
+    ring = Ring()
+    ring.ring = ring, x
+    kept(weakref.ref(ring))
+    saw(gc.isenabled())
+    return x
+"""
+    module = ModuleType("made_for_collecting")
+    vars(module).update(saw=enabled.append, kept=rings.append)
+    exec(compile(text, str(tmp_path / "rings.py"), "exec"), vars(module))
+    trier = Trier(module, Reach([text], None), frozenset(), time.process_time() + 60)
+    try:
+        for fake in (False, True, False):
+            assert trier.attempt(Recipe("target.note", None, (Argument("x", X),)), fake).error is None
+        gc.collect()
+        assert enabled == [True, False, True] and gc.isenabled()
+        assert [each() is None for each in rings] == [True, False, True]
+    finally:
+        gc.unfreeze()
+        gc.collect()
 
 
 def test_every_third_try_is_the_nearest_to_a_start():

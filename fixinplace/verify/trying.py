@@ -4,11 +4,18 @@ Note [Out of time beneath torch]
     The time of a try ends with an exception that a signal raises wherever Python code happens to run.  On fake tensors
     that is mostly beneath torch's own code, some of which lets no exception through: the process would be aborted, and
     what had been found so far would go with it.  So there the alarm waits a little and looks again.
+
+Note [Fake tensors and the collector]
+    An operation that fails on fake tensors may leave one behind of which Python's collector dies when it comes by
+    (torch 2.13: a storage on "meta" that was to be set to one on the processor).  So nothing is collected during such a
+    try, and what it leaves is frozen, which is to say never looked at; fake tensors hold no memory worth the trouble.
+    What tries for real have left is collected before.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import signal
@@ -64,6 +71,7 @@ class Trier:
         self._reach = reach
         self._regions = regions
         self._tables = Tables(module)
+        self._left = True
 
     @property
     def over(self) -> bool:
@@ -85,7 +93,7 @@ class Trier:
         result: object = None
         left = max(self.deadline - time.process_time(), 0.1 if fake else _LEAST)
         try:
-            with _within(min(_SLICE if fake else _REAL, left)), _quietly(), _mode(fake):
+            with _within(min(_SLICE if fake else _REAL, left)), _quietly(), self._uncollected(fake), _mode(fake):
                 exec(compile(text, load.MADE, "exec", dont_inherit=True), scope)
                 if fake and "prepared" in scope:
                     scope["prepared"] = _as_built
@@ -95,6 +103,23 @@ class Trier:
             error = raised
         reached = self._regions & self._reach.reached()
         return Attempt(error, _depth(error), reached, result, _model_in(error))
+
+    @contextlib.contextmanager
+    def _uncollected(self, fake: bool) -> Iterator[None]:
+        """See Note [Fake tensors and the collector]."""
+        if not fake:
+            self._left = True
+            yield
+            return
+        if self._left:
+            gc.collect()
+            self._left = False
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.freeze()
+            gc.enable()
 
 
 def _depth(error: BaseException | None) -> tuple[int, ...]:

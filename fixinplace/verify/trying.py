@@ -71,7 +71,8 @@ class Trier:
         self._reach = reach
         self._regions = regions
         self._tables = Tables(module)
-        self._left = True
+        self._left = False
+        gc.freeze()  # torch and what it has imported, at which every collection would look again
 
     @property
     def over(self) -> bool:

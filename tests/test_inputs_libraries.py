@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,17 @@ from test_inputs_switches import searched
 
 from fixinplace.inputs import guess
 from fixinplace.inputs.knowledge import Knowledge, Parameter
+from fixinplace.inputs.many import pyramids
+from fixinplace.inputs.objects import attributes
 from fixinplace.inputs.situation import Fault, Situation
+from fixinplace.inputs.sizes import dimensions
 from fixinplace.inputs.turning import offline
-from fixinplace.inputs.values import Argument, Code, Literal, Recipe, Tensor, Value
+from fixinplace.inputs.values import Argument, Code, Literal, Recipe, Record, Series, Tensor, Value
 from fixinplace.model import Verdict
 from fixinplace.verify import search
 from fixinplace.verify.runner import Runner
+
+Rule = Callable[[Situation], Iterable[Recipe]]
 
 FOUND = {
     "features of several stages": """
@@ -137,3 +143,43 @@ def test_weights_are_drawn_where_they_cannot_be_fetched():
     assert told("mat1 and mat2 shapes cannot be multiplied", FLAGS) == []
     off = (Argument("pretrained", Literal(False)), Argument("weights", Code("None")))
     assert told("urlopen", FLAGS[:2], off) == [{each.name: each.value for each in off}]
+
+
+def asked(
+    rule: Rule, kind: str, message: str, *call: Argument, init: tuple[Argument, ...] | None = None
+) -> list[Recipe]:
+    """What a rule makes of an error."""
+    return list(rule(Situation(Recipe("target.Net", init, call), Fault(kind, message), Knowledge(), (), ())))
+
+
+def images(*shapes: tuple[int, ...]) -> Series:
+    return Series(tuple(Tensor(shape) for shape in shapes))
+
+
+def test_stages_with_channels_of_their_own_become_a_pyramid():
+    stages = images((2, 8, 16, 16), (2, 32, 16, 16))
+    made = asked(pyramids, "RuntimeError", "The size of tensor a (32) must match", Argument("features", stages))
+
+    assert [each.call[0].value for each in made] == [
+        images((2, 8, 32, 32), (2, 32, 16, 16)), images((2, 8, 16, 16), (2, 32, 32, 32))]  # fmt: skip
+    uneven = Argument("features", images((2, 8, 16, 16), (2, 32, 8, 8)))
+    assert asked(pyramids, "RuntimeError", "The size of tensor a (32) must match", uneven) == []
+
+
+@pytest.mark.parametrize("value", [Literal(10), Series((Literal(10), Literal(4))), Tensor((2, 3))])
+def test_a_table_is_made_where_one_is_asked_for_its_values(value: Value):
+    message = f"'{'int' if isinstance(value, Literal) else 'list'}' object has no attribute 'values'"
+    (made,) = asked(attributes, "AttributeError", message, init=(Argument("classes", value),))
+    (table,) = made.init or ()
+
+    inside = value if isinstance(value, Series) else Series((Literal(2),) * 3)
+    assert table.value == Record((Argument("first", inside), Argument("second", inside)), "dict")
+
+
+def test_tensors_of_two_lists_lose_a_dimension_together():
+    lists = [Argument(name, images((2, 32, 16, 16), (2, 32, 16, 16))) for name in ("teacher", "student")]
+    message = "the number of subscripts in the equation (3) does not match the number of dimensions (5) for operand 0"
+
+    flat = images((2, 32), (2, 32))
+    found = asked(dimensions, "RuntimeError", message, *lists)
+    assert [flat, flat] in [[each.value for each in made.call] for made in found]

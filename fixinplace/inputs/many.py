@@ -66,9 +66,9 @@ def pyramids(situation: Situation) -> Iterator[Recipe]:
         if isinstance(several, Series) and len(several.items) > 1:
             images = [each for each in several.items if isinstance(each, Tensor) and len(each.shape) >= _IMAGE]
             if len(images) == len(several.items) and len({each.shape[2:] for each in images}) == 1:
-                halved = [_halved(each, len(images) - 1 - place) for place, each in enumerate(images)]
-                yield put(situation.recipe, path, replace(several, items=tuple(halved)))
-                yield put(situation.recipe, path, replace(several, items=tuple(reversed(halved))))
+                for times in (range(len(images) - 1, -1, -1), range(len(images))):
+                    halved = tuple(map(_halved, images, times))
+                    yield put(situation.recipe, path, replace(several, items=halved))
 
 
 def _stages(value: Value) -> Value:

@@ -288,8 +288,9 @@ _WIPED = (
     "comes behind finds only what {0} gives to the parameters of {1}."
 )
 _SHARED = (
-    _FIRST + ". What {0} and {1} share gets both gradients, and both step on their sum."
-)  # fmt: skip
+    _FIRST + ". What {0} and {1} share gets both gradients, and both step on their sum; and {1} steps all else of its "
+    "own that the earlier backward comes by on both as well."
+)
 _UPDATE = (
     "`{0}` uses the weights that its forward used; all of `{1}`, with its own backward and step, comes afterwards."
 )

@@ -75,6 +75,17 @@ class Loss(nn.Module):
         loss += 1
         return loss.mean()
 """,
+    "gradients that are sparse": """
+class Words(nn.Module):
+    def __init__(self, count=10, width=8, sparse=True):
+        super().__init__()
+        self.table = nn.Embedding(count, width, sparse=sparse)
+
+    def forward(self, indices):
+        h = self.table(indices)
+        h += 1
+        return h
+""",
     "weights that are fetched": """
 import urllib.request
 

@@ -34,7 +34,7 @@ def soundness(result: Any) -> Soundness:
     tracked = [each for each in outputs if each.requires_grad and each.grad_fn is not None and each.numel()]
     if not tracked:
         return Soundness("nothing that it returns has a gradient")
-    if any(each.is_floating_point() and bool(torch.isnan(each).any()) for each in outputs):
+    if any(each.is_floating_point() and bool(torch.isnan(_held(each)).any()) for each in outputs):
         return Soundness("with made values it returns NaN")
     return _of_gradients(tracked[:_MAX_OUTPUTS])
 
@@ -62,11 +62,16 @@ def _of_gradients(tracked: list[torch.Tensor]) -> Soundness:
         except Exception as error:
             failure = failure_of(error)
             return Soundness(broken=True) if is_inplace(failure) else Soundness(failure.sentence)
-        known = [gradient for gradient in found if gradient is not None]
+        known = [_held(gradient) for gradient in found if gradient is not None]
         if any(bool(torch.isnan(gradient).any()) for gradient in known):
             return Soundness("with made values a gradient is NaN")
         moved = moved or any(bool((gradient != 0).any()) for gradient in known)
     return Soundness() if moved else Soundness("every gradient is zero", flat=True)
+
+
+def _held(tensor: torch.Tensor) -> torch.Tensor:
+    """The values that a tensor holds: an embedding that is `sparse` has gradients that compare with nothing."""
+    return tensor.detach().coalesce().values() if tensor.is_sparse else tensor
 
 
 def tensors_in(value: Any, seen: set[int] | None = None, depth: int = 0) -> Iterator[torch.Tensor]:

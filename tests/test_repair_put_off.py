@@ -177,7 +177,7 @@ def test_a_cached_inference_tensor_that_is_written_has_two_meanings(
     rounds: int, write: str, command: Callable[..., Result]
 ):
     """With `no_grad` the cache would change in every round, and where it is multiplied, the graph of the last round
-    be used again, so that nothing can be compared; where nobody comes back to it, there is but one meaning."""
+    be used again, which dies and is not offered; where nobody comes back to it, there is but one meaning."""
     text = textwrap.dedent(CACHED).replace("ROUNDS", str(rounds)).replace("+=", write)
     Path("bank.py").write_text(text)
     data = json.loads(command("repair", "--diff", "--output-format", "json", "bank.py::main").stdout)
@@ -186,9 +186,7 @@ def test_a_cached_inference_tensor_that_is_written_has_two_meanings(
         assert (data["status"], len(data["choices"])) == ("repaired", 0)
         return
     assert data["status"] == "choice"
-    assert [each["proposals"][0]["title"] for each in data["choices"]] == [
-        "`features` copied before it is written",
-        "`torch.no_grad` instead of `torch.inference_mode`",
-    ]
+    titles = ["`features` copied before it is written", "`torch.no_grad` instead of `torch.inference_mode`"]
+    assert [each["proposals"][0]["title"] for each in data["choices"]] == titles[: 2 if write == "+=" else 1]
     assert "+    features = features.clone()" in data["choices"][0]["diff"]
-    assert "in every round anew" in data["choices"][1]["proposals"][0]["meaning"]
+    assert write == "*=" or "in every round anew" in data["choices"][1]["proposals"][0]["meaning"]

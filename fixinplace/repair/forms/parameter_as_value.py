@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixinplace.model import Fix
-from fixinplace.repair.base import Change, Proposal, Repair, Scene, Tier
+from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
 from fixinplace.repair.forms import without_grad
 from fixinplace.repair.ran import fix_at
 from fixinplace.repair.valued import Valued, valued
@@ -36,7 +36,8 @@ def propose(scene: Scene) -> Iterator[Proposal]:
             yield Proposal(NAME, Tier.CHOOSE, title, (change,), _VALUE.format(found.name, whose), 10)
     if not found.shares:
         for each in without_grad.propose(scene):
-            yield replace(each, repair=NAME, tier=Tier.CHOOSE, meaning=_ITSELF.format(whose), rank=20)
+            yield replace(each, repair=NAME, tier=Tier.CHOOSE, meaning=_ITSELF.format(whose), rank=20,
+                          proof=Proof.PLAIN)  # fmt: skip
 
 
 def _whose(note: str) -> str:

@@ -15,7 +15,7 @@ from fixinplace.detect.index import dotted
 from fixinplace.model import Edit
 from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
 from fixinplace.repair.code import Code
-from fixinplace.repair.steps.lasting import LAST, kept
+from fixinplace.repair.steps.lasting import LAST, kept, stored
 
 NAME = "added-up"
 _ALL = (
@@ -30,11 +30,10 @@ _LAST = (
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """Both meanings of a sum that is stored."""
-    offence = scene.offence
-    spot = scene.node(offence.writes[0].place) if offence.rule == "FIP304" and offence.writes else None
-    if spot is None:
+    found = stored(scene)
+    if found is None:
         return
-    code, statement = spot[0], spot[0].statement(spot[1])
+    code, statement = found
     text = _summed(code, statement)
     if text is not None and isinstance(statement, ast.AugAssign):
         edit = Edit(code.text.span(statement), text)

@@ -15,20 +15,19 @@ from collections.abc import Iterator
 
 from fixinplace.detect.index import dotted
 from fixinplace.repair.base import Change, Proof, Proposal, Repair, Scene, Tier
-from fixinplace.repair.steps.lasting import LAST, kept
+from fixinplace.repair.steps.lasting import LAST, kept, stored
 
 NAME = "last-of-each"
 
 
 def propose(scene: Scene) -> Iterator[Proposal]:
     """The places of the index that are left, in a line before; then the store of these."""
-    offence = scene.offence
-    spot = scene.node(offence.writes[0].place) if offence.rule == "FIP304" and offence.writes else None
-    if spot is None:
+    found = stored(scene)
+    if found is None:
         return
-    code, statement = spot[0], spot[0].statement(spot[1])
-    found = _parts(statement)
-    for rank, (title, edits) in enumerate(kept(code, statement, *found) if found is not None else ()):
+    code, statement = found
+    parts = _parts(statement)
+    for rank, (title, edits) in enumerate(kept(code, statement, *parts) if parts is not None else ()):
         changes = (Change(code.path, edits),)
         yield Proposal(NAME, Tier.PATCH, title, changes, rank=20 + rank, caveats=(LAST,), proof=Proof.DERIVED)
 

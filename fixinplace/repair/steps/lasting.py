@@ -6,11 +6,19 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from fixinplace.model import Edit
+from fixinplace.repair.base import Scene
 from fixinplace.repair.code import Code
 
 LAST = "which of several values for one element is left torch does not say; here it was the last one"
 """The caveat of every such store."""
 _NAMES = ("kept", "kept_last", "last_of_each")
+
+
+def stored(scene: Scene) -> tuple[Code, ast.stmt] | None:
+    """The statement that names an element twice, in its file."""
+    offence = scene.offence
+    spot = scene.node(offence.writes[0].place) if offence.rule == "FIP304" and offence.writes else None
+    return None if spot is None else (spot[0], spot[0].statement(spot[1]))
 
 
 def kept(

@@ -57,9 +57,10 @@ WAYS = {
         "\ndef built(name):\n    return nn.Identity() if name is None else nn.Softplus()\n", None),
     "a number": (adapter(f"{NORM} if drop > 0.05 else nn.Identity()", ", drop=0.1"), None),
     "several that are passed in": (adapter("nn.Sequential(*(blocks or [nn.Linear(dim, dim)]))", ", blocks=None"), None),
-    "a dtype": (adapter(NORM, ", sum_dtype=None", "h = h.to(self.sum_dtype or x.dtype)").replace(
-        "super().__init__()", "super().__init__()\n        self.sum_dtype = sum_dtype"
-    ).replace("h += 1.0", "h += x"), None),
+    "a dtype": (
+        adapter(NORM, ", acc_dtype=None", "h, y = torch.zeros(x.shape, dtype=self.acc_dtype or x.dtype), h")
+        .replace("super().__init__()", "super().__init__()\n        self.acc_dtype = acc_dtype")
+        .replace("h += 1.0", "h += y").replace("torch.relu(self.down(h))", "h"), None),
     "a switch that changes nothing": (
         adapter(f"{NORM} if wide else nn.Linear(dim, dim)", ", wide=True"), Verdict.PROVED),
 }  # fmt: skip
